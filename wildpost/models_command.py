@@ -19,6 +19,7 @@ from models.registry import (
     load_registry,
     place_of,
 )
+from wildpost import evaluate_command
 from wildpost.data_folder import data_folder
 
 
@@ -28,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     models = commands.add_parser("models", help=about, description=about)
     actions = models.add_subparsers(required=True, metavar="ACTION")
     add_registry_actions(actions)
+    evaluate_command.add(actions)
 
 
 def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

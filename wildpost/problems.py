@@ -9,6 +9,7 @@ MENDABLE = {
     "ingest.rules.RulesError",
     "ingest.store.port.StoreUnavailable",
     "ingest.zones.ZonesError",
+    "models.evaluate.labels.BadLabels",
     "models.protocol.Unreadable",
     "models.registry.WeightsError",
     "pipelines.trends.BadPeriod",

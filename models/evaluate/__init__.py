@@ -1,0 +1,1 @@
+"""Says how good a detector is on pictures whose content is known."""

@@ -1,0 +1,157 @@
+"""Reads what is known to be in pictures: boxes, or only what the picture as a whole shows."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from contract import Box
+
+Kind = Literal["animal", "human", "vehicle"]
+KINDS: tuple[Kind, ...] = ("animal", "human", "vehicle")
+_PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
+
+
+class BadLabels(ValueError):
+    """Labels that cannot be used; the message says where and what was expected."""
+
+
+class Truth(msgspec.Struct, frozen=True):
+    """One thing that a person says is in a picture."""
+
+    kind: Kind
+    box: Box
+
+
+class Labelled(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture and what is known of it.
+
+    Attributes:
+        path: The picture.
+        truths: Its boxes; none where it is empty, or where only the whole is labelled.
+        shows: What the whole picture shows, where there are no boxes; None where there are.
+        known: The kinds that were looked for: what is found of another kind is neither right nor wrong.
+        source: Where it is from.
+        night: Taken by infrared; None where nobody said.
+    """
+
+    path: Path
+    truths: tuple[Truth, ...] = ()
+    shows: frozenset[Kind] | None = None
+    known: frozenset[Kind] = frozenset(KINDS)
+    source: str = ""
+    night: bool | None = None
+
+
+def read_labels(data: Path, split: str | None = None, meanings: Mapping[str, Kind] | None = None) -> list[Labelled]:
+    """Read labelled pictures from a manifest, a YOLO data set or folders named for what they hold.
+
+    Args:
+        data: A ``.jsonl`` manifest (one ``Labelled`` a line, with ``split`` beside), a YOLO ``data.yaml`` or its
+            folder, or a folder with one subfolder a class, its pictures labelled as a whole; one named ``blank`` or
+            ``empty`` holds empty scenes.
+        split: Only pictures of this split: as the manifest says, or as a YOLO set names its folders; None: all.
+        meanings: What class names stand for; ``animal``, ``human`` (``person``) and ``vehicle`` are known.
+
+    Raises:
+        BadLabels: something in it cannot be read, or there is no picture.
+    """
+    known: dict[str, Kind] = {"animal": "animal", "human": "human", "person": "human", "vehicle": "vehicle"}
+    known.update(meanings or {})
+    if data.is_file() and data.suffix == ".jsonl":
+        found = list(_manifest(data, split))
+    elif data.suffix in (".yaml", ".yml") or (data / "data.yaml").is_file():
+        found = list(_yolo(data if data.is_file() else data / "data.yaml", split, known))
+    elif data.is_dir():
+        found = list(_folders(data, known))
+    else:
+        raise BadLabels(f"{data}: expected a .jsonl manifest, a YOLO data.yaml or a folder")
+    if not found:
+        raise BadLabels(f"{data}: no labelled picture" + (f" of split {split!r}" if split else ""))
+    return found
+
+
+class _Line(Labelled, frozen=True, kw_only=True):
+    split: str = ""
+
+
+def _manifest(path: Path, split: str | None) -> Iterator[Labelled]:
+    decoder = msgspec.json.Decoder(_Line, dec_hook=lambda kind, value: kind(value))
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            line = decoder.decode(text)
+        except msgspec.MsgspecError as error:
+            raise BadLabels(f"{path}, line {number}: {error}") from error
+        if split is None or line.split == split:
+            yield msgspec.structs.replace(line, path=path.parent / line.path)
+
+
+def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> Iterator[Labelled]:
+    names, folders = _yolo_settings(settings)
+    kinds = {number: meanings[name] for number, name in names.items() if name in meanings}
+    if not kinds:
+        raise BadLabels(
+            f"{settings}: none of its classes {sorted(names.values())} has a meaning; give --class NAME=KIND"
+        )
+    if split is not None and split not in folders:
+        raise BadLabels(f"{settings}: no split {split!r}: expected one of {', '.join(sorted(folders))}")
+    for name, folder in folders.items():
+        if split is not None and name != split:
+            continue
+        for picture in _pictures(folder):
+            labels = Path(str(picture.with_suffix(".txt")).replace("/images/", "/labels/"))
+            yield Labelled(
+                path=picture,
+                truths=tuple(_yolo_boxes(labels, kinds)) if labels.is_file() else (),
+                known=frozenset(kinds.values()),
+                source=settings.parent.name,
+            )
+
+
+def _yolo_settings(settings: Path) -> tuple[dict[int, str], dict[str, Path]]:
+    """Read the few lines of a YOLO data.yaml that say what its classes and folders are called."""
+    import yaml
+
+    try:
+        read = yaml.safe_load(settings.read_text(encoding="utf-8"))
+        names = read["names"]
+        numbered = dict(enumerate(names)) if isinstance(names, list) else {int(at): name for at, name in names.items()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadLabels(f"{settings}: {error!r}: expected a YOLO data.yaml with 'names'") from error
+    root = settings.parent / str(read.get("path") or ".")
+    folders = {name: root / str(read[name]) for name in ("train", "val", "test") if isinstance(read.get(name), str)}
+    return numbered, folders
+
+
+def _yolo_boxes(path: Path, kinds: Mapping[int, Kind]) -> Iterator[Truth]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            place, x, y, width, height = (float(word) for word in line.split()[:5])
+            left, top = max(0.0, x - width / 2), max(0.0, y - height / 2)
+            box = Box(left, top, min(1.0, x + width / 2) - left, min(1.0, y + height / 2) - top)
+        except ValueError as error:
+            raise BadLabels(f"{path}, line {number}: {line!r}: expected class x y width height, 0 to 1") from error
+        if int(place) in kinds:
+            yield Truth(kinds[int(place)], box)
+
+
+def _folders(root: Path, meanings: Mapping[str, Kind]) -> Iterator[Labelled]:
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        empty = folder.name.casefold() in ("blank", "empty")
+        kind = meanings.get(folder.name)
+        if kind is None and not empty:
+            raise BadLabels(
+                f"{folder}: what does {folder.name!r} show? give --class {folder.name}=animal, human or vehicle"
+            )
+        for picture in _pictures(folder):
+            shows: frozenset[Kind] = frozenset() if kind is None else frozenset((kind,))
+            yield Labelled(path=picture, shows=shows, known=frozenset(KINDS) if empty else shows, source=root.name)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)

@@ -1,0 +1,86 @@
+"""`wildpost models evaluate` on real pictures with a real network."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.vision import VisionDetector
+
+
+@pytest.fixture
+def weights(shared_data: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    shutil.copy(shared_data / "weights/yolox_nano_416_coco.onnx", folder / "yolox_nano.onnx")
+    return folder
+
+
+def evaluate(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wildpost.main", "models", "evaluate", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_elephants_are_found_and_the_figures_printed_and_drawn(
+    shared_data: Path, weights: Path, tmp_path: Path
+) -> None:
+    source = shared_data / "vision/elephant"
+    data = tmp_path / "data"
+    for kind, suffix in (("images", ".jpg"), ("labels", ".txt")):
+        (data / kind).mkdir(parents=True)
+        for path in sorted((source / kind).rglob(f"*{suffix}"))[:12]:
+            shutil.copy(path, data / kind)
+    (data / "images/cut_off.jpg").write_bytes(b"\xff\xd8\xff")
+    (data / "data.yaml").write_text("path: .\ntest: images\nnames: {0: elephant}\n")
+    options = ("--class", "elephant=animal", "--folder", weights, "--out", tmp_path / "out", "--false-alarms", "1")
+
+    ended = evaluate("yolox-nano", data, *options, "--json")
+
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert result["pictures"] == 12
+    assert list(result["unusable"]) == [str(data / "images/cut_off.jpg")]
+    assert result["kinds"]["animal"]["ap50"] > 0.5
+    assert result["suggested_thresholds"]["animal"].keys() == {"precision 0.9", "1 false alarms in 200 pictures a day"}
+    drawn = {path.name: path.read_bytes()[:4] for path in (tmp_path / "out").iterdir()}
+    assert drawn == dict.fromkeys(
+        ("precision_recall.png", "reliability.png", "worst_misses.png", "worst_false_alarms.png"), b"\x89PNG"
+    )
+
+    table = evaluate("yolox-nano", data, *options)
+    assert "AP50" in table.stdout
+    assert "cut_off.jpg" in table.stdout
+
+
+def test_folders_whose_meaning_is_not_told_are_asked_about_in_one_line(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "data/lynx").mkdir(parents=True)
+
+    ended = evaluate("yolox-nano", tmp_path / "data", "--folder", weights)
+
+    assert ended.returncode == 1
+    assert "--class lynx=animal" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_looking_at_many_pictures_gives_them_in_order_with_their_problems(
+    shared_data: Path, weights: Path, tmp_path: Path
+) -> None:
+    from models.opening import open_vision
+    from models.vision import look
+
+    detector: VisionDetector = open_vision("yolox-nano", weights)
+    pictures = sorted((shared_data / "vision/elephant").rglob("*.jpg"))[:5]
+    paths = [*pictures[:2], tmp_path / "gone.jpg", *pictures[2:]]
+
+    looked = list(look(detector, paths, readers=3))
+
+    assert [one.path for one in looked] == paths
+    assert isinstance(looked[2].problem, FileNotFoundError)
+    assert [one.detections for one in looked if not one.problem] == [
+        detector.predict([detector.preprocess(path)])[0] for path in pictures
+    ]
+    with pytest.raises(ValueError, match="readers 0"):
+        list(look(detector, paths, readers=0))
