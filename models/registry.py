@@ -54,6 +54,7 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         meanings: By class; a class without a meaning is dropped.
         threshold: The lowest confidence that counts where settings do not say otherwise.
         thresholds: By label, where one needs another threshold.
+        temperature: By which a score's logit is divided, so that a confidence is the share that is right; 1: as it is.
     """
 
     head: Head
@@ -63,6 +64,7 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     meanings: dict[str, Meaning]
     threshold: Share
     thresholds: dict[str, Share] = {}
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
 
     def __post_init__(self) -> None:
         strangers = sorted(set(self.meanings) - set(self.classes))

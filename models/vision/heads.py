@@ -1,6 +1,6 @@
 """Reads boxes, classes and scores out of the numbers that each family of networks gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +51,23 @@ def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
 
 
 def read_head(output: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Read one picture's output, without its batch axis."""
+    """Read one picture's output, without its batch axis; scores are calibrated."""
     if facts.head == "yolox":
-        return _yolox(output, facts)
-    if facts.head == "yolov8":
-        return _yolov8(output)
-    return Candidates(output[:, :4], _unit(output[:, 4]), np.rint(output[:, 5]).astype(np.int64))
+        read = _yolox(output, facts)
+    elif facts.head == "yolov8":
+        read = _yolov8(output)
+    else:
+        read = Candidates(output[:, :4], _unit(output[:, 4]), np.rint(output[:, 5]).astype(np.int64))
+    return replace(read, scores=calibrated(read.scores, facts.temperature)) if facts.temperature != 1 else read
+
+
+def calibrated(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Divide the logits of scores by a temperature: sigmoid(logit(score) / temperature).
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
+    """
+    inside = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    return (1 / (1 + ((1 - inside) / inside) ** (1 / temperature))).astype(np.float32)
 
 
 def _grid_cells(facts: VisionFacts) -> int:

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.protocol import Picture
 from models.registry import Head, Meaning, RegistryEntry, VisionFacts
 from models.vision import VisionDetector, VisionOptions
-from models.vision.heads import WrongHead
+from models.vision.heads import WrongHead, calibrated
 from models.vision.runtimes import RuntimeName
 
 SIDE = 64
@@ -159,3 +159,14 @@ def test_numbers_that_are_none_and_sizes_without_end_do_no_harm(tmp_path: Path) 
 def test_a_network_of_another_form_is_refused(tmp_path: Path, head: Head, shape: tuple[int, int]) -> None:
     with pytest.raises(WrongHead, match=f"head '{head}' with 5 classes at 64 x 64 expects"):
         detector(tmp_path, head, np.zeros(shape, np.float32))
+
+
+def test_a_temperature_above_one_makes_confidences_modest_and_keeps_their_order() -> None:
+    scores = np.array([0.0, 0.1, 0.5, 0.9, 1.0], np.float32)
+
+    modest = calibrated(scores, 2.0)
+
+    assert modest[1:4] == pytest.approx([0.25, 0.5, 0.75])  # the odds' square root: 1 to 9 becomes 1 to 3
+    assert np.all(np.diff(modest) > 0)
+    assert np.isfinite(modest).all()
+    assert calibrated(scores, 1.0) == pytest.approx(scores, abs=1e-6)
