@@ -1,18 +1,19 @@
 """Rules that decide which captures a person must see, and say why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from contract import Event
-from ingest.conditions import Hours, Rule, Season
+from contract import Detection, Event, Location
+from ingest.conditions import Heard, Hours, Rule, Season
 from ingest.flags import Flag
+from ingest.species import UNPROTECTED, protection_of, read_species
 from ingest.zones import Zone, read_zones
 
-__all__ = ["Hours", "Rule", "Rules", "RulesError", "RulesOptions", "Season", "load_rules"]
+__all__ = ["Heard", "Hours", "Rule", "Rules", "RulesError", "RulesOptions", "Season", "load_rules"]
 
 
 class RulesError(ValueError):
@@ -25,25 +26,31 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         time_zone: In whose local time seasons and hours are meant.
         zones: A GeoJSON file of zones; a path relative to the settings file. Empty: there are none.
+        species: A CSV table of protection levels (see ``read_species``); relative as well. Empty: there is none.
+        place: Where the sun is looked up for captures without a location; none: hours by the sun are then taken as met.
         rule: The rules.
     """
 
     time_zone: str = "Asia/Shanghai"
     zones: str = ""
+    species: str = ""
+    place: Location | None = None
     rule: tuple[Rule, ...] = ()
 
 
 class Rules:
     """Raises flags on events."""
 
-    def __init__(self, options: RulesOptions, zones: Sequence[Zone]) -> None:
-        """Check the rules against the zones.
+    def __init__(self, options: RulesOptions, zones: Sequence[Zone], levels: Mapping[str, str] | None = None) -> None:
+        """Check the rules against the zones and the levels of protection.
 
         Raises:
-            RulesError: a rule names a zone there is not, two share a name, or the time zone is unknown.
+            RulesError: a rule names a zone or a level there is not, two share a name, or the time zone is unknown.
         """
         self._zones = {zone.id: zone for zone in zones}
+        self._levels = levels or {}
         self._rules = options.rule
+        self._place = options.place
         try:
             self._time_zone = ZoneInfo(options.time_zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -55,22 +62,40 @@ class Rules:
             unknown = set(rule.zones) - set(self._zones)
             if unknown:
                 raise RulesError(f"rule {rule.name!r} names zones {sorted(unknown)}: known are {sorted(self._zones)}")
+            known = set(self._levels.values()) - {UNPROTECTED}
+            if unknown := set(rule.protection) - known:
+                raise RulesError(
+                    f"rule {rule.name!r} asks for protection {sorted(unknown)}: the table has {sorted(known)}"
+                )
 
-    def judge(self, event: Event, raised_at: datetime) -> list[Flag]:
-        """Raise a flag for each rule that applies; the same event gives the same flags again."""
+    def judge(self, event: Event, raised_at: datetime, heard: Mapping[int, Heard] | None = None) -> list[Flag]:
+        """Raise a flag for each rule that applies; the same event gives the same flags again.
+
+        Args:
+            event: What a station sent.
+            raised_at: When, with offset.
+            heard: For detections, by ordinal, that other stations heard as well: what they make of it together.
+        """
         local = self._local_time(event)
-        flags = (self._apply(rule, event, local, raised_at.astimezone(UTC)) for rule in self._rules)
+        flags = (self._apply(rule, event, local, raised_at.astimezone(UTC), heard or {}) for rule in self._rules)
         return [flag for flag in flags if flag is not None]
 
-    def _apply(self, rule: Rule, event: Event, local: datetime | None, raised_at: datetime) -> Flag | None:
-        found = max((d for d in event.detections if rule.concerns(d)), key=lambda d: d.confidence, default=None)
+    def _apply(
+        self, rule: Rule, event: Event, local: datetime | None, raised_at: datetime, heard: Mapping[int, Heard]
+    ) -> Flag | None:
+        fitting = [one for one in event.detections if rule.concerns(one, self._levels, heard.get(one.ordinal))]
+        found = max(fitting, key=lambda one: _confidence(one, heard), default=None)
         zone = self._zone_of(rule, event)
-        when = _when(rule, local)
+        when = _when(rule, local, event.location or self._place)
         if found is None or when is None or (rule.zones and zone is None):
             return None
-        values = {"label": found.label, "confidence": f"{found.confidence:.2f}", **when}
+        values = {"label": found.label, "confidence": f"{_confidence(found, heard):.2f}", **when}
         if found.scientific_name:
             values["scientific_name"] = found.scientific_name
+        if level := protection_of(found.scientific_name, self._levels):
+            values["protection"] = level
+        if len(stations := heard[found.ordinal].stations if found.ordinal in heard else ()) > 1:
+            values["stations"] = str(len(stations))
         if zone is not None:
             values |= {"zone": zone.id, "zone_zh": zone.name_zh, "zone_en": zone.name_en}
         return Flag(
@@ -89,12 +114,9 @@ class Rules:
         return next((self._zones[name] for name in rule.zones if self._zones[name].holds(event.location)), None)
 
     def _local_time(self, event: Event) -> datetime | None:
-        if event.clock.source == "none":
+        if event.clock.source == "none" or not 1900 <= event.captured_at.year <= 2200:  # no clock, or one gone mad
             return None
-        try:
-            return event.captured_at.astimezone(self._time_zone)
-        except OverflowError:  # a clock in the year 1 or 9999
-            return None
+        return event.captured_at.astimezone(self._time_zone)
 
 
 def load_rules(options: RulesOptions, beside: Path) -> Rules:
@@ -102,25 +124,47 @@ def load_rules(options: RulesOptions, beside: Path) -> Rules:
 
     Args:
         options: The rules.
-        beside: The folder that the zones file's path is relative to.
+        beside: The folder that the paths of zones and species are relative to.
 
     Raises:
         ZonesError: the zones file cannot be used.
+        SpeciesError: the table of species cannot.
         RulesError: the rules cannot.
     """
-    return Rules(options, read_zones(beside / options.zones) if options.zones else ())
+    zones = read_zones(beside / options.zones) if options.zones else ()
+    return Rules(options, zones, read_species(beside / options.species) if options.species else {})
 
 
-def _when(rule: Rule, local: datetime | None) -> dict[str, str] | None:
+def _confidence(detection: Detection, heard: Mapping[int, Heard]) -> float:
+    together = heard.get(detection.ordinal)
+    return max(detection.confidence, together.confidence if together else 0.0)
+
+
+def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[str, str] | None:
     """Say which season and hours of the rule apply; None: it does not apply now."""
     if local is None:
         # Without a clock nobody can say that it was allowed then: better one look too many.
         return {"time_unknown": "yes"} if rule.seasons or rule.hours else {}
     values = {"local_time": local.isoformat(timespec="seconds")}
-    for word, spans in (("season", rule.seasons), ("hours", rule.hours)):
-        span = next((span for span in spans if span.holds(local)), None)
-        if span is not None:
-            values |= {f"{word}_start": span.start, f"{word}_end": span.end}
-        elif spans:
-            return None
-    return values
+    season = next((season for season in rule.seasons if season.holds(local)), None)
+    if season is not None:
+        values |= {"season_start": season.start, "season_end": season.end}
+    elif rule.seasons:
+        return None
+    hours = _hours(rule, local, place)
+    return None if hours is None else values | hours
+
+
+def _hours(rule: Rule, local: datetime, place: Location | None) -> dict[str, str] | None:
+    for hours in rule.hours:
+        if hours.by_sun and place is None:
+            # Nobody can say where the sun stood: better one look too many.
+            return {"hours_start": hours.start, "hours_end": hours.end, "place_unknown": "yes"}
+        span = hours.span(local, place)
+        if span is None:
+            continue
+        values = {"hours_start": hours.start, "hours_end": hours.end}
+        if hours.by_sun:
+            values |= {"hours_start_at": f"{span[0]:%H:%M}", "hours_end_at": f"{span[1]:%H:%M}"}
+        return values | ({"night": "yes"} if hours.night else {})
+    return None if rule.hours else {}

@@ -7,8 +7,6 @@ from datetime import datetime
 from contract import Detection, Event, Media, Model
 from ingest.flags import Flag
 from ingest.store.port import Verdict
-from review.language import Language
-from review.names import display_name
 from review.page import Site
 
 COLOURS = 6  # the style sheet tells this many detections apart
@@ -109,25 +107,3 @@ def _card(site: Site, event: Event, flags: Sequence[Flag], verdicts: Sequence[Ve
         picture=next((media for media in here if media.type.startswith("image/")), None),
         clip=next((media for media in here if media.type.startswith("audio/")), None),
     )
-
-
-def flag_sentence(flag: Flag, language: Language) -> str:
-    """Say in the reader's language why a rule wants a person's eyes on this.
-
-    The clauses follow ``Flag.reason_values``.
-    """
-    values, say = flag.reason_values, language.say
-    what = display_name(values.get("label", flag.reason_key), None, language.code)
-    zone = values.get("zone_zh" if language.code == "zh_CN" else "zone_en") or values.get("zone")
-    sentence = say("%(what)s in %(zone)s", what=what, zone=zone) if zone else say("%(what)s at this station", what=what)
-    clauses = []
-    if "season_start" in values:
-        start, end = (language.month_day(values[name]) for name in ("season_start", "season_end"))
-        clauses.append(say("closed season %(start)s to %(end)s", start=start, end=end))
-    if "hours_start" in values:
-        clauses.append(say("between %(start)s and %(end)s", start=values["hours_start"], end=values["hours_end"]))
-    if values.get("time_unknown"):
-        clauses.append(say("the station's clock could not say when"))
-    if not clauses:
-        return sentence
-    return say("%(sentence)s (%(clauses)s)", sentence=sentence, clauses=say(", ").join(clauses))

@@ -7,6 +7,7 @@ MENDABLE = {
     "builtins.OSError",
     "edge.outbox.OutboxError",
     "ingest.rules.RulesError",
+    "ingest.species.SpeciesError",
     "ingest.store.port.StoreUnavailable",
     "ingest.zones.ZonesError",
     "models.evaluate.labels.BadLabels",
@@ -37,7 +38,19 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
 
 
 EXTRAS = {
-    "server": {"duckdb", "sqlalchemy", "fastapi", "uvicorn", "jinja2", "plotly", "babel", "shapely", "multipart"},
+    "server": {
+        "duckdb",
+        "sqlalchemy",
+        "fastapi",
+        "uvicorn",
+        "jinja2",
+        "plotly",
+        "babel",
+        "shapely",
+        "multipart",
+        "apprise",
+        "astral",
+    },
     "station": {
         "cv2",
         "openvino",

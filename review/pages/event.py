@@ -5,8 +5,9 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse
 
 from contract.codec import encode
-from review.cards import cards_of, flag_sentence
+from review.cards import cards_of
 from review.page import Read
+from review.sentences import reasons
 
 router = APIRouter()
 
@@ -22,7 +23,7 @@ def event_page(read: Read, event_id: str) -> HTMLResponse:
         {
             "card": cards_of(read.site, [found])[0],
             "history": read.site.casebook.verdict_history(event_id),
-            "sentence": lambda flag: flag_sentence(flag, read.language),
+            "reasons": lambda flags: reasons(flags, read.language),
         },
     )
 

@@ -8,9 +8,9 @@ from starlette.datastructures import URL
 
 from contract.messages import ObservationType
 from pipelines.trends import EARLIEST, LATEST
-from review.cards import flag_sentence
 from review.page import Read
 from review.queue import Filters, Show, page_of, read_after
+from review.sentences import reasons
 
 router = APIRouter()
 SHOWS: tuple[Show, ...] = ("todo", "flagged", "unreviewed", "reviewed")
@@ -40,7 +40,7 @@ def queue(
             "filtered": bool(filters.station or filters.taxon or filters.kind or filters.day),
             "stations": [state.station for state in read.site.store.stations()],
             "following": following,
-            "sentence": lambda flag: flag_sentence(flag, read.language),
+            "reasons": lambda flags: reasons(flags, read.language),
             "named": "reviewer" in read.request.cookies,
         },
     )

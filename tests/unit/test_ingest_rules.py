@@ -10,7 +10,7 @@ import pytest
 from contract import Clock, Event, Location
 from contract.examples import EVENT, SOUND_EVENT
 from ingest.flags import Flag
-from ingest.rules import Hours, Rule, Rules, RulesError, RulesOptions, Season, load_rules
+from ingest.rules import Heard, Hours, Rule, Rules, RulesError, RulesOptions, Season, load_rules
 from ingest.zones import Zone, ZonesError, read_zones
 
 ZONES = Path(__file__).parents[2] / "configs" / "zones.geojson"
@@ -57,6 +57,7 @@ def test_a_person_in_the_zone_and_the_closed_season_is_flagged_with_every_word_o
             "season_end": "08-31",
             "hours_start": "19:00",
             "hours_end": "05:30",
+            "night": "yes",
             "local_time": "2026-04-12T04:00:00+08:00",
         },
     )
@@ -140,6 +141,52 @@ def test_a_clock_at_the_end_of_time_is_no_crash(zones: Sequence[Zone], moment: d
     rule = Rule(name="person", observation_types=("human",), hours=(Hours(start="00:00", end="24:00"),))
     for time_zone in ("Asia/Shanghai", "America/New_York"):
         assert len(judged(zones, event, rule, time_zone)) == 1
+
+
+SHOT = msgspec.structs.replace(
+    SOUND_EVENT,
+    detections=(msgspec.structs.replace(SOUND_EVENT.detections[0], ordinal=3, label="gunshot", confidence=0.6),),
+)
+
+
+def test_what_several_stations_heard_counts_together(zones: Sequence[Zone]) -> None:
+    rules = Rules(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_confidence=0.8),)), zones)
+    assert not rules.judge(SHOT, NOW)
+    (flag,) = rules.judge(SHOT, NOW, {3: Heard(0.84, ("marsh-02", "marsh-03"))})
+    assert (flag.reason_values["confidence"], flag.reason_values["stations"]) == ("0.84", "2")
+
+
+def test_a_rule_may_ask_for_several_stations(zones: Sequence[Zone]) -> None:
+    rules = Rules(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_stations=2),)), zones)
+    assert not rules.judge(SHOT, NOW)
+    assert not rules.judge(SHOT, NOW, {3: Heard(0.99, ("marsh-02",))})
+    assert rules.judge(SHOT, NOW, {3: Heard(0.84, ("marsh-02", "marsh-03"))})
+
+
+def test_a_rule_may_be_about_a_level_of_protection(zones: Sequence[Zone]) -> None:
+    rules = Rules(RulesOptions(rule=(Rule(name="first", protection=("I",)),)), zones, {"botaurus": "I"})
+    (flag,) = rules.judge(SOUND_EVENT, NOW)
+    assert (flag.reason_key, flag.reason_values["protection"]) == ("animal", "I")
+    assert not rules.judge(EVENT, NOW)
+
+
+def test_hours_by_the_sun_say_when_that_was(zones: Sequence[Zone]) -> None:
+    rule = Rule(name="night", observation_types=("human",), hours=(Hours(start="sunset-00:30", end="sunrise"),))
+    (flag,) = judged(zones, taken("2026-06-21T18:50"), rule)  # at 31.0 N 117.3 E the sun sets at 19:17
+    assert flag.reason_values["hours_start"] == "sunset-00:30"
+    assert flag.reason_values["hours_start_at"] == "18:47"
+    assert flag.reason_values["hours_end_at"] == "05:08"
+    assert flag.reason_values["night"] == "yes"
+    assert not judged(zones, taken("2026-06-21T18:30"), rule)
+
+
+def test_hours_by_the_sun_without_a_place_are_taken_as_met_and_say_so(zones: Sequence[Zone]) -> None:
+    rule = Rule(name="night", observation_types=("human",), hours=(Hours(start="sunset", end="sunrise"),))
+    nowhere = msgspec.structs.replace(taken("2026-06-21T12:00"), location=None)
+    (flag,) = judged(zones, nowhere, rule)
+    assert flag.reason_values["place_unknown"] == "yes"
+    options = RulesOptions(rule=(rule,), place=Location(latitude=31.0, longitude=117.3))
+    assert not Rules(options, zones).judge(nowhere, NOW)
 
 
 def test_an_unsure_detection_is_passed_over(zones: Sequence[Zone]) -> None:

@@ -14,5 +14,5 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     settings = load_settings(CONFIGS / "server.toml", ServerSettings)
     assert settings.broker == ReceiverOptions()
     assert settings.web == WebOptions()
-    assert len(settings.rules.rule) == 4
+    assert len(settings.rules.rule) == 5
     load_rules(settings.rules, CONFIGS)

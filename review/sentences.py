@@ -1,0 +1,107 @@
+"""Says in the reader's language why rules want a person's eyes on something: several rules in one sentence."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.flags import SEVERITIES, Flag, Severity
+from ingest.sun import is_sun_edge, sun_word
+from review.language import Language
+from review.names import display_name
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What rules say of one kind of thing in a capture.
+
+    Attributes:
+        severity: The highest of theirs.
+        sentence: What a person reads.
+        closed_by: Who closed all of their flags; None while one is open.
+    """
+
+    severity: Severity
+    sentence: str
+    closed_by: str | None = None
+
+
+def reasons(flags: Sequence[Flag], language: Language) -> list[Reason]:
+    """Join the flags of one capture that speak of the same thing; the most severe first."""
+    by_thing: dict[str, list[Flag]] = {}
+    for flag in flags:
+        by_thing.setdefault(flag.reason_values.get("label", flag.reason_key), []).append(flag)
+    found = [
+        Reason(
+            max((flag.severity for flag in same), key=SEVERITIES.index),
+            sentence([flag.reason_values for flag in same], language),
+            same[-1].closed_by if all(flag.state == "closed" for flag in same) else None,
+        )
+        for same in by_thing.values()
+    ]
+    return sorted(found, key=lambda reason: -SEVERITIES.index(reason.severity))
+
+
+def sentence(values: Iterable[Mapping[str, str]], language: Language) -> str:
+    """Say what several rules found about one thing, each clause once.
+
+    Args:
+        values: Of each rule, as ``Flag.reason_values`` has them.
+        language: The reader's.
+    """
+    every, say = list(values), language.say
+    what = display_name(every[0].get("label", ""), every[0].get("scientific_name"), language.code)
+    zones = _each_once(_zone(one, language) for one in every)
+    zone = say(" and ").join(zones)
+    night = any("night" in one for one in every)
+    if zone:
+        head = (
+            say("%(what)s at night in %(zone)s", what=what, zone=zone)
+            if night
+            else say("%(what)s in %(zone)s", what=what, zone=zone)
+        )
+    else:
+        head = (
+            say("%(what)s at night at this station", what=what) if night else say("%(what)s at this station", what=what)
+        )
+    clauses = _each_once(clause for one in every for clause in _clauses(one, language))
+    return say(", ").join([head, *clauses])
+
+
+def _zone(values: Mapping[str, str], language: Language) -> str:
+    return values.get("zone_zh" if language.code == "zh_CN" else "zone_en") or values.get("zone") or ""
+
+
+def _clauses(values: Mapping[str, str], language: Language) -> Iterable[str]:
+    say = language.say
+    if "season_start" in values:
+        start, end = (language.month_day(values[name]) for name in ("season_start", "season_end"))
+        yield say("closed season %(start)s to %(end)s", start=start, end=end)
+    if "hours_start" in values and "night" not in values:
+        start, end = (_hour(values, name, language) for name in ("hours_start", "hours_end"))
+        yield say("between %(start)s and %(end)s", start=start, end=end)
+    if level := values.get("protection"):
+        yield {
+            "I": say("national first-class protection"),
+            "II": say("national second-class protection"),
+        }.get(level) or say("protection: %(level)s", level=level)
+    if "stations" in values:
+        yield say("heard by %(count)s stations", count=values["stations"])
+    if values.get("time_unknown"):
+        yield say("the station's clock could not say when")
+    if values.get("place_unknown"):
+        yield say("the place is not known, so neither is where the sun stood")
+
+
+def _hour(values: Mapping[str, str], name: str, language: Language) -> str:
+    text, say = values[name], language.say
+    if not is_sun_edge(text):
+        return text
+    word = {"dawn": say("dawn"), "sunrise": say("sunrise"), "sunset": say("sunset"), "dusk": say("dusk")}[
+        sun_word(text)
+    ]
+    at = values.get(f"{name}_at")
+    word += text[len(sun_word(text)) :]
+    return say("%(word)s (%(time)s)", word=word, time=at) if at else word
+
+
+def _each_once(texts: Iterable[str]) -> list[str]:
+    return [text for text in dict.fromkeys(texts) if text]
