@@ -19,7 +19,7 @@ from models.registry import (
     load_registry,
     place_of,
 )
-from wildpost import evaluate_command
+from wildpost import evaluate_command, training_command
 from wildpost.data_folder import data_folder
 
 
@@ -30,6 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     actions = models.add_subparsers(required=True, metavar="ACTION")
     add_registry_actions(actions)
     evaluate_command.add(actions)
+    training_command.add(actions)
 
 
 def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,0 +1,143 @@
+"""A page that shows what a dataset holds: counts, pictures with their boxes, and what was set aside and why."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluate.labels import KINDS, Kind
+from models.picture import read_picture, shrink
+from models.train.dataset_settings import Split
+from models.train.manifest import Entry
+from models.train.survey import Aside, Survey
+
+_SPLITS: tuple[Split, ...] = ("train", "val", "test", "left_out")
+_TILE, _ACROSS, _DOWN = 200, 6, 3
+_COLOURS: dict[Kind, tuple[int, int, int]] = {  # blue, green, red
+    "animal": (60, 200, 60),
+    "human": (60, 60, 230),
+    "vehicle": (230, 140, 30),
+}
+_NAMES_SHOWN = 5
+
+Pixels = NDArray[np.uint8]
+
+
+def write_report(found: Survey, folder: Path) -> Path:
+    """Write ``report.html`` and a sheet of pictures a source into a folder.
+
+    Returns:
+        The page.
+    """
+    sources = list(dict.fromkeys(entry.source for entry in found.entries))
+    sheets = []
+    for at, source in enumerate(sources, 1):
+        name = f"sheet_{at:02d}.jpg"
+        (folder / name).write_bytes(draw_entries([entry for entry in found.entries if entry.source == source]))
+        licence = next(entry.licence for entry in found.entries if entry.source == source)
+        sheets.append(f'<h3>{escape(source)}</h3><p>{escape(licence)}</p><img src="{name}" alt="{escape(source)}">')
+    page = folder / "report.html"
+    page.write_text(
+        "<!doctype html><meta charset=utf-8><title>Dataset</title>"
+        "<style>body{font:15px sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right}"
+        "td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>"
+        f"<h1>Dataset</h1><p>{len(found.entries)} pictures, {len(found.aside)} set aside.</p>"
+        f"<h2>By split</h2>{_table('split', by_split(found.entries))}"
+        f"<h2>By source</h2>{_table('source', by_source(found.entries))}"
+        f"<h2>Set aside</h2>{_asides(found.aside)}<h2>Pictures</h2>{''.join(sheets)}",
+        encoding="utf-8",
+    )
+    return page
+
+
+def by_split(entries: Sequence[Entry]) -> dict[str, Counter[str]]:
+    """Count pictures, groups, boxes, infrared and empty ones of each split."""
+    return {split: counts(entry for entry in entries if entry.split == split) for split in _SPLITS}
+
+
+def by_source(entries: Sequence[Entry]) -> dict[str, Counter[str]]:
+    """Count the same of each source."""
+    return {
+        source: counts(entry for entry in entries if entry.source == source)
+        for source in dict.fromkeys(entry.source for entry in entries)
+    }
+
+
+def counts(entries: Iterable[Entry]) -> Counter[str]:
+    """Count pictures, groups, boxes of each kind, whole-picture labels, infrared and empty ones."""
+    counted: Counter[str] = Counter()
+    groups = set()
+    for entry in entries:
+        groups.add(entry.group)
+        counted["pictures"] += 1
+        counted["infrared"] += bool(entry.night)
+        counted["whole"] += entry.shows is not None
+        counted["empty"] += not entry.truths and entry.shows is None
+        counted.update(truth.kind for truth in entry.truths)
+    counted["groups"] = len(groups)
+    return counted
+
+
+def reasons(aside: Iterable[Aside]) -> dict[str, list[Aside]]:
+    """Put together what was set aside for like reasons: those that differ only in names and numbers."""
+    like: dict[str, list[Aside]] = {}
+    for one in aside:
+        words = " ".join(
+            "…" if any(letter.isdigit() or letter in "/." for letter in word) else word for word in one.reason.split()
+        )
+        like.setdefault(words, []).append(one)
+    return dict(sorted(like.items(), key=lambda item: -len(item[1])))
+
+
+def draw_entries(entries: Sequence[Entry]) -> bytes:
+    """Draw up to 18 pictures, evenly taken, with their boxes; JPEG."""
+    import cv2
+
+    step = max(1, len(entries) // (_ACROSS * _DOWN))
+    chosen = entries[::step][: _ACROSS * _DOWN]
+    sheet = np.full((_TILE * -(-len(chosen) // _ACROSS), _TILE * _ACROSS, 3), 240, np.uint8)
+    for at, entry in enumerate(chosen):
+        pixels = shrink(read_picture(entry.path, _TILE).pixels, _TILE)
+        height, width = pixels.shape[:2]
+        for truth in entry.truths:
+            box = truth.box
+            corner, opposite = (
+                (box.x * width, box.y * height),
+                ((box.x + box.width) * width, (box.y + box.height) * height),
+            )
+            cv2.rectangle(
+                pixels,
+                (round(corner[0]), round(corner[1])),
+                (round(opposite[0]), round(opposite[1])),
+                _COLOURS[truth.kind],
+                2,
+            )
+        top, left = at // _ACROSS * _TILE, at % _ACROSS * _TILE
+        sheet[top : top + height, left : left + width] = pixels
+    return bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())
+
+
+def _table(first: str, rows: dict[str, Counter[str]]) -> str:
+    columns = ("pictures", "groups", *KINDS, "whole", "empty", "infrared")
+    head = "".join(f"<th>{column}</th>" for column in (first, *columns))
+    body = "".join(
+        f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{row[column]}</td>" for column in columns) + "</tr>"
+        for name, row in rows.items()
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _asides(aside: Sequence[Aside]) -> str:
+    if not aside:
+        return "<p>Nothing.</p>"
+    items = []
+    for words, of_it in reasons(aside).items():
+        named = "".join(
+            f"<li>{escape(one.source)}: {escape(one.path.name)}: {escape(one.reason)}</li>"
+            for one in of_it[:_NAMES_SHOWN]
+        )
+        items.append(f"<li>{len(of_it)}: {escape(words)}<ul>{named}</ul></li>")
+    return f"<ul>{''.join(items)}</ul>"
