@@ -6,7 +6,19 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, create_engine, event, func, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,6 +60,11 @@ class Casebook:
                     f"casebook {self._engine.url} is of version {found}, and this Wildpost reads up to {VERSION}: "
                     "run the newer Wildpost that made it"
                 )
+
+    @property
+    def engine(self) -> Engine:
+        """The database itself, for books of other things kept in it."""
+        return self._engine
 
     def flag(self, flags: Sequence[Flag]) -> int:
         """Keep flags; one that is there already, open or closed, is left as it is. Returns how many were new."""
