@@ -7,6 +7,7 @@ from datetime import datetime
 
 from contract import Event, Malformed, MediaContent, SetAside, decode, parse_topic
 from ingest.casebook import Casebook
+from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
 from ingest.records import PAYLOAD_KEPT_BYTES, MediaEntry, Quarantined
 from ingest.rules import Rules
@@ -51,11 +52,14 @@ class Taken:
 class Intake:
     """Makes a batch of messages durable, each part of it harmless to repeat."""
 
-    def __init__(self, store: Store, casebook: Casebook, media: MediaStore, rules: Rules) -> None:
+    def __init__(
+        self, store: Store, casebook: Casebook, media: MediaStore, rules: Rules, incidents: IncidentDesk | None = None
+    ) -> None:
         self._store = store
         self._casebook = casebook
         self._media = media
         self._rules = rules
+        self._incidents = incidents
 
     def take(self, batch: Sequence[Arrived]) -> Taken:
         """Keep a batch; when this returns, all of it is durable and may be acknowledged.
@@ -84,7 +88,11 @@ class Intake:
         written = self._store.write(records) if records else None
         # Flags last, and again for repeats: killed right before this line, the message comes again and is flagged then.
         events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
-        flags = [flag for event, at in events for flag in self._rules.judge(event, at)]
+        judged = self._judge(events)
+        flags = [flag for one in judged for flag in one.flags]
+        flagged = self._casebook.flag(flags) if flags else 0
+        if self._incidents:
+            self._incidents.take(judged, records)
         return Taken(
             received=len(batch),
             stored=written.new if written else 0,
@@ -92,8 +100,13 @@ class Intake:
             events=len(events),
             media=len(contents),
             quarantined=quarantined,
-            flagged=self._casebook.flag(flags) if flags else 0,
+            flagged=flagged,
         )
+
+    def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[Judged]:
+        if self._incidents:
+            return self._incidents.judge(events)
+        return [Judged(event, at, tuple(self._rules.judge(event, at))) for event, at in events]
 
     def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> None:
         for content, _ in contents:

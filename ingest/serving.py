@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ingest.casebook import Casebook
+from ingest.incidents.desk import IncidentDesk
 from ingest.intake import Intake, Taken
 from ingest.media.port import MediaStore
 from ingest.receiver import Receiver, ReceiverOptions
@@ -30,11 +31,17 @@ class Serving:
     """Receives, keeps and flags until it is stopped. What it is given stays the caller's to close."""
 
     def __init__(
-        self, store: Store, casebook: Casebook, media: MediaStore, rules: Rules, options: ReceiverOptions
+        self,
+        store: Store,
+        casebook: Casebook,
+        media: MediaStore,
+        rules: Rules,
+        options: ReceiverOptions,
+        incidents: IncidentDesk | None = None,
     ) -> None:
         self._store = store
         self._casebook = casebook
-        self._receiver = Receiver(options, Intake(store, casebook, media, rules).take)
+        self._receiver = Receiver(options, Intake(store, casebook, media, rules, incidents).take)
 
     def start(self, answer_s: float = 10.0) -> None:
         """Hand the store the verdicts a crash kept from it, then begin to receive.

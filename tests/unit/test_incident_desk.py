@@ -1,0 +1,260 @@
+"""From messages to incidents: shots of several stations, stations that fall silent or blind, what comes late."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
+from contract.examples import EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from contract.messages import Gap
+from ingest.casebook import Casebook
+from ingest.incidents.alerting import AlertPolicy
+from ingest.incidents.book import Alert, IncidentBook
+from ingest.incidents.database import Database
+from ingest.incidents.desk import IncidentDesk
+from ingest.incidents.happening import IncidentOptions
+from ingest.incidents.shots import ShotBook
+from ingest.incidents.tables import TABLES, happening, incident
+from ingest.incidents.watch import StationRule, StationWatch
+from ingest.incidents.watch_loop import WatchLoop
+from ingest.intake import Arrived, Intake
+from ingest.media.folder import FolderMedia
+from ingest.rules import Rule, Rules, RulesOptions
+from ingest.store.duckdb import DuckDbStore
+from ingest.store.port import StoreUnavailable
+
+NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
+SILENT = StationRule(name="silent", state="silent", after_minutes=60)
+BLIND = StationRule(name="blind", state="blind", after_minutes=90, severity="urgent")
+RULES = RulesOptions(
+    rule=(
+        Rule(name="person", observation_types=("human",)),
+        Rule(name="shot", labels=("gunshot",), min_confidence=0.8, severity="urgent"),
+    )
+)
+
+
+class Desk:
+    """A server's intake with real stores, and what it told people."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = DuckDbStore(folder / "detections.duckdb")
+        self.casebook = Casebook(f"sqlite:///{folder / 'casebook.sqlite'}")
+        self.database = Database(self.casebook.engine)
+        TABLES[0].metadata.create_all(self.casebook.engine)
+        options, rules = IncidentOptions(), Rules(RULES, ())
+        self.alerts: list[Alert] = []
+        self.desk = IncidentDesk(
+            rules,
+            self.store,
+            IncidentBook(self.database, options, AlertPolicy()),
+            ShotBook(self.database, options.corroboration),
+            StationWatch(self.database, (SILENT, BLIND), options),
+            options,
+            self.alerts.extend,
+        )
+        self.intake = Intake(self.store, self.casebook, FolderMedia(folder / "media"), rules, self.desk)
+
+    def receive(self, *records: Event | Effort, at: datetime = NOW) -> None:
+        kinds = {Event: "event", Effort: "effort"}
+        self.intake.take([self.arrived(kinds[type(one)], one.station, encode(one), at) for one in records])
+
+    @staticmethod
+    def arrived(kind: str, station: str, payload: bytes, at: datetime) -> Arrived:
+        return Arrived(topic_of("wildpost", station, kind), payload, at)  # type: ignore[arg-type]
+
+    def look(self, minutes: float, listening_since: datetime = NOW) -> list[str]:
+        """What people are told when the clock has gone on."""
+        before = len(self.alerts)
+        self.desk.look(NOW + timedelta(minutes=minutes), listening_since)
+        return [one.kind for one in self.alerts[before:]]
+
+    def rows(self, table: object) -> list[dict[str, object]]:
+        with self.database.begin() as connection:
+            return [dict(row) for row in connection.execute(select(table)).mappings()]  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    opened = Desk(tmp_path)
+    yield opened
+    opened.store.close()
+    opened.casebook.close()
+
+
+def shot(station: str, second: float, confidence: float, latitude: float = 31.0) -> Event:
+    return msgspec.structs.replace(
+        SOUND_EVENT,
+        event_id=new_event_id(),
+        station=station,
+        captured_at=NOW + timedelta(seconds=second),
+        clock=Clock(source="gps", synchronised=True, error_s=0.05),
+        location=Location(latitude=latitude, longitude=117.3),
+        duration_s=1.0,
+        detections=(
+            Detection(
+                ordinal=0,
+                label="gunshot",
+                observation_type="unknown",
+                confidence=confidence,
+                model=SOUND_EVENT.models[0].name,
+                span=Span(start_s=0.0, end_s=1.0),
+            ),
+        ),
+    )
+
+
+def person(minute: float, station: str = "lake-07") -> Event:
+    return msgspec.structs.replace(
+        EVENT, event_id=new_event_id(), station=station, captured_at=NOW + timedelta(minutes=minute)
+    )
+
+
+def test_two_doubtful_shots_that_fit_together_are_one_sure_incident(desk: Desk) -> None:
+    first, second = shot("ridge-1", 0, 0.6), shot("ridge-2", 9, 0.7, latitude=31.03)  # 3.3 km: sound needs 10 s
+    desk.receive(first)
+    assert desk.alerts == []
+    desk.receive(second, at=NOW + timedelta(seconds=12))
+    assert [(one.kind, one.cause) for one in desk.alerts] == [("gunshot", "first")]
+    (one,) = desk.rows(incident)
+    assert one["confidence"] == pytest.approx(0.88)
+    flags = desk.casebook.flags_of([first.event_id, second.event_id])
+    assert {flag.reason_values["stations"] for found in flags.values() for flag in found} == {"2"}
+    assert len(flags) == 2
+
+
+def test_a_sure_shot_alerts_at_once_and_is_surer_when_another_station_has_heard_it(desk: Desk) -> None:
+    desk.receive(shot("ridge-1", 0, 0.9))
+    assert len(desk.alerts) == 1
+    desk.receive(shot("ridge-2", 1, 0.5, latitude=31.003))
+    assert len(desk.alerts) == 1
+    (one,) = desk.rows(incident)
+    assert one["confidence"] == pytest.approx(0.95)
+
+
+def test_shots_that_cannot_be_one_stay_two(desk: Desk) -> None:
+    desk.receive(shot("ridge-1", 0, 0.6), shot("ridge-2", 30, 0.7, latitude=31.003))
+    assert desk.alerts == []
+    assert desk.casebook.flags(open_only=False) == []
+
+
+def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
+    batch = [person(0), shot("lake-07", 20, 0.9), shot("ridge-2", 21, 0.9, latitude=31.003)]
+    desk.receive(*batch)
+    kept = desk.rows(incident), desk.rows(happening), list(desk.alerts)
+    desk.receive(*batch, at=NOW + timedelta(hours=5))
+    assert (desk.rows(incident), desk.rows(happening), desk.alerts) == kept
+    assert [one.kind for one in desk.alerts] == ["human", "gunshot"]
+
+
+def test_what_comes_days_late_is_there_and_late_and_alerts_nobody(desk: Desk) -> None:
+    desk.receive(person(0), at=NOW + timedelta(days=3))
+    assert desk.alerts == []
+    (one,) = desk.rows(incident)
+    assert one["late"] is True
+    assert len(desk.casebook.flags()) == 1
+
+
+@pytest.mark.parametrize("year", [1, 1970, 9999])
+def test_a_capture_without_a_clock_is_news_whatever_its_date(desk: Desk, year: int) -> None:
+    clockless = msgspec.structs.replace(
+        person(0), captured_at=datetime(year, 1, 1, 12, tzinfo=UTC), clock=Clock(source="none", synchronised=False)
+    )
+    desk.receive(clockless)
+    assert len(desk.alerts) == 1
+    assert desk.rows(incident)[0]["started_at"] == NOW
+
+
+def test_a_station_of_which_nothing_is_heard_is_silent_once_until_it_is_heard_again(desk: Desk) -> None:
+    desk.receive(person(-30))
+    desk.alerts.clear()
+    assert desk.look(59) == []
+    assert desk.look(61) == ["silent"]
+    assert desk.look(62) == []
+    found = [row for row in desk.rows(happening) if row["source"] == "health"]
+    assert [row["over_at"] for row in found] == [None]
+    desk.intake.take([desk.arrived("health", HEALTH.station, encode(HEALTH), NOW + timedelta(minutes=70))])
+    assert HEALTH.station == "lake-07"
+    assert desk.look(71) == []
+    found = [row for row in desk.rows(happening) if row["source"] == "health"]
+    assert [row["over_at"] for row in found] == [NOW + timedelta(minutes=70)]
+    assert desk.look(131) == ["silent"]
+
+
+def test_a_server_that_was_away_does_not_call_its_stations_silent(desk: Desk) -> None:
+    desk.receive(person(0))
+    desk.alerts.clear()
+    back = NOW + timedelta(minutes=300)
+    assert desk.look(330, back) == []
+    assert desk.look(361, back) == ["silent"]
+
+
+def test_what_the_broker_says_in_a_stations_name_is_no_word_of_it(desk: Desk) -> None:
+    desk.receive(person(0, STATUS.station))
+    desk.alerts.clear()
+    desk.intake.take([desk.arrived("status", STATUS.station, encode(STATUS), NOW + timedelta(minutes=50))])
+    assert desk.look(61) == ["silent"]
+
+
+def test_a_camera_that_is_stolen_after_it_saw_someone_is_one_incident(desk: Desk) -> None:
+    desk.receive(person(0))
+    assert desk.look(61) == ["silent"]
+    assert len(desk.rows(incident)) == 1
+    assert [one.cause for one in desk.alerts] == ["first", "kind"]
+
+
+def effort(start_minute: float, end_minute: float, gap: Gap | None) -> Effort:
+    return msgspec.structs.replace(
+        EFFORT,
+        effort_id=new_event_id(),
+        start=NOW + timedelta(minutes=start_minute),
+        end=NOW + timedelta(minutes=end_minute),
+        watching=gap is None,
+        gap=gap,
+    )
+
+
+def test_a_camera_that_cannot_see_for_long_enough_is_blind_until_it_sees_again(desk: Desk) -> None:
+    desk.receive(effort(-60, 0, "blind"))
+    assert desk.look(1) == []
+    desk.receive(effort(0, 60, "blind"), at=NOW + timedelta(minutes=60))
+    assert desk.look(61, NOW + timedelta(minutes=60)) == ["blind"]
+    desk.receive(effort(60, 120, None), at=NOW + timedelta(minutes=120))
+    desk.look(121, NOW + timedelta(minutes=120))
+    assert [row["over_at"] for row in desk.rows(happening)] == [NOW + timedelta(minutes=121)]
+    desk.receive(effort(0, 60, "blind"), at=NOW + timedelta(minutes=122))  # comes again, out of its turn
+    assert desk.look(123, NOW + timedelta(minutes=120)) == []
+
+
+def test_a_sensor_that_was_switched_off_is_not_blind(desk: Desk) -> None:
+    desk.receive(effort(-600, 0, "off"))
+    assert desk.look(1) == []
+
+
+def test_the_clock_is_looked_at_only_while_stations_can_be_heard() -> None:
+    seen: list[tuple[datetime, datetime]] = []
+    moments = iter(NOW + timedelta(minutes=minute) for minute in range(10))
+    up = True
+    loop = WatchLoop(lambda now, since: seen.append((now, since)), lambda: up, now=lambda: next(moments))
+    loop.turn()
+    loop.turn()
+    up = False
+    loop.turn()
+    up = True
+    loop.turn()
+    minutes = [tuple(round((moment - NOW).total_seconds() / 60) for moment in pair) for pair in seen]
+    assert minutes == [(0, 0), (1, 0), (3, 3)]
+
+
+def test_a_casebook_that_does_not_answer_stops_no_watch() -> None:
+    def fail(now: datetime, since: datetime) -> None:
+        raise StoreUnavailable("away")
+
+    loop = WatchLoop(fail, lambda: True, every_s=0.01)
+    loop.start()
+    loop.stop()
+    assert "away" in loop.problem
