@@ -1,7 +1,7 @@
 # Two commands for everybody: `make demo` shows the whole path of a detection, `make test` proves it.
 # Each works on a machine with Python 3.11 to 3.13, make and the package registries; uv is put into .uv/, beside the code.
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test test-training check bench docs clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
@@ -23,7 +23,16 @@ endif
 
 test: .uv/ready
 	@.ci/programs mosquitto chromium
+ifeq ($(TEST),)
+	$(RUN) pytest --ignore=tests/training
+	@$(MAKE) --no-print-directory test-training
+else
 	$(RUN) pytest $(TEST)
+endif
+
+# Training needs torch, which no station and no server has: an environment of its own, made where it is absent.
+test-training: .venv-train/ready
+	.venv-train/bin/python -m pytest tests/training
 
 check: .uv/ready
 	$(UV) lock --check
@@ -47,5 +56,10 @@ docs: .uv/ready
 	$(UV) sync --frozen --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 	@touch $@
 
+.venv-train/ready: .uv/ready
+	UV_PROJECT_ENVIRONMENT=.venv-train $(UV) sync --frozen --no-default-groups --group dev --extra station --extra train \
+		--python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@touch $@
+
 clean:
-	rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .uv .venv .venv-train .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from models.vision import VisionOptions
 
     registry = load_registry(*arguments.registry)
-    labelled = read_labels(arguments.data, arguments.split, _meanings(arguments.classes))
+    labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
     folder = arguments.folder or data_folder() / "models"
     options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1)
     detector = open_vision(arguments.model, folder, options, registry)
@@ -173,7 +173,12 @@ def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
     return min(own, default=entry.vision.threshold)
 
 
-def _meanings(words: list[str]) -> "dict[str, Kind]":
+def class_meanings(words: list[str]) -> "dict[str, Kind]":
+    """Read --class NAME=KIND, as often as it was given.
+
+    Raises:
+        BadLabels: one is not of this form.
+    """
     from models.evaluate.labels import KINDS, BadLabels
 
     result: dict[str, Kind] = {}

@@ -19,7 +19,7 @@ from models.registry import (
     load_registry,
     place_of,
 )
-from wildpost import evaluate_command, training_command
+from wildpost import evaluate_command, export_command, training_command
 from wildpost.data_folder import data_folder
 
 
@@ -31,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_registry_actions(actions)
     evaluate_command.add(actions)
     training_command.add(actions)
+    export_command.add(actions)
 
 
 def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,4 +1,4 @@
-"""Runs an ONNX network, on OpenVINO or on ONNX Runtime."""
+"""Runs a network: an ONNX file on OpenVINO or ONNX Runtime, a checkpoint of ultralytics on torch."""
 
 import os
 from pathlib import Path
@@ -80,15 +80,47 @@ class OnnxRuntime:
         return np.concatenate([np.asarray(result, np.float32) for result in results])
 
 
+class TorchRuntime:
+    """Torch, for checkpoints of ultralytics; it needs the extra ``train``."""
+
+    def __init__(self, path: Path, width: int, height: int, threads: int) -> None:
+        import torch
+
+        from models.train.export import open_checkpoint
+        from models.train.quiet_ultralytics import keep_to_itself
+
+        keep_to_itself()
+        if threads:
+            torch.set_num_threads(threads)
+        self._network = open_checkpoint(path)
+        self._shape = self.infer(np.zeros((1, 3, height, width), np.float32)).shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """See ``Runtime.output_shape``."""
+        return (-1, *self._shape[1:])
+
+    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Runtime.infer``."""
+        import torch
+
+        with torch.inference_mode():
+            said = self._network(torch.from_numpy(batch))
+        # In evaluation ultralytics' networks give what ONNX would, and beside it what only training needs.
+        return np.asarray((said[0] if isinstance(said, tuple | list) else said).numpy(), np.float32)
+
+
 def open_runtime(name: RuntimeName, path: Path, width: int, height: int, threads: int, cache: Path | None) -> Runtime:
     """Load a network.
 
     Args:
-        name: Which runtime.
-        path: The ONNX file.
+        name: Which runtime; a checkpoint (.pt) is run by torch whatever it says.
+        path: The file.
         width: Of the input, in pixels.
         height: Of the input, in pixels.
         threads: How many to use; 0 leaves it to the runtime.
         cache: Where OpenVINO keeps what it compiled, so that a restart is quick; None: nowhere.
     """
+    if path.suffix == ".pt":
+        return TorchRuntime(path, width, height, threads)
     return OpenVinoRuntime(path, width, height, threads, cache) if name == "openvino" else OnnxRuntime(path, threads)
