@@ -1,12 +1,17 @@
-"""What follows when a threat is heard: stations that heard the same shot, and clips with a person's voice in them."""
+"""Hears threats, and says what follows: stations that heard the same shot, and clips with a person's voice in them."""
 
 from models.threat.corroboration import CorroborationOptions, Incident, Shot, corroborate, shots_of
+from models.threat.detector import MEANINGS, THRESHOLDS, ThreatOptions, ThreatSounds
 from models.threat.voice import VoiceCounts, VoiceDecision, VoiceOptions, decide_voice
 
 __all__ = [
+    "MEANINGS",
+    "THRESHOLDS",
     "CorroborationOptions",
     "Incident",
     "Shot",
+    "ThreatOptions",
+    "ThreatSounds",
     "VoiceCounts",
     "VoiceDecision",
     "VoiceOptions",

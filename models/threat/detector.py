@@ -1,0 +1,161 @@
+"""Listens for threats: shots, saws, engines, dogs, voices. One shot is enough; nothing has to be heard twice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from contract import Detection, Model, Span
+from contract.messages import ObservationType
+from models.protocol import Sound, Unreadable
+from models.registry import Share, entry_named, find_weights, load_registry
+from models.sound import resample
+from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
+
+# In the order of the network's output, with what each is: what a person makes is of type human.
+MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
+    {"gunshot": "human", "chainsaw": "human", "engine": "vehicle", "dog": "animal", "voice": "human"}
+)
+# At which each label was measured; models/weights/threat-sounds.md says what they cost.
+THRESHOLDS: Mapping[str, float] = MappingProxyType(
+    {"gunshot": 0.5, "chainsaw": 0.5, "engine": 0.5, "dog": 0.5, "voice": 0.5}
+)
+_MODEL = "threat-sounds"
+_STEP_S = 1.0  # half a window: a shot at the edge of one lies in the middle of the next
+_TOGETHER = 32
+_DIGITS = 5
+
+
+class ThreatOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to listen for threats.
+
+    Attributes:
+        labels: Report only these.
+        thresholds: The lowest confidence that counts, by label, where it is not the one measured for it.
+        threads: For the network; 0 leaves it to the runtime.
+    """
+
+    labels: tuple[str, ...] = tuple(MEANINGS)
+    thresholds: dict[str, Share] = {}
+    threads: Annotated[int, Meta(ge=0, le=64)] = 1
+
+    def __post_init__(self) -> None:
+        strangers = sorted((set(self.labels) | set(self.thresholds)) - set(MEANINGS))
+        if strangers:
+            raise ValueError(f"threat sounds {strangers}: expected names among {', '.join(MEANINGS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedThreats:
+    """A sound cut into windows of two seconds, one begun each second.
+
+    Attributes:
+        pictures: (n, 1, 64, 198) float32.
+        duration_s: Of the sound.
+    """
+
+    pictures: NDArray[np.float32]
+    duration_s: float
+
+
+class ThreatSounds:
+    """Our own network for threats. ``predict`` is for one thread at a time."""
+
+    def __init__(self, options: ThreatOptions | None = None, weights_folder: Path = Path()) -> None:
+        """Load the network that comes with Wildpost.
+
+        Raises:
+            WeightsError: its weights are missing or not the right ones.
+        """
+        import onnxruntime
+
+        self._options = options or ThreatOptions()
+        entry = entry_named(_MODEL, load_registry())
+        path = find_weights(entry, weights_folder)
+        self._model = entry.model(entry.sha256)
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = self._options.threads
+        settings.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        thresholds = {**THRESHOLDS, **self._options.thresholds}
+        self._thresholds = np.array(
+            [thresholds[label] if label in self._options.labels else np.inf for label in MEANINGS]
+        )
+
+    @property
+    def model(self) -> Model:
+        """Name, version and hash of the weights in use."""
+        return self._model
+
+    def preprocess(self, item: Sound) -> PreparedThreats:
+        """Bring a sound to 16 kHz and cut it into windows; a short one is lengthened by silence.
+
+        Raises:
+            Unreadable: it is empty, or holds samples that are no numbers.
+        """
+        if not item.samples.size:
+            raise Unreadable("a sound of no samples: expected at least one")
+        if not np.isfinite(item.samples).all():
+            raise Unreadable("a sound with samples that are no numbers")
+        sound = resample(item, RATE_HZ)
+        return PreparedThreats(log_mel(cut(sound.samples)), item.duration_s)
+
+    def confidences(self, prepared: PreparedThreats) -> NDArray[np.float32]:
+        """Give each window's confidences: (n, 5), in the order of ``MEANINGS``."""
+        pictures = prepared.pictures
+        parts = [
+            self._session.run(None, {"log_mel": pictures[at : at + _TOGETHER]})[0]
+            for at in range(0, len(pictures), _TOGETHER)
+        ]
+        return np.concatenate(parts)
+
+    def predict(self, batch: Sequence[PreparedThreats]) -> list[list[Detection]]:
+        """Find the threats in each sound, most confident first.
+
+        Windows that follow each other and hold the same threat are one detection, with the highest of their
+        confidences: a saw that runs for a minute is reported once, and two shots ten seconds apart twice.
+        """
+        return [self._detections(self.confidences(prepared), prepared.duration_s) for prepared in batch]
+
+    def _detections(self, confidences: NDArray[np.float32], duration_s: float) -> list[Detection]:
+        found: list[tuple[float, str, int, int]] = []
+        for at, label in enumerate(MEANINGS):
+            above = confidences[:, at] >= self._thresholds[at]
+            for first, last in _runs(above):
+                found.append((float(confidences[first : last + 1, at].max()), label, first, last))
+        found.sort(key=lambda one: -one[0])
+        return [
+            Detection(
+                ordinal=ordinal,
+                label=label,
+                observation_type=MEANINGS[label],
+                confidence=round(confidence, _DIGITS),
+                model=self._model.name,
+                span=Span(
+                    start_s=round(min(first * _STEP_S, duration_s), 3),
+                    end_s=round(min(last * _STEP_S + WINDOW_S, duration_s), 3),
+                ),
+            )
+            for ordinal, (confidence, label, first, last) in enumerate(found)
+        ]
+
+
+def cut(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut samples at 16 kHz into windows of two seconds, one begun each second; the last is filled up with silence."""
+    length, step = round(WINDOW_S * RATE_HZ), round(_STEP_S * RATE_HZ)
+    count = max(1, -(-(samples.size - length) // step) + 1)
+    padded = np.zeros((count - 1) * step + length, np.float32)
+    padded[: samples.size] = samples[: padded.size]
+    return np.lib.stride_tricks.sliding_window_view(padded, length)[::step]
+
+
+def _runs(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Tell first and last place of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], above, [False])).astype(np.int8)))
+    return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]

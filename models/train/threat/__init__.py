@@ -1,0 +1,1 @@
+"""Trains the network that hears threats: shots, saws, engines, dogs and voices."""

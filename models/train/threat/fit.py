@@ -1,0 +1,131 @@
+"""Trains the threat network on mixtures, and calibrates it on others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluate.calibration import fit_temperature
+from models.evaluate.matching import Find
+from models.threat.front_end import log_mel
+from models.train.threat.mixing import LABELS, Clip, Field, mix
+from models.train.threat.network import build
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mixtures:
+    """Windows ready for the network.
+
+    Attributes:
+        pictures: (n, 1, 64, 198) float16.
+        present: (n, 5) float32, 0 or 1.
+    """
+
+    pictures: NDArray[np.float16]
+    present: NDArray[np.float32]
+
+
+def split_of(group: str) -> str:
+    """Say which split a site or source recording belongs to: train (70 in 100), val (12) or test (18)."""
+    part = int(sha256(group.encode()).hexdigest(), 16) % 100
+    return "test" if part < 18 else "val" if part < 30 else "train"
+
+
+def make_mixtures(clips: Sequence[Clip], count: int, seed: int, field: Field | None = None) -> Mixtures:
+    """Mix windows out of clips.
+
+    Raises:
+        ValueError: there is no background, or no clip of some label.
+    """
+    backgrounds = [clip for clip in clips if clip.label is None and clip.samples.size > 2 * 16_000]
+    others = [clip for clip in clips if clip.label is None]
+    kinds = [[clip for clip in clips if clip.label == label] for label in LABELS]
+    missing = [label for label, kind in zip(LABELS, kinds, strict=True) if not kind]
+    if missing or not backgrounds:
+        raise ValueError(f"no clip of {', '.join(missing) or 'background'}: expected some of each")
+    random = np.random.default_rng(seed)
+    events = [*kinds, others, others, others]  # sounds that are no threat come three times as often as any threat
+    pictures, present = [], []
+    for _ in range(-(-count // _BATCH)):
+        made = [mix(events, backgrounds, random, field or Field()) for _ in range(_BATCH)]
+        pictures.append(log_mel(np.stack([samples for samples, _ in made])).astype(np.float16))
+        present.append(np.stack([labels for _, labels in made]))
+    return Mixtures(np.concatenate(pictures)[:count], np.concatenate(present)[:count])
+
+
+def train(mixtures: Mixtures, epochs: int, seed: int = 0, told: Callable[[int, float], object] | None = None) -> Any:
+    """Train a new network.
+
+    Args:
+        mixtures: To learn from.
+        epochs: How often to go over them.
+        seed: Of the first weights and the order.
+        told: Called after each epoch with its number and its mean loss.
+
+    Returns:
+        The torch network, ready for use.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    network = build()
+    batches = -(-len(mixtures.pictures) // _BATCH)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=epochs * batches)
+    loss_of = torch.nn.BCEWithLogitsLoss()
+    random = np.random.default_rng(seed)
+    for epoch in range(epochs):
+        network.train()
+        order, total = random.permutation(len(mixtures.pictures)), 0.0
+        for at in range(0, len(order), _BATCH):
+            chosen = order[at : at + _BATCH]
+            pictures = torch.from_numpy(_masked(mixtures.pictures[chosen].astype(np.float32), random))
+            optimiser.zero_grad()
+            loss = loss_of(network(pictures), torch.from_numpy(mixtures.present[chosen]))
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach()) * len(chosen)
+        if told is not None:
+            told(epoch, total / len(order))
+    network.eval()
+    return network
+
+
+def temperatures(network: Any, mixtures: Mixtures) -> list[float]:
+    """Fit one temperature a label on mixtures that the network has not learnt from."""
+    confident = confidences(network, mixtures)
+    fitted = []
+    for at in range(len(LABELS)):
+        finds = [Find(float(c), bool(p)) for c, p in zip(confident[:, at], mixtures.present[:, at], strict=True)]
+        fitted.append(fit_temperature(finds))
+    return fitted
+
+
+def confidences(network: Any, mixtures: Mixtures) -> NDArray[np.float32]:
+    """Give the network's confidences, not calibrated: (n, 5)."""
+    import torch
+
+    with torch.no_grad():
+        parts = [
+            torch.sigmoid(network(torch.from_numpy(mixtures.pictures[at : at + 256].astype(np.float32)))).numpy()
+            for at in range(0, len(mixtures.pictures), 256)
+        ]
+    return np.concatenate(parts)
+
+
+def _masked(pictures: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Blank a band of pitches or a moment in some pictures (SpecAugment, Park et al. 2019)."""
+    for picture in pictures:
+        if random.random() < 0.4:
+            low = random.integers(0, 52)
+            picture[:, low : low + random.integers(2, 12)] = 0
+        if random.random() < 0.2:
+            start = random.integers(0, 170)
+            picture[:, :, start : start + random.integers(2, 28)] = 0
+    return pictures

@@ -1,0 +1,130 @@
+"""Makes of close, clean recordings what a station hears: far off, echoing, in rain and wind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.threat.front_end import RATE_HZ, WINDOW_S
+
+LABELS = ("gunshot", "chainsaw", "engine", "dog", "voice")
+_LENGTH = round(RATE_HZ * WINDOW_S)
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording and what is in it.
+
+    Attributes:
+        samples: Mono, 16 kHz.
+        label: One of ``LABELS``, or None: no threat, but a sound like another.
+        group: The site or source recording: all clips of one belong to one split.
+        source: The collection it is from.
+    """
+
+    samples: Samples
+    label: str | None
+    group: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How a sound reaches the station.
+
+    Attributes:
+        signal_to_noise_db: Of the sound over its background, lowest and highest.
+        far: Share of sounds that come from afar: high pitches lost.
+        echoing: Share of sounds with an echo.
+        two: Share of mixtures with a second sound.
+        nothing: Share of mixtures that are background alone.
+    """
+
+    signal_to_noise_db: tuple[float, float] = (-5.0, 20.0)
+    far: float = 0.6
+    echoing: float = 0.5
+    two: float = 0.15
+    nothing: float = 0.15
+
+
+def mix(
+    events: Sequence[Sequence[Clip]], backgrounds: Sequence[Clip], random: np.random.Generator, field: Field
+) -> tuple[Samples, NDArray[np.float32]]:
+    """Make one window.
+
+    Args:
+        events: Clips by what they are, one list a kind, so that each kind comes as often as the others.
+        backgrounds: What goes on all the time: rain, wind, insects, birds.
+        random: Decides.
+        field: How it sounds out there.
+
+    Returns:
+        (32000,) samples within -1..1, and (5,) which of ``LABELS`` are in it, 0 or 1.
+    """
+    window = _window(_pick(backgrounds, random), random)
+    if random.random() < 0.3:
+        window = window + 10 ** random.uniform(-1, 0) * _window(_pick(backgrounds, random), random)
+    present = np.zeros(len(LABELS), np.float32)
+    drawn = random.random()
+    count = 0 if drawn < field.nothing else 2 if drawn < field.nothing + field.two else 1
+    for _ in range(count):
+        clip = _pick(events[int(random.integers(len(events)))], random)
+        sound = _travelled(_window(clip, random), random, field)
+        window = window + _gain(sound, window, random.uniform(*field.signal_to_noise_db)) * sound
+        if clip.label is not None:
+            present[LABELS.index(clip.label)] = 1
+    peak = float(np.abs(window).max())
+    loudness = 10 ** random.uniform(-2.5, -0.1)
+    return (window * (loudness / peak if peak > 0 else 1)).astype(np.float32), present
+
+
+def _pick(clips: Sequence[Clip], random: np.random.Generator) -> Clip:
+    return clips[int(random.integers(len(clips)))]
+
+
+def _window(clip: Clip, random: np.random.Generator) -> Samples:
+    """Cut two seconds out of a clip, where something is to be heard in it; a short clip lies somewhere in silence."""
+    samples = clip.samples
+    if samples.size <= _LENGTH:
+        window = np.zeros(_LENGTH, np.float32)
+        # A shot may lie at the edge, but its bang must be inside.
+        start = random.integers(0, _LENGTH - samples.size + 1)
+        window[start : start + samples.size] = samples
+        return window
+    starts = random.integers(0, samples.size - _LENGTH + 1, 4)
+    cuts = [samples[start : start + _LENGTH] for start in starts]
+    loud = [float(np.sqrt(np.mean(cut**2))) for cut in cuts]
+    fit = [cut for cut, level in zip(cuts, loud, strict=True) if level >= 0.5 * max(loud)]
+    return np.array(fit[int(random.integers(len(fit)))], np.float32)
+
+
+def _travelled(sound: Samples, random: np.random.Generator, field: Field) -> Samples:
+    """Let a sound come from afar and echo.
+
+    Air and leaves take the high pitches: a second-order fall above a corner between 600 Hz and 7 kHz. The echo is noise
+    that dies away over 0.2 to 1.5 s, as in a valley. Both are simple models, not measured forests.
+    """
+    spectrum = np.fft.rfft(sound, 2 * _LENGTH)
+    if random.random() < field.far:
+        corner_hz = 600 * (7000 / 600) ** random.random()
+        spectrum = spectrum / (1 + (np.fft.rfftfreq(2 * _LENGTH, 1 / RATE_HZ) / corner_hz) ** 2)
+    if random.random() < field.echoing:
+        at_s = np.arange(_LENGTH) / RATE_HZ
+        tail = random.normal(0, 1, _LENGTH) * 10 ** (-3 * at_s / random.uniform(0.2, 1.5))
+        tail *= random.uniform(0.1, 0.7) / np.sqrt(np.sum(tail**2))
+        tail[0] += 1
+        spectrum = spectrum * np.fft.rfft(tail, 2 * _LENGTH)
+    return np.asarray(np.fft.irfft(spectrum)[:_LENGTH], np.float32)
+
+
+def _gain(sound: Samples, background: Samples, signal_to_noise_db: float) -> float:
+    """Tell by what to multiply a sound so that its loudest quarter second stands so far above the background."""
+    quarter = RATE_HZ // 4
+    power = np.convolve(sound**2, np.ones(quarter) / quarter, "valid")[:: quarter // 4].max()
+    noise = float(np.mean(background**2))
+    if power <= 0 or noise <= 0:
+        return 1.0
+    return float(np.sqrt(noise / power) * 10 ** (signal_to_noise_db / 20))

@@ -1,0 +1,71 @@
+"""The network that hears threats: four stages of small convolutions over the log-mel picture."""
+
+from typing import Any
+
+from models.threat.front_end import BANDS, FRAMES
+from models.train.threat.mixing import LABELS
+
+_CHANNELS = (16, 32, 64, 96)
+
+
+def build() -> Any:
+    """Build the torch network: (n, 1, 64, 198) to (n, 5) logits.
+
+    The last stage is both averaged and searched for its peak: a saw fills the window, a shot is one moment in it.
+    """
+    from torch import nn
+
+    class Stage(nn.Sequential):  # type: ignore[misc]
+        def __init__(self, inward: int, outward: int) -> None:
+            super().__init__(
+                nn.Conv2d(inward, outward, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(outward),
+                nn.ReLU(),
+                nn.Conv2d(outward, outward, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outward),
+                nn.ReLU(),
+            )
+
+    class Network(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            inward = (1, *_CHANNELS[:-1])
+            self.stages = nn.Sequential(*(Stage(*pair) for pair in zip(inward, _CHANNELS, strict=True)))
+            self.drop = nn.Dropout(0.3)
+            self.tell = nn.Linear(2 * _CHANNELS[-1], len(LABELS))
+
+        def forward(self, picture: Any) -> Any:
+            import torch
+
+            heard = self.stages(picture)
+            return self.tell(self.drop(torch.cat((heard.mean((2, 3)), heard.amax((2, 3))), 1)))
+
+    return Network()
+
+
+def export(network: Any, temperatures: Any, path: str) -> None:
+    """Write the network as ONNX.
+
+    Its output is calibrated: sigmoid(logit / temperature), with one temperature a label.
+    """
+    import torch
+
+    class Calibrated(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+            self.register_buffer("temperatures", torch.as_tensor(temperatures, dtype=torch.float32))
+
+        def forward(self, picture: Any) -> Any:
+            return torch.sigmoid(self.network(picture) / self.temperatures)
+
+    torch.onnx.export(
+        Calibrated().eval(),
+        (torch.zeros(1, 1, BANDS, FRAMES),),
+        path,
+        input_names=["log_mel"],
+        output_names=["confidence"],
+        dynamic_axes={"log_mel": {0: "windows"}, "confidence": {0: "windows"}},
+        opset_version=17,
+        dynamo=False,
+    )
