@@ -115,6 +115,8 @@ HEALTH = Health(
     load_1min=0.4,
     temperature_c=41.5,
     evicted_media=12,
+    voice_clips_sent=2,
+    voice_clips_dropped=5,
 )
 
 EFFORT = Effort(

@@ -159,6 +159,8 @@ class Health(Struct, frozen=True, kw_only=True):
     load_1min: Amount | None = None
     temperature_c: float | None = None
     evicted_media: Count = 0  # delivered media removed to stay within the disk quota
+    voice_clips_sent: Count = 0  # clips in which somebody speaks and that may leave the station,
+    voice_clips_dropped: Count = 0  # and those that its voice policy kept back; both since it was set up
 
 
 class Effort(Struct, frozen=True, kw_only=True):

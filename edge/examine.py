@@ -10,6 +10,7 @@ import msgspec
 from contract import Detection, Media
 from edge.clip import Clip
 from models.protocol import Detector, Sound
+from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
 Triggered = Callable[[Clip], bool]
 
@@ -34,6 +35,15 @@ def find(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detection]
         found += detector.predict([detector.preprocess(clip.content)])[0]
     found.sort(key=lambda detection: -detection.confidence)
     return [msgspec.structs.replace(detection, ordinal=ordinal) for ordinal, detection in enumerate(found)]
+
+
+def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:
+    """Tell whether a clip of this capture may leave the station, and what to add to the counts of voices."""
+    if not isinstance(clip.content, Sound):
+        return True, {}
+    decision = decide_voice(found, options)
+    counts = VoiceCounts().after(decision)
+    return decision.send, {f"voice_{name}": value for name, value in msgspec.structs.asdict(counts).items() if value}
 
 
 def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:

@@ -37,6 +37,8 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
         load_1min=psutil.getloadavg()[0],
         temperature_c=_temperature(),
         evicted_media=outbox.count("evicted_media"),
+        voice_clips_sent=outbox.count("voice_sent") + outbox.count("voice_sent_with_threat"),
+        voice_clips_dropped=outbox.count("voice_dropped"),
     )
 
 

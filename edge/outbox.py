@@ -10,7 +10,7 @@ from typing import Literal
 from edge.clip import FileMark
 
 VERSION = 1
-Counter = Literal["events", "set_aside", "evicted_media"]
+Counter = Literal["events", "set_aside", "evicted_media", "voice_sent", "voice_sent_with_threat", "voice_dropped"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (

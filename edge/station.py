@@ -15,12 +15,13 @@ from contract import Effort, Event, Location, MediaContent, SetAside, encode, ne
 from contract.messages import Gap, Name
 from edge.clip import Clip, Unusable
 from edge.effort import EffortLog
-from edge.examine import companion, find
+from edge.examine import companion, find, voice_in
 from edge.health import health
 from edge.outbox import Outbox, OutboxFull, Outgoing
 from edge.sources.port import Source, SourceLost
 from edge.visits import Visits
 from models.protocol import Detector, Sound, Unreadable
+from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
@@ -108,13 +109,15 @@ class Station:
         sensors: Sequence[Sensor],
         outbox: Outbox,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        voice: VoiceOptions | None = None,
     ) -> None:
-        """Put the parts together; ``now`` is the clock, UTC."""
+        """Put the parts together; ``now`` is the clock, UTC; ``voice`` decides about clips in which somebody speaks."""
         self._options = options
         self._prefix = prefix
         self._sensors = sensors
         self._outbox = outbox
         self._now = now
+        self._voice = voice or VoiceOptions()
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
@@ -187,7 +190,7 @@ class Station:
             self._set_aside(sensor, capture)
             return True
         try:
-            messages = self._examine(sensor, capture, visits) if sensor.triggered(capture) else []
+            messages, voices = self._examine(sensor, capture, visits) if sensor.triggered(capture) else ([], {})
         except Unreadable as error:
             if capture.mark is None:
                 raise
@@ -198,14 +201,16 @@ class Station:
             return False
         except OSError as error:
             raise SourceLost("broken", f"{capture.name}: {error.strerror or error}") from error
-        self._outbox.commit(messages, capture.mark, events=1 if messages else 0)
+        self._outbox.commit(messages, capture.mark, events=1 if messages else 0, **voices)
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> list[Outgoing]:
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[Outgoing], dict[str, int]]:
+        """Make the messages about a capture, and what to add to the counts of clips with a voice."""
         detectors = sensor.detectors_for(clip)
         found = find(detectors, clip)
-        beside = companion(clip, found)
+        may_leave, voices = voice_in(clip, found, self._voice)
+        beside = companion(clip, found) if may_leave else None
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
@@ -239,7 +244,7 @@ class Station:
                 data=beside.data,
             )
             messages.append(Outgoing(self._topic("media"), encode(content), priority=3, media=True))
-        return messages
+        return messages, voices
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)

@@ -24,6 +24,7 @@ from models.birdnet import BirdNet, BirdNetOptions
 from models.opening import open_vision
 from models.protocol import Detector
 from models.registry import load_registry
+from models.threat import ThreatOptions, ThreatSounds, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings import SettingsError, load_settings
 
@@ -36,7 +37,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         name: Unique on the station.
         source: What it is; ``folder``, ``camera`` or ``microphone`` below then says which.
-        detectors: "vision" for pictures, "birdnet" for sound.
+        detectors: "vision" for pictures, "birdnet" and "threat" for sound.
         folder: To watch, for source "folder"; relative to the settings file.
         camera: For source "camera".
         microphone: For source "microphone".
@@ -48,7 +49,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     name: Name
     source: Literal["folder", "camera", "microphone"]
-    detectors: tuple[Literal["vision", "birdnet"], ...]
+    detectors: tuple[Literal["vision", "birdnet", "threat"], ...]
     folder: str = ""
     camera: CameraOptions = CameraOptions()
     microphone: MicrophoneOptions = MicrophoneOptions()
@@ -61,7 +62,9 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.source == "folder" and not self.folder:
             raise ValueError(f"sensor {self.name!r} watches a folder: expected its path in 'folder'")
         if not self.detectors:
-            raise ValueError(f"sensor {self.name!r}: expected at least one of 'vision', 'birdnet' in 'detectors'")
+            raise ValueError(
+                f"sensor {self.name!r}: expected at least one of 'vision', 'birdnet', 'threat' in 'detectors'"
+            )
         useful = {"camera": bool(LOOKING & set(self.detectors)), "microphone": bool(set(self.detectors) - LOOKING)}
         if not useful.get(self.source, True):
             raise ValueError(f"sensor {self.name!r}: no detector of {list(self.detectors)} can use a {self.source}")
@@ -91,6 +94,8 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     broker: BrokerOptions = BrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()
+    threat: ThreatOptions = ThreatOptions()
+    voice: VoiceOptions = VoiceOptions()
 
     def __post_init__(self) -> None:
         names = [sensor.name for sensor in self.sensors]
@@ -142,7 +147,8 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
             for options in settings.sensors
         ]
         publisher = Publisher(settings.broker, settings.station.name, outbox, version("wildpost"))
-        yield Station(settings.station, settings.broker.prefix, sensors, outbox), publisher, outbox
+        station = Station(settings.station, settings.broker.prefix, sensors, outbox, voice=settings.voice)
+        yield station, publisher, outbox
 
 
 def _detectors(settings: StationSettings, beside: Path, data: Path) -> dict[str, Detector[Any, Any]]:
@@ -156,6 +162,8 @@ def _detectors(settings: StationSettings, beside: Path, data: Path) -> dict[str,
     if "birdnet" in wanted:
         cache = settings.birdnet.cache or str(data / "cache")
         detectors["birdnet"] = BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
+    if "threat" in wanted:
+        detectors["threat"] = ThreatSounds(settings.threat)
     return detectors
 
 

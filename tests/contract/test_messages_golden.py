@@ -42,6 +42,14 @@ def test_a_field_of_a_later_minor_version_is_passed_over(name: str) -> None:
     assert read == msgspec.structs.replace(EXAMPLES[name][1], schema="1.7")
 
 
+def test_health_of_a_station_that_counts_no_voices_yet_is_still_read() -> None:
+    topic, payload = golden("health")
+    earlier = msgspec.json.decode(payload)
+    del earlier["voice_clips_sent"], earlier["voice_clips_dropped"]
+    read = decode(topic, msgspec.json.encode(earlier))
+    assert read == msgspec.structs.replace(EXAMPLES["health"][1], voice_clips_sent=0, voice_clips_dropped=0)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_newer_major_version_is_not_guessed(name: str) -> None:
     topic, payload = golden(name)

@@ -25,6 +25,7 @@ from edge.triggers import SilenceTrigger, loudness_db
 from edge.visits import Visits
 from models.picture import read_picture
 from models.protocol import Sound
+from models.threat.voice import VoiceOptions, VoicePolicy
 
 
 class Light:
@@ -61,6 +62,25 @@ class Noise:
         ]
 
 
+class Talk:
+    """Hears somebody in everything, and a shot as well where it is loud."""
+
+    model = Model(name="talk", version="1", sha256="3" * 64)
+
+    def preprocess(self, item: Sound) -> float:
+        return loudness_db(item)
+
+    def predict(self, batch: Sequence[float]) -> list[list[Detection]]:
+        both = ("voice", "gunshot")
+        return [
+            [
+                Detection(ordinal=number, label=label, observation_type="human", confidence=0.9, model="talk")
+                for number, label in enumerate(both if value > -30 else both[:1])
+            ]
+            for value in batch
+        ]
+
+
 class Kept:
     """A folder, an outbox and a station on it."""
 
@@ -69,13 +89,15 @@ class Kept:
         self.folder.mkdir()
         self.outbox = Outbox(folder / "outbox.sqlite")
         self.options = StationOptions(name="ridge-07", deployment="a", **options)
-        self.listening: Sequence[Noise] = (Noise(),)
+        self.listening: Sequence[Noise | Talk] = (Noise(),)
+        self.voice = VoiceOptions()
         self.stop = threading.Event()
 
     def run(self, once: bool = True, gap_s: float = 60) -> None:
         source = FolderSource(self.folder, self.outbox.mark_of, UTC, None, 3)
         sensor = Sensor("yard", source, [Light()], gap_s, SilenceTrigger(), self.listening)
-        Station(self.options, "wildpost", [sensor], self.outbox).run(self.stop, once, self.folder.parent)
+        station = Station(self.options, "wildpost", [sensor], self.outbox, voice=self.voice)
+        station.run(self.stop, once, self.folder.parent)
 
     def picture(self, name: str, grey: int) -> None:
         cv2.imwrite(str(self.folder / name), np.full((900, 1200, 3), grey, np.uint8))
@@ -155,6 +177,34 @@ def test_a_quiet_stretch_has_no_clip_and_silence_no_event(kept: Kept) -> None:
     kept.run()
     assert [[media.role for media in event.media] for event in kept.records(Event)] == [["original"]]
     assert kept.records(MediaContent) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "clips", "sent", "dropped"),
+    [("keep", ["loud.wav", "quiet.wav"], 2, 0), ("keep-with-threat", ["loud.wav"], 1, 1), ("drop", [], 0, 2)],
+)
+def test_a_clip_with_a_voice_leaves_the_station_as_its_policy_says(
+    kept: Kept, policy: VoicePolicy, clips: list[str], sent: int, dropped: int
+) -> None:
+    kept.listening, kept.voice = (Talk(),), VoiceOptions(policy=policy)
+    kept.sound("loud.wav", 1, 20_000)
+    kept.sound("quiet.wav", 1, 300)
+    kept.run()
+    events = {event.media[0].name: event for event in kept.records(Event)}
+    assert [name for name in sorted(events) if events[name].media[-1].role == "clip"] == clips
+    assert len(kept.records(MediaContent)) == len(clips)
+    assert all("voice" in {found.label for found in event.detections} for event in events.values())
+    assert all(event.media[0].role == "original" for event in events.values())
+    last = max(kept.records(Health), key=lambda record: record.at)
+    assert (last.voice_clips_sent, last.voice_clips_dropped) == (sent, dropped)
+
+
+def test_how_many_voices_were_held_back_is_known_after_a_restart(kept: Kept) -> None:
+    kept.listening, kept.voice = (Talk(),), VoiceOptions(policy="drop")
+    for name in ("a.wav", "b.wav"):
+        kept.sound(name, 1, 300)
+        kept.run()
+    assert max(record.voice_clips_dropped for record in kept.records(Health)) == 2
 
 
 def test_what_no_detector_understands_is_set_aside_and_said(kept: Kept) -> None:

@@ -8,6 +8,7 @@ from edge.publisher import BrokerOptions
 from edge.sources.camera import CameraOptions
 from edge.sources.microphone import MicrophoneOptions
 from edge.station import StationOptions
+from models.threat import ThreatOptions, VoiceOptions
 from wildpost.settings import SettingsError
 from wildpost.station_settings import SensorOptions, StationSettings, VisionSettings, load_station
 
@@ -41,12 +42,18 @@ def test_every_setting_is_described() -> None:
         CameraOptions,
         MicrophoneOptions,
         VisionSettings,
+        VoiceOptions,
         StationSettings,
     )
     missing = {name for kind in kinds for name in kind.__struct_fields__ if f"`{name}`" not in page}
-    assert missing <= {"station", "sensors", "broker", "vision", "birdnet"}, (
+    assert missing <= {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice"}, (
         "these are tables and have a row of their own"
     )
+
+
+def test_every_setting_of_the_threat_detector_is_described() -> None:
+    page = (REPOSITORY / "docs" / "reference" / "threat.md").read_text(encoding="utf-8")
+    assert [name for name in ThreatOptions.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,8 @@ def test_every_setting_is_described() -> None:
         ('[station]\nname = "a"\ndeployment = "a"\nlatitude = 31.0\n', "longitude"),
         ('[station]\nname = "a"\ndeployment = "a"\n[broker]\nport = 99999\n', "port"),
         ("[station\n", "station.toml"),
+        ('[station]\nname = "a"\ndeployment = "a"\n[threat]\nlabels = ["cannon"]\n', "cannon"),
+        ('[station]\nname = "a"\ndeployment = "a"\n[voice]\npolicy = "listen"\n', "listen"),
     ],
 )
 def test_a_mistake_is_named(line: str, named: str, tmp_path: Path) -> None:
