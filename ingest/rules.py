@@ -11,6 +11,7 @@ from contract import Detection, Event, Location
 from ingest.conditions import Heard, Hours, Rule, Season
 from ingest.flags import Flag
 from ingest.species import UNPROTECTED, protection_of, read_species
+from ingest.station_rules import StationRule
 from ingest.zones import Zone, read_zones
 
 __all__ = ["Heard", "Hours", "Rule", "Rules", "RulesError", "RulesOptions", "Season", "load_rules"]
@@ -28,7 +29,8 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         zones: A GeoJSON file of zones; a path relative to the settings file. Empty: there are none.
         species: A CSV table of protection levels (see ``read_species``); relative as well. Empty: there is none.
         place: Where the sun is looked up for captures without a location; none: hours by the sun are then taken as met.
-        rule: The rules.
+        rule: The rules about captures.
+        station: The rules about the stations themselves (see ``ingest.station_rules``).
     """
 
     time_zone: str = "Asia/Shanghai"
@@ -36,6 +38,7 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     species: str = ""
     place: Location | None = None
     rule: tuple[Rule, ...] = ()
+    station: tuple[StationRule, ...] = ()
 
 
 class Rules:
@@ -55,7 +58,7 @@ class Rules:
             self._time_zone = ZoneInfo(options.time_zone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise RulesError(f"time_zone {options.time_zone!r}: expected a name such as Asia/Shanghai") from error
-        names = [rule.name for rule in self._rules]
+        names = [rule.name for rule in options.rule] + [rule.name for rule in options.station]
         if len(set(names)) != len(names):
             raise RulesError(f"rules share a name: {sorted(names)}")
         for rule in self._rules:

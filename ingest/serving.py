@@ -6,7 +6,8 @@ from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk
 from ingest.intake import Intake, Taken
 from ingest.media.port import MediaStore
-from ingest.receiver import Receiver, ReceiverOptions
+from ingest.metrics import IntakeMetrics
+from ingest.receiver import Receiver, ReceiverOptions, Share
 from ingest.rules import Rules
 from ingest.store.port import Store
 from ingest.verdicts import hand_over_verdicts
@@ -20,11 +21,15 @@ class ServingState:
         connected: Whether the broker has accepted us.
         problem: What is in the way right now, in words; empty: nothing.
         taken: What came in since the start.
+        stuck: Why it will not go on by itself, in words; empty: it does, or waits for what may come back.
+        idle_s: How long it has had nothing in hand; 0: it has.
     """
 
     connected: bool
     problem: str
     taken: Taken
+    stuck: str = ""
+    idle_s: float = 0.0
 
 
 class Serving:
@@ -38,10 +43,19 @@ class Serving:
         rules: Rules,
         options: ReceiverOptions,
         incidents: IncidentDesk | None = None,
+        share: Share | None = None,
     ) -> None:
         self._store = store
         self._casebook = casebook
-        self._receiver = Receiver(options, Intake(store, casebook, media, rules, incidents).take)
+        self._stuck_after_s = options.stuck_after_s
+        self.metrics = IntakeMetrics()
+        self._receiver = Receiver(
+            options,
+            Intake(store, casebook, media, rules, incidents, self.metrics).take,
+            lambda event: bool(rules.judge(event, event.captured_at)),
+            self.metrics,
+            share,
+        )
 
     def start(self, answer_s: float = 10.0) -> None:
         """Hand the store the verdicts a crash kept from it, then begin to receive.
@@ -53,6 +67,11 @@ class Serving:
         hand_over_verdicts(self._casebook, self._store)
         self._receiver.start(answer_s)
 
+    @property
+    def connected(self) -> bool:
+        """Whether stations can be heard."""
+        return self._receiver.connected
+
     def state(self) -> ServingState:
         """Tell how it fares.
 
@@ -60,8 +79,30 @@ class Serving:
             BaseException: whatever ended the intake, a fault of ours.
         """
         self._receiver.check()
-        return ServingState(self._receiver.connected, self._receiver.problem, self._receiver.totals)
+        return ServingState(
+            self._receiver.connected,
+            self._receiver.problem,
+            self._receiver.totals,
+            self.stuck,
+            self._receiver.idle_s,
+        )
 
-    def stop(self) -> None:
-        """Finish what is in hand and leave the broker; it keeps what comes meanwhile."""
-        self._receiver.stop()
+    @property
+    def stuck(self) -> str:
+        """Why the intake will not go on by itself, in words; empty: it does, or waits for what may come back."""
+        try:
+            self._receiver.check()
+        except BaseException as failure:  # noqa: BLE001, told, not swallowed: ``state`` raises it
+            return f"the intake ended: {failure!r}"
+        silent_s = self._receiver.silent_s
+        if silent_s > self._stuck_after_s:
+            return f"the receiving loop has given no sign of life for {silent_s:.0f} s: a commit hangs"
+        return ""
+
+    def stop(self, forget: bool = False) -> None:
+        """Finish what is in hand and leave the broker; it keeps what comes meanwhile.
+
+        Args:
+            forget: Have it keep nothing: only for a worker that retires and has nothing left.
+        """
+        self._receiver.stop(forget=forget)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ingest.flags import SEVERITIES, Flag, Severity
 from ingest.sun import is_sun_edge, sun_word
 from review.language import Language
-from review.names import display_name
+from review.names import display_name, taxon_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ def sentence(values: Iterable[Mapping[str, str]], language: Language) -> str:
         language: The reader's.
     """
     every, say = list(values), language.say
-    what = display_name(every[0].get("label", ""), every[0].get("scientific_name"), language.code)
+    label, scientific = every[0].get("label", ""), every[0].get("scientific_name")
+    what = display_name(label, None if taxon_named(label) else scientific, language.code)
     zones = _each_once(_zone(one, language) for one in every)
     zone = say(" and ").join(zones)
     night = any("night" in one for one in every)

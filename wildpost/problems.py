@@ -6,6 +6,7 @@ They are known by name, because no machine has every package: a station has no s
 MENDABLE = {
     "builtins.OSError",
     "edge.outbox.OutboxError",
+    "ingest.alerts.apprise_notifier.NotConfigured",
     "ingest.rules.RulesError",
     "ingest.species.SpeciesError",
     "ingest.store.port.StoreUnavailable",

@@ -1,23 +1,29 @@
 """The whole server in one process: the link to the broker, the stores, the rules and the pages."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import uvicorn
 
 from ingest.casebook import Casebook
+from ingest.incidents.happening import IncidentOptions
+from ingest.incidents.watch_loop import WatchLoop
 from ingest.media.folder import FolderMedia
 from ingest.receiver import ReceiverOptions
 from ingest.rules import RulesOptions, load_rules
 from ingest.serving import Serving, ServingState
 from ingest.store.duckdb import DuckDbStore
 from review.app import create_app
+from review.language import load_languages
 from review.options import ReviewOptions, check_bind
+from wildpost.alerting import Alerting, AlertsOptions, alerting
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,18 +45,27 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     web: WebOptions = WebOptions()
     review: ReviewOptions = ReviewOptions()
     rules: RulesOptions = RulesOptions()
+    incidents: IncidentOptions = IncidentOptions()
+    alerts: AlertsOptions = AlertsOptions()
 
 
 class Server:
     """Everything open and running; ``running`` makes one and closes it."""
 
     def __init__(
-        self, store: DuckDbStore, casebook: Casebook, serving: Serving, web: uvicorn.Server, host: str
+        self,
+        store: DuckDbStore,
+        casebook: Casebook,
+        serving: Serving,
+        told: Alerting,
+        web: uvicorn.Server,
+        host: str,
     ) -> None:
         """Hold the parts together."""
         self.store = store
         self.casebook = casebook
         self._serving = serving
+        self._told = told
         self._web = web
         self._host = host
 
@@ -61,8 +76,9 @@ class Server:
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}/"
 
     def state(self) -> ServingState:
-        """Tell how the intake fares."""
-        return self._serving.state()
+        """Tell how the intake fares, and whether people are told."""
+        state = self._serving.state()
+        return dataclasses.replace(state, problem="; ".join(filter(None, (state.problem, self._told.problem))))
 
 
 @contextlib.contextmanager
@@ -77,6 +93,7 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
     Raises:
         NotLoopback: the pages were told to listen where others could reach them.
         StoreUnavailable: a database does not open.
+        NotConfigured: a way of telling people cannot be used.
         BrokerRefused: the broker answered and refused us.
         OSError: the port is taken.
     """
@@ -88,12 +105,28 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
         casebook = Casebook(f"sqlite:///{folder / 'casebook.sqlite'}")
         stack.callback(casebook.close)
         media = FolderMedia(folder / "media")
-        serving = Serving(store, casebook, media, rules, settings.broker)
+        told = stack.enter_context(
+            alerting(
+                settings.alerts,
+                settings.incidents,
+                settings.rules,
+                settings.broker,
+                rules,
+                store,
+                casebook,
+                media,
+                load_languages(ZoneInfo(settings.review.time_zone)),
+            )
+        )
+        serving = Serving(store, casebook, media, rules, settings.broker, told.desk)
         stack.callback(serving.stop)
         serving.start()
+        watch = WatchLoop(told.desk.look, lambda: serving.connected)
+        stack.callback(watch.stop)
+        watch.start()
         app = create_app(store, casebook, media, settings.review)
         web = stack.enter_context(_web(app, settings.web))
-        server = Server(store, casebook, serving, web, settings.web.host)
+        server = Server(store, casebook, serving, told, web, settings.web.host)
         stack.enter_context(_announced(folder / "server.json", server.url))
         yield server
 

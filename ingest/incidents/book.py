@@ -119,7 +119,7 @@ class IncidentBook:
         fitting = [
             (abs(row["at"] - one.at), row["started_at"], row["incident_id"])
             for row in rows
-            if (row["subject"] == one.subject or near(_happening(row), one, self._options))
+            if (row["subject"] == one.subject or near(happening_of_row(row), one, self._options))
             and max(row["ended_at"], one.at) - min(row["started_at"], one.at) <= self._options.longest
         ]
         if fitting:
@@ -191,7 +191,8 @@ def _row(one: Happening) -> dict[str, Any]:
     return row | {"reasons": [dict(reason) for reason in one.reasons], "rules": list(one.rules)}
 
 
-def _happening(row: Any) -> Happening:
+def happening_of_row(row: Any) -> Happening:
+    """Read a happening back from its row."""
     names = ("subject", "kind", "source", "station", "at", "received_at", "severity", "confidence", "late")
     return Happening(
         **{name: row[name] for name in names},

@@ -4,47 +4,19 @@ import threading
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
-from msgspec import Meta
 from sqlalchemy import select, update
 
 from contract import Effort, Event, Status
-from contract.messages import Gap
-from ingest.flags import Severity
 from ingest.incidents.database import Database, place_columns, place_of
 from ingest.incidents.happening import Happening, IncidentOptions
 from ingest.incidents.tables import happening, heard, sensor_gap
+from ingest.station_rules import StationRule
 from ingest.store.port import Received
 
 _SAVE_EVERY = timedelta(seconds=30)  # each save is a commit: a busy station must not cost one a batch
 _SAME_GAP = timedelta(minutes=5)  # two accounts of one gap may lie so far apart
-
-
-class StationRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule about the stations themselves.
-
-    Attributes:
-        name: Names the rule; fixed once in use.
-        state: "silent": nothing is heard of it. "blind": it says that a sensor cannot watch.
-        after_minutes: For so long. A station sends word of its health every five minutes, of its effort every hour.
-        severity: "notice", "warning" or "urgent".
-        stations: Only these; empty: all that were ever heard.
-        gaps: Which causes of blindness; a sensor that was switched off is not among them.
-    """
-
-    name: str
-    state: Literal["silent", "blind"]
-    after_minutes: Annotated[float, Meta(ge=1)] = 60.0
-    severity: Severity = "warning"
-    stations: tuple[str, ...] = ()
-    gaps: tuple[Gap, ...] = ("blind", "deaf", "broken", "clock", "disk")
-
-    @property
-    def after(self) -> timedelta:
-        """For how long."""
-        return timedelta(minutes=self.after_minutes)
 
 
 class StationWatch:

@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.receiver import ReceiverOptions
+from tests.servers.listeners import Webhook
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -122,3 +123,11 @@ def start_intake(tmp_path: Path) -> Iterator[Callable[[ReceiverOptions], IntakeP
     for process in started:
         if process.process.returncode is None:
             process.kill()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A web server that takes what Apprise's json:// sends."""
+    opened = Webhook()
+    yield opened
+    opened.close()

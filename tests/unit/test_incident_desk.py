@@ -19,11 +19,12 @@ from ingest.incidents.desk import IncidentDesk
 from ingest.incidents.happening import IncidentOptions
 from ingest.incidents.shots import ShotBook
 from ingest.incidents.tables import TABLES, happening, incident
-from ingest.incidents.watch import StationRule, StationWatch
+from ingest.incidents.watch import StationWatch
 from ingest.incidents.watch_loop import WatchLoop
 from ingest.intake import Arrived, Intake
 from ingest.media.folder import FolderMedia
 from ingest.rules import Rule, Rules, RulesOptions
+from ingest.station_rules import StationRule
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import StoreUnavailable
 

@@ -1,0 +1,114 @@
+"""Carries alerts out: takes what waits for one notifier, tells it, and tries again for as long as it makes sense."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ingest.alerts.outgoing import Due, Outgoing, pause_before
+from ingest.alerts.port import Message, Notifier, NotYet, Undelivered
+from ingest.incidents.book import Alert
+from ingest.store.port import StoreUnavailable
+
+_IN_HAND = timedelta(minutes=5)  # longer than any attempt takes
+_LOOK_AGAIN_S = 1.0  # another process may have raised an alert
+
+
+class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long to try.
+
+    Attributes:
+        first_s: Pause after the first failure; doubled after each.
+        longest_s: And at the longest.
+        give_up_hours: An alert this old is given up; the log keeps it.
+    """
+
+    first_s: Annotated[float, Meta(gt=0)] = 5.0
+    longest_s: Annotated[float, Meta(gt=0)] = 900.0
+    give_up_hours: Annotated[float, Meta(gt=0)] = 48.0
+
+
+class Dispatcher:
+    """One thread for one notifier, so that a dead mail server keeps no messenger waiting."""
+
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        notifier: Notifier,
+        compose: Callable[[Alert, str], Message],
+        options: RetryOptions,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Prepare.
+
+        Args:
+            outgoing: What waits for this notifier.
+            notifier: Who is told.
+            compose: Writes the message of an alert, with the picture that the notifier wants; may raise ``NotYet``.
+            options: How long to try.
+            now: The clock.
+        """
+        self._outgoing, self._notifier, self._compose = outgoing, notifier, compose
+        self._options, self._now = options, now
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"alerts-{notifier.name}")
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something to tell."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Finish what is in hand; the rest waits for the next start."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._notifier.close()
+
+    def turn(self) -> bool:
+        """Tell one alert; False where there is none to tell now."""
+        due = self._outgoing.due(self._now())
+        if due is None or not self._outgoing.claim(due, self._now() + _IN_HAND):
+            return False
+        try:
+            message = self._compose(due.alert, self._notifier.picture)
+        except NotYet:
+            self._outgoing.wait(due, self._now() + timedelta(seconds=0.2))
+            self._wake.wait(0.2)
+            return True
+        try:
+            self._notifier.send(message)
+        except Undelivered as error:
+            self._fail(due, str(error))
+        else:
+            self._outgoing.sent(due, self._now())
+            self.problem = ""
+        return True
+
+    def _fail(self, due: Due, problem: str) -> None:
+        now = self._now()
+        self.problem = f"alerts by {self._notifier.name}: {problem}"
+        if now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
+            self._outgoing.give_up(due, now, problem)
+            return
+        pause = pause_before(due.attempts, self._options.first_s, self._options.longest_s)
+        self._outgoing.put_off(due, now + pause, problem)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                told = self.turn()
+            except StoreUnavailable as error:
+                told, self.problem = False, f"alerts by {self._notifier.name} wait: {error}"
+            if not told:
+                self._wake.wait(_LOOK_AGAIN_S)

@@ -1,0 +1,47 @@
+"""Says what happened in an incident: each thing in a sentence of its own, and all of it in one line."""
+
+from ingest.incidents.book import Alert
+from ingest.incidents.happening import Happening
+from ingest.incidents.reading import Incident
+from review.language import Language
+from review.names import display_name
+from review.sentences import sentence
+
+
+def kind_name(kind: str, language: Language) -> str:
+    """Name a kind of happening."""
+    say = language.say
+    troubles = {
+        "silent": say("station silent"),
+        "blind": say("camera blind"),
+        "deaf": say("microphone deaf"),
+        "broken": say("sensor broken"),
+        "clock": say("clock not to be trusted"),
+        "disk": say("disk full"),
+        "animal": say("protected animal"),
+    }
+    return troubles.get(kind) or display_name("person" if kind == "human" else kind, None, language.code)
+
+
+def headline(incident: Incident, alert: Alert | None, language: Language) -> str:
+    """Say in one line what it is; of an alert, what gave rise to it first."""
+    kinds = incident.kinds if alert is None else (alert.kind, *(one for one in incident.kinds if one != alert.kind))
+    what = language.say(", ").join(dict.fromkeys(kind_name(kind, language) for kind in kinds))
+    station = incident.stations[0] if alert is None else alert.station
+    return language.say("%(what)s at %(station)s", what=what, station=station)
+
+
+def happening_sentence(one: Happening, language: Language) -> str:
+    """Say why rules want a person's eyes on one happening."""
+    if one.source != "health":
+        return sentence(one.reasons, language)
+    since, say = language.when(one.at), language.say
+    what = kind_name(one.kind, language)
+    sensor = one.reasons[0].get("sensor") if one.reasons else None
+    place = say("%(station)s, %(sensor)s", station=one.station, sensor=sensor) if sensor else one.station
+    return say("%(place)s: %(what)s since %(since)s", place=place, what=what, since=since)
+
+
+def happening_sentences(incident: Incident, language: Language) -> list[str]:
+    """Say it of each, the same sentence once."""
+    return list(dict.fromkeys(happening_sentence(one.happening, language) for one in incident.happenings))

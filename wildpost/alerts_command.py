@@ -1,0 +1,51 @@
+"""`wildpost alerts`: sends a test alert by every way that is set up: people should be reached before it matters."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wildpost.settings import load_settings
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register `wildpost alerts`."""
+    about = "tell people of incidents: try whether they are reached"
+    alerts = commands.add_parser("alerts", help=about, description=about)
+    subcommands = alerts.add_subparsers(required=True, metavar="COMMAND")
+    about = "send one test alert by every way that is set up, and say which arrived"
+    test = subcommands.add_parser("test", help=about, description=about)
+    test.add_argument("settings", type=Path, help="for example configs/server.toml")
+    test.add_argument("--only", metavar="NAME", help="by this way alone")
+    test.set_defaults(run=run_test)
+
+
+def run_test(arguments: argparse.Namespace) -> int:
+    """Send it; 1 where a way failed."""
+    from ingest.alerts.port import Undelivered
+    from review.alert_text import trial_message
+    from wildpost.alerting import notifiers
+    from wildpost.server import ServerSettings
+    from wildpost.settings import SettingsError
+
+    settings = load_settings(arguments.settings, ServerSettings)
+    ways = notifiers(settings.alerts, settings.broker)
+    known = [way.name for way in ways]
+    if arguments.only:
+        ways = [way for way in ways if way.name == arguments.only]
+    if not ways:
+        asked = f"--only {arguments.only}" if arguments.only else "[alerts]"
+        raise SettingsError(
+            f"{arguments.settings}: {asked}: no such way of telling people is set up; there are {known}"
+        )
+    message = trial_message(datetime.now(UTC), settings.alerts.address, settings.review.time_zone)
+    failed = 0
+    for way in ways:
+        try:
+            way.send(message)
+            print(f"{way.name}: sent")
+        except Undelivered as error:
+            failed += 1
+            print(f"{way.name}: NOT sent: {error}")
+        finally:
+            way.close()
+    return 1 if failed else 0
