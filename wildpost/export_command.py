@@ -76,7 +76,7 @@ def _quantise(arguments: argparse.Namespace, float_path: Path, facts: "VisionFac
     """Quantise with one part of the val pictures, judge by the other; keep the result only where it loses little."""
     from models.train.entry_file import write_entry
     from models.train.manifest import of_split, read_manifest
-    from models.train.quantise import MOST_LOST, mean_precision, quantise, read_inputs
+    from models.train.quantise import MOST_LOST, mean_precision, quantise, read_inputs, worth_keeping
 
     pictures = of_split(read_manifest(arguments.int8), "val")
     calibrating = pictures[: min(_CALIBRATING, len(pictures) // 2)]
@@ -86,7 +86,7 @@ def _quantise(arguments: argparse.Namespace, float_path: Path, facts: "VisionFac
     whole, small = (mean_precision(path, facts, judging) for path in (float_path, target))
     words = f"mAP50 {small:.4f} against {whole:.4f} on {len(judging)} val pictures"
     sizes = f"{target.stat().st_size / 1e6:.1f} MB against {float_path.stat().st_size / 1e6:.1f} MB"
-    if not whole - small < MOST_LOST:
+    if not worth_keeping(whole, small):
         target.unlink()
         print(f"{name}: {words}: not kept, it loses {MOST_LOST:.0%} or more")
         return

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,12 @@ def export_onnx(
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "network.pt"  # the export is written beside the checkpoint, whatever one asks for
         shutil.copyfile(checkpoint, copy)
-        made = Path(
-            network_on(copy).export(
-                format="onnx", imgsz=size_px, opset=_OPSET, simplify=False, dynamic=False, device="cpu"
-            )
-        )
+        with warnings.catch_warnings():
+            # Torch warns that tracing may miss a branch, and of its older exporter, which ultralytics chooses on
+            # purpose. Whether the file is right is found out below.
+            warnings.simplefilter("ignore")
+            options = {"imgsz": size_px, "opset": _OPSET, "simplify": False, "dynamic": False, "device": "cpu"}
+            made = Path(network_on(copy).export(format="onnx", **options))
         _describe(made, network.yaml)
         difference, shape = _compare(network, made, size_px, pictures)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +159,8 @@ def network_on(checkpoint: Path) -> Any:
         ModuleNotFoundError,
         pickle.PickleError,
     ) as error:
-        raise WeightsError(f"{checkpoint}: {error}: expected a checkpoint of ultralytics") from error
+        said = " ".join(str(error).split())
+        raise WeightsError(f"{checkpoint}: {said}: expected a checkpoint of ultralytics") from error
     if opened.task != "detect":
         raise WeightsError(f"{checkpoint}: a network for {opened.task!r}: expected 'detect'")
     return opened

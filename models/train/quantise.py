@@ -86,6 +86,11 @@ def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32
     return target
 
 
+def worth_keeping(whole: float, small: float) -> bool:
+    """Tell by both editions' mAP50 whether the small one is worth keeping; never where one is not known."""
+    return round(whole - small, 6) < MOST_LOST
+
+
 def mean_precision(weights: Path, facts: VisionFacts, pictures: Sequence[Labelled]) -> float:
     """Measure mAP50 of a file, as `wildpost models evaluate` does; nan where the pictures have no boxes."""
     entry = RegistryEntry(

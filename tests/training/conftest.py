@@ -2,6 +2,10 @@
 
 import importlib.util
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -12,6 +16,36 @@ from models.train.dataset_settings import DatasetSettings, Source
 from models.train.manifest import write_manifest
 from models.train.survey import survey
 
+REPOSITORY = Path(__file__).parents[2]
+SMALL = ["--size", "96", "--batch", "8", "--device", "cpu", "--workers", "0", "--learning-rate", "0.004"]
+
+
+def command(*words: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "wildpost.main", "models", *map(str, words)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
+    """Follow what a run says, epoch by epoch; all that it prints is shown when a test fails."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="")
+        if line.startswith("epoch "):
+            yield int(line.split()[1])
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for a command to do its work, and return what it said."""
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    return said
+
 
 @pytest.fixture(autouse=True, scope="session")
 def torch_is_here() -> None:
@@ -19,6 +53,14 @@ def torch_is_here() -> None:
     if importlib.util.find_spec("torch") is None:
         words = "torch is not installed: run make test-training, which makes .venv-train"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(words)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread(torch_is_here: None) -> None:
+    """Networks this small gain nothing by threads, which on a busy machine only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def make_pictures(folder: Path, count: int, seed: int = 0) -> None:
@@ -51,3 +93,53 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = survey(DatasetSettings(sources={"made": source}, val=0.2, test=0.2, place=folder))
     write_manifest(found.entries, folder / "manifest.jsonl")
     return folder / "manifest.jsonl"
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, dict[int, str]], Path]:
+    """Make checkpoints as ultralytics does, of networks that have learnt nothing."""
+    from models.train.quiet_ultralytics import keep_to_itself
+
+    keep_to_itself()
+    import torch
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    def make(family: str, classes: dict[int, str]) -> Path:
+        torch.manual_seed(1)
+        model = YOLO(f"{family}.yaml")
+        model.model = DetectionModel(model.model.yaml, nc=len(classes), verbose=False)
+        model.model.names = classes
+        path = tmp_path_factory.mktemp(family) / f"{family}.pt"
+        model.save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def checkpoint(untrained: Callable[[str, dict[int, str]], Path]) -> Path:
+    """One of them, of our three kinds."""
+    return untrained("yolo11n", {0: "animal", 1: "human", 2: "vehicle"})
+
+
+@pytest.fixture(scope="session")
+def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of six epochs that was killed after its third and taken up."""
+    folder = tmp_path_factory.mktemp("run") / "mine"
+    with command("train", manifest, "--out", folder, "--epochs", "6", *SMALL) as killed:
+        for number in epochs(killed):
+            if number == 3:
+                killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    with command("train", manifest, "--out", folder, "--resume") as again:
+        numbers = list(epochs(again))
+    assert again.returncode == 0
+    assert numbers[0] >= 4 and numbers == list(range(numbers[0], 7))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wildpost_models() -> Callable[..., str]:
+    """Run `wildpost models`, and return what it said."""
+    return lambda *words: finish(command(*words))

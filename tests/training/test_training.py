@@ -1,12 +1,9 @@
 """A run learns, is taken up where it was killed, and what it exports says what torch says."""
 
 import csv
-import os
-import signal
-import subprocess
-import sys
+import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,56 +14,10 @@ from models.train.manifest import read_manifest
 from models.train.options import checked_options, read_options
 from models.train.training import SCRATCH, manifest_hash, resume, start
 
-REPOSITORY = Path(__file__).parents[2]
-SMALL = ["--size", "96", "--batch", "8", "--device", "cpu", "--workers", "0", "--learning-rate", "0.004"]
-
-
-def command(*words: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "wildpost.main", "models", *map(str, words)],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "default"},
-    )
-
-
-def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
-    """Follow what a run says, epoch by epoch; all that it prints is shown when a test fails."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        print(line, end="")
-        if line.startswith("epoch "):
-            yield int(line.split()[1])
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Wait for a command to do its work, and return what it said."""
-    said = process.communicate()[0]
-    assert process.returncode == 0, said
-    return said
-
 
 def results(run: Path) -> list[dict[str, float]]:
     with (run / "results.csv").open() as file:
         return [{name.strip(): float(value) for name, value in line.items()} for line in csv.DictReader(file)]
-
-
-@pytest.fixture(scope="session")
-def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of six epochs that was killed after its third and taken up."""
-    folder = tmp_path_factory.mktemp("run") / "mine"
-    with command("train", manifest, "--out", folder, "--epochs", "6", *SMALL) as killed:
-        for number in epochs(killed):
-            if number == 3:
-                killed.send_signal(signal.SIGKILL)
-    assert killed.returncode == -signal.SIGKILL
-    with command("train", manifest, "--out", folder, "--resume") as again:
-        numbers = list(epochs(again))
-    assert again.returncode == 0
-    assert numbers[0] >= 4 and numbers == list(range(numbers[0], 7))
-    return folder
 
 
 def test_the_loss_falls(run: Path) -> None:
@@ -89,8 +40,6 @@ def test_the_pictures_learnt_from_are_small_copies_and_the_originals_are_untouch
     copies = list((run / "dataset" / "images").rglob("*.jpg"))
     assert len(copies) == sum(entry.split in ("train", "val") for entry in entries)
     assert not any(copy.is_symlink() for copy in copies)
-    import hashlib
-
     assert all(hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.sha256 for entry in entries)
 
 
@@ -110,11 +59,11 @@ def test_a_run_is_not_taken_up_on_other_pictures(run: Path, manifest: Path, tmp_
 
 
 @pytest.fixture(scope="session")
-def exported(run: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(run: Path, wildpost_models: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the run's ONNX file, exported by the command."""
     folder = tmp_path_factory.mktemp("exported")
     more = ["--licence", "CC0", "--threshold", "0.0005"]
-    assert "differs from torch by" in finish(command("export", run, "--name", "mine", "--out", folder, *more))
+    assert "differs from torch by" in wildpost_models("export", run, "--name", "mine", "--out", folder, *more)
     return folder
 
 
@@ -160,10 +109,12 @@ def test_an_export_can_be_trained_further(exported: Path, run: Path, tmp_path: P
     assert float((expected - found).abs()[:, 4:].max()) < 2e-3  # a checkpoint holds half precision
 
 
-def test_a_checkpoint_is_named_and_run_by_torch_with_the_same_finds(run: Path, exported: Path, manifest: Path) -> None:
+def test_a_checkpoint_is_named_and_run_by_torch_with_the_same_finds(
+    run: Path, exported: Path, manifest: Path, wildpost_models: Callable[..., str]
+) -> None:
     from models.opening import open_vision
 
-    finish(command("export", run, "--name", "on-torch", "--out", exported, "--as-is", "--threshold", "0.0005"))
+    wildpost_models("export", run, "--name", "on-torch", "--out", exported, "--as-is", "--threshold", "0.0005")
     assert tomllib.loads((exported / "on-torch.toml").read_text())["models"]["on-torch"]["file"] == "on-torch.pt"
     registry = load_registry(exported / "mine.toml", exported / "on-torch.toml")
     picture = read_manifest(manifest)[0].path
