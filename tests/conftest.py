@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.influx_server import Influx, programs
+
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -101,3 +103,14 @@ def mosquitto_with(tmp_path: Path) -> Iterator[Callable[[str], Mosquitto]]:
 def mosquitto(mosquitto_with: Callable[[str], Mosquitto]) -> Mosquitto:
     """A real broker that lets anyone in."""
     return mosquitto_with("allow_anonymous true\n")
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """A real InfluxDB for all tests, each with a database of its own."""
+    found = programs()
+    if isinstance(found, str):
+        missing(found)
+    server = Influx(*found, tmp_path_factory.mktemp("influx") / "server")
+    yield server
+    server.stop()

@@ -12,23 +12,38 @@ import pytest
 from contract import Detection, Event, Health, Status, encode, new_event_id
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from ingest.store.duckdb import DuckDbStore
+from ingest.store.influx_link import InfluxOptions
+from ingest.store.influxdb import InfluxDbStore
 from ingest.store.port import Counted, CountQuery, EventQuery, Received, Storable, Store, Verdict, Written
+from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
 WHOLE_DAY = CountQuery(start=NOON - timedelta(hours=12), end=NOON + timedelta(hours=12))
 
-OPENERS: dict[str, Callable[[Path], Store]] = {"duckdb": lambda folder: DuckDbStore(folder / "detections.duckdb")}
+
+@pytest.fixture(params=["duckdb", "influxdb", "influxdb-v1-path"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens the store under test."""
+    if request.param == "duckdb":
+        yield lambda: DuckDbStore(tmp_path / "detections.duckdb")
+        return
+    influx: Influx = request.getfixturevalue("influx")
+    options = InfluxOptions(url=influx.url, database=influx.new_database())
+    if request.param == "influxdb-v1-path":
+        options = msgspec.structs.replace(options, url=influx.direct_url, write_path="v1")
+    yield lambda: InfluxDbStore(options)
+    influx.drop(options.database)
 
 
-@pytest.fixture(params=OPENERS)
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+@pytest.fixture
+def reopen(opener: Callable[[], Store]) -> Iterator[Callable[[], Store]]:
     """Opens the store under test; a second call closes it and opens it again."""
     opened: list[Store] = []
 
     def again() -> Store:
         while opened:
             opened.pop().close()
-        opened.append(OPENERS[request.param](tmp_path))
+        opened.append(opener())
         return opened[0]
 
     yield again

@@ -1,0 +1,115 @@
+"""Which points of a capture count: the machine's, or those a person put in their place.
+
+A tag cannot be changed, and InfluxDB 3 cannot delete. So every detection point says in fields whether it counts; a
+correction writes a point under the new taxon and tells the old one to count no more.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from contract import Event
+from ingest.store.influx_points import Value, box_and_span, line
+
+JUDGED = 1.0  # a person's word passes every threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict in force on one detection."""
+
+    outcome: str
+    taxon: str
+    observation_type: str
+    classified_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointKey:
+    """The tags that tell the points of one capture apart."""
+
+    ordinal: int
+    observation_type: str
+    taxon: str
+    model: str
+
+
+@dataclass(slots=True)
+class _Point:
+    """What a point says; by itself that it counts no more."""
+
+    found: Mapping[str, Value] = field(default_factory=dict)
+    certainty: float = 0.0
+    counts: bool = False
+    leads: bool = False
+    review: str = "replaced"
+    classified_by: str | None = None
+
+
+def detection_lines(
+    event: Event, at_ns: int, judged: Mapping[int, Judged], standing: Iterable[PointKey] = ()
+) -> list[str]:
+    """Write all points of a capture: those that count, and those that count no more.
+
+    Args:
+        event: The capture as it was sent.
+        at_ns: Where it stands.
+        judged: The verdict in force by ordinal.
+        standing: Points it has already, of which some may be of earlier verdicts.
+    """
+    points = {key: _Point() for key in standing}
+    for detection in event.detections:
+        taxon = detection.scientific_name or detection.label
+        key = PointKey(detection.ordinal, detection.observation_type, taxon, detection.model)
+        found = {"label": detection.label, "confidence": detection.confidence, **box_and_span(detection)}
+        verdict = judged.get(detection.ordinal)
+        if verdict is None:
+            counts = detection.observation_type != "blank"
+            points[key] = _Point(found, detection.confidence, counts, review="machine")
+        else:
+            points[key] = _Point(found, review=verdict.outcome, classified_by=verdict.classified_by)
+            _put_in_place(points, verdict, detection.ordinal, detection.model, found)
+    if not event.detections and (verdict := judged.get(0)) is not None:
+        _put_in_place(points, verdict, 0, "none", {})
+    for point in _leading(points):
+        point.leads = True
+    place = {"station": event.station, "sensor": event.sensor}
+    return [_line(place, event.event_id, key, point, at_ns) for key, point in points.items()]
+
+
+def _put_in_place(
+    points: dict[PointKey, _Point], verdict: Judged, ordinal: int, model: str, found: Mapping[str, Value]
+) -> None:
+    if verdict.outcome == "dismissed" or verdict.observation_type == "blank":
+        return
+    key = PointKey(ordinal, verdict.observation_type, verdict.taxon, model)
+    points[key] = _Point(found, JUDGED, True, review=verdict.outcome, classified_by=verdict.classified_by)
+
+
+def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
+    """Choose one point for each taxon in the capture, the surest: by these, captures are counted and not animals."""
+    surest: dict[tuple[str, str], _Point] = {}
+    for key, point in points.items():
+        group = (key.taxon, key.observation_type)
+        if point.counts and (group not in surest or point.certainty > surest[group].certainty):
+            surest[group] = point
+    return list(surest.values())
+
+
+def _line(place: Mapping[str, str], event_id: str, key: PointKey, point: _Point, at_ns: int) -> str:
+    tags = {
+        **place,
+        "observationType": key.observation_type,
+        "taxon": key.taxon,
+        "model": key.model,
+        "ordinal": str(key.ordinal),
+    }
+    fields: dict[str, Value] = {
+        "event_id": event_id,
+        "certainty": float(point.certainty),
+        "counts": int(point.counts),
+        "leads": int(point.leads),
+        "review": point.review,
+        "classified_by": point.classified_by,
+        **point.found,
+    }
+    return line("detection", tags, fields, at_ns)

@@ -1,0 +1,139 @@
+"""Finds captures and verdicts in InfluxDB: by id, or newest first."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from contract import Event
+from ingest.store.influx_counting import Judged
+from ingest.store.influx_link import InfluxLink
+from ingest.store.influx_places import REACH_NS, Place, Shelf, Wanted, together
+from ingest.store.influx_points import MILLISECOND_NS, from_tag, held, id_time
+from ingest.store.influx_words import all_of, any_of, integer, within
+from ingest.store.port import EventQuery
+from ingest.store.rows import microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A capture and the nanosecond it stands at."""
+
+    event: Event
+    at_ns: int
+
+
+class Listing:
+    """Reads captures and verdicts; writes nothing."""
+
+    def __init__(self, link: InfluxLink) -> None:
+        """Read through this link."""
+        self._link = link
+        self._index = Shelf(link, "event_index", "event_id", by_station=False, also=("at_ns",))
+
+    def index_places(self, event_ids: Collection[str]) -> dict[str, Place]:
+        """Find where captures are, or will be, in the index."""
+        wanted = [Wanted("", id_time(event_id), event_id) for event_id in event_ids]
+        return dict(zip(event_ids, self._index.places(wanted), strict=True))
+
+    def stored(self, event_ids: Collection[str]) -> list[Stored]:
+        """Read those of the captures that are there."""
+        places = self.index_places(event_ids)
+        return self._at({event_id: integer(place.row["at_ns"]) for event_id, place in places.items() if place.taken})
+
+    def judged(self, event_ids: Iterable[str]) -> dict[str, dict[int, Judged]]:
+        """Read the verdicts in force: the latest on each detection, for captures that have any."""
+        wanted = set(event_ids)
+        latest: dict[tuple[str, int], dict[str, Any]] = {}
+        for first, last in together((time_ns, time_ns + REACH_NS) for time_ns in map(id_time, wanted)):
+            for row in self._link.rows(f'SELECT * FROM "verdict" WHERE time >= {first} AND time <= {last}'):
+                key = (row["event_id"], integer(row["ordinal"]))
+                if key[0] in wanted and (key not in latest or row["decided_us"] >= latest[key]["decided_us"]):
+                    latest[key] = row
+        found: dict[str, dict[int, Judged]] = {}
+        for (event_id, ordinal), row in latest.items():
+            found.setdefault(event_id, {})[ordinal] = Judged(
+                row["outcome"], from_tag(row["taxon"]), row["observation_type"], row["classified_by"]
+            )
+        return found
+
+    def events(self, query: EventQuery) -> list[Event]:
+        """See ``Store.events``."""
+        if query.event_ids:
+            return self._by_id(query)
+        found: dict[str, Event] = {}
+        conditions = within(query.start, query.end) + any_of("station", query.stations)
+        if query.after is not None:
+            conditions.append(f"time < {held(microseconds(query.after[0])) + MILLISECOND_NS}")
+        before = None
+        while len(found) < query.limit:
+            stored, before = self._portion(query, conditions + ([f"time < {before}"] if before is not None else []))
+            found |= {one.event.event_id: one.event for one in stored if _meets(query, one.event)}
+            if before is None:
+                break
+        return _newest(query, found.values())
+
+    def _by_id(self, query: EventQuery) -> list[Event]:
+        stored = self.stored(tuple(dict.fromkeys(query.event_ids)))
+        if query.taxa or query.observation_types:
+            counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
+            found = {
+                row["event_id"]
+                for first, last in together((one.at_ns, one.at_ns) for one in stored)
+                for row in self._counting([f"time >= {first}", f"time <= {last}", *counted], "")
+            }
+            stored = [one for one in stored if one.event.event_id in found]
+        return _newest(query, [one.event for one in stored if _meets(query, one.event)])
+
+    def _portion(self, query: EventQuery, conditions: list[str]) -> tuple[list[Stored], int | None]:
+        """Read the next captures back in time, whole milliseconds of them, and say before which time to go on."""
+        rows = self._scan(query, conditions, f"ORDER BY time DESC LIMIT {query.limit}")
+        before = None
+        if len(rows) >= query.limit:
+            # Within a millisecond captures stand in the order of a hash: the last one begun is read to its end.
+            before = rows[-1]["time"] // MILLISECOND_NS * MILLISECOND_NS
+            rows += self._scan(query, [*conditions, f"time >= {before}", f"time < {rows[-1]['time']}"], "")
+        if rows and "payload" in rows[0]:
+            return [Stored(_read(row), row["time"]) for row in rows], before
+        return self._at({row["event_id"]: row["time"] for row in rows}), before
+
+    def _scan(self, query: EventQuery, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
+        if not query.taxa and not query.observation_types:
+            return self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {all_of(conditions)} {ending}')
+        counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
+        return self._counting([*conditions, *counted], ending)
+
+    def _counting(self, conditions: Iterable[str], ending: str) -> list[dict[str, Any]]:
+        return self._link.rows(
+            f'SELECT "event_id", "counts" FROM "detection" WHERE {all_of(conditions)} AND "counts" = 1 {ending}'
+        )
+
+    def _at(self, places: Mapping[str, int]) -> list[Stored]:
+        return [
+            Stored(_read(row), row["time"])
+            for first, last in together(((time_ns, time_ns) for time_ns in places.values()), MILLISECOND_NS)
+            for row in self._link.rows(
+                f'SELECT "event_id", "payload" FROM "event" WHERE time >= {first} AND time <= {last}'
+            )
+            if places.get(row["event_id"]) == row["time"]
+        ]
+
+
+def _read(row: Mapping[str, Any]) -> Event:
+    return msgspec.json.decode(row["payload"], type=Event)
+
+
+def _meets(query: EventQuery, event: Event) -> bool:
+    captured_us = microseconds(event.captured_at)
+    return (
+        (not query.stations or event.station in query.stations)
+        and (query.start is None or captured_us >= microseconds(query.start))
+        and (query.end is None or captured_us < microseconds(query.end))
+        and (query.after is None or (captured_us, event.event_id) < (microseconds(query.after[0]), query.after[1]))
+    )
+
+
+def _newest(query: EventQuery, events: Iterable[Event]) -> list[Event]:
+    ordered = sorted(events, key=lambda event: (microseconds(event.captured_at), event.event_id), reverse=True)
+    return ordered[: query.limit]

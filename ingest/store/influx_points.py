@@ -1,0 +1,175 @@
+"""How records lie in InfluxDB: which are tags, which are fields, and at which nanosecond each stands.
+
+InfluxDB knows a point by measurement, tags and time; an equal one overwrites it (docs/decisions/24-influxdb-layout.md).
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote
+
+from contract import Detection, Effort, Event, Health, Status
+from ingest.store.port import Received, Verdict
+from ingest.store.rows import EPOCH, MICROSECOND, microseconds
+
+MILLISECOND_NS = 1_000_000
+SPREAD = 990_000  # places within a millisecond that a hash chooses from; the rest is for those that find theirs taken
+
+# InfluxDB's times are 64 bits of nanoseconds: 1677 to 2262. What a broken clock puts elsewhere stands at the edge.
+FIRST_NS = microseconds(datetime(1678, 1, 1, tzinfo=UTC)) * 1000
+LAST_NS = microseconds(datetime(2262, 1, 1, tzinfo=UTC)) * 1000
+
+_YEAR_2000_MS = 946_684_800_000
+_YEAR_2200_MS = 7_258_118_400_000
+_WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
+
+Value = str | int | float | None
+
+
+def event_time(event: Event) -> int:
+    """Choose where an event would like to stand: in the millisecond of its capture, spread by its id.
+
+    Cameras tell the time to the second, so a burst shares it; the exact time is in a field.
+    """
+    return held(microseconds(event.captured_at)) + _hash(event.event_id) % SPREAD
+
+
+def id_time(event_id: str) -> int:
+    """Choose where what is looked up by an event's id would like to stand: in the millisecond that a UUIDv7 bears.
+
+    Ids that bear no time, or a foolish one, stand in one week of the year 2000.
+    """
+    millisecond = int(event_id.replace("-", "")[:12], 16)
+    if not _YEAR_2000_MS < millisecond < _YEAR_2200_MS or event_id[14] != "7":
+        return _YEAR_2000_MS * MILLISECOND_NS + _hash(event_id) % _WEEK_NS
+    return millisecond * MILLISECOND_NS + _hash(event_id) % SPREAD
+
+
+def held(time_us: int) -> int:
+    """Give the start of a time's millisecond in nanoseconds, within what InfluxDB can hold."""
+    return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
+
+
+def moment(time_ns: int) -> datetime:
+    """Read a time of InfluxDB."""
+    return EPOCH + time_ns // 1000 * MICROSECOND
+
+
+def to_tag(text: str) -> str:
+    """Write a tag: line protocol has no way to say a line's end, and a backslash at a tag's end breaks the line."""
+    return re.sub(r"[\x00-\x1f\x7f%\\]", lambda found: f"%{ord(found[0]):02X}", text)
+
+
+def from_tag(text: str) -> str:
+    """Read a tag back."""
+    return unquote(text)
+
+
+def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value], time_ns: int) -> str:
+    """Write one point in line protocol; fields without a value are left out."""
+    from influxdb_client import Point
+
+    point = Point(measurement)
+    for name, text in tags.items():
+        point.tag(name, to_tag(text))
+    for name, value in fields.items():
+        if value is not None:
+            point.field(name, value)
+    return str(point.time(time_ns).to_line_protocol())
+
+
+def event_line(item: Received, event: Event, at_ns: int) -> str:
+    """Write the capture itself, as it was sent."""
+    fields: dict[str, Value] = {
+        "event_id": event.event_id,
+        "captured_us": microseconds(event.captured_at),
+        "received_us": microseconds(item.received_at),
+        "detections": len(event.detections),
+        "payload": item.payload.decode(errors="replace"),
+    }
+    return line("event", {"station": event.station, "sensor": event.sensor}, fields, at_ns)
+
+
+def index_line(event: Event, at_ns: int, index_ns: int) -> str:
+    """Write where to find a capture by its id: its last point, so that what has one is whole."""
+    return line("event_index", {}, {"event_id": event.event_id, "station": event.station, "at_ns": at_ns}, index_ns)
+
+
+def verdict_id(verdict: Verdict) -> str:
+    """Tell verdicts apart: none overwrites another."""
+    return f"{verdict.event_id}/{verdict.ordinal}/{microseconds(verdict.decided_at)}"
+
+
+def verdict_line(verdict: Verdict, at_ns: int) -> str:
+    """Write what a person decided."""
+    fields: dict[str, Value] = {
+        "verdict_id": verdict_id(verdict),
+        "event_id": verdict.event_id,
+        "ordinal": verdict.ordinal,
+        "outcome": verdict.outcome,
+        "taxon": to_tag(verdict.scientific_name or verdict.label),
+        "observation_type": verdict.observation_type,
+        "classified_by": verdict.classified_by,
+        "decided_us": microseconds(verdict.decided_at),
+    }
+    return line("verdict", {}, fields, at_ns)
+
+
+def box_and_span(detection: Detection) -> dict[str, Value]:
+    """Write where in the picture or the sound a detection is."""
+    box, span = detection.box, detection.span
+    fields: dict[str, Value] = {}
+    if box is not None:
+        fields |= {"box_x": box.x, "box_y": box.y, "box_width": box.width, "box_height": box.height}
+    if span is not None:
+        fields |= {"start_s": span.start_s, "end_s": span.end_s, "low_hz": span.low_hz, "high_hz": span.high_hz}
+    return {name: None if value is None else float(value) for name, value in fields.items()}
+
+
+def health_line(item: Received, health: Health, at_ns: int) -> str:
+    """Write how a station fares."""
+    numbers = {
+        "uptime_s": health.uptime_s,
+        "disk_free_bytes": health.disk_free_bytes,
+        "memory_free_bytes": health.memory_free_bytes,
+        "waiting_messages": health.waiting_messages,
+        "set_aside": health.set_aside,
+        "evicted_media": health.evicted_media,
+        "load_1min": health.load_1min,
+        "temperature_c": health.temperature_c,
+    }
+    fields: dict[str, Value] = {name: None if value is None else float(value) for name, value in numbers.items()}
+    fields |= {"health_id": str(microseconds(health.at)), "payload": item.payload.decode(errors="replace")}
+    return line("health", {"station": health.station}, fields, at_ns)
+
+
+def effort_line(item: Received, effort: Effort, at_ns: int) -> str:
+    """Write a stretch of watching, or of not being able to, at its start."""
+    fields: dict[str, Value] = {
+        "effort_id": effort.effort_id,
+        "watching_s": seconds(effort.end - effort.start) if effort.watching else 0.0,
+        "gap_s": 0.0 if effort.watching else seconds(effort.end - effort.start),
+        "captures": effort.captures,
+        "payload": item.payload.decode(errors="replace"),
+    }
+    tags = {"station": effort.station, "sensor": effort.sensor, "gap": effort.gap or "none"}
+    return line("effort", tags, fields, at_ns)
+
+
+def status_line(item: Received, status: Status) -> str:
+    """Write whether a station is there, when we heard it: a last will bears the time of its writing."""
+    fields: dict[str, Value] = {
+        "online": int(status.state == "online"),
+        "payload": item.payload.decode(errors="replace"),
+    }
+    return line("status", {"station": status.station}, fields, microseconds(item.received_at) * 1000)
+
+
+def seconds(span: timedelta) -> float:
+    """Count seconds."""
+    return span / timedelta(seconds=1)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

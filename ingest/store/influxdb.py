@@ -1,0 +1,240 @@
+"""Detections in InfluxDB 1.x, 2.x or 3.x: the store of many machines, which Grafana can read beside the pages."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from contract import Effort, Event, Health, Status
+from contract.messages import ObservationType
+from ingest.store.influx_counting import PointKey, detection_lines
+from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influx_listing import Listing, Stored
+from ingest.store.influx_places import Place, Shelf, Wanted
+from ingest.store.influx_points import (
+    effort_line,
+    event_line,
+    event_time,
+    from_tag,
+    health_line,
+    held,
+    id_time,
+    index_line,
+    moment,
+    status_line,
+    verdict_id,
+    verdict_line,
+)
+from ingest.store.influx_words import all_of, any_of, integer, within
+from ingest.store.port import (
+    Counted,
+    CountQuery,
+    EventQuery,
+    Received,
+    StationState,
+    StoreUnavailable,
+    Verdict,
+    Written,
+)
+from ingest.store.rows import EPOCH, MICROSECOND, microseconds
+
+Kind = TypeVar("Kind")
+
+
+class InfluxDbStore:
+    """One database, any number of writers; nothing is deleted or changed but fields. See ``Store`` for the contract.
+
+    A capture is whole when its ``event_index`` point stands, which is written last: a crash before that leaves points
+    that the repeat finds and writes again as they were. Times beyond 1678 to 2261 are kept exactly in the payload but
+    stand at the edge of these years. Limits of time are taken to the millisecond when counting.
+    """
+
+    def __init__(self, options: InfluxOptions, secret: str = "") -> None:
+        """Open the database, making it where it is not there and that is wished.
+
+        Args:
+            options: Where it is.
+            secret: The token, or with a user name the password; empty where the server asks for none.
+
+        Raises:
+            StoreUnavailable: there is no answer, the secret is not taken, or the database is not there.
+        """
+        self._lock = threading.Lock()
+        self._closed = False
+        self._link = InfluxLink(options, secret)
+        self._listing = Listing(self._link)
+        self._events = Shelf(self._link, "event", "event_id")
+        self._health = Shelf(self._link, "health", "health_id")
+        self._effort = Shelf(self._link, "effort", "effort_id")
+        self._verdicts = Shelf(self._link, "verdict", "verdict_id", by_station=False)
+        try:
+            self._prepare(options)
+        except StoreUnavailable:
+            self._link.close()
+            raise
+
+    def write(self, batch: Sequence[Received]) -> Written:
+        """See ``Store.write``."""
+        with self._lock:
+            self._still_open()
+            events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
+            lines, indices, new = self._new_events(events)
+            for some, count in (self._new_health(batch), self._new_effort(batch), _statuses(batch)):
+                lines += some
+                new += count
+            self._link.write(lines)
+            self._link.write(indices)
+            # After the index, so that a verdict given meanwhile is seen by one side or the other.
+            self._settle({event.event_id for _, event in events})
+        return Written(new=new, repeated=len(batch) - new)
+
+    def judge(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.judge``."""
+        with self._lock:
+            self._still_open()
+            last = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
+            places = self._verdicts.places([Wanted("", id_time(one.event_id), verdict_id(one)) for one in last])
+            self._link.write([verdict_line(one, place.time_ns) for one, place in zip(last, places, strict=True)])
+            self._settle({verdict.event_id for verdict in verdicts})
+
+    def events(self, query: EventQuery) -> list[Event]:
+        """See ``Store.events``."""
+        self._still_open()
+        return self._listing.events(query)
+
+    def count(self, query: CountQuery) -> list[Counted]:
+        """See ``Store.count``."""
+        self._still_open()
+        conditions = within(query.start, query.end) + any_of("station", query.stations) + any_of("taxon", query.taxa)
+        if query.min_confidence > 0:
+            conditions.append(f'"certainty" >= {float(query.min_confidence)!r}')
+        series = self._link.query(
+            'SELECT SUM("counts") AS "detections", SUM("leads") AS "events" FROM "detection" '
+            f"WHERE {all_of(conditions)} "
+            f'GROUP BY time({query.bucket // MICROSECOND}u), "taxon", "observationType" fill(none)'
+        )
+        counted = [
+            Counted(
+                moment(row["time"]),
+                from_tag(one.tags["taxon"]),
+                msgspec.convert(one.tags["observationType"], ObservationType),
+                integer(row["detections"]),
+                integer(row["events"]),
+            )
+            for one in series
+            for row in one.rows
+            if row["detections"]
+        ]
+        return sorted(counted, key=lambda one: (one.start, one.taxon, one.observation_type))
+
+    def stations(self) -> list[StationState]:
+        """See ``Store.stations``."""
+        self._still_open()
+        status, health = self._last("status"), self._last("health")
+        seen = {
+            from_tag(series.tags["station"]): series.rows[0]
+            for series in self._link.query(
+                'SELECT COUNT("captured_us") AS "events", MAX("captured_us") AS "last" FROM "event" GROUP BY "station"'
+            )
+        }
+        return [
+            StationState(
+                station,
+                msgspec.json.decode(status[station], type=Status) if station in status else None,
+                msgspec.json.decode(health[station], type=Health) if station in health else None,
+                EPOCH + integer(seen[station]["last"]) * MICROSECOND if station in seen else None,
+                integer(seen[station]["events"]) if station in seen else 0,
+            )
+            for station in sorted(status.keys() | health.keys() | seen.keys())
+        ]
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._link.close()
+
+    def _prepare(self, options: InfluxOptions) -> None:
+        if any(row["name"] == options.database for row in self._link.rows("SHOW DATABASES")):
+            return
+        if not options.create:
+            raise StoreRefused(f"{self._link.name}: there is no such database, and [store.influxdb] create is false")
+        name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
+        self._link.query(f"CREATE DATABASE {name}{keep}")
+
+    def _still_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable(f"{self._link.name}: this store was closed")
+
+    def _new_events(self, events: Sequence[tuple[Received, Event]]) -> tuple[list[str], list[str], int]:
+        once: dict[str, tuple[Received, Event]] = {}
+        for item, event in events:
+            once.setdefault(event.event_id, (item, event))
+        index = self._listing.index_places(list(once))
+        fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
+        places = self._events.places([Wanted(event.station, event_time(event), event.event_id) for _, event in fresh])
+        lines, indices = [], []
+        for (item, event), place in zip(fresh, places, strict=True):
+            lines += [event_line(item, event, place.time_ns), *detection_lines(event, place.time_ns, {})]
+            indices.append(index_line(event, place.time_ns, index[event.event_id].time_ns))
+        return lines, indices, len(fresh)
+
+    def _new_health(self, batch: Sequence[Received]) -> tuple[list[str], int]:
+        found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
+        times = [microseconds(health.at) for _, health in found]
+        wanted = [Wanted(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)]
+        return _new(found, self._health.places(wanted), health_line)
+
+    def _new_effort(self, batch: Sequence[Received]) -> tuple[list[str], int]:
+        found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
+        wanted = [Wanted(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found]
+        return _new(found, self._effort.places(wanted), effort_line)
+
+    def _settle(self, event_ids: Iterable[str]) -> None:
+        """Let the verdicts in force count, as often as it takes until no other came meanwhile."""
+        judged = self._listing.judged(event_ids)
+        while judged:
+            lines = []
+            for stored in self._listing.stored(judged):
+                event = stored.event
+                lines += detection_lines(event, stored.at_ns, judged[event.event_id], self._standing(stored))
+            self._link.write(lines)
+            before, judged = judged, self._listing.judged(event_ids)
+            if judged == before:
+                return
+
+    def _standing(self, stored: Stored) -> list[PointKey]:
+        conditions = all_of([f"time = {stored.at_ns}", *any_of("station", (stored.event.station,))])
+        return [
+            PointKey(
+                int(row["ordinal"]), from_tag(row["observationType"]), from_tag(row["taxon"]), from_tag(row["model"])
+            )
+            for row in self._link.rows(
+                f'SELECT "event_id", "ordinal", "observationType", "taxon", "model" FROM "detection" WHERE {conditions}'
+            )
+        ]
+
+    def _last(self, measurement: str) -> Mapping[str, str]:
+        return {
+            from_tag(series.tags["station"]): series.rows[0]["last"]
+            for series in self._link.query(f'SELECT LAST("payload") AS "last" FROM "{measurement}" GROUP BY "station"')
+        }
+
+
+def _new(
+    found: Sequence[tuple[Received, Kind]], places: Sequence[Place], to_line: Callable[[Received, Kind, int], str]
+) -> tuple[list[str], int]:
+    lines = [
+        to_line(item, record, place.time_ns)
+        for (item, record), place in zip(found, places, strict=True)
+        if not place.taken
+    ]
+    return lines, len(lines)
+
+
+def _statuses(batch: Sequence[Received]) -> tuple[list[str], int]:
+    lines = [status_line(item, item.record) for item in batch if isinstance(item.record, Status)]
+    return lines, len(lines)
