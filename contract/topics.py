@@ -31,9 +31,20 @@ def topic_of(prefix: str, station: str, kind: Kind) -> str:
     return f"{prefix}/v{MAJOR}/{station}/{kind}"
 
 
-def subscription(prefix: str) -> str:
-    """Name the filter under which a server hears every station, in this and every later version."""
-    return f"{prefix}/+/+/+"
+def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") -> str:
+    """Name the filter under which a server hears every station, in this and every later version.
+
+    Args:
+        prefix: First levels of every topic.
+        kind: Only messages of this kind; "+": all, also those of kinds not known here.
+        group: Workers that share the messages: each message goes to one of them (MQTT 5, ``$share``); "": to this one.
+
+    Raises:
+        ValueError: the group holds a slash or a wildcard.
+    """
+    if re.search(r"[/+#\s\0]", group):
+        raise ValueError(f"group {group!r}: expected a word without /, + and #")
+    return f"{f'$share/{group}/' if group else ''}{prefix}/+/+/{kind}"
 
 
 def parse_topic(topic: str) -> Topic:

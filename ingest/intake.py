@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from contract import Event, Malformed, MediaContent, SetAside, decode, parse_topic
 from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
+from ingest.metrics import IntakeMetrics, ages_s
 from ingest.records import PAYLOAD_KEPT_BYTES, MediaEntry, Quarantined
 from ingest.rules import Rules
 from ingest.store.port import Received, Store
@@ -53,13 +54,20 @@ class Intake:
     """Makes a batch of messages durable, each part of it harmless to repeat."""
 
     def __init__(
-        self, store: Store, casebook: Casebook, media: MediaStore, rules: Rules, incidents: IncidentDesk | None = None
+        self,
+        store: Store,
+        casebook: Casebook,
+        media: MediaStore,
+        rules: Rules,
+        incidents: IncidentDesk | None = None,
+        metrics: IntakeMetrics | None = None,
     ) -> None:
         self._store = store
         self._casebook = casebook
         self._media = media
         self._rules = rules
         self._incidents = incidents
+        self._metrics = metrics or IntakeMetrics()
 
     def take(self, batch: Sequence[Arrived]) -> Taken:
         """Keep a batch; when this returns, all of it is durable and may be acknowledged.
@@ -85,7 +93,8 @@ class Intake:
                 records.append(Received(record, message.payload, message.at))
         quarantined = self._casebook.quarantine(*unusable) if unusable else 0
         self._keep_media(contents)
-        written = self._store.write(records) if records else None
+        with self._metrics.store_s.time():
+            written = self._store.write(records) if records else None
         # Flags last, and again for repeats: killed right before this line, the message comes again and is flagged then.
         events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
         judged = self._judge(events)
@@ -93,7 +102,7 @@ class Intake:
         flagged = self._casebook.flag(flags) if flags else 0
         if self._incidents:
             self._incidents.take(judged, records)
-        return Taken(
+        taken = Taken(
             received=len(batch),
             stored=written.new if written else 0,
             repeated=written.repeated if written else 0,
@@ -101,6 +110,16 @@ class Intake:
             media=len(contents),
             quarantined=quarantined,
             flagged=flagged,
+        )
+        self._count(taken, unusable, [event for event, _ in events])
+        return taken
+
+    def _count(self, taken: Taken, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
+        names = ("received", "stored", "repeated", "events", "media", "flagged")
+        self._metrics.took(
+            {name: getattr(taken, name) for name in names},
+            [item.reason for item in unusable],
+            ages_s([event.captured_at for event in events], datetime.now(UTC)),
         )
 
     def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[Judged]:

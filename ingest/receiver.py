@@ -1,96 +1,105 @@
 """Listens to the broker and acknowledges a message only when it is durable here."""
 
-import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contract import subscription
+from contract import Event, subscription
+from contract.topics import KINDS
 from ingest.intake import Arrived, Taken
+from ingest.link import ReceiverOptions, connect_options, make_client
+from ingest.live_tap import LiveTap
+from ingest.metrics import IntakeMetrics
 from ingest.store.port import StoreUnavailable
+from ingest.waiting import Waiting, WaitingRoom
+
+__all__ = ["BrokerRefused", "Receiver", "ReceiverOptions", "Share"]
+
+_BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
+_ABREAST = 0.5
+_BEHIND_FOR_S = 2.0
 
 
 class BrokerRefused(ConnectionError):
     """The broker answered and said no; the message says what to mend."""
 
 
-class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach the broker.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A worker's part in a group that shares the messages among its members.
 
     Attributes:
-        host: Where the broker is.
-        port: And on which port.
-        prefix: First levels of every topic.
-        client_id: Fixed, for the broker keeps messages under it while this server is away.
-        username: Empty: none.
-        password_file: A file that holds the password and nothing else; empty: none.
-        protocol: MQTT "5", or "3.1.1" for brokers that speak no other.
-        keepalive_s: How soon a dead line is noticed.
-        session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
-        receive_maximum: How many messages may be under way unacknowledged: bounds memory; MQTT 5 only.
-        batch_messages: How many messages one commit takes at most.
-        batch_bytes: And how many bytes.
-        retry_min_s: First wait before trying again where store, casebook or media did not take a batch.
-        retry_max_s: Longest.
+        group: Its name, the same for every worker on every machine.
+        hears_status: Whether stations' status messages come to this one. They are not shared: the broker hands kept
+            ones only to plain subscriptions, and two workers could store "online" after "offline".
+        retiring: Whether it takes no new ones, and only what the broker still holds for it.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 1883
-    prefix: str = "wildpost"
-    client_id: str = "wildpost-server"
-    username: str = ""
-    password_file: str = ""
-    protocol: Literal["5", "3.1.1"] = "5"
-    keepalive_s: int = 30
-    session_expiry_s: int = 30 * 24 * 3600
-    receive_maximum: int = 2000
-    batch_messages: int = 1000
-    batch_bytes: int = 32_000_000
-    retry_min_s: float = 0.2
-    retry_max_s: float = 15.0
+    group: str
+    hears_status: bool = False
+    retiring: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    message: Arrived
-    mid: int
-    qos: int
-    connection: int
+    def subscriptions(self, prefix: str) -> list[str]:
+        """Name what it hears."""
+        shared = [subscription(prefix, kind, self.group) for kind in KINDS if kind != "status"]
+        return shared + ([subscription(prefix, "status")] if self.hears_status else [])
 
 
 class Receiver:
     """One link to the broker, and one thread that takes batches in the order they came."""
 
-    def __init__(self, options: ReceiverOptions, take: Callable[[Sequence[Arrived]], Taken]) -> None:
+    def __init__(
+        self,
+        options: ReceiverOptions,
+        take: Callable[[Sequence[Arrived]], Taken],
+        urgent: Callable[[Event], bool] = lambda event: False,
+        metrics: IntakeMetrics | None = None,
+        share: Share | None = None,
+    ) -> None:
         """Prepare; nothing is connected before ``start``.
 
         Args:
             options: How to reach the broker.
             take: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then it is given again later.
+            urgent: Whether a fresh capture is worth going ahead of a backlog.
+            metrics: Where to count.
+            share: Its part in a group of workers; None: it works alone.
+
+        Raises:
+            ValueError: a share was asked of MQTT 3.1.1, which has none.
         """
+        if share and options.protocol != "5":
+            raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
         self._options = options
         self._take = take
+        self._share = share
+        self._metrics = metrics or IntakeMetrics()
         # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
-        self._queue: queue.Queue[_Waiting] = queue.Queue(2 * options.receive_maximum)
+        self._waiting = WaitingRoom(2 * options.receive_maximum)
         self._stopping = threading.Event()
         self._answered = threading.Event()
         self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
         self._connection = 0  # counts connections made and lost
         self._connected = False
+        self._arrived = 0  # of QoS 1, on this connection; the network thread's own
+        self._acknowledged = 0
+        self._arrived_at = self._beat = self._abreast_at = time.monotonic()
         self._totals = Taken()
         self._problem = ""
         self._failure: BaseException | None = None
         self._client = self._make_client()
+        self._tap = LiveTap(options, share.group if share else "", urgent, self._bring_live)
         self._worker = threading.Thread(target=self._work, name="intake", daemon=True)
+        self._metrics.in_flight.set_function(lambda: self.in_flight)
+        self._metrics.connected.set_function(lambda: self.connected)
+        self._metrics.stuck_s.set_function(lambda: self.silent_s)
 
     @property
     def totals(self) -> Taken:
@@ -107,6 +116,21 @@ class Receiver:
         """Whether the broker has accepted us and our subscription."""
         return self._connected and not self._problem
 
+    @property
+    def in_flight(self) -> int:
+        """How many messages were handed over and are not acknowledged."""
+        return max(0, self._arrived - self._acknowledged)
+
+    @property
+    def silent_s(self) -> float:
+        """How long ago the receiving loop gave its last sign of life; some seconds are nothing."""
+        return time.monotonic() - self._beat
+
+    @property
+    def idle_s(self) -> float:
+        """How long everything that came has been done with; 0: there is something in hand."""
+        return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
+
     def start(self, answer_s: float = 10.0) -> None:
         """Connect and begin; a broker that is not there yet is tried again for as long as it takes.
 
@@ -117,7 +141,7 @@ class Receiver:
             BrokerRefused: it answered and refused us.
         """
         self._client.connect_async(
-            self._options.host, self._options.port, self._options.keepalive_s, **self._connect_options()
+            self._options.host, self._options.port, self._options.keepalive_s, **connect_options(self._options)
         )
         self._client.loop_start()
         self._worker.start()
@@ -127,47 +151,47 @@ class Receiver:
             self.stop()
             raise BrokerRefused(problem)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the intake thread: a fault of ours that no waiting mends."""
+        return self._failure
+
     def check(self) -> None:
-        """Raise what ended the intake thread, if anything did: a fault of ours that no waiting mends."""
+        """Raise what ended the intake thread, if anything did."""
         if self._failure is not None:
             raise self._failure
 
-    def stop(self, patience_s: float = 30.0) -> None:
-        """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again."""
+    def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
+        """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again.
+
+        Args:
+            patience_s: How long to wait for the batch in hand.
+            forget: Have the broker end the session: only for a worker that retires and has nothing left.
+        """
         self._stopping.set()
+        self._tap.close()
         if self._worker.is_alive() and threading.current_thread() is not self._worker:
             self._worker.join(patience_s)
-        self._client.disconnect()
+        properties = None
+        if forget:
+            properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 0
+        self._client.disconnect(properties=properties)
         self._client.loop_stop()
 
     def _make_client(self) -> mqtt.Client:
-        options = self._options
-        five = options.protocol == "5"
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=options.client_id,
-            clean_session=None if five else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-            manual_ack=True,
-        )
-        if options.username:
-            password = Path(options.password_file).read_text().strip() if options.password_file else None
-            client.username_pw_set(options.username, password)
-        client.reconnect_delay_set(1, 30)
+        client = make_client(self._options, self._options.client_id)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         return client
 
-    def _connect_options(self) -> dict[str, Any]:
-        if self._options.protocol != "5":
-            return {}
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self._options.session_expiry_s
-        properties.ReceiveMaximum = self._options.receive_maximum
-        return {"clean_start": False, "properties": properties}
+    def _subscriptions(self) -> list[str]:
+        prefix = self._options.prefix
+        return self._share.subscriptions(prefix) if self._share else [subscription(prefix)]
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: Any, _: object) -> None:
         where = f"broker {self._options.host}:{self._options.port}"
@@ -177,9 +201,13 @@ class Receiver:
             return
         with self._lock:
             self._connection += 1
+            self._arrived = self._acknowledged = 0
         if flags.session_present:
-            self._forget_what_comes_again()
-        client.subscribe(subscription(self._options.prefix), qos=1)
+            self._waiting.forget_what_comes_again()
+        if self._share and self._share.retiring:
+            client.unsubscribe(self._subscriptions())
+        else:
+            client.subscribe([(topic, 1) for topic in self._subscriptions()])
 
     def _on_subscribe(self, client: mqtt.Client, data: object, mid: int, reasons: list[Any], _: object) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
@@ -187,10 +215,17 @@ class Receiver:
             self._connected = not refused
         self._problem = (
             f"broker {self._options.host}:{self._options.port} refuses the subscription to "
-            f"{subscription(self._options.prefix)}: {', '.join(refused)}. Check the rights of this user"
+            f"{', '.join(self._subscriptions())}: {', '.join(refused)}. Check the rights of this user"
             if refused
             else ""
         )
+        self._answered.set()
+
+    def _on_unsubscribe(self, client: mqtt.Client, data: object, mid: int, reasons: object, _: object) -> None:
+        with self._lock:
+            self._connected = True
+        self._arrived_at = time.monotonic()
+        self._problem = ""
         self._answered.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
@@ -210,64 +245,60 @@ class Receiver:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "?"  # against the standard; its payload goes to quarantine
-        waiting = _Waiting(
-            Arrived(topic, bytes(message.payload), datetime.now(UTC)), message.mid, message.qos, self._connection
-        )
-        while not self._stopping.is_set():
-            try:
-                self._queue.put(waiting, timeout=1)
-                return
-            except queue.Full:
-                continue
+        self._metrics.arrived.inc()
+        if message.qos:
+            self._arrived += 1
+        self._arrived_at = time.monotonic()
+        arrived = Arrived(topic, bytes(message.payload), datetime.now(UTC))
+        self._waiting.put(Waiting(arrived, message.mid, message.qos, self._connection), self._stopping)
 
-    def _forget_what_comes_again(self) -> None:
-        """The broker kept our session: it sends again what it has no acknowledgement for. Holding both fills memory."""
-        kept = []
-        while True:
-            try:
-                waiting = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if waiting.qos == 0:
-                kept.append(waiting)
-        for waiting in kept:
-            self._queue.put_nowait(waiting)
+    def _bring_live(self, arrived: Arrived) -> bool:
+        if not self._waiting.put_live(Waiting(arrived, 0, 0, 0)):
+            return False
+        self._metrics.ahead.inc()
+        return True
+
+    def _follow_backlog(self) -> None:
+        """Listen for live captures while the broker holds back more than may be under way."""
+        if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
+            return
+        now, share = time.monotonic(), self.in_flight / self._options.receive_maximum
+        if share < _BEHIND:
+            self._abreast_at = now
+        if now - self._abreast_at > _BEHIND_FOR_S:
+            self._metrics.catching_up.set(1)
+            self._tap.open()
+        elif share < _ABREAST:
+            self._metrics.catching_up.set(0)
+            self._tap.close()
 
     def _work(self) -> None:
         try:
             while not self._stopping.is_set():
-                batch = self._next_batch()
-                if batch and self._take_until_durable(batch):
+                self._beat = time.monotonic()
+                batch = self._waiting.next_batch(self._options.batch_messages, self._options.batch_bytes, 0.2)
+                durable = bool(batch) and self._take_until_durable(batch)
+                self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
+                if durable:
                     self._acknowledge(batch)
         except BaseException as failure:
             self._failure = failure
             self._problem = f"the intake ended: {failure!r}"
             raise
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Take what waits, without waiting for more: while one batch is committed, the next one gathers by itself."""
-        try:
-            batch = [self._queue.get(timeout=0.2)]
-        except queue.Empty:
-            return []
-        size = len(batch[0].message.payload)
-        while len(batch) < self._options.batch_messages and size < self._options.batch_bytes:
-            try:
-                batch.append(self._queue.get_nowait())
-            except queue.Empty:
-                break
-            size += len(batch[-1].message.payload)
-        return batch
-
-    def _take_until_durable(self, batch: Sequence[_Waiting]) -> bool:
-        wait_s, said = self._options.retry_min_s, ""
+    def _take_until_durable(self, batch: Sequence[Waiting]) -> bool:
+        wait_s, said, began = self._options.retry_min_s, "", time.monotonic()
         while True:
+            self._beat = time.monotonic()
             try:
                 taken = self._take([waiting.message for waiting in batch])
             except (StoreUnavailable, OSError) as error:
                 said = self._problem = f"nothing is acknowledged until this is mended: {error}"
+                self._metrics.refused.inc()
             else:
                 self._totals += taken
+                self._metrics.batch_s.observe(time.monotonic() - began)
+                self._metrics.batch_size.observe(len(batch))
                 if said and self._problem == said:
                     self._problem = ""
                 return True
@@ -275,8 +306,9 @@ class Receiver:
                 return False
             wait_s = min(2 * wait_s, self._options.retry_max_s)
 
-    def _acknowledge(self, batch: Sequence[_Waiting]) -> None:
+    def _acknowledge(self, batch: Sequence[Waiting]) -> None:
         with self._lock:
             for waiting in batch:
                 if waiting.qos and waiting.connection == self._connection:
                     self._client.ack(waiting.mid, waiting.qos)
+                    self._acknowledged += 1

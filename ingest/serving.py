@@ -90,9 +90,7 @@ class Serving:
     @property
     def stuck(self) -> str:
         """Why the intake will not go on by itself, in words; empty: it does, or waits for what may come back."""
-        try:
-            self._receiver.check()
-        except BaseException as failure:  # noqa: BLE001, told, not swallowed: ``state`` raises it
+        if failure := self._receiver.failure:
             return f"the intake ended: {failure!r}"
         silent_s = self._receiver.silent_s
         if silent_s > self._stuck_after_s:

@@ -46,6 +46,7 @@ EXTRAS = {
         "uvicorn",
         "jinja2",
         "plotly",
+        "prometheus_client",
         "babel",
         "shapely",
         "multipart",

@@ -1,0 +1,85 @@
+"""How the intake reaches the broker: the options, and a client that is set up by them."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+
+class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach the broker.
+
+    Attributes:
+        host: Where the broker is.
+        port: And on which port.
+        prefix: First levels of every topic.
+        client_id: Fixed, for the broker keeps messages under it while this server is away.
+        username: Empty: none.
+        password_file: A file that holds the password and nothing else; empty: none.
+        protocol: MQTT "5", or "3.1.1" for brokers that speak no other.
+        keepalive_s: How soon a dead line is noticed.
+        session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
+        receive_maximum: How many messages may be under way unacknowledged: bounds memory; MQTT 5 only.
+        batch_messages: How many messages one commit takes at most.
+        batch_bytes: And how many bytes.
+        retry_min_s: First wait before trying again where store, casebook or media did not take a batch.
+        retry_max_s: Longest.
+        live_minutes: While a backlog is worked off, flagged captures no older than this go first; 0: none do. MQTT 5.
+        stuck_after_s: With no sign of life from the receiving loop for so long, /healthz answers 503.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    prefix: str = "wildpost"
+    client_id: str = "wildpost-server"
+    username: str = ""
+    password_file: str = ""
+    protocol: Literal["5", "3.1.1"] = "5"
+    keepalive_s: int = 30
+    session_expiry_s: int = 30 * 24 * 3600
+    receive_maximum: int = 2000
+    batch_messages: int = 1000
+    batch_bytes: int = 32_000_000
+    retry_min_s: float = 0.2
+    retry_max_s: float = 15.0
+    live_minutes: float = 10.0
+    stuck_after_s: float = 120.0
+
+
+def make_client(options: ReceiverOptions, client_id: str, keep_session: bool = True) -> mqtt.Client:
+    """Set up a client; whoever asked for it connects it with ``connect_options``.
+
+    Args:
+        options: How to reach the broker.
+        client_id: Under which name.
+        keep_session: Whether the broker keeps what comes while we are away; then it is acknowledged by hand.
+    """
+    five = options.protocol == "5"
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=None if five else not keep_session,
+        protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+        manual_ack=keep_session,
+    )
+    if options.username:
+        password = Path(options.password_file).read_text().strip() if options.password_file else None
+        client.username_pw_set(options.username, password)
+    client.reconnect_delay_set(1, 30)
+    return client
+
+
+def connect_options(options: ReceiverOptions, keep_session: bool = True) -> dict[str, Any]:
+    """Give what ``connect`` is told beside host and port."""
+    if options.protocol != "5":
+        return {}
+    if not keep_session:
+        return {"clean_start": True}
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = options.session_expiry_s
+    properties.ReceiveMaximum = options.receive_maximum
+    return {"clean_start": False, "properties": properties}
