@@ -19,11 +19,12 @@ from ingest.media.folder import FolderMedia
 from ingest.receiver import ReceiverOptions
 from ingest.rules import RulesOptions, load_rules
 from ingest.serving import Serving, ServingState
-from ingest.store.duckdb import DuckDbStore
+from ingest.store.port import Store
 from review.app import create_app
 from review.language import load_languages
 from review.options import ReviewOptions, check_bind
 from wildpost.alerting import Alerting, AlertsOptions, alerting
+from wildpost.stores import StoreOptions, open_store
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Everything a server is told; configs/server.toml is an example with comments."""
 
     broker: ReceiverOptions = ReceiverOptions()
+    store: StoreOptions = StoreOptions()
     web: WebOptions = WebOptions()
     review: ReviewOptions = ReviewOptions()
     rules: RulesOptions = RulesOptions()
@@ -54,7 +56,7 @@ class Server:
 
     def __init__(
         self,
-        store: DuckDbStore,
+        store: Store,
         casebook: Casebook,
         serving: Serving,
         told: Alerting,
@@ -100,7 +102,7 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
     check_bind(settings.web.host)
     rules = load_rules(settings.rules, rules_beside)
     with contextlib.ExitStack() as stack:
-        store = DuckDbStore(folder / "detections.duckdb")
+        store = open_store(settings.store, folder)
         stack.callback(store.close)
         casebook = Casebook(f"sqlite:///{folder / 'casebook.sqlite'}")
         stack.callback(casebook.close)
