@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wildpost.data_folder import data_folder
 
 if TYPE_CHECKING:
+    from models.train.survey import Survey
     from models.train.training import Epoch
     from models.train.yolo_folder import YoloFolder
 
@@ -23,6 +24,9 @@ def _add_data(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser = actions.add_parser("data", help=about, description=about)
     parser.add_argument("dataset", type=Path, help="a TOML file that names folders and what their labels mean")
     parser.add_argument("--out", type=Path, required=True, help="folder for manifest.jsonl, report.html, aside.csv")
+    parser.add_argument("--teacher", metavar="MODEL", help="draw boxes that are missing in training pictures with it")
+    parser.add_argument("--folder", type=Path, help="where weights are kept (default: models in the data folder)")
+    parser.add_argument("--registry", type=Path, action="append", default=[], help="a registry file of your own")
     parser.set_defaults(run=run_data)
 
 
@@ -62,6 +66,8 @@ def run_data(arguments: argparse.Namespace) -> int:
     found = survey(
         settings, lambda name, count: print(f"\r{name}: {count} pictures", end="", file=sys.stderr) if shown else None
     )
+    if arguments.teacher is not None:
+        found = _teach(found, arguments)
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(found.entries, out / "manifest.jsonl")
@@ -79,6 +85,27 @@ def run_data(arguments: argparse.Namespace) -> int:
         print(f"  {len(of_it)}: {words}")
     print(f"{out / 'manifest.jsonl'}, {report}")
     return 0
+
+
+def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
+    from models.opening import open_vision
+    from models.registry import load_registry
+    from models.train.survey import Survey
+    from models.train.teacher import SAID, teach
+    from models.vision import VisionOptions
+
+    folder = arguments.folder or data_folder() / "models"
+    options = VisionOptions(threshold=SAID, threads=1)
+    teacher = open_vision(arguments.teacher, folder, options, load_registry(*arguments.registry))
+    shown = sys.stderr.isatty()
+    entries, counts = teach(
+        found.entries,
+        teacher,
+        lambda count: print(f"\rteacher: {count} pictures", end="", file=sys.stderr) if shown else None,
+    )
+    print(f"{arguments.teacher} drew {counts['boxes']} boxes in {counts['pictures']} training pictures", end="")
+    print(f"; in {counts['not_found']} it did not find what a person saw")
+    return Survey(tuple(entries), found.aside)
 
 
 def run_train(arguments: argparse.Namespace) -> int:

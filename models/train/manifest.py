@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.evaluate.labels import BadLabels, Labelled
+from models.evaluate.labels import BadLabels, Kind, Labelled
 from models.train.dataset_settings import Split
 
 
@@ -20,6 +20,7 @@ class Entry(Labelled, frozen=True, kw_only=True):
         split: What it is for.
         licence: As its source states it.
         group: Number of its camera, film or near-duplicates: never in two splits.
+        taught: Kinds of which a detector drew boxes, and no person.
     """
 
     sha256: str
@@ -28,6 +29,7 @@ class Entry(Labelled, frozen=True, kw_only=True):
     split: Split
     licence: str
     group: int
+    taught: tuple[Kind, ...] = ()
 
 
 def write_manifest(entries: Iterable[Entry], path: Path) -> None:
