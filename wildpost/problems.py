@@ -17,6 +17,7 @@ MENDABLE = {
     "pipelines.trends.BadPeriod",
     "review.options.NotLoopback",
     "wildpost.demo.DemoFailed",
+    "wildpost.ingest_workers.CannotShare",
     "wildpost.samples.NoSamples",
     "wildpost.settings.SettingsError",
     "wildpost.trends_command.CannotCount",
@@ -64,5 +65,5 @@ EXTRAS = {
         "psutil",
         "numpy",
     },
-    "train": {"torch", "torchvision", "ultralytics", "librosa"},
+    "train": {"torch", "torchvision", "ultralytics", "librosa", "onnx"},
 }

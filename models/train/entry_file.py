@@ -38,6 +38,8 @@ def write_entry(name: str, version: str, licence: str, weights: Path, facts: Vis
         f"width = {facts.width}",
         f"height = {facts.height}",
         f"threshold = {facts.threshold}",
+        f"temperature = {facts.temperature}",
+        f"thresholds = {{ {', '.join(f'{_text(label)} = {least}' for label, least in facts.thresholds.items())} }}",
         f"classes = [{', '.join(map(_text, facts.classes))}]",
         "",
         f"[models.{_text(name)}.vision.meanings]",
