@@ -19,7 +19,7 @@ from review.decide import Undecidable
 from review.guard import guard
 from review.options import NotLoopback, ReviewOptions, check_bind
 from review.page import Site, reader
-from review.pages import api, event, media, quarantine, queue, stations, trends
+from review.pages import api, event, incident, media, quarantine, queue, stations, trends
 
 __all__ = ["NotLoopback", "ReviewOptions", "check_bind", "create_app"]
 
@@ -42,7 +42,7 @@ def create_app(store: Store, casebook: Casebook, media_store: MediaStore, option
     app = FastAPI(title="Wildpost", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.middleware("http")(guard(options.hosts))
-    for page in (queue, event, trends, stations, quarantine, media, api):
+    for page in (queue, event, incident, trends, stations, quarantine, media, api):
         app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_exception_handler(HTTPException, _problem)

@@ -1,7 +1,7 @@
 """Speaks to each reader in their language: chosen words, dates and numbers, Chinese first."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -42,6 +42,10 @@ class Language:
     def ago(self, moment: datetime, now: datetime) -> str:
         """Write how long ago something was."""
         return dates.format_timedelta(moment - now, add_direction=True, locale=self.locale)
+
+    def lasting(self, time: timedelta) -> str:
+        """Write how long something lasted."""
+        return dates.format_timedelta(time, locale=self.locale)
 
     def number(self, value: float) -> str:
         """Write a number with its separators."""

@@ -15,6 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contract import Event
 from ingest.casebook import Casebook
+from ingest.incidents.database import Database
+from ingest.incidents.reading import IncidentReader
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
 from review.language import Language, chosen_language, load_languages
@@ -38,6 +40,11 @@ class Site:
     def zone(self) -> ZoneInfo:
         """In which times are shown and days are counted."""
         return ZoneInfo(self.options.time_zone)
+
+    @cached_property
+    def incidents(self) -> IncidentReader:
+        """What happened together, kept in the casebook's database."""
+        return IncidentReader(Database(self.casebook.engine))
 
     @cached_property
     def languages(self) -> dict[str, Language]:

@@ -54,6 +54,12 @@ def read_after(text: str) -> tuple[str, datetime, str] | None:
     return (parts[0], moment, parts[2]) if moment.tzinfo else None
 
 
+def read_moment(text: str) -> tuple[datetime, str] | None:
+    """Read where a page of a plain list begins, "time~id"; anything else begins at the top."""
+    found = read_after(f"r~{text}")
+    return found[1:] if found else None
+
+
 def page_of(site: Site, filters: Filters) -> Page:
     """Find one page of the queue."""
     size = site.options.page_size

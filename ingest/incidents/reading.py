@@ -116,6 +116,10 @@ class IncidentReader:
         found = self._read(select(incident).where(incident.c.id == incident_id))
         return found[0] if found else None
 
+    def named(self, incident_ids: Iterable[str]) -> list[Incident]:
+        """Find incidents by their names, in no order."""
+        return self._read(select(incident).where(incident.c.id.in_(list(incident_ids))))
+
     def homes_of(self, event_ids: Iterable[str]) -> dict[str, str]:
         """Tell which incident each event is in; events in none are left out."""
         wanted = list(event_ids)

@@ -22,6 +22,7 @@ def event_page(read: Read, event_id: str) -> HTMLResponse:
         "event.html",
         {
             "card": cards_of(read.site, [found])[0],
+            "incident": read.site.incidents.homes_of([event_id]).get(event_id, ""),
             "history": read.site.casebook.verdict_history(event_id),
             "reasons": lambda flags: reasons(flags, read.language),
         },

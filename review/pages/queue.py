@@ -8,6 +8,8 @@ from starlette.datastructures import URL
 
 from contract.messages import ObservationType
 from pipelines.trends import EARLIEST, LATEST
+from review.incident_groups import grouped, troubles
+from review.incident_words import headline
 from review.page import Read
 from review.queue import Filters, Show, page_of, read_after
 from review.sentences import reasons
@@ -31,13 +33,19 @@ def queue(
         after=read_after(after),
     )
     page = page_of(read.site, filters)
+    filtered = bool(filters.station or filters.taxon or filters.kind or filters.day)
+    groups, late = grouped(read.site, page.cards)
+    first_page = not filtered and filters.after is None
     following = str(URL(str(read.request.url)).include_query_params(after=page.next)) if page.next else ""
     return read.page(
         "queue.html",
         {
-            "cards": page.cards,
+            "groups": groups,
+            "late": late,
+            "troubles": troubles(read.site) if first_page and filters.show in ("todo", "flagged") else [],
+            "headline": lambda one: headline(one, None, read.language),
             "filters": filters,
-            "filtered": bool(filters.station or filters.taxon or filters.kind or filters.day),
+            "filtered": filtered,
             "stations": [state.station for state in read.site.store.stations()],
             "following": following,
             "reasons": lambda flags: reasons(flags, read.language),

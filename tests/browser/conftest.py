@@ -20,9 +20,17 @@ from playwright.sync_api import Browser, sync_playwright
 from contract import Box, Clock, Detection, Event, Media, MediaContent, Model, Span, encode, new_event_id, topic_of
 from contract.messages import ObservationType
 from ingest.casebook import Casebook
+from ingest.incidents.alerting import AlertPolicy
+from ingest.incidents.book import IncidentBook
+from ingest.incidents.database import Database
+from ingest.incidents.desk import IncidentDesk
+from ingest.incidents.happening import IncidentOptions
+from ingest.incidents.reading import IncidentReader
+from ingest.incidents.shots import ShotBook
+from ingest.incidents.watch import StationWatch
 from ingest.intake import Arrived, Intake
 from ingest.media.folder import FolderMedia
-from ingest.rules import RulesOptions, load_rules
+from ingest.rules import Rule, RulesOptions, load_rules
 from ingest.store.duckdb import DuckDbStore
 from models.protocol import Sound
 from models.sound import encode_clip
@@ -41,6 +49,7 @@ class Site:
     url: str
     store: DuckDbStore
     casebook: Casebook
+    incidents: IncidentReader
     intake: Intake
     events: list[Event]
 
@@ -97,12 +106,15 @@ def messages(
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Six captures, one of them flagged, behind real pages on a free port."""
+    """Six captures, two of them flagged and one incident, behind real pages on a free port."""
     store = DuckDbStore(tmp_path / "detections.duckdb")
     casebook = Casebook(f"sqlite:///{tmp_path / 'casebook.sqlite'}")
     media = FolderMedia(tmp_path / "media")
-    rules = load_rules(RulesOptions(), tmp_path)
-    intake = Intake(store, casebook, media, rules)
+    rules = load_rules(RulesOptions(rule=(Rule(name="people", observation_types=("human", "vehicle")),)), tmp_path)
+    database, options = Database(casebook.engine), IncidentOptions(gap_minutes=15)
+    book, shots = IncidentBook(database, options, AlertPolicy(), ["rangers"]), ShotBook(database, options.corroboration)
+    desk = IncidentDesk(rules, store, book, shots, StationWatch(database, (), options), options)
+    intake = Intake(store, casebook, media, rules, desk)
     made: list[tuple[str, ObservationType]] = [("fox", "animal"), ("fox", "animal"), ("wild boar", "animal")]
     made += [("car", "vehicle"), ("person", "human")]
     captures = [messages(number, label, kind, 0.9) for number, (label, kind) in enumerate(made)]
@@ -119,7 +131,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     while not server.started:
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield Site(f"http://127.0.0.1:{port}", store, casebook, intake, [event for event, _ in captures])
+    yield Site(
+        f"http://127.0.0.1:{port}", store, casebook, IncidentReader(database), intake, [event for event, _ in captures]
+    )
     server.should_exit = True
     thread.join(10)
     store.close()

@@ -85,7 +85,9 @@ def test_every_page_speaks_both_languages_and_fits_every_width(
     page: Page, site: Any, width: str, language: str, word: str
 ) -> None:
     page.set_viewport_size({"width": WIDTHS[width][0], "height": WIDTHS[width][1]})
-    for path in ("/", "/trends", "/stations", "/quarantine", f"/events/{site.events[0].event_id}"):
+    (incident,) = site.incidents.incidents(waiting_only=False)
+    paths = ("/", "/trends", "/stations", "/quarantine", "/incidents", f"/incidents/{incident.id}")
+    for path in (*paths, f"/events/{site.events[0].event_id}"):
         page.goto(f"{site.url}{path}?lang={language}")
         expect(page.locator("nav")).to_contain_text(word)
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
@@ -116,3 +118,25 @@ def test_trends_are_drawn(page: Page, site: Any) -> None:
 def test_what_was_set_aside_shows_its_reason(page: Page, site: Any) -> None:
     page.goto(f"{site.url}/quarantine?lang=en")
     expect(page.locator(".aside .reason")).to_have_text("syntax")
+
+
+def test_the_queue_puts_an_incident_together_and_its_page_says_why_and_who_was_told(page: Page, site: Any) -> None:
+    page.goto(f"{site.url}/?lang=en")
+    group = page.locator(".incident")
+    expect(group).to_have_count(1)
+    expect(group.locator(".card")).to_have_count(2)
+    group.locator(".incident-head a").click()
+    expect(page.locator("h1")).to_contain_text("Warning person, vehicle at ridge-07")
+    happened, told = page.locator("table").nth(0), page.locator("table").nth(1)
+    expect(happened).to_contain_text("car at this station")
+    expect(happened).to_contain_text("person at this station")
+    expect(told.locator("tbody tr")).to_have_count(2)
+    expect(told).to_contain_text("something new was added")
+    expect(told).to_contain_text("rangers: waiting")
+    for event in (site.events[3], site.events[4]):
+        card(page, event).locator(".confirm").click()
+        expect(card(page, event)).to_have_attribute("data-outcome", "confirmed")
+    page.reload()
+    expect(page.locator("main")).to_contain_text("everything in it is decided")
+    page.goto(f"{site.url}/incidents?lang=en")
+    expect(page.locator("main")).to_contain_text("No incident waits for anyone.")
