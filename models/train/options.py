@@ -19,7 +19,7 @@ class FieldShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         low_light: Dusk.
         blur: Smeared by movement.
         cut_off: The edge goes through an animal.
-        empty: A corner without anything. 0 unless all kinds were looked for in all pictures.
+        empty: A corner without anything; 0 where not all kinds were looked for in all pictures.
         small: A small copy of an animal is put somewhere else.
     """
 

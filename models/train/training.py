@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from models.registry import Registry, WeightsError, entry_named, find_weights
 from models.train.manifest import read_manifest
 from models.train.options import TrainOptions, read_options, write_options
@@ -58,6 +60,7 @@ def start(
     keep_to_itself()
     base = find_base(options.base, run, registry, weights_folder)
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
+    options = without_false_blanks(options, folder)
     write_options(options, run)
     from ultralytics import YOLO
 
@@ -89,6 +92,13 @@ def resume(manifest: Path, run: Path, watch: Watch | None = None) -> YoloFolder:
         raise WeightsError(f"{run}: this run is finished; begin another with --base {run / 'weights' / 'best.pt'}")
     _train(YOLO(str(last)), options, watch, resume=str(last), data=str(folder.settings))
     return folder
+
+
+def without_false_blanks(options: TrainOptions, folder: YoloFolder) -> TrainOptions:
+    """Take no corner for empty where somebody may not have looked for all that is in it."""
+    if not folder.counts["partly_known"]:
+        return options
+    return msgspec.structs.replace(options, shares=msgspec.structs.replace(options.shares, empty=0.0))
 
 
 def manifest_hash(manifest: Path) -> str:

@@ -1,5 +1,6 @@
 """The training commands say in one line what is wrong, also where torch is not installed."""
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,8 @@ import pytest
 from models.registry import WeightsError, load_registry
 from models.train.entry_file import write_entry
 from models.train.options import checked_options, read_options, write_options
-from models.train.training import find_base, resume
+from models.train.training import find_base, resume, without_false_blanks
+from models.train.yolo_folder import YoloFolder
 from wildpost.main import main
 
 REPOSITORY = Path(__file__).parents[2]
@@ -35,6 +37,14 @@ def test_options_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_options_outside_their_limits_are_refused(more: dict[str, object], words: str) -> None:
     with pytest.raises(WeightsError, match=words):
         checked_options({"base": "scratch", "manifest_sha256": "0", **more})
+
+
+def test_no_corner_is_taken_for_empty_where_not_all_kinds_were_looked_for(tmp_path: Path) -> None:
+    options = checked_options({"base": "scratch", "manifest_sha256": "0"})
+    assert options.shares.empty > 0
+    assert without_false_blanks(options, YoloFolder(tmp_path, Counter(train=9))) == options
+    partly = without_false_blanks(options, YoloFolder(tmp_path, Counter(train=9, partly_known=1)))
+    assert partly.shares.empty == 0 and partly.shares.infrared == options.shares.infrared
 
 
 def test_a_folder_without_a_run_is_not_taken_up(tmp_path: Path) -> None:
