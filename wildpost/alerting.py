@@ -13,6 +13,7 @@ from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.outgoing import Outgoing, give_up_on_others
 from ingest.alerts.port import Notifier
 from ingest.casebook import Casebook
+from ingest.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.incidents.alerting import AlertPolicy
 from ingest.incidents.book import Alert, IncidentBook
 from ingest.incidents.database import Database
@@ -38,6 +39,7 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         apprise: Ways that Apprise knows, one Apprise URL each.
         mqtt: A topic of the stations' broker.
         retry: How long to try.
+        home_assistant: Stations as devices of Home Assistant.
     """
 
     address: str = ""
@@ -45,6 +47,7 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     apprise: tuple[AppriseOptions, ...] = ()
     mqtt: MqttAlertOptions = MqttAlertOptions()
     retry: RetryOptions = RetryOptions()
+    home_assistant: HomeAssistantOptions = HomeAssistantOptions()
 
 
 def notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]:
@@ -69,11 +72,13 @@ class Alerting:
     desk: IncidentDesk
     reader: IncidentReader
     dispatchers: tuple[Dispatcher, ...]
+    home: HomeAssistant | None = None
 
     @property
     def problem(self) -> str:
         """What keeps people from being told right now, in words; "": nothing."""
-        return "; ".join(one.problem for one in self.dispatchers if one.problem)
+        tellers = (*self.dispatchers, *((self.home,) if self.home else ()))
+        return "; ".join(one.problem for one in tellers if one.problem)
 
 
 @contextlib.contextmanager
@@ -118,4 +123,8 @@ def alerting(
         for dispatcher in dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.stop)
-        yield Alerting(desk, reader, dispatchers)
+        home = HomeAssistant(options.home_assistant, broker, store) if options.home_assistant.enabled else None
+        if home:
+            home.start()
+            stack.callback(home.stop)
+        yield Alerting(desk, reader, dispatchers, home)

@@ -30,6 +30,11 @@ class MqttLink:
         self._reasons: dict[int, Any] = {}
         self._where = f"broker {broker.host}:{broker.port}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and we know of no break since."""
+        return self._connected
+
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         """Publish; returns when the broker has it.
 

@@ -1,0 +1,128 @@
+"""Stations as Home Assistant sees them: what it reads from a real broker, also when it comes later or we go."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contract import Event, Health, Status, encode, new_event_id
+from contract.examples import EVENT, HEALTH, STATUS
+from ingest.alerts.port import Undelivered
+from ingest.home_assistant import HomeAssistant, HomeAssistantOptions
+from ingest.receiver import ReceiverOptions
+from ingest.store.duckdb import DuckDbStore
+from ingest.store.port import Received
+from tests.conftest import Mosquitto
+from tests.servers.conftest import wait_for
+from tests.servers.listeners import listening
+
+NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DuckDbStore]:
+    opened = DuckDbStore(tmp_path / "detections.duckdb")
+    write(opened, EVENT, STATUS, HEALTH)
+    yield opened
+    opened.close()
+
+
+def write(store: DuckDbStore, *records: Event | Status | Health) -> None:
+    store.write([Received(one, encode(one), NOW) for one in records])
+
+
+def home(mosquitto: Mosquitto, store: DuckDbStore) -> HomeAssistant:
+    return HomeAssistant(HomeAssistantOptions(enabled=True, every_s=0.05), ReceiverOptions(port=mosquitto.port), store)
+
+
+def retained(mosquitto: Mosquitto, *topics: str) -> dict[str, bytes]:
+    """What someone hears who comes later."""
+    with listening(mosquitto.port, "#") as heard:
+        wait_for(lambda: {one.topic for one in heard if one.retain} >= set(topics), f"{topics}")
+    return {one.topic: bytes(one.payload) for one in heard if one.retain}
+
+
+def word(mosquitto: Mosquitto) -> bytes:
+    """What the server says, or has said, on its own topic."""
+    with listening(mosquitto.port, "wildpost/home/status") as heard:
+        wait_for(lambda: heard, "any word of the server")
+    return bytes(heard[0].payload)
+
+
+CONFIG, STATE, SERVER = "homeassistant/device/wildpost_lake-07/config", "wildpost/home/lake-07", "wildpost/home/status"
+
+
+def test_a_station_is_a_device_as_home_assistant_documents_it(mosquitto: Mosquitto, store: DuckDbStore) -> None:
+    speaking = home(mosquitto, store)
+    speaking.turn()
+    kept = retained(mosquitto, CONFIG, STATE, SERVER)
+    device: dict[str, Any] = json.loads(kept[CONFIG])
+    # Required by home-assistant.io/integrations/mqtt: device with identifiers, origin with a name, and components each
+    # with its platform and a unique id.
+    assert device["device"]["identifiers"] == ["wildpost_lake-07"]
+    assert device["origin"]["name"] == "Wildpost"
+    assert device["state_topic"] == STATE
+    assert device["availability_topic"] == SERVER
+    parts = device["components"]
+    assert {part["platform"] for part in parts.values()} == {"sensor", "binary_sensor"}
+    assert len({part["unique_id"] for part in parts.values()}) == len(parts) == 6
+    assert parts["online"]["device_class"] == "connectivity"
+    assert parts["temperature"]["unit_of_measurement"] == "°C"
+    state = json.loads(kept[STATE])
+    for part in parts.values():  # each template reads what is there
+        assert part["value_template"].removeprefix("{{ value_json.").removesuffix(" }}") in state
+    assert state["last_detection"] == "person"
+    assert datetime.fromisoformat(state["last_capture"]) == EVENT.captured_at
+    assert kept[SERVER] == b"online"
+    speaking.stop()
+
+
+def test_what_changes_is_said_and_what_does_not_is_not(mosquitto: Mosquitto, store: DuckDbStore) -> None:
+    speaking = home(mosquitto, store)
+    speaking.turn()
+    with listening(mosquitto.port, "wildpost/home/+") as heard:
+        wait_for(lambda: len(heard) >= 2, "what is retained")
+        heard.clear()
+        speaking.turn()
+        later = msgspec.structs.replace(
+            EVENT, event_id=new_event_id(), captured_at=NOW, detections=EVENT.detections[1:]
+        )
+        write(store, later, msgspec.structs.replace(STATUS, station=EVENT.station, state="offline"))
+        speaking.turn()
+        wait_for(lambda: heard, "the change")
+    (changed,) = heard
+    assert json.loads(changed.payload) | {"last_detection": "animal", "online": "OFF"} == json.loads(changed.payload)
+    speaking.stop()
+
+
+def test_when_the_server_goes_home_assistant_is_told(mosquitto: Mosquitto, store: DuckDbStore) -> None:
+    speaking = home(mosquitto, store)
+    speaking.start()
+    assert word(mosquitto) == b"online"
+    speaking.stop()
+    assert word(mosquitto) == b"offline"
+
+
+def test_a_broker_that_forgot_is_told_again(mosquitto: Mosquitto, store: DuckDbStore) -> None:
+    speaking = home(mosquitto, store)
+    speaking.turn()
+    mosquitto.kill()
+    (mosquitto.folder / "mosquitto.db").unlink(missing_ok=True)
+
+    def refused() -> bool:
+        try:
+            speaking.turn()
+        except Undelivered:
+            return True
+        return False
+
+    write(store, msgspec.structs.replace(EVENT, event_id=new_event_id()))
+    wait_for(refused, "the broker's absence to be noticed")
+    mosquitto.start()
+    speaking.turn()
+    assert set(retained(mosquitto, CONFIG, STATE, SERVER)) == {CONFIG, STATE, SERVER}
+    speaking.stop()
