@@ -111,6 +111,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     found = programs()
     if isinstance(found, str):
         missing(found)
+    assert not isinstance(found, str)
     server = Influx(*found, tmp_path_factory.mktemp("influx") / "server")
     yield server
     server.stop()

@@ -1,5 +1,6 @@
 """The way to an InfluxDB server: lines in, InfluxQL answers out, and what a refusal means."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from ingest.store.port import StoreUnavailable
 LINES_AT_MOST = 5_000  # a request, as InfluxDB's makers advise
 BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
 LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
+
+_OLDER = re.compile(r"points? beyond retention policy.*dropped=(\d+)")
 
 
 class StoreRefused(StoreUnavailable):
@@ -66,7 +69,11 @@ class _Answer(msgspec.Struct):
 
 
 class InfluxLink:
-    """Speaks to one database through influxdb-client; every call comes back when the server has answered."""
+    """Speaks to one database through influxdb-client; every call comes back when the server has answered.
+
+    Attributes:
+        older_than_kept: How many points the server dropped at once, being older than its retention.
+    """
 
     def __init__(self, options: InfluxOptions, secret: str) -> None:
         """Get ready; nothing is sent yet."""
@@ -74,6 +81,7 @@ class InfluxLink:
 
         token = f"{options.username}:{secret}" if options.username else secret
         self._options = options
+        self.older_than_kept = 0
         self._client = InfluxDBClient(
             options.url,
             token=token or None,
@@ -99,7 +107,13 @@ class InfluxLink:
         else:
             path, where = "/write", [("db", database), ("precision", "ns")]
         for body in _portions(lines):
-            self._request("POST", path, where, body=body, content="text/plain; charset=utf-8")
+            try:
+                self._request("POST", path, where, body=body, content="text/plain; charset=utf-8")
+            except StoreRefused as error:
+                # All others of the portion are written. To refuse would stop every station for one with a wrong clock.
+                if not (older := _OLDER.search(str(error))):
+                    raise
+                self.older_than_kept += int(older[1])
 
     def query(self, statement: str) -> list[Series]:
         """Ask one statement of InfluxQL (3.x takes no more at once); times come as nanoseconds since 1970.
@@ -172,11 +186,11 @@ class InfluxLink:
             raise StoreUnavailable(f"{self.name}: no answer: {error}") from error
         if 200 <= status < 300:
             return data
-        said = f"{method} {path} was answered with {status}: {data.decode(errors='replace')}"
+        said = f"{method} {path} was answered with {status}: {data.decode(errors='replace').strip()}"
         if status in (0, 408, 429) or status >= 500:
-            raise StoreUnavailable(f"{self.name}: {said.strip()[:500]}")
+            raise StoreUnavailable(f"{self.name}: {said[:500]}")
         if status in (401, 403):
-            said += " (WILDPOST_INFLUX_SECRET holds the token, or the password of [store.influxdb] username)"
+            said += " (is the token right, or the username and its password? See secret_variable in [store])"
         raise self.refused(said)
 
 

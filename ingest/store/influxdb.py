@@ -74,6 +74,12 @@ class InfluxDbStore:
             self._link.close()
             raise
 
+    @property
+    def problem(self) -> str:
+        """What an operator should know, or nothing."""
+        older = self._link.older_than_kept
+        return f"{self._link.name} dropped {older} points older than its retention: is a clock wrong?" if older else ""
+
     def write(self, batch: Sequence[Received]) -> Written:
         """See ``Store.write``."""
         with self._lock:

@@ -1,0 +1,288 @@
+"""What only the InfluxDB store does, on a real server that is also killed."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+import pytest
+
+from contract import Detection, Event, Status, encode, new_event_id
+from contract.examples import EVENT
+from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influx_places import Shelf, Wanted
+from ingest.store.influx_points import event_time, id_time, line
+from ingest.store.influxdb import InfluxDbStore
+from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict, Written
+from tests.conftest import missing
+from tests.influx_server import Influx, programs
+
+NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
+WHOLE_DAY = CountQuery(start=NOON - timedelta(hours=12), end=NOON + timedelta(hours=12))
+
+
+@pytest.fixture
+def options(influx: Influx) -> Iterator[InfluxOptions]:
+    options = InfluxOptions(url=influx.url, database=influx.new_database())
+    yield options
+    influx.drop(options.database)
+
+
+@pytest.fixture
+def store(options: InfluxOptions) -> Iterator[InfluxDbStore]:
+    store = InfluxDbStore(options)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def own_influx(tmp_path: Path) -> Iterator[Callable[[bool], Influx]]:
+    """Servers of the test's own, which it may kill."""
+    found = programs()
+    if isinstance(found, str):
+        missing(found)
+    assert not isinstance(found, str)
+    started: list[Influx] = []
+
+    def start(auth: bool) -> Influx:
+        started.append(Influx(*found, tmp_path / f"influx{len(started)}", auth))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def received(*events: Event) -> list[Received]:
+    return [Received(event, encode(event), NOON) for event in events]
+
+
+def sighting(*taxa: str, event_id: str = "", at: datetime = NOON) -> Event:
+    found = tuple(
+        Detection(ordinal=number, label=taxon, observation_type="animal", confidence=0.9, model="wildpost-nano")
+        for number, taxon in enumerate(taxa)
+    )
+    return msgspec.structs.replace(EVENT, event_id=event_id or new_event_id(), captured_at=at, detections=found)
+
+
+def corrected(event: Event, label: str, minute: int = 0, ordinal: int = 0) -> Verdict:
+    at = NOON + timedelta(minutes=minute)
+    return Verdict(event.event_id, ordinal, "corrected", "animal", label, None, "ranger", at)
+
+
+def found(store: InfluxDbStore) -> dict[str, tuple[int, int]]:
+    return {row.taxon: (row.detections, row.events) for row in store.count(WHOLE_DAY)}
+
+
+def break_after(store: InfluxDbStore, requests: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the way to the server break after some writes, as when it or we are killed between two."""
+    link, left = store._link, [requests]
+    write = link.write
+
+    def breaking(lines: Sequence[str]) -> None:
+        for one in lines:
+            if not left[0]:
+                raise StoreUnavailable("the way broke")
+            left[0] -= 1
+            write([one])
+
+    monkeypatch.setattr(link, "write", breaking)
+
+
+def test_captures_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore) -> None:
+    seen: dict[int, str] = {}
+    while True:
+        event_id = new_event_id()
+        other = seen.setdefault(event_time(sighting("boar", event_id=event_id)), event_id)
+        if other != event_id:
+            break
+    pair = received(sighting("boar", event_id=event_id), sighting("boar", event_id=other))
+    assert store.write(pair[:1]).new == 1
+    assert store.write(pair) == Written(new=1, repeated=1)
+    assert store.write(pair) == Written(new=0, repeated=2)
+    assert found(store) == {"boar": (2, 2)}
+    assert {event.event_id for event in store.events(EventQuery(event_ids=(event_id, other)))} == {event_id, other}
+
+
+def test_ids_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore) -> None:
+    start = new_event_id()[:14]
+    seen: dict[int, str] = {}
+    while True:
+        digest = hashlib.sha256(str(len(seen)).encode()).hexdigest()
+        event_id = f"{start}7{digest[:3]}-{digest[3:7]}-{digest[7:19]}"
+        other = seen.setdefault(id_time(event_id), event_id)
+        if other != event_id:
+            break
+    a, b = sighting("boar", event_id=event_id), sighting("deer", event_id=other, at=NOON + timedelta(hours=1))
+    store.write(received(a))
+    store.write(received(b))
+    assert store.write(received(a, b)) == Written(new=0, repeated=2)
+    store.judge([corrected(a, "badger"), corrected(b, "wolf")])
+    assert found(store) == {"badger": (1, 1), "wolf": (1, 1)}
+
+
+def test_a_crowd_in_one_nanosecond_finds_a_place_each_and_finds_it_again(options: InfluxOptions) -> None:
+    InfluxDbStore(options).close()
+    link = InfluxLink(options, "")
+    shelf = Shelf(link, "crowd", "id")
+    wanted = [Wanted("lake-07", 5_000_000, f"id {number}") for number in range(2500)]
+    places = shelf.places(wanted)
+    assert len({place.time_ns for place in places}) == len(wanted)
+    pairs = list(zip(wanted, places, strict=True))
+    link.write([line("crowd", {"station": "lake-07"}, {"id": one.id}, place.time_ns) for one, place in pairs])
+    again = shelf.places(list(reversed(wanted)))
+    assert [place.time_ns for place in reversed(again)] == [place.time_ns for place in places]
+    assert all(place.taken for place in again)
+    link.close()
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_a_batch_broken_off_anywhere_is_whole_when_it_comes_again(
+    options: InfluxOptions, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = received(sighting("boar", "deer"), sighting("boar"))
+    broken = InfluxDbStore(options)
+    break_after(broken, written, monkeypatch)
+    with pytest.raises(StoreUnavailable):
+        broken.write(events)
+    broken.close()
+    store = InfluxDbStore(options)
+    store.write(events)
+    assert store.write(events) == Written(new=0, repeated=2)
+    assert found(store) == {"boar": (2, 2), "deer": (1, 1)}
+    assert len(store.events(EventQuery())) == 2
+    store.close()
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_a_verdict_broken_off_anywhere_counts_once_when_it_is_given_again(
+    options: InfluxOptions, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = sighting("boar")
+    store = InfluxDbStore(options)
+    store.write(received(event))
+    store.judge([corrected(event, "badger")])
+    last = corrected(event, "wolf", minute=1)
+    with monkeypatch.context() as patch:
+        break_after(store, written, patch)
+        with pytest.raises(StoreUnavailable):
+            store.judge([last])
+    store.judge([last])
+    assert found(store) == {"wolf": (1, 1)}
+    store.close()
+
+
+def test_a_taxon_corrected_back_and_forth_is_counted_once_each_time(store: InfluxDbStore) -> None:
+    event = sighting("boar", "boar")
+    store.write(received(event))
+    for minute, taxon in enumerate(["badger", "boar", "wolf", "badger", "boar"]):
+        store.judge([corrected(event, taxon, minute)])
+        counted = {"boar": (2, 1)} if taxon == "boar" else {"boar": (1, 1), taxon: (1, 1)}
+        assert found(store) == counted
+
+
+def test_two_people_at_once_leave_one_verdict_in_force(options: InfluxOptions) -> None:
+    stores = [InfluxDbStore(options), InfluxDbStore(options)]
+    event = sighting("boar")
+    stores[0].write(received(event))
+    failures: list[BaseException] = []
+
+    def judge(store: InfluxDbStore, offset: int) -> None:
+        try:
+            for number in range(15):
+                store.judge([corrected(event, f"taxon {number} {offset}", 2 * number + offset)])
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [Thread(target=judge, args=(store, offset)) for offset, store in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert found(stores[0]) == {"taxon 14 1": (1, 1)}
+    for store in stores:
+        store.close()
+
+
+def test_a_capture_is_led_by_its_surest_detection(store: InfluxDbStore) -> None:
+    event = sighting("boar", "boar", "boar")
+    sure = [msgspec.structs.replace(one, confidence=0.2 + 0.3 * one.ordinal) for one in event.detections]
+    store.write(received(msgspec.structs.replace(event, detections=tuple(sure))))
+    rows = store.count(CountQuery(WHOLE_DAY.start, WHOLE_DAY.end, min_confidence=0.45))
+    assert [(row.detections, row.events) for row in rows] == [(2, 1)]
+
+
+def test_a_long_payload_is_kept_whole(store: InfluxDbStore) -> None:
+    payload = encode(EVENT)[:-1] + b',"extra":"' + b"x" * 240_000 + b'"}'
+    assert store.write([Received(EVENT, payload, NOON)]).new == 1
+    assert store.events(EventQuery()) == [EVENT]
+
+
+def test_what_was_acknowledged_survives_a_killed_server(own_influx: Callable[[bool], Influx]) -> None:
+    server = own_influx(False)
+    store = InfluxDbStore(InfluxOptions(url=server.url, timeout_s=20))
+    events = [sighting("boar") for _ in range(200)]
+    for start in range(0, len(events), 20):
+        assert store.write(received(*events[start : start + 20])).new == 20
+        if start % 100 == 0:
+            server.kill()
+            with pytest.raises(StoreUnavailable):
+                store.write(received(sighting("never")))
+            with pytest.raises(StoreUnavailable):
+                store.count(WHOLE_DAY)
+            server.start()
+    assert store.write(received(*events)) == Written(new=0, repeated=200)
+    assert found(store) == {"boar": (200, 200)}
+    store.close()
+
+
+def test_nobody_there_is_said_with_the_address(options: InfluxOptions) -> None:
+    nowhere = msgspec.structs.replace(options, url="http://127.0.0.1:9")
+    with pytest.raises(StoreUnavailable, match=r"InfluxDB http://127\.0\.0\.1:9, wildpost\d+: no answer"):
+        InfluxDbStore(nowhere)
+
+
+def test_a_missing_database_is_refused_where_it_is_not_to_be_made(options: InfluxOptions) -> None:
+    with pytest.raises(StoreRefused, match="there is no such database"):
+        InfluxDbStore(msgspec.structs.replace(options, create=False))
+
+
+def test_a_password_is_sent_and_a_wrong_one_is_named(own_influx: Callable[[bool], Influx]) -> None:
+    server = own_influx(True)
+    server.ask("CREATE USER ranger WITH PASSWORD 'four boars' WITH ALL PRIVILEGES")
+    options = InfluxOptions(url=server.url, username="ranger")
+    with pytest.raises(StoreRefused, match=r"401.*is the token right"):
+        InfluxDbStore(options, "five boars")
+    store = InfluxDbStore(options, "four boars")
+    assert store.write(received(EVENT)).new == 1
+    assert store.events(EventQuery()) == [EVENT]
+    store.close()
+
+
+def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable[[bool], Influx]) -> None:
+    server = own_influx(False)
+    store = InfluxDbStore(InfluxOptions(url=server.url, retention_days=30))
+    assert b'"720h0m0s"' in server.ask('SHOW RETENTION POLICIES ON "wildpost"')
+    now = datetime.now(UTC)
+    old, new = sighting("boar", at=now - timedelta(days=40)), sighting("boar", at=now)
+    assert store.problem == ""
+    store.write(received(old, new))
+    assert [event.event_id for event in store.events(EventQuery())] == [new.event_id]
+    assert "dropped 2 points older than its retention" in store.problem
+    store.close()
+
+
+def test_a_field_of_another_type_is_refused_with_the_servers_words(influx: Influx, options: InfluxOptions) -> None:
+    InfluxDbStore(options).close()
+    link = InfluxLink(options, "")
+    link.write([f'status,station=lake-07 online="yes" {int(NOON.timestamp())}000000001'])
+    link.close()
+    store = InfluxDbStore(options)
+    status = Status(station="lake-07", state="online", at=NOON)
+    with pytest.raises(StoreRefused, match="field type conflict"):
+        store.write([Received(status, encode(status), NOON)])
+    store.close()
