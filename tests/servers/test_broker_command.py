@@ -1,0 +1,251 @@
+"""The broker that `wildpost broker init` makes: a real Mosquitto, TLS, and stations that speak for themselves alone."""
+
+import shutil
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.conftest import free_port, missing
+
+
+class Broker:
+    """A Mosquitto run from the files that the command made."""
+
+    def __init__(self, folder: Path, port: int, program: str) -> None:
+        self.folder = folder
+        self.port = port
+        settings = folder / "mosquitto.conf"
+        text = settings.read_text().replace("/var/lib/mosquitto/", f"{folder.parent}/") + "user root\n"
+        changed = folder.parent / "mosquitto.conf"
+        changed.write_text(text)
+        self.process = subprocess.Popen([program, "-c", str(changed)], stderr=subprocess.PIPE)
+        until(lambda: self._listens() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.process.communicate()[1].decode()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def password(self, user: str) -> str:
+        text = (self.folder / "handover" / user / "wildpost.env").read_text()
+        return text.strip().removeprefix("WILDPOST_BROKER_PASSWORD=")
+
+    def connect(self, user: str, password: str | None = None) -> "Client":
+        return Client(self, user, self.password(user) if password is None else password)
+
+
+class Client:
+    """One connection, what it was told and what it received."""
+
+    def __init__(self, broker: Broker, user: str, password: str) -> None:
+        self.reasons: list[str] = []
+        self.received: list[str] = []
+        self.lost = threading.Event()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self.client.username_pw_set(user, password)
+        self.client.tls_set_context(ssl.create_default_context(cafile=broker.folder / "ca.crt"))
+        self.client.on_connect = lambda *arguments: self.reasons.append(str(arguments[3]))
+        self.client.on_disconnect = lambda *_: self.lost.set()
+        self.client.on_message = lambda *arguments: self.received.append(arguments[2].topic)
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        until(lambda: bool(self.reasons))
+
+    def publish(self, topic: str) -> str:
+        told: list[str] = []
+        self.client.on_publish = lambda *arguments: told.append(str(arguments[3]))
+        self.client.publish(topic, b"{}", qos=1)
+        until(lambda: bool(told))
+        return told[0]
+
+    def subscribe(self, topic: str) -> str:
+        told: list[str] = []
+        self.client.on_subscribe = lambda *arguments: told.append(str(arguments[3][0]))
+        self.client.subscribe(topic, qos=1)
+        until(lambda: bool(told))
+        return told[0]
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about within 20 s"
+        time.sleep(0.01)
+
+
+def wildpost(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wildpost.main", "broker", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin") or shutil.which("mosquitto")
+    if program is None:
+        missing("this test runs a real mosquitto, which is not installed")
+        raise AssertionError
+    folder, port = tmp_path / "broker", free_port()
+    made = wildpost("init", folder, "--host", "127.0.0.1", "--host", "reserve.example", "--port", port)
+    assert made.returncode == 0, made.stderr
+    assert wildpost("add-station", folder, "lake-07").returncode == 0
+    assert wildpost("add-station", folder, "ridge-01").returncode == 0
+    running = Broker(folder, port, program)
+    yield running
+    running.process.terminate()
+    running.process.communicate(timeout=10)
+
+
+def test_a_station_writes_its_own_topics_and_no_other_stations(broker: Broker) -> None:
+    server, lake = broker.connect("wildpost-ingest"), broker.connect("lake-07")
+    assert server.subscribe("wildpost/+/+/+") == "Granted QoS 1"
+
+    assert lake.publish("wildpost/v1/lake-07/event") == "Success"
+    assert lake.publish("wildpost/v1/ridge-01/event") == "Not authorized"
+    assert lake.publish("wildpost/alerts/all") == "Not authorized"
+    until(lambda: bool(server.received))
+
+    ridge = broker.connect("ridge-01")
+    assert ridge.publish("wildpost/v1/ridge-01/event") == "Success"
+    until(lambda: len(server.received) == 2)
+    assert server.received == ["wildpost/v1/lake-07/event", "wildpost/v1/ridge-01/event"]
+    for client in (server, lake, ridge):
+        client.close()
+
+
+def test_a_station_hears_nothing_but_its_own_commands(broker: Broker) -> None:
+    lake, ridge = broker.connect("lake-07"), broker.connect("ridge-01")
+
+    lake.subscribe("wildpost/#")
+    assert ridge.publish("wildpost/v1/ridge-01/event") == "Success"
+    assert lake.publish("wildpost/v1/lake-07/event") == "Success"
+
+    time.sleep(0.2)  # long enough for what must not come
+    assert lake.received == []
+    lake.close()
+    ridge.close()
+
+
+def test_workers_may_share_the_messages(broker: Broker) -> None:
+    server, lake = broker.connect("wildpost-ingest"), broker.connect("lake-07")
+
+    assert server.subscribe("$share/ingest/wildpost/+/+/+") == "Granted QoS 1"
+    lake.publish("wildpost/v1/lake-07/event")
+
+    until(lambda: server.received == ["wildpost/v1/lake-07/event"])
+    server.close()
+    lake.close()
+
+
+def test_a_revoked_station_is_shut_out_when_the_broker_reads_its_files_again(broker: Broker) -> None:
+    old = broker.password("lake-07")
+    lake = broker.connect("lake-07")
+
+    revoked = wildpost("revoke", broker.folder, "lake-07", "--reload", broker.process.pid)
+
+    assert revoked.returncode == 0, revoked.stderr
+    assert lake.lost.wait(20), "a station that is connected is put out too"
+    lake.close()
+    again = broker.connect("lake-07", old)
+    assert again.reasons[0] == "Not authorized"
+    again.close()
+    assert not (broker.folder / "handover" / "lake-07").exists()
+
+
+def test_a_rotated_password_counts_and_the_old_one_does_not(broker: Broker) -> None:
+    old = broker.password("lake-07")
+
+    assert wildpost("rotate", broker.folder, "lake-07", "--reload", broker.process.pid).returncode == 0
+
+    until(lambda: _reason(broker, broker.password("lake-07")) == "Success")
+    assert _reason(broker, old) == "Not authorized"
+
+
+def test_a_broker_with_another_authority_is_refused_before_the_password_is_sent(broker: Broker, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    wildpost("init", other, "--host", "127.0.0.1")
+
+    context = ssl.create_default_context(cafile=other / "ca.crt")
+    with socket.create_connection(("127.0.0.1", broker.port)) as line, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(line, server_hostname="127.0.0.1")
+
+
+def test_a_renewed_certificate_is_of_the_same_authority_and_hosts(broker: Broker) -> None:
+    before = (broker.folder / "broker.crt").read_bytes()
+
+    assert wildpost("renew", broker.folder).returncode == 0
+
+    assert (broker.folder / "broker.crt").read_bytes() != before
+    broker.process.terminate()
+    broker.process.communicate(timeout=10)
+    program = str(broker.process.args[0])  # type: ignore[index]
+    broker.process = Broker(broker.folder, broker.port, program).process
+    lake = broker.connect("lake-07")
+    assert lake.reasons == ["Success"]
+    lake.close()
+
+
+def test_keys_and_passwords_are_for_no_one_else_to_read(broker: Broker) -> None:
+    for name in ("ca.key", "handover/lake-07/wildpost.env", "handover/lake-07/broker.toml"):
+        assert stat.S_IMODE((broker.folder / name).stat().st_mode) == 0o600, name
+    for name in ("broker.key", "passwords", "rights"):
+        assert stat.S_IMODE((broker.folder / name).stat().st_mode) & 0o007 == 0, name
+    assert broker.password("lake-07") not in (broker.folder / "passwords").read_text()
+
+
+def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
+    import tomllib
+
+    import msgspec
+
+    from edge.publisher import BrokerOptions
+
+    read = tomllib.loads((broker.folder / "handover/lake-07/broker.toml").read_text())
+    options = msgspec.convert(read["broker"], BrokerOptions)
+
+    assert (options.username, options.port, options.tls) == ("lake-07", broker.port, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("init", "{}", "--host", "h"), "not empty"),
+        (("add-station", "{}", "lake-07"), "there already"),
+        (("add-station", "{}", "a/b"), "expected up to 63 letters"),
+        (("rotate", "{}", "ghost"), "no user 'ghost'"),
+        (("revoke", "{}", "wildpost-ingest"), "rotate it instead"),
+        (("list", "{}/nowhere"), "no broker here"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(broker: Broker, words: tuple[str, ...], said: str) -> None:
+    ended = wildpost(*(word.format(broker.folder) for word in words))
+
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_those_who_may_connect_are_listed(broker: Broker) -> None:
+    listed = wildpost("list", broker.folder).stdout.splitlines()
+
+    assert listed[:4] == ["lake-07", "ridge-01", "wildpost-ingest", "wildpost-watch"]
+    assert listed[4].startswith("broker.crt is good until 20")
+
+
+def _reason(broker: Broker, password: str) -> str:
+    client = broker.connect("lake-07", password)
+    client.close()
+    return client.reasons[0]
