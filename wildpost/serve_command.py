@@ -1,6 +1,7 @@
 """`wildpost serve`: receives from the broker, stores, flags and shows, in one process on one machine."""
 
 import argparse
+import logging
 import signal
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from wildpost.data_folder import data_folder
+from wildpost.logs import FORMS, set_up_logs
 from wildpost.settings import load_settings
 
 
@@ -19,6 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     serve.add_argument("--data", type=Path, help="where everything is kept (default: WILDPOST_DATA)")
     serve.add_argument("--host", help="where the pages listen; loopback only, since there is no sign-in yet")
     serve.add_argument("--port", type=int, help="the pages' port (default: 8420)")
+    serve.add_argument("--log-format", choices=FORMS, default="text", help="for people, or a JSON object a line")
     serve.set_defaults(run=run)
 
 
@@ -34,13 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     folder = data_folder(arguments.data)
+    log = set_up_logs(arguments.log_format)
     with running(settings, folder, beside) as server:
-        print(f"wildpost serves {server.url} from {folder}; Ctrl-C stops it", flush=True)
+        log.info("serves %s from %s; Ctrl-C stops it", server.url, folder)
         problem = ""
         while not stop.wait(1):
             state = server.state()
             if state.problem != problem:
                 problem = state.problem
-                print(f"wildpost: {problem or 'all is well again'}", flush=True)
-    print("wildpost: stopped; the broker keeps what comes meanwhile", flush=True)
+                log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "all is well again")
+    log.info("stopped; the broker keeps what comes meanwhile")
     return 0

@@ -1,75 +1,43 @@
 """The whole server in one process: the link to the broker, the stores, the rules and the pages."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-import msgspec
 import uvicorn
 
 from ingest.casebook import Casebook
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.watch_loop import WatchLoop
-from ingest.media.folder import FolderMedia
-from ingest.receiver import ReceiverOptions
-from ingest.rules import RulesOptions, load_rules
-from ingest.serving import Serving, ServingState
+from ingest.serving import ServingState
 from ingest.store.port import Store
 from review.app import create_app
-from review.language import load_languages
-from review.options import ReviewOptions, check_bind
-from wildpost.alerting import Alerting, AlertsOptions, alerting
-from wildpost.stores import StoreOptions, open_store
+from review.options import check_bind
+from wildpost.operations import add_operations
+from wildpost.receiving import Receiving, ServerSettings, WebOptions, receiving
 
-
-class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the pages are.
-
-    Attributes:
-        host: An address of this machine alone, since there is no sign-in yet.
-        port: To listen on; 0 takes a free one.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8420
-
-
-class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a server is told; configs/server.toml is an example with comments."""
-
-    broker: ReceiverOptions = ReceiverOptions()
-    store: StoreOptions = StoreOptions()
-    web: WebOptions = WebOptions()
-    review: ReviewOptions = ReviewOptions()
-    rules: RulesOptions = RulesOptions()
-    incidents: IncidentOptions = IncidentOptions()
-    alerts: AlertsOptions = AlertsOptions()
+__all__ = ["Server", "ServerSettings", "WebOptions", "running"]
 
 
 class Server:
     """Everything open and running; ``running`` makes one and closes it."""
 
-    def __init__(
-        self,
-        store: Store,
-        casebook: Casebook,
-        serving: Serving,
-        told: Alerting,
-        web: uvicorn.Server,
-        host: str,
-    ) -> None:
+    def __init__(self, receiving: Receiving, web: uvicorn.Server, host: str) -> None:
         """Hold the parts together."""
-        self.store = store
-        self.casebook = casebook
-        self._serving = serving
-        self._told = told
+        self._receiving = receiving
         self._web = web
         self._host = host
+
+    @property
+    def store(self) -> Store:
+        """Where detections are."""
+        return self._receiving.store
+
+    @property
+    def casebook(self) -> Casebook:
+        """Where flags and verdicts are."""
+        return self._receiving.casebook
 
     @property
     def url(self) -> str:
@@ -79,8 +47,7 @@ class Server:
 
     def state(self) -> ServingState:
         """Tell how the intake fares, and whether people are told."""
-        state = self._serving.state()
-        return dataclasses.replace(state, problem="; ".join(filter(None, (state.problem, self._told.problem))))
+        return self._receiving.state()
 
 
 @contextlib.contextmanager
@@ -100,35 +67,12 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
         OSError: the port is taken.
     """
     check_bind(settings.web.host)
-    rules = load_rules(settings.rules, rules_beside)
     with contextlib.ExitStack() as stack:
-        store = open_store(settings.store, folder)
-        stack.callback(store.close)
-        casebook = Casebook(f"sqlite:///{folder / 'casebook.sqlite'}")
-        stack.callback(casebook.close)
-        media = FolderMedia(folder / "media")
-        told = stack.enter_context(
-            alerting(
-                settings.alerts,
-                settings.incidents,
-                settings.rules,
-                settings.broker,
-                rules,
-                store,
-                casebook,
-                media,
-                load_languages(ZoneInfo(settings.review.time_zone)),
-            )
-        )
-        serving = Serving(store, casebook, media, rules, settings.broker, told.desk)
-        stack.callback(serving.stop)
-        serving.start()
-        watch = WatchLoop(told.desk.look, lambda: serving.connected)
-        stack.callback(watch.stop)
-        watch.start()
-        app = create_app(store, casebook, media, settings.review)
+        open_ = stack.enter_context(receiving(settings, folder, rules_beside))
+        app = create_app(open_.store, open_.casebook, open_.media, settings.review)
+        add_operations(app, open_.serving)
         web = stack.enter_context(_web(app, settings.web))
-        server = Server(store, casebook, serving, told, web, settings.web.host)
+        server = Server(open_, web, settings.web.host)
         stack.enter_context(_announced(folder / "server.json", server.url))
         yield server
 
