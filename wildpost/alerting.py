@@ -92,8 +92,11 @@ def alerting(
     casebook: Casebook,
     media: MediaStore,
     languages: Mapping[str, Language],
+    speaks: bool = True,
 ) -> Iterator[Alerting]:
     """Open the desk where incidents are made, and carry alerts out until the end.
+
+    Of several workers one ``speaks`` for the stations to Home Assistant; alerts are carried out by all of them, each once.
 
     Raises:
         NotConfigured: a way of telling people cannot be used.
@@ -123,7 +126,9 @@ def alerting(
         for dispatcher in dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.stop)
-        home = HomeAssistant(options.home_assistant, broker, store) if options.home_assistant.enabled else None
+        home = (
+            HomeAssistant(options.home_assistant, broker, store) if speaks and options.home_assistant.enabled else None
+        )
         if home:
             home.start()
             stack.callback(home.stop)
