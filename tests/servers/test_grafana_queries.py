@@ -1,0 +1,79 @@
+"""Every query of the Grafana dashboards, as Grafana sends it, against a real InfluxDB with real records in it."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contract import encode
+from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from ingest.store.influx_link import InfluxLink, InfluxOptions
+from ingest.store.influxdb import InfluxDbStore
+from ingest.store.port import Received, Verdict
+from tests.influx_server import Influx
+
+GRAFANA = Path(__file__).parents[2] / "configs" / "grafana"
+NOW: datetime = EVENT.captured_at + timedelta(hours=1)
+
+
+def dashboards() -> dict[str, dict[str, Any]]:
+    return {file.stem: json.loads(file.read_text()) for file in sorted((GRAFANA / "dashboards").glob("*.json"))}
+
+
+def queries() -> Iterator[Any]:
+    for name, dashboard in dashboards().items():
+        for variable in dashboard["templating"]["list"]:
+            yield pytest.param(variable["query"], id=f"{name} ${variable['name']}")
+        for panel in dashboard["panels"]:
+            for target in panel["targets"]:
+                yield pytest.param(target["query"], id=f"{name} {panel['id']}{target['refId']}")
+
+
+@pytest.fixture(scope="module")
+def link(influx: Influx) -> Iterator[InfluxLink]:
+    options = InfluxOptions(url=influx.url, database=influx.new_database())
+    store = InfluxDbStore(options)
+    records = (EVENT, SOUND_EVENT, BLANK_EVENT, HEALTH, EFFORT, STATUS)
+    store.write([Received(record, encode(record), NOW) for record in records])
+    store.judge([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", NOW)])
+    store.close()
+    link = InfluxLink(options, "")
+    yield link
+    link.close()
+    influx.drop(options.database)
+
+
+def as_grafana_sends_it(query: str) -> str:
+    """Fill in what Grafana fills in: the time asked for, the interval, and all values of a variable."""
+    first, last = (int((NOW + timedelta(days=days)).timestamp() * 1000) for days in (-7, 1))
+    filled = query.replace("$timeFilter", f"time >= {first}ms and time <= {last}ms").replace("$__interval", "30m")
+    filled = re.sub(r"\$\{\w+:regex\}", "(lake-07|marsh-02|boar|animal|Botaurus stellaris)", filled)
+    assert "$" not in re.sub(r"\$/", "", filled), f"a variable that this test does not know: {filled}"
+    return filled
+
+
+@pytest.mark.parametrize("query", list(queries()))
+def test_every_query_is_answered_with_something(link: InfluxLink, query: str) -> None:
+    series = link.query(as_grafana_sends_it(query))
+    assert any(row for one in series for row in one.rows)
+
+
+def test_the_activity_is_what_people_decided(link: InfluxLink) -> None:
+    query = next(panel for panel in dashboards()["activity"]["panels"] if panel["id"] == 2)["targets"][0]["query"]
+    counted = {one.tags["taxon"]: one.rows[0]["sum"] for one in link.query(as_grafana_sends_it(query))}
+    assert counted == {"boar": 1, "animal": 1, "Botaurus stellaris": 1}
+
+
+def test_every_panel_reads_from_the_provisioned_source() -> None:
+    source = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "wildpost.yaml").read_text())["datasources"][0]
+    for dashboard in dashboards().values():
+        used = [*dashboard["templating"]["list"], *dashboard["panels"]]
+        used += [target for panel in dashboard["panels"] for target in panel["targets"]]
+        assert {one["datasource"]["uid"] for one in used} == {source["uid"]}
+        assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    assert len({dashboard["uid"] for dashboard in dashboards().values()}) == len(dashboards()) == 3
