@@ -1,5 +1,6 @@
 """How the intake reaches the broker: the options, and a client that is set up by them."""
 
+import ssl
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         username: Empty: none.
         password_file: A file that holds the password and nothing else; empty: none.
         protocol: MQTT "5", or "3.1.1" for brokers that speak no other.
+        tls: Whether to encrypt and to check the broker's certificate.
+        ca_file: The authority that signed the certificate; empty: those the system trusts.
         keepalive_s: How soon a dead line is noticed.
         session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
         receive_maximum: How many messages may be under way unacknowledged: bounds memory; MQTT 5 only.
@@ -39,6 +42,8 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     username: str = ""
     password_file: str = ""
     protocol: Literal["5", "3.1.1"] = "5"
+    tls: bool = False
+    ca_file: str = ""
     keepalive_s: int = 30
     session_expiry_s: int = 30 * 24 * 3600
     receive_maximum: int = 2000
@@ -69,8 +74,24 @@ def make_client(options: ReceiverOptions, client_id: str, keep_session: bool = T
     if options.username:
         password = Path(options.password_file).read_text().strip() if options.password_file else None
         client.username_pw_set(options.username, password)
+    secure(client, options)
     client.reconnect_delay_set(1, 30)
     return client
+
+
+def secure(client: mqtt.Client, options: ReceiverOptions) -> None:
+    """Have a client speak TLS and check the broker's certificate and name, where the options ask for it.
+
+    Raises:
+        OSError: the authority's file is not there or is none.
+    """
+    if options.tls:
+        try:
+            client.tls_set_context(ssl.create_default_context(cafile=options.ca_file or None))
+        except OSError as error:
+            raise OSError(
+                f"[broker] ca_file {options.ca_file!r}: {error}: expected a certificate authority, PEM"
+            ) from error
 
 
 def connect_options(options: ReceiverOptions, keep_session: bool = True) -> dict[str, Any]:

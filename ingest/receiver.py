@@ -1,5 +1,6 @@
 """Listens to the broker and acknowledges a message only when it is durable here."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -229,7 +230,8 @@ class Receiver:
         self._answered.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
-        self._problem = f"no broker at {self._options.host}:{self._options.port}; trying again"
+        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
+        self._problem = f"no broker at {self._options.host}:{self._options.port}: {sys.exception()}; trying again"
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
         # From here on nothing may be acknowledged: paho drops what it has not sent, and a message id of the old

@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.alerts.port import Undelivered
-from ingest.receiver import ReceiverOptions
+from ingest.link import ReceiverOptions, secure
 
 
 class MqttLink:
@@ -93,6 +93,7 @@ class MqttLink:
         if self._broker.username:
             file = self._broker.password_file
             client.username_pw_set(self._broker.username, Path(file).read_text().strip() if file else None)
+        secure(client, self._broker)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         client.on_connect = self._on_connect
