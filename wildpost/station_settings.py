@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from contract.messages import Name
+from edge.lock import held
 from edge.originals import Originals
 from edge.outbox import Outbox
 from edge.publisher import BrokerOptions, Publisher
@@ -130,10 +131,13 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
     Raises:
         WeightsError: a detector's weights are missing or not the right ones.
         OutboxError: the outbox file cannot be used.
+        StationRunning: another process runs this station.
     """
     folder = data / "stations" / settings.station.name
-    outbox = Outbox(folder / "outbox.sqlite", settings.station.media_quota_bytes)
-    with contextlib.closing(outbox):
+    with (
+        held(folder),
+        contextlib.closing(Outbox(folder / "outbox.sqlite", settings.station.media_quota_bytes)) as outbox,
+    ):
         detectors = _detectors(settings, beside, data)
         sensors = [
             Sensor(
