@@ -1,4 +1,4 @@
-"""`wildpost models evaluate`: how good a detector is on pictures whose content you know."""
+"""`wildpost models evaluate`: how good a detector is on pictures or recordings whose content you know."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wildpost import evaluate_sound
 from wildpost.data_folder import data_folder
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ _LOWEST = 0.01  # confidence from which finds are looked at, so that the whole c
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost models evaluate`."""
-    about = "tell how good a vision model is on labelled pictures, and which thresholds suit"
+    about = "tell how good a model is on labelled pictures or recordings, and which thresholds suit"
     parser = actions.add_parser("evaluate", help=about, description=about)
     parser.add_argument("model", help="as `wildpost models list` has it")
     parser.add_argument(
-        "data", type=Path, help="a .jsonl manifest, a YOLO data.yaml, or folders named for what they hold"
+        "data",
+        type=Path,
+        help="a .jsonl manifest, a YOLO data.yaml, or folders named for what they hold",
     )
     parser.add_argument("--split", help="only these pictures of the data: train, val or test")
     parser.add_argument(
@@ -49,8 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     from models.vision import VisionOptions
 
     registry = load_registry(*arguments.registry)
-    labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
     folder = arguments.folder or data_folder() / "models"
+    if entry_named(arguments.model, registry).kind == "threat":
+        return evaluate_sound.run(arguments, folder)
+    labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
     options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1)
     detector = open_vision(arguments.model, folder, options, registry)
     entry = entry_named(arguments.model, registry)

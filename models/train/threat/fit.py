@@ -1,8 +1,8 @@
 """Trains the threat network on mixtures, and calibrates it on others."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,11 @@ class Mixtures:
 
     Attributes:
         pictures: (n, 1, 64, 198) float16.
-        present: (n, 5) float32, 0 or 1.
+        present: (n, 5) float32: 1, 0, or -1 where nobody knows.
     """
 
     pictures: NDArray[np.float16]
     present: NDArray[np.float32]
-
-
-def split_of(group: str) -> str:
-    """Say which split a site or source recording belongs to: train (70 in 100), val (12) or test (18)."""
-    part = int(sha256(group.encode()).hexdigest(), 16) % 100
-    return "test" if part < 18 else "val" if part < 30 else "train"
 
 
 def make_mixtures(clips: Sequence[Clip], count: int, seed: int, field: Field | None = None) -> Mixtures:
@@ -42,20 +36,33 @@ def make_mixtures(clips: Sequence[Clip], count: int, seed: int, field: Field | N
     Raises:
         ValueError: there is no background, or no clip of some label.
     """
-    backgrounds = [clip for clip in clips if clip.label is None and clip.samples.size > 2 * 16_000]
-    others = [clip for clip in clips if clip.label is None]
-    kinds = [[clip for clip in clips if clip.label == label] for label in LABELS]
+    random = np.random.default_rng(seed)
+    backgrounds = evenly([clip for clip in clips if clip.background], random)
+    others = evenly([clip for clip in clips if clip.label is None], random)
+    kinds = [evenly([clip for clip in clips if clip.label == label], random) for label in LABELS]
     missing = [label for label, kind in zip(LABELS, kinds, strict=True) if not kind]
     if missing or not backgrounds:
         raise ValueError(f"no clip of {', '.join(missing) or 'background'}: expected some of each")
-    random = np.random.default_rng(seed)
-    events = [*kinds, others, others, others]  # sounds that are no threat come three times as often as any threat
+    # Shots come twice as often as another threat, and sounds that are no threat three times.
+    events = [kinds[0], *kinds, others, others, others]
     pictures, present = [], []
     for _ in range(-(-count // _BATCH)):
         made = [mix(events, backgrounds, random, field or Field()) for _ in range(_BATCH)]
         pictures.append(log_mel(np.stack([samples for samples, _ in made])).astype(np.float16))
         present.append(np.stack([labels for _, labels in made]))
     return Mixtures(np.concatenate(pictures)[:count], np.concatenate(present)[:count])
+
+
+def evenly(clips: Sequence[Clip], random: np.random.Generator) -> list[Clip]:
+    """Draw clips so that each place comes about as often as another, however many clips it has.
+
+    A weapon or a speaker has a hundred takes, most recordings one: a place counts for the root of their number.
+    """
+    if not clips:
+        return []
+    takes = Counter(clip.group for clip in clips)
+    weights = np.array([takes[clip.group] ** -0.5 for clip in clips])
+    return [clips[at] for at in random.choice(len(clips), max(2000, len(clips)), p=weights / weights.sum())]
 
 
 def train(mixtures: Mixtures, epochs: int, seed: int = 0, told: Callable[[int, float], object] | None = None) -> Any:
@@ -75,9 +82,9 @@ def train(mixtures: Mixtures, epochs: int, seed: int = 0, told: Callable[[int, f
     torch.manual_seed(seed)
     network = build()
     batches = -(-len(mixtures.pictures) // _BATCH)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=2e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=epochs * batches)
-    loss_of = torch.nn.BCEWithLogitsLoss()
+    loss_of = torch.nn.BCEWithLogitsLoss(reduction="none")
     random = np.random.default_rng(seed)
     for epoch in range(epochs):
         network.train()
@@ -86,7 +93,9 @@ def train(mixtures: Mixtures, epochs: int, seed: int = 0, told: Callable[[int, f
             chosen = order[at : at + _BATCH]
             pictures = torch.from_numpy(_masked(mixtures.pictures[chosen].astype(np.float32), random))
             optimiser.zero_grad()
-            loss = loss_of(network(pictures), torch.from_numpy(mixtures.present[chosen]))
+            present = torch.from_numpy(mixtures.present[chosen])
+            known = present >= 0
+            loss = (loss_of(network(pictures), present) * known).sum() / known.sum()
             loss.backward()
             optimiser.step()
             schedule.step()
@@ -102,7 +111,9 @@ def temperatures(network: Any, mixtures: Mixtures) -> list[float]:
     confident = confidences(network, mixtures)
     fitted = []
     for at in range(len(LABELS)):
-        finds = [Find(float(c), bool(p)) for c, p in zip(confident[:, at], mixtures.present[:, at], strict=True)]
+        known = mixtures.present[:, at] >= 0
+        pairs = zip(confident[known, at], mixtures.present[known, at], strict=True)
+        finds = [Find(float(confidence), present == 1) for confidence, present in pairs]
         fitted.append(fit_temperature(finds))
     return fitted
 

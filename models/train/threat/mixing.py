@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.threat.front_end import RATE_HZ, WINDOW_S
 
 LABELS = ("gunshot", "chainsaw", "engine", "dog", "voice")
+UNKNOWN = -1.0  # nobody knows whether it is there
 _LENGTH = round(RATE_HZ * WINDOW_S)
 
 Samples = NDArray[np.float32]
@@ -23,12 +24,16 @@ class Clip:
         label: One of ``LABELS``, or None: no threat, but a sound like another.
         group: The site or source recording: all clips of one belong to one split.
         source: The collection it is from.
+        unsure: The labels of which nobody knows whether they are in it; nothing is learnt about them from it.
+        background: It may lie under anything: rain, wind, insects, birds.
     """
 
     samples: Samples
     label: str | None
     group: str
     source: str
+    unsure: tuple[str, ...] = ()
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Field:
         echoing: Share of sounds with an echo.
         two: Share of mixtures with a second sound.
         nothing: Share of mixtures that are background alone.
+        dull: Share of mixtures with nothing above 3 to 7 kHz, as recorders of low rates leave it.
     """
 
     signal_to_noise_db: tuple[float, float] = (-5.0, 20.0)
@@ -48,6 +54,7 @@ class Field:
     echoing: float = 0.5
     two: float = 0.15
     nothing: float = 0.15
+    dull: float = 0.3
 
 
 def mix(
@@ -62,23 +69,46 @@ def mix(
         field: How it sounds out there.
 
     Returns:
-        (32000,) samples within -1..1, and (5,) which of ``LABELS`` are in it, 0 or 1.
+        (32000,) samples within -1..1, and (5,) which of ``LABELS`` are in it: 1, 0, or ``UNKNOWN``.
     """
-    window = _window(_pick(backgrounds, random), random)
-    if random.random() < 0.3:
-        window = window + 10 ** random.uniform(-1, 0) * _window(_pick(backgrounds, random), random)
+    lying_under = [_pick(backgrounds, random) for _ in range(2 if random.random() < 0.3 else 1)]
+    window = np.zeros(_LENGTH, np.float32)
     present = np.zeros(len(LABELS), np.float32)
+    for number, clip in enumerate(lying_under):
+        window = window + (10 ** random.uniform(-1, 0) if number else 1.0) * _even(_window(clip, random))
+        _tell(present, clip)
     drawn = random.random()
     count = 0 if drawn < field.nothing else 2 if drawn < field.nothing + field.two else 1
     for _ in range(count):
         clip = _pick(events[int(random.integers(len(events)))], random)
         sound = _travelled(_window(clip, random), random, field)
         window = window + _gain(sound, window, random.uniform(*field.signal_to_noise_db)) * sound
-        if clip.label is not None:
-            present[LABELS.index(clip.label)] = 1
+        _tell(present, clip)
+    if random.random() < field.dull:
+        window = _without_above(window, random.uniform(3000, 7000))
     peak = float(np.abs(window).max())
     loudness = 10 ** random.uniform(-2.5, -0.1)
     return (window * (loudness / peak if peak > 0 else 1)).astype(np.float32), present
+
+
+def _tell(present: NDArray[np.float32], clip: Clip) -> None:
+    """Add what a clip holds; a threat that is certainly there stays so, whatever else nobody knows."""
+    for label in clip.unsure:
+        at = LABELS.index(label)
+        present[at] = present[at] if present[at] == 1 else UNKNOWN
+    if clip.label is not None:
+        present[LABELS.index(clip.label)] = 1
+
+
+def _even(sound: Samples) -> Samples:
+    """Bring backgrounds of any source to one loudness."""
+    return np.asarray(sound * np.float32(0.03) / (np.sqrt(np.mean(sound**2)) + np.float32(1e-6)), np.float32)
+
+
+def _without_above(window: Samples, hertz: float) -> Samples:
+    spectrum = np.fft.rfft(window)
+    spectrum[np.fft.rfftfreq(_LENGTH, 1 / RATE_HZ) > hertz] *= 1e-3
+    return np.asarray(np.fft.irfft(spectrum, _LENGTH), np.float32)
 
 
 def _pick(clips: Sequence[Clip], random: np.random.Generator) -> Clip:
@@ -94,6 +124,10 @@ def _window(clip: Clip, random: np.random.Generator) -> Samples:
         start = random.integers(0, _LENGTH - samples.size + 1)
         window[start : start + samples.size] = samples
         return window
+    if clip.label == "gunshot":  # the bang must be inside, wherever in the window
+        bang = int(np.argmax(np.abs(samples))) - int(random.uniform(0.05, 0.85) * _LENGTH)
+        bang = min(max(bang, 0), samples.size - _LENGTH)
+        return np.array(samples[bang : bang + _LENGTH], np.float32)
     starts = random.integers(0, samples.size - _LENGTH + 1, 4)
     cuts = [samples[start : start + _LENGTH] for start in starts]
     loud = [float(np.sqrt(np.mean(cut**2))) for cut in cuts]
@@ -123,7 +157,8 @@ def _travelled(sound: Samples, random: np.random.Generator, field: Field) -> Sam
 def _gain(sound: Samples, background: Samples, signal_to_noise_db: float) -> float:
     """Tell by what to multiply a sound so that its loudest quarter second stands so far above the background."""
     quarter = RATE_HZ // 4
-    power = np.convolve(sound**2, np.ones(quarter) / quarter, "valid")[:: quarter // 4].max()
+    energy = np.concatenate(([0.0], np.cumsum(sound.astype(np.float64) ** 2)))
+    power = float((energy[quarter:] - energy[:-quarter]).max()) / quarter
     noise = float(np.mean(background**2))
     if power <= 0 or noise <= 0:
         return 1.0

@@ -1,0 +1,229 @@
+"""Threat sounds beside YAMNet on the same held-out clips: what is heard, and how often either cries wolf.
+
+python -m bench.threat SOUNDS.toml YAMNET_FOLDER [--quick]
+
+SOUNDS.toml names the clips as for training; only those of its test split are listened to. YAMNET_FOLDER holds
+yamnet_spectra_in.tflite and yamnet_class_map.csv. Both hear the same 2 s windows, one begun each second; a clip counts
+as heard where one window reaches the threshold. YAMNet's score of a threat is the highest of its classes for it.
+"""
+
+import csv
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.report import report
+from models.evaluate.sound import at_most
+from models.threat import THRESHOLDS, ThreatSounds
+from models.threat.detector import PreparedThreats, cut
+from models.threat.front_end import RATE_HZ, log_mel
+from models.train.threat.mixing import LABELS, Clip, Field, mix
+from models.train.threat.sources import load, read_sources
+
+YAMNET_CLASSES = {
+    "gunshot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire"),
+    "chainsaw": ("Chainsaw",),
+    "engine": (
+        *("Engine", "Light engine (high frequency)", "Medium engine (mid frequency)", "Heavy engine (low frequency)"),
+        *("Engine knocking", "Engine starting", "Idling", "Accelerating, revving, vroom", "Car", "Motorcycle", "Truck"),
+        *("Vehicle", "Motor vehicle (road)"),
+    ),
+    "dog": ("Dog", "Bark", "Yip", "Howl", "Bow-wow", "Growling", "Whimper (dog)"),
+    "voice": (
+        *("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue", "Babbling", "Shout", "Yell"),
+        *("Children shouting", "Screaming", "Laughter", "Giggle", "Crying, sobbing", "Baby cry, infant cry"),
+        *("Children playing", "Whispering", "Hubbub, speech noise, speech babble"),
+    ),
+}
+SNR_DB = (-5.0, 0.0, 5.0, 10.0, 20.0)
+WILD = ("scikit_maad", "opensoundscape", "birdsong", "microfaune", "samples")
+Hear = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (n, 32000) windows to (n, 5) scores
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A clip and each network's scores of its windows, (n, 5)."""
+
+    clip: Clip
+    kind: str
+    scores: dict[str, NDArray[np.float32]]
+
+
+class YamNet:
+    """YAMNet (Apache-2.0) as google-coral carries it: log-mel in, 521 scores out; two patches of 0.96 s a window."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the network."""
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._network = Interpreter(str(folder / "yamnet_spectra_in.tflite"), num_threads=1)
+        self._network.allocate_tensors()
+        self._input = self._network.get_input_details()[0]
+        self._output = self._network.get_output_details()[0]
+        with (folder / "yamnet_class_map.csv").open() as file:
+            names = [row["display_name"] for row in csv.DictReader(file)]
+        self._columns = [[names.index(name) for name in YAMNET_CLASSES[label]] for label in LABELS]
+
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score windows: the higher of the two halves of each."""
+        return np.stack([np.max([self._score(part) for part in self._patches(window)], axis=0) for window in windows])
+
+    def _patches(self, window: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        frames = np.lib.stride_tricks.sliding_window_view(window, 400)[::160]
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+        bands = np.log(np.abs(np.fft.rfft(frames * hann, 512)) @ yamnet_bands() + 0.001).astype(np.float32)
+        return [bands[start : start + 96] for start in (0, 51, 102)]
+
+    def _score(self, patch: NDArray[np.float32]) -> NDArray[np.float32]:
+        given: Any = patch.reshape(self._input["shape"])
+        if self._input["dtype"] != np.float32:
+            scale, zero = self._input["quantization"]
+            limits = np.iinfo(self._input["dtype"])
+            given = np.clip(np.round(given / scale + zero), limits.min, limits.max).astype(self._input["dtype"])
+        self._network.set_tensor(self._input["index"], given)
+        self._network.invoke()
+        scores = self._network.get_tensor(self._output["index"])[0].astype(np.float32)
+        if self._output["dtype"] != np.float32:
+            scale, zero = self._output["quantization"]
+            scores = (scores - zero) * scale
+        return np.array([scores[columns].max() for columns in self._columns], np.float32)
+
+
+def yamnet_bands() -> NDArray[np.float64]:
+    """YAMNet's (257, 64) mel matrix: 125 to 7500 Hz, mel = 1127 ln(1 + f / 700), as its params.py and features.py."""
+    edges = np.linspace(1127 * np.log1p(125 / 700), 1127 * np.log1p(7500 / 700), 66)
+    pitches = 1127 * np.log1p(np.fft.rfftfreq(512, 1 / RATE_HZ) / 700)[:, None]
+    rising, falling = (pitches - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - pitches) / np.diff(edges)[1:]
+    bands = np.maximum(0, np.minimum(rising, falling))
+    bands[0] = 0
+    return np.asarray(bands, np.float64)
+
+
+def judge(listed: Sequence[tuple[Clip, str]], hearers: dict[str, Hear]) -> tuple[list[Judged], dict[str, float]]:
+    """Let every network hear every clip; also how many seconds each took for one hour of sound."""
+    seconds = dict.fromkeys(hearers, 0.0)
+    judged = []
+    for clip, kind in listed:
+        windows = cut(clip.samples)
+        scores = {}
+        for name, hear in hearers.items():
+            began = time.perf_counter()
+            scores[name] = hear(windows)
+            seconds[name] += time.perf_counter() - began
+        judged.append(Judged(clip, kind, scores))
+    return judged, seconds
+
+
+def figures_of(judged: Sequence[Judged], name: str, thresholds: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Work out each label's recall, and false alarms in hours of other clips and of wild sound."""
+    figures = {}
+    for at, label in enumerate(LABELS):
+        holding = [one for one in judged if one.clip.label == label]
+        others = [one for one in judged if one.clip.label != label and label not in one.clip.unsure]
+        wild = [one for one in others if one.clip.source in WILD]
+        heard = np.mean([one.scores[name][:, at].max() >= thresholds[label] for one in holding])
+        alarms, wild_alarms = (alarms_of(some, name, at, thresholds[label]) for some in (others, wild))
+        hours, wild_hours = (sum(one.clip.samples.size for one in some) / RATE_HZ / 3600 for some in (others, wild))
+        figures[label] = {
+            "threshold": round(thresholds[label], 4),
+            "clips": len(holding),
+            "recall": round(float(heard), 3),
+            "alarms_an_hour": round(alarms / hours, 2),
+            "hours": round(hours, 2),
+            "wild_alarms": wild_alarms,
+            "wild_hours": round(wild_hours, 3),
+            "wild_a_day_at_most": round(at_most(wild_alarms) * 24 / wild_hours, 1) if wild_hours else float("nan"),
+        }
+    return figures
+
+
+def alarms_of(judged: Sequence[Judged], name: str, at: int, threshold: float) -> int:
+    """Count runs of windows at or above a threshold."""
+    total = 0
+    for one in judged:
+        above = np.concatenate(([False], one.scores[name][:, at] >= threshold))
+        total += int(np.count_nonzero(np.diff(above.astype(np.int8)) == 1))
+    return total
+
+
+def by_place(
+    judged: Sequence[Judged], ours: dict[str, float], yamnet: dict[str, float]
+) -> dict[str, dict[str, float | int]]:
+    """Count, for each source and kind of clip with a threat, how many each network heard."""
+    counted: dict[str, dict[str, float | int]] = {}
+    for one in judged:
+        if one.clip.label is not None:
+            at = LABELS.index(one.clip.label)
+            row = counted.setdefault(f"{one.clip.label} {one.kind}", {"clips": 0, "ours": 0, "yamnet": 0})
+            row["clips"] += 1
+            row["ours"] += int(one.scores["ours"][:, at].max() >= ours[one.clip.label])
+            row["yamnet"] += int(one.scores["yamnet"][:, at].max() >= yamnet[one.clip.label])
+    return counted
+
+
+def threshold_for_recall(judged: Sequence[Judged], name: str, at: int, recall: float) -> float:
+    """Find the threshold at which a network hears such a share of the clips of a label."""
+    best = sorted(one.scores[name][:, at].max() for one in judged if one.clip.label == LABELS[at])
+    return float(best[min(int((1 - recall) * len(best)), len(best) - 1)])
+
+
+def in_the_field(clips: Sequence[Clip], hearers: dict[str, Hear], count: int) -> dict[str, dict[str, float]]:
+    """Hear shots mixed at each signal-to-noise ratio from afar: the share heard at a false alarm in 1,000 mixtures."""
+    backgrounds = [clip for clip in clips if clip.background]
+    others = [[clip for clip in clips if clip.label is None and "gunshot" not in clip.unsure]]
+    shots = [[clip for clip in clips if clip.label == "gunshot"]]
+    random = np.random.default_rng(7)
+    quiet = np.stack([mix(others, backgrounds, random, Field(nothing=0.3, two=0))[0] for _ in range(5 * count)])
+    fields = {snr: Field(signal_to_noise_db=(snr, snr), nothing=0, two=0) for snr in SNR_DB}
+    loud = {
+        snr: np.stack([mix(shots, backgrounds, random, field)[0] for _ in range(count)])
+        for snr, field in fields.items()
+    }
+    heard: dict[str, dict[str, float]] = {}
+    for name, hear in hearers.items():
+        limit = float(np.quantile(hear(quiet)[:, 0], 0.999))
+        heard[name] = {f"{snr:g} dB": round(float((hear(some)[:, 0] > limit).mean()), 3) for snr, some in loud.items()}
+    return heard
+
+
+def main() -> None:
+    """Listen, print, and end with a line of JSON."""
+    places = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
+    if len(places) != 2:
+        sys.exit(__doc__)
+    quick = "--quick" in sys.argv
+    detector = ThreatSounds()
+    hearers: dict[str, Hear] = {
+        "ours": lambda windows: detector.confidences(PreparedThreats(log_mel(windows), 2.0)),
+        "yamnet": YamNet(places[1]),
+    }
+    test = [one for one in read_sources(places[0]) if one.split == "test"]
+    listed = [(load(one), f"{one.source}:{one.kind}") for one in (test[::5] if quick else test)]
+    judged, seconds = judge(listed, hearers)
+    ours = figures_of(judged, "ours", dict(THRESHOLDS))
+    same = {label: threshold_for_recall(judged, "yamnet", at, ours[label]["recall"]) for at, label in enumerate(LABELS)}
+    theirs = figures_of(judged, "yamnet", same)
+    field = in_the_field([clip for clip, _ in listed], hearers, 20 if quick else 200)
+    places_heard = by_place(judged, dict(THRESHOLDS), same)
+    columns = ("clips", "recall", "alarms_an_hour", "hours", "wild_alarms", "wild_hours", "wild_a_day_at_most")
+    rows = [
+        [f"{name} {label}", *(f"{figures[label][column]:g}" for column in columns)]
+        for label in LABELS
+        for name, figures in (("ours", ours), ("yamnet", theirs))
+    ]
+    # At the same recall; half an alarm is added to both, since none in an hour is not none for ever.
+    ratios = {
+        label: (theirs[label]["alarms_an_hour"] + 0.5) / (ours[label]["alarms_an_hour"] + 0.5) for label in LABELS
+    }
+    raw = {"ours": ours, "yamnet": theirs, "field": field, "places": places_heard, "seconds": seconds}
+    report("threat", ["", *columns], rows, ratios | {"speed": seconds["yamnet"] / seconds["ours"]}, raw)
+
+
+if __name__ == "__main__":
+    main()
