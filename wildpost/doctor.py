@@ -16,7 +16,18 @@ from models.registry import WeightsError, WeightsMismatch, find_weights, load_re
 ROOM_BYTES = 2_000_000_000  # less than this and a station's outbox or a server's media soon have no room
 
 STATION = ("numpy", "cv2", "openvino", "onnxruntime", "ai_edge_litert", "soundfile", "soxr", "paho")
-SERVER = ("duckdb", "sqlalchemy", "fastapi", "uvicorn", "jinja2", "plotly", "babel", "shapely", "paho")
+SERVER = (
+    "duckdb",
+    "influxdb_client",
+    "sqlalchemy",
+    "fastapi",
+    "uvicorn",
+    "jinja2",
+    "plotly",
+    "babel",
+    "shapely",
+    "paho",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +47,13 @@ class Finding:
     mend: str = ""
 
 
-def look_over(folder: Path, broker: tuple[str, int] | None) -> Iterator[Finding]:
+def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None = None) -> Iterator[Finding]:
     """Look at everything in turn.
 
     Args:
         folder: The data folder.
         broker: Host and port of an MQTT broker to reach; None: not asked for.
+        server: Settings of a server whose detection store to open; None: not asked for.
     """
     yield _python()
     yield from _packages("station", STATION)
@@ -52,6 +64,8 @@ def look_over(folder: Path, broker: tuple[str, int] | None) -> Iterator[Finding]
     yield _clock()
     if broker is not None:
         yield _broker(*broker)
+    if server is not None:
+        yield _store(server, folder)
 
 
 def _python() -> Finding:
@@ -120,3 +134,26 @@ def _broker(host: str, port: int) -> Finding:
     except OSError as error:
         mend = "is Mosquitto running, and its port open? (apt-get install mosquitto)"
         return Finding("broken", "broker", f"{host}:{port}: {error}", mend)
+
+
+def _store(settings: Path, folder: Path) -> Finding:
+    from ingest.store.port import StoreUnavailable  # a station has none of this
+    from wildpost.receiving import ServerSettings
+    from wildpost.settings import SettingsError, load_settings
+    from wildpost.stores import open_store
+
+    try:
+        options = load_settings(settings, ServerSettings).store
+        if options.kind == "duckdb":  # the server that has the file open would be in the way of a look inside
+            return Finding("good", "detection store", f"DuckDB in {folder}")
+        store = open_store(options, folder)
+    except SettingsError as error:
+        return Finding("broken", "settings", str(error), "docs/how-to/serve.md")
+    except StoreUnavailable as error:
+        return Finding("broken", "detection store", str(error), "docs/how-to/influxdb.md")
+    try:
+        return Finding("good", "detection store", f"answers; {len(store.stations())} stations heard of")
+    except StoreUnavailable as error:
+        return Finding("broken", "detection store", str(error), "docs/how-to/influxdb.md")
+    finally:
+        store.close()

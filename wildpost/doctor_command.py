@@ -18,6 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     doctor = commands.add_parser("doctor", help=about, description=about)
     doctor.add_argument("--data", type=Path, help="the data folder to look over (default: WILDPOST_DATA)")
     doctor.add_argument("--broker", metavar="HOST:PORT", help="an MQTT broker to reach")
+    doctor.add_argument("--server", type=Path, metavar="SETTINGS", help="server settings whose store to open")
     doctor.set_defaults(run=run)
 
 
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     host, _, port = (arguments.broker or "").partition(":")
     broken = False
     table = Table("", "what", "found", "mend")
-    for finding in look_over(data_folder(arguments.data), (host, int(port or 1883)) if host else None):
+    folder = data_folder(arguments.data)
+    for finding in look_over(folder, (host, int(port or 1883)) if host else None, arguments.server):
         broken = broken or finding.state == "broken"
         state = f"[{COLOURS[finding.state]}]{finding.state}[/]"
         table.add_row(state, finding.what, finding.detail, finding.mend)

@@ -44,6 +44,7 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
 EXTRAS = {
     "server": {
         "duckdb",
+        "influxdb_client",
         "sqlalchemy",
         "fastapi",
         "uvicorn",
