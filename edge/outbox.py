@@ -1,5 +1,6 @@
 """The station's outbox: everything found is on disk before anything is sent, and leaves only when the broker has it."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Collection, Sequence
@@ -10,7 +11,9 @@ from typing import Literal
 from edge.clip import FileMark
 
 VERSION = 1
-Counter = Literal["events", "set_aside", "evicted_media", "voice_sent", "voice_sent_with_threat", "voice_dropped"]
+Counter = Literal[
+    "events", "set_aside", "evicted_media", "voice_sent", "voice_sent_with_threat", "voice_dropped", "unsendable"
+]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -20,6 +23,9 @@ CREATE INDEX IF NOT EXISTS message_in_order ON message (priority, number);
 CREATE TABLE IF NOT EXISTS file_mark (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     stretches INTEGER NOT NULL, finished INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS unsendable (
+    number INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
+    reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
@@ -107,12 +113,13 @@ class Outbox:
                     raise self._named(again) from again
             self._changed.notify_all()
 
-    def waiting(self, limit: int, but: Collection[int] = ()) -> list[Outgoing]:
-        """List messages to send, in order, without those whose numbers are named."""
+    def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[Outgoing]:
+        """List messages to send, in order, without those whose numbers or topics are named."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT topic, payload, priority, media, number FROM message ORDER BY priority, number LIMIT ?",
-                [limit + len(but)],
+                "SELECT topic, payload, priority, media, number FROM message "
+                "WHERE topic NOT IN (SELECT value FROM json_each(?)) ORDER BY priority, number LIMIT ?",
+                [json.dumps(list(but_topics)), limit + len(but)],
             ).fetchall()
         found = [
             Outgoing(topic, payload, priority, bool(media), number) for topic, payload, priority, media, number in rows
@@ -135,6 +142,42 @@ class Outbox:
                 self._roll_back()
                 raise self._named(error) from error
             self._changed.notify_all()
+
+    def set_aside(self, message: Outgoing, reason: str, report: Outgoing | None = None) -> None:
+        """Keep a message that the broker will never take where it holds up no other, and count it.
+
+        A medium's bytes are let go of: its original lies where the source left it.
+
+        Args:
+            message: As ``waiting`` gave it.
+            reason: Why.
+            report: Tells the server, in its stead.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        kept = b"" if message.media else message.payload
+        with self._changed:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO unsendable VALUES (?, ?, ?, ?, ?)",
+                    [message.number, message.topic, kept, len(message.payload), reason],
+                )
+                self._connection.execute("DELETE FROM message WHERE number = ?", [message.number])
+                self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
+                self._connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                self._roll_back()
+                raise self._named(error) from error
+            self._changed.notify_all()
+
+    def unsendable(self) -> list[tuple[str, bytes, str]]:
+        """List what was set aside: topic, payload and reason."""
+        with self._lock:
+            rows = self._connection.execute("SELECT topic, payload, reason FROM unsendable ORDER BY number")
+            return [(topic, payload, reason) for topic, payload, reason in rows]
 
     def wait_for_change(self, timeout_s: float) -> None:
         """Return when something was kept or removed, or after a while."""

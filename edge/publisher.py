@@ -1,9 +1,11 @@
 """Sends the outbox to the broker: a message leaves it when the broker has acknowledged it, and not before."""
 
 import logging
+import math
 import os
 import queue
 import ssl
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -15,11 +17,16 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contract import Status, encode, topic_of
-from edge.outbox import Outbox, OutboxFull
+from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
+from edge.outbox import Outbox, OutboxFull, Outgoing
 
 LOG = logging.getLogger("wildpost.publisher")
 MOMENT_S = 0.05  # how long a new finding may lie before it is seen
+
+# Reason codes of a PUBACK (MQTT 5, table 2-6) that no waiting mends: topic name, packet too large, payload format.
+_NEVER = frozenset({0x90, 0x95, 0x99})
+_PROBING = math.inf  # a refused topic is left alone until its one message is answered
+_HEADER_BYTES = 32  # of a PUBLISH packet beside topic and payload, generously
 
 
 class BrokerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,19 +69,22 @@ class Publisher:
         self._outbox = outbox
         self._version = version
         self._status_topic = topic_of(options.prefix, station, "status")
-        self._sent: dict[int, int] = {}  # paho's message id -> number in the outbox; the thread's own
-        self._answers: queue.SimpleQueue[tuple[int, bool]] = queue.SimpleQueue()  # message id, whether refused
+        self._sent: dict[int, Outgoing] = {}  # by paho's message id; the thread's own
+        self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()  # message id, reason code
+        self._held: dict[str, tuple[float, float]] = {}  # refused topic: until when it is left alone, and the pause
+        self._largest_bytes = 0  # that the broker takes; 0: it names no limit
         self._acknowledged: list[int] = []  # numbers in the outbox that may be forgotten; the thread's own
         self._connected = threading.Event()
         self._stopping = threading.Event()
         self._problem = ""
+        self._refused = ""  # what stands in _held, in words
         self._client = self._make_client()
         self._thread = threading.Thread(target=self._work, name="publisher")
 
     @property
     def problem(self) -> str:
         """What keeps messages from leaving, empty where nothing does."""
-        return self._problem
+        return self._problem or self._refused
 
     @property
     def connected(self) -> bool:
@@ -111,46 +121,92 @@ class Publisher:
         self._client.loop_stop()
 
     def _work(self) -> None:
-        refusals = 0
         while not self._stopping.is_set():
             self._send_what_fits()
-            refused = self._settle_answers()
-            refusals = refusals + 1 if refused else 0
-            if refused:  # a right may be given back: try again, ever more slowly
-                self._stopping.wait(min(2.0**refusals, self._options.reconnect_max_s))
+            self._settle_answers()
         self._settle_answers()
 
     def _send_what_fits(self) -> None:
         room = self._options.in_flight - len(self._sent)
         if not room or not self._connected.is_set():
             return
-        for message in self._outbox.waiting(room, {*self._sent.values(), *self._acknowledged}):
+        now = time.monotonic()
+        held = [topic for topic, (until, _) in self._held.items() if now < until]
+        under_way = {message.number for message in self._sent.values()}
+        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged}, held):
             if not self._connected.is_set():
                 break
+            size = len(message.topic.encode()) + len(message.payload) + _HEADER_BYTES
+            if self._largest_bytes and size > self._largest_bytes:
+                self._set_aside(message, f"{size} bytes: the broker takes at most {self._largest_bytes}")
+                continue
+            if message.topic in self._held:
+                if self._held[message.topic][0] == _PROBING:
+                    continue
+                self._held[message.topic] = (_PROBING, self._held[message.topic][1])  # one asks for all of them
             # Should the line break now, paho sends it again under the same id, so it stays in _sent.
-            self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message.number
+            self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
 
-    def _settle_answers(self) -> bool:
-        """Wait a moment for answers, forget what was acknowledged, and tell whether anything was refused."""
-        refused = False
+    def _settle_answers(self) -> None:
+        """Wait a moment for answers, and do what each asks for."""
         timeout_s: float | None = MOMENT_S
         while True:
             try:
-                mid, failed = self._answers.get(timeout=timeout_s) if timeout_s else self._answers.get_nowait()
+                mid, reason = self._answers.get(timeout=timeout_s) if timeout_s else self._answers.get_nowait()
             except queue.Empty:
                 break
             timeout_s = None
-            number = self._sent.pop(mid, None)  # None: our own status
-            refused = refused or (failed and number is not None)
-            if number is not None and not failed:
-                self._acknowledged.append(number)
+            message = self._sent.pop(mid, None)  # None: our own status
+            if message is not None:
+                self._settle(message, reason)
         if self._acknowledged:
             try:
                 self._outbox.remove(self._acknowledged)
                 self._acknowledged.clear()
             except OutboxFull as full:  # the sensors meet the same; until there is room, only remember it
                 self._note(str(full))
-        return refused
+
+    def _settle(self, message: Outgoing, reason: Any) -> None:
+        if not reason.is_failure:
+            self._acknowledged.append(message.number)
+            if self._held.pop(message.topic, None):
+                self._say_what_is_held(reason)
+        elif reason.value in _NEVER:
+            self._set_aside(message, f"{len(message.payload)} bytes: the broker refused it: {reason}")
+        else:
+            # A right may be given back: this topic is tried again, ever more slowly, and the others go on.
+            until, pause_s = self._held.get(message.topic, (_PROBING, 1.0))
+            if until == _PROBING:  # else it was sent before the topic was known to be refused
+                pause_s = min(2 * pause_s, self._options.reconnect_max_s)
+                self._held[message.topic] = (time.monotonic() + pause_s, pause_s)
+                self._say_what_is_held(reason)
+
+    def _say_what_is_held(self, reason: Any) -> None:
+        on = ", ".join(sorted(self._held))
+        self._refused = f"{self._options.host} refused a message of station {self._station!r} on {on}: {reason}"
+        if not self._held:
+            self._refused = ""
+            self._note("")
+
+    def _set_aside(self, message: Outgoing, reason: str) -> None:
+        report = SetAside(
+            report_id=new_event_id(),
+            station=self._station,
+            sensor="publisher",
+            at=datetime.now(UTC),
+            name=f"{parse_topic(message.topic).kind} {message.number}",
+            reason=reason,
+            size=len(message.payload),
+        )
+        topic = topic_of(self._options.prefix, self._station, "setaside")
+        try:
+            # No report of a report: a broker that takes not even those would make them without end.
+            own = None if message.topic == topic else Outgoing(topic, encode(report), priority=2)
+            self._outbox.set_aside(message, reason, own)
+        except OutboxFull as full:
+            self._note(str(full))
+        else:
+            LOG.error("%s is set aside, since the broker will never take it: %s", message.topic, reason)
 
     def _make_client(self) -> mqtt.Client:
         five = self._options.protocol == "5"
@@ -183,16 +239,18 @@ class Publisher:
     def _status(self, state: Literal["online", "offline"]) -> bytes:
         return encode(Status(station=self._station, state=state, at=datetime.now(UTC), version=self._version))
 
-    def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
+    def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: Any) -> None:
         if reason.is_failure:  # a refused password also calls this
             self._note(f"{self._options.host}:{self._options.port} refused station {self._station!r}: {reason}")
             return
         self._note("")
+        self._largest_bytes = getattr(properties, "MaximumPacketSize", 0)
         client.publish(self._status_topic, self._status("online"), qos=1, retain=True)
         self._connected.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
-        self._note(f"{self._options.host}:{self._options.port} cannot be reached")
+        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
+        self._note(f"{self._options.host}:{self._options.port} cannot be reached: {sys.exception()}")
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
         self._connected.clear()
@@ -203,7 +261,7 @@ class Publisher:
         if reason.is_failure:
             self._note(f"{self._options.host} refused a message of station {self._station!r}: {reason}")
         # Handed to the thread that sends: only it knows for certain which message an id stands for.
-        self._answers.put((mid, reason.is_failure))
+        self._answers.put((mid, reason))
 
     def _note(self, problem: str) -> None:
         """Say a problem once, not at every attempt."""

@@ -96,7 +96,7 @@ def alerting(
 ) -> Iterator[Alerting]:
     """Open the desk where incidents are made, and carry alerts out until the end.
 
-    Of several workers one ``speaks`` for the stations to Home Assistant; alerts are carried out by all of them, each once.
+    Of several workers one ``speaks`` for the stations to Home Assistant; all of them carry alerts out, each alert once.
 
     Raises:
         NotConfigured: a way of telling people cannot be used.

@@ -76,7 +76,8 @@ class Receiving:
     def state(self) -> ServingState:
         """Tell how the intake fares, and whether people are told."""
         state = self.serving.state()
-        return replace(state, problem="; ".join(filter(None, (state.problem, self.told.problem))))
+        problems = (state.problem, self.told.problem, self.store.problem)
+        return replace(state, problem="; ".join(filter(None, problems)))
 
 
 @contextlib.contextmanager
@@ -115,6 +116,7 @@ def receiving(
                 casebook,
                 media,
                 load_languages(ZoneInfo(settings.review.time_zone)),
+                speaks=watches,
             )
         )
         serving = Serving(store, casebook, media, rules, settings.broker, told.desk, share)

@@ -27,6 +27,8 @@ from ingest.store.rows import EPOCH, MICROSECOND, detection_rows, each_once, eve
 class DuckDbStore:
     """One file, one process: one writer at a time, any number of readers beside it. See ``Store`` for the contract."""
 
+    problem = ""  # nothing here can go wrong without an error
+
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, making it where it is not there.
 

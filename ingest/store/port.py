@@ -143,6 +143,11 @@ class StationState:
 class Store(Protocol):
     """Keeps detections, station status, health and effort, and counts them."""
 
+    @property
+    def problem(self) -> str:
+        """What an operator should know, or nothing."""
+        ...
+
     def write(self, batch: Sequence[Received]) -> Written:
         """Commit a batch as a whole; a record it has already is left as it is.
 

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
@@ -22,9 +24,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from contract import Detection, Event, MediaContent, Model, SetAside, decode
+from contract import Detection, Event, MediaContent, Model, SetAside, decode, encode
 from contract.codec import Record
-from edge.outbox import Outbox
+from contract.examples import EVENT
+from edge.outbox import Outbox, Outgoing
 from edge.publisher import BrokerOptions, Publisher
 from edge.sources.folder import FolderSource
 from edge.station import Sensor, Station, StationOptions
@@ -193,6 +196,50 @@ def test_a_forbidden_topic_keeps_its_messages_until_the_right_is_given(mosquitto
         ):
             assert publisher.drain(30)
             assert eventually(lambda: len(ear.events()) == 2), "acknowledged to us, then given to whoever listens"
+
+
+def test_what_is_too_large_for_the_broker_is_set_aside_reported_and_holds_up_nothing(
+    mosquitto_with: Any, tmp_path: Path
+) -> None:
+    broker = mosquitto_with("allow_anonymous true\nmax_packet_size 20000\n")
+    topic = "wildpost/v1/ridge-07/"
+    with closing(Ear(broker.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        large = [Outgoing(f"{topic}event", b"x" * 30_000) for _ in range(30)]  # more than may be under way
+        outbox.commit([*large, Outgoing(f"{topic}media", b"y" * 30_000, 3, media=True), small()])
+        publisher = Publisher(BrokerOptions(port=broker.port), "ridge-07", outbox)
+        publisher.start()
+        try:
+            assert publisher.drain(30)
+        finally:
+            publisher.stop()
+        assert eventually(lambda: len(ear.events()) == 1)
+        assert eventually(lambda: sum(isinstance(record, SetAside) for record in ear.records) == 31)
+        kept = outbox.unsendable()
+        assert [(one[0], len(one[1])) for one in kept] == [(f"{topic}event", 30_000)] * 30 + [(f"{topic}media", 0)]
+        assert "at most 20000" in kept[0][2]
+        assert outbox.count("unsendable") == 31
+
+
+def test_a_forbidden_topic_holds_up_no_other(mosquitto_with: Any, tmp_path: Path) -> None:
+    rights = tmp_path / "rights"
+    rights.write_text("topic read #\ntopic write wildpost/v1/ridge-07/event\ntopic write wildpost/v1/ridge-07/status\n")
+    broker = mosquitto_with(f"allow_anonymous true\nacl_file {rights}\n")
+    with closing(Ear(broker.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        forbidden = [Outgoing("wildpost/v1/ridge-07/health", b"{}") for _ in range(20)]  # more than may be under way
+        outbox.commit([*forbidden, replace(small(), priority=3)])
+        publisher = Publisher(BrokerOptions(port=broker.port, in_flight=4), "ridge-07", outbox)
+        publisher.start()
+        try:
+            assert eventually(lambda: len(ear.events()) == 1)
+            assert "refused a message" in publisher.problem
+        finally:
+            publisher.stop()
+        assert len(outbox) == 20, "what is forbidden is kept until the right is given"
+
+
+def small() -> Outgoing:
+    event = msgspec.structs.replace(EVENT, station="ridge-07")
+    return Outgoing("wildpost/v1/ridge-07/event", encode(event))
 
 
 def test_a_station_killed_while_it_works_takes_up_every_picture_once(
