@@ -12,7 +12,7 @@ from models.registry import WeightsError, find_weights, load_registry
 # The camera stands inside a zone of the example rules, so that what is flagged explains itself. The microphone stands
 # nowhere: recordings from anywhere in the world are shown, and a prior of place would drop most of their species.
 PLACES = {"camera": "latitude = 31.35\nlongitude = 117.20\n", "microphone": ""}
-DETECTORS = {"camera": "vision", "microphone": "birdnet"}
+DETECTORS = {"camera": ["vision"], "microphone": ["birdnet", "threat"]}
 
 
 def write_settings(
@@ -42,7 +42,7 @@ def write_settings(
             f"{PLACES[kind]}\n"
             f'[broker]\nport = {broker_port}\nprotocol = "3.1.1"\nin_flight = 50\n\n'
             f'[[sensors]]\nname = {_text(kind)}\nsource = "folder"\n'
-            f"folder = {_text(inbox)}\ndetectors = [{_text(DETECTORS[kind])}]\n\n"
+            f"folder = {_text(inbox)}\ndetectors = {json.dumps(DETECTORS[kind])}\n\n"
             f"[vision]\nmodel = {_text(model or 'yolox-nano')}\nweights = {_text(data / 'models')}\n\n"
             f"[birdnet]\ncache = {_text(data / 'cache')}\n",
             encoding="utf-8",
