@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from wildpost import station_init
 from wildpost.data_folder import data_folder
 
 DRAIN_S = 3600.0  # with --once: how long the broker may be away at the end before we give up waiting
@@ -25,14 +26,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     running.add_argument("--once", action="store_true", help="work off what is there, send all of it, end")
     running.add_argument("--json", action="store_true", help="last, print what was done as one JSON line")
     running.set_defaults(run=run)
+    station_init.add(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until Ctrl-C or SIGTERM."""
     from wildpost.station_settings import assembled, load_station
+    from wildpost.station_setup import provide_secrets
 
     began = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    provide_secrets(arguments.settings)
     settings = load_station(arguments.settings)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
