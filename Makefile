@@ -22,7 +22,7 @@ else
 endif
 
 test: .uv/ready
-	@.ci/programs mosquitto chromium influxd nginx systemd-analyze
+	@.ci/programs mosquitto chromium influxd nginx initdb systemd-analyze
 ifeq ($(TEST),)
 	$(RUN) pytest --ignore=tests/training
 	@$(MAKE) --no-print-directory test-training

@@ -12,8 +12,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
-    create_engine,
-    event,
     func,
     select,
     tuple_,
@@ -22,12 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.casebook_tables import about, flag, media, metadata, quarantined, verdict
+from ingest.casebook_engine import open_engine, unavailable
+from ingest.casebook_tables import flag, media, quarantined, verdict
 from ingest.flags import Flag
 from ingest.records import MediaEntry, Quarantined, Totals
-from ingest.store.port import StoreUnavailable, Verdict
+from ingest.store.port import Verdict
 
-VERSION = 1
 _AT_ONCE = 500  # ids in one statement: below every database's limit of parameters
 
 
@@ -38,28 +36,17 @@ class Casebook:
     """
 
     def __init__(self, url: str) -> None:
-        """Open the database, making its tables where they are not there.
+        """Open the database, and bring its tables to the newest form.
 
         Args:
-            url: As SQLAlchemy takes it, such as ``sqlite:////var/lib/wildpost/casebook.sqlite``.
+            url: As SQLAlchemy takes it, such as ``sqlite:////var/lib/wildpost/casebook.sqlite`` or
+                ``postgresql+psycopg://wildpost:secret@localhost/wildpost``.
 
         Raises:
             StoreUnavailable: it cannot be opened, or a later Wildpost made it.
         """
-        self._engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite") else {})
+        self._engine = open_engine(url)
         self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _set_up_sqlite)
-        with self._begin() as connection:
-            metadata.create_all(connection)
-            found = connection.execute(select(func.max(about.c.version))).scalar()
-            if found is None:
-                connection.execute(about.insert().values(version=VERSION))
-            elif found > VERSION:
-                raise StoreUnavailable(
-                    f"casebook {self._engine.url} is of version {found}, and this Wildpost reads up to {VERSION}: "
-                    "run the newer Wildpost that made it"
-                )
 
     @property
     def engine(self) -> Engine:
@@ -185,7 +172,7 @@ class Casebook:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreUnavailable(f"casebook {self._engine.url}: {str(error).partition(chr(10))[0]}") from error
+            raise unavailable(self._engine, error) from error
 
     def _read(self, query: Any) -> list[dict[str, Any]]:
         with self._begin() as connection:
@@ -195,16 +182,9 @@ class Casebook:
         new = 0
         with self._begin() as connection:
             for row in rows:
-                new += connection.execute(self._insert(table).values(**row).on_conflict_do_nothing()).rowcount
+                query = self._insert(table).values(**row).on_conflict_do_nothing()
+                new += connection.execute(query, execution_options={"preserve_rowcount": True}).rowcount
         return new
-
-
-def _set_up_sqlite(connection: Any, record: object) -> None:
-    cursor = connection.cursor()
-    # WAL: readers do not wait for the writer. FULL: what was committed is on the disk, not on its way there.
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
 
 
 def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnElement[bool]:

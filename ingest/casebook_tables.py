@@ -13,12 +13,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,6 +38,21 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+class Words(TypeDecorator[str]):
+    """Text of any length, ordered by code point everywhere; NUL, which PostgreSQL cannot keep, becomes its symbol."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Python to database."""
+        return None if value is None else value.replace("\0", "\u2400")
+
+
 metadata = MetaData()
 
 about = Table("about", metadata, Column("version", Integer, primary_key=True))
@@ -45,15 +60,15 @@ about = Table("about", metadata, Column("version", Integer, primary_key=True))
 flag = Table(
     "flag",
     metadata,
-    Column("event_id", String(36), primary_key=True),
-    Column("rule", String(200), primary_key=True),
-    Column("severity", String(20), nullable=False),
-    Column("reason_key", String(50), nullable=False),
+    Column("event_id", Words, primary_key=True),
+    Column("rule", Words, primary_key=True),
+    Column("severity", Words, nullable=False),
+    Column("reason_key", Words, nullable=False),
     Column("reason_values", JSON, nullable=False),
-    Column("zone", String(200)),
+    Column("zone", Words),
     Column("raised_at", Moment, nullable=False),
-    Column("state", String(10), nullable=False),
-    Column("closed_by", String(200)),
+    Column("state", Words, nullable=False),
+    Column("closed_by", Words),
     Column("closed_at", Moment),
     Index("flag_newest", "state", "raised_at"),
 )
@@ -62,13 +77,13 @@ verdict = Table(
     "verdict",
     metadata,
     Column("id", Integer, primary_key=True),  # every decision is kept; the latest of an ordinal counts
-    Column("event_id", String(36), nullable=False),
+    Column("event_id", Words, nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("outcome", String(20), nullable=False),
-    Column("observation_type", String(20), nullable=False),
-    Column("label", String(200), nullable=False),
-    Column("scientific_name", String(200)),
-    Column("classified_by", String(200), nullable=False),
+    Column("outcome", Words, nullable=False),
+    Column("observation_type", Words, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("scientific_name", Words),
+    Column("classified_by", Words, nullable=False),
     Column("decided_at", Moment, nullable=False),
     Column("applied", Boolean, nullable=False, default=False),
     UniqueConstraint("event_id", "ordinal", "decided_at", "classified_by"),
@@ -78,27 +93,27 @@ verdict = Table(
 quarantined = Table(
     "quarantined",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("source", String(10), nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("source", Words, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("station", Text, nullable=False),
-    Column("reason", String(20), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("topic", Words, nullable=False),
+    Column("station", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("detail", Words, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", Words, nullable=False),
     Index("quarantined_newest", "at"),
 )
 
 media = Table(
     "media",
     metadata,
-    Column("event_id", String(36), primary_key=True),
-    Column("sha256", String(64), primary_key=True),
-    Column("role", String(20), primary_key=True),
-    Column("type", String(200), nullable=False),
+    Column("event_id", Words, primary_key=True),
+    Column("sha256", Words, primary_key=True),
+    Column("role", Words, primary_key=True),
+    Column("type", Words, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("station", String(63), nullable=False),
+    Column("station", Words, nullable=False),
     Column("received_at", Moment, nullable=False),
 )

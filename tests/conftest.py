@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.influx_server import Influx, programs
+from tests.postgres_server import Postgres, program_folder
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -115,3 +116,24 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     server = Influx(*found, tmp_path_factory.mktemp("influx") / "server")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real PostgreSQL for all tests, each with a database of its own."""
+    found = program_folder()
+    if isinstance(found, str):
+        missing(found)
+    assert isinstance(found, Path)
+    server = Postgres(found, tmp_path_factory.mktemp("postgres") / "server", free_port())
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def casebook_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database for a casebook, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/casebook.sqlite"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from models.registry import WeightsError, WeightsMismatch, find_weights, load_registry
+
+if TYPE_CHECKING:
+    from ingest.casebook_engine import CasebookOptions
+    from wildpost.stores import StoreOptions
 
 ROOM_BYTES = 2_000_000_000  # less than this and a station's outbox or a server's media soon have no room
 
@@ -20,6 +24,8 @@ SERVER = (
     "duckdb",
     "influxdb_client",
     "sqlalchemy",
+    "alembic",
+    "psycopg",
     "fastapi",
     "uvicorn",
     "jinja2",
@@ -65,7 +71,7 @@ def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None 
     if broker is not None:
         yield _broker(*broker)
     if server is not None:
-        yield _store(server, folder)
+        yield from _server(server, folder)
 
 
 def _python() -> Finding:
@@ -136,24 +142,39 @@ def _broker(host: str, port: int) -> Finding:
         return Finding("broken", "broker", f"{host}:{port}: {error}", mend)
 
 
-def _store(settings: Path, folder: Path) -> Finding:
-    from ingest.store.port import StoreUnavailable  # a station has none of this
-    from wildpost.receiving import ServerSettings
+def _server(path: Path, folder: Path) -> Iterator[Finding]:
+    from wildpost.receiving import ServerSettings  # a station has none of this
     from wildpost.settings import SettingsError, load_settings
-    from wildpost.stores import open_store
 
     try:
-        options = load_settings(settings, ServerSettings).store
-        if options.kind == "duckdb":  # the server that has the file open would be in the way of a look inside
-            return Finding("good", "detection store", f"DuckDB in {folder}")
-        store = open_store(options, folder)
+        settings = load_settings(path, ServerSettings)
     except SettingsError as error:
-        return Finding("broken", "settings", str(error), "docs/how-to/serve.md")
-    except StoreUnavailable as error:
-        return Finding("broken", "detection store", str(error), "docs/how-to/influxdb.md")
+        yield Finding("broken", "settings", str(error), "docs/how-to/serve.md")
+        return
+    yield _store(settings.store, folder)
+    yield _casebook(settings.casebook, folder)
+
+
+def _store(options: "StoreOptions", folder: Path) -> Finding:
+    from ingest.store.port import StoreUnavailable
+    from wildpost.stores import open_store
+
+    if options.kind == "duckdb":  # the server that has the file open would be in the way of a look inside
+        return Finding("good", "detection store", f"DuckDB in {folder}")
     try:
-        return Finding("good", "detection store", f"answers; {len(store.stations())} stations heard of")
+        with closing(open_store(options, folder)) as store:
+            return Finding("good", "detection store", f"answers; {len(store.stations())} stations heard of")
     except StoreUnavailable as error:
         return Finding("broken", "detection store", str(error), "docs/how-to/influxdb.md")
-    finally:
-        store.close()
+
+
+def _casebook(options: "CasebookOptions", folder: Path) -> Finding:
+    from ingest.casebook_engine import form_of
+    from ingest.store.port import StoreUnavailable
+
+    if not options.url:
+        return Finding("good", "casebook", f"SQLite in {folder}")
+    try:
+        return Finding("good", "casebook", f"{options.url} answers; {form_of(options.url_in(folder))}")
+    except StoreUnavailable as error:
+        return Finding("broken", "casebook", str(error), "docs/how-to/postgresql.md")

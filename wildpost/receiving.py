@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ingest.casebook import Casebook
+from ingest.casebook_engine import CasebookOptions
 from ingest.incidents.happening import IncidentOptions
 from ingest.incidents.watch_loop import WatchLoop
 from ingest.media.folder import FolderMedia
@@ -55,6 +56,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     broker: ReceiverOptions = ReceiverOptions()
     store: StoreOptions = StoreOptions()
+    casebook: CasebookOptions = CasebookOptions()
     web: WebOptions = WebOptions()
     ingest: IngestOptions = IngestOptions()
     review: ReviewOptions = ReviewOptions()
@@ -102,7 +104,7 @@ def receiving(
     with contextlib.ExitStack() as stack:
         store = open_store(settings.store, folder)
         stack.callback(store.close)
-        casebook = Casebook(f"sqlite:///{folder / 'casebook.sqlite'}")
+        casebook = Casebook(settings.casebook.url_in(folder))
         stack.callback(casebook.close)
         media = FolderMedia(folder / "media")
         told = stack.enter_context(

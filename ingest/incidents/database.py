@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from contract import Location
+from ingest.casebook_engine import unavailable
 from ingest.incidents.tables import turn
-from ingest.store.port import StoreUnavailable
 
 
 class Database:
@@ -32,7 +32,7 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreUnavailable(f"casebook {self._engine.url}: {str(error).partition(chr(10))[0]}") from error
+            raise unavailable(self._engine, error) from error
 
     @contextmanager
     def turn(self) -> Iterator[Connection]:
@@ -44,9 +44,9 @@ class Database:
 
     def add(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
         """Insert what is not there yet; returns how many were new."""
-        return sum(
-            connection.execute(self._insert(table).values(**row).on_conflict_do_nothing()).rowcount for row in rows
-        )
+        counting = {"preserve_rowcount": True}
+        queries = [self._insert(table).values(**row).on_conflict_do_nothing() for row in rows]
+        return sum(connection.execute(query, execution_options=counting).rowcount for query in queries)
 
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any], changing: Sequence[str]) -> None:
         """Insert a row, or change these columns of the one that is there."""

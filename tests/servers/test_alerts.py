@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import create_engine
+from sqlalchemy import Engine
 
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.outgoing import Outgoing, give_up_on_others, waiting
 from ingest.alerts.port import Message, Notifier, NotYet, Picture, Undelivered, Words
-from ingest.casebook_tables import metadata
+from ingest.casebook_engine import open_engine
 from ingest.incidents.alerting import AlertPolicy
 from ingest.incidents.book import Alert, IncidentBook
 from ingest.incidents.database import Database
@@ -163,15 +163,19 @@ def test_a_topic_that_is_forbidden_is_undelivered(mosquitto_with: Callable[[str]
 class Kept:
     """A casebook on disk with alerts in it, opened again as a restarted server does."""
 
-    def __init__(self, folder: Path) -> None:
-        self._url = f"sqlite:///{folder / 'casebook.sqlite'}"
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engines: list[Engine] = []
         self.database = self.open()
         self.now = NOW
 
     def open(self) -> Database:
-        engine = create_engine(self._url, connect_args={"timeout": 30})
-        metadata.create_all(engine)
-        return Database(engine)
+        self._engines.append(open_engine(self._url))
+        return Database(self._engines[-1])
+
+    def close(self) -> None:
+        for engine in self._engines:
+            engine.dispose()
 
     def alert(self, *notifiers: str, minute: float = 0, kind: str = "human", severity: Any = "urgent") -> Alert:
         at = NOW + timedelta(minutes=minute)
@@ -193,8 +197,10 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Kept:
-    return Kept(tmp_path)
+def kept(casebook_url: str) -> Iterator[Kept]:
+    opened = Kept(casebook_url)
+    yield opened
+    opened.close()
 
 
 def test_what_did_not_go_out_is_tried_again_ever_more_seldom_and_survives_a_restart(

@@ -9,12 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from PIL import Image, ImageStat
-from sqlalchemy import create_engine
 
 from contract import Box, Event, Media, encode
 from contract.examples import EVENT
 from ingest.alerts.port import NotYet
-from ingest.casebook_tables import metadata
+from ingest.casebook_engine import open_engine
 from ingest.incidents.alerting import AlertPolicy
 from ingest.incidents.book import IncidentBook
 from ingest.incidents.database import Database
@@ -64,8 +63,7 @@ class Case:
         self.store = DuckDbStore(folder / "detections.duckdb")
         self.store.write([Received(self.event, encode(self.event), AT)])
         self.media = FolderMedia(folder / "media")
-        self.engine = create_engine(f"sqlite:///{folder / 'casebook.sqlite'}")
-        metadata.create_all(self.engine)
+        self.engine = open_engine(f"sqlite:///{folder / 'casebook.sqlite'}")
         database, options = Database(self.engine), IncidentOptions()
         self.book = IncidentBook(database, options, AlertPolicy())
         rules = Rules(RULES, read_zones(Path(__file__).parents[2] / "configs" / "zones.geojson"))

@@ -18,7 +18,7 @@ from ingest.incidents.database import Database
 from ingest.incidents.desk import IncidentDesk
 from ingest.incidents.happening import IncidentOptions
 from ingest.incidents.shots import ShotBook
-from ingest.incidents.tables import TABLES, happening, incident
+from ingest.incidents.tables import happening, incident
 from ingest.incidents.watch import StationWatch
 from ingest.incidents.watch_loop import WatchLoop
 from ingest.intake import Arrived, Intake
@@ -42,11 +42,10 @@ RULES = RulesOptions(
 class Desk:
     """A server's intake with real stores, and what it told people."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, casebook_url: str) -> None:
         self.store = DuckDbStore(folder / "detections.duckdb")
-        self.casebook = Casebook(f"sqlite:///{folder / 'casebook.sqlite'}")
+        self.casebook = Casebook(casebook_url)
         self.database = Database(self.casebook.engine)
-        TABLES[0].metadata.create_all(self.casebook.engine)
         options, rules = IncidentOptions(), Rules(RULES, ())
         self.alerts: list[Alert] = []
         self.desk = IncidentDesk(
@@ -80,8 +79,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    opened = Desk(tmp_path)
+def desk(tmp_path: Path, casebook_url: str) -> Iterator[Desk]:
+    opened = Desk(tmp_path, casebook_url)
     yield opened
     opened.store.close()
     opened.casebook.close()

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.pool import StaticPool
 
 from contract import Location
+from ingest.casebook_engine import open_engine
 from ingest.casebook_tables import metadata
 from ingest.flags import SEVERITIES, Severity
 from ingest.incidents.alerting import AlertPolicy
@@ -26,12 +27,15 @@ POLICY = AlertPolicy(min_severity="warning", cooldown_minutes=30)
 
 
 class Case:
-    """A book in memory, and what it holds."""
+    """A book, and what it holds; in memory where no database is named."""
 
-    def __init__(self, options: IncidentOptions | None = None) -> None:
-        self.options = options or IncidentOptions()
-        self._engine = create_engine("sqlite://", poolclass=StaticPool)
-        metadata.create_all(self._engine)
+    def __init__(self, url: str | None = None) -> None:
+        self.options = IncidentOptions()
+        if url is None:
+            self._engine = create_engine("sqlite://", poolclass=StaticPool)
+            metadata.create_all(self._engine)
+        else:
+            self._engine = open_engine(url)
         self.book = IncidentBook(Database(self._engine), self.options, POLICY, ["test"])
 
     def take(self, *happenings: Happening) -> list[Alert]:
@@ -53,8 +57,8 @@ class Case:
 
 
 @pytest.fixture
-def case() -> Iterator[Case]:
-    opened = Case()
+def case(casebook_url: str) -> Iterator[Case]:
+    opened = Case(casebook_url)
     yield opened
     opened.close()
 
@@ -174,11 +178,10 @@ def test_a_finding_that_gets_worse_later_is_an_escalation(case: Case) -> None:
     assert case.take(worse) == []
 
 
-def test_two_processes_open_one_incident_for_one_thing(tmp_path: object) -> None:
+def test_two_processes_open_one_incident_for_one_thing(casebook_url: str) -> None:
     import threading
 
-    engine = create_engine(f"sqlite:///{tmp_path}/casebook.sqlite", connect_args={"timeout": 30})
-    metadata.create_all(engine)
+    engine = open_engine(casebook_url)
     books = [IncidentBook(Database(engine), IncidentOptions(), POLICY) for _ in range(4)]
     alerts: list[Alert] = []
     gate = threading.Barrier(len(books))

@@ -1,6 +1,7 @@
-"""Flags, verdicts, quarantine and media survive, once each."""
+"""Flags, verdicts, quarantine and media survive, once each, in SQLite and in PostgreSQL."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,8 @@ MEDIA = MediaEntry("event-1", "a" * 64, "image/jpeg", "thumbnail", 100, "lake-07
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/casebook.sqlite"
+def url(casebook_url: str) -> str:
+    return casebook_url
 
 
 @pytest.fixture
@@ -110,10 +111,28 @@ def test_a_casebook_of_a_later_version_is_not_touched(casebook: Casebook, url: s
     casebook.close()
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE about SET version = 99"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(StoreUnavailable, match="version 99, and this Wildpost reads up to 1"):
+    with pytest.raises(StoreUnavailable, match="version 9999, and this Wildpost reads up to 0"):
         Casebook(url)
+
+
+def test_words_of_any_length_and_with_nul_are_kept(casebook: Casebook) -> None:
+    long = replace(ITEM, topic="t" * 70_000, detail="a\0b", name="\0" * 3)
+    assert casebook.quarantine(long) == 1
+    assert casebook.quarantine(long) == 0
+    assert casebook.quarantined() == [replace(long, detail="a\u2400b", name="\u2400" * 3)]
+    casebook.record(replace(VERDICT, classified_by="r" * 500))
+    assert casebook.unapplied_verdicts()[0].classified_by == "r" * 500
+
+
+def test_casebooks_opened_at_once_make_their_tables_once(casebook_url: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        opened = list(pool.map(lambda _: Casebook(casebook_url), range(6)))
+    opened[0].flag([FLAG])
+    assert opened[-1].flags() == [FLAG]
+    for one in opened:
+        one.close()
 
 
 def test_a_casebook_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""Every form the casebook ever had becomes today's, and no row is lost on the way."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, create_engine, inspect, select, text
+
+import ingest.casebook_engine
+import ingest.incidents.tables
+from ingest.casebook import Casebook
+from ingest.casebook_engine import open_engine
+from ingest.casebook_tables import metadata
+from ingest.store.port import StoreUnavailable
+
+MIGRATIONS = Path(ingest.casebook_engine.__file__).parent / "casebook_migrations"
+RELEASED = Path(__file__).with_name("casebook-0.1.0.sql").read_text(encoding="utf-8")
+
+
+def rows(url: str) -> dict[str, set[tuple[Any, ...]]]:
+    """Read every table as it is, whatever the code knows of it."""
+    engine = create_engine(url)
+    found = MetaData()
+    found.reflect(engine)
+    with engine.connect() as connection:
+        held = {
+            name: {tuple(map(str, row)) for row in connection.execute(select(table))}
+            for name, table in found.tables.items()
+        }
+    engine.dispose()
+    return held
+
+
+def bring_to(url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+    engine.dispose()
+
+
+def fill_first_form(url: str) -> None:
+    """Put what 0.1.0 held into a database of its form."""
+    engine = create_engine(url)
+    found = MetaData()
+    found.reflect(engine)
+    with closing(sqlite3.connect(":memory:")) as released, engine.begin() as connection:
+        released.executescript(RELEASED)
+        released.row_factory = sqlite3.Row
+        for name in ("flag", "verdict", "quarantined", "media"):
+            table = found.tables[name]
+            for row in map(dict, released.execute(f"SELECT * FROM {name}")):  # noqa: S608, named here
+                if name == "flag":
+                    row["reason_values"] = json.loads(row["reason_values"])
+                if name == "verdict":
+                    row["applied"] = bool(row["applied"])
+                connection.execute(table.insert().values(**row))
+    engine.dispose()
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> str:
+    """A casebook that 0.1.0 made."""
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as connection:
+        connection.executescript(RELEASED)
+    return f"sqlite:///{tmp_path}/old.sqlite"
+
+
+def test_a_casebook_of_the_first_release_loses_no_row(released: str) -> None:
+    before = rows(released)
+    assert sum(map(len, before.values())) == 10
+    casebook = Casebook(released)
+    assert casebook.totals().flags == 4
+    assert len(casebook.unapplied_verdicts()) == 2
+    assert casebook.verdict_history("01963f2e-0000-7000-8000-000000000001")[0].label == "獾"
+    assert casebook.quarantined()[0].payload == b"\xff\0{'"
+    casebook.close()
+    after = rows(released)
+    assert {name: after[name] for name in before} == before
+    assert "incident" in after
+
+
+def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: str) -> None:
+    engine = create_engine(released)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(text("INSERT INTO heard VALUES ('ridge-07', 1775995200000000, NULL, NULL)"))
+    engine.dispose()
+    before = rows(released)
+    Casebook(released).close()
+    after = rows(released)
+    assert {name: after[name] for name in before} == before
+    assert after["alembic_version"] == {("0002",)}
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_from_every_form_to_the_newest_no_row_is_lost(casebook_url: str, revision: str) -> None:
+    bring_to(casebook_url, revision)
+    fill_first_form(casebook_url)
+    before = rows(casebook_url)
+    before.pop("alembic_version")
+    assert len(before["flag"]) == 4
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert {name: after[name] for name in before} == before
+
+
+def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
+    engine = open_engine(casebook_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_every_step_is_tried_above() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert steps == ["0002", "0001"], "a new step: try the way from the form before it, and freeze what was released"
+
+
+def test_a_step_that_fails_leaves_everything_as_it_was(casebook_url: str) -> None:
+    bring_to(casebook_url, "0001")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE sensor_gap (mine INTEGER)"))  # in the way of the last table of a step
+    before = inspect(engine).get_table_names()
+    with pytest.raises(StoreUnavailable, match="sensor_gap"):
+        Casebook(casebook_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+    assert inspect(engine).get_table_names() == before
+    engine.dispose()
