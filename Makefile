@@ -22,7 +22,7 @@ else
 endif
 
 test: .uv/ready
-	@.ci/programs mosquitto chromium influxd nginx initdb systemd-analyze
+	@.ci/programs mosquitto chromium influxd nginx initdb systemd-analyze libportaudio2
 ifeq ($(TEST),)
 	$(RUN) pytest --ignore=tests/training
 	@$(MAKE) --no-print-directory test-training

@@ -107,6 +107,17 @@ def decode(topic: str, payload: bytes) -> Record:
     return record
 
 
+def is_question(topic: str, payload: bytes) -> bool:
+    """Tell whether a message has no content: by it a station asks its broker whether it may speak on a topic."""
+    if payload:
+        return False
+    try:
+        parsed = parse_topic(topic)
+    except ValueError:
+        return False
+    return parsed.major == MAJOR and parsed.kind in KINDS
+
+
 def _read(kind: Kind, payload: bytes) -> Record:
     try:
         schema = (_msgpack_header if kind == "media" else _json_header).decode(payload).schema

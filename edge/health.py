@@ -35,14 +35,15 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
         set_aside=outbox.count("set_aside"),
         memory_free_bytes=psutil.virtual_memory().available,
         load_1min=psutil.getloadavg()[0],
-        temperature_c=_temperature(),
+        temperature_c=temperature_c(),
         evicted_media=outbox.count("evicted_media"),
         voice_clips_sent=outbox.count("voice_sent") + outbox.count("voice_sent_with_threat"),
         voice_clips_dropped=outbox.count("voice_dropped"),
     )
 
 
-def _temperature() -> float | None:
+def temperature_c() -> float | None:
+    """Read the processor's temperature; None where the machine does not say."""
     sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
     readings = [reading.current for name in _THERMAL for reading in sensors.get(name, [])]
     return max(readings) if readings else None

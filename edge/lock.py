@@ -34,3 +34,19 @@ def held(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def holder(folder: Path) -> int | None:
+    """Name the process that holds a station's folder; None where none does."""
+    import fcntl
+
+    path = folder / "running"
+    if not path.is_file():
+        return None
+    with path.open("r", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            process = file.read().strip()
+            return int(process) if process.isdigit() else 0
+    return None

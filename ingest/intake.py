@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from contract import Event, Malformed, MediaContent, SetAside, decode, parse_topic
+from contract import Event, Malformed, MediaContent, SetAside, decode, is_question, parse_topic
 from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
@@ -80,6 +80,8 @@ class Intake:
         contents: list[tuple[MediaContent, datetime]] = []
         unusable: list[Quarantined] = []
         for message in batch:
+            if is_question(message.topic, message.payload):
+                continue  # a station asked its broker whether it may speak; the answer is the acknowledgement
             try:
                 record = decode(message.topic, message.payload)
             except Malformed as reason:

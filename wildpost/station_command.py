@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from wildpost import station_init
+from wildpost import station_check, station_init
 from wildpost.data_folder import data_folder
 
 DRAIN_S = 3600.0  # with --once: how long the broker may be away at the end before we give up waiting
@@ -27,6 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     running.add_argument("--json", action="store_true", help="last, print what was done as one JSON line")
     running.set_defaults(run=run)
     station_init.add(actions)
+    station_check.add(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

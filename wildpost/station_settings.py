@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -119,6 +119,11 @@ def load_station(path: Path) -> StationSettings:
     return settings
 
 
+def station_folder(settings: StationSettings, data: Path) -> Path:
+    """Name the folder of one station in the data folder: its outbox, and what it recorded itself."""
+    return data / "stations" / settings.station.name
+
+
 @contextlib.contextmanager
 def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Publisher, Outbox]]:
     """Build a station and its publisher; both use the outbox, which is closed at the end.
@@ -133,12 +138,13 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
         OutboxError: the outbox file cannot be used.
         StationRunning: another process runs this station.
     """
-    folder = data / "stations" / settings.station.name
+    folder = station_folder(settings, data)
     with (
         held(folder),
         contextlib.closing(Outbox(folder / "outbox.sqlite", settings.station.media_quota_bytes)) as outbox,
     ):
-        detectors = _detectors(settings, beside, data)
+        wanted = {name for sensor in settings.sensors for name in sensor.detectors}
+        detectors = {name: open_detector(name, settings, beside, data) for name in sorted(wanted)}
         sensors = [
             Sensor(
                 options.name,
@@ -155,20 +161,29 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
         yield station, publisher, outbox
 
 
-def _detectors(settings: StationSettings, beside: Path, data: Path) -> dict[str, Detector[Any, Any]]:
-    wanted = {name for sensor in settings.sensors for name in sensor.detectors}
-    detectors: dict[str, Detector[Any, Any]] = {}
-    if "vision" in wanted:
+def open_detector(name: str, settings: StationSettings, beside: Path, data: Path) -> Detector[Any, Any]:
+    """Open a detector by its name in a sensor's ``detectors``.
+
+    Raises:
+        WeightsError: its weights are missing or not the right ones.
+        ValueError: a setting names a class that it does not know.
+    """
+    if name == "vision":
         own = [beside / settings.vision.registry] if settings.vision.registry else []
         registry = load_registry(*own)
         weights = beside / settings.vision.weights if settings.vision.weights else data / "models"
-        detectors["vision"] = open_vision(settings.vision.model, weights, settings.vision.options, registry)
-    if "birdnet" in wanted:
+        return open_vision(settings.vision.model, weights, settings.vision.options, registry)
+    if name == "birdnet":
         cache = settings.birdnet.cache or str(data / "cache")
-        detectors["birdnet"] = BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
-    if "threat" in wanted:
-        detectors["threat"] = ThreatSounds(settings.threat)
-    return detectors
+        return BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
+    return ThreatSounds(settings.threat)
+
+
+def recorders_zone(station: StationOptions) -> tzinfo:
+    """Tell in which zone the clocks of cameras and recorders run."""
+    zone = datetime.fromisoformat(f"2026-01-01T00:00:00{station.utc_offset}").tzinfo
+    assert zone is not None  # noqa: S101, the offset has been checked
+    return zone
 
 
 def _source(options: SensorOptions, station: StationOptions, outbox: Outbox, beside: Path, folder: Path) -> Source:
@@ -176,6 +191,5 @@ def _source(options: SensorOptions, station: StationOptions, outbox: Outbox, bes
         return CameraSource(options.camera, Originals(folder / options.name, options.originals_quota_bytes))
     if options.source == "microphone":
         return MicrophoneSource(options.microphone, station.location)
-    zone = datetime.fromisoformat(f"2026-01-01T00:00:00{station.utc_offset}").tzinfo
-    assert zone is not None  # noqa: S101, the offset has been checked
+    zone = recorders_zone(station)
     return FolderSource(beside / options.folder, outbox.mark_of, zone, station.location, options.stretch_s)

@@ -1,9 +1,11 @@
 """A camera on the station's own bus, or one that streams by RTSP; frames are kept when something moves."""
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
@@ -15,6 +17,9 @@ from edge.originals import Originals
 from edge.sources.port import SourceLost
 from edge.triggers import MotionTrigger
 from models.protocol import Picture
+
+if TYPE_CHECKING:
+    import cv2
 
 
 class CameraOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +38,31 @@ class CameraOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rest_s: float = 5.0
 
 
+@contextlib.contextmanager
+def opened(device: str) -> "Iterator[cv2.VideoCapture]":
+    """Open a camera, and let go of it at the end.
+
+    Raises:
+        SourceLost: it cannot be opened.
+    """
+    import cv2
+
+    camera = cv2.VideoCapture(int(device)) if device.isdigit() else cv2.VideoCapture(device)
+    try:
+        if not camera.isOpened():
+            raise SourceLost(
+                "broken", f"camera {shown(device)}: cannot be opened; is it plugged in, and its address right?"
+            )
+        yield camera
+    finally:
+        camera.release()
+
+
+def shown(device: str) -> str:
+    """Name a camera without the password that its address may hold: what is said of it travels to the server."""
+    return re.sub(r"//[^/@]*@", "//...@", device)
+
+
 class CameraSource:
     """Reads frames through OpenCV. See ``Source`` for the contract."""
 
@@ -46,24 +76,15 @@ class CameraSource:
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | None]:
         """See ``Source.captures``; a video file ends, with ``once``, where it ends."""
-        import cv2
-
         motion = MotionTrigger(self._options.motion_share)
-        device = self._options.device
-        camera = cv2.VideoCapture(int(device)) if device.isdigit() else cv2.VideoCapture(device)
-        with contextlib.ExitStack() as stack:
-            stack.callback(camera.release)
-            if not camera.isOpened():
-                raise SourceLost(
-                    "broken", f"camera {device}: cannot be opened; is it plugged in, and its address right?"
-                )
+        with opened(self._options.device) as camera:
             left, last_burst = 0, datetime.fromtimestamp(0, UTC)
             while not stop.is_set():
                 there, frame = camera.read()
                 if not there:
                     if once:
                         return
-                    raise SourceLost("broken", f"camera {device}: no more frames")
+                    raise SourceLost("broken", f"camera {shown(self._options.device)}: no more frames")
                 pixels = np.asarray(frame, dtype=np.uint8)
                 now = self._now()
                 # abs: a clock that is set back must not silence the camera until it has caught up
@@ -81,7 +102,9 @@ class CameraSource:
 
         made, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
         if not made:
-            raise SourceLost("broken", f"camera {self._options.device}: a frame of {pixels.shape} cannot be written")
+            raise SourceLost(
+                "broken", f"camera {shown(self._options.device)}: a frame of {pixels.shape} cannot be written"
+            )
         name = f"{now:%Y%m%dT%H%M%S.%fZ}.jpg"
         try:
             _, original = self._originals.keep(data.tobytes(), name, "image/jpeg")

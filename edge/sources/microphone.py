@@ -36,6 +36,15 @@ class MicrophoneOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     stretch_s: float = 15.0
 
 
+def inputs() -> list[str]:
+    """Name the microphones that PortAudio knows of."""
+    try:
+        import sounddevice
+    except OSError:
+        return []
+    return [str(device["name"]) for device in sounddevice.query_devices() if device["max_input_channels"] > 0]
+
+
 class MicrophoneSource:
     """Records through PortAudio, on Linux from ALSA. See ``Source`` for the contract."""
 

@@ -174,8 +174,9 @@ def test_what_is_not_ours_is_quarantined_and_the_rest_goes_on(
         "hash": (topic_of("wildpost", "lake-07", "media"), encode(forged)),
     }
     deep = (topic, b'{"schema":"1.0","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
-    empty = (topic, b"")
-    publisher_to(mosquitto.port).publish([*hostile.values(), deep, empty, (topic, payload)])
+    empty = ("wildpost/v1/lake-07/nonsense", b"")
+    question = (topic, b"")  # by which a station asks its broker whether it may speak
+    publisher_to(mosquitto.port).publish([*hostile.values(), deep, empty, question, (topic, payload)])
     said = intake.wait_for(lambda said: said["events"] == 1, "the good one is stored")
     assert said["totals"]["quarantined"] == 9
     intake.kill()
