@@ -25,6 +25,7 @@ from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
+ATTEMPTS_ONCE = 3  # with ``once`` somebody waits: a source that is lost so often in a row is given up
 URGENT = ("human", "vehicle")  # goes ahead of any backlog
 
 
@@ -125,6 +126,7 @@ class Station:
         self._owed: list[Outgoing] = []  # accounts of effort for which there was no room yet
         self._recordings: set[str] = set()
         self.pictures = 0
+        self.given_up: dict[str, str] = {}  # by sensor, why; only with ``once``
 
     @property
     def recordings(self) -> int:
@@ -132,7 +134,7 @@ class Station:
         return len(self._recordings)
 
     def run(self, stop: threading.Event, once: bool = False, folder: Path = Path()) -> None:
-        """Watch until told to stop, or until every source has yielded all it has.
+        """Watch until told to stop, or until every source has yielded all it has or is given up.
 
         Args:
             stop: Set to end.
@@ -157,7 +159,7 @@ class Station:
     def _watch(self, sensor: Sensor, stop: threading.Event, once: bool) -> None:
         effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now())
         visits = Visits(sensor.visit_gap_s)
-        pause_s = RETRY_FIRST_S
+        pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
             try:
                 for capture in sensor.source.captures(stop, once):
@@ -167,10 +169,15 @@ class Station:
                         pause_s = RETRY_FIRST_S
                     if kept:
                         effort.captured()
+                        losses = 0
                     self._tell(effort.due(self._now(), self._options.effort_s))
                 break
             except SourceLost as lost:
                 self._lose(sensor, effort, lost.gap, str(lost))
+                losses += 1
+                if once and losses == ATTEMPTS_ONCE:
+                    self.given_up[sensor.name] = str(lost)
+                    break
             except OutboxFull as full:
                 self._lose(sensor, effort, "disk", str(full))
             self._tell(effort.due(self._now(), self._options.effort_s))

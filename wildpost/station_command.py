@@ -4,13 +4,19 @@ import argparse
 import json
 import logging
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wildpost import station_check, station_init
 from wildpost.data_folder import data_folder
 
+if TYPE_CHECKING:
+    from wildpost.station_settings import StationSettings
+
+NOT_THERE = 2  # exit code: what the settings name is not there
 DRAIN_S = 3600.0  # with --once: how long the broker may be away at the end before we give up waiting
 
 
@@ -39,11 +45,15 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     provide_secrets(arguments.settings)
     settings = load_station(arguments.settings)
+    beside = arguments.settings.absolute().parent
+    if arguments.once and (gone := _folders_gone(settings, beside)):
+        print("\n".join(f"wildpost: {line}" for line in gone), file=sys.stderr)
+        return NOT_THERE
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     data = data_folder(arguments.data)
-    with assembled(settings, arguments.settings.absolute().parent, data) as (station, publisher, outbox):
+    with assembled(settings, beside, data) as (station, publisher, outbox):
         events_before, aside_before = outbox.count("events"), outbox.count("set_aside")
         publisher.start()
         try:
@@ -58,9 +68,23 @@ def run(arguments: argparse.Namespace) -> int:
                 "recordings": station.recordings,
                 "events_sent": outbox.count("events") - events_before,
                 "set_aside": outbox.count("set_aside") - aside_before,
+                "given_up": station.given_up,
                 "seconds": round(time.monotonic() - began, 1),
             }
             print(json.dumps(report), flush=True)
         if not drained:
             print(f"wildpost: {len(outbox)} messages wait in the outbox: {publisher.problem}", flush=True)
+        for sensor, why in station.given_up.items():
+            print(f"wildpost: sensor {sensor!r} was given up: {why}", file=sys.stderr)
+    if station.given_up:
+        return NOT_THERE
     return 0 if drained else 1
+
+
+def _folders_gone(settings: "StationSettings", beside: Path) -> list[str]:
+    """Name the folders that are not there: a name that is wrong, or a card that is not in; nothing is begun then."""
+    return [
+        f"sensor {sensor.name!r}: no such folder: {beside / sensor.folder}; mount it, or mend 'folder' in the settings"
+        for sensor in settings.sensors
+        if sensor.source == "folder" and not (beside / sensor.folder).is_dir()
+    ]

@@ -1,0 +1,63 @@
+"""`wildpost station run --once` ends when a sensor is not there, names it, and sends what the others had."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Mosquitto
+
+THREAT = 'detectors = ["threat"]\n'
+
+
+def run(folder: Path, port: int, *sensors: str) -> subprocess.CompletedProcess[str]:
+    settings = folder / "station.toml"
+    settings.write_text(
+        f'[station]\nname = "lake-07"\ndeployment = "a"\n[broker]\nport = {port}\n'
+        + "".join(f"[[sensors]]\n{sensor}" for sensor in sensors)
+    )
+    command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    return subprocess.run(
+        [*command, "--data", str(folder / "data")], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def recordings(shared_data: Path, tmp_path: Path) -> str:
+    (tmp_path / "in").mkdir()
+    name = "rain.ogg"
+    (tmp_path / "in" / name).write_bytes((shared_data / "samples" / "recordings" / name).read_bytes())
+    return 'name = "ear"\nsource = "folder"\nfolder = "in"\n' + THREAT
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_is_begun(
+    recordings: str, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    ended = run(tmp_path, mosquitto.port, recordings, 'name = "card"\nsource = "folder"\nfolder = "card"\n' + THREAT)
+    assert ended.returncode == 2
+    assert ended.stderr.strip() == (
+        f"wildpost: sensor 'card': no such folder: {tmp_path}/card; mount it, or mend 'folder' in the settings"
+    )
+    assert not (tmp_path / "data" / "stations").exists()
+
+
+def test_a_camera_that_is_not_there_is_given_up_and_the_rest_is_sent(
+    recordings: str, mosquitto: Mosquitto, tmp_path: Path, shared_data: Path
+) -> None:
+    weights = tmp_path / "data" / "models" / "yolox_nano.onnx"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes((shared_data / "weights" / "yolox_nano_416_coco.onnx").read_bytes())
+    camera = 'name = "lens"\nsource = "camera"\ndetectors = ["vision"]\n[sensors.camera]\ndevice = "unplugged.avi"\n'
+    ended = run(tmp_path, mosquitto.port, recordings, camera)
+    assert ended.returncode == 2, ended.stderr
+    report = json.loads(ended.stdout.strip().splitlines()[-1])
+    assert (report["events_sent"], list(report["given_up"])) == (1, ["lens"])
+    assert "sensor 'lens' was given up: camera unplugged.avi: cannot be opened" in ended.stderr
+
+
+def test_nothing_missing_ends_well(recordings: str, mosquitto: Mosquitto, tmp_path: Path) -> None:
+    ended = run(tmp_path, mosquitto.port, recordings)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout.strip().splitlines()[-1])["given_up"] == {}
