@@ -117,6 +117,7 @@ HEALTH = Health(
     evicted_media=12,
     voice_clips_sent=2,
     voice_clips_dropped=5,
+    evicted_originals=7,
 )
 
 EFFORT = Effort(

@@ -161,6 +161,7 @@ class Health(Struct, frozen=True, kw_only=True):
     evicted_media: Count = 0  # delivered media removed to stay within the disk quota
     voice_clips_sent: Count = 0  # clips in which somebody speaks and that may leave the station,
     voice_clips_dropped: Count = 0  # and those that its voice policy kept back; both since it was set up
+    evicted_originals: Count = 0  # pictures and recordings of its own that it gave up for want of room, likewise
 
 
 class Effort(Struct, frozen=True, kw_only=True):

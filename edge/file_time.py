@@ -10,8 +10,10 @@ from contract import Clock
 from contract.messages import ClockSource
 from models.sound import sound_info
 
-# 20210707_053000 and 2021-07-07_05-30-00, as recorders and phones name files
-_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)[_T -](\d\d)[-:]?(\d\d)[-:]?(\d\d)(?!\d)")
+# 20210707_053000 and 2021-07-07_05-30-00, as recorders and phones name files; with a Z, as stations do, it is UTC
+_IN_NAME = re.compile(
+    r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)[_T -](\d\d)[-:]?(\d\d)[-:]?(\d\d)(?:\.\d{1,6})?(?:(Z)(?![A-Za-z])|(?!\d))"
+)
 _EXIF_TIME = "%Y:%m:%d %H:%M:%S"
 _BEFORE_CAMERAS = datetime(1995, 1, 1, tzinfo=UTC)
 
@@ -70,9 +72,9 @@ def _from_name(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
     found = _IN_NAME.search(path.name)
     if found is None:
         return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups())
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC if found.group(7) else zone)
     except ValueError:
         return None
     return moment, Clock(source="file", synchronised=False)

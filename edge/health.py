@@ -39,6 +39,7 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
         evicted_media=outbox.count("evicted_media"),
         voice_clips_sent=outbox.count("voice_sent") + outbox.count("voice_sent_with_threat"),
         voice_clips_dropped=outbox.count("voice_dropped"),
+        evicted_originals=outbox.count("evicted_originals"),
     )
 
 

@@ -12,7 +12,14 @@ from edge.clip import FileMark
 
 VERSION = 1
 Counter = Literal[
-    "events", "set_aside", "evicted_media", "voice_sent", "voice_sent_with_threat", "voice_dropped", "unsendable"
+    "events",
+    "set_aside",
+    "evicted_media",
+    "evicted_originals",
+    "voice_sent",
+    "voice_sent_with_threat",
+    "voice_dropped",
+    "unsendable",
 ]
 
 _SCHEMA = """

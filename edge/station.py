@@ -17,6 +17,7 @@ from edge.clip import Clip, Unusable
 from edge.effort import EffortLog
 from edge.examine import companion, find, voice_in
 from edge.health import health
+from edge.originals import Recordings
 from edge.outbox import Outbox, OutboxFull, Outgoing
 from edge.sources.port import Source, SourceLost
 from edge.visits import Visits
@@ -77,6 +78,7 @@ class Sensor:
         visit_gap_s: Longest pause within a visit.
         triggered: Tells cheaply whether a capture can hold anything; others are only counted.
         listening: The detectors that listen to each stretch of sound.
+        recordings: Where a microphone's originals are kept; None: nowhere, or the source keeps them itself.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Sensor:
     visit_gap_s: float
     triggered: Callable[[Clip], bool] = field(default=lambda _clip: True)
     listening: Sequence[Detector[Any, Any]] = ()
+    recordings: Recordings | None = None
 
     def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
         """Choose those that understand this capture.
@@ -218,6 +221,8 @@ class Station:
         found = find(detectors, clip)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
+        if sensor.recordings is not None:
+            clip = sensor.recordings.kept(clip, found, may_leave)
         with self._lock:
             self._sequence += 1
             sequence = self._sequence

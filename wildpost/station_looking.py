@@ -81,8 +81,12 @@ def _settings(path: Path, settings: StationSettings) -> Finding:
 
 
 def _quota_bytes(settings: StationSettings) -> int:
-    cameras = [sensor.originals_quota_bytes for sensor in settings.sensors if sensor.source == "camera"]
-    return settings.station.media_quota_bytes + sum(cameras)
+    kept = [
+        sensor.originals_quota_bytes
+        for sensor in settings.sensors
+        if sensor.source == "camera" or (sensor.source == "microphone" and sensor.microphone.originals != "none")
+    ]
+    return settings.station.media_quota_bytes + sum(kept)
 
 
 def _detector(

@@ -12,7 +12,7 @@ import msgspec
 
 from contract.messages import Name
 from edge.lock import held
-from edge.originals import Originals
+from edge.originals import Originals, Recordings
 from edge.outbox import Outbox
 from edge.publisher import BrokerOptions, Publisher
 from edge.sources.camera import CameraOptions, CameraSource
@@ -45,7 +45,8 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         visit_gap_s: Longest pause within a visit.
         stretch_s: A longer recording in the folder is cut into pieces of this length.
         silence_db: Sound below this, in decibels below full scale, is not listened to.
-        originals_quota_bytes: What a camera's pictures may take on the disk; the oldest go first.
+        originals_quota_bytes: What a camera's pictures or a microphone's recordings may take on the disk; the oldest
+            go first.
     """
 
     name: Name
@@ -153,6 +154,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
                 listening=[detectors[name] for name in options.detectors if name not in LOOKING],
                 visit_gap_s=options.visit_gap_s,
                 triggered=SilenceTrigger(options.silence_db),
+                recordings=_recordings(options, outbox, folder),
             )
             for options in settings.sensors
         ]
@@ -188,8 +190,21 @@ def recorders_zone(station: StationOptions) -> tzinfo:
 
 def _source(options: SensorOptions, station: StationOptions, outbox: Outbox, beside: Path, folder: Path) -> Source:
     if options.source == "camera":
-        return CameraSource(options.camera, Originals(folder / options.name, options.originals_quota_bytes))
+        return CameraSource(options.camera, _originals(options, outbox, folder))
     if options.source == "microphone":
         return MicrophoneSource(options.microphone, station.location)
     zone = recorders_zone(station)
     return FolderSource(beside / options.folder, outbox.mark_of, zone, station.location, options.stretch_s)
+
+
+def _originals(options: SensorOptions, outbox: Outbox, folder: Path) -> Originals:
+    def count(number: int) -> None:
+        outbox.commit([], evicted_originals=number)
+
+    return Originals(folder / options.name, options.originals_quota_bytes, count)
+
+
+def _recordings(options: SensorOptions, outbox: Outbox, folder: Path) -> Recordings | None:
+    if options.source != "microphone" or options.microphone.originals == "none":
+        return None
+    return Recordings(_originals(options, outbox, folder), options.microphone.originals)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from contract import Location
 from edge.clip import Clip
 from edge.clock import system_clock
+from edge.originals import Kept
 from edge.sources.port import SourceLost
 from models.protocol import Sound
 
@@ -29,11 +30,14 @@ class MicrophoneOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         device: As `python -m sounddevice` lists it: a number or a part of the name; empty: the system's default.
         rate_hz: Samples per second; BirdNET hears up to half of 48,000.
         stretch_s: How long one piece is.
+        originals: Keep the recording itself, without loss, of stretches in which something was "found", of "all" that
+            is listened to, or of "none"; never of one whose clip the voice policy holds back.
     """
 
     device: str = ""
     rate_hz: int = 48_000
     stretch_s: float = 15.0
+    originals: Kept = "found"
 
 
 def inputs() -> list[str]:

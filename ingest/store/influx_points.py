@@ -136,6 +136,7 @@ def health_line(item: Received, health: Health, at_ns: int) -> str:
         "waiting_messages": health.waiting_messages,
         "set_aside": health.set_aside,
         "evicted_media": health.evicted_media,
+        "evicted_originals": health.evicted_originals,
         "load_1min": health.load_1min,
         "temperature_c": health.temperature_c,
     }

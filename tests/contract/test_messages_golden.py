@@ -42,6 +42,14 @@ def test_a_field_of_a_later_minor_version_is_passed_over(name: str) -> None:
     assert read == msgspec.structs.replace(EXAMPLES[name][1], schema="1.7")
 
 
+def test_health_of_a_station_that_keeps_no_originals_yet_is_still_read() -> None:
+    topic, payload = golden("health")
+    earlier = msgspec.json.decode(payload)
+    del earlier["evicted_originals"]
+    read = decode(topic, msgspec.json.encode(earlier))
+    assert read == msgspec.structs.replace(EXAMPLES["health"][1], evicted_originals=0)
+
+
 def test_health_of_a_station_that_counts_no_voices_yet_is_still_read() -> None:
     topic, payload = golden("health")
     earlier = msgspec.json.decode(payload)
