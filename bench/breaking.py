@@ -1,0 +1,148 @@
+"""Programs that can be killed, lines that can be cut and a disk that can be filled, for the benchmarks of faults."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+DISK_MB = 600
+
+
+class Proxy:
+    """Carries a line to the broker until it is cut."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._open: set[socket.socket] = set()
+        self._cut = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, seconds: float) -> None:
+        """Break every line, and refuse new ones for a while."""
+        self._cut.set()
+        for one in list(self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        time.sleep(seconds)
+        self._cut.clear()
+
+    def close(self) -> None:
+        """End."""
+        self._listener.close()
+        self.cut(0)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            if self._cut.is_set():
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+            except OSError:  # the broker is away
+                near.close()
+                continue
+            far.settimeout(None)
+            self._open |= {near, far}
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source: socket.socket, to: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                to.sendall(data)
+        for one in (source, to):
+            self._open.discard(one)
+            with contextlib.suppress(OSError):
+                one.close()
+
+
+class Process:
+    """A program in a process group of its own, killed and started again as one."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._command = command
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        """Start it, once more."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Let it end in peace."""
+        self._process.terminate()
+        self._process.wait(90)
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code."""
+        return self._process.poll()
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """Give the server a disk that can be filled; False where this user may not mount one."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    try:
+        yield mounted.returncode == 0
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path, seconds: float) -> None:
+    """Leave no room on a disk for a while."""
+    filling = folder / "filling"
+    with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+        for size in (1_000_000, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"0" * size)
+    time.sleep(seconds)
+    filling.unlink(missing_ok=True)
+
+
+def counted(port: int, name: str) -> float:
+    """Ask the server's metrics; 0 while it is away."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return 0.0
+    return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def mosquitto_program() -> str:
+    """Find the broker where Debian puts it; a missing one fails when it is started."""
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "mosquitto"
+
+
+def wait_connected(port: int, log: Path) -> None:
+    """Wait until the server is at the broker."""
+    until = time.monotonic() + 120
+    while not counted(port, "wildpost_connected"):
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.1)
