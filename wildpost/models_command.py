@@ -19,7 +19,7 @@ from models.registry import (
     load_registry,
     place_of,
 )
-from wildpost import evaluate_command, export_command, training_command
+from wildpost import evaluate_command, export_command, models_run, training_command
 from wildpost.data_folder import data_folder
 
 
@@ -29,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     models = commands.add_parser("models", help=about, description=about)
     actions = models.add_subparsers(required=True, metavar="ACTION")
     add_registry_actions(actions)
+    models_run.add(actions)
     evaluate_command.add(actions)
     training_command.add(actions)
     export_command.add(actions)
