@@ -18,6 +18,8 @@ from wildpost.settings import SettingsError
 if TYPE_CHECKING:
     from pipelines.examination import Examined, Task
 
+_TELL_EVERY_S = 30.0  # where no bar is drawn, as in a log
+
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the action."""
@@ -130,7 +132,8 @@ class _Tally:
 
         self.files = self.unusable = 0
         self.hours = 0.0
-        self._began = time.monotonic()
+        self._began = self._told = time.monotonic()
+        self._expected = expected
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
         self._line = self._bar.add_task("", total=expected)
@@ -148,6 +151,9 @@ class _Tally:
         if self.hours:
             words += f" {3600 * self.hours / max(1e-3, time.monotonic() - self._began):.0f} x real time"
         self._bar.update(self._line, advance=1, description=words.strip())
+        if self._bar.disable and time.monotonic() - self._told > _TELL_EVERY_S:
+            self._told = time.monotonic()
+            print(f"{self.files} of {self._expected} files {words}".strip(), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import csv
 import json
 import multiprocessing
+import os
 import re
 import shutil
 import subprocess
@@ -139,6 +140,24 @@ def test_pictures_have_boxes_and_an_empty_one_is_a_blank(tmp_path: Path, shared_
     assert 0 < float(owl["bboxWidth"]) <= 1
     assert owl["eventStart"] == owl["eventEnd"]
     assert (blank["observationType"], blank["bboxX"]) == ("blank", "")
+
+
+def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path, recordings: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "wildpost.main", "models", "run", "threat-sounds", str(recordings)]
+    environment = {"WILDPOST_DATA": str(tmp_path / "data"), "PATH": "/usr/bin:/bin", "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert b"5/5" in shown
+    assert b"x real time" in shown
 
 
 def threat(folder: Path) -> Task:
