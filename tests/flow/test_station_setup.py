@@ -1,0 +1,91 @@
+"""From the broker's handover to an acknowledged finding: init, check and run, as a technician types them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Mosquitto, free_port
+from wildpost.broker_folder import BrokerFolder
+
+Started = Callable[[str], Mosquitto]
+
+
+def wildpost(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wildpost.main", *map(str, words)]
+    environment = {name: value for name, value in os.environ.items() if name != "WILDPOST_BROKER_PASSWORD"}
+    environment |= {"WILDPOST_DATA": str(folder / "data")}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> BrokerFolder:
+    folder = BrokerFolder(tmp_path / "broker", port=free_port())
+    folder.make(["127.0.0.1"])
+    return folder
+
+
+def start(broker: BrokerFolder, started: Started) -> None:
+    """Run Mosquitto by what the folder says, beside the fixture's own listener."""
+    text = (broker.path / "mosquitto.conf").read_text()
+    started("\n".join(line for line in text.splitlines() if not line.startswith(("persist", "autosave", "max_queued"))))
+
+
+def states(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return {finding["what"]: finding["state"] for finding in json.loads(ended.stdout)["findings"]}
+
+
+def test_what_was_handed_over_is_all_that_a_station_needs(
+    broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path, shared_data: Path
+) -> None:
+    handed = broker.add("lake-07")
+    start(broker, mosquitto_with)
+    words = ["--name", "lake-07", "--deployment", "lake-07-a", "--latitude", "31.3", "--longitude", "117.2"]
+    made = wildpost(tmp_path, "station", "init", tmp_path / "etc", *words, "--credentials", handed)
+    assert made.returncode == 0, made.stderr
+    settings = tmp_path / "etc" / "station.toml"
+    # The network that looks at pictures is fetched from the Internet; here one that listens does.
+    text = settings.read_text()
+    settings.write_text(text.replace('detectors = ["vision"]\n# visit', 'detectors = ["threat"]\n# visit'))
+    shutil.copy(shared_data / "samples" / "recordings" / "rain.ogg", tmp_path / "etc" / "captures")
+
+    checked = wildpost(tmp_path, "station", "check", settings, "--json")
+    assert checked.returncode == 0, checked.stdout
+    found = states(checked)
+    assert {found[what] for what in ("settings", "sensor camera", "encryption", "credentials", "rights")} == {"works"}
+
+    ran = wildpost(tmp_path, "station", "run", settings, "--once", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout.strip().splitlines()[-1])["events_sent"] == 1
+
+
+def test_a_station_that_was_revoked_is_told_so(broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path) -> None:
+    handed = broker.add("lake-07")
+    words = ["--name", "lake-07", "--deployment", "lake-07-a", "--credentials", handed]
+    assert wildpost(tmp_path, "station", "init", tmp_path / "etc", *words).returncode == 0
+    broker.remove("lake-07")
+    start(broker, mosquitto_with)
+    checked = wildpost(tmp_path, "station", "check", tmp_path / "etc" / "station.toml", "--json")
+    assert checked.returncode == 1
+    found = states(checked)
+    assert (found["encryption"], found["credentials"]) == ("works", "fails")
+
+
+def test_a_station_under_another_s_name_may_connect_and_not_speak(
+    broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path
+) -> None:
+    handed = broker.add("lake-07")
+    start(broker, mosquitto_with)
+    words = ["--name", "lake-07", "--deployment", "lake-07-a", "--credentials", handed]
+    assert wildpost(tmp_path, "station", "init", tmp_path / "etc", *words).returncode == 0
+    settings = tmp_path / "etc" / "station.toml"
+    settings.write_text(settings.read_text().replace('\nname = "lake-07"', '\nname = "ridge-01"', 1))
+    checked = wildpost(tmp_path, "station", "check", settings, "--json")
+    assert checked.returncode == 1
+    found = states(checked)
+    assert (found["credentials"], found["rights"], "delivery" in found) == ("works", "fails", False)
