@@ -54,10 +54,15 @@ class Originals:
         return path, Media(sha256=digest, type=kind, size=len(data), role="original", name=path.name)
 
     def give_up(self, number: int) -> None:
-        """Count captures that are not kept, or not any longer."""
+        """Count captures that are not kept, or not any longer; on a full disk, together with the next ones."""
         self._uncounted += number
-        if self._uncounted:
+        if not self._uncounted:
+            return
+        try:
             self._gave_up(self._uncounted)
+        except OSError as error:  # the counter lies on the same disk: a finding must not be lost for its sake
+            LOG.error("%s; %d originals are given up, and counted later", error, self._uncounted)
+        else:
             self._uncounted = 0
 
     @property

@@ -17,7 +17,7 @@ from contract import Clock, Detection, Event, Health, Model, decode
 from edge.clip import Clip
 from edge.file_time import recording_time
 from edge.originals import Kept, Originals, Recordings, flac
-from edge.outbox import Outbox
+from edge.outbox import Outbox, OutboxFull
 from edge.sources.port import SourceLost
 from edge.station import Sensor, Station, StationOptions
 from edge.triggers import loudness_db
@@ -132,6 +132,23 @@ def test_a_folder_that_cannot_be_written_costs_no_finding(tmp_path: Path) -> Non
     found = Talk().predict([0.0])[0]
     assert Recordings(originals, "found").kept(clip, found, True) is clip
     assert given_up == [1]
+
+
+def test_a_counter_without_room_costs_no_finding_and_is_made_up_for(tmp_path: Path) -> None:
+    counted: list[int] = []
+
+    room = iter([False, False, True])
+
+    def count(number: int) -> None:
+        if not next(room):
+            raise OutboxFull("no room")
+        counted.append(number)
+
+    clip = next(Played([LOUD]).captures(threading.Event(), True))
+    recordings = Recordings(Originals(tmp_path, 100, count), "all")
+    for _ in range(3):
+        assert recordings.kept(clip, [], True) is clip
+    assert counted == [3]
 
 
 def test_what_is_there_is_not_overwritten_when_the_clock_is_set_back(tmp_path: Path) -> None:
