@@ -31,6 +31,14 @@ _TYPES: Mapping[Kind, type[Record]] = {
     "setaside": SetAside,
     "media": MediaContent,
 }
+_MOMENTS: Mapping[Kind, tuple[str, ...]] = {
+    "event": ("captured_at",),
+    "status": ("at",),
+    "health": ("at",),
+    "effort": ("start", "end"),
+    "setaside": ("at",),
+    "media": (),
+}
 _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in _TYPES.items()}
 
 
@@ -98,6 +106,11 @@ def decode(topic: str, payload: bytes) -> Record:
     if len(payload) > LIMIT_BYTES[kind]:
         raise Malformed("size", f"{len(payload)} bytes of {kind}: expected at most {LIMIT_BYTES[kind]}")
     record = _read(kind, payload)
+    for name in _MOMENTS[kind]:
+        if not 1 < (moment := getattr(record, name)).year < 9999:
+            raise Malformed(
+                "shape", f"{name} {moment.isoformat()}: at the end of the calendar other zones have no time"
+            )
     if record.station != parsed.station:
         raise Malformed("station", f"payload speaks for {record.station!r} on the topic of {parsed.station!r}")
     if isinstance(record, MediaContent) and hashlib.sha256(record.data).hexdigest() != record.sha256:

@@ -12,6 +12,16 @@ from review.sentences import reasons
 router = APIRouter()
 
 
+# Before the page: its address would take this one for a capture's id.
+@router.get("/events/{event_id}.json")
+def event_message(read: Read, event_id: str) -> Response:
+    """Give the message as the station sent it, set out for people."""
+    found = read.site.event(event_id)
+    if found is None:
+        raise HTTPException(404, f"no capture {event_id}")
+    return Response(msgspec.json.format(encode(found), indent=2), media_type="application/json")
+
+
 @router.get("/events/{event_id}")
 def event_page(read: Read, event_id: str) -> HTMLResponse:
     """Show one capture."""
@@ -27,12 +37,3 @@ def event_page(read: Read, event_id: str) -> HTMLResponse:
             "reasons": lambda flags: reasons(flags, read.language),
         },
     )
-
-
-@router.get("/events/{event_id}.json")
-def event_message(read: Read, event_id: str) -> Response:
-    """Give the message as the station sent it, set out for people."""
-    found = read.site.event(event_id)
-    if found is None:
-        raise HTTPException(404, f"no capture {event_id}")
-    return Response(msgspec.json.format(encode(found), indent=2), media_type="application/json")

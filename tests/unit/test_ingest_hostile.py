@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -96,6 +97,31 @@ def test_any_text_a_valid_event_may_hold_is_stored(label: str, name: str, number
         (event,) = store.events(EventQuery())
         assert isinstance(event, Event)
         assert event.detections[0].label == fields["detections"][0]["label"]
+
+
+@pytest.mark.parametrize("name", ["event", "status", "health", "effort", "setaside"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "0001-06-01T00:00:00Z", "9999-12-31T23:59:59-23:59"])
+def test_a_time_that_no_time_zone_can_show_is_set_aside_before_pages_and_rules_fall_over_it(
+    name: str, moment: str
+) -> None:
+    kind, record = EXAMPLES[name]
+    fields = msgspec.json.decode(encode(record))
+    fields |= dict.fromkeys(fields.keys() & {"captured_at", "at", "start", "end"}, moment)
+    with intake() as (taking, store, casebook):
+        taken = taking.take([Arrived(topic_of("wildpost", "lake-07", kind), msgspec.json.encode(fields), NOW)])
+        assert (taken.stored, taken.quarantined) == (0, 1)
+        (item,) = casebook.quarantined()
+        assert (item.reason, "end of the calendar" in item.detail) == ("shape", True)
+        assert store.stations() == []
+
+
+@pytest.mark.parametrize("moment", ["0002-01-01T00:00:00+23:59", "1970-01-01T00:00:00Z", "9998-12-31T23:59:59-23:59"])
+def test_a_time_of_a_clock_gone_mad_is_kept_and_listed(moment: str) -> None:
+    fields = msgspec.json.decode(encode(EVENT)) | {"captured_at": moment}
+    with intake() as (taking, store, _):
+        taken = taking.take([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
+        assert taken.stored == 1
+        assert [state.last_event_at for state in store.stations()] == [datetime.fromisoformat(moment)]
 
 
 def test_half_a_surrogate_pair_written_as_an_escape_is_no_crash() -> None:

@@ -1,0 +1,309 @@
+"""What hostile messages do to the server: how many are set aside, whether it falls, and what it grows to.
+
+`python -m bench.hostile [--quick] [--messages N] [--seed N]`. A real Mosquitto, a real `wildpost ingest`; messages that
+hypothesis has made (bench/hostile_messages.py), and every so often an honest capture between them, all at QoS 1.
+"""
+
+import argparse
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import paho.mqtt.client as mqtt
+import psutil
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from bench.hostile_messages import Hostile, hostile_messages
+from bench.report import report
+from contract import encode, new_event_id, topic_of
+from contract.examples import EVENT
+from tests.conftest import Mosquitto, free_port
+
+# Rules that look at everything in a capture, so that nothing hostile is passed over unseen.
+RULES = """
+[incidents.corroboration]
+assumed_clock_error_s = 0.5
+
+[[rules.rule]]
+name = "everything"
+observation_types = ["animal", "human", "vehicle", "unknown", "unclassified"]
+
+[[rules.rule]]
+name = "by-night"
+observation_types = ["animal", "human", "vehicle", "unknown", "unclassified"]
+hours = [{ start = "sunset-00:30", end = "sunrise" }]
+seasons = [{ start = "03-01", end = "08-31" }]
+
+[[rules.station]]
+name = "station-silent"
+state = "silent"
+after_minutes = 60
+
+[[rules.station]]
+name = "station-blind"
+state = "blind"
+after_minutes = 120
+gaps = ["blind", "deaf", "broken", "clock", "disk"]
+"""
+HONEST_EVERY = 10
+A_BATCH = 500
+PATIENCE_S = 120
+COUNTED = ("records_stored", "records_repeated", "media", "messages_quarantined")
+
+
+@dataclass
+class Outcome:
+    """What became of it all.
+
+    Attributes:
+        sent: Hostile messages by what is wrong with them.
+        honest: Ids of the honest captures between them.
+        stored: Ids of all captures that are in the store.
+        received: By the server's own count.
+        kept: What became of the received, by the server's own count.
+        reasons: Of those in quarantine.
+        in_quarantine: Rows there.
+        memory_mb: Of all the server's processes: before the first message, then after every tenth of them.
+        failures: Exit code and log, where it did not run to its end in peace.
+        seconds: From the first message to the last one durable.
+    """
+
+    sent: Counter[str] = field(default_factory=Counter)
+    honest: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
+    received: int = 0
+    kept: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    in_quarantine: int = 0
+    memory_mb: list[float] = field(default_factory=list)
+    failures: str = ""
+    seconds: float = 0.0
+
+    @property
+    def unaccounted(self) -> int:
+        """Messages that were received and are nowhere."""
+        return self.received - sum(self.kept.values())
+
+    @property
+    def missing(self) -> int:
+        """Honest captures that are not in the store."""
+        return len(self.honest - self.stored)
+
+
+class Server:
+    """`wildpost ingest`, running."""
+
+    def __init__(self, folder: Path, broker_port: int) -> None:
+        self.port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = folder / "server.toml"
+        settings.write_text(f"[ingest]\nport = {self.port}\n[broker]\nport = {broker_port}\n{RULES}")
+        command = [sys.executable, "-m", "wildpost.main", "ingest", str(settings), "--data", str(folder)]
+        self._log = folder / "log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        self._wait_until(lambda: self.metrics().get("wildpost_connected") == 1, "the server is at the broker")
+
+    def metrics(self) -> dict[str, float]:
+        """Read its counters, each summed over its labels, and each label's own."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as answer:
+                lines = answer.read().decode().splitlines()
+        except urllib.error.URLError:
+            return {}
+        found: Counter[str] = Counter()
+        for line in lines:
+            if not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                found[name] += float(value)  # type: ignore[assignment]
+                if "{" in name:
+                    found[name.partition("{")[0]] += float(value)  # type: ignore[assignment]
+        return dict(found)
+
+    def memory_mb(self) -> float:
+        """Add up what all its processes hold in memory."""
+        top = psutil.Process(self._process.pid)
+        return float(sum(one.memory_info().rss for one in [top, *top.children(recursive=True)])) / 1e6
+
+    def wait_for_received(self, count: int) -> None:
+        """Wait until so many messages are durable."""
+        self._wait_until(
+            lambda: self.metrics().get("wildpost_messages_received_total", 0) >= count, f"{count} messages are received"
+        )
+
+    def stop(self) -> str:
+        """Let it end in peace; say what went wrong, if anything."""
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(PATIENCE_S)
+        said = self._log.read_text()
+        return f"exit code {code}: {said}" if code or "Traceback" in said or "again" in said else ""
+
+    def kill(self) -> None:
+        """End it, if it still runs."""
+        if self._process.poll() is None:
+            for one in psutil.Process(self._process.pid).children(recursive=True):
+                one.kill()
+            self._process.kill()
+            self._process.wait()
+
+    def _wait_until(self, holds: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"waited for: {what}; the server said: {self._log.read_text()}")
+            time.sleep(0.05)
+
+
+class Sender:
+    """Publishes at QoS 1, so much at a time that neither broker nor we hold everything."""
+
+    def __init__(self, port: int) -> None:
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.max_inflight_messages_set(200)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def send(self, messages: Sequence[Hostile]) -> None:
+        """Publish, and come back when the broker has all of it."""
+        under_way = []
+        for message in messages:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            if message.content_type:
+                properties.ContentType = message.content_type
+            under_way.append(self._client.publish(message.topic, message.payload, qos=1, properties=properties))
+        for info in under_way:
+            info.wait_for_publish(PATIENCE_S)
+            assert info.is_published(), "the broker did not take a message"
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Hostile]:
+    """Put an ordinary capture after every few; its id goes into ``honest``."""
+    for number, message in enumerate(messages, 1):
+        yield message
+        if number % HONEST_EVERY == 0:
+            event = msgspec.structs.replace(EVENT, event_id=new_event_id())
+            honest.add(event.event_id)
+            yield Hostile("", topic_of("wildpost", event.station, "event"), encode(event))
+
+
+def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
+    """Send so many hostile messages to a server in a folder of its own, and see what became of them."""
+    outcome = Outcome()
+    server = Server(folder, broker_port)
+    try:
+        sender = Sender(broker_port)
+        outcome.memory_mb.append(server.memory_mb())
+        began = time.monotonic()
+        batch: list[Hostile] = []
+        sent, tenth = 0, count * (1 + 1 / HONEST_EVERY) / 10
+
+        def send() -> None:
+            nonlocal sent
+            sender.send(batch)
+            sent += len(batch)
+            batch.clear()
+            server.wait_for_received(sent)
+            if len(outcome.memory_mb) < 10 and sent >= tenth * len(outcome.memory_mb):
+                outcome.memory_mb.append(server.memory_mb())
+
+        for message in honest_between(hostile_messages(count, seed), outcome.honest):
+            if message.sort:
+                outcome.sent[message.sort] += 1
+            batch.append(message)
+            if len(batch) >= min(A_BATCH, int(tenth)):
+                send()
+        send()
+        outcome.memory_mb.append(server.memory_mb())
+        outcome.seconds = time.monotonic() - began
+        sender.close()
+        metrics = server.metrics()
+        outcome.received = int(metrics["wildpost_messages_received_total"])
+        outcome.kept = {name: int(metrics.get(f"wildpost_{name}_total", 0)) for name in COUNTED}
+        outcome.reasons = {
+            found[1]: int(value)
+            for name, value in metrics.items()
+            if (found := re.match(r'wildpost_messages_quarantined_total\{.*reason="(\w+)"', name))
+        }
+        outcome.failures = server.stop()
+    finally:
+        server.kill()
+    _look(folder, outcome)
+    return outcome
+
+
+def _look(folder: Path, outcome: Outcome) -> None:
+    from ingest.casebook import Casebook
+    from ingest.store.duckdb import DuckDbStore
+    from ingest.store.port import EventQuery
+
+    casebook = Casebook(f"sqlite:///{folder}/casebook.sqlite")
+    outcome.in_quarantine = casebook.totals().quarantined
+    casebook.close()
+    store = DuckDbStore(folder / "detections.duckdb")
+    outcome.stored = {event.event_id for event in store.events(EventQuery(limit=1_000_000))}
+    store.close()
+
+
+def main() -> None:
+    """Attack, and tell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=20_260_412)
+    arguments = parser.parse_args()
+    count = 3_000 if arguments.quick else arguments.messages
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") or "mosquitto"
+    with tempfile.TemporaryDirectory() as name:
+        broker = Mosquitto(program, Path(name) / "broker", "allow_anonymous true\nautosave_on_changes false\n")
+        try:
+            found = attack(Path(name) / "server", broker.port, count, arguments.seed)
+        finally:
+            broker.kill()
+    rows = [[f"sent: {sort}", f"{number:,}"] for sort, number in sorted(found.sent.items())]
+    rows += [["sent between them: honest captures", f"{len(found.honest):,}"]]
+    rows += [[f"quarantined: {reason}", f"{number:,}"] for reason, number in sorted(found.reasons.items())]
+    rows += [[name.replace("_", " "), f"{number:,}"] for name, number in found.kept.items()]
+    rows += [
+        ["received and nowhere", str(found.unaccounted)],
+        ["honest captures missing", str(found.missing)],
+        ["memory before, MB", f"{found.memory_mb[0]:.0f}"],
+        ["memory after each tenth, MB", " ".join(f"{one:.0f}" for one in found.memory_mb[1:])],
+        ["messages a second, made and sent and durable", f"{found.received / found.seconds:,.0f}"],
+        ["crashes", found.failures or "none"],
+    ]
+    raw = {
+        "messages": sum(found.sent.values()),
+        "seed": arguments.seed,
+        "honest": len(found.honest),
+        "missing": found.missing,
+        "unaccounted": found.unaccounted,
+        "kept": found.kept,
+        "reasons": found.reasons,
+        "in_quarantine": found.in_quarantine,
+        "memory_mb": [round(one) for one in found.memory_mb],
+        "seconds": round(found.seconds, 1),
+    }
+    report("hostile", ["what", ""], rows, {}, raw)
+    sys.exit(1 if found.missing or found.unaccounted or found.failures else 0)
+
+
+if __name__ == "__main__":
+    main()
