@@ -1,15 +1,18 @@
 """The server's intake as one thing to start, watch and stop."""
 
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk
-from ingest.intake import Intake, Taken
+from ingest.intake import Arrived, Intake, Taken
 from ingest.media.port import MediaStore
 from ingest.metrics import IntakeMetrics
 from ingest.receiver import Receiver, ReceiverOptions, Share
 from ingest.rules import Rules
-from ingest.store.port import Store
+from ingest.store.port import Store, StoreUnavailable
 from ingest.verdicts import hand_over_verdicts
 
 
@@ -49,9 +52,11 @@ class Serving:
         self._casebook = casebook
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
+        self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
+        self._between_batches = threading.Lock()
         self._receiver = Receiver(
             options,
-            Intake(store, casebook, media, rules, incidents, self.metrics).take,
+            self._take,
             lambda event: bool(rules.judge(event, event.captured_at)),
             self.metrics,
             share,
@@ -86,6 +91,24 @@ class Serving:
             self.stuck,
             self._receiver.idle_s,
         )
+
+    @contextmanager
+    def still(self, patience_s: float = 60.0) -> Iterator[None]:
+        """Hold the intake between two batches: what one brought is then in all databases, or in none.
+
+        Raises:
+            StoreUnavailable: the batch in hand did not end in time.
+        """
+        if not self._between_batches.acquire(timeout=patience_s):
+            raise StoreUnavailable(f"the intake did not come to the end of a batch in {patience_s:.0f} s")
+        try:
+            yield
+        finally:
+            self._between_batches.release()
+
+    def _take(self, batch: Sequence[Arrived]) -> Taken:
+        with self._between_batches:
+            return self._intake.take(batch)
 
     @property
     def stuck(self) -> str:

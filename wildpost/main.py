@@ -8,7 +8,7 @@ from wildpost.problems import is_mendable, missing_extra
 
 # One module a subcommand: <name>_command.py, with add(commands) that registers its parser and sets `run`;
 # what only some machines have is imported when it runs.
-COMMANDS = ("demo", "serve", "ingest", "station", "trends", "models", "doctor", "alerts", "broker")
+COMMANDS = ("demo", "serve", "ingest", "station", "trends", "models", "doctor", "alerts", "broker", "backup", "restore")
 
 
 def parser() -> argparse.ArgumentParser:

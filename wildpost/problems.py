@@ -16,6 +16,8 @@ MENDABLE = {
     "models.registry.WeightsError",
     "pipelines.trends.BadPeriod",
     "review.options.NotLoopback",
+    "wildpost.backup.CannotBackUp",
+    "wildpost.backup_archive.BadArchive",
     "wildpost.broker_certificates.CertificateError",
     "wildpost.broker_folder.BrokerFolderError",
     "wildpost.demo.DemoFailed",

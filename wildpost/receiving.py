@@ -16,10 +16,12 @@ from ingest.media.folder import FolderMedia
 from ingest.receiver import ReceiverOptions, Share
 from ingest.rules import RulesOptions, load_rules
 from ingest.serving import Serving, ServingState
+from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import Store
 from review.language import load_languages
 from review.options import ReviewOptions
 from wildpost.alerting import Alerting, AlertsOptions, alerting
+from wildpost.backup_door import open_door
 from wildpost.stores import StoreOptions, open_store
 
 
@@ -124,6 +126,8 @@ def receiving(
         serving = Serving(store, casebook, media, rules, settings.broker, told.desk, share)
         stack.callback(serving.stop)
         serving.start()
+        if isinstance(store, DuckDbStore):
+            stack.enter_context(open_door(folder, store, serving.still))
         if watches:
             watch = WatchLoop(told.desk.look, lambda: serving.connected)
             stack.callback(watch.stop)

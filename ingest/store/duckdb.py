@@ -10,6 +10,7 @@ import duckdb
 import msgspec
 
 from contract import Effort, Event, Health, Status
+from ingest.store.duckdb_moment import DuckDbMoment
 from ingest.store.duckdb_tables import SCHEMA, VERSION
 from ingest.store.port import (
     Counted,
@@ -146,6 +147,16 @@ class DuckDbStore:
             )
             for station, status, health, last_us, events in rows
         ]
+
+    def moment(self, path: Path) -> DuckDbMoment:
+        """Hold what is committed now, to be copied to a new file while writing goes on.
+
+        Raises:
+            StoreUnavailable: the database cannot be read, or the file cannot be made.
+        """
+        with self._lock:
+            self._reopen_if_broken()
+            return DuckDbMoment(self._connection.cursor(), path)
 
     def close(self) -> None:
         """See ``Store.close``."""
