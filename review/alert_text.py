@@ -12,7 +12,7 @@ from ingest.alerts.port import Message, NotYet, Picture, Words
 from ingest.incidents.book import Alert
 from ingest.incidents.reading import Incident, IncidentReader
 from ingest.media.port import MediaMissing, MediaStore
-from ingest.store.port import EventQuery, Store
+from ingest.store.port import EventQuery, Store, StoreUnavailable
 from review.incident_words import happening_sentences, headline
 from review.language import Language, load_languages
 
@@ -68,7 +68,7 @@ class AlertWriter:
         try:
             with self.media.open(wanted[0].sha256) as file:
                 data = file.read()
-        except MediaMissing:
+        except (MediaMissing, StoreUnavailable):
             if self.now() - alert.raised_at < _PICTURE_WAIT:
                 raise NotYet(wanted[0].sha256) from None
             return {}

@@ -1,6 +1,6 @@
 """One capture as a person decides on it: what was found, by whom, where, when, why it was flagged, what was decided."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -88,17 +88,21 @@ def cards_of(site: Site, events: Sequence[Event]) -> list[Card]:
     """Put what the casebook knows beside each event."""
     ids = [event.event_id for event in events]
     flags, verdicts = site.casebook.flags_of(ids), site.casebook.verdicts_of(ids)
-    return [_card(site, event, flags.get(event.event_id, []), verdicts.get(event.event_id, [])) for event in events]
+    arrived = {name: {one.sha256 for one in media} for name, media in site.casebook.media_of(ids).items()}
+    return [
+        _card(one, flags.get(one.event_id, []), verdicts.get(one.event_id, []), arrived.get(one.event_id, set()))
+        for one in events
+    ]
 
 
-def _card(site: Site, event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict]) -> Card:
+def _card(event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict], arrived: Set[str]) -> Card:
     said = {verdict.ordinal: verdict for verdict in verdicts}
     models = {model.name: model for model in event.models}
     findings = tuple(
         Finding(detection, said.get(detection.ordinal), place % COLOURS, models[detection.model])
         for place, detection in enumerate(event.detections)
     )
-    here = [media for media in event.media if media.role != "original" and site.media.has(media.sha256)]
+    here = [media for media in event.media if media.role != "original" and media.sha256 in arrived]
     return Card(
         event=event,
         findings=findings,

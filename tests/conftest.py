@@ -12,6 +12,7 @@ import pytest
 
 from tests.influx_server import Influx, programs
 from tests.postgres_server import Postgres, program_folder
+from tests.s3_server import KEY, SECRET, S3Server
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -137,3 +138,13 @@ def casebook_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/casebook.sqlite"
     server: Postgres = request.getfixturevalue("postgres")
     return server.database()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """A server for S3's protocol, and key and secret for it."""
+    monkeypatch.setenv("WILDPOST_S3_KEY", KEY)
+    monkeypatch.setenv("WILDPOST_S3_SECRET", SECRET)
+    server = S3Server()
+    yield server
+    server.stop()

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from wildpost.backup_archive import (
 )
 from wildpost.backup_door import STAGING, AskedCopy
 from wildpost.receiving import ServerSettings
+from wildpost.stores import open_media
 
 _ROOM_BYTES = 64_000_000  # left free beside the copies, for the server that goes on
 
@@ -116,7 +116,7 @@ def make_backup(plan: Plan, to: Path) -> Made:
         archive.add_bytes(ABOUT, msgspec.json.encode(about))
         for name, place in {CASEBOOK: staging / CASEBOOK, DETECTIONS: copied, **files}.items():
             archive.add_file(name, place)
-        totals = _add_media(archive, plan.data / "media", staging / CASEBOOK, rows)
+        totals = _add_media(archive, plan, staging / CASEBOOK, rows)
         archive.finish(totals)
     return Made(path, about, totals, path.stat().st_size)
 
@@ -207,17 +207,19 @@ def _name_for(named: str) -> str:
     return path.as_posix()
 
 
-def _add_media(archive: ArchiveWriter, folder: Path, casebook: Path, rows: dict[str, dict[str, int]]) -> Totals:
+def _add_media(archive: ArchiveWriter, plan: Plan, casebook: Path, rows: dict[str, dict[str, int]]) -> Totals:
     """Add all media, and count those that the casebook names beside those that are there."""
+    media = open_media(plan.settings.media, plan.data)
     kept, missing, damaged, named = 0, 0, [], 0
     wanted = media_names(casebook)
     next_wanted = next(wanted, None)
-    for name in _sorted_names(folder):
+    for name in media.names():
         while next_wanted is not None and next_wanted <= name:
             named += 1
             missing += next_wanted < name
             next_wanted = next(wanted, None)
-        data = (folder / name[:2] / name).read_bytes()
+        with media.open(name) as file:
+            data = file.read()
         if hashlib.sha256(data).hexdigest() != name:
             damaged.append(name)
             continue
@@ -233,12 +235,3 @@ def _add_media(archive: ArchiveWriter, folder: Path, casebook: Path, rows: dict[
         media_damaged=tuple(damaged),
         rows=rows,
     )
-
-
-def _sorted_names(folder: Path) -> Iterator[str]:
-    if not folder.is_dir():
-        return
-    for part in sorted(entry.name for entry in os.scandir(folder) if re.fullmatch(r"[0-9a-f]{2}", entry.name)):
-        yield from sorted(
-            entry.name for entry in os.scandir(folder / part) if re.fullmatch(rf"{part}[0-9a-f]{{62}}", entry.name)
-        )

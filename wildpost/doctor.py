@@ -15,6 +15,7 @@ from models.registry import WeightsError, WeightsMismatch, find_weights, load_re
 
 if TYPE_CHECKING:
     from ingest.casebook_engine import CasebookOptions
+    from ingest.media.s3 import MediaOptions
     from wildpost.stores import StoreOptions
 
 ROOM_BYTES = 2_000_000_000  # less than this and a station's outbox or a server's media soon have no room
@@ -26,6 +27,7 @@ SERVER = (
     "sqlalchemy",
     "alembic",
     "psycopg",
+    "obstore",
     "fastapi",
     "uvicorn",
     "jinja2",
@@ -153,6 +155,7 @@ def _server(path: Path, folder: Path) -> Iterator[Finding]:
         return
     yield _store(settings.store, folder)
     yield _casebook(settings.casebook, folder)
+    yield _media(settings.media, folder)
 
 
 def _store(options: "StoreOptions", folder: Path) -> Finding:
@@ -178,3 +181,16 @@ def _casebook(options: "CasebookOptions", folder: Path) -> Finding:
         return Finding("good", "casebook", f"{options.url} answers; {form_of(options.url_in(folder))}")
     except StoreUnavailable as error:
         return Finding("broken", "casebook", str(error), "docs/how-to/postgresql.md")
+
+
+def _media(options: "MediaOptions", folder: Path) -> Finding:
+    from ingest.store.port import StoreUnavailable
+    from wildpost.stores import open_media
+
+    if not options.url:
+        return Finding("good", "media", f"files in {folder}/media")
+    try:
+        next(open_media(options, folder).names(), None)
+    except (StoreUnavailable, OSError) as error:
+        return Finding("broken", "media", str(error), "docs/how-to/object-store.md")
+    return Finding("good", "media", f"{options.url} answers")

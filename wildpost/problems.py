@@ -58,6 +58,7 @@ EXTRAS = {
         "multipart",
         "apprise",
         "astral",
+        "obstore",
     },
     "station": {
         "cv2",

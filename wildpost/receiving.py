@@ -12,7 +12,8 @@ from ingest.casebook import Casebook
 from ingest.casebook_engine import CasebookOptions
 from ingest.incidents.happening import IncidentOptions
 from ingest.incidents.watch_loop import WatchLoop
-from ingest.media.folder import FolderMedia
+from ingest.media.port import MediaStore
+from ingest.media.s3 import MediaOptions
 from ingest.receiver import ReceiverOptions, Share
 from ingest.rules import RulesOptions, load_rules
 from ingest.serving import Serving, ServingState
@@ -22,7 +23,7 @@ from review.language import load_languages
 from review.options import ReviewOptions
 from wildpost.alerting import Alerting, AlertsOptions, alerting
 from wildpost.backup_door import open_door
-from wildpost.stores import StoreOptions, open_store
+from wildpost.stores import StoreOptions, open_media, open_store
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +60,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     broker: ReceiverOptions = ReceiverOptions()
     store: StoreOptions = StoreOptions()
     casebook: CasebookOptions = CasebookOptions()
+    media: MediaOptions = MediaOptions()
     web: WebOptions = WebOptions()
     ingest: IngestOptions = IngestOptions()
     review: ReviewOptions = ReviewOptions()
@@ -73,7 +75,7 @@ class Receiving:
 
     store: Store
     casebook: Casebook
-    media: FolderMedia
+    media: MediaStore
     serving: Serving
     told: Alerting
 
@@ -108,7 +110,7 @@ def receiving(
         stack.callback(store.close)
         casebook = Casebook(settings.casebook.url_in(folder))
         stack.callback(casebook.close)
-        media = FolderMedia(folder / "media")
+        media = open_media(settings.media, folder)
         told = stack.enter_context(
             alerting(
                 settings.alerts,

@@ -1,4 +1,4 @@
-"""Opens the detection store that the settings name."""
+"""Opens the stores of detections and media that the settings name."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from ingest.media.folder import FolderMedia
+from ingest.media.port import MediaStore
+from ingest.media.s3 import MediaOptions, S3Media
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.influx_link import InfluxOptions
 from ingest.store.port import Store
@@ -36,3 +39,12 @@ def open_store(options: StoreOptions, folder: Path) -> Store:
 
         return InfluxDbStore(options.influxdb, os.environ.get(options.secret_variable, ""))
     return DuckDbStore(folder / "detections.duckdb")
+
+
+def open_media(options: MediaOptions, folder: Path) -> MediaStore:
+    """Open the place for media: a folder in the data folder, or a bucket.
+
+    Raises:
+        OSError: the folder cannot be made, or a bucket is named without a key and secret in the environment.
+    """
+    return S3Media(options) if options.url else FolderMedia(folder / "media")

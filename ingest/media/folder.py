@@ -4,10 +4,13 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ingest.media.port import MediaMissing
+
+_PART = "[0-9a-f]{2}"
 
 
 class FolderMedia:
@@ -48,20 +51,11 @@ class FolderMedia:
         except FileNotFoundError as error:
             raise MediaMissing(f"no media {sha256} in {self._folder}") from error
 
-    def has(self, sha256: str) -> bool:
-        """See ``MediaStore.has``."""
-        return self._place(sha256).is_file()
-
-    def path(self, sha256: str) -> Path:
-        """Name the file of this content.
-
-        Raises:
-            MediaMissing: it is not here.
-        """
-        place = self._place(sha256)
-        if not place.is_file():
-            raise MediaMissing(f"no media {sha256} in {self._folder}")
-        return place
+    def names(self) -> Iterator[str]:
+        """See ``MediaStore.names``."""
+        for part in sorted(entry.name for entry in os.scandir(self._folder) if re.fullmatch(_PART, entry.name)):
+            inside = (entry.name for entry in os.scandir(self._folder / part))
+            yield from sorted(name for name in inside if re.fullmatch(rf"{part}[0-9a-f]{{62}}", name))
 
     def _place(self, sha256: str) -> Path:
         # The hash may come from an address in a browser: nothing else than a hash becomes a path.

@@ -1,5 +1,6 @@
 """What every place for media offers; content is named by its SHA-256, so the same bytes are kept once."""
 
+from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 
@@ -8,14 +9,17 @@ class MediaMissing(LookupError):
 
 
 class MediaStore(Protocol):
-    """Keeps the bytes of thumbnails and clips."""
+    """Keeps the bytes of thumbnails and clips.
+
+    Every method raises ``StoreUnavailable`` where the place is on another machine that did not answer.
+    """
 
     def put(self, data: bytes, sha256: str) -> None:
         """Keep the bytes; returns when they are durable. Putting them again is harmless.
 
         Raises:
             ValueError: the bytes do not have this hash.
-            OSError: there is no room, or the place cannot be reached; nothing half written stays.
+            OSError: there is no room; nothing half written stays.
         """
         ...
 
@@ -27,6 +31,6 @@ class MediaStore(Protocol):
         """
         ...
 
-    def has(self, sha256: str) -> bool:
-        """Tell whether the content is here."""
+    def names(self) -> Iterator[str]:
+        """List the hashes of all content that is here, sorted."""
         ...

@@ -138,7 +138,8 @@ def test_media_without_room_is_not_acknowledged_either(
     intake.kill()
     intake = start_intake(options)
     intake.wait_for(lambda said: said["totals"]["media"] == 1, "the thumbnail is kept")
-    assert FolderMedia(folder).path(MEDIA_CONTENT.sha256).read_bytes() == MEDIA_CONTENT.data
+    with FolderMedia(folder).open(MEDIA_CONTENT.sha256) as file:
+        assert file.read() == MEDIA_CONTENT.data
 
 
 def test_media_may_come_before_its_event_and_twice(

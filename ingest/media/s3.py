@@ -1,0 +1,127 @@
+"""Media in an S3-compatible object store: ``prefix/ab/abcdef...``, where several servers find them."""
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ingest.media.port import MediaMissing
+from ingest.store.port import StoreUnavailable
+
+
+class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where thumbnails and clips are kept.
+
+    Attributes:
+        url: ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; empty: a folder in the data folder.
+        endpoint: Of a store that is not Amazon's, such as ``https://minio.example:9000``; empty: Amazon's.
+        region: As the store has it; many that are not Amazon's take any.
+        key_variable: Name of the environment variable with the access key's id.
+        secret_variable: Name of the one with its secret; neither ever stands in settings.
+        timeout_s: How long one request may take.
+    """
+
+    url: str = ""
+    endpoint: str = ""
+    region: str = "us-east-1"
+    key_variable: str = "WILDPOST_S3_KEY"
+    secret_variable: str = "WILDPOST_S3_SECRET"  # noqa: S105, its name
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if self.url and (parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query):
+            raise ValueError(f"media url {parts.scheme}://...: expected s3://BUCKET/PREFIX, without a key or a secret")
+        if self.endpoint and not re.fullmatch(r"https?://[^@/\s]+/?", self.endpoint):
+            raise ValueError("media endpoint: expected such as https://minio.example:9000, without a key or a secret")
+
+
+class S3Media:
+    """A bucket of objects named by the hash of their content. See ``MediaStore`` for the contract."""
+
+    def __init__(self, options: MediaOptions) -> None:
+        """Use the bucket; nothing is asked of it yet.
+
+        Raises:
+            OSError: the environment does not hold key and secret.
+        """
+        from obstore.store import S3Store
+
+        key, secret = (os.environ.get(name, "") for name in (options.key_variable, options.secret_variable))
+        if not key or not secret:
+            raise OSError(f"{options.url}: {options.key_variable} and {options.secret_variable} are not both set")
+        parts = urlsplit(options.url)
+        self._name = options.url
+        timeout = timedelta(seconds=options.timeout_s)
+        self._store = S3Store(
+            parts.netloc,
+            prefix=parts.path.strip("/") or None,
+            endpoint=options.endpoint.rstrip("/") or None,
+            region=options.region,
+            access_key_id=key,
+            secret_access_key=secret,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": options.endpoint.startswith("http:"), "timeout": timeout},
+            # A short hiccup is bridged here; what lasts is retried by whoever asked, with growing pauses.
+            retry_config={"max_retries": 2, "retry_timeout": timeout},
+        )
+
+    def put(self, data: bytes, sha256: str) -> None:
+        """See ``MediaStore.put``."""
+        import obstore
+
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise ValueError(f"content has sha256 {found}, expected {sha256}")
+        try:
+            # The store checks what arrived, and shows it only when it is whole.
+            obstore.put(self._store, self._place(sha256), data)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise self._away(f"media of {len(data)} bytes", error) from error
+
+    def open(self, sha256: str) -> BinaryIO:
+        """See ``MediaStore.open``."""
+        import obstore
+
+        place = self._place(sha256)
+        try:
+            return io.BytesIO(obstore.get(self._store, place).bytes())
+        except FileNotFoundError as error:
+            raise self._missing(sha256, error) from error
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise self._away(sha256, error) from error
+
+    def names(self) -> Iterator[str]:
+        """See ``MediaStore.names``: S3 lists in this order."""
+        import obstore
+
+        try:
+            for batch in obstore.list(self._store):
+                for one in batch:
+                    name = one["path"].rpartition("/")[2]
+                    if re.fullmatch(r"[0-9a-f]{64}", name):
+                        yield name
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise self._away("the list of media", error) from error
+
+    def _missing(self, sha256: str, error: FileNotFoundError) -> Exception:
+        if "NoSuchBucket" in str(error):
+            return self._away(sha256, error)
+        return MediaMissing(f"no media {sha256} in {self._name}")
+
+    def _away(self, what: str, error: Exception) -> StoreUnavailable:
+        code = re.search(r"<Code>(\w+)</Code>", str(error))
+        said = code[1] if code else str(error).partition("\n")[0][:300]
+        return StoreUnavailable(f"media in {self._name}: {what}: {said}")
+
+    def _place(self, sha256: str) -> str:
+        # The hash may come from an address in a browser: nothing else than a hash becomes a name.
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            raise MediaMissing(f"{sha256[:100]!r} is not a SHA-256 in lower case hexadecimal")
+        return f"{sha256[:2]}/{sha256}"
