@@ -24,7 +24,7 @@ MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
 )
 # At which each label was measured; models/weights/threat-sounds.md says what they cost.
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
-    {"gunshot": 0.99, "chainsaw": 0.7, "engine": 0.8, "dog": 0.8, "voice": 0.9}
+    {"gunshot": 0.95, "chainsaw": 0.7, "engine": 0.7, "dog": 0.7, "voice": 0.9}
 )
 _MODEL = "threat-sounds"
 _STEP_S = 1.0  # half a window: a shot at the edge of one lies in the middle of the next

@@ -1,4 +1,4 @@
-"""Makes wind, hiss, hum, drops and knocks by computation: what a shot must not be taken for."""
+"""Makes wind, hiss, hum, drops, insects and knocks by computation: what a shot must not be taken for."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ _LOUDNESS = 0.05
 
 
 def made_noises(count: int, seed: int) -> list[Clip]:
-    """Make backgrounds: noise of every colour, gusts of wind, hum of the mains, drops; 6 s each."""
+    """Make backgrounds: noise of every colour, gusts of wind, hum of the mains, drops, insects; 6 s each."""
     random = np.random.default_rng(seed)
     return [Clip(_noise(random), None, f"made:noise-{seed}-{at}", "made", (), True) for at in range(count)]
 
@@ -26,7 +26,7 @@ def made_knocks(count: int, seed: int) -> list[Clip]:
 
 
 def _noise(random: np.random.Generator) -> NDArray[np.float32]:
-    kind = random.choice(("coloured", "gusts", "hum", "drops"), p=(0.4, 0.3, 0.1, 0.2))
+    kind = random.choice(("coloured", "gusts", "hum", "drops", "choir"), p=(0.25, 0.2, 0.1, 0.15, 0.3))
     if kind == "gusts":
         swell = np.exp(random.normal(0, 1.0, 25))
         bent = np.interp(np.arange(_LENGTH), np.linspace(0, _LENGTH, swell.size), swell)
@@ -40,7 +40,23 @@ def _noise(random: np.random.Generator) -> NDArray[np.float32]:
             )
     if kind == "drops":
         noise = 0.1 * noise + _bursts(_LENGTH, int(random.integers(5, 200)), random)
+    if kind == "choir":
+        noise = noise * 10 ** random.uniform(-1.5, 0)
+        for _ in range(int(random.integers(1, 5))):
+            noise = noise + random.uniform(0.2, 1) * _insects(random)
     return _even(noise)
+
+
+def _insects(random: np.random.Generator) -> NDArray[np.float64]:
+    """Noise in a narrow band between 1.3 and 7.5 kHz, steady or in pulses, as cicadas and crickets make it."""
+    middle_hz, width_hz = random.uniform(1300, 7500), random.uniform(30, 500)
+    pitches = np.fft.rfftfreq(_LENGTH, 1 / RATE_HZ)
+    band = np.exp(-(((pitches - middle_hz) / width_hz) ** 2))
+    song = np.fft.irfft(np.fft.rfft(random.standard_normal(_LENGTH)) * band, _LENGTH)
+    if random.random() < 0.6:
+        pulses = np.sin(2 * np.pi * 10 ** random.uniform(-0.3, 1.8) * np.arange(_LENGTH) / RATE_HZ)
+        song = song * np.clip(pulses + random.uniform(-0.5, 1), 0, None)
+    return np.asarray(song / np.sqrt(np.mean(song**2)) * _LOUDNESS, np.float64)
 
 
 def _coloured(slope: float, random: np.random.Generator) -> NDArray[np.float64]:

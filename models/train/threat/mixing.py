@@ -41,7 +41,7 @@ class Field:
     """How a sound reaches the station.
 
     Attributes:
-        signal_to_noise_db: Of the sound over its background, lowest and highest.
+        signal_to_noise_db: Of the sound over its background at the sound's own pitches, lowest and highest.
         far: Share of sounds that come from afar: high pitches lost.
         echoing: Share of sounds with an echo.
         two: Share of mixtures with a second sound.
@@ -138,28 +138,48 @@ def _window(clip: Clip, random: np.random.Generator) -> Samples:
 def _travelled(sound: Samples, random: np.random.Generator, field: Field) -> Samples:
     """Let a sound come from afar and echo.
 
-    Air and leaves take the high pitches: a second-order fall above a corner between 600 Hz and 7 kHz. The echo is noise
-    that dies away over 0.2 to 1.5 s, as in a valley. Both are simple models, not measured forests.
+    Air and leaves take the high pitches: a fall of second or fourth order above a corner between 250 Hz and 7 kHz. The
+    echo is noise that dies away over 0.2 to 3 s, at most one and a half times as strong as what comes straight: from
+    afar, trunks send more than the muzzle does. A recorder's filter takes what is below 60 to 300 Hz. All are simple
+    models, not measured forests.
     """
+    pitches = np.fft.rfftfreq(2 * _LENGTH, 1 / RATE_HZ)
     spectrum = np.fft.rfft(sound, 2 * _LENGTH)
     if random.random() < field.far:
-        corner_hz = 600 * (7000 / 600) ** random.random()
-        spectrum = spectrum / (1 + (np.fft.rfftfreq(2 * _LENGTH, 1 / RATE_HZ) / corner_hz) ** 2)
+        corner_hz = 250 * (7000 / 250) ** random.random()
+        spectrum = spectrum / (1 + (pitches / corner_hz) ** random.choice((2, 4)))
+        if random.random() < 0.5:
+            low_hz = random.uniform(60, 300)
+            spectrum = spectrum * pitches**2 / (pitches**2 + low_hz**2)
     if random.random() < field.echoing:
         at_s = np.arange(_LENGTH) / RATE_HZ
-        tail = random.normal(0, 1, _LENGTH) * 10 ** (-3 * at_s / random.uniform(0.2, 1.5))
-        tail *= random.uniform(0.1, 0.7) / np.sqrt(np.sum(tail**2))
+        tail = random.normal(0, 1, _LENGTH) * 10 ** (-3 * at_s / random.uniform(0.2, 3.0))
+        tail *= random.uniform(0.1, 1.5) / np.sqrt(np.sum(tail**2))
         tail[0] += 1
         spectrum = spectrum * np.fft.rfft(tail, 2 * _LENGTH)
     return np.asarray(np.fft.irfft(spectrum)[:_LENGTH], np.float32)
 
 
 def _gain(sound: Samples, background: Samples, signal_to_noise_db: float) -> float:
-    """Tell by what to multiply a sound so that its loudest quarter second stands so far above the background."""
+    """Tell by what to multiply a sound so that its loudest quarter second stands so far above the background.
+
+    Both are measured in the bands of 100 Hz where the sound is, each weighted by the power of the sound there: a dull
+    shot is not lost under a choir of insects two octaves above it.
+    """
     quarter = RATE_HZ // 4
     energy = np.concatenate(([0.0], np.cumsum(sound.astype(np.float64) ** 2)))
-    power = float((energy[quarter:] - energy[:-quarter]).max()) / quarter
-    noise = float(np.mean(background**2))
-    if power <= 0 or noise <= 0:
+    start = int((energy[quarter:] - energy[:-quarter]).argmax())
+    power = _by_bands(sound[start : start + quarter])
+    quarters = background[: background.size // quarter * quarter].reshape(-1, quarter)
+    noise = np.mean([_by_bands(one) for one in quarters], axis=0)
+    noise = np.maximum(noise, 0.01 * noise.mean())  # no forest is silent in any band
+    heard, covered = float(np.sum(power * power)), float(np.sum(power * noise))
+    if heard <= 0 or covered <= 0:
         return 1.0
-    return float(np.sqrt(noise / power) * 10 ** (signal_to_noise_db / 20))
+    return float(np.sqrt(covered / heard) * 10 ** (signal_to_noise_db / 20))
+
+
+def _by_bands(quarter: Samples) -> NDArray[np.float64]:
+    """Power in bands of 100 Hz, of a quarter second: its spectrum has a line each 4 Hz."""
+    lines = np.abs(np.fft.rfft(quarter))[:-1] ** 2
+    return np.asarray(lines.reshape(-1, 25).sum(axis=1), np.float64)
