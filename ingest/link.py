@@ -1,5 +1,6 @@
 """How the intake reaches the broker: the options, and a client that is set up by them."""
 
+import os
 import ssl
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,8 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         prefix: First levels of every topic.
         client_id: Fixed, for the broker keeps messages under it while this server is away.
         username: Empty: none.
-        password_file: A file that holds the password and nothing else; empty: none.
+        password_file: A file that holds the password and nothing else; empty: the environment variable is asked.
+        password_variable: Name of the environment variable that holds it.
         protocol: MQTT "5", or "3.1.1" for brokers that speak no other.
         tls: Whether to encrypt and to check the broker's certificate.
         ca_file: The authority that signed the certificate; empty: those the system trusts.
@@ -41,6 +43,7 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     client_id: str = "wildpost-server"
     username: str = ""
     password_file: str = ""
+    password_variable: str = "WILDPOST_BROKER_PASSWORD"  # noqa: S105, its name
     protocol: Literal["5", "3.1.1"] = "5"
     tls: bool = False
     ca_file: str = ""
@@ -72,11 +75,16 @@ def make_client(options: ReceiverOptions, client_id: str, keep_session: bool = T
         manual_ack=keep_session,
     )
     if options.username:
-        password = Path(options.password_file).read_text().strip() if options.password_file else None
-        client.username_pw_set(options.username, password)
+        client.username_pw_set(options.username, _password(options))
     secure(client, options)
     client.reconnect_delay_set(1, 30)
     return client
+
+
+def _password(options: ReceiverOptions) -> str | None:
+    if options.password_file:
+        return Path(options.password_file).read_text().strip()
+    return os.environ.get(options.password_variable)
 
 
 def secure(client: mqtt.Client, options: ReceiverOptions) -> None:

@@ -197,7 +197,7 @@ class Receiver:
     def _on_connect(self, client: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: Any, _: object) -> None:
         where = f"broker {self._options.host}:{self._options.port}"
         if reason.is_failure:  # a refused password also calls on_connect
-            self._problem = f"{where} refuses us: {reason}. Check username {self._options.username!r} and password_file"
+            self._problem = f"{where} refuses us: {reason}. Check username {self._options.username!r} and its password"
             self._answered.set()
             return
         with self._lock:

@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     common.add_argument("folder", type=Path, help="the broker's folder, such as /etc/mosquitto/wildpost")
     changing = argparse.ArgumentParser(add_help=False)
     changing.add_argument("--reload", type=int, metavar="PID", help="tell this running mosquitto to read them again")
-    changing.add_argument("--owner", help="user the files belong to, such as mosquitto (needs root)")
+    changing.add_argument("--owner", help="user the files belong to, by name or number, such as mosquitto (needs root)")
 
     init = _action(actions, "init", "write a new broker's configuration, keys and the server's users", common, changing)
     init.add_argument("--host", action="append", required=True, help="by which stations reach it; may be repeated")
@@ -133,8 +133,9 @@ def _when(arguments: argparse.Namespace) -> str:
 
 def _settle(arguments: argparse.Namespace) -> None:
     if arguments.owner:
+        owner = int(arguments.owner) if arguments.owner.isdigit() else arguments.owner  # a container has no names
         for path in [arguments.folder, *arguments.folder.rglob("*")]:
             if path.name not in ("ca.key",) and "handover" not in path.parts:
-                shutil.chown(path, arguments.owner, arguments.owner)
+                shutil.chown(path, owner, owner)
     if arguments.reload:
         os.kill(arguments.reload, signal.SIGHUP)

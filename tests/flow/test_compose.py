@@ -1,0 +1,236 @@
+"""The containers: the compose file is one that Docker takes and names what there is; the image's steps give a server.
+
+No Docker runs here: the Dockerfile's own steps are run in a folder instead, and what they install is started and asked.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ingest.casebook_engine import CasebookOptions
+from tests.conftest import REPOSITORY, free_port, missing
+from tests.flow.test_extras import uv
+from wildpost.broker_folder import INGEST, BrokerFolder
+from wildpost.data_folder import VARIABLE
+from wildpost.main import parser
+from wildpost.receiving import IngestOptions, ServerSettings, WebOptions
+from wildpost.settings import load_settings
+from wildpost.stores import StoreOptions
+
+COMPOSE = REPOSITORY / "configs" / "compose.yaml"
+SETTINGS = REPOSITORY / "configs" / "compose" / "server.toml"
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+FILE: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = FILE["services"]
+OURS = ("server", "ingest")
+KNOWN_VARIABLES = {
+    VARIABLE,
+    StoreOptions().secret_variable,
+    CasebookOptions().secret_variable,
+    "WILDPOST_INFLUXDB_URL",  # in configs/grafana
+}
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert found, f"{name} is not installed: uv sync"
+    return found
+
+
+def test_the_compose_file_is_as_the_specification_has_it() -> None:
+    command = [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_hadolint_has_no_complaint_about_the_dockerfile() -> None:
+    checked = subprocess.run(
+        [tool("hadolint"), str(REPOSITORY / "Dockerfile")], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_it_names_only_what_there_is() -> None:
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.M))
+    assert {one["build"]["target"] for one in SERVICES.values() if "build" in one} <= stages
+    sources = [volume.split(":")[0] for one in SERVICES.values() for volume in one.get("volumes", [])]
+    assert {source for source in sources if source[0] not in "./"} == set(FILE["volumes"])
+    for source in sources:
+        assert not source.startswith(".") or (COMPOSE.parent / source).is_dir(), source
+    assert {secret for one in SERVICES.values() for secret in one.get("secrets", [])} == set(FILE["secrets"])
+    for one in SERVICES.values():
+        assert set(one.get("depends_on", {})) <= set(SERVICES)
+    named = set(re.findall(r"WILDPOST_[A-Z_]+", COMPOSE.read_text() + DOCKERFILE + SETTINGS.read_text()))
+    assert named <= KNOWN_VARIABLES
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_a_service_is_started_again_watched_and_has_no_password_of_its_own(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged")
+    assert service.get("read_only", name in ("influxdb", "postgres"))
+    assert "build" in service or re.search(r":\d", service["image"]), "an image needs its version"
+    for variable, value in service.get("environment", {}).items():
+        secret = re.search("PASSWORD|TOKEN|SECRET", variable)
+        assert not secret or (variable.endswith("_FILE") and value.startswith("/run/secrets/")), variable
+    for port in service.get("ports", []):
+        assert port == "8883:8883" or port.startswith("127.0.0.1:"), "only the broker is open to other machines"
+
+
+def test_our_services_start_commands_that_wildpost_has_and_ask_the_ports_it_answers_on() -> None:
+    for name, port in zip(OURS, (WebOptions().port, IngestOptions().port), strict=True):
+        assert callable(parser().parse_args(SERVICES[name]["command"]).run)
+        assert SERVICES[name]["network_mode"] == "host"
+        assert f"//127.0.0.1:{port}/healthz" in SERVICES[name]["healthcheck"]["test"][-1]
+    assert not re.search(r"^USER (root|0)\b", DOCKERFILE, re.M)
+    assert len(re.findall(r"^USER \d+:\d+$", DOCKERFILE, re.M)) == 2
+
+
+def test_the_broker_finds_what_broker_init_wrote(tmp_path: Path) -> None:
+    BrokerFolder(tmp_path / "broker").make(["localhost"])
+    written = (tmp_path / "broker" / "mosquitto.conf").read_text()
+    listens, keeps = (
+        re.search(r"^listener (\d+)$", written, re.M),
+        re.search(r"^persistence_location (\S+)/$", written, re.M),
+    )
+    assert listens and keeps
+    broker = SERVICES["broker"]
+    assert broker["ports"] == [f"{listens[1]}:{listens[1]}"]
+    assert f"broker:{keeps[1]}" in broker["volumes"]
+    assert keeps[1] in DOCKERFILE
+    started = re.search(r'^CMD \["mosquitto", "-c", "(/\S+)/mosquitto.conf"\]$', DOCKERFILE, re.M)
+    assert started
+    assert f"{started[1]}:{started[1]}:ro" in broker["volumes"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the image's build stage installs, by its own commands, from what .dockerignore lets in."""
+    folder = tmp_path_factory.mktemp("image")
+    source = folder / "source"
+    source.mkdir()
+    ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    entries = [line[1:] for line in ignored if line.startswith("!")]
+    assert "*" in ignored
+    assert entries
+    copied, everything, *more = re.findall(r"^COPY (.+) \./?$", DOCKERFILE, re.M)
+    steps = re.findall(r"^RUN (uv sync .+)$", DOCKERFILE, re.M)
+    assert (everything, more, len(steps)) == (".", [], 2)
+    for step, given in zip(steps, (copied.split(), entries), strict=True):
+        for name in given:
+            if (REPOSITORY / name).is_dir():
+                shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(REPOSITORY / name, source / name)
+        words = [
+            word for word in step.split()[1:] if word != "--no-cache"
+        ]  # the image wants none, a test is glad of it
+        built = subprocess.run(
+            [uv(), *words, "--python", sys.executable],
+            cwd=source,
+            env={name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+            | {"UV_PROJECT_ENVIRONMENT": str(folder / "opt")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert built.returncode == 0, built.stderr
+    shutil.rmtree(source)  # the second stage has the installed part alone
+    return folder / "opt" / "bin"
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A broker as `wildpost broker init` sets it up, running; its folder and port."""
+    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        missing("mosquitto is not installed (Debian: apt-get install mosquitto)")
+    assert program is not None
+    port, folder = free_port(), tmp_path / "broker"
+    BrokerFolder(folder, port=port).make(["localhost"])
+    configuration = folder / "mosquitto.conf"
+    text = configuration.read_text().replace("/var/lib/mosquitto/", f"{tmp_path}/")
+    configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
+    process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield folder, port
+    process.terminate()
+    process.wait(10)
+
+
+def settings_for(tmp_path: Path, folder: Path, port: int) -> Path:
+    """The settings as they are shipped, but for where things lie."""
+    handed = folder / "handover" / INGEST
+    text = SETTINGS.read_text().replace("port = 8883", f"port = {port}")
+    text = text.replace("/etc/wildpost/ca.crt", str(handed / "ca.crt"))
+    settings = tmp_path / "server.toml"
+    settings.write_text(f"{text}\n[web]\nport = {free_port()}\n")
+    return settings
+
+
+def test_what_the_image_installs_serves_through_the_secured_broker_and_its_healthcheck_sees_it(
+    installed: Path, secured: tuple[Path, int], tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path, *secured)
+    web = load_settings(settings, ServerSettings).web.port
+    data = tmp_path / "data"
+    # docs/how-to/containers.md has it copied to server.env, which the compose file hands on.
+    name, _, password = (secured[0] / "handover" / INGEST / "wildpost.env").read_text().strip().partition("=")
+    environment = {
+        name: password,
+        "PATH": f"{installed}:/usr/bin:/bin",
+        "WILDPOST_DATA": str(data),
+        "HOME": str(tmp_path),
+    }
+    looked = subprocess.run(
+        [str(installed / "wildpost"), "doctor", "--server", str(settings)],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert looked.returncode == 0, looked.stdout + looked.stderr
+    with (tmp_path / "log").open("w") as log:
+        serve, given, *words = SERVICES["server"]["command"]
+        assert given == "/etc/wildpost/server.toml"
+        process = subprocess.Popen(
+            [str(installed / "wildpost"), serve, str(settings), *words],
+            env=environment, cwd=tmp_path, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        _, program, *asks = SERVICES["server"]["healthcheck"]["test"]
+        ask = [str(installed / program), *(one.replace("8420", str(web)) for one in asks)]
+        deadline = time.monotonic() + 90
+        while (answer := subprocess.run(ask, capture_output=True, check=False)).returncode and process.poll() is None:
+            assert time.monotonic() < deadline, answer.stderr
+            time.sleep(0.2)
+        while not _connected(web):
+            assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        process.terminate()
+        assert process.wait(60) == 0
+        assert subprocess.run(ask, capture_output=True, check=False).returncode != 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _connected(port: int) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return "wildpost_connected 1.0" in answer.read().decode()
