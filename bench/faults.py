@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,13 +23,13 @@ from typing import Any
 import msgspec
 
 from bench.breaking import Process, Proxy, counted, fill, mosquitto_program, small_disk, wait_connected
+from bench.judging import judged, of_duckdb, of_influx
 from bench.report import report
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from edge.clip import FileMark
 from edge.outbox import Outbox, Outgoing
 from edge.publisher import BrokerOptions, Publisher
-from ingest.store.influx_link import InfluxLink, InfluxOptions
 from tests.conftest import Mosquitto, free_port
 from tests.influx_server import Influx, programs
 
@@ -226,47 +226,6 @@ def _settled(field_: Field, count: int) -> dict[str, int]:
     if field_.influx:
         return judged(*of_influx(field_.influx.url, field_.database), ids, count)
     return judged(*of_duckdb(field_.data / "detections.duckdb"), ids, count)
-
-
-def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
-    """List the events and the detections that a DuckDB store holds."""
-    import duckdb
-
-    with duckdb.connect(str(path), read_only=True) as store:
-        events = [str(row[0]) for row in store.execute("SELECT event_id FROM event").fetchall()]
-        found = store.execute("SELECT event_id, ordinal FROM detection").fetchall()
-    return events, [(str(event), int(ordinal)) for event, ordinal in found]
-
-
-def of_influx(url: str, database: str) -> tuple[list[str], list[tuple[str, int]]]:
-    """List the events and the detections that an InfluxDB holds, past the store."""
-    link = InfluxLink(InfluxOptions(url=url, database=database, timeout_s=300), "")
-    try:
-        events = [row["event_id"] for row in link.rows("SELECT event_id FROM event")]
-        found = [(row["event_id"], int(row["ordinal"])) for row in link.rows("SELECT event_id, ordinal FROM detection")]
-    finally:
-        link.close()
-    return events, found
-
-
-def judged(events: list[str], detections: Iterable[tuple[str, int]], ids: set[str], count: int) -> dict[str, int]:
-    """Compare what is stored with what the station kept.
-
-    Args:
-        events: Ids of the stored events, as often as they are stored.
-        detections: Event and ordinal of the stored detections, as often as they are stored.
-        ids: Ids that the station made: ``count`` of them it kept, the others went with a process that was killed.
-        count: How many captures the station kept, of two detections each.
-    """
-    found = list(detections)
-    once = set(events)
-    return {
-        "lost": count - len(once & ids),
-        "doubled": len(events) - len(once),
-        "foreign": len(once - ids),
-        "detections_lost": 2 * count - len({one for one in found if one[0] in ids}),
-        "detections_doubled": len(found) - len(set(found)),
-    }
 
 
 @contextlib.contextmanager

@@ -206,6 +206,8 @@ def measured(kind: str, stations: int, seconds: float, every_s: float) -> dict[s
             looking.join()
             hearing.disconnect()
             hearing.loop_stop()
+        if not clock.complete:
+            print((folder / "log").read_text()[-8000:], file=sys.stderr)
         return clock.latencies()
 
 

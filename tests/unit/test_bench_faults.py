@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.breaking import Process, Proxy, counted
-from bench.faults import captured, judged, outgoing
+from bench.faults import captured, outgoing
+from bench.judging import judged
 from contract import decode
 from tests.conftest import free_port
 
