@@ -1,0 +1,136 @@
+"""Node-RED as a peer: MQTT in, a function that makes one point of each detection, InfluxDB out."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from bench.breaking import Process
+from tests.conftest import free_port
+from tests.influx_server import Influx
+
+PACKAGES = ("node-red@3.1.15", "node-red-contrib-influxdb@0.7.0")
+CLIENT = "node-red"
+QUIET_S = 15.0
+Node = dict[str, object]
+# A burst shares its time; without places of their own points would overwrite each other.
+POINTS = """
+const event = JSON.parse(msg.payload.toString());
+const made = (context.get('made') || 0) + 1;
+context.set('made', made);
+const at = BigInt(Date.parse(event.captured_at)) * 1000000n + BigInt(made);
+msg.payload = event.detections.map(found => ({
+    measurement: 'detection',
+    timestamp: at.toString(),
+    tags: { station: event.station, sensor: event.sensor, ordinal: String(found.ordinal), label: found.label },
+    fields: { event_id: event.event_id, confidence: found.confidence },
+}));
+return msg;
+"""
+
+
+def install(folder: Path) -> str:
+    """Install it into a folder by npm; gives why it cannot be, "" where it is."""
+    try:
+        done = subprocess.run(
+            ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+    except FileNotFoundError:
+        return "npm is not installed"
+    return "" if done.returncode == 0 else f"npm install ended with {done.returncode}: {done.stderr[-300:]}"
+
+
+def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
+    """Write down the nodes and their wires."""
+    broker: Node = {
+        "id": "broker",
+        "type": "mqtt-broker",
+        "broker": "127.0.0.1",
+        "port": str(broker_port),
+        "clientid": CLIENT,
+        "autoConnect": True,
+        "protocolVersion": "4",
+        "keepalive": "60",
+        "cleansession": False,
+    }
+    database_: Node = {
+        "id": "influx",
+        "type": "influxdb",
+        "hostname": "127.0.0.1",
+        "port": str(influx_port),
+        "protocol": "http",
+        "database": database,
+        "name": database,
+        "influxdbVersion": "1.x",
+        "usetls": False,
+    }
+    tab: Node = {"id": "flow", "type": "tab", "label": "wildpost"}
+    taken: Node = {
+        "id": "in",
+        "type": "mqtt in",
+        "z": "flow",
+        "topic": "wildpost/#",
+        "qos": "1",
+        "datatype": "buffer",
+        "broker": "broker",
+        "inputs": 0,
+        "wires": [["points"]],
+    }
+    points: Node = {"id": "points", "type": "function", "z": "flow", "func": POINTS, "outputs": 1, "wires": [["out"]]}
+    out: Node = {
+        "id": "out",
+        "type": "influxdb batch",
+        "z": "flow",
+        "influxdb": "influx",
+        "precision": "",
+        "retentionPolicy": "",
+        "wires": [],
+    }
+    return [tab, broker, database_, taken, points, out]
+
+
+def stored(influx: Influx, database: str) -> int:
+    """Count the points that are in InfluxDB."""
+    answer = json.loads(influx.ask('SELECT count("confidence") FROM "detection"', database))
+    series = answer["results"][0].get("series")
+    return int(series[0]["values"][0][1]) if series else 0
+
+
+def take(packages: Path, folder: Path, broker_port: int, influx: Influx, count: int) -> tuple[float, int]:
+    """Let it take what waits in its session.
+
+    Returns:
+        Points a second between the first and the last seen, and how many there were in the end.
+    """
+    folder.mkdir()
+    database = influx.new_database()
+    influx.ask(f'CREATE DATABASE "{database}"')
+    flows = flow(broker_port, int(influx.direct_url.rsplit(":", 1)[1]), database)
+    (folder / "flows.json").write_text(json.dumps(flows))
+    port = free_port()
+    (folder / "settings.js").write_text(
+        f"module.exports = {{ uiPort: {port}, uiHost: '127.0.0.1', flowFile: 'flows.json', "
+        f"nodesDir: {json.dumps(str(packages / 'node_modules' / 'node-red-contrib-influxdb'))}, "
+        "telemetry: { enabled: false }, logging: { console: { level: 'info' } } };\n"
+    )
+    program = packages / "node_modules" / "node-red" / "red.js"
+    command = ["node", str(program), "--userDir", str(folder), "--settings", str(folder / "settings.js")]
+    running = Process(command, folder / "log")
+    try:
+        first, first_at, last, last_at = 0, 0.0, 0, time.perf_counter() + 60
+        while last < count and time.perf_counter() < last_at + QUIET_S:
+            assert running.ended is None, (folder / "log").read_text()
+            now = stored(influx, database)
+            if now > last:
+                last, last_at = now, time.perf_counter()
+                if not first:
+                    first, first_at = last, last_at
+            time.sleep(0.1)
+        assert first, f"Node-RED stored nothing: {(folder / 'log').read_text()[-2000:]}"
+        return (last - first) / max(last_at - first_at, 0.1), last
+    finally:
+        running.kill()
