@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from contract import Event
-from ingest.store.influx_points import Value, box_and_span, line
+from ingest.store.influx_points import box_and_span
+from ingest.store.line_protocol import Value, line
 
 JUDGED = 1.0  # a person's word passes every threshold
 

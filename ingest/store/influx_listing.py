@@ -10,8 +10,9 @@ from contract import Event
 from ingest.store.influx_counting import Judged
 from ingest.store.influx_link import InfluxLink
 from ingest.store.influx_places import REACH_NS, Place, Shelf, Wanted, together
-from ingest.store.influx_points import MILLISECOND_NS, from_tag, held, id_time
+from ingest.store.influx_points import MILLISECOND_NS, held, id_time
 from ingest.store.influx_words import all_of, any_of, integer, within
+from ingest.store.line_protocol import from_tag
 from ingest.store.port import EventQuery
 from ingest.store.rows import microseconds
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.store.influx_link import InfluxLink
-from ingest.store.influx_points import from_tag
+from ingest.store.line_protocol import from_tag
 
 REACH_NS = 1_000  # how far is looked ahead; who finds all of it taken looks once more from there
 GAP_NS = 2_000_000_000  # records nearer to each other than this are looked up in one query

@@ -4,12 +4,10 @@ InfluxDB knows a point by measurement, tags and time; an equal one overwrites it
 """
 
 import hashlib
-import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote
 
 from contract import Detection, Effort, Event, Health, Status
+from ingest.store.line_protocol import Value, line, to_tag
 from ingest.store.port import Received, Verdict
 from ingest.store.rows import EPOCH, MICROSECOND, microseconds
 
@@ -23,8 +21,6 @@ LAST_NS = microseconds(datetime(2262, 1, 1, tzinfo=UTC)) * 1000
 _YEAR_2000_MS = 946_684_800_000
 _YEAR_2200_MS = 7_258_118_400_000
 _WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
-
-Value = str | int | float | None
 
 
 def event_time(event: Event) -> int:
@@ -54,29 +50,6 @@ def held(time_us: int) -> int:
 def moment(time_ns: int) -> datetime:
     """Read a time of InfluxDB."""
     return EPOCH + time_ns // 1000 * MICROSECOND
-
-
-def to_tag(text: str) -> str:
-    """Write a tag: line protocol has no way to say a line's end, and a backslash at a tag's end breaks the line."""
-    return re.sub(r"[\x00-\x1f\x7f%\\]", lambda found: f"%{ord(found[0]):02X}", text)
-
-
-def from_tag(text: str) -> str:
-    """Read a tag back."""
-    return unquote(text)
-
-
-def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value], time_ns: int) -> str:
-    """Write one point in line protocol; fields without a value are left out."""
-    from influxdb_client import Point
-
-    point = Point(measurement)
-    for name, text in tags.items():
-        point.tag(name, to_tag(text))
-    for name, value in fields.items():
-        if value is not None:
-            point.field(name, value)
-    return str(point.time(time_ns).to_line_protocol())
 
 
 def event_line(item: Received, event: Event, at_ns: int) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from ingest.store.influx_points import FIRST_NS, LAST_NS, MILLISECOND_NS, held, to_tag
+from ingest.store.influx_points import FIRST_NS, LAST_NS, MILLISECOND_NS, held
+from ingest.store.line_protocol import to_tag
 from ingest.store.rows import microseconds
 
 

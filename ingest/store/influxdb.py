@@ -16,7 +16,6 @@ from ingest.store.influx_points import (
     effort_line,
     event_line,
     event_time,
-    from_tag,
     health_line,
     held,
     id_time,
@@ -27,6 +26,7 @@ from ingest.store.influx_points import (
     verdict_line,
 )
 from ingest.store.influx_words import all_of, any_of, integer, within
+from ingest.store.line_protocol import from_tag
 from ingest.store.port import (
     Counted,
     CountQuery,

@@ -13,8 +13,9 @@ from contract import Detection, Event, Status, encode, new_event_id
 from contract.examples import EVENT
 from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
 from ingest.store.influx_places import Shelf, Wanted
-from ingest.store.influx_points import event_time, id_time, line
+from ingest.store.influx_points import event_time, id_time
 from ingest.store.influxdb import InfluxDbStore
+from ingest.store.line_protocol import line
 from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict, Written
 from tests.conftest import missing
 from tests.influx_server import Influx, programs
