@@ -31,6 +31,17 @@ class Language:
         """Write a moment in local time, to the second."""
         return dates.format_datetime(moment, "medium", tzinfo=self.zone, locale=self.locale)
 
+    def time_beside(self, moment: datetime, beside: datetime) -> str:
+        """Write a moment next to another one: without its day where that is the same."""
+        if moment.astimezone(self.zone).date() != beside.astimezone(self.zone).date():
+            return self.when(moment)
+        return dates.format_time(moment, "medium", tzinfo=self.zone, locale=self.locale)
+
+    def between(self, first: datetime, last: datetime) -> str:
+        """Write a stretch of time, saying once what both ends share."""
+        begins, ends = self.when(first), self.time_beside(last, first)
+        return begins if self.when(last) == begins else f"{begins} – {ends}"
+
     def day(self, day: date) -> str:
         """Write a day."""
         return dates.format_date(day, "medium", locale=self.locale)
@@ -52,8 +63,8 @@ class Language:
         return numbers.format_decimal(value, locale=self.locale)
 
     def percent(self, value: float) -> str:
-        """Write a fraction as a percentage."""
-        return numbers.format_percent(value, locale=self.locale)
+        """Write a fraction as a percentage; 100 % is for what is certain, and no detector is."""
+        return numbers.format_percent(min(value, 0.99) if value < 1 else value, locale=self.locale)
 
     def size(self, count: int) -> str:
         """Write a number of bytes in the unit people would use."""

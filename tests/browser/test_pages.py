@@ -35,7 +35,7 @@ def figures(page: Page, site: Any) -> dict[str, str]:
     page.goto(f"{site.url}/trends")
     rows = page.locator("tbody tr")
     return {
-        rows.nth(row).locator("em").inner_text(): rows.nth(row).locator(".figure").first.inner_text()
+        rows.nth(row).locator("td").nth(1).inner_text(): rows.nth(row).locator(".figure").first.inner_text()
         for row in range(rows.count())
     }
 
