@@ -2,16 +2,16 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from models.download import install, pull
+from models.download import install
 from models.registry import WeightsError, find_weights, load_registry
 
 # The camera stands inside a zone of the example rules, so that what is flagged explains itself. The microphone stands
 # nowhere: recordings from anywhere in the world are shown, and a prior of place would drop most of their species.
 PLACES = {"camera": "latitude = 31.35\nlongitude = 117.20\n", "microphone": ""}
+OWN = "wildpost-nano"
 DETECTORS = {"camera": ["vision"], "microphone": ["birdnet", "threat"]}
 
 
@@ -26,15 +26,12 @@ def write_settings(
         data: The data folder that holds the weights.
         broker_port: Of the broker on this machine.
         brought: A folder that may hold weights, on the stick that the samples came with.
-        say: Tells the person watching what is missing.
+        say: Tells the person watching what looks at the pictures.
     """
-    model = choose_vision(data / "models", brought, say) if any(inboxes["camera"].iterdir()) else None
+    model = choose_vision(data / "models", brought, say) if any(inboxes["camera"].iterdir()) else OWN
     written: list[Path] = []
     for kind, inbox in inboxes.items():
         if not any(inbox.iterdir()):
-            continue
-        if kind == "camera" and model is None:
-            say("Only sound is heard: there are no weights for pictures; fetch some: wildpost models pull yolox-nano")
             continue
         path = folder / f"demo-{kind}.toml"
         path.write_text(
@@ -43,7 +40,7 @@ def write_settings(
             f'[broker]\nport = {broker_port}\nprotocol = "3.1.1"\nin_flight = 50\n\n'
             f'[[sensors]]\nname = {_text(kind)}\nsource = "folder"\n'
             f"folder = {_text(inbox)}\ndetectors = {json.dumps(DETECTORS[kind])}\n\n"
-            f"[vision]\nmodel = {_text(model or 'yolox-nano')}\nweights = {_text(data / 'models')}\n\n"
+            f"[vision]\nmodel = {_text(model)}\nweights = {_text(data / 'models')}\n\n"
             f"[birdnet]\ncache = {_text(data / 'cache')}\n",
             encoding="utf-8",
         )
@@ -51,30 +48,21 @@ def write_settings(
     return written
 
 
-def choose_vision(weights_folder: Path, brought: Path, say: Callable[[str], object]) -> str | None:
-    """Name a vision model whose weights are here, were brought along, or can be fetched; None where there is none."""
-    entries = [entry for entry in load_registry().values() if entry.kind == "vision"]
-    for entry in entries:
+def choose_vision(weights_folder: Path, brought: Path, say: Callable[[str], object]) -> str:
+    """Name a vision model: one whose weights were fetched or brought along, else the one that comes with Wildpost."""
+    fetched = [entry for entry in load_registry().values() if entry.kind == "vision" and entry.file is None]
+    for entry in fetched:
         with contextlib.suppress(WeightsError):
             find_weights(entry, weights_folder)
             return entry.name
-    for entry in entries:
+    for entry in fetched:
         for file in sorted(brought.glob("*.onnx")):
             if file.stat().st_size in entry.accepted.values():
                 with contextlib.suppress(WeightsError):
                     install(entry, file, weights_folder)
                     return entry.name
-    for entry in entries:
-        if entry.url is None:
-            continue
-        say(f"Fetching the weights of {entry.name}, {entry.size / 1e6:.1f} MB, {entry.licence}")
-        try:
-            pull(entry, weights_folder, mirror=os.environ.get("WILDPOST_MODEL_MIRROR"), timeout_s=10)
-        except WeightsError as error:
-            say(f"  {error}")
-        else:
-            return entry.name
-    return None
+    say(f"Pictures are looked at by {OWN}, which comes with Wildpost: models/weights/{OWN}.md says how much it misses")
+    return OWN
 
 
 def _text(value: object) -> str:

@@ -82,7 +82,7 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         options: How to run it.
     """
 
-    model: str = "yolox-nano"
+    model: str = "wildpost-nano"
     registry: str = ""
     weights: str = ""
     options: VisionOptions = VisionOptions()

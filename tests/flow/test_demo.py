@@ -79,6 +79,18 @@ def test_weights_brought_along_with_the_samples_are_used(shared_data: Path, tmp_
     assert summary["species"]["car"] == 1
 
 
+def test_without_any_download_pictures_are_looked_at_by_what_comes_with_wildpost(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    for picture in (shared_data / "samples" / "pictures").iterdir():
+        (folder / picture.name).write_bytes(picture.read_bytes())
+    summary, said = run_demo(folder, tmp_path / "data")
+    assert "wildpost-nano" in said
+    assert {"animal", "vehicle"} <= set(summary["species"]), "at its shipped thresholds"
+
+
 def test_file_names_in_chinese_travel_the_whole_way(shared_data: Path, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "红外相机 照片"
     folder.mkdir()

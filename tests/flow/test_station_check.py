@@ -212,6 +212,7 @@ class Site:
             f'[sensors.camera]\ndevice = "{folder}/film.avi"\n'
             '[[sensors]]\nname = "ear"\nsource = "microphone"\ndetectors = ["birdnet", "threat"]\n'
             '[sensors.microphone]\ndevice = "played"\n'
+            '[vision]\nmodel = "yolox-nano"\n'
             '[birdnet]\nruntime = "litert"\n'  # else each test would measure which runtime is faster
         )
         (folder / "asound.conf").write_text(

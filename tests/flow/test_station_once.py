@@ -44,11 +44,8 @@ def test_a_folder_that_is_not_there_is_named_before_anything_is_begun(
 
 
 def test_a_camera_that_is_not_there_is_given_up_and_the_rest_is_sent(
-    recordings: str, mosquitto: Mosquitto, tmp_path: Path, shared_data: Path
+    recordings: str, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    weights = tmp_path / "data" / "models" / "yolox_nano.onnx"
-    weights.parent.mkdir(parents=True)
-    weights.write_bytes((shared_data / "weights" / "yolox_nano_416_coco.onnx").read_bytes())
     camera = 'name = "lens"\nsource = "camera"\ndetectors = ["vision"]\n[sensors.camera]\ndevice = "unplugged.avi"\n'
     ended = run(tmp_path, mosquitto.port, recordings, camera)
     assert ended.returncode == 2, ended.stderr

@@ -1,0 +1,232 @@
+"""How many 12-megapixel pictures a second, from file to boxes: ultralytics' predict, and ours, with the same weights.
+
+    python -m bench.vision [PICTURES] [--quick]
+
+PICTURES is a folder whose JPEG files are enlarged to 4000 x 3000; without one, pictures are made of noise and shapes.
+Each way runs in a process of its own, held to one core and then to two, by turns; a ratio is the median of the pairs.
+The limit is what the cores could do if reading and the network, each measured alone, filled them without a gap.
+Ultralytics comes with the extra `train`; where it is missing, only the limit is compared. Its torch weights are rebuilt
+from our ONNX file, and the boxes of both are compared on the same pictures.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from bench.report import report
+from models.registry import find_weights
+
+MODEL = "wildpost-nano"
+_WIDTH, _HEIGHT = 4000, 3000
+
+_READY = """
+import json, sys, time
+from pathlib import Path
+paths = sorted(Path(sys.argv[1]).glob("*.jpg"))
+rounds, cores, weights = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+def tell(seconds, boxes=None):
+    print(json.dumps({"rate": rounds * len(paths) / seconds, "boxes": boxes}))
+"""
+_OURS = (
+    _READY
+    + """
+from models.opening import open_vision
+from models.vision import VisionOptions, look
+detector = open_vision(weights, Path(sys.argv[6]), VisionOptions(runtime=sys.argv[5], threads=1, threshold=0.25))
+list(look(detector, paths[:2], cores))
+start = time.perf_counter()
+for _ in range(rounds):
+    looked = list(look(detector, paths, cores))
+seconds = time.perf_counter() - start
+assert not any(one.problem for one in looked)
+boxes = [[[d.box.x, d.box.y, d.box.x + d.box.width, d.box.y + d.box.height] for d in one.detections] for one in looked]
+tell(seconds, boxes)
+"""
+)
+_ALONE = (
+    _READY
+    + """
+from models.opening import open_vision
+from models.vision import VisionOptions
+detector = open_vision(weights, Path(sys.argv[6]), VisionOptions(threads=1))
+prepared = [detector.preprocess(path) for path in paths]
+detector.predict(prepared[:1])
+start = time.perf_counter()
+for _ in range(rounds):
+    if sys.argv[5] == "read":
+        for path in paths:
+            detector.preprocess(path)
+    else:
+        for one in prepared:
+            detector.predict([one])
+tell(time.perf_counter() - start)
+"""
+)
+_ULTRALYTICS = (
+    _READY
+    + """
+import contextlib, io, os
+os.environ["YOLO_OFFLINE"] = "1"
+with contextlib.redirect_stdout(io.StringIO()):
+    import torch
+    from ultralytics import YOLO
+    network = YOLO(weights, task="detect")
+    how = {"imgsz": 320, "conf": 0.25, "iou": 0.45, "device": "cpu", "verbose": False, "rect": sys.argv[5] == "fast"}
+    names = [str(path) for path in paths]
+    network.predict(names[:1], **how)
+    torch.set_num_threads(cores)
+    start = time.perf_counter()
+    for _ in range(rounds):
+        results = [network.predict(name, **how)[0] for name in names]
+    seconds = time.perf_counter() - start
+tell(seconds, [result.boxes.xyxyn.tolist() for result in results])
+"""
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and print; 1 where the boxes do not agree."""
+    parser = argparse.ArgumentParser(prog="bench.vision", description=__doc__)
+    parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files; default: made for the purpose")
+    parser.add_argument("--quick", action="store_true", help="within 50 seconds: few pictures, one round")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as folder:
+        return _measure(chosen.pictures, chosen.quick, Path(folder))
+
+
+def _measure(pictures: Path | None, quick: bool, folder: Path) -> int:
+    count, rounds, turns = (4, 1, 1) if quick else (16, 3, 3)
+    make_pictures(folder / "pictures", count, pictures)
+    ways = {
+        "openvino": [_OURS, MODEL, "openvino"],
+        "onnxruntime": [_OURS, MODEL, "onnxruntime"],
+        "read": [_ALONE, MODEL, "read"],
+        "network": [_ALONE, MODEL, "network"],
+    }
+    foreign = importlib.util.find_spec("ultralytics") is not None
+    if foreign:
+        torch_weights, onnx_weights = _foreign_weights(folder)
+        ways["ultralytics_torch"] = [_ULTRALYTICS, str(torch_weights), "fast"]
+        ways["ultralytics_onnx"] = [_ULTRALYTICS, str(onnx_weights), "fast"]
+    rates: dict[str, list[float]] = {}
+    for _ in range(turns):
+        for cores in (1, 2):
+            for name, way in ways.items():
+                rates.setdefault(f"{name}_{cores}", []).append(_run(way, folder, rounds, cores)["rate"])
+    agreement = _agreement(ways, folder, str(torch_weights)) if foreign else None
+    _print(rates, agreement, foreign)
+    return 1 if agreement is not None and agreement < 0.9 else 0
+
+
+def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool) -> None:
+    words = {
+        "openvino": "ours, OpenVINO, file to boxes",
+        "onnxruntime": "ours, ONNX Runtime, file to boxes",
+        "ultralytics_torch": "ultralytics predict, torch",
+        "ultralytics_onnx": "ultralytics predict, its ONNX",
+        "read": "reading alone",
+        "network": "network alone (OpenVINO)",
+    }
+    for cores in (1, 2):
+        pairs = zip(rates["read_1"], rates["network_1"], strict=True)
+        rates[f"limit_{cores}"] = [cores / (1 / read + 1 / network) for read, network in pairs]
+    rows, ratios = [], {}
+    for name, text in [*words.items(), ("limit", "limit: reading and network without a gap")]:
+        if f"{name}_1" not in rates:
+            rows.append([text, "not to be had", "", "", ""])
+            continue
+        compared = []
+        for cores in (1, 2):
+            pairs = zip(rates[f"openvino_{cores}"], rates[f"{name}_{cores}"], strict=True)
+            compared.append(median(ours / theirs for ours, theirs in pairs))
+        if name in ("ultralytics_torch", "ultralytics_onnx", "onnxruntime", "limit"):
+            ratios.update({f"{name}_{cores}_core": ratio for cores, ratio in zip((1, 2), compared, strict=True)})
+        figures = [f"{median(rates[f'{name}_{cores}']):.1f}" for cores in (1, 2)]
+        rows.append([text, *figures, *(f"{ratio:.2f}" if name != "openvino" else "" for ratio in compared)])
+    raw: dict[str, object] = {
+        "pictures_per_second": {name: [round(rate, 2) for rate in several] for name, several in rates.items()},
+        "boxes_agree": None if agreement is None else round(agreement, 3),
+        "ultralytics": foreign,
+    }
+    report("vision", ["pictures a second", "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
+
+
+def _run(way: Sequence[str], folder: Path, rounds: int, cores: int) -> dict[str, float]:
+    code, weights, how = way
+    held = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+    command = ["taskset", "-c", held, sys.executable, "-c", code, str(folder / "pictures"), str(rounds), str(cores)]
+    ended = subprocess.run(
+        [*command, weights, how, str(folder / "weights")], capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise RuntimeError(f"{weights} {how} ended with {ended.returncode}: {ended.stderr[-2000:]}")
+    result: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return result
+
+
+def _agreement(ways: dict[str, list[str]], folder: Path, torch_weights: str) -> float:
+    """Share of boxes that both found: two are one where they share half of their union.
+
+    Ultralytics reads the picture in full and we at the scale needed, so edges differ by a few pixels.
+    """
+    ours = _run(ways["openvino"], folder, 1, 2)["boxes"]
+    theirs = _run([_ULTRALYTICS, torch_weights, "same"], folder, 1, 2)["boxes"]
+    pairs = list(zip(ours, theirs, strict=True))  # type: ignore[call-overload]
+    matched = sum(any(_share(a, b) > 0.5 for b in second) for first, second in pairs for a in first)
+    most = sum(max(len(first), len(second)) for first, second in pairs)
+    return matched / most if most else 1.0
+
+
+def _share(a: Sequence[float], b: Sequence[float]) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    common = width * height
+    return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
+
+
+def _foreign_weights(folder: Path) -> tuple[Path, Path]:
+    """Make ultralytics' own files of our weights: a checkpoint, and the ONNX file that it runs itself."""
+    from models.train.onnx_weights import save_checkpoint
+
+    ours = find_weights(MODEL, folder / "weights")
+    return save_checkpoint(ours, folder / "same.pt"), ours
+
+
+def make_pictures(folder: Path, count: int, source: Path | None) -> None:
+    """Write JPEG files of 12 megapixels, quality 90.
+
+    Raises:
+        ValueError: the source holds no JPEG file that can be read.
+    """
+    import cv2
+    import numpy as np
+
+    folder.mkdir()
+    random = np.random.default_rng(5)
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")) if source else []
+    read = [picture for path in found[: 3 * count] if (picture := cv2.imread(str(path))) is not None][:count]
+    if source and not read:
+        raise ValueError(f"{source}: no JPEG file that can be read")
+    for at in range(count):
+        if read:
+            picture = cv2.resize(read[at % len(read)], (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)
+        else:
+            coarse = random.integers(0, 255, (60, 80, 3), np.uint8)
+            picture = cv2.resize(coarse, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)
+            cv2.ellipse(picture, (2000, 1800), (700, 400), 10 * at, 0, 360, (40, 60, 90), -1)
+        grain = random.normal(0, 3, (_HEIGHT, _WIDTH, 1))  # as a sensor has: it is what makes such files large
+        picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{at:03d}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
