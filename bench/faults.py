@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,7 +157,7 @@ class Field:
             line.close()
 
 
-def under_fire(count: int, each: int, kind: str, seed: int) -> dict[str, Any]:
+def under_fire(count: int, each: int, kind: str, seed: int, spared: Sequence[str]) -> dict[str, Any]:
     """Send captures while everything breaks, and see what is stored."""
     chance = random.Random(seed)
     with contextlib.ExitStack() as stack:
@@ -171,7 +171,7 @@ def under_fire(count: int, each: int, kind: str, seed: int) -> dict[str, Any]:
         broker = Mosquitto(mosquitto_program(), folder / "broker")
         stack.callback(broker.kill)
         field_ = Field(folder, broker, influx, disk)
-        faults = field_.faults() * each
+        faults = [one for one in field_.faults() if one not in spared] * each
         chance.shuffle(faults)
         wait_connected(field_.asked, folder / "log")  # before a server's first visit the broker keeps nothing for it
         began = time.monotonic()
@@ -210,6 +210,7 @@ def open_influx(folder: Path) -> Influx:
 
 def _settled(field_: Field, count: int) -> dict[str, int]:
     """Wait until all is stored or nothing more comes, stop the server, and judge."""
+    field_.broker.save_seldom()
     quiet_since, last = time.monotonic(), -1.0
     while time.monotonic() - quiet_since < SETTLE_S:
         field_.look_after()
@@ -272,6 +273,7 @@ def main() -> None:
     parser.add_argument("--store", choices=("duckdb", "influxdb"), action="append", help="one store alone (or several)")
     parser.add_argument("--events", type=int, default=100_000, help="for each store (default: 100,000)")
     parser.add_argument("--each", type=int, default=50, help="how often each fault happens, for each store")
+    parser.add_argument("--spare", action="append", default=[], help="what is not broken, such as broker")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the order and the moments of faults")
     parser.add_argument("--station", nargs=4, help=argparse.SUPPRESS)
     told = parser.parse_args()
@@ -280,7 +282,7 @@ def main() -> None:
         station(Path(folder), int(port), int(count), float(a_second))
         return
     events, each = (500, 1) if told.quick else (told.events, told.each)
-    fired = [under_fire(events, each, kind, told.seed) for kind in told.store or ("duckdb", "influxdb")]
+    fired = [under_fire(events, each, kind, told.seed, told.spare) for kind in told.store or ("duckdb", "influxdb")]
     replayed = replay(*((5, 48) if told.quick else (50, 288)))
     names = [name for name in fired[0] if name not in ("store", "faults")]
     rows = [[name, *(str(one[name]) for one in fired)] for name in names]
