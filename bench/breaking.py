@@ -66,6 +66,8 @@ class Proxy:
         for one in (source, to):
             self._open.discard(one)
             with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # closing alone says nothing while the other thread still reads
+            with contextlib.suppress(OSError):
                 one.close()
 
 

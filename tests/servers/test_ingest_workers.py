@@ -190,6 +190,6 @@ def stored(url: str, database: str) -> set[str]:
 def children(process: int) -> list[int]:
     """The workers of a command: its children that run our code."""
     listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(process)], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process)], capture_output=True, text=True, check=True
     )
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
