@@ -1,16 +1,17 @@
-"""The station's outbox: everything found is on disk before anything is sent, and leaves only when the broker has it."""
+"""The station's outbox: what was found is on disk before anything is sent, and stays until the broker surely has it."""
 
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edge.clip import FileMark
+from edge.outbox_tables import bring_to_newest
 
-VERSION = 1
 Counter = Literal[
     "events",
     "set_aside",
@@ -21,20 +22,6 @@ Counter = Literal[
     "voice_dropped",
     "unsendable",
 ]
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS message (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, priority INTEGER NOT NULL, media INTEGER NOT NULL,
-    topic TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS message_in_order ON message (priority, number);
-CREATE TABLE IF NOT EXISTS file_mark (
-    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
-    stretches INTEGER NOT NULL, finished INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS unsendable (
-    number INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
-    reason TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-"""
 
 # A full disk shows itself when the file grows, when it is written, or when memory shared through it is laid out.
 _WITHOUT_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
@@ -125,7 +112,8 @@ class Outbox:
         with self._lock:
             rows = self._connection.execute(
                 "SELECT topic, payload, priority, media, number FROM message "
-                "WHERE topic NOT IN (SELECT value FROM json_each(?)) ORDER BY priority, number LIMIT ?",
+                "WHERE acknowledged = 0 AND topic NOT IN (SELECT value FROM json_each(?)) "
+                "ORDER BY again, priority, number LIMIT ?",
                 [json.dumps(list(but_topics)), limit + len(but)],
             ).fetchall()
         found = [
@@ -133,22 +121,42 @@ class Outbox:
         ]
         return [message for message in found if message.number not in but][:limit]
 
-    def remove(self, numbers: Sequence[int]) -> None:
-        """Forget messages that the broker has acknowledged.
+    def acknowledge(self, numbers: Sequence[int]) -> None:
+        """Note that the broker has taken messages; they stay for a while, since a broker that is killed forgets some.
 
         Raises:
             OutboxFull: even that needs a little room; try again later.
             OutboxError: the file is broken.
         """
-        with self._changed:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("DELETE FROM message WHERE number = ?", [[number] for number in numbers])
-                self._connection.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                self._roll_back()
-                raise self._named(error) from error
-            self._changed.notify_all()
+        with self._transaction():
+            self._of_each("UPDATE message SET acknowledged = 1 WHERE number = ?", numbers)
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Let go of messages that the broker surely has.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        with self._transaction():
+            self._of_each("DELETE FROM message WHERE number = ?", numbers)
+
+    def send_again(self) -> int:
+        """Have what was acknowledged and is not forgotten sent once more, behind what is new.
+
+        What has had its second turn is let go of, or a line that breaks every minute would carry the same for ever.
+
+        Returns:
+            How many messages will be sent again.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        with self._transaction():
+            self._connection.execute("DELETE FROM message WHERE acknowledged = 1 AND again = 1")
+            changed = self._connection.execute("UPDATE message SET acknowledged = 0, again = 1 WHERE acknowledged = 1")
+        return changed.rowcount
 
     def set_aside(self, message: Outgoing, reason: str, report: Outgoing | None = None) -> None:
         """Keep a message that the broker will never take where it holds up no other, and count it.
@@ -165,20 +173,13 @@ class Outbox:
             OutboxError: the file is broken.
         """
         kept = b"" if message.media else message.payload
-        with self._changed:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.execute(
-                    "INSERT OR IGNORE INTO unsendable VALUES (?, ?, ?, ?, ?)",
-                    [message.number, message.topic, kept, len(message.payload), reason],
-                )
-                self._connection.execute("DELETE FROM message WHERE number = ?", [message.number])
-                self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
-                self._connection.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                self._roll_back()
-                raise self._named(error) from error
-            self._changed.notify_all()
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO unsendable VALUES (?, ?, ?, ?, ?)",
+                [message.number, message.topic, kept, len(message.payload), reason],
+            )
+            self._of_each("DELETE FROM message WHERE number = ?", [message.number])
+            self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
 
     def unsendable(self) -> list[tuple[str, bytes, str]]:
         """List what was set aside: topic, payload and reason."""
@@ -201,9 +202,10 @@ class Outbox:
         return FileMark(path, size, modified_ns, row[0], bool(row[1])) if row else None
 
     def __len__(self) -> int:
-        """How many messages wait."""
+        """How many messages wait to be sent."""
         with self._lock:
-            return int(self._connection.execute("SELECT count(*) FROM message").fetchone()[0])
+            query = "SELECT count(*) FROM message WHERE acknowledged = 0"
+            return int(self._connection.execute(query).fetchone()[0])
 
     def count(self, name: Counter) -> int:
         """Tell a counter's value since the outbox was made."""
@@ -219,11 +221,25 @@ class Outbox:
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # what is committed survives the power
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise OutboxError(f"{self._path}: an outbox of version {version}; this Wildpost reads up to {VERSION}")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        try:
+            bring_to_newest(self._connection)
+        except ValueError as later:
+            raise OutboxError(f"{self._path}: {later}") from later
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._changed:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                self._roll_back()
+                raise self._named(error) from error
+            self._changed.notify_all()
+
+    def _of_each(self, sql: str, numbers: Sequence[int]) -> None:
+        self._connection.executemany(sql, [[number] for number in numbers])
 
     def _keep(self, messages: Sequence[Outgoing], mark: FileMark | None, counts: dict[str, int], quota: int) -> None:
         try:
@@ -266,16 +282,19 @@ class Outbox:
         excess = self._media_bytes() + coming - quota
         if excess <= 0:
             return 0
-        evicted: list[list[int]] = []
-        for number, size in self._connection.execute(
-            "SELECT number, length(payload) FROM message WHERE media ORDER BY number"
+        evicted: list[int] = []
+        missed = 0
+        # What the broker has already goes first, and is missed by nobody.
+        for number, size, acknowledged in self._connection.execute(
+            "SELECT number, length(payload), acknowledged OR again FROM message WHERE media ORDER BY 3 DESC, number"
         ):
             if excess <= 0:
                 break
-            evicted.append([number])
+            evicted.append(number)
             excess -= size
-        self._connection.executemany("DELETE FROM message WHERE number = ?", evicted)
-        return len(evicted)
+            missed += not acknowledged
+        self._of_each("DELETE FROM message WHERE number = ?", evicted)
+        return missed
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

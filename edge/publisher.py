@@ -1,7 +1,6 @@
-"""Sends the outbox to the broker: a message leaves it when the broker has acknowledged it, and not before."""
+"""Sends the outbox to the broker: a message stays in it until the broker surely has it."""
 
 import logging
-import math
 import os
 import queue
 import ssl
@@ -18,6 +17,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
+from edge.acknowledged import Acknowledged
+from edge.held_topics import HeldTopics
 from edge.outbox import Outbox, OutboxFull, Outgoing
 
 LOG = logging.getLogger("wildpost.publisher")
@@ -25,7 +26,7 @@ MOMENT_S = 0.05  # how long a new finding may lie before it is seen
 
 # Reason codes of a PUBACK (MQTT 5, table 2-6) that no waiting mends: topic name, packet too large, payload format.
 _NEVER = frozenset({0x90, 0x95, 0x99})
-_PROBING = math.inf  # a refused topic is left alone until its one message is answered
+_NOBODY = 0x10  # likewise: a success, yet nobody has subscribed and the broker has let the message go
 _HEADER_BYTES = 32  # of a PUBLISH packet beside topic and payload, generously
 
 
@@ -44,6 +45,8 @@ class BrokerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         keepalive_s: A dead line is noticed after one and a half times this.
         in_flight: Messages sent and not yet acknowledged.
         reconnect_max_s: Longest pause between two attempts; the first is after one second, each next twice as long.
+        keep_acknowledged_s: What the broker acknowledged is kept this long, and sent once more where the line broke
+            meanwhile: longer than the broker takes until it saves (Mosquitto's ``autosave_interval``). 0: never again.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +60,7 @@ class BrokerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
     in_flight: Annotated[int, Meta(ge=1, le=1000)] = 20
     reconnect_max_s: Annotated[int, Meta(ge=1)] = 300
+    keep_acknowledged_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0
 
 
 class Publisher:
@@ -71,9 +75,11 @@ class Publisher:
         self._status_topic = topic_of(options.prefix, station, "status")
         self._sent: dict[int, Outgoing] = {}  # by paho's message id; the thread's own
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()  # message id, reason code
-        self._held: dict[str, tuple[float, float]] = {}  # refused topic: until when it is left alone, and the pause
+        self._held = HeldTopics(options.reconnect_max_s)
         self._largest_bytes = 0  # that the broker takes; 0: it names no limit
-        self._acknowledged: list[int] = []  # numbers in the outbox that may be forgotten; the thread's own
+        self._acknowledged = Acknowledged(outbox, options.keep_acknowledged_s)  # the thread's own
+        self._broke = threading.Event()  # the line, since what was acknowledged was last looked through
+        self._broke.set()  # the process before us may have ended with it
         self._connected = threading.Event()
         self._stopping = threading.Event()
         self._problem = ""
@@ -130,25 +136,23 @@ class Publisher:
         room = self._options.in_flight - len(self._sent)
         if not room or not self._connected.is_set():
             return
-        now = time.monotonic()
-        held = [topic for topic, (until, _) in self._held.items() if now < until]
         under_way = {message.number for message in self._sent.values()}
-        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged}, held):
+        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged.not_noted}, self._held.resting()):
             if not self._connected.is_set():
                 break
             size = len(message.topic.encode()) + len(message.payload) + _HEADER_BYTES
             if self._largest_bytes and size > self._largest_bytes:
                 self._set_aside(message, f"{size} bytes: the broker takes at most {self._largest_bytes}")
                 continue
-            if message.topic in self._held:
-                if self._held[message.topic][0] == _PROBING:
-                    continue
-                self._held[message.topic] = (_PROBING, self._held[message.topic][1])  # one asks for all of them
+            if not self._held.may_send(message.topic):
+                continue
             # Should the line break now, paho sends it again under the same id, so it stays in _sent.
             self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
 
     def _settle_answers(self) -> None:
         """Wait a moment for answers, and do what each asks for."""
+        broke = self._broke.is_set()  # before the answers: those of the broken line are all here then
+        self._broke.clear()
         timeout_s: float | None = MOMENT_S
         while True:
             try:
@@ -159,34 +163,40 @@ class Publisher:
             message = self._sent.pop(mid, None)  # None: our own status
             if message is not None:
                 self._settle(message, reason)
-        if self._acknowledged:
-            try:
-                self._outbox.remove(self._acknowledged)
-                self._acknowledged.clear()
-            except OutboxFull as full:  # the sensors meet the same; until there is room, only remember it
-                self._note(str(full))
+        try:
+            self._acknowledged.note()
+            if broke and (again := self._acknowledged.line_broke()):
+                LOG.info("%d messages are sent once more, since the broker may have been killed", again)
+        except OutboxFull as full:  # the sensors meet the same; until there is room, only remember it
+            self._note(str(full))
+            if broke:
+                self._broke.set()
 
     def _settle(self, message: Outgoing, reason: Any) -> None:
-        if not reason.is_failure:
-            self._acknowledged.append(message.number)
-            if self._held.pop(message.topic, None):
-                self._say_what_is_held(reason)
-        elif reason.value in _NEVER:
+        if reason.value in _NEVER:
             self._set_aside(message, f"{len(message.payload)} bytes: the broker refused it: {reason}")
+        elif reason.is_failure or reason.value == _NOBODY:
+            # A right may be given back, a server may come: this topic is tried again, and the others go on.
+            if self._held.refused(message.topic):
+                self._say_what_is_held(reason)
         else:
-            # A right may be given back: this topic is tried again, ever more slowly, and the others go on.
-            until, pause_s = self._held.get(message.topic, (_PROBING, 1.0))
-            if until == _PROBING:  # else it was sent before the topic was known to be refused
-                pause_s = min(2 * pause_s, self._options.reconnect_max_s)
-                self._held[message.topic] = (time.monotonic() + pause_s, pause_s)
+            self._acknowledged.add(message.number)
+            if self._held.taken(message.topic):
                 self._say_what_is_held(reason)
 
     def _say_what_is_held(self, reason: Any) -> None:
-        on = ", ".join(sorted(self._held))
-        self._refused = f"{self._options.host} refused a message of station {self._station!r} on {on}: {reason}"
-        if not self._held:
+        before, on = self._refused, ", ".join(self._held.topics)
+        if not on:
             self._refused = ""
             self._note("")
+        elif reason.is_failure:
+            self._refused = f"{self._options.host} refused a message of station {self._station!r} on {on}: {reason}"
+        elif reason.value == _NOBODY:
+            self._refused = (
+                f"nobody listens at {self._options.host} on {on}: is the server set up, and its prefix ours?"
+            )
+            if self._refused != before:
+                LOG.error("%s; everything is kept and sent later", self._refused)
 
     def _set_aside(self, message: Outgoing, reason: str) -> None:
         report = SetAside(
@@ -254,6 +264,7 @@ class Publisher:
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
         self._connected.clear()
+        self._broke.set()
         if reason.is_failure and not self._problem:
             self._note(f"{self._options.host}:{self._options.port} closed the line: {reason}")
 

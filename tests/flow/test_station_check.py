@@ -177,7 +177,7 @@ def test_a_broker_that_is_not_there_is_named() -> None:
 
 
 def test_a_station_that_runs_meanwhile_is_not_put_out(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+    with listener(mosquitto.port), closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         publisher = Publisher(BrokerOptions(port=mosquitto.port), "lake-07", outbox)
         publisher.start()
         outbox.commit([Outgoing(topic_of("wildpost", "lake-07", "event"), b"1")])

@@ -12,6 +12,7 @@ import soundfile
 
 from models.sound import read_stretches
 from tests.conftest import Mosquitto, missing
+from tests.servers.listeners import listening
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("keep", 1), ("drop", 0)])
@@ -39,7 +40,8 @@ def test_what_a_microphone_heard_is_kept_unless_its_policy_forbids(
     )
     command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf"), "WILDPOST_DATA": str(tmp_path)}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    with listening(mosquitto.port, "wildpost/#"):
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout.strip().splitlines()[-1])["recordings"] == 1
     files = sorted((tmp_path / "stations" / "lake-07" / "ear").iterdir())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Mosquitto
+from tests.servers.listeners import listening
 
 THREAT = 'detectors = ["threat"]\n'
 
@@ -19,9 +20,10 @@ def run(folder: Path, port: int, *sensors: str) -> subprocess.CompletedProcess[s
         + "".join(f"[[sensors]]\n{sensor}" for sensor in sensors)
     )
     command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
-    return subprocess.run(
-        [*command, "--data", str(folder / "data")], capture_output=True, text=True, check=False, timeout=60
-    )
+    with listening(port, "wildpost/#"):  # what nobody listens for, a station keeps
+        return subprocess.run(
+            [*command, "--data", str(folder / "data")], capture_output=True, text=True, check=False, timeout=60
+        )
 
 
 @pytest.fixture

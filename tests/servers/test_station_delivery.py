@@ -154,6 +154,43 @@ def test_a_broker_that_stops_half_way_and_comes_back_gets_everything(mosquitto: 
         assert sorted(set(originals(ear.events()))) == names
 
 
+def test_what_a_killed_broker_had_acknowledged_and_not_saved_arrives(mosquitto_with: Any, tmp_path: Path) -> None:
+    broker = mosquitto_with("allow_anonymous true\nautosave_on_changes false\nautosave_interval 3600\n")
+    Ear(broker.port).close()  # its session is to be saved, and nothing of what comes for it
+    broker.stop()
+    broker.start()
+    names = draw(tmp_path / "in", 20)
+    with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        options = BrokerOptions(port=broker.port, reconnect_max_s=1)
+        with station(tmp_path / "in", outbox, options) as publisher:
+            assert publisher.drain(30), "all is acknowledged"
+            broker.kill()
+            broker.start()
+            assert eventually(lambda: publisher.connected)
+            assert eventually(lambda: len(outbox) > 0)
+            assert publisher.drain(30)
+            with closing(Ear(broker.port)) as ear:
+                assert eventually(lambda: originals(ear.events()) == names)
+                assert eventually(lambda: sum(isinstance(one, MediaContent) for one in ear.records) == len(names))
+
+
+def test_what_nobody_listens_for_is_kept_until_somebody_does(mosquitto: Any, tmp_path: Path) -> None:
+    with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        outbox.commit([small()])
+        publisher = Publisher(BrokerOptions(port=mosquitto.port, reconnect_max_s=1), "ridge-07", outbox)
+        publisher.start()
+        try:
+            assert eventually(lambda: "nobody listens" in publisher.problem)
+            assert "wildpost/v1/ridge-07/event" in publisher.problem
+            assert len(outbox) == 1, "the broker answers with success, and lets it go"
+            with closing(Ear(mosquitto.port)) as ear:
+                assert publisher.drain(30)
+                assert eventually(lambda: len(ear.events()) == 1)
+            assert publisher.problem == ""
+        finally:
+            publisher.stop()
+
+
 def test_a_refused_password_is_named_and_nothing_leaves_the_outbox(
     mosquitto_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +269,7 @@ def test_a_forbidden_topic_holds_up_no_other(mosquitto_with: Any, tmp_path: Path
         try:
             assert eventually(lambda: len(ear.events()) == 1)
             assert "refused a message" in publisher.problem
+            assert eventually(lambda: len(outbox) == 20)
         finally:
             publisher.stop()
         assert len(outbox) == 20, "what is forbidden is kept until the right is given"

@@ -99,6 +99,64 @@ def test_a_file_that_is_no_outbox_is_named(tmp_path: Path) -> None:
         Outbox(path)
 
 
+def test_what_is_acknowledged_waits_no_more_but_stays_until_it_is_forgotten(tmp_path: Path) -> None:
+    first = Outbox(tmp_path / "outbox.sqlite")
+    first.commit([Outgoing("event", b"1", priority=0), Outgoing("event", b"2", priority=0)])
+    numbers = [message.number for message in first.waiting(9)]
+    first.acknowledge(numbers)
+    assert (len(first), first.waiting(9)) == (0, [])
+    first.forget(numbers[:1])
+    first.close()
+    again = Outbox(tmp_path / "outbox.sqlite")
+    again.commit([Outgoing("health", b"new", priority=2)])
+    assert again.send_again() == 1
+    assert [message.payload for message in again.waiting(9)] == [b"new", b"2"], "behind what is new"
+    again.close()
+
+
+def test_nothing_is_sent_a_third_time(outbox: Outbox) -> None:
+    outbox.commit([Outgoing("event", b"1")])
+    for times in (1, 0):
+        outbox.acknowledge([message.number for message in outbox.waiting(9)])
+        assert outbox.send_again() == times
+    assert len(outbox) == 0
+
+
+def test_media_that_the_broker_has_give_way_first_and_are_not_counted_as_missed(outbox: Outbox) -> None:
+    outbox.commit([media(400, "old")])
+    outbox.commit([media(400, "taken")])
+    outbox.acknowledge([outbox.waiting(9)[1].number])
+    outbox.commit([media(400, "new")])
+    assert [message.topic for message in outbox.waiting(9)] == ["old", "new"]
+    assert outbox.count("evicted_media") == 0
+
+
+def test_an_outbox_of_the_first_release_is_brought_to_this_form_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    first = sqlite3.connect(path, isolation_level=None)
+    first.executescript("""
+        CREATE TABLE message (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, priority INTEGER NOT NULL, media INTEGER NOT NULL,
+            topic TEXT NOT NULL, payload BLOB NOT NULL);
+        CREATE INDEX message_in_order ON message (priority, number);
+        CREATE TABLE file_mark (
+            path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+            stretches INTEGER NOT NULL, finished INTEGER NOT NULL);
+        CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+        INSERT INTO message (priority, media, topic, payload) VALUES (1, 0, 'event', 'old'), (0, 0, 'event', 'person');
+        INSERT INTO file_mark VALUES ('one.jpg', 1, 2, 1, 1);
+        INSERT INTO counter VALUES ('events', 2);
+        PRAGMA user_version = 1;
+    """)
+    first.close()
+    for _ in range(2):
+        outbox = Outbox(path)
+        assert [message.number for message in outbox.waiting(9)] == [2, 1]
+        assert outbox.mark_of("one.jpg", 1, 2) == MARK
+        assert outbox.count("events") == 2
+        outbox.close()
+
+
 def test_an_outbox_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     later = sqlite3.connect(path)
