@@ -1,7 +1,8 @@
 """Carries alerts out: takes what waits for one notifier, tells it, and tries again for as long as it makes sense."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from ingest.alerts.port import Message, Notifier, NotYet, Undelivered
 from ingest.incidents.book import Alert
 from ingest.store.port import StoreUnavailable
 
-_IN_HAND = timedelta(minutes=5)  # longer than any attempt takes
+_IN_HAND = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
+_RENEWED_S = 5.0
 _LOOK_AGAIN_S = 1.0  # another process may have raised an alert
 
 
@@ -80,19 +82,35 @@ class Dispatcher:
         if due is None or not self._outgoing.claim(due, self._now() + _IN_HAND):
             return False
         try:
-            message = self._compose(due.alert, self._notifier.picture)
+            with self._in_hand(due):
+                self._notifier.send(self._compose(due.alert, self._notifier.picture))
         except NotYet:
             self._outgoing.wait(due, self._now() + timedelta(seconds=0.2))
             self._wake.wait(0.2)
-            return True
-        try:
-            self._notifier.send(message)
         except Undelivered as error:
             self._fail(due, str(error))
         else:
             self._outgoing.sent(due, self._now())
             self.problem = ""
         return True
+
+    @contextlib.contextmanager
+    def _in_hand(self, due: Due) -> Iterator[None]:
+        """Keep others from telling it, for as long as the attempt takes."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(_RENEWED_S):
+                with contextlib.suppress(StoreUnavailable):  # at worst it is told twice
+                    self._outgoing.keep(due, self._now() + _IN_HAND)
+
+        renewing = threading.Thread(target=renew, name=f"{self._thread.name}-in-hand")
+        renewing.start()
+        try:
+            yield
+        finally:
+            done.set()
+            renewing.join()
 
     def _fail(self, due: Due, problem: str) -> None:
         now = self._now()

@@ -54,6 +54,10 @@ class Outgoing:
             query = update(delivery).where(mine).values(attempts=due.attempts + 1, next_at=until)
             return connection.execute(query).rowcount == 1
 
+    def keep(self, due: Due, until: datetime) -> None:
+        """Go on having it in hand."""
+        self._set(due, next_at=until)
+
     def sent(self, due: Due, at: datetime) -> None:
         """Note that it was told."""
         self._set(due, state="sent", ended_at=at, problem="")

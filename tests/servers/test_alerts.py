@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +13,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import Engine
 
+import ingest.alerts.dispatcher as dispatcher_module
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.outgoing import Outgoing, give_up_on_others, waiting
+from ingest.alerts.outgoing import Due, Outgoing, give_up_on_others, waiting
 from ingest.alerts.port import Message, Notifier, NotYet, Picture, Undelivered, Words
 from ingest.casebook_engine import open_engine
 from ingest.incidents.alerting import AlertPolicy
@@ -266,6 +269,44 @@ def test_two_processes_tell_an_alert_once(kept: Kept, webhook: Webhook, monkeypa
     for dispatcher in dispatchers:
         dispatcher.stop()
     assert len(webhook.taken) == 4
+
+
+def test_what_a_killed_process_had_in_hand_is_told_soon(
+    kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = kept.alert("test")
+    assert Outgoing(kept.database, "test").claim(Due(raised, 0), kept.now + dispatcher_module._IN_HAND)
+    dispatcher = kept.dispatcher(by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/"))
+    assert not dispatcher.turn(), "another may be telling it"
+    kept.now += timedelta(seconds=30)
+    assert dispatcher.turn()
+    assert kept.log() == [("test", "sent", 2)]
+
+
+def test_an_attempt_that_takes_long_is_left_to_whoever_makes_it(
+    kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "_IN_HAND", timedelta(seconds=0.5))
+    monkeypatch.setattr(dispatcher_module, "_RENEWED_S", 0.05)
+    began, slow = datetime.now(UTC), threading.Event()
+
+    def write(alert: Alert, picture: str) -> Message:
+        slow.wait(1.5)
+        return MESSAGE
+
+    kept.alert("test")
+    notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
+    kept.now = began
+    telling = threading.Thread(target=Dispatcher(Outgoing(kept.open(), "test"), notifier, write, RetryOptions()).turn)
+    other = Dispatcher(Outgoing(kept.open(), "test"), notifier, write, RetryOptions())
+    telling.start()
+    time.sleep(0.2)
+    for _ in range(10):
+        assert not other.turn()
+        time.sleep(0.1)
+    slow.set()
+    telling.join()
+    assert kept.log() == [("test", "sent", 1)]
 
 
 def test_a_picture_on_its_way_is_waited_for_and_counts_as_no_attempt(
