@@ -129,13 +129,13 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL for all tests, each with a database of its own."""
     found = program_folder()
     if isinstance(found, str):
         missing(found)
     assert isinstance(found, Path)
-    server = Postgres(found, tmp_path_factory.mktemp("postgres") / "server", free_port())
+    server = Postgres(found, free_port())
     yield server
     server.stop()
 

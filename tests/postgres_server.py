@@ -5,7 +5,9 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+import weakref
 from itertools import count
 from pathlib import Path
 
@@ -23,20 +25,19 @@ def program_folder() -> Path | str:
 class Postgres:
     """A server with durable commits, as Wildpost's users run it."""
 
-    def __init__(self, programs: Path, folder: Path, port: int) -> None:
+    def __init__(self, programs: Path, port: int) -> None:
         self.port = port
         self._programs = programs
+        # Not in pytest's folder: the server's user must get there, and pytest closes its folders to others again.
+        folder = Path(tempfile.mkdtemp(prefix="wildpost-postgres-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._data = folder / "data"
         self._log = folder / "log"
         self._numbers = count()
-        folder.mkdir(parents=True)
         self._user: str | None = None
         if os.geteuid() == 0:  # it refuses to run as root
             self._user = next(name for name in ("postgres", "nobody") if _exists(name))
             shutil.chown(folder, self._user)
-            for parent in [folder, *folder.parents]:
-                if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         self._run("initdb", "-D", str(self._data), "-U", "wildpost", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
 

@@ -10,7 +10,7 @@ from contract import Event
 from ingest.store.influx_counting import Judged
 from ingest.store.influx_link import InfluxLink
 from ingest.store.influx_places import REACH_NS, Place, Shelf, Wanted, together
-from ingest.store.influx_points import MILLISECOND_NS, held, id_time
+from ingest.store.influx_points import MILLISECOND_NS, held, id_time, verdicts_from
 from ingest.store.influx_words import all_of, any_of, integer, within
 from ingest.store.line_protocol import from_tag
 from ingest.store.port import EventQuery
@@ -47,8 +47,10 @@ class Listing:
         """Read the verdicts in force: the latest on each detection, for captures that have any."""
         wanted = set(event_ids)
         latest: dict[tuple[str, int], dict[str, Any]] = {}
-        for first, last in together((time_ns, time_ns + REACH_NS) for time_ns in map(id_time, wanted)):
+        for first, last in together((at, at + MILLISECOND_NS + REACH_NS) for at in map(verdicts_from, wanted)):
             for row in self._link.rows(f'SELECT * FROM "verdict" WHERE time >= {first} AND time <= {last}'):
+                if None in row.values():
+                    continue  # a reader may see a point half written; whoever writes it counts it afterwards
                 key = (row["event_id"], integer(row["ordinal"]))
                 if key[0] in wanted and (key not in latest or row["decided_us"] >= latest[key]["decided_us"]):
                     latest[key] = row
@@ -95,6 +97,7 @@ class Listing:
             # Within a millisecond captures stand in the order of a hash: the last one begun is read to its end.
             before = rows[-1]["time"] // MILLISECOND_NS * MILLISECOND_NS
             rows += self._scan(query, [*conditions, f"time >= {before}", f"time < {rows[-1]['time']}"], "")
+        rows = [row for row in rows if None not in row.values()]  # else it is being written at this moment
         if rows and "payload" in rows[0]:
             return [Stored(_read(row), row["time"]) for row in rows], before
         return self._at({row["event_id"]: row["time"] for row in rows}), before

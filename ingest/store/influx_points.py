@@ -42,6 +42,19 @@ def id_time(event_id: str) -> int:
     return millisecond * MILLISECOND_NS + _hash(event_id) % SPREAD
 
 
+def verdict_time(verdict: Verdict) -> int:
+    """Choose where a verdict would like to stand: in the millisecond of its event's id, spread by its own.
+
+    Not where the event's id stands: two people who decide at once would then both take the next free place.
+    """
+    return verdicts_from(verdict.event_id) + _hash(verdict_id(verdict)) % SPREAD
+
+
+def verdicts_from(event_id: str) -> int:
+    """Give the start of the millisecond in which an event's verdicts stand."""
+    return id_time(event_id) // MILLISECOND_NS * MILLISECOND_NS
+
+
 def held(time_us: int) -> int:
     """Give the start of a time's millisecond in nanoseconds, within what InfluxDB can hold."""
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)

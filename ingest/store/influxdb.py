@@ -18,12 +18,12 @@ from ingest.store.influx_points import (
     event_time,
     health_line,
     held,
-    id_time,
     index_line,
     moment,
     status_line,
     verdict_id,
     verdict_line,
+    verdict_time,
 )
 from ingest.store.influx_words import all_of, any_of, integer, within
 from ingest.store.line_protocol import from_tag
@@ -100,7 +100,7 @@ class InfluxDbStore:
         with self._lock:
             self._still_open()
             last = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
-            places = self._verdicts.places([Wanted("", id_time(one.event_id), verdict_id(one)) for one in last])
+            places = self._verdicts.places([Wanted("", verdict_time(one), verdict_id(one)) for one in last])
             self._link.write([verdict_line(one, place.time_ns) for one, place in zip(last, places, strict=True)])
             self._settle({verdict.event_id for verdict in verdicts})
 

@@ -13,7 +13,7 @@ from contract import Detection, Event, Status, encode, new_event_id
 from contract.examples import EVENT
 from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
 from ingest.store.influx_places import Shelf, Wanted
-from ingest.store.influx_points import event_time, id_time
+from ingest.store.influx_points import event_time, id_time, verdict_time
 from ingest.store.influxdb import InfluxDbStore
 from ingest.store.line_protocol import line
 from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict, Written
@@ -182,6 +182,13 @@ def test_a_taxon_corrected_back_and_forth_is_counted_once_each_time(store: Influ
         store.judge([corrected(event, taxon, minute)])
         counted = {"boar": (2, 1)} if taxon == "boar" else {"boar": (1, 1), taxon: (1, 1)}
         assert found(store) == counted
+
+
+def test_verdicts_of_two_people_on_one_animal_never_take_one_place() -> None:
+    event = sighting("boar")
+    verdicts = [corrected(event, "wolf", minute) for minute in range(50)]
+    assert len({verdict_time(one) for one in verdicts}) == 50
+    assert len({verdict_time(one) // 1_000_000 for one in verdicts}) == 1, "they are looked up together"
 
 
 def test_two_people_at_once_leave_one_verdict_in_force(options: InfluxOptions) -> None:

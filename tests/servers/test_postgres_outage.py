@@ -45,7 +45,7 @@ def server(tmp_path: Path) -> Iterator[Postgres]:
     if isinstance(found, str):
         missing(found)
     assert isinstance(found, Path)
-    started = Postgres(found, tmp_path / "postgres", free_port())
+    started = Postgres(found, free_port())
     yield started
     started.stop()
 
