@@ -76,7 +76,7 @@ def lay_up(
     """Open sessions at the broker, leave them, and publish what will wait in them."""
     for client_id, topics in sessions.items():
         options = like or ReceiverOptions(port=port, client_id=client_id)
-        client = make_client(options, client_id)
+        client = make_client(mqtt.Client, options, client_id)
         done = threading.Event()
         client.on_subscribe = lambda *_, done=done: done.set()
         client.connect("127.0.0.1", port, **connect_options(options))
@@ -100,7 +100,7 @@ def lay_up(
 def receive_only(port: int, count: int) -> Result:
     """Take messages by paho and acknowledge each at once: what no intake built on paho can beat."""
     options = ReceiverOptions(port=port, client_id=CLIENT)
-    client = make_client(options, CLIENT)
+    client = make_client(mqtt.Client, options, CLIENT)
     done = threading.Event()
     seen = 0
 

@@ -1,6 +1,7 @@
 """Where each kind of message travels: ``<prefix>/v1/<station>/<kind>``."""
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 MAJOR = 1
@@ -47,6 +48,7 @@ def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") 
     return f"{f'$share/{group}/' if group else ''}{prefix}/+/+/{kind}"
 
 
+@lru_cache(maxsize=4096)  # a site has some hundred topics, and each comes with every message
 def parse_topic(topic: str) -> Topic:
     """Take a topic apart.
 

@@ -3,13 +3,15 @@
 import os
 import ssl
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+
+Client = TypeVar("Client", bound=mqtt.Client)
 
 
 class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,16 +60,17 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     stuck_after_s: float = 120.0
 
 
-def make_client(options: ReceiverOptions, client_id: str, keep_session: bool = True) -> mqtt.Client:
+def make_client(kind: type[Client], options: ReceiverOptions, client_id: str, keep_session: bool = True) -> Client:
     """Set up a client; whoever asked for it connects it with ``connect_options``.
 
     Args:
+        kind: paho's own, or the one that reads in large pieces.
         options: How to reach the broker.
         client_id: Under which name.
         keep_session: Whether the broker keeps what comes while we are away; then it is acknowledged by hand.
     """
     five = options.protocol == "5"
-    client = mqtt.Client(
+    client = kind(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         clean_session=None if five else not keep_session,

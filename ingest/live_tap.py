@@ -47,7 +47,7 @@ class LiveTap:
         with self._lock:
             if self._client is not None:
                 return
-            client = make_client(self._options, f"{self._options.client_id}-live", keep_session=False)
+            client = make_client(mqtt.Client, self._options, f"{self._options.client_id}-live", keep_session=False)
             client.on_connect = self._on_connect
             client.on_message = self._on_message
             client.connect_async(

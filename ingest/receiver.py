@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 
 from contract import Event, subscription
 from contract.topics import KINDS
+from ingest.bulk_client import BulkClient, Delivered
 from ingest.intake import Arrived, Taken
 from ingest.link import ReceiverOptions, connect_options, make_client
 from ingest.live_tap import LiveTap
@@ -26,6 +27,7 @@ __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions", "Share"]
 _BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
 _ABREAST = 0.5
 _BEHIND_FOR_S = 2.0
+_NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload goes to quarantine
 
 
 class BrokerRefused(ConnectionError):
@@ -180,14 +182,15 @@ class Receiver:
         self._client.disconnect(properties=properties)
         self._client.loop_stop()
 
-    def _make_client(self) -> mqtt.Client:
-        client = make_client(self._options, self._options.client_id)
+    def _make_client(self) -> BulkClient:
+        client = make_client(BulkClient, self._options, self._options.client_id)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_delivered = self._on_delivered
         return client
 
     def _subscriptions(self) -> list[str]:
@@ -246,13 +249,21 @@ class Receiver:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "?"  # against the standard; its payload goes to quarantine
+            topic = _NO_TOPIC
         self._metrics.arrived.inc()
         if message.qos:
             self._arrived += 1
         self._arrived_at = time.monotonic()
         arrived = Arrived(topic, bytes(message.payload), datetime.now(UTC))
-        self._waiting.put(Waiting(arrived, message.mid, message.qos, self._connection), self._stopping)
+        self._waiting.put([Waiting(arrived, message.mid, message.qos, self._connection)], self._stopping)
+
+    def _on_delivered(self, delivered: Sequence[Delivered]) -> None:
+        self._metrics.arrived.inc(len(delivered))
+        self._arrived += len(delivered)
+        self._arrived_at = time.monotonic()
+        now = datetime.now(UTC)
+        some = [Waiting(Arrived(_topic(one), one.payload, now), one.mid, 1, self._connection) for one in delivered]
+        self._waiting.put(some, self._stopping)
 
     def _bring_live(self, arrived: Arrived) -> bool:
         if not self._waiting.put_live(Waiting(arrived, 0, 0, 0)):
@@ -310,7 +321,13 @@ class Receiver:
 
     def _acknowledge(self, batch: Sequence[Waiting]) -> None:
         with self._lock:
-            for waiting in batch:
-                if waiting.qos and waiting.connection == self._connection:
-                    self._client.ack(waiting.mid, waiting.qos)
-                    self._acknowledged += 1
+            mine = [one.mid for one in batch if one.qos and one.connection == self._connection]
+            self._client.ack_all(mine)
+            self._acknowledged += len(mine)
+
+
+def _topic(delivered: Delivered) -> str:
+    try:
+        return delivered.topic.decode()
+    except UnicodeDecodeError:
+        return _NO_TOPIC

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.intake import Arrived
@@ -26,11 +27,12 @@ class WaitingRoom:
         self._in_order: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()  # None only wakes
         self._live: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
 
-    def put(self, waiting: Waiting, stopping: threading.Event) -> None:
-        """Let a message wait; comes back when there is room, or when nothing is taken any more."""
+    def put(self, some: Sequence[Waiting], stopping: threading.Event) -> None:
+        """Let messages wait; comes back when there is room, or when nothing is taken any more."""
         while self._in_order.qsize() >= self._room and not stopping.wait(0.02):
             pass
-        self._in_order.put(waiting)
+        for waiting in some:
+            self._in_order.put(waiting)
 
     def put_live(self, waiting: Waiting) -> bool:
         """Let a copy of a live message overtake; False: there is no room, and it comes in its order."""

@@ -118,6 +118,8 @@ def happenings_of(
         options: From when on it is late.
         witnesses: Events of other stations that hold the same sound.
     """
+    if not flags:
+        return []
     by_kind: dict[str, list[Flag]] = {}
     for flag in flags:
         by_kind.setdefault(_kind(event, flag), []).append(flag)

@@ -1,0 +1,108 @@
+"""Reads what a broker sends in large pieces, and acknowledges a batch in one: paho alone asks five times a message."""
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
+
+_PIECE = 65_536
+_QOS_1 = 0x32  # a PUBLISH of QoS 1 that is not retained; MQTT 5, 2.1.3
+_DUPLICATE = 0x08
+_LENGTH_BYTES = 4  # of a variable byte integer at most; MQTT 5, 1.5.5
+
+
+class Delivered(NamedTuple):
+    """A message of QoS 1, as it stood in its packet."""
+
+    topic: bytes
+    payload: bytes
+    mid: int
+
+
+class BulkClient(mqtt.Client):
+    """paho's client, except that whole messages of QoS 1 are taken out of a piece as they lie there.
+
+    Everything else, and the first packet of each piece, goes paho's own way, so connecting, TLS, keep-alive and errors
+    are paho's. ``on_delivered`` is called by the network thread with what a piece held, and ``on_message`` for the
+    others.
+    """
+
+    def __init__(self, *options: Any, **named: Any) -> None:
+        """See ``paho.mqtt.client.Client``."""
+        self._piece = b""
+        self._at = 0
+        self.on_delivered: Callable[[Sequence[Delivered]], None] | None = None
+        super().__init__(*options, **named)
+
+    def reconnect(self) -> MQTTErrorCode:
+        """See ``paho.mqtt.client.Client.reconnect``; what is left of the old line is nothing to the new one."""
+        self._piece, self._at = b"", 0
+        return super().reconnect()
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Take everything that the broker has sent."""
+        rc = super().loop_read(max_packets)
+        while rc == MQTTErrorCode.MQTT_ERR_SUCCESS and self._at < len(self._piece) and self._sock is not None:
+            self._take_delivered()
+            if self._at < len(self._piece):
+                rc = super().loop_read(max_packets)
+        return rc
+
+    def ack_all(self, mids: Sequence[int]) -> None:
+        """Acknowledge messages of QoS 1, as ``ack`` does with one."""
+        if mids:
+            packets = b"".join(struct.pack("!BBH", MessageType.PUBACK, 2, mid) for mid in mids)
+            self._packet_queue(MessageType.PUBACK, packets, mids[-1], 1)
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._at == len(self._piece):
+            if bufsize >= _PIECE:
+                return super()._sock_recv(bufsize)
+            self._piece, self._at = super()._sock_recv(_PIECE), 0
+        found = self._piece[self._at : self._at + bufsize]
+        self._at += len(found)
+        return found
+
+    def _take_delivered(self) -> None:
+        if self.on_delivered is None or self._in_packet["command"]:  # paho is in the middle of a packet
+            return
+        found: list[Delivered] = []
+        five = self._protocol == MQTTProtocolVersion.MQTTv5
+        while (packet := _read(self._piece, self._at, five)) is not None:
+            delivered, self._at = packet
+            found.append(delivered)
+        if found:
+            self.on_delivered(found)
+
+
+def _read(piece: bytes, at: int, five: bool) -> tuple[Delivered, int] | None:
+    """Read the PUBLISH of QoS 1 that begins here, and say where it ends; None: it is another packet, or not whole."""
+    if at >= len(piece) or piece[at] & ~_DUPLICATE != _QOS_1:
+        return None
+    length, body = _variable(piece, at + 1)
+    end = body + length
+    if body == 0 or end > len(piece) or length < 4:
+        return None
+    topic_end = body + 2 + (piece[body] << 8 | piece[body + 1])
+    payload = topic_end + 2
+    if payload > end:
+        return None
+    if five:
+        properties, payload = _variable(piece, payload)
+        payload += properties
+        if payload == properties or payload > end:
+            return None
+    mid = piece[topic_end] << 8 | piece[topic_end + 1]
+    return Delivered(piece[body + 2 : topic_end], piece[payload:end], mid), end
+
+
+def _variable(piece: bytes, at: int) -> tuple[int, int]:
+    """Read a variable byte integer: its value, and where what follows begins; 0: it is not whole, or too long."""
+    value = 0
+    for shift, byte in enumerate(piece[at : at + _LENGTH_BYTES]):
+        value |= (byte & 0x7F) << 7 * shift
+        if byte < 0x80:
+            return value, at + shift + 1
+    return 0, 0
