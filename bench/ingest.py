@@ -29,7 +29,7 @@ from bench.report import report
 from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
 from ingest.link import ReceiverOptions, connect_options, make_client
-from ingest.receiver import Share
+from ingest.share import Share
 from tests.conftest import Mosquitto
 from tests.influx_server import Influx, programs
 

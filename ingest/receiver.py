@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,16 +12,16 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contract import Event, subscription
-from contract.topics import KINDS
 from ingest.bulk_client import BulkClient, Delivered
 from ingest.intake import Arrived, Taken
 from ingest.link import ReceiverOptions, connect_options, make_client
 from ingest.live_tap import LiveTap
 from ingest.metrics import IntakeMetrics
+from ingest.share import Share
 from ingest.store.port import StoreUnavailable
 from ingest.waiting import Waiting, WaitingRoom
 
-__all__ = ["BrokerRefused", "Receiver", "ReceiverOptions", "Share"]
+__all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 
 _BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
 _ABREAST = 0.5
@@ -32,27 +31,6 @@ _NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload g
 
 class BrokerRefused(ConnectionError):
     """The broker answered and said no; the message says what to mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A worker's part in a group that shares the messages among its members.
-
-    Attributes:
-        group: Its name, the same for every worker on every machine.
-        hears_status: Whether stations' status messages come to this one. They are not shared: the broker hands kept
-            ones only to plain subscriptions, and two workers could store "online" after "offline".
-        retiring: Whether it takes no new ones, and only what the broker still holds for it.
-    """
-
-    group: str
-    hears_status: bool = False
-    retiring: bool = False
-
-    def subscriptions(self, prefix: str) -> list[str]:
-        """Name what it hears."""
-        shared = [subscription(prefix, kind, self.group) for kind in KINDS if kind != "status"]
-        return shared + ([subscription(prefix, "status")] if self.hears_status else [])
 
 
 class Receiver:

@@ -10,8 +10,9 @@ from ingest.incidents.desk import IncidentDesk
 from ingest.intake import Arrived, Intake, Taken
 from ingest.media.port import MediaStore
 from ingest.metrics import IntakeMetrics
-from ingest.receiver import Receiver, ReceiverOptions, Share
+from ingest.receiver import Receiver, ReceiverOptions
 from ingest.rules import Rules
+from ingest.share import Share
 from ingest.store.port import Store, StoreUnavailable
 from ingest.verdicts import hand_over_verdicts
 

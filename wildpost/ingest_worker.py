@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 from prometheus_client import Metric
 
-from ingest.receiver import Share
 from ingest.serving import ServingState
+from ingest.share import Share
 from wildpost.logs import Form, set_up_logs
 from wildpost.problems import is_mendable
 from wildpost.receiving import ServerSettings, receiving

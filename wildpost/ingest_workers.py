@@ -13,7 +13,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from ingest.receiver import Share
+from ingest.share import Share
 from wildpost.ingest_worker import Duty, Report, settings_of, work
 from wildpost.logs import Form
 from wildpost.receiving import ServerSettings

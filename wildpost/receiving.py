@@ -14,9 +14,10 @@ from ingest.incidents.happening import IncidentOptions
 from ingest.incidents.watch_loop import WatchLoop
 from ingest.media.port import MediaStore
 from ingest.media.s3 import MediaOptions
-from ingest.receiver import ReceiverOptions, Share
+from ingest.receiver import ReceiverOptions
 from ingest.rules import RulesOptions, load_rules
 from ingest.serving import Serving, ServingState
+from ingest.share import Share
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import Store
 from review.language import load_languages
