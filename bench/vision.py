@@ -39,7 +39,8 @@ _OURS = (
     + """
 from models.opening import open_vision
 from models.vision import VisionOptions, look
-detector = open_vision(weights, Path(sys.argv[6]), VisionOptions(runtime=sys.argv[5], threads=1, threshold=0.25))
+options = VisionOptions(runtime=sys.argv[5], threads=1, at_once=cores, threshold=0.25)
+detector = open_vision(weights, Path(sys.argv[6]), options)
 list(look(detector, paths[:2], cores))
 start = time.perf_counter()
 for _ in range(rounds):

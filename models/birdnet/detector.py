@@ -1,6 +1,5 @@
 """Listens to a sound in windows of three seconds and says which species call in each."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from models.birdnet.choice import RuntimeChoice, Verdict, open_engine
 from models.birdnet.occurrence import Occurrence
 from models.birdnet.package import Meaning, find_package
 from models.birdnet.windows import RATE_HZ, WINDOW_S, windows_of
+from models.cores import cores
 from models.protocol import Sound, Unreadable
 from models.registry import Share
 from models.sound import resample
@@ -229,11 +229,6 @@ def class_thresholds(meanings: Sequence[Meaning | None], options: BirdNetOptions
             own = [options.thresholds[name] for name in sorted(known) if name in options.thresholds]
             result[number] = min(own, default=options.threshold)
     return result
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ranked(found: list[Detection]) -> list[Detection]:
