@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(recording: Path | None, quick: bool, folder: Path) -> int:
-    short = make_recording(folder / "short.flac", 6)
+    short = make_recording(folder / "short.flac", 30)  # long enough for all that is made at its first use
     recording = recording or make_recording(folder / "recording.flac", 60 if quick else 180)
     foreign = _foreign_python()
     available = sorted(os.sched_getaffinity(0))

@@ -4,7 +4,8 @@
 
 PICTURES is a folder whose JPEG files are enlarged to 4000 x 3000; without one, pictures are made of noise and shapes.
 Each way runs in a process of its own, held to one core and then to two, by turns; a ratio is the median of the pairs.
-The limit is what the cores could do if reading and the network, each measured alone, filled them without a gap.
+The limit is what the cores could do if reading and the network, each measured alone, filled them without a gap; on two
+cores a process on each does the same at the same time, because two share memory and may not be twice as fast as one.
 Ultralytics comes with the extra `train`; where it is missing, only the limit is compared. Its torch weights are rebuilt
 from our ONNX file, and the boxes of both are compared on the same pictures.
 """
@@ -39,7 +40,8 @@ _OURS = (
     + """
 from models.opening import open_vision
 from models.vision import VisionOptions, look
-detector = open_vision(weights, Path(sys.argv[6]), VisionOptions(runtime=sys.argv[5], threads=1, threshold=0.25))
+options = VisionOptions(runtime=sys.argv[5], threads=1, at_once=cores, threshold=0.25)
+detector = open_vision(weights, Path(sys.argv[6]), options)
 list(look(detector, paths[:2], cores))
 start = time.perf_counter()
 for _ in range(rounds):
@@ -58,6 +60,8 @@ from models.vision import VisionOptions
 detector = open_vision(weights, Path(sys.argv[6]), VisionOptions(threads=1))
 prepared = [detector.preprocess(path) for path in paths]
 detector.predict(prepared[:1])
+print("ready", flush=True)
+sys.stdin.readline()
 start = time.perf_counter()
 for _ in range(rounds):
     if sys.argv[5] == "read":
@@ -119,13 +123,16 @@ def _measure(pictures: Path | None, quick: bool, folder: Path) -> int:
     for _ in range(turns):
         for cores in (1, 2):
             for name, way in ways.items():
-                rates.setdefault(f"{name}_{cores}", []).append(_run(way, folder, rounds, cores)["rate"])
+                rate = (
+                    _alone(way, folder, rounds, cores) if way[0] == _ALONE else _run(way, folder, rounds, cores)["rate"]
+                )
+                rates.setdefault(f"{name}_{cores}", []).append(rate)
     agreement = _agreement(ways, folder, str(torch_weights)) if foreign else None
-    _print(rates, agreement, foreign)
+    _print(rates, agreement, foreign, [path.stat().st_size / 1e6 for path in (folder / "pictures").iterdir()])
     return 1 if agreement is not None and agreement < 0.9 else 0
 
 
-def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool) -> None:
+def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool, sizes_mb: list[float]) -> None:
     words = {
         "openvino": "ours, OpenVINO, file to boxes",
         "onnxruntime": "ours, ONNX Runtime, file to boxes",
@@ -135,8 +142,8 @@ def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool
         "network": "network alone (OpenVINO)",
     }
     for cores in (1, 2):
-        pairs = zip(rates["read_1"], rates["network_1"], strict=True)
-        rates[f"limit_{cores}"] = [cores / (1 / read + 1 / network) for read, network in pairs]
+        pairs = zip(rates[f"read_{cores}"], rates[f"network_{cores}"], strict=True)
+        rates[f"limit_{cores}"] = [1 / (1 / read + 1 / network) for read, network in pairs]
     rows, ratios = [], {}
     for name, text in [*words.items(), ("limit", "limit: reading and network without a gap")]:
         if f"{name}_1" not in rates:
@@ -152,22 +159,44 @@ def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool
         rows.append([text, *figures, *(f"{ratio:.2f}" if name != "openvino" else "" for ratio in compared)])
     raw: dict[str, object] = {
         "pictures_per_second": {name: [round(rate, 2) for rate in several] for name, several in rates.items()},
+        "picture_mb": [round(size, 2) for size in sorted(sizes_mb)],
         "boxes_agree": None if agreement is None else round(agreement, 3),
         "ultralytics": foreign,
     }
-    report("vision", ["pictures a second", "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
+    what = f"pictures of {min(sizes_mb):.1f} to {max(sizes_mb):.1f} MB a second"
+    report("vision", [what, "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
 
 
 def _run(way: Sequence[str], folder: Path, rounds: int, cores: int) -> dict[str, float]:
+    held = sorted(os.sched_getaffinity(0))[:cores]
+    return _ended(_started(way, folder, rounds, held))
+
+
+def _alone(way: Sequence[str], folder: Path, rounds: int, cores: int) -> float:
+    """Start a process on each core, let them work at the same time, and add up what they did."""
+    held = sorted(os.sched_getaffinity(0))[:cores]
+    processes = [_started(way, folder, rounds, [core]) for core in held]
+    for process in processes:
+        process.stdout.readline()  # type: ignore[union-attr]
+    for process in processes:
+        process.stdin.write("go\n")  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+    return sum(_ended(process)["rate"] for process in processes)
+
+
+def _started(way: Sequence[str], folder: Path, rounds: int, held: Sequence[int]) -> subprocess.Popen[str]:
     code, weights, how = way
-    held = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
-    command = ["taskset", "-c", held, sys.executable, "-c", code, str(folder / "pictures"), str(rounds), str(cores)]
-    ended = subprocess.run(
-        [*command, weights, how, str(folder / "weights")], capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        raise RuntimeError(f"{weights} {how} ended with {ended.returncode}: {ended.stderr[-2000:]}")
-    result: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
+    command = ["taskset", "-c", ",".join(map(str, held)), sys.executable, "-c", code, str(folder / "pictures")]
+    command += [str(rounds), str(len(held)), weights, how, str(folder / "weights")]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def _ended(process: subprocess.Popen[str]) -> dict[str, float]:
+    output, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {errors[-2000:]}")
+    result: dict[str, float] = json.loads(output.strip().splitlines()[-1])
     return result
 
 

@@ -45,6 +45,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate, and print."""
+    from models.cores import cores
     from models.evaluate.labels import read_labels
     from models.evaluate.vision import evaluate
     from models.opening import open_vision
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if entry_named(arguments.model, registry).kind == "threat":
         return evaluate_sound.run(arguments, folder)
     labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
-    options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1)
+    options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1, at_once=cores())
     detector = open_vision(arguments.model, folder, options, registry)
     entry = entry_named(arguments.model, registry)
 

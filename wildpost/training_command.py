@@ -88,6 +88,7 @@ def run_data(arguments: argparse.Namespace) -> int:
 
 
 def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
+    from models.cores import cores
     from models.opening import open_vision
     from models.registry import load_registry
     from models.train.survey import Survey
@@ -95,7 +96,7 @@ def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
     from models.vision import VisionOptions
 
     folder = arguments.folder or data_folder() / "models"
-    options = VisionOptions(threshold=SAID, threads=1)
+    options = VisionOptions(threshold=SAID, threads=1, at_once=cores())
     teacher = open_vision(arguments.teacher, folder, options, load_registry(*arguments.registry))
     shown = sys.stderr.isatty()
     entries, counts = teach(

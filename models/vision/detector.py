@@ -27,6 +27,7 @@ class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         runtime: OpenVINO, or ONNX Runtime where that is the faster or the only one.
         threads: For the network; 0 leaves it to the runtime.
+        at_once: How many pictures to look at at the same time, each with ``threads``; others wait.
         cache: Where OpenVINO keeps what it compiled; none: nowhere.
         threshold: The lowest confidence that counts; none: the registry's.
         thresholds: By label (``bear``) or observation type (``human``); a label's own goes first.
@@ -37,6 +38,7 @@ class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     runtime: RuntimeName = "openvino"
     threads: Annotated[int, Meta(ge=0, le=256)] = 0
+    at_once: Annotated[int, Meta(ge=1, le=256)] = 1
     cache: str | None = None
     threshold: Share | None = None
     thresholds: dict[str, Share] = {}
@@ -59,10 +61,7 @@ class PreparedPicture:
 
 
 class VisionDetector:
-    """An object-detection network and what its classes mean.
-
-    ``preprocess`` may be called from several threads at once, ``predict`` from one at a time.
-    """
+    """An object-detection network and what its classes mean; usable from several threads at once."""
 
     def __init__(self, model_path: Path, entry: RegistryEntry, options: VisionOptions | None = None) -> None:
         """Load the network.
@@ -79,7 +78,13 @@ class VisionDetector:
         self._model = entry.model(check_hash(entry, model_path))
         cache = Path(self._options.cache) if self._options.cache else None
         self._runtime = open_runtime(
-            self._options.runtime, model_path, self._facts.width, self._facts.height, self._options.threads, cache
+            self._options.runtime,
+            model_path,
+            self._facts.width,
+            self._facts.height,
+            self._options.threads,
+            self._options.at_once,
+            cache,
         )
         check_shape(self._runtime.output_shape, self._facts)
         self._thresholds = class_thresholds(self._facts, self._options)
@@ -91,6 +96,11 @@ class VisionDetector:
     def model(self) -> Model:
         """Name, version and hash of the weights in use."""
         return self._model
+
+    @property
+    def at_once(self) -> int:
+        """How many pictures can be looked at at the same time."""
+        return self._options.at_once
 
     def preprocess(self, item: Picture | Path | bytes) -> PreparedPicture:
         """Read a picture at the scale needed and fit it into the network's input.

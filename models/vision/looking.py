@@ -1,4 +1,4 @@
-"""Looks at many pictures: some are being read while the network looks at another."""
+"""Looks at many pictures, some at the same time: each thread carries a picture all the way, from file to boxes."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contract import Detection
 from models.protocol import Unreadable
-from models.vision.detector import PreparedPicture, VisionDetector
+from models.vision.detector import VisionDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +26,40 @@ class Looked:
     problem: Unreadable | OSError | None = None
 
 
-def look(detector: VisionDetector, paths: Iterable[Path], readers: int = 2) -> Iterator[Looked]:
+def look(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> Iterator[Looked]:
     """Look at pictures in the order given; memory holds a few of them, however many there are.
 
-    Reading a picture takes longer than looking at it, so ``readers`` threads read ahead of the network. A picture that
-    cannot be used is a result with its problem, and the next one follows.
+    A picture that cannot be used is a result with its problem, and the next one follows.
 
     Args:
-        detector: The network; used from the calling thread alone.
+        detector: The network.
         paths: The pictures.
-        readers: Threads that read; 1 or more.
+        workers: Threads; 0: as many as the detector can look at at once, and at least two, so that one can read while
+            another looks.
 
     Raises:
-        ValueError: ``readers`` is below 1.
+        ValueError: ``workers`` is below 0.
     """
-    if readers < 1:
-        raise ValueError(f"readers {readers}: expected 1 or more")
-    waiting: deque[tuple[Path, Future[PreparedPicture]]] = deque()
-    with ThreadPoolExecutor(readers, thread_name_prefix="reader") as pool:
+    if workers < 0:
+        raise ValueError(f"workers {workers}: expected 0 or more")
+    workers = workers or max(2, detector.at_once)
+    waiting: deque[Future[Looked]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="look") as pool:
         try:
             for path in paths:
-                waiting.append((path, pool.submit(detector.preprocess, path)))
-                if len(waiting) > 2 * readers:
-                    yield _result(detector, *waiting.popleft())
+                waiting.append(pool.submit(_look, detector, path))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
             while waiting:
-                yield _result(detector, *waiting.popleft())
+                yield waiting.popleft().result()
         finally:
-            for _, reading in waiting:
-                reading.cancel()
+            for looking in waiting:
+                looking.cancel()
 
 
-def _result(detector: VisionDetector, path: Path, reading: Future[PreparedPicture]) -> Looked:
+def _look(detector: VisionDetector, path: Path) -> Looked:
     try:
-        prepared = reading.result()
+        prepared = detector.preprocess(path)
     except (Unreadable, OSError) as problem:
         return Looked(path, [], problem)
     return Looked(path, detector.predict([prepared])[0])

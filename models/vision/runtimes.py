@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
@@ -11,7 +13,7 @@ RuntimeName = Literal["openvino", "onnxruntime"]
 
 
 class Runtime(Protocol):
-    """A network ready to run; used from one thread at a time."""
+    """A network ready to run, from several threads at once."""
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -26,13 +28,13 @@ class Runtime(Protocol):
 class OpenVinoRuntime:
     """OpenVINO on the processor, in full precision, so that scores are the same on every machine."""
 
-    def __init__(self, path: Path, width: int, height: int, threads: int, cache: Path | None) -> None:
+    def __init__(self, path: Path, width: int, height: int, threads: int, at_once: int, cache: Path | None) -> None:
         import openvino
 
         core = openvino.Core()
-        settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        settings: dict[str, str | int] = {"NUM_STREAMS": at_once, "INFERENCE_PRECISION_HINT": "f32"}
         if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
+            settings["INFERENCE_NUM_THREADS"] = threads * at_once
         if cache is not None:
             settings["CACHE_DIR"] = os.fspath(cache)
         network = core.read_model(path)
@@ -40,6 +42,9 @@ class OpenVinoRuntime:
         self._batch = None if shape[0].is_dynamic else shape[0].get_length()
         network.reshape([-1 if self._batch is None else self._batch, 3, height, width])
         self._compiled = core.compile_model(network, "CPU", settings)
+        self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        for _ in range(at_once):
+            self._free.put(self._compiled.create_infer_request())
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -50,8 +55,12 @@ class OpenVinoRuntime:
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See ``Runtime.infer``."""
         parts = [batch] if self._batch is None else [batch[at : at + 1] for at in range(len(batch))]
-        # Copied, because OpenVINO's next run writes over the same memory.
-        return np.concatenate([np.array(self._compiled([part])[0], np.float32) for part in parts])
+        request = self._free.get()
+        try:
+            # What it says is copied, because its next run writes over the same memory; what it is given need not be.
+            return np.concatenate([np.asarray(request.infer([part], share_inputs=True)[0]) for part in parts])
+        finally:
+            self._free.put(request)
 
 
 class OnnxRuntime:
@@ -92,6 +101,7 @@ class TorchRuntime:
         keep_to_itself()
         if threads:
             torch.set_num_threads(threads)
+        self._one_at_a_time = Lock()  # ultralytics' heads keep what belongs to the last picture's size
         self._network = open_checkpoint(path)
         self._shape = self.infer(np.zeros((1, 3, height, width), np.float32)).shape
 
@@ -104,13 +114,15 @@ class TorchRuntime:
         """See ``Runtime.infer``."""
         import torch
 
-        with torch.inference_mode():
+        with self._one_at_a_time, torch.inference_mode():
             said = self._network(torch.from_numpy(batch))
         # In evaluation ultralytics' networks give what ONNX would, and beside it what only training needs.
         return np.asarray((said[0] if isinstance(said, tuple | list) else said).numpy(), np.float32)
 
 
-def open_runtime(name: RuntimeName, path: Path, width: int, height: int, threads: int, cache: Path | None) -> Runtime:
+def open_runtime(
+    name: RuntimeName, path: Path, width: int, height: int, threads: int, at_once: int, cache: Path | None
+) -> Runtime:
     """Load a network.
 
     Args:
@@ -118,9 +130,12 @@ def open_runtime(name: RuntimeName, path: Path, width: int, height: int, threads
         path: The file.
         width: Of the input, in pixels.
         height: Of the input, in pixels.
-        threads: How many to use; 0 leaves it to the runtime.
+        threads: How many to use for one call; 0 leaves it to the runtime.
+        at_once: How many calls OpenVINO runs at the same time; further ones wait. ONNX Runtime sets no limit.
         cache: Where OpenVINO keeps what it compiled, so that a restart is quick; None: nowhere.
     """
     if path.suffix == ".pt":
         return TorchRuntime(path, width, height, threads)
-    return OpenVinoRuntime(path, width, height, threads, cache) if name == "openvino" else OnnxRuntime(path, threads)
+    if name == "onnxruntime":
+        return OnnxRuntime(path, threads)
+    return OpenVinoRuntime(path, width, height, threads, at_once, cache)

@@ -75,12 +75,12 @@ def test_looking_at_many_pictures_gives_them_in_order_with_their_problems(
     pictures = sorted((shared_data / "vision/elephant").rglob("*.jpg"))[:5]
     paths = [*pictures[:2], tmp_path / "gone.jpg", *pictures[2:]]
 
-    looked = list(look(detector, paths, readers=3))
+    looked = list(look(detector, paths, workers=3))
 
     assert [one.path for one in looked] == paths
     assert isinstance(looked[2].problem, FileNotFoundError)
     assert [one.detections for one in looked if not one.problem] == [
         detector.predict([detector.preprocess(path)])[0] for path in pictures
     ]
-    with pytest.raises(ValueError, match="readers 0"):
-        list(look(detector, paths, readers=0))
+    with pytest.raises(ValueError, match="workers -1"):
+        list(look(detector, paths, workers=-1))

@@ -1,4 +1,5 @@
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,6 +73,22 @@ def test_a_stream_gives_what_the_whole_recording_does(birdnet: BirdNet, shared_d
     windows = list(birdnet.listen(read_stretches(path, stretch_s=7.7)))
     assert {(one.scientific_name, one.span, one.confidence) for window in windows for one in window} == expected
     assert len(windows) == 15
+
+
+def test_what_was_heard_before_a_recording_breaks_off_is_told(birdnet: BirdNet, shared_data: Path) -> None:
+    (whole,) = read_stretches(shared_data / "samples" / "recordings" / "Aegolius_funereus.ogg")
+    expected = list(birdnet.listen([whole]))
+
+    def broken() -> Iterator[Sound]:
+        yield whole
+        raise Unreadable("breaks off after 45 s")
+
+    heard = []
+    with pytest.raises(Unreadable, match="after 45 s"):
+        for window in birdnet.listen(broken()):
+            heard.append(window)  # noqa: PERF402, a list would be lost with the error
+    assert heard == expected
+    assert any(heard)
 
 
 def test_detections_are_ranked_and_say_when(birdnet: BirdNet, shared_data: Path) -> None:

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from models.birdnet import BirdNet, BirdNetOptions
 from models.birdnet.choice import open_engine, trial_windows
-from models.birdnet.derivation import NotDerivable, derive
+from models.birdnet.derivation import Band, NotDerivable, derive
 from models.birdnet.detector import confidences
-from models.birdnet.engines import LiteRtEngine, OpenVinoEngine
+from models.birdnet.engines import TOGETHER, LiteRtEngine, OpenVinoEngine
+from models.birdnet.fast_form import fold
 from models.birdnet.package import Package, find_package
 from models.birdnet.windows import WINDOW, windows_of
 from models.protocol import Unreadable
@@ -63,6 +64,33 @@ def test_the_order_of_windows_is_kept_by_threads(both: tuple[LiteRtEngine, OpenV
         alone = np.concatenate([engine.logits([window]) for window in windows])
         assert np.abs(engine.logits(windows) - alone).max() < 1e-4
         assert np.array_equal(engine.logits(windows[:1]), alone[:1])
+
+
+def test_windows_heard_together_are_scored_as_alone(both: tuple[LiteRtEngine, OpenVinoEngine]) -> None:
+    silence = np.zeros(WINDOW, np.float32)
+    windows = [np.roll(sound, 999 * turn) for turn in range(3) for sound in (*trial_windows(), silence)]
+    assert len(windows) - 3 > 2 * TOGETHER  # two threads hear four each at once, and the rest one by one
+    alone = np.concatenate([both[1].logits([window]) for window in windows])
+    assert np.abs(both[1].logits(windows) - alone).max() < 1e-2  # of logits; in the nearly silent window most
+    assert np.abs(confidences(both[1].logits(windows), 1.0) - confidences(alone, 1.0)).max() < 1e-4
+    check_alike(both, windows)
+
+
+def test_folded_frames_give_what_whole_frames_do(package: Package) -> None:
+    sound = trial_windows()[1]
+    for band in derive(package.network, WINDOW).bands:
+        length = len(band.matrix)
+        folded = np.empty((511, length // 2), np.float32)
+        fold(sound, sound[::-1].copy(), band.hop, folded)
+        frames = np.stack([sound[at : at + length] for at in range(0, 511 * band.hop, band.hop)])
+        expected = frames.astype(np.float64) @ band.matrix
+        assert np.abs(folded @ band.mirrored - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_filters_without_a_mirror_image_are_refused() -> None:
+    matrix = np.random.default_rng(3).normal(size=(8, 2))
+    with pytest.raises(NotDerivable, match="mirror image"):
+        _ = Band(matrix, 2, 0.5).mirrored
 
 
 def test_the_front_end_is_one_matrix_for_each_band(package: Package) -> None:
