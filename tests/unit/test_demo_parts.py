@@ -9,25 +9,37 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from wildpost.data_folder import data_folder
-from wildpost.demo import DemoFailed, fresh_folder, lay_out
+from wildpost.demo import MARK, DemoFailed, fresh_folder, lay_out
 from wildpost.doctor import look_over
 from wildpost.embedded_broker import EmbeddedBroker
 from wildpost.problems import is_mendable
 from wildpost.samples import NoSamples, Samples, find_samples
+from wildpost.server import ANNOUNCED
 from wildpost.settings import SettingsError
 
 
 def test_a_folder_that_is_not_the_demos_is_never_emptied(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(DemoFailed, match="holds something else"):
-        fresh_folder(tmp_path)
+    with pytest.raises(DemoFailed, match="holds something else"), fresh_folder(tmp_path):
+        pass
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_the_demos_own_folder_is_emptied(tmp_path: Path) -> None:
-    folder = fresh_folder(tmp_path / "demo")
-    (folder / "old").write_text("x")
-    assert not (fresh_folder(folder) / "old").exists()
+    with fresh_folder(tmp_path / "demo") as folder:
+        (folder / "old").mkdir()
+        (folder / "old" / "capture").write_text("x")
+    with fresh_folder(folder):
+        assert [file.name for file in folder.iterdir()] == [MARK]
+
+
+def test_a_second_demo_leaves_the_one_that_runs_alone(tmp_path: Path) -> None:
+    with fresh_folder(tmp_path / "demo") as folder:
+        (folder / "server").mkdir()
+        (folder / "server" / ANNOUNCED).write_text('{"url": "http://127.0.0.1:8420/"}')
+        with pytest.raises(DemoFailed, match=r"another demo runs in .*8420.*--data DIR"), fresh_folder(folder):
+            pass
+        assert (folder / "server" / ANNOUNCED).exists()
 
 
 def test_two_samples_of_one_name_are_both_shown(tmp_path: Path) -> None:
@@ -35,7 +47,8 @@ def test_two_samples_of_one_name_are_both_shown(tmp_path: Path) -> None:
     for file in files:
         file.parent.mkdir()
         file.write_text(file.parent.name)
-    inboxes = lay_out(Samples(tuple(files), (), "here"), fresh_folder(tmp_path / "demo"))
+    with fresh_folder(tmp_path / "demo") as folder:
+        inboxes = lay_out(Samples(tuple(files), (), "here"), folder)
     assert sorted(path.read_text() for path in inboxes["camera"].iterdir()) == ["a", "b"]
 
 
