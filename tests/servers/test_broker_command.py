@@ -1,5 +1,6 @@
 """The broker that `wildpost broker init` makes: a real Mosquitto, TLS, and stations that speak for themselves alone."""
 
+import os
 import shutil
 import socket
 import ssl
@@ -236,6 +237,22 @@ def test_what_cannot_be_done_is_said_in_one_line(broker: Broker, words: tuple[st
     assert ended.returncode == 1
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--owner", "ghost-of-a-user"), "ghost-of-a-user: no such user" if os.geteuid() == 0 else "only root"),
+        (("--reload", str(2**22)), "no such process"),  # the kernel's highest number of a process is one less
+        (("--reload", "17 18"), "expected the number of one process"),
+    ],
+)
+def test_a_mistake_is_said_before_half_a_broker_is_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    ended = wildpost("init", tmp_path / "broker", "--host", "h", *words)
+
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert not (tmp_path / "broker").exists()
 
 
 def test_those_who_may_connect_are_listed(broker: Broker) -> None:
