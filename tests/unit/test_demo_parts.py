@@ -8,10 +8,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from ingest.store.duckdb import DuckDbStore
 from wildpost.data_folder import data_folder
 from wildpost.demo import MARK, DemoFailed, fresh_folder, lay_out
 from wildpost.doctor import look_over
 from wildpost.embedded_broker import EmbeddedBroker
+from wildpost.main import main
 from wildpost.problems import is_mendable
 from wildpost.samples import NoSamples, Samples, find_samples
 from wildpost.server import ANNOUNCED
@@ -111,6 +113,39 @@ def test_the_doctor_finds_a_broken_database_and_a_broker_that_is_away(tmp_path: 
     assert found["broker"].state == "broken"
     assert found["weights yolox-nano"].state == "missing"
     assert all(finding.mend for finding in found.values() if finding.state != "good")
+
+
+def test_the_doctor_looks_into_the_detections(tmp_path: Path) -> None:
+    DuckDbStore(tmp_path / "detections.duckdb").close()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "damaged.duckdb").write_bytes(b"no longer a database" * 1000)
+    found = {finding.what: finding for finding in look_over(tmp_path, None)}
+    assert found["database detections.duckdb"].state == "good"
+    assert found["database damaged.duckdb"].state == "broken"
+
+
+def test_the_doctor_tries_the_broker_of_a_servers_settings(tmp_path: Path) -> None:
+    (tmp_path / "server.toml").write_text('[broker]\nhost = "127.0.0.1"\nport = 9\n')
+    found = {finding.what: finding for finding in look_over(tmp_path, None, tmp_path / "server.toml")}
+    assert (found["broker"].state, found["broker"].detail[:12]) == ("broken", "127.0.0.1:9:")
+
+
+def test_the_doctor_tells_a_path_whole_however_narrow_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    folder = tmp_path / ("a-long-name-of-a-folder-" * 4) / "[red]"
+    main(["doctor", "--data", str(folder)])
+    assert f"good     room on the disk: {folder}, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("broker", ["host:abc", "host:0", "host:1883:1", ":1883"])
+def test_a_broker_that_cannot_be_meant_is_said_in_one_line(
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--data", str(tmp_path), "--broker", broker])
+    assert f"{broker}: expected HOST or HOST:PORT" in capsys.readouterr().err
 
 
 def test_what_a_person_can_mend_is_told_from_our_own_faults() -> None:
