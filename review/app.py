@@ -1,6 +1,6 @@
 """The review pages as a web application: rangers decide, analysts look at trends, nothing is loaded from elsewhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,13 +24,26 @@ from review.pages import api, event, incident, media, quarantine, queue, station
 __all__ = ["NotLoopback", "ReviewOptions", "check_bind", "create_app"]
 
 
-def create_app(store: Store, casebook: Casebook, media_store: MediaStore, options: ReviewOptions) -> FastAPI:
+def create_app(
+    store: Store,
+    casebook: Casebook,
+    media_store: MediaStore,
+    options: ReviewOptions,
+    problem: Callable[[], str] = lambda: "",
+) -> FastAPI:
     """Make the application; at its start the store gets the verdicts a crash kept from it.
+
+    Args:
+        store: Where detections are.
+        casebook: Where flags and verdicts are.
+        media_store: Where pictures and clips are.
+        options: How the pages are set up.
+        problem: Says what keeps the server from working whole right now, in words; "": nothing.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the options name a time zone nobody knows.
     """
-    site = Site(store, casebook, media_store, options)
+    site = Site(store, casebook, media_store, options, problem)
     site.templates  # noqa: B018, a mistake in time zone or translations shows now, not at the first page
 
     @asynccontextmanager

@@ -42,5 +42,5 @@ def check_bind(host: str) -> None:
         raise NotLoopback(
             f"{host}: expected 127.0.0.1, ::1 or localhost. The review pages have no sign-in yet, so whoever reaches "
             "them could see people's pictures and change verdicts; reach them from elsewhere through an SSH tunnel: "
-            "ssh -L 8000:127.0.0.1:8000 SERVER"
+            "ssh -L 8420:127.0.0.1:8420 SERVER"
         )

@@ -1,6 +1,6 @@
 """What every page needs: the stores, the reader's language and name, and a template filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -29,12 +29,17 @@ NAME_LENGTH = 60
 
 @dataclass(frozen=True)
 class Site:
-    """Everything the pages stand on; made once."""
+    """Everything the pages stand on; made once.
+
+    Attributes:
+        problem: Says what keeps the server from working whole right now, in words; "": nothing.
+    """
 
     store: Store
     casebook: Casebook
     media: MediaStore
     options: ReviewOptions
+    problem: Callable[[], str] = lambda: ""
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -100,6 +105,7 @@ class Reader:
                 query=[(key, value) for key, value in self.request.query_params.multi_items() if key != "lang"],
                 open_flags=self.site.casebook.totals().open_flags,
                 now=datetime.now(UTC),
+                trouble=self.site.problem(),
                 **values,
             )
         )

@@ -33,6 +33,7 @@ from wildpost.backup_door import STAGING, AskedCopy
 from wildpost.receiving import ServerSettings
 from wildpost.stores import open_media
 
+BROKER = "mosquitto.conf"  # what a folder of `wildpost broker init` has in any case
 _ROOM_BYTES = 64_000_000  # left free beside the copies, for the server that goes on
 
 
@@ -89,6 +90,8 @@ def make_backup(plan: Plan, to: Path) -> Made:
     """
     if plan.settings.store.kind != "duckdb" or plan.settings.casebook.url:
         raise CannotBackUp("only DuckDB and SQLite can be backed up by this command; ask the database's own for others")
+    if plan.broker is not None and not (plan.broker / BROKER).is_file():
+        raise CannotBackUp(f"--broker {plan.broker}: no {BROKER} there; expected the folder of `wildpost broker init`")
     now = datetime.now(UTC)
     path = to / f"wildpost-{now:%Y-%m-%dT%H%M%SZ}.tar" if to.is_dir() else to
     with ExitStack() as stack:

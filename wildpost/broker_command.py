@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import pwd
 import shutil
 import signal
 from pathlib import Path
@@ -17,8 +18,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("folder", type=Path, help="the broker's folder, such as /etc/mosquitto/wildpost")
     changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--reload", type=int, metavar="PID", help="tell this running mosquitto to read them again")
-    changing.add_argument("--owner", help="user the files belong to, by name or number, such as mosquitto (needs root)")
+    changing.add_argument(
+        "--reload", type=_running, metavar="PID", help="tell this running mosquitto to read them again"
+    )
+    changing.add_argument(
+        "--owner", type=_owner, help="user the files belong to, by name or number, such as mosquitto (needs root)"
+    )
 
     init = _action(actions, "init", "write a new broker's configuration, keys and the server's users", common, changing)
     init.add_argument("--host", action="append", required=True, help="by which stations reach it; may be repeated")
@@ -131,9 +136,34 @@ def _when(arguments: argparse.Namespace) -> str:
     return "" if arguments.reload else "; it counts when the broker reads its files again: kill -HUP, or --reload PID"
 
 
+def _owner(text: str) -> int | str:
+    """Say no before anything is written: half a broker cannot be made again in the same place."""
+    if os.geteuid() != 0:
+        raise argparse.ArgumentTypeError(f"{text}: only root gives files to another user (sudo)")
+    if text.isdigit():  # a container has no names
+        return int(text)
+    try:
+        pwd.getpwnam(text)
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(f"{text}: no such user on this machine") from error
+    return text
+
+
+def _running(text: str) -> int:
+    try:
+        os.kill(int(text), 0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: expected the number of one process (pidof mosquitto)") from error
+    except ProcessLookupError as error:
+        raise argparse.ArgumentTypeError(f"{text}: no such process (pidof mosquitto)") from error
+    except PermissionError as error:
+        raise argparse.ArgumentTypeError(f"{text}: belongs to another user (sudo)") from error
+    return int(text)
+
+
 def _settle(arguments: argparse.Namespace) -> None:
-    if arguments.owner:
-        owner = int(arguments.owner) if arguments.owner.isdigit() else arguments.owner  # a container has no names
+    if arguments.owner is not None:
+        owner = arguments.owner
         for path in [arguments.folder, *arguments.folder.rglob("*")]:
             if path.name not in ("ca.key",) and "handover" not in path.parts:
                 shutil.chown(path, owner, owner)

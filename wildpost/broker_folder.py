@@ -14,6 +14,8 @@ from contract import topic_of
 from wildpost.broker_certificates import Pair, hosts_of, make_authority, make_broker
 
 INGEST, WATCH = "wildpost-ingest", "wildpost-watch"
+INCLUDED = "included.conf"  # the same as mosquitto.conf, for a broker that has settings of its own
+_PLACE = "persistence_location /var/lib/mosquitto/\n"  # a Mosquitto that is told twice does not start
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # as a station's name in messages
 _ROUNDS = 20_000
 _PASSWORD_BYTES = 24
@@ -41,9 +43,14 @@ class BrokerFolder:
         """Write everything: authority, certificate, configuration, the server's own users.
 
         Raises:
-            BrokerFolderError: there is something in the folder already.
+            BrokerFolderError: there is something in the folder already, or prefix or port cannot be.
         """
-        topic_of(self.prefix, "station", "event")  # a prefix that cannot be is refused before anything is written
+        try:
+            topic_of(self.prefix, "station", "event")
+        except ValueError as error:
+            raise BrokerFolderError(str(error)) from error
+        if not 0 < self.port < 65536:
+            raise BrokerFolderError(f"port {self.port}: expected 1 to 65535")
         if self.path.exists() and any(self.path.iterdir()):
             raise BrokerFolderError(f"{self.path}: not empty; a broker that is there keeps its keys")
         self.path.mkdir(parents=True, exist_ok=True)
@@ -51,7 +58,9 @@ class BrokerFolder:
         authority = make_authority("Wildpost broker authority")
         self._write_pair("ca", authority)
         self._write_pair("broker", make_broker(authority, hosts))
-        write_private(self.path / "mosquitto.conf", self._configuration(), 0o644)
+        whole = self._configuration()
+        write_private(self.path / "mosquitto.conf", whole, 0o644)
+        write_private(self.path / INCLUDED, whole.replace(_PLACE, ""), 0o644)
         self._write_users({})
         for user in (INGEST, WATCH):
             self.add(user)
@@ -142,7 +151,7 @@ class BrokerFolder:
             f"listener {self.port}\n"
             f"certfile {folder}/broker.crt\nkeyfile {folder}/broker.key\ntls_version tlsv1.2\n"
             f"allow_anonymous false\npassword_file {folder}/passwords\nacl_file {folder}/rights\n"
-            "persistence true\npersistence_location /var/lib/mosquitto/\nautosave_interval 30\n"
+            f"persistence true\n{_PLACE}autosave_interval 30\n"
             "# A server that is away for days must find every message when it comes back.\n"
             "max_queued_messages 0\nmax_inflight_messages 1000\npersistent_client_expiration 60d\n"
         )

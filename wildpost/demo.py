@@ -1,6 +1,8 @@
 """The demo: a broker, the server and two stations, all real, over pictures and recordings from a folder."""
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from ingest.receiver import ReceiverOptions
 from ingest.store.port import CountQuery
 from wildpost.embedded_broker import EmbeddedBroker
 from wildpost.samples import Samples
-from wildpost.server import Server, ServerSettings, WebOptions, running
+from wildpost.server import ANNOUNCED, Server, ServerSettings, WebOptions, running
 from wildpost.settings import load_settings
 
 MARK = "demo.txt"  # only a folder that bears it is ever emptied
@@ -58,19 +60,43 @@ class Summary:
     seconds: float
 
 
-def fresh_folder(folder: Path) -> Path:
-    """Make the demo's own data folder, empty.
+@contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """Make the demo's own data folder, empty, and keep other demos out of it as long as this one runs.
 
     Raises:
-        DemoFailed: something else lies where it would be.
+        DemoFailed: something else lies where it would be, or another demo runs there.
     """
-    if folder.exists():
-        if any(folder.iterdir()) and not (folder / MARK).exists():
-            raise DemoFailed(f"{folder} holds something else than a demo; name another data folder: --data DIR")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the folder itself stays, so that a lock on it counts
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            mend = "stop that one, or name another data folder: --data DIR"
+            raise DemoFailed(f"another demo runs in {folder}{_page_of(folder)}: {mend}") from error
+        _empty(folder)
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def _page_of(folder: Path) -> str:
+    try:
+        return f", with its page at {json.loads((folder / 'server' / ANNOUNCED).read_text())['url']}"
+    except (OSError, ValueError, KeyError):
+        return ""  # it has only just begun
+
+
+def _empty(folder: Path) -> None:
+    if any(folder.iterdir()) and not (folder / MARK).exists():
+        raise DemoFailed(f"{folder} holds something else than a demo; name another data folder: --data DIR")
+    for left in folder.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        elif left.name != MARK:  # which goes on saying whose folder it is, should this be cut short
+            left.unlink()
     (folder / MARK).write_text("Made by `wildpost demo`, which empties this folder each time it starts.\n")
-    return folder
 
 
 def lay_out(samples: Samples, folder: Path) -> dict[str, Path]:

@@ -1,10 +1,11 @@
 """`wildpost demo`: the whole path of a detection on this machine, from files to a page."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,15 +36,19 @@ def run(arguments: argparse.Namespace) -> int:
     from wildpost.demo import fresh_folder, json_line, lay_out, server_and_broker, stations, summarise, work_off
     from wildpost.demo_stations import write_settings
 
+    for name in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed: the stations must not outlive the demo
+        signal.signal(name, _stopped)
     began = time.monotonic()
     data = data_folder(arguments.data)
     # The JSON line is all that goes to standard output with --json, so that another program can read it.
     console = Console(file=sys.stderr if arguments.json else sys.stdout, highlight=False)
     samples = find_samples(arguments.samples, Path.cwd(), data / "samples")
     console.print(f"{len(samples.pictures)} pictures and {len(samples.recordings)} recordings: {samples.origin}")
-    folder = fresh_folder(data / "demo")
-    inboxes = lay_out(samples, folder)
-    with server_and_broker(folder, 0 if arguments.once else arguments.port) as (server, broker_port):
+    with ExitStack() as stack:
+        folder = stack.enter_context(fresh_folder(data / "demo"))
+        inboxes = lay_out(samples, folder)
+        port = 0 if arguments.once else arguments.port
+        server, broker_port = stack.enter_context(server_and_broker(folder, port))
         brought = (arguments.samples or Path("samples")).absolute().parent / "weights"
         settings = write_settings(inboxes, folder, data, broker_port, brought, console.print)
         if not arguments.once:
@@ -56,11 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
             print(json_line(summary), flush=True)
         if not arguments.once:
             with stations(settings):
-                console.print(f"\nOpen [bold]{server.url}[/]; put more files into {folder}; Ctrl-C stops it.")
+                console.print(f"\nOpen [bold]{server.url}[/]; Ctrl-C stops it. Put more files into", soft_wrap=True)
+                for path in settings:
+                    console.print(f"  {inboxes[path.stem.removeprefix('demo-')]}", soft_wrap=True)
                 while True:
                     time.sleep(1)
                     server.state()
     return 0
+
+
+def _stopped(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None 
     Args:
         folder: The data folder.
         broker: Host and port of an MQTT broker to reach; None: not asked for.
-        server: Settings of a server whose detection store to open; None: not asked for.
+        server: Settings of a server whose broker and stores to try; None: not asked for.
     """
     yield _python()
     yield from _packages("station", STATION)
@@ -73,7 +73,7 @@ def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None 
     if broker is not None:
         yield _broker(*broker)
     if server is not None:
-        yield from _server(server, folder)
+        yield from _server(server, folder, broker is None)
 
 
 def _python() -> Finding:
@@ -104,6 +104,8 @@ def _room(folder: Path) -> Iterator[Finding]:
 
 
 def _databases(folder: Path) -> Iterator[Finding]:
+    if importlib.util.find_spec("duckdb"):
+        yield from map(_duckdb, sorted(folder.rglob("*.duckdb")))
     for file in sorted(folder.rglob("*.sqlite")):
         try:
             with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as connection:
@@ -115,6 +117,21 @@ def _databases(folder: Path) -> Iterator[Finding]:
         else:
             mend = f"stop Wildpost, keep a copy of {file}, restore a backup"
             yield Finding("broken", f"database {file.name}", answer, mend)
+
+
+def _duckdb(file: Path) -> Finding:
+    """Open a file of detections, unless a server has it open, which is as good."""
+    from ingest.store.duckdb import DuckDbStore  # a station has none of this
+    from ingest.store.port import StoreUnavailable
+
+    what = f"database {file.name}"
+    try:
+        with closing(DuckDbStore(file, read_only=True)) as store:
+            return Finding("good", what, f"opens; {len(store.stations())} stations heard of")
+    except StoreUnavailable as error:
+        if "Conflicting lock" in str(error):
+            return Finding("good", what, "a server has it open")
+        return Finding("broken", what, str(error), f"stop Wildpost, keep a copy of {file}, restore a backup")
 
 
 def _weights(folder: Path) -> Iterator[Finding]:
@@ -136,6 +153,7 @@ def _clock() -> Finding:
 
 
 def _broker(host: str, port: int) -> Finding:
+    """See whether something answers there; whether it lets us in, `serve` and `station check` say."""
     try:
         with socket.create_connection((host, port), timeout=5):
             return Finding("good", "broker", f"{host}:{port} answers")
@@ -144,7 +162,7 @@ def _broker(host: str, port: int) -> Finding:
         return Finding("broken", "broker", f"{host}:{port}: {error}", mend)
 
 
-def _server(path: Path, folder: Path) -> Iterator[Finding]:
+def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
     from wildpost.receiving import ServerSettings  # a station has none of this
     from wildpost.settings import SettingsError, load_settings
 
@@ -153,6 +171,8 @@ def _server(path: Path, folder: Path) -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("broken", "settings", str(error), "docs/how-to/serve.md")
         return
+    if try_broker:
+        yield _broker(settings.broker.host, settings.broker.port)
     yield _store(settings.store, folder)
     yield _casebook(settings.casebook, folder)
     yield _media(settings.media, folder)
@@ -162,8 +182,9 @@ def _store(options: "StoreOptions", folder: Path) -> Finding:
     from ingest.store.port import StoreUnavailable
     from wildpost.stores import open_store
 
-    if options.kind == "duckdb":  # the server that has the file open would be in the way of a look inside
-        return Finding("good", "detection store", f"DuckDB in {folder}")
+    if options.kind == "duckdb":  # the databases of the data folder were looked at already
+        there = (folder / "detections.duckdb").exists()
+        return Finding("good", "detection store", f"DuckDB in {folder}{'' if there else ': made at the first start'}")
     try:
         with closing(open_store(options, folder)) as store:
             return Finding("good", "detection store", f"answers; {len(store.stations())} stations heard of")

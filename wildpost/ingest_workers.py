@@ -1,6 +1,5 @@
 """Starts the workers of `wildpost ingest`, starts one again that was killed, and answers for all of them."""
 
-import json
 import logging
 import multiprocessing
 import time
@@ -16,6 +15,7 @@ from prometheus_client.registry import Collector
 from ingest.share import Share
 from wildpost.ingest_worker import Duty, Report, settings_of, work
 from wildpost.logs import Form
+from wildpost.operations import health_of
 from wildpost.receiving import ServerSettings
 
 LOG = logging.getLogger("wildpost.workers")
@@ -158,8 +158,12 @@ class Workers(Collector):
             worker.listen()
             if worker.ended is not None:
                 self._look_after(worker)
-        problems = {worker.report.state.problem for worker in self._workers if worker.report.state}
-        problems |= {self.stuck}
+        return "; ".join(filter(None, (self.stuck, self._hindered)))
+
+    @property
+    def _hindered(self) -> str:
+        """What is in the way of the workers and may go away; empty: nothing."""
+        problems = {worker.report.state.problem for worker in list(self._workers) if worker.report.state}
         return "; ".join(sorted(filter(None, problems)))
 
     def _look_after(self, worker: _Worker) -> None:
@@ -200,8 +204,7 @@ class Workers(Collector):
         workers = [
             {"name": one.client_id, "starts": one.starts, "connected": one.connected} for one in list(self._workers)
         ]
-        body = {"status": "stuck" if stuck else "ok", "problem": stuck, "workers": workers}
-        return 503 if stuck else 200, json.dumps(body).encode()
+        return 503 if stuck else 200, health_of(stuck, self._hindered, workers=workers)
 
     def metrics(self) -> bytes:
         """Answer /metrics."""

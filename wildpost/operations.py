@@ -28,9 +28,16 @@ def add_operations(app: FastAPI, serving: Serving) -> None:
     app.middleware("http")(alive)
 
 
-def health_of(stuck: str, **more: object) -> bytes:
-    """Write the answer to /healthz."""
-    return msgspec.json.encode({"status": "stuck" if stuck else "ok", "problem": stuck} | more)
+def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
+    """Write the answer to /healthz.
+
+    Args:
+        stuck: Why it will not go on by itself.
+        hindered: What is in the way and may go away.
+        more: What else to say.
+    """
+    status = "stuck" if stuck else "hindered" if hindered else "ok"
+    return msgspec.json.encode({"status": status, "problem": stuck or hindered} | more)
 
 
 @contextmanager

@@ -86,6 +86,10 @@ class Receiving:
         problems = (state.problem, self.told.problem, self.store.problem)
         return replace(state, problem="; ".join(filter(None, problems)))
 
+    def problem(self) -> str:
+        """Say in words what keeps the server from working whole right now; "": nothing."""
+        return self.serving.stuck or self.state().problem
+
 
 @contextlib.contextmanager
 def receiving(

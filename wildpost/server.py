@@ -17,7 +17,9 @@ from review.options import check_bind
 from wildpost.operations import add_operations
 from wildpost.receiving import Receiving, ServerSettings, WebOptions, receiving
 
-__all__ = ["Server", "ServerSettings", "WebOptions", "running"]
+__all__ = ["ANNOUNCED", "Server", "ServerSettings", "WebOptions", "running"]
+
+ANNOUNCED = "server.json"  # in the data folder, while a server runs: where its pages are
 
 
 class Server:
@@ -69,11 +71,11 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
     check_bind(settings.web.host)
     with contextlib.ExitStack() as stack:
         open_ = stack.enter_context(receiving(settings, folder, rules_beside))
-        app = create_app(open_.store, open_.casebook, open_.media, settings.review)
+        app = create_app(open_.store, open_.casebook, open_.media, settings.review, open_.problem)
         add_operations(app, open_.serving)
         web = stack.enter_context(_web(app, settings.web))
         server = Server(open_, web, settings.web.host)
-        stack.enter_context(_announced(folder / "server.json", server.url))
+        stack.enter_context(_announced(folder / ANNOUNCED, server.url))
         yield server
 
 

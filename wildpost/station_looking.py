@@ -72,8 +72,9 @@ def look_over(path: Path, data: Path) -> Iterator[Finding]:
 def _settings(path: Path, settings: StationSettings) -> Finding:
     secrets = path.absolute().parent / SECRETS
     found = f"{path}: station {settings.station.name}, deployment {settings.station.deployment}"
-    if secrets.is_file() and secrets.stat().st_mode & 0o077:
-        return Finding("doubtful", "settings", f"{found}; others can read {secrets}", f"chmod 600 {secrets}")
+    # The group may read it: that is how a file of root's is read by the user that the station runs as.
+    if secrets.is_file() and secrets.stat().st_mode & 0o027:
+        return Finding("doubtful", "settings", f"{found}; others can read {secrets}", f"chmod 640 {secrets}")
     if settings.station.location is None:
         step = "set latitude and longitude: without, no rule of zones applies and BirdNET hears the whole world"
         return Finding("doubtful", "settings", f"{found}; no place", step)

@@ -21,12 +21,18 @@ _decision = msgspec.json.Decoder(Decision)
 
 @router.get("/healthz")
 def healthz(read: Read) -> Response:
-    """Say that the pages answer, and how much there is."""
+    """Say that the pages answer, what is in the server's way, and how much there is.
+
+    It is 200 where the server waits for something that may come back: whoever starts it again at every 503 would mend
+    nothing, and take the pages from people.
+    """
+    problem = read.site.problem()
     totals = read.site.casebook.totals()
     states = read.site.store.stations()
     return JSONResponse(
         {
-            "status": "ok",
+            "status": "hindered" if problem else "ok",
+            "problem": problem,
             "stations": len(states),
             "events": sum(state.events for state in states),
             "flags": totals.flags,

@@ -1,9 +1,12 @@
 """The whole path on real input: two station processes, a broker, the server, and what is in its store at the end."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +116,40 @@ def test_a_folder_with_nothing_to_show_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no picture" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_put_where_the_demo_says_is_on_the_page_soon(shared_data: Path, data: Path, tmp_path: Path) -> None:
+    pictures = shared_data / "samples" / "pictures"
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "vehicle.jpg").write_bytes((pictures / "vehicle.jpg").read_bytes())
+    command = [sys.executable, "-u", "-m", "wildpost.main", "demo", "--samples", str(tmp_path / "few"), "--port", "0"]
+    environment = os.environ | {"WILDPOST_DATA": str(data)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        try:
+            said = iter(demo.stdout.readline, "")
+            page = next(line.split()[-1] for line in said if "The page is at" in line)
+            next(line for line in said if "Put more files into" in line)
+            (Path(next(said).strip()) / "another.jpg").write_bytes((pictures / "vehicle.jpg").read_bytes())
+            deadline = time.monotonic() + 60
+            while stored(page) < 2:
+                assert time.monotonic() < deadline, "the picture never came"
+                time.sleep(0.2)
+        finally:
+            demo.terminate()
+    assert demo.returncode == 130
+    assert not processes_that_name(data), "a station outlives its demo"
+
+
+def stored(page: str) -> int:
+    with urllib.request.urlopen(f"{page}healthz", timeout=5) as answer:
+        return int(json.load(answer)["events"])
+
+
+def processes_that_name(folder: Path) -> list[str]:
+    """Find by their command lines what still works in a folder."""
+    running = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            running.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in running if str(folder) in line]

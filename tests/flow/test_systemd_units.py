@@ -1,14 +1,23 @@
 """The units for systemd are ones that systemd understands, and start commands that exist."""
 
+import os
+import re
 import shlex
 import shutil
+import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ingest.rules import load_rules
 from tests.conftest import REPOSITORY, missing
+from wildpost.broker_folder import BrokerFolder
 from wildpost.main import parser
+from wildpost.receiving import ServerSettings
+from wildpost.settings import load_settings
+from wildpost.station_settings import StationSettings
 
 UNITS = sorted((REPOSITORY / "configs" / "systemd").glob("*.service"))
 
@@ -38,3 +47,42 @@ def test_it_starts_a_command_that_wildpost_has(unit: Path) -> None:
     assert program == "/opt/wildpost/bin/wildpost"
     arguments = parser().parse_args(words)
     assert callable(arguments.run)
+
+
+def guides_commands() -> list[str]:
+    """Read what the guide has a person type, but for what makes users, installs packages and starts services."""
+    guide = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
+    guide = guide.replace("\\\n", " ")
+    typed = [line.strip().removeprefix("sudo ") for line in guide.splitlines() if line.startswith("    sudo ")]
+    elsewhere = ("useradd", "python3 -m venv", "/opt/wildpost/bin/pip", "ln -s", "systemctl")
+    return [line for line in typed if not line.startswith(elsewhere)]
+
+
+def test_the_guides_commands_put_everything_where_the_units_look_for_it(tmp_path: Path) -> None:
+    BrokerFolder(tmp_path / "broker").make(["broker.reserve.example"])
+    BrokerFolder(tmp_path / "broker").add("lake-07")
+    root, (user, group) = tmp_path / "root", (str(os.getuid()), str(os.getgid()))
+    (root / "etc" / "systemd" / "system").mkdir(parents=True)
+    for line in guides_commands():
+        line = line.partition("   #")[0].replace("-u wildpost env ", "env ")
+        line = line.replace("wildpost station", f"{sys.executable} -m wildpost.main station")
+        line = line.replace("-o wildpost", f"-o {user}").replace("-g wildpost", f"-g {group}")
+        line = line.replace("chgrp -R wildpost", f"chgrp -R {group}").replace(
+            "handover/", f"{tmp_path}/broker/handover/"
+        )
+        line = re.sub(r"(?<=[ =])/(?=(etc|var|srv)/)", f"{root}/", line)
+        ended = subprocess.run(shlex.split(line), cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        if "station check" in line:  # there is no broker here
+            assert ended.stdout.startswith("works    settings: "), ended.stdout + ended.stderr
+        else:
+            assert ended.returncode == 0, f"{line}: {ended.stderr}"
+
+    for unit in root.glob("etc/systemd/system/*.service"):
+        named = re.findall(r"^(?:EnvironmentFile=-|ExecStart=.* )(/etc/\S+)", unit.read_text(), re.M)
+        assert named
+        for file in named:
+            assert stat.S_IMODE((root / file.removeprefix("/")).stat().st_mode) == 0o640, file
+    station = load_settings(root / "etc" / "wildpost" / "station.toml", StationSettings)
+    assert Path(station.broker.ca_file).is_file()
+    server = load_settings(root / "etc" / "wildpost" / "server.toml", ServerSettings)
+    load_rules(server.rules, root / "etc" / "wildpost")

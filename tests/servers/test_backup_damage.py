@@ -213,6 +213,7 @@ def test_an_empty_folder_is_no_server(tmp_path: Path) -> None:
 def test_the_files_of_the_broker_are_kept_when_asked_for(tmp_path: Path) -> None:
     fill(tmp_path / "data")
     (tmp_path / "broker" / "stations" / "湖-07").mkdir(parents=True)
+    (tmp_path / "broker" / "mosquitto.conf").write_text("listener 8883\n")
     (tmp_path / "broker" / "ca.key").write_text("secret")
     (tmp_path / "broker" / "stations" / "湖-07" / "station.toml").write_text("x = 1")
     made = make_backup(plan(tmp_path / "data", tmp_path / "broker"), tmp_path / "all.tar")
@@ -220,6 +221,13 @@ def test_the_files_of_the_broker_are_kept_when_asked_for(tmp_path: Path) -> None
     restore(made.path, tmp_path / "new")
     assert contents(tmp_path / "new" / "broker") == contents(tmp_path / "broker")
     assert (tmp_path / "new" / "broker" / "ca.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_without_a_broker_is_refused_before_a_backup_lacks_one(tmp_path: Path) -> None:
+    fill(tmp_path / "data")
+    with pytest.raises(CannotBackUp, match=r"--broker .*/mosquito: no mosquitto\.conf there"):
+        make_backup(plan(tmp_path / "data", tmp_path / "mosquito"), tmp_path / "all.tar")
+    assert not (tmp_path / "all.tar").exists()
 
 
 def test_a_verdict_under_way_while_the_backup_was_made_is_handed_over_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The broker that `wildpost broker init` makes: a real Mosquitto, TLS, and stations that speak for themselves alone."""
 
+import os
 import shutil
 import socket
 import ssl
@@ -150,6 +151,35 @@ def test_workers_may_share_the_messages(broker: Broker) -> None:
     lake.close()
 
 
+DEBIANS = """
+pid_file {folder}/mosquitto.pid
+persistence true
+persistence_location {folder}/
+log_dest file {folder}/mosquitto.log
+include_dir {folder}/conf.d
+"""
+
+
+def test_the_distributions_broker_starts_with_ours_included(broker: Broker, tmp_path: Path) -> None:
+    distribution = tmp_path / "etc"
+    (distribution / "conf.d").mkdir(parents=True)
+    (distribution / "conf.d" / "wildpost.conf").symlink_to(broker.folder / "included.conf")
+    (distribution / "mosquitto.conf").write_text("user root\n" + DEBIANS.format(folder=distribution))
+    broker.process.terminate()  # it has the port
+    broker.process.wait(10)
+    program = str(broker.process.args[0])  # type: ignore[index]
+
+    with subprocess.Popen([program, "-c", str(distribution / "mosquitto.conf")], stderr=subprocess.PIPE) as started:
+        try:
+            until(lambda: broker._listens() or started.poll() is not None)
+            assert started.poll() is None, started.communicate()[1].decode()
+            client = broker.connect("lake-07")
+            assert client.publish("wildpost/v1/lake-07/event") == "No matching subscribers"  # it may, and is heard
+            client.close()
+        finally:
+            started.terminate()
+
+
 def test_a_revoked_station_is_shut_out_when_the_broker_reads_its_files_again(broker: Broker) -> None:
     old = broker.password("lake-07")
     lake = broker.connect("lake-07")
@@ -226,6 +256,8 @@ def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
         (("add-station", "{}", "lake-07"), "there already"),
         (("add-station", "{}", "a/b"), "expected up to 63 letters"),
         (("rotate", "{}", "ghost"), "no user 'ghost'"),
+        (("init", "{}-2", "--host", "h", "--prefix", "a/#"), "topic prefix 'a/#': expected levels"),
+        (("init", "{}-2", "--host", "h", "--port", "99999"), "port 99999: expected 1 to 65535"),
         (("revoke", "{}", "wildpost-ingest"), "rotate it instead"),
         (("list", "{}/nowhere"), "no broker here"),
     ],
@@ -236,6 +268,22 @@ def test_what_cannot_be_done_is_said_in_one_line(broker: Broker, words: tuple[st
     assert ended.returncode == 1
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--owner", "ghost-of-a-user"), "ghost-of-a-user: no such user" if os.geteuid() == 0 else "only root"),
+        (("--reload", str(2**22)), "no such process"),  # the kernel's highest number of a process is one less
+        (("--reload", "17 18"), "expected the number of one process"),
+    ],
+)
+def test_a_mistake_is_said_before_half_a_broker_is_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    ended = wildpost("init", tmp_path / "broker", "--host", "h", *words)
+
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert not (tmp_path / "broker").exists()
 
 
 def test_those_who_may_connect_are_listed(broker: Broker) -> None:

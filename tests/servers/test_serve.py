@@ -19,8 +19,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from contract import encode, topic_of
-from contract.examples import EVENT
+from contract.examples import EVENT, MEDIA_CONTENT
 from contract.messages import Event
+from tests.servers.conftest import Publisher, wait_for
 
 WILDPOST = [sys.executable, "-m", "wildpost.main"]
 
@@ -61,6 +62,34 @@ def publish_event(port: int) -> Event:
     client.disconnect()
     client.loop_stop()
     return event
+
+
+def page(url: str) -> str:
+    request = urllib.request.Request(url, headers={"Accept": "text/html", "Accept-Language": "zh-CN"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_what_keeps_media_from_being_stored_is_told_to_programs_and_people(mosquitto: Any, tmp_path: Path) -> None:
+    with serving(tmp_path, mosquitto.port) as (_, url):
+        assert (health(url)["status"], health(url)["problem"]) == ("ok", "")
+        media = tmp_path / "media"
+        media.mkdir(exist_ok=True)
+        media.rename(tmp_path / "elsewhere")
+        media.write_text("whatever mounts here is gone, and this is in its place")
+        publisher = Publisher(mosquitto.port)
+        publisher.publish([(topic_of("wildpost", EVENT.station, "media"), encode(MEDIA_CONTENT))])
+        publisher.close()
+
+        wait_for(lambda: health(url)["status"] == "hindered", "it says that something is in the way")
+        assert str(media) in health(url)["problem"], (
+            "not stuck: it goes on by itself, and a new start would not mend it"
+        )
+        assert "服务器的工作受阻" in page(url)
+        media.unlink()
+        (tmp_path / "elsewhere").rename(media)
+        wait_for(lambda: health(url) | {"media": 1, "status": "ok", "problem": ""} == health(url), "it went on")
+        assert "服务器的工作受阻" not in page(url)
 
 
 def test_trends_are_the_same_while_the_server_runs_and_after_it_stopped(mosquitto: Any, tmp_path: Path) -> None:

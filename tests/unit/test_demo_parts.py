@@ -8,26 +8,40 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from ingest.store.duckdb import DuckDbStore
 from wildpost.data_folder import data_folder
-from wildpost.demo import DemoFailed, fresh_folder, lay_out
+from wildpost.demo import MARK, DemoFailed, fresh_folder, lay_out
 from wildpost.doctor import look_over
 from wildpost.embedded_broker import EmbeddedBroker
+from wildpost.main import main
 from wildpost.problems import is_mendable
 from wildpost.samples import NoSamples, Samples, find_samples
+from wildpost.server import ANNOUNCED
 from wildpost.settings import SettingsError
 
 
 def test_a_folder_that_is_not_the_demos_is_never_emptied(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(DemoFailed, match="holds something else"):
-        fresh_folder(tmp_path)
+    with pytest.raises(DemoFailed, match="holds something else"), fresh_folder(tmp_path):
+        pass
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_the_demos_own_folder_is_emptied(tmp_path: Path) -> None:
-    folder = fresh_folder(tmp_path / "demo")
-    (folder / "old").write_text("x")
-    assert not (fresh_folder(folder) / "old").exists()
+    with fresh_folder(tmp_path / "demo") as folder:
+        (folder / "old").mkdir()
+        (folder / "old" / "capture").write_text("x")
+    with fresh_folder(folder):
+        assert [file.name for file in folder.iterdir()] == [MARK]
+
+
+def test_a_second_demo_leaves_the_one_that_runs_alone(tmp_path: Path) -> None:
+    with fresh_folder(tmp_path / "demo") as folder:
+        (folder / "server").mkdir()
+        (folder / "server" / ANNOUNCED).write_text('{"url": "http://127.0.0.1:8420/"}')
+        with pytest.raises(DemoFailed, match=r"another demo runs in .*8420.*--data DIR"), fresh_folder(folder):
+            pass
+        assert (folder / "server" / ANNOUNCED).exists()
 
 
 def test_two_samples_of_one_name_are_both_shown(tmp_path: Path) -> None:
@@ -35,7 +49,8 @@ def test_two_samples_of_one_name_are_both_shown(tmp_path: Path) -> None:
     for file in files:
         file.parent.mkdir()
         file.write_text(file.parent.name)
-    inboxes = lay_out(Samples(tuple(files), (), "here"), fresh_folder(tmp_path / "demo"))
+    with fresh_folder(tmp_path / "demo") as folder:
+        inboxes = lay_out(Samples(tuple(files), (), "here"), folder)
     assert sorted(path.read_text() for path in inboxes["camera"].iterdir()) == ["a", "b"]
 
 
@@ -98,6 +113,39 @@ def test_the_doctor_finds_a_broken_database_and_a_broker_that_is_away(tmp_path: 
     assert found["broker"].state == "broken"
     assert found["weights yolox-nano"].state == "missing"
     assert all(finding.mend for finding in found.values() if finding.state != "good")
+
+
+def test_the_doctor_looks_into_the_detections(tmp_path: Path) -> None:
+    DuckDbStore(tmp_path / "detections.duckdb").close()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "damaged.duckdb").write_bytes(b"no longer a database" * 1000)
+    found = {finding.what: finding for finding in look_over(tmp_path, None)}
+    assert found["database detections.duckdb"].state == "good"
+    assert found["database damaged.duckdb"].state == "broken"
+
+
+def test_the_doctor_tries_the_broker_of_a_servers_settings(tmp_path: Path) -> None:
+    (tmp_path / "server.toml").write_text('[broker]\nhost = "127.0.0.1"\nport = 9\n')
+    found = {finding.what: finding for finding in look_over(tmp_path, None, tmp_path / "server.toml")}
+    assert (found["broker"].state, found["broker"].detail[:12]) == ("broken", "127.0.0.1:9:")
+
+
+def test_the_doctor_tells_a_path_whole_however_narrow_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    folder = tmp_path / ("a-long-name-of-a-folder-" * 4) / "[red]"
+    main(["doctor", "--data", str(folder)])
+    assert f"good     room on the disk: {folder}, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("broker", ["host:abc", "host:0", "host:1883:1", ":1883"])
+def test_a_broker_that_cannot_be_meant_is_said_in_one_line(
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--data", str(tmp_path), "--broker", broker])
+    assert f"{broker}: expected HOST or HOST:PORT" in capsys.readouterr().err
 
 
 def test_what_a_person_can_mend_is_told_from_our_own_faults() -> None:

@@ -21,6 +21,7 @@ from ingest.media.folder import FolderMedia
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import Received, Verdict
 from review.app import NotLoopback, ReviewOptions, check_bind, create_app
+from wildpost.receiving import WebOptions
 
 MODEL = Model(name="test", version="1", sha256="0" * 64)
 PICTURE = b"\xff\xd8\xff" + bytes(1000)
@@ -167,7 +168,7 @@ def test_no_page_script_or_style_names_another_host(name: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "station.example", ""])  # noqa: S104, refused
 def test_only_the_loopback_address_is_bound(host: str) -> None:
-    with pytest.raises(NotLoopback, match="no sign-in yet"):
+    with pytest.raises(NotLoopback, match=f"no sign-in yet.*ssh -L {WebOptions().port}:"):
         check_bind(host)
     for loopback in ("127.0.0.1", "::1", "localhost"):
         check_bind(loopback)
