@@ -11,8 +11,6 @@ import weakref
 from itertools import count
 from pathlib import Path
 
-import psycopg
-
 
 def program_folder() -> Path | str:
     """Find the folder of PostgreSQL's programs, or say what is missing."""
@@ -69,6 +67,8 @@ class Postgres:
 
     def database(self) -> str:
         """Make an empty database, and write its address as SQLAlchemy takes it."""
+        import psycopg  # the environment of tests/training has none
+
         name = f"casebook_{next(self._numbers)}"
         with psycopg.connect(f"host=127.0.0.1 port={self.port} user=wildpost dbname=postgres", autocommit=True) as link:
             link.execute(f'CREATE DATABASE "{name}"')

@@ -1,20 +1,26 @@
 """Puts the weights of an ONNX file back into the torch network that it was exported from."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.registry import WeightsError
+from models.train.settling import settle_normalisations
 
 ARCHITECTURE = "wildpost_architecture"  # the ONNX metadata that says how the network is built
 
 
-def save_checkpoint(onnx_file: Path, checkpoint: Path) -> Path:
+def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray[np.float32]] = ()) -> Path:
     """Write an ultralytics checkpoint with an ONNX file's weights, to run or to train further.
 
     Args:
         onnx_file: Exported by `wildpost models export`: it says in its metadata how the network is built.
         checkpoint: The file to write; its name ends in .pt.
+        batches: Inputs like those that it will learn from, to settle its normalisations; to run it, none are needed.
 
     Returns:
         The checkpoint.
@@ -25,6 +31,7 @@ def save_checkpoint(onnx_file: Path, checkpoint: Path) -> Path:
     import torch
 
     network, names = rebuild(onnx_file)
+    settle_normalisations(network, batches)
     network.names = names
     torch.save({"model": network.half(), "train_args": {"task": "detect", "imgsz": 320}, "epoch": -1}, checkpoint)
     return checkpoint

@@ -10,8 +10,10 @@ import msgspec
 
 from models.registry import Registry, WeightsError, entry_named, find_weights
 from models.train.manifest import read_manifest
+from models.train.onnx_weights import save_checkpoint
 from models.train.options import TrainOptions, read_options, write_options
 from models.train.quiet_ultralytics import keep_to_itself
+from models.train.settling import batches
 from models.train.yolo_folder import YoloFolder, write_yolo_folder
 
 SCRATCH = "scratch"
@@ -60,6 +62,8 @@ def start(
     keep_to_itself()
     base = find_base(options.base, run, registry, weights_folder)
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
+    if base.suffix == ".onnx":
+        base = save_checkpoint(base, run / "base.pt", batches(folder.settings.parent, options.size_px))
     options = without_false_blanks(options, folder)
     write_options(options, run)
     from ultralytics import YOLO
@@ -111,7 +115,7 @@ def manifest_hash(manifest: Path) -> str:
 
 
 def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) -> Path:
-    """Find what to start from, as a file that ultralytics opens; what must be made for it goes into the run's folder.
+    """Find what to start from: a file that ultralytics opens, or an ONNX file; what must be made goes into the folder.
 
     Raises:
         WeightsError: it is neither a model's name nor a file of a kind that can be trained.
@@ -122,12 +126,8 @@ def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) ->
     path = Path(base)
     if not path.is_file():
         path = find_weights(entry_named(base, registry), weights_folder)
-    if path.suffix in (".pt", ".yaml", ".yml"):
+    if path.suffix in (".pt", ".yaml", ".yml", ".onnx"):
         return path
-    if path.suffix == ".onnx":
-        from models.train.onnx_weights import save_checkpoint
-
-        return save_checkpoint(path, run / "base.pt")
     raise WeightsError(f"{path}: expected a .pt, a .yaml, an .onnx that `wildpost models export` made, or scratch")
 
 

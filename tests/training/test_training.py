@@ -100,13 +100,31 @@ def test_an_export_can_be_trained_further(exported: Path, run: Path, tmp_path: P
     import torch
 
     from models.train.export import open_checkpoint
-    from models.train.training import find_base
+    from models.train.onnx_weights import save_checkpoint
+    from models.train.settling import batches
 
-    again = open_checkpoint(find_base(str(exported / "mine.onnx"), tmp_path, load_registry(), tmp_path))
+    again = open_checkpoint(save_checkpoint(exported / "mine.onnx", tmp_path / "again.pt"))
+    settled = open_checkpoint(
+        save_checkpoint(exported / "mine.onnx", tmp_path / "settled.pt", batches(run / "dataset", 96))
+    )
     batch = torch.rand(1, 3, 96, 96)
     with torch.inference_mode():
         expected, found = open_checkpoint(run / "weights" / "best.pt")(batch)[0], again(batch)[0]
+        still = settled(batch)[0]
     assert float((expected - found).abs()[:, 4:].max()) < 2e-3  # a checkpoint holds half precision
+    assert float((expected - still).abs()[:, 4:].max()) < 4e-3
+
+    def lost(network: torch.nn.Module) -> float:
+        """How far a batch's own normalisation, that training begins with, is from what the network said before."""
+        pictures = torch.from_numpy(next(batches(run / "dataset", 96)))
+        with torch.inference_mode():
+            said = network(pictures)[0]
+            for module in network.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.train()
+            return float((network(pictures)[0] - said).abs()[:, 4:].mean())
+
+    assert lost(settled) < lost(again) / 2
 
 
 def test_a_checkpoint_is_named_and_run_by_torch_with_the_same_finds(
