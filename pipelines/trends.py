@@ -1,16 +1,12 @@
 """Counts how often each kind of animal, person or vehicle was found, per local day and per local hour of the day."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contract.messages import ObservationType
-from ingest.store.port import CountQuery, Store
+from ingest.store.port import Counted, CountQuery, Store, Stretch
 
-# Every time zone in use is offset by a multiple of 15 minutes (Nepal by 5:45), so no bucket straddles a local hour.
-BUCKET = timedelta(minutes=15)
 LONGEST_DAYS = 3660
 # No camera trap is older; and near the ends of what a date can be, local midnights have no time in UTC.
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 12, 31)
@@ -21,33 +17,16 @@ class BadPeriod(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class TaxonTrend:
-    """One kind's counts.
-
-    Attributes:
-        taxon: Scientific name where there is one, else the label.
-        observation_type: What kind of thing it is.
-        by_day: (days,) detections on each day of the period.
-        by_hour: (24,) detections in each local hour of the day, over the whole period.
-        detections: Sum of either.
-        events: Captures that hold at least one of them.
-    """
-
-    taxon: str
-    observation_type: ObservationType
-    by_day: tuple[int, ...]
-    by_hour: tuple[int, ...]
-    detections: int
-    events: int
-
-
-@dataclass(frozen=True, slots=True)
 class Trends:
     """Counts over a period, most frequent kind first; every day is there, also those on which nothing was found."""
 
     time_zone: str
     days: tuple[date, ...]
-    taxa: tuple[TaxonTrend, ...]
+    taxa: tuple[Counted, ...]
+
+    def only(self, taxon: str) -> "Trends":
+        """Give those of one taxon."""
+        return replace(self, taxa=tuple(one for one in self.taxa if one.taxon == taxon))
 
     def plain(self) -> dict[str, Any]:
         """Give it as what JSON can hold."""
@@ -86,6 +65,38 @@ def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[Stretch, ...]:
+    """Divide local days, both included, where the clocks of a zone change; no zone changes twice within a day."""
+    start, end = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
+    found: list[Stretch] = []
+    began = looked = start
+    while looked < end:
+        following = min(looked + timedelta(days=1), end)
+        before, after = _offset(looked, zone), _offset(following, zone)
+        if before != after:
+            change = _change(looked, following, zone)
+            found.append(Stretch(began, change, before))
+            began = change
+        looked = following
+    if began < end or not found:
+        found.append(Stretch(began, end, _offset(began, zone)))
+    return tuple(found)
+
+
+def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """Find the second between two moments at which clocks change."""
+    offset, seconds = _offset(before, zone), int((after - before).total_seconds())
+    low, high = 0, seconds
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(before + timedelta(seconds=middle), zone) == offset else (low, middle)
+    return before + timedelta(seconds=high)
+
+
+def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta(0)
+
+
 def count_trends(
     store: Store,
     first: date,
@@ -104,26 +115,6 @@ def count_trends(
         raise BadPeriod(f"{first} to {last}: expected days from {EARLIEST} to {LATEST}")
     if not 0 <= (last - first).days < LONGEST_DAYS:
         raise BadPeriod(f"{first} to {last}: expected a last day no earlier than the first, within {LONGEST_DAYS} days")
-    days = tuple(first + timedelta(days=count) for count in range((last - first).days + 1))
-    by_day: dict[tuple[ObservationType, str], list[int]] = defaultdict(lambda: [0] * len(days))
-    by_hour: dict[tuple[ObservationType, str], list[int]] = defaultdict(lambda: [0] * 24)
-    events: dict[tuple[ObservationType, str], int] = defaultdict(int)
-    query = CountQuery(
-        start=local_midnight(first, zone),
-        end=local_midnight(last + timedelta(days=1), zone),
-        bucket=BUCKET,
-        stations=stations,
-        taxa=taxa,
-        min_confidence=min_confidence,
-    )
-    for counted in store.count(query):
-        local = counted.start.astimezone(zone)
-        key = (counted.observation_type, counted.taxon)
-        by_day[key][(local.date() - first).days] += counted.detections
-        by_hour[key][local.hour] += counted.detections
-        events[key] += counted.events
-    found = [
-        TaxonTrend(taxon, kind, tuple(per_day), tuple(by_hour[kind, taxon]), sum(per_day), events[kind, taxon])
-        for (kind, taxon), per_day in by_day.items()
-    ]
-    return Trends(zone.key, days, tuple(sorted(found, key=lambda one: (-one.detections, one.taxon))))
+    query = CountQuery(first, last, stretches(first, last, zone), stations, taxa, min_confidence)
+    found = sorted(store.count(query), key=lambda one: (-one.detections, one.taxon))
+    return Trends(zone.key, tuple(first + timedelta(days=count) for count in range(query.days)), tuple(found))

@@ -176,7 +176,7 @@ def work_off(server: Server, settings: Sequence[Path], progress: Callable[[int, 
 
 def summarise(server: Server, reports: Sequence[Reported], began: float) -> Summary:
     """Count what is in the store, not what we believe to have put there."""
-    whole = CountQuery(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2), timedelta(days=40_000))
+    whole = CountQuery.in_utc(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
     species: dict[str, int] = {}
     for counted in server.store.count(whole):
         species[counted.taxon] = species.get(counted.taxon, 0) + counted.detections

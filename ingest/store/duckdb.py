@@ -1,8 +1,7 @@
 """Detections in a DuckDB file: the store of one machine, with no server to install."""
 
 import threading
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ import duckdb
 import msgspec
 
 from contract import Effort, Event, Health, Status
+from ingest.store.duckdb_counting import count
+from ingest.store.duckdb_listing import DuckDbListing, portions
 from ingest.store.duckdb_moment import DuckDbMoment
-from ingest.store.duckdb_tables import SCHEMA, VERSION
+from ingest.store.duckdb_tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION, counting
 from ingest.store.port import (
     Counted,
     CountQuery,
@@ -40,6 +41,7 @@ class DuckDbStore:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._closed = False
+        self._detection = "detection"
         self._connection = self._open()
 
     def write(self, batch: Sequence[Received]) -> Written:
@@ -67,7 +69,7 @@ class DuckDbStore:
         with self._transaction() as connection:
             for verdict in verdicts:
                 connection.execute(
-                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id, ordinal) DO UPDATE SET "
                     "outcome = excluded.outcome, taxon = excluded.taxon, observation_type = excluded.observation_type, "
                     "classified_by = excluded.classified_by, decided_us = excluded.decided_us "
                     "WHERE excluded.decided_us >= verdict.decided_us",
@@ -81,55 +83,26 @@ class DuckDbStore:
                         microseconds(verdict.decided_at),
                     ],
                 )
+            event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
+            for portion in portions(event_ids):
+                _count_anew(connection, portion)
 
     def events(self, query: EventQuery) -> list[Event]:
         """See ``Store.events``."""
-        conditions, values = _within(query.start, query.end, query.stations)
-        if query.event_ids:
-            conditions.append("list_contains(?::VARCHAR[], event_id)")
-            values.append(list(query.event_ids))
-        if query.after is not None:
-            conditions.append("(captured_us, event_id) < (?, ?)")
-            values += [microseconds(query.after[0]), query.after[1]]
-        found, wanted = [], {"taxon": query.taxa, "observation_type": query.observation_types}
-        for column, names in wanted.items():
-            if names:
-                found.append(f"list_contains(?::VARCHAR[], c.{column})")
-                values.append(list(names))
-        if found:
-            conditions.append(f"event_id IN (SELECT c.event_id FROM counted c WHERE {' AND '.join(found)})")
-        rows = self._read(
-            f"SELECT payload FROM event WHERE {_all(conditions)} ORDER BY captured_us DESC, event_id DESC LIMIT ?",
-            [*values, query.limit],
-        )
-        return [msgspec.json.decode(row[0], type=Event) for row in rows]
+        return DuckDbListing(self._read, self._detection).events(query)
 
     def count(self, query: CountQuery) -> list[Counted]:
         """See ``Store.count``."""
-        conditions, values = _within(query.start, query.end, query.stations)
-        if query.taxa:
-            conditions.append("list_contains(?::VARCHAR[], taxon)")
-            values.append(list(query.taxa))
-        bucket = query.bucket // MICROSECOND
-        rows = self._read(
-            "SELECT captured_us - ((captured_us % ?) + ?) % ?, taxon, observation_type, count(*), "
-            "count(DISTINCT event_id) "
-            f"FROM counted WHERE {_all(conditions)} AND (outcome IS NOT NULL OR confidence >= ?) "
-            "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            [bucket, bucket, bucket, *values, query.min_confidence],
-        )
-        return [
-            Counted(EPOCH + start * MICROSECOND, taxon, kind, found, events)
-            for start, taxon, kind, found, events in rows
-        ]
+        return count(self._read, query, self._detection)
 
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""
         rows = self._read(
             """
-            WITH last_health AS (SELECT station, arg_max(payload, at_us) AS payload FROM health GROUP BY station),
+            WITH heard AS (SELECT station, max(at_us) AS at_us FROM health GROUP BY station),
+                 last_health AS (SELECT station, payload FROM heard JOIN health USING (station, at_us)),
                  seen AS (SELECT station, max(captured_us) AS last_us, count(*) AS events FROM event GROUP BY station),
-                 names AS (SELECT station FROM status UNION SELECT station FROM health UNION SELECT station FROM event)
+                 names AS (SELECT station FROM status UNION SELECT station FROM heard UNION SELECT station FROM seen)
             SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0)
             FROM names LEFT JOIN status USING (station)
                 LEFT JOIN last_health USING (station) LEFT JOIN seen USING (station)
@@ -189,11 +162,16 @@ class DuckDbStore:
                 f"{self._path}: its schema is version {version}, this Wildpost reads up to {VERSION}: "
                 "run the newer Wildpost that made it"
             )
-        if version is None and not self._read_only:
-            connection.begin()
-            connection.execute(SCHEMA)
-            connection.execute("INSERT INTO schema_version VALUES (?)", [VERSION])
-            connection.commit()
+        if version == VERSION or (version is None and self._read_only):
+            return
+        if self._read_only:
+            self._detection = DETECTION_OF_1
+            return
+        connection.begin()
+        connection.execute(SCHEMA if version is None else UPGRADE)
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version VALUES (?)", [VERSION])
+        connection.commit()
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._connection, self._unavailable)
@@ -235,18 +213,44 @@ class DuckDbStore:
             ],
         ).fetchall()
         new = {row[0] for row in rows}
+        if not new:
+            return 0
         detections = json_of(
             row for event in each_once(items) if event.event_id in new for row in detection_rows(event)
         )
-        connection.execute(
-            "INSERT INTO detection SELECT unnest(from_json(?, ?), recursive := true)",
-            [
-                detections,
-                '[{"event_id": "VARCHAR", "ordinal": "INTEGER", "station": "VARCHAR", "captured_us": "BIGINT", '
-                '"taxon": "VARCHAR", "observation_type": "VARCHAR", "confidence": "DOUBLE", "model": "VARCHAR"}]',
-            ],
+        machine = "(SELECT unnest(from_json(?, ?), recursive := true))"
+        columns = (
+            '[{"event_id": "VARCHAR", "ordinal": "INTEGER", "station": "VARCHAR", "captured_us": "BIGINT", '
+            '"taxon": "VARCHAR", "observation_type": "VARCHAR", "confidence": "DOUBLE", "model": "VARCHAR"}]'
         )
+        # A verdict may come before its event.
+        connection.execute(f"INSERT INTO detection {counting(machine, _verdicts_on(new))}", [detections, columns, *new])
         return len(new)
+
+
+def _count_anew(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
+    """Let the verdicts in force on these captures count."""
+    marks = ", ".join("?" * len(event_ids))
+    times = connection.execute(
+        f"SELECT DISTINCT captured_us FROM event WHERE event_id IN ({marks})", list(event_ids)
+    ).fetchall()
+    if not times:
+        return  # the events are still to come
+    # Detections have no index: their time, which is in the table's order as a rule, says where they are.
+    place = f"captured_us IN ({', '.join(str(time_us) for (time_us,) in times)})"
+    machine = f"(SELECT * FROM detection WHERE {place} AND event_id IN ({marks}))"
+    connection.execute(
+        "UPDATE detection SET counts_as = anew.counts_as, counts_as_type = anew.counts_as_type, "
+        "certainty = anew.certainty, leads = anew.leads "
+        f"FROM ({counting(machine, _verdicts_on(event_ids))}) anew WHERE detection.{place} "
+        "AND detection.captured_us = anew.captured_us AND detection.event_id = anew.event_id "
+        "AND detection.ordinal = anew.ordinal",
+        [*event_ids, *event_ids],
+    )
+
+
+def _verdicts_on(event_ids: Collection[str]) -> str:
+    return f"(SELECT * FROM verdict WHERE event_id IN ({', '.join('?' * len(event_ids))}))"
 
 
 class _Transaction:
@@ -297,22 +301,3 @@ def _write_other(connection: duckdb.DuckDBPyConnection, item: Received) -> int:
         sql = "INSERT OR REPLACE INTO status VALUES (?, ?, ?) RETURNING 1"
         values = [record.station, microseconds(item.received_at), payload]
     return len(connection.execute(sql, values).fetchall())
-
-
-def _within(start: datetime | None, end: datetime | None, stations: Sequence[str]) -> tuple[list[str], list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if start is not None:
-        conditions.append("captured_us >= ?")
-        values.append(microseconds(start))
-    if end is not None:
-        conditions.append("captured_us < ?")
-        values.append(microseconds(end))
-    if stations:
-        conditions.append("list_contains(?::VARCHAR[], station)")
-        values.append(list(stations))
-    return conditions, values
-
-
-def _all(conditions: list[str]) -> str:
-    return " AND ".join(conditions) or "true"

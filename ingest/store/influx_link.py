@@ -52,14 +52,16 @@ class Series:
     rows: list[dict[str, Any]]
 
 
-class _AnswerSeries(msgspec.Struct):
+class Table(msgspec.Struct):
+    """One table of an answer as it came: names of columns, and rows of values."""
+
     columns: list[str]
     tags: dict[str, str] = {}
     values: list[list[Any]] = []
 
 
 class _Result(msgspec.Struct):
-    series: list[_AnswerSeries] = []
+    series: list[Table] = []
     error: str = ""
 
 
@@ -116,6 +118,13 @@ class InfluxLink:
                 self.older_than_kept += int(older[1])
 
     def query(self, statement: str) -> list[Series]:
+        """Ask as ``tables`` does, and take every row by the names of its columns."""
+        return [
+            Series(one.tags, [dict(zip(one.columns, row, strict=True)) for row in one.values])
+            for one in self.tables(statement)
+        ]
+
+    def tables(self, statement: str) -> list[Table]:
         """Ask one statement of InfluxQL (3.x takes no more at once); times come as nanoseconds since 1970.
 
         Raises:
@@ -134,11 +143,7 @@ class InfluxLink:
         wrong = answer.error or next((result.error for result in answer.results if result.error), "")
         if wrong:
             raise self.refused(wrong)
-        return [
-            Series(one.tags, [dict(zip(one.columns, row, strict=True)) for row in one.values])
-            for result in answer.results
-            for one in result.series
-        ]
+        return [one for result in answer.results for one in result.series]
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
         """Ask one statement and take the rows of all its tables."""

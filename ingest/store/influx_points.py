@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from contract import Detection, Effort, Event, Health, Status
 from ingest.store.line_protocol import Value, line, to_tag
 from ingest.store.port import Received, Verdict
-from ingest.store.rows import EPOCH, MICROSECOND, microseconds
+from ingest.store.rows import microseconds
 
 MILLISECOND_NS = 1_000_000
 SPREAD = 990_000  # places within a millisecond that a hash chooses from; the rest is for those that find theirs taken
@@ -58,11 +58,6 @@ def verdicts_from(event_id: str) -> int:
 def held(time_us: int) -> int:
     """Give the start of a time's millisecond in nanoseconds, within what InfluxDB can hold."""
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
-
-
-def moment(time_ns: int) -> datetime:
-    """Read a time of InfluxDB."""
-    return EPOCH + time_ns // 1000 * MICROSECOND
 
 
 def event_line(item: Received, event: Event, at_ns: int) -> str:

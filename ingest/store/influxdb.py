@@ -7,8 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from contract import Effort, Event, Health, Status
-from contract.messages import ObservationType
 from ingest.store.influx_counting import PointKey, detection_lines
+from ingest.store.influx_hours import count
 from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
 from ingest.store.influx_listing import Listing, Stored
 from ingest.store.influx_places import Place, Shelf, Wanted
@@ -19,13 +19,12 @@ from ingest.store.influx_points import (
     health_line,
     held,
     index_line,
-    moment,
     status_line,
     verdict_id,
     verdict_line,
     verdict_time,
 )
-from ingest.store.influx_words import all_of, any_of, integer, within
+from ingest.store.influx_words import all_of, any_of, integer
 from ingest.store.line_protocol import from_tag
 from ingest.store.port import (
     Counted,
@@ -112,27 +111,7 @@ class InfluxDbStore:
     def count(self, query: CountQuery) -> list[Counted]:
         """See ``Store.count``."""
         self._still_open()
-        conditions = within(query.start, query.end) + any_of("station", query.stations) + any_of("taxon", query.taxa)
-        if query.min_confidence > 0:
-            conditions.append(f'"certainty" >= {float(query.min_confidence)!r}')
-        series = self._link.query(
-            'SELECT SUM("counts") AS "detections", SUM("leads") AS "events" FROM "detection" '
-            f"WHERE {all_of(conditions)} "
-            f'GROUP BY time({query.bucket // MICROSECOND}u), "taxon", "observationType" fill(none)'
-        )
-        counted = [
-            Counted(
-                moment(row["time"]),
-                from_tag(one.tags["taxon"]),
-                msgspec.convert(one.tags["observationType"], ObservationType),
-                integer(row["detections"]),
-                integer(row["events"]),
-            )
-            for one in series
-            for row in one.rows
-            if row["detections"]
-        ]
-        return sorted(counted, key=lambda one: (one.start, one.taxon, one.observation_type))
+        return count(self._link, query)
 
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""
@@ -168,8 +147,7 @@ class InfluxDbStore:
         if not options.create:
             raise StoreRefused(f"{self._link.name}: there is no such database, and [store.influxdb] create is false")
         name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
-        self._link.query(f"CREATE DATABASE {name}{keep}")
+        self._link.query(f"CREATE DATABASE {name} WITH {_kept(options.retention_days)}")
 
     def _still_open(self) -> None:
         if self._closed:
@@ -228,6 +206,14 @@ class InfluxDbStore:
             from_tag(series.tags["station"]): series.rows[0]["last"]
             for series in self._link.query(f'SELECT LAST("payload") AS "last" FROM "{measurement}" GROUP BY "station"')
         }
+
+
+def _kept(days: int) -> str:
+    """Choose shards as long as InfluxDB's makers advise; by itself it makes one a week or a day, slow to count over."""
+    if not days:
+        return "DURATION INF SHARD DURATION 52w"
+    shard = " SHARD DURATION 30d" if days > 90 else " SHARD DURATION 7d" if days > 7 else ""
+    return f"DURATION {days}d{shard}"
 
 
 def _new(

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Literal, Protocol, Self
 
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
@@ -90,41 +91,85 @@ class EventQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of time during which the clocks of a place are one offset from UTC.
+
+    Attributes:
+        start: When it begins, UTC.
+        end: When it has ended, UTC.
+        offset: What its clocks show more than UTC.
+    """
+
+    start: datetime
+    end: datetime
+    offset: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class CountQuery:
     """What to count.
 
     Attributes:
-        start: Captured at or after.
-        end: Captured before.
-        bucket: Width of the buckets, counted from the Unix epoch in UTC; 30 minutes fits all but a few time zones.
+        first: The first local day.
+        last: The last local day.
+        stretches: From the beginning of the first day to the end of the last; each begins where the one before it ends.
         stations: Only from these; empty: all.
         taxa: Only these; empty: all.
         min_confidence: Machine detections below this are left out; a person's verdict always counts.
     """
 
-    start: datetime
-    end: datetime
-    bucket: timedelta = timedelta(minutes=30)
+    first: date
+    last: date
+    stretches: tuple[Stretch, ...]
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     min_confidence: float = 0.0
 
+    @classmethod
+    def in_utc(cls, start: datetime, end: datetime) -> Self:
+        """Ask for all from start to before end, in days and hours of UTC."""
+        return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (Stretch(start, end),))
+
+    def __post_init__(self) -> None:
+        if not self.stretches:
+            raise ValueError("stretches: expected at least one")
+        for before, after in pairwise(self.stretches):
+            if before.end != after.start:
+                raise ValueError(f"a stretch begins at {after.start}: expected the end of the one before, {before.end}")
+
+    @property
+    def start(self) -> datetime:
+        """Captured at or after."""
+        return self.stretches[0].start
+
+    @property
+    def end(self) -> datetime:
+        """Captured before."""
+        return self.stretches[-1].end
+
+    @property
+    def days(self) -> int:
+        """How many local days these are."""
+        return (self.last - self.first).days + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How often one taxon was found in one bucket of time.
+    """How often one kind was found.
 
     Attributes:
-        start: Start of the bucket, UTC.
         taxon: Scientific name where there is one, else the label.
         observation_type: What kind of thing it is.
-        detections: How many detections.
+        by_day: (days,) detections on each local day asked for.
+        by_hour: (24,) detections in each local hour of the day.
+        detections: Sum of either.
         events: How many captures hold at least one of them.
     """
 
-    start: datetime
     taxon: str
     observation_type: ObservationType
+    by_day: tuple[int, ...]
+    by_hour: tuple[int, ...]
     detections: int
     events: int
 
@@ -171,9 +216,9 @@ class Store(Protocol):
         ...
 
     def count(self, query: CountQuery) -> list[Counted]:
-        """Count detections per bucket and taxon, with verdicts in force.
+        """Count detections of each kind per local day and per local hour, with verdicts in force.
 
-        Dismissed ones are out, corrected ones count as corrected, blanks are not counted. Sorted by start, then taxon.
+        Dismissed ones are out, corrected ones count as corrected, blanks are not counted. Sorted by taxon, then type.
         """
         ...
 

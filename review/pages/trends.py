@@ -104,8 +104,9 @@ def chart_data(found: Trends, read: Reader) -> Mapping[str, Any]:
 @router.get("/trends")
 def trends(read: Read, asked: Asked) -> HTMLResponse:
     """Draw the counts, with the same figures below."""
-    found = counted(read, asked)
-    whole = found if not asked.taxon else counted(read, replace(asked, taxon=""))
+    # All kinds are counted once, to choose from; the one asked for is among them.
+    whole = counted(read, replace(asked, taxon=""))
+    found = whole.only(asked.taxon) if asked.taxon else whole
     return read.page(
         "trends.html",
         {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -14,11 +14,11 @@ from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, S
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.influx_link import InfluxOptions
 from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import Counted, CountQuery, EventQuery, Received, Storable, Store, Verdict, Written
+from ingest.store.port import Counted, CountQuery, EventQuery, Received, Storable, Store, Stretch, Verdict, Written
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
-WHOLE_DAY = CountQuery(start=NOON - timedelta(hours=12), end=NOON + timedelta(hours=12))
+WHOLE_DAY = CountQuery.in_utc(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
 
 
 @pytest.fixture(params=["duckdb", "influxdb", "influxdb-v1-path"])
@@ -125,37 +125,111 @@ def test_an_empty_batch_is_no_trouble(store: Store) -> None:
 
 def test_two_animals_in_one_picture_stay_two(store: Store) -> None:
     store.write(received(sighting("boar", "boar")))
-    assert store.count(WHOLE_DAY) == [Counted(NOON, "boar", "animal", detections=2, events=1)]
+    at_noon = tuple(2 * (hour == 12) for hour in range(24))
+    assert store.count(WHOLE_DAY) == [Counted("boar", "animal", (2,), at_noon, detections=2, events=1)]
 
 
 def test_the_scientific_name_is_the_taxon_where_there_is_one(store: Store) -> None:
     store.write(received(SOUND_EVENT))
-    assert found(store, CountQuery(NOON - timedelta(days=1), NOON)) == {"Botaurus stellaris": 1}
+    assert found(store, CountQuery.in_utc(NOON - timedelta(days=1), NOON)) == {"Botaurus stellaris": 1}
 
 
-def test_counts_fall_into_buckets_of_time_sorted_by_start_and_taxon(store: Store) -> None:
-    store.write(
-        received(
-            sighting("deer", at=NOON + timedelta(minutes=29, seconds=59)),
-            sighting("boar", at=NOON),
-            sighting("boar", at=NOON + timedelta(minutes=30)),
-        )
-    )
-    half_past = NOON + timedelta(minutes=30)
-    rows = [(row.start, row.taxon) for row in store.count(WHOLE_DAY)]
-    assert rows == [(NOON, "boar"), (NOON, "deer"), (half_past, "boar")]
+def by_day_and_hour(store: Store, query: CountQuery) -> tuple[list[int], dict[int, int]]:
+    """Count the one kind that is there: the days as they are, and the hours in which it was found."""
+    (one,) = store.count(query)
+    return list(one.by_day), {hour: count for hour, count in enumerate(one.by_hour) if count}
 
 
-def test_a_capture_before_1970_falls_into_the_bucket_that_begins_before_it(store: Store) -> None:
+def test_counts_are_sorted_by_taxon_and_type_with_all_days_and_hours(store: Store) -> None:
+    person = Detection(ordinal=0, label="boar", observation_type="human", confidence=0.9, model="wildpost-nano")
+    odd = msgspec.structs.replace(sighting(), detections=(person,))
+    store.write(received(sighting("deer", at=NOON + timedelta(days=1)), odd, sighting("boar"), sighting("boar")))
+    rows = store.count(CountQuery.in_utc(NOON - timedelta(days=1), NOON + timedelta(days=2)))
+    assert [(row.taxon, row.observation_type, row.by_day) for row in rows] == [
+        ("boar", "animal", (0, 2, 0, 0)),
+        ("boar", "human", (0, 1, 0, 0)),
+        ("deer", "animal", (0, 0, 1, 0)),
+    ]
+    assert all(len(row.by_hour) == 24 and sum(row.by_hour) == row.detections for row in rows)
+
+
+def test_an_hour_begins_with_its_first_moment_and_a_day_with_its_first_hour(store: Store) -> None:
+    hour = timedelta(hours=1)
+    near = [NOON - timedelta(microseconds=1), NOON, NOON + 12 * hour - timedelta(microseconds=1), NOON + 12 * hour]
+    store.write(received(*(sighting("boar", at=at) for at in near)))
+    query = CountQuery.in_utc(NOON - timedelta(days=1), NOON + timedelta(days=1))
+    assert by_day_and_hour(store, query) == ([0, 3, 1], {11: 1, 12: 1, 23: 1, 0: 1})
+
+
+def test_a_capture_before_1970_falls_on_its_day_and_into_its_hour(store: Store) -> None:
     at = datetime(1969, 12, 31, 23, 50, tzinfo=UTC)
     store.write(received(sighting("boar", at=at)))
-    rows = store.count(CountQuery(at - timedelta(days=1), at + timedelta(days=1)))
-    assert [row.start for row in rows] == [datetime(1969, 12, 31, 23, 30, tzinfo=UTC)]
+    query = CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1))
+    assert by_day_and_hour(store, query) == ([0, 1, 0], {23: 1})
+
+
+@pytest.mark.parametrize(
+    ("offset", "day", "hour"),
+    [
+        (timedelta(0), 12, 18),
+        (timedelta(hours=8), 13, 2),
+        (timedelta(hours=-10), 12, 8),
+        (timedelta(hours=5, minutes=45), 13, 0),
+        (timedelta(hours=5, minutes=30), 12, 23),
+        (timedelta(hours=-3, minutes=-30), 12, 14),
+        (timedelta(hours=8, minutes=5, seconds=43), 13, 2),
+    ],
+)
+def test_days_and_hours_are_those_of_the_clocks_of_the_place(
+    store: Store, offset: timedelta, day: int, hour: int
+) -> None:
+    store.write(received(sighting("boar", at=datetime(2026, 4, 12, 18, 20, tzinfo=UTC))))
+    start = datetime(2026, 4, 11, tzinfo=UTC) - offset
+    query = CountQuery(date(2026, 4, 11), date(2026, 4, 14), (Stretch(start, start + timedelta(days=4), offset),))
+    assert by_day_and_hour(store, query) == ([int(day == 11 + number) for number in range(4)], {hour: 1})
+
+
+def test_clocks_may_change_within_the_time_counted(store: Store) -> None:
+    summer, winter = timedelta(hours=2), timedelta(hours=1)
+    start, change, end = (datetime(2026, 10, day, hour, tzinfo=UTC) for day, hour in ((24, 22), (25, 1), (25, 23)))
+    at = [start, change - timedelta(seconds=1), change, change + timedelta(hours=1), end - timedelta(seconds=1)]
+    store.write(received(*(sighting("boar", at=one) for one in at), sighting("boar", at=end)))
+    day = date(2026, 10, 25)
+    query = CountQuery(day, day, (Stretch(start, change, summer), Stretch(change, end, winter)))
+    assert by_day_and_hour(store, query) == ([5], {0: 1, 2: 2, 3: 1, 23: 1})
+
+
+def test_stretches_that_do_not_adjoin_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected the end of the one before, 2026-04-12"):
+        replace(
+            WHOLE_DAY, stretches=(Stretch(NOON - timedelta(days=1), NOON), Stretch(NOON + timedelta(hours=1), NOON))
+        )
+
+
+def test_a_capture_with_two_of_a_kind_is_one_capture_whoever_said_so(store: Store) -> None:
+    machine, person, both = sighting("boar", "boar", "deer"), sighting("boar", "deer"), sighting("boar", "wolf")
+    store.write(received(machine, person, both))
+    store.judge([verdict(person, "corrected", "boar", ordinal=1), verdict(both, "confirmed", "boar")])
+    counted = {row.taxon: (row.detections, row.events) for row in store.count(WHOLE_DAY)}
+    assert counted == {"boar": (5, 3), "deer": (1, 1), "wolf": (1, 1)}
+    store.judge([verdict(machine, "dismissed", "boar"), verdict(person, "dismissed", "boar")])
+    counted = {row.taxon: (row.detections, row.events) for row in store.count(WHOLE_DAY)}
+    assert counted == {"boar": (3, 3), "deer": (1, 1), "wolf": (1, 1)}
+
+
+def test_a_capture_counts_by_its_surest_detection_of_a_kind(store: Store) -> None:
+    event = sighting("boar", "boar", "boar")
+    unsure = [msgspec.structs.replace(one, confidence=0.2 + 0.3 * one.ordinal) for one in event.detections]
+    store.write(received(msgspec.structs.replace(event, detections=tuple(unsure))))
+    for sure, expected in ((0.0, (3, 1)), (0.45, (2, 1)), (0.8, (1, 1))):
+        (row,) = store.count(replace(WHOLE_DAY, min_confidence=sure))
+        assert (row.detections, row.events) == expected
+    assert store.count(replace(WHOLE_DAY, min_confidence=0.9)) == []
 
 
 def test_a_count_includes_its_start_and_not_its_end(store: Store) -> None:
     store.write(received(sighting("boar", at=NOON), sighting("deer", at=NOON + timedelta(hours=1))))
-    assert found(store, CountQuery(NOON, NOON + timedelta(hours=1))) == {"boar": 1}
+    assert found(store, CountQuery.in_utc(NOON, NOON + timedelta(hours=1))) == {"boar": 1}
 
 
 def test_a_count_can_be_of_some_stations_and_taxa(store: Store) -> None:
@@ -167,7 +241,7 @@ def test_a_count_can_be_of_some_stations_and_taxa(store: Store) -> None:
 def test_blanks_are_kept_but_not_counted(store: Store) -> None:
     store.write(received(BLANK_EVENT))
     assert store.events(EventQuery()) == [BLANK_EVENT]
-    assert store.count(CountQuery(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))) == []
+    assert store.count(CountQuery.in_utc(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))) == []
 
 
 def test_an_unsure_detection_is_left_out_unless_a_person_confirmed_it(store: Store) -> None:

@@ -1,12 +1,18 @@
 """What only the DuckDB store does."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
+from contract import encode, new_event_id
+from contract.examples import EVENT
 from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import EventQuery, StoreUnavailable
+from ingest.store.duckdb_moment import count_rows
+from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict
 
 
 def test_a_file_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -34,3 +40,68 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
         store.write([])
     with pytest.raises(StoreUnavailable, match="closed"):
         store.events(EventQuery())
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A file of version 1."""
+    path = tmp_path / "older.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute((Path(__file__).parent / "detections-1.sql").read_text())
+    return path
+
+
+def counted(store: DuckDbStore, min_confidence: float = 0.0) -> dict[str, tuple[int, int]]:
+    day = CountQuery.in_utc(datetime(2026, 4, 12, tzinfo=UTC), datetime(2026, 4, 13, tzinfo=UTC))
+    rows = store.count(replace(day, min_confidence=min_confidence))
+    return {row.taxon: (row.detections, row.events) for row in rows}
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_of_version_1_counts_as_it_did(older: Path, read_only: bool) -> None:
+    store = DuckDbStore(older, read_only=read_only)
+    assert counted(store) == {"boar": (4, 2), "deer": (1, 1), "wolf": (1, 1)}
+    assert counted(store, 0.5) == {"boar": (3, 2), "deer": (1, 1), "wolf": (1, 1)}
+    assert counted(store, 0.7) == {"boar": (2, 2), "wolf": (1, 1)}
+    assert store.events(EventQuery(taxa=("cow",))) == []
+    store.close()
+    with duckdb.connect(str(older)) as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1 if read_only else 2,)]
+
+
+def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: Path) -> None:
+    machine = (
+        "SELECT event_id, ordinal, station, captured_us, taxon, observation_type, confidence, model FROM detection"
+    )
+    with duckdb.connect(str(older)) as connection:
+        before = count_rows(connection, "older"), sorted(connection.execute(machine).fetchall(), key=repr)
+    DuckDbStore(older).close()
+    DuckDbStore(older).close()
+    with duckdb.connect(str(older)) as connection:
+        assert (count_rows(connection, "older"), sorted(connection.execute(machine).fetchall(), key=repr)) == before
+
+
+def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does(older: Path, tmp_path: Path) -> None:
+    DuckDbStore(older).close()
+    DuckDbStore(tmp_path / "new.duckdb").close()
+    tables = "SELECT table_name, sql FROM duckdb_tables() ORDER BY 1"
+    indices = "SELECT index_name, sql FROM duckdb_indexes() ORDER BY 1"
+    views = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    made = []
+    for path in (older, tmp_path / "new.duckdb"):
+        with duckdb.connect(str(path)) as connection:
+            made.append([connection.execute(what).fetchall() for what in (tables, indices, views)])
+    assert made[0] == made[1]
+
+
+def test_a_thousand_verdicts_at_once_count(tmp_path: Path) -> None:
+    store = DuckDbStore(tmp_path / "detections.duckdb")
+    events = [msgspec.structs.replace(EVENT, event_id=new_event_id()) for _ in range(1_100)]
+    store.write([Received(event, encode(event), EVENT.captured_at) for event in events])
+    at = EVENT.captured_at
+    store.judge([Verdict(event.event_id, 0, "corrected", "animal", "boar", None, "ranger", at) for event in events])
+    (row,) = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))[1:]
+    assert (row.taxon, row.detections, row.events) == ("boar", 1_100, 1_100)
+    found = store.events(EventQuery(event_ids=tuple(event.event_id for event in events), taxa=("boar",), limit=2_000))
+    assert {event.event_id for event in found} == {event.event_id for event in events}
+    store.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -21,7 +22,7 @@ from tests.conftest import missing
 from tests.influx_server import Influx, programs
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
-WHOLE_DAY = CountQuery(start=NOON - timedelta(hours=12), end=NOON + timedelta(hours=12))
+WHOLE_DAY = CountQuery.in_utc(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
 
 
 @pytest.fixture
@@ -220,7 +221,7 @@ def test_a_capture_is_led_by_its_surest_detection(store: InfluxDbStore) -> None:
     event = sighting("boar", "boar", "boar")
     sure = [msgspec.structs.replace(one, confidence=0.2 + 0.3 * one.ordinal) for one in event.detections]
     store.write(received(msgspec.structs.replace(event, detections=tuple(sure))))
-    rows = store.count(CountQuery(WHOLE_DAY.start, WHOLE_DAY.end, min_confidence=0.45))
+    rows = store.count(replace(WHOLE_DAY, min_confidence=0.45))
     assert [(row.detections, row.events) for row in rows] == [(2, 1)]
 
 
@@ -282,6 +283,16 @@ def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable
     assert [event.event_id for event in store.events(EventQuery())] == [new.event_id]
     assert "dropped 2 points older than its retention" in store.problem
     store.close()
+
+
+@pytest.mark.parametrize(("days", "shard"), [(0, b'"8736h0m0s"'), (365, b'"720h0m0s"'), (90, b'"168h0m0s"')])
+def test_shards_are_long_so_that_a_year_is_counted_in_few(
+    influx: Influx, options: InfluxOptions, days: int, shard: bytes
+) -> None:
+    InfluxDbStore(msgspec.structs.replace(options, retention_days=days)).close()
+    policies = influx.ask(f'SHOW RETENTION POLICIES ON "{options.database}"')
+    kept = f'"{24 * days}h0m0s"'.encode() if days else b'"0s"'
+    assert b'["autogen",' + kept + b"," + shard in policies
 
 
 def test_a_field_of_another_type_is_refused_with_the_servers_words(influx: Influx, options: InfluxOptions) -> None:

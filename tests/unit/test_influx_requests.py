@@ -4,6 +4,8 @@ import base64
 import threading
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
@@ -15,6 +17,7 @@ from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
 from ingest.store.influxdb import InfluxDbStore
 from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict
 
+MOMENT = CountQuery.in_utc(EVENT.captured_at, EVENT.captured_at + timedelta(seconds=1))
 EMPTY = b'{"results":[{"statement_id":0}]}'
 DATABASES = b'{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["wild"]]}]}]}'
 
@@ -101,7 +104,7 @@ def test_every_question_is_one_statement_of_influxql(recorder: Recorder) -> None
     store = InfluxDbStore(InfluxOptions(url=recorder.url, database="wild"))
     store.write([Received(EVENT, encode(EVENT), EVENT.captured_at)])
     store.judge([Verdict(EVENT.event_id, 0, "dismissed", "blank", "person", None, "ranger", EVENT.captured_at)])
-    store.count(CountQuery(EVENT.captured_at, EVENT.captured_at, taxa=("it's; a boar",)))
+    store.count(replace(MOMENT, taxa=("it's; a boar",)))
     store.events(EventQuery(event_ids=(EVENT.event_id,)))
     store.events(EventQuery(taxa=("boar",)))
     store.stations()
@@ -118,7 +121,7 @@ def test_every_question_is_one_statement_of_influxql(recorder: Recorder) -> None
 def test_a_long_question_travels_in_the_body(recorder: Recorder) -> None:
     store = InfluxDbStore(InfluxOptions(url=recorder.url, database="wild"))
     stations = tuple(f"station-{number:03}" for number in range(300))
-    store.count(CountQuery(EVENT.captured_at, EVENT.captured_at, stations=stations))
+    store.count(replace(MOMENT, stations=stations))
     store.close()
     method, path, asked, _, _ = recorder.asked[-1]
     assert (method, path) == ("POST", "/query")

@@ -1,9 +1,11 @@
 """Trends are counted in local days and hours, with every day there, and a day nobody could mean is refused."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from contract import Clock, Detection, Event, Model, encode, new_event_id
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import Received, Verdict
-from pipelines.trends import LONGEST_DAYS, BadPeriod, count_trends, first_of, local_midnight
+from pipelines.trends import LONGEST_DAYS, BadPeriod, count_trends, first_of, local_midnight, stretches
 from wildpost import trends_command
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -26,6 +28,13 @@ def store(tmp_path: Path) -> Iterator[DuckDbStore]:
 
 
 def seen(store: DuckDbStore, at: str, label: str = "fox", times: int = 1, station: str = "ridge-07") -> Event:
+    capture = received(datetime.fromisoformat(at), label, times, station)
+    store.write([capture])
+    assert isinstance(capture.record, Event)
+    return capture.record
+
+
+def received(at: datetime, label: str = "fox", times: int = 1, station: str = "ridge-07") -> Received:
     detections = tuple(
         Detection(ordinal=number, label=label, observation_type="animal", confidence=0.9, model="test")
         for number in range(times)
@@ -35,7 +44,7 @@ def seen(store: DuckDbStore, at: str, label: str = "fox", times: int = 1, statio
         station=station,
         sensor="camera",
         deployment="ridge-07-a",
-        captured_at=datetime.fromisoformat(at),
+        captured_at=at,
         clock=Clock(source="ntp", synchronised=True),
         boot_id=new_event_id(),
         sequence=0,
@@ -44,8 +53,7 @@ def seen(store: DuckDbStore, at: str, label: str = "fox", times: int = 1, statio
         detections=detections,
         media=(),
     )
-    store.write([Received(event, encode(event), datetime.now(UTC))])
-    return event
+    return Received(event, encode(event), datetime.now(UTC))
 
 
 def test_a_capture_before_midnight_utc_counts_on_the_local_day_after(store: DuckDbStore) -> None:
@@ -78,6 +86,52 @@ def test_a_day_of_23_and_one_of_25_hours_are_days(store: DuckDbStore) -> None:
     found = count_trends(store, date(2026, 10, 24), date(2026, 10, 26), berlin).taxa[0]
     assert found.by_day == (0, 2, 0)
     assert found.by_hour[2] == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "first", "last"),
+    [
+        ("Asia/Shanghai", date(2026, 1, 1), date(2026, 12, 31)),
+        ("Asia/Kathmandu", date(2026, 1, 1), date(2026, 12, 31)),
+        ("Europe/Berlin", date(2024, 3, 20), date(2026, 11, 3)),
+        ("Australia/Lord_Howe", date(2025, 3, 20), date(2026, 11, 3)),  # moves its clocks by half an hour
+        ("America/Sao_Paulo", date(2017, 10, 1), date(2019, 3, 1)),  # where midnight was skipped, and came twice
+        ("Pacific/Apia", date(2011, 12, 30), date(2012, 4, 3)),  # where 30 December 2011 never was
+        ("Pacific/Apia", date(2011, 9, 1), date(2011, 12, 30)),
+        ("Asia/Shanghai", date(1900, 12, 25), date(1901, 1, 5)),  # which kept the sun's time, 8:05:43
+        ("Africa/Casablanca", date(2016, 1, 1), date(2016, 12, 31)),  # four changes a year
+    ],
+)
+def test_every_capture_counts_on_the_day_and_in_the_hour_that_clocks_showed(
+    store: DuckDbStore, place: str, first: date, last: date
+) -> None:
+    zone, random = ZoneInfo(place), Random(place)
+    start, end = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
+    changes = [stretch.start for stretch in stretches(first, last, zone)]
+    near = [change + timedelta(seconds=random.randint(-10_000, 10_000)) for change in changes for _ in range(40)]
+    spread = [start + (end - start) * random.random() for _ in range(400)]
+    captures = [one for one in (*near, *changes, *spread) if start <= one < end]
+    store.write([received(at, random.choice(["fox", "boar"])) for at in captures])
+    trends = count_trends(store, first, last, zone)
+    days: Counter[date] = Counter()
+    hours: Counter[int] = Counter()
+    for at in captures:
+        days[at.astimezone(zone).date()] += 1
+        hours[at.astimezone(zone).hour] += 1
+    assert [sum(one.by_day[number] for one in trends.taxa) for number in range(len(trends.days))] == [
+        days[day] for day in trends.days
+    ]
+    assert [sum(one.by_hour[hour] for one in trends.taxa) for hour in range(24)] == [hours[hour] for hour in range(24)]
+    assert days.total() == len(captures) == sum(one.events for one in trends.taxa)
+
+
+def test_clocks_that_never_change_make_one_stretch_and_summer_time_three_a_year() -> None:
+    year = date(2026, 1, 1), date(2026, 12, 31)
+    assert len(stretches(*year, SHANGHAI)) == 1
+    winter, summer, again = stretches(*year, ZoneInfo("Europe/Berlin"))
+    assert summer.start == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    assert again.start == datetime(2026, 10, 25, 1, tzinfo=UTC)
+    assert [one.offset for one in (winter, summer, again)] == [timedelta(hours=hours) for hours in (1, 2, 1)]
 
 
 def test_detections_are_counted_beside_the_captures_that_hold_them(store: DuckDbStore) -> None:

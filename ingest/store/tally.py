@@ -1,0 +1,45 @@
+"""Adds up counts per kind, local day and local hour, from whatever portions a store answers in."""
+
+import msgspec
+
+from contract.messages import ObservationType
+from ingest.store.port import Counted
+
+HOURS = 24
+
+
+class Tally:
+    """Counts of one question while its answer is read."""
+
+    def __init__(self, days: int) -> None:
+        """Count over so many local days."""
+        self._days = days
+        self._kinds: dict[tuple[str, str], tuple[list[int], list[int], list[int]]] = {}
+
+    def on_day(self, taxon: str, kind: str, day: int, detections: int, events: int = 0) -> None:
+        """Add what was found on a day, the first being 0."""
+        by_day, _, all_events = self._of(taxon, kind)
+        by_day[day] += detections
+        all_events[0] += events
+
+    def in_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
+        """Add what was found in an hour of the day."""
+        self._of(taxon, kind)[1][hour] += detections
+
+    def captures(self, taxon: str, kind: str, events: int) -> None:
+        """Add captures, where they are counted by themselves."""
+        self._of(taxon, kind)[2][0] += events
+
+    def counted(self) -> list[Counted]:
+        """Give the sums, by taxon and type; kinds of which none was found are left out."""
+        return [
+            Counted(taxon, msgspec.convert(kind, ObservationType), tuple(by_day), tuple(by_hour), sum(by_day), events)
+            for (taxon, kind), (by_day, by_hour, (events,)) in sorted(self._kinds.items())
+            if any(by_day)
+        ]
+
+    def _of(self, taxon: str, kind: str) -> tuple[list[int], list[int], list[int]]:
+        found = self._kinds.get((taxon, kind))
+        if found is None:
+            found = self._kinds[taxon, kind] = ([0] * self._days, [0] * HOURS, [0])
+        return found
