@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ingest.store.duckdb_words import all_of, any_of, within
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import Counted, CountQuery
-from ingest.store.rows import EPOCH, MICROSECOND, microseconds
 from ingest.store.tally import Tally
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]

@@ -7,8 +7,8 @@ import msgspec
 
 from contract import Event
 from ingest.store.duckdb_words import all_of, any_of, within
+from ingest.store.microseconds import microseconds
 from ingest.store.port import EventQuery
-from ingest.store.rows import microseconds
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 Key = tuple[int, str]  # captured_us, event_id: by these captures are sorted

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ingest.store.rows import microseconds
+from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> tuple[list[str], list[Any]]:

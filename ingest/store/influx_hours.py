@@ -9,8 +9,8 @@ from datetime import timedelta
 from ingest.store.influx_link import InfluxLink
 from ingest.store.influx_words import all_of, any_of, integer, within
 from ingest.store.line_protocol import from_tag
+from ingest.store.microseconds import EPOCH
 from ingest.store.port import Counted, CountQuery, Stretch
-from ingest.store.rows import EPOCH
 from ingest.store.tally import HOURS, Tally
 
 SECOND_NS = 1_000_000_000

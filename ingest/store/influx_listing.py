@@ -13,8 +13,8 @@ from ingest.store.influx_places import REACH_NS, Place, Shelf, Wanted, together
 from ingest.store.influx_points import MILLISECOND_NS, held, id_time, verdicts_from
 from ingest.store.influx_words import all_of, any_of, integer, within
 from ingest.store.line_protocol import from_tag
+from ingest.store.microseconds import microseconds
 from ingest.store.port import EventQuery
-from ingest.store.rows import microseconds
 
 
 @dataclass(frozen=True, slots=True)

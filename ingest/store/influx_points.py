@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from contract import Detection, Effort, Event, Health, Status
 from ingest.store.line_protocol import Value, line, to_tag
+from ingest.store.microseconds import microseconds
 from ingest.store.port import Received, Verdict
-from ingest.store.rows import microseconds
 
 MILLISECOND_NS = 1_000_000
 SPREAD = 990_000  # places within a millisecond that a hash chooses from; the rest is for those that find theirs taken

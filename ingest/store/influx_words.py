@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ingest.store.influx_points import FIRST_NS, LAST_NS, MILLISECOND_NS, held
 from ingest.store.line_protocol import to_tag
-from ingest.store.rows import microseconds
+from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> list[str]:

@@ -26,6 +26,7 @@ from ingest.store.influx_points import (
 )
 from ingest.store.influx_words import all_of, any_of, integer
 from ingest.store.line_protocol import from_tag
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import (
     Counted,
     CountQuery,
@@ -36,7 +37,6 @@ from ingest.store.port import (
     Verdict,
     Written,
 )
-from ingest.store.rows import EPOCH, MICROSECOND, microseconds
 
 Kind = TypeVar("Kind")
 

@@ -1,0 +1,74 @@
+"""Hands records to DuckDB as columns, which it reads where they lie: no text is written and none is parsed."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from contract import Event
+from ingest.store.microseconds import microseconds
+from ingest.store.port import Received
+
+Columns = Mapping[str, NDArray[Any]]
+_TEXT, _WHOLE = np.dtype(object), np.dtype(np.int64)
+_NUMBER = np.dtype(np.float64)  # a NaN is a NULL to DuckDB
+
+
+@contextmanager
+def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns) -> Iterator[None]:
+    """Let statements read columns as a table of this name."""
+    connection.register(name, columns)
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+def event_columns(items: Iterable[Received]) -> Columns:
+    """Lay out events as the table ``event`` has them."""
+    rows = [
+        (
+            item.record.event_id,
+            item.record.station,
+            microseconds(item.record.captured_at),
+            microseconds(item.received_at),
+            item.payload.decode(errors="replace"),
+        )
+        for item in items
+        if isinstance(item.record, Event)
+    ]
+    return _laid_out(
+        rows, {"event_id": _TEXT, "station": _TEXT, "captured_us": _WHOLE, "received_us": _WHOLE, "payload": _TEXT}
+    )
+
+
+def detection_columns(items: Iterable[Received], event_ids: Collection[str]) -> Columns:
+    """Lay out what machines found in these events, each event once: a row for a detection, or one that says none."""
+    events = {item.record.event_id: item.record for item in items if isinstance(item.record, Event)}
+    rows: list[tuple[Any, ...]] = []
+    for event_id in event_ids:
+        event = events[event_id]
+        captured_us = microseconds(event.captured_at)
+        rows += [
+            (
+                event_id,
+                one.ordinal,
+                event.station,
+                captured_us,
+                one.scientific_name or one.label,
+                one.observation_type,
+                one.confidence,
+                one.model,
+            )
+            for one in event.detections
+        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None)]
+    kinds = {"event_id": _TEXT, "ordinal": _WHOLE, "station": _TEXT, "captured_us": _WHOLE}
+    return _laid_out(rows, kinds | {"taxon": _TEXT, "observation_type": _TEXT, "confidence": _NUMBER, "model": _TEXT})
+
+
+def _laid_out(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(kinds)
+    return {name: np.array(column, kind) for (name, kind), column in zip(kinds.items(), columns, strict=True)}
