@@ -1,7 +1,7 @@
 """Says what happened in an incident: each thing in a sentence of its own, and all of it in one line."""
 
 from ingest.incidents.book import Alert
-from ingest.incidents.happening import Happening
+from ingest.incidents.happening import Happening, severity_rank
 from ingest.incidents.reading import Incident
 from review.language import Language
 from review.names import display_name
@@ -24,8 +24,16 @@ def kind_name(kind: str, language: Language) -> str:
 
 
 def headline(incident: Incident, alert: Alert | None, language: Language) -> str:
-    """Say in one line what it is; of an alert, what gave rise to it first."""
-    kinds = incident.kinds if alert is None else (alert.kind, *(one for one in incident.kinds if one != alert.kind))
+    """Say in one line what it is, the most severe first; of an alert, what gave rise to it first."""
+    worst = {
+        kind: max(severity_rank(one.happening.severity) for one in incident.happenings if one.happening.kind == kind)
+        for kind in incident.kinds
+    }
+    kinds = (
+        tuple(sorted(incident.kinds, key=lambda kind: -worst[kind]))
+        if alert is None
+        else (alert.kind, *(one for one in incident.kinds if one != alert.kind))
+    )
     what = language.say(", ").join(dict.fromkeys(kind_name(kind, language) for kind in kinds))
     station = incident.stations[0] if alert is None else alert.station
     return language.say("%(what)s at %(station)s", what=what, station=station)

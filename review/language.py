@@ -63,8 +63,8 @@ class Language:
         return numbers.format_decimal(value, locale=self.locale)
 
     def percent(self, value: float) -> str:
-        """Write a fraction as a percentage; 100 % is for what is certain, and no detector is."""
-        return numbers.format_percent(min(value, 0.99) if value < 1 else value, locale=self.locale)
+        """Write how sure a detector is as a percentage; 100 % is for what is certain, and no detector is."""
+        return numbers.format_percent(min(value, 0.99), locale=self.locale)
 
     def size(self, count: int) -> str:
         """Write a number of bytes in the unit people would use."""

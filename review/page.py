@@ -22,6 +22,7 @@ from ingest.store.port import EventQuery, Store
 from review.language import Language, chosen_language, load_languages
 from review.names import display_name
 from review.options import ReviewOptions
+from review.record_words import clock_source, why_set_aside
 
 COOKIE_S = 365 * 24 * 3600
 NAME_LENGTH = 60
@@ -81,6 +82,8 @@ def _environment(language: Language) -> Environment:
     )
     environment.globals["language"] = language
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
+    environment.globals["clock_source"] = lambda source: clock_source(source, language)
+    environment.globals["why_set_aside"] = lambda reason: why_set_aside(reason, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
 

@@ -1,5 +1,6 @@
 """Every word of the pages is there in every language, and what is compiled is what was written."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,9 +42,18 @@ def test_what_is_compiled_is_what_was_written(language: str) -> None:
 
 
 def test_placeholders_survive_translation() -> None:
-    import re
 
     with (REVIEW / "translations" / "zh_CN" / "LC_MESSAGES" / "messages.po").open("rb") as file:
         for message in read_po(file):
             names = re.findall(r"%\((\w+)\)s", str(message.id))
             assert sorted(names) == sorted(re.findall(r"%\((\w+)\)s", str(message.string))), message.id
+
+
+def test_chinese_sentences_have_chinese_marks() -> None:
+    han, marks = "[\u4e00-\u9fff“”、。》]", "[,:;?!]"
+    wrong = re.compile(f"{han} ?{marks}|{marks} ?{han}|[(][^()]*{han}|{han}[(]")
+    with (REVIEW / "translations" / "zh_CN" / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        said = [re.sub(r"%\(\w+\)s", "", str(message.string)) for message in read_po(file) if message.id]
+    text = (REVIEW.parent / "README.zh-CN.md").read_text(encoding="utf-8")
+    said += re.sub(r"\]\([^)]*\)|`[^`]*`", "", text).splitlines()
+    assert [sentence for sentence in said if wrong.search(sentence)] == []
