@@ -110,6 +110,12 @@ def test_the_data_folder_comes_from_the_environment(tmp_path: Path, monkeypatch:
     assert (tmp_path / "野哨").is_dir()
 
 
+def test_a_data_folder_that_cannot_be_made_says_how_to_choose_another(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"file/data: no data folder can be made there \(Not a directory\).*--data DIR"):
+        data_folder(tmp_path / "file" / "data")
+
+
 def test_the_doctor_finds_a_broken_database_and_a_broker_that_is_away(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "good.sqlite").execute("CREATE TABLE t (x)").connection.close()
     (tmp_path / "bad.sqlite").write_bytes(b"not a database, for certain" * 100)
