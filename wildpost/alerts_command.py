@@ -6,6 +6,8 @@ from pathlib import Path
 
 from wildpost.settings import load_settings
 
+_HOW = "docs/how-to/alerts.md has the ways, such as [[alerts.apprise]] with a name and a url_variable"
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost alerts`."""
@@ -33,10 +35,9 @@ def run_test(arguments: argparse.Namespace) -> int:
     if arguments.only:
         ways = [way for way in ways if way.name == arguments.only]
     if not ways:
-        asked = f"--only {arguments.only}" if arguments.only else "[alerts]"
-        raise SettingsError(
-            f"{arguments.settings}: {asked}: no such way of telling people is set up; there are {known}"
-        )
+        if not known:
+            raise SettingsError(f"{arguments.settings}: [alerts] sets up no way of telling people; {_HOW}")
+        raise SettingsError(f"{arguments.settings}: --only {arguments.only}: expected one of {', '.join(known)}")
     message = trial_message(datetime.now(UTC), settings.alerts.address, settings.review.time_zone)
     failed = 0
     for way in ways:

@@ -18,7 +18,11 @@ def data_folder(told: Path | None = None) -> Path:
     """
     folder = told or Path(os.environ.get(VARIABLE) or user_data_path("wildpost", appauthor=False))
     folder = folder.expanduser().absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    mend = f"choose another with {VARIABLE}=DIR or --data DIR"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{folder}: no data folder can be made there ({error.strerror}); {mend}") from error
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"{folder}: not writable for this user; choose another with {VARIABLE}=DIR or --data DIR")
+        raise PermissionError(f"{folder}: not writable for this user; {mend}")
     return folder

@@ -180,13 +180,14 @@ def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
 
 def _store(options: "StoreOptions", folder: Path) -> Finding:
     from ingest.store.port import StoreUnavailable
-    from wildpost.stores import open_store
+    from wildpost.stores import check_writing, open_store
 
     if options.kind == "duckdb":  # the databases of the data folder were looked at already
         there = (folder / "detections.duckdb").exists()
         return Finding("good", "detection store", f"DuckDB in {folder}{'' if there else ': made at the first start'}")
     try:
         with closing(open_store(options, folder)) as store:
+            check_writing(options)
             return Finding("good", "detection store", f"answers; {len(store.stations())} stations heard of")
     except StoreUnavailable as error:
         return Finding("broken", "detection store", str(error), "docs/how-to/influxdb.md")

@@ -91,14 +91,16 @@ def _print(result: "Evaluation", threshold: "Threshold", arguments: argparse.Nam
         table.add_row(one.kind, str(one.things), *figures, str(one.shown or ""), str(one.seen if one.shown else ""))
     console = Console(soft_wrap=True)
     console.print(table)
-    print(f"mAP50 {_text(result.map50)} over {len(result.pictures)} pictures", end="")
+    boxes = "no boxes to hold finds against" if math.isnan(result.map50) else f"mAP50 {_text(result.map50)}"
+    print(f"{boxes}, over {len(result.pictures)} pictures", end="")
     print(f"; {len(result.unusable)} could not be used" if result.unusable else "")
     for path, reason in result.unusable:
         print(f"  {path}: {reason}")
     if result.blank:
         rate = 1000 * result.blank_alarms / result.blank
         print(f"empty pictures: {result.blank}, something found in {result.blank_alarms}: {rate:.0f} per 1,000")
-    print(f"calibration error {_text(result.calibration_error)}; best temperature {result.temperature:.2f}")
+    if not math.isnan(result.calibration_error):
+        print(f"calibration error {_text(result.calibration_error)}; best temperature {result.temperature:.2f}")
     for kind, suggestion in _suggestions(result, arguments).items():
         for wish, value in suggestion.items():
             words = "cannot be had" if value is None else f"threshold {value:.2f}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from models.download import install, pull
 from models.registry import (
@@ -76,7 +76,8 @@ def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentP
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print a table of the models."""
-    table = Table("name", "version", "kind", "MB", "licence", "here", "from")
+    whole = [Column(title, overflow="fold") for title in ("version", "kind", "MB", "licence", "here", "from")]
+    table = Table(Column("name", no_wrap=True), *whole)  # a name is what other commands are given
     for entry in load_registry(*arguments.registry).values():
         origin = entry.url or entry.file or f"package {entry.package}"
         here = "yes" if _is_here(entry, _folder(arguments)) else "no"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from models.registry import WeightsError, load_registry
 from wildpost.data_folder import data_folder
-from wildpost.settings import SettingsError
+from wildpost.settings import SettingsError, in_words
 
 if TYPE_CHECKING:
     from pipelines.examination import Examined, Task
@@ -101,7 +101,7 @@ def _task(arguments: argparse.Namespace) -> "Task":
     try:  # the same rules as for a station's place and clock
         station = msgspec.convert({"name": "a", "deployment": "a", **told}, StationOptions)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{error}") from error
+        raise SettingsError(f"--{in_words(error).replace('_', '-')}") from error
     place: Location | None = station.location
     data = data_folder()
     return Task(

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from edge.sources.folder import PICTURES, RECORDINGS
 from models.download import pull
 from models.registry import WeightsError
 
-PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
-RECORDINGS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff"}
 # Photographs of the usual kind, not drawings or charts, that distributions carry as examples.
 CARRIED = {"matplotlib": ("grace_hopper.jpg",), "ultralytics": ("bus.jpg", "zidane.jpg")}
 

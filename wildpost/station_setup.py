@@ -14,7 +14,7 @@ import msgspec
 
 from contract.messages import Name
 from edge.publisher import BrokerOptions
-from wildpost.settings import SettingsError
+from wildpost.settings import SettingsError, in_words
 from wildpost.station_settings import StationSettings
 
 SETTINGS, AUTHORITY, SECRETS = "station.toml", "ca.crt", "wildpost.env"
@@ -110,8 +110,10 @@ def write_station(folder: Path, plan: Plan) -> Path:
     text = _filled(EXAMPLE.read_text(encoding="utf-8"), plan, broker)
     try:
         msgspec.convert(tomllib.loads(text), StationSettings)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{SETTINGS}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{SETTINGS}: {in_words(error)}") from error
     names = [SETTINGS, *([AUTHORITY, SECRETS] if plan.handover else [])]
     there = [name for name in names if (folder / name).exists()]
     if there:

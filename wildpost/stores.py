@@ -41,6 +41,30 @@ def open_store(options: StoreOptions, folder: Path) -> Store:
     return DuckDbStore(folder / "detections.duckdb")
 
 
+def check_writing(options: StoreOptions) -> None:
+    """See whether an InfluxDB has the path by which detections are written: it may answer queries and have none.
+
+    Raises:
+        StoreUnavailable: it has not, or does not let us write.
+    """
+    from ingest.store.influx_link import InfluxLink
+    from ingest.store.port import StoreUnavailable
+
+    link = InfluxLink(options.influxdb, os.environ.get(options.secret_variable, ""))
+    try:
+        link.write(["# wildpost asks whether it may write"])  # a comment: nothing is stored
+    except StoreUnavailable as error:
+        if "answered with 404" in str(error):
+            other = "v1" if options.influxdb.write_path == "v2" else "v2"
+            raise StoreUnavailable(
+                f'{error}. Has it the other path? [store.influxdb] write_path = "{other}"'
+            ) from error
+        if "answered with 400" not in str(error):  # some versions mind that nothing is in it
+            raise
+    finally:
+        link.close()
+
+
 def open_media(options: MediaOptions, folder: Path) -> MediaStore:
     """Open the place for media: a folder in the data folder, or a bucket.
 

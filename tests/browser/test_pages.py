@@ -90,6 +90,7 @@ def test_every_page_speaks_both_languages_and_fits_every_width(
     for path in (*paths, f"/events/{site.events[0].event_id}"):
         page.goto(f"{site.url}{path}?lang={language}")
         expect(page.locator("nav")).to_contain_text(word)
+        expect(page.locator("footer")).to_contain_text("Asia/Shanghai")
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{path} is {overflow} px too wide for {width}"
 

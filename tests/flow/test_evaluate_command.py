@@ -55,6 +55,17 @@ def test_elephants_are_found_and_the_figures_printed_and_drawn(
     assert "cut_off.jpg" in table.stdout
 
 
+def test_pictures_without_boxes_have_no_figures_of_boxes(shared_data: Path, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "data/vehicle").mkdir(parents=True)
+    shutil.copy(shared_data / "samples/pictures/vehicle.jpg", tmp_path / "data/vehicle")
+
+    ended = evaluate("yolox-nano", tmp_path / "data", "--folder", weights)
+
+    assert "no boxes to hold finds against, over 1 pictures\n" in ended.stdout
+    assert "mAP50" not in ended.stdout
+    assert "calibration" not in ended.stdout
+
+
 def test_folders_whose_meaning_is_not_told_are_asked_about_in_one_line(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "data/lynx").mkdir(parents=True)
 

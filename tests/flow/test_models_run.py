@@ -206,7 +206,7 @@ def test_a_folder_is_read_in_order_without_hidden_files(recordings: Path) -> Non
         (["threat-sounds", "card", "--processes", "0"], "--processes 0"),
         (["threat-sounds", "card", "--threshold", "2"], "--threshold 2"),
         (["threat-sounds", "card", "--latitude", "31"], "longitude"),
-        (["threat-sounds", "card", "--utc-offset", "8"], "utc_offset"),
+        (["threat-sounds", "card", "--utc-offset", "8"], "--utc-offset: Expected a text such as +08:00"),
         (["threat-sounds", "card", "--json"], "--csv"),
         (["threat-sounds", "card", "--csv", "card/notes.txt"], "there already"),
         (["yolox-nano", "card"], "no file that ends in"),

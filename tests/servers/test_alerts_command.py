@@ -113,4 +113,12 @@ def test_a_test_alert_says_what_arrived_and_what_did_not(
     assert dead.stdout.startswith("rangers: NOT sent: ")
     unknown = told("--only", "nobody")
     assert unknown.returncode == 1
-    assert "there are ['rangers', 'mqtt']" in unknown.stderr
+    assert "--only nobody: expected one of rangers, mqtt" in unknown.stderr
+
+
+def test_without_any_way_to_tell_people_the_guide_is_named(tmp_path: Path) -> None:
+    (tmp_path / "server.toml").write_text("[alerts]\n")
+    command = wildpost("alerts", "test", str(tmp_path / "server.toml"))
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "sets up no way of telling people; docs/how-to/alerts.md" in ended.stderr

@@ -60,6 +60,12 @@ def test_samples_beside_the_user_go_before_any_download(tmp_path: Path) -> None:
     assert [file.name for file in find_samples(None, tmp_path, tmp_path / "cache").pictures] == ["fox.JPG"]
 
 
+def test_a_folder_of_pictures_that_stations_do_not_read_is_refused_with_what_they_do(tmp_path: Path) -> None:
+    (tmp_path / "fox.webp").write_bytes(b"RIFF")
+    with pytest.raises(NoSamples, match=r"no picture \(\.jpeg \.jpg \.png \.tif \.tiff\)"):
+        find_samples(tmp_path, tmp_path, tmp_path)
+
+
 def test_a_missing_samples_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoSamples, match="no such folder"):
         find_samples(tmp_path / "nowhere", tmp_path, tmp_path)
@@ -102,6 +108,12 @@ def test_the_data_folder_comes_from_the_environment(tmp_path: Path, monkeypatch:
     assert data_folder() == tmp_path / "野哨"
     assert data_folder(tmp_path / "told") == tmp_path / "told"
     assert (tmp_path / "野哨").is_dir()
+
+
+def test_a_data_folder_that_cannot_be_made_says_how_to_choose_another(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"file/data: no data folder can be made there \(Not a directory\).*--data DIR"):
+        data_folder(tmp_path / "file" / "data")
 
 
 def test_the_doctor_finds_a_broken_database_and_a_broker_that_is_away(tmp_path: Path) -> None:

@@ -262,3 +262,13 @@ def test_the_example_in_the_reference_loads(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(example, encoding="utf-8")
     tigers = load_registry(tmp_path / "own.toml")["my-tigers"]
     assert tigers.vision is not None and tigers.vision.meanings["tiger"].scientific_name == "Panthera tigris"
+
+
+def test_every_name_can_be_read_whole_in_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["models", "list", "--folder", str(tmp_path)]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in load_registry())
+    assert "…" not in listed

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from ingest.receiver import ReceiverOptions
 from ingest.rules import load_rules
 from wildpost.server import ServerSettings, WebOptions
-from wildpost.settings import load_settings
+from wildpost.settings import SettingsError, load_settings
+from wildpost.station_settings import StationSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -16,3 +19,26 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     assert settings.web == WebOptions()
     assert len(settings.rules.rule) == 5
     load_rules(settings.rules, CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[station]\nname = 'a b'\ndeployment = 'a'",
+            "station.name: Expected a text of 1 to 63 letters, digits, - and _",
+        ),
+        (
+            "[station]\nname = 'a'\ndeployment = 'a'\nutc_offset = '8'",
+            "station.utc_offset: Expected a text such as +08:00",
+        ),
+        ("[station]\nname = 'a'\ndeployment = 'a'\nlatitude = 91", "station.latitude: Expected a number <= 90.0"),
+        ("[station]\nname = 'a'\ndeployment = 'a'\nlatitude = 'N'", "station.latitude: Expected a number, got a text"),
+        ("[station]\nname = 'a'\ndeployment = 'a'\nheight = 3", "station: Object contains unknown field `height`"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_in_words(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "station.toml").write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(tmp_path / "station.toml", StationSettings)
+    assert str(refused.value).startswith(f"{tmp_path / 'station.toml'}: {said}")
