@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from contract import Event
+from contract import Detection, Event
 from ingest.store.port import Received
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,21 +31,34 @@ def event_row(item: Received) -> dict[str, object]:
 
 
 def detection_rows(event: Event) -> list[dict[str, object]]:
-    """Make a row for each detection, or one that says there was none."""
+    """Make a row for each detection, or one that says there was none.
+
+    The surest of each kind leads: by these, captures are counted and not animals.
+    """
     place = {"event_id": event.event_id, "station": event.station, "captured_us": microseconds(event.captured_at)}
+    leading: dict[tuple[str, str], Detection] = {}
+    for detection in event.detections:
+        first = leading.setdefault((_taxon(detection), detection.observation_type), detection)
+        if (-detection.confidence, detection.ordinal) < (-first.confidence, first.ordinal):
+            leading[_taxon(detection), detection.observation_type] = detection
     found: list[dict[str, object]] = [
         place
         | {
             "ordinal": detection.ordinal,
-            "taxon": detection.scientific_name or detection.label,
+            "taxon": _taxon(detection),
             "observation_type": detection.observation_type,
             "confidence": detection.confidence,
             "model": detection.model,
+            "leads": leading[_taxon(detection), detection.observation_type] is detection,
         }
         for detection in event.detections
     ]
     blank = {"ordinal": 0, "taxon": "blank", "observation_type": "blank", "confidence": None, "model": None}
-    return found or [place | blank]
+    return found or [place | blank | {"leads": False}]
+
+
+def _taxon(detection: Detection) -> str:
+    return detection.scientific_name or detection.label
 
 
 def microseconds(moment: datetime) -> int:
