@@ -141,7 +141,9 @@ class FilledInflux:
                         f"event,sensor=camera,station=station-{s:03} captured_us={LAST_US - b * 1_000_000}i,"
                         f'event_id="{event_id}",payload="{payload}" {at_ns}'
                     )
-                    lines.append(f'event_index at_ns={at_ns}i,event_id="{event_id}" {id_time(event_id)}')
+                    lines.append(
+                        f'event_index at_ns={at_ns}i,event_id="{event_id}",station="station-{s:03}" {id_time(event_id)}'
+                    )
             self._link.write(lines)
 
 
