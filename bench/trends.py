@@ -1,20 +1,22 @@
-"""How long the trends page's queries take on DuckDB and on InfluxDB, as the detections grow.
+"""How long the queries of the trends page, the queue and the stations' page take, as the detections grow.
 
-    python -m bench.trends [--detections N] [--days N] [--only duckdb|influxdb] [--quick]
+    python -m bench.trends [--detections N] [--rounds N] [--only duckdb|influxdb] [--quick]
 
-Detections of 200 stations and 300 taxa over a year are written in growing portions, straight in each store's layout,
-since this measures reading; the same ones into both. At each size every query of the page is run through the stores by
-turns, and the 95th percentile is taken. InfluxDB is started here on a free port. The ratio "influxdb_over_duckdb" is
-InfluxDB's time over DuckDB's, all queries together; "growth" is the time at the largest size over the size before it.
+Captures of 200 stations and 300 taxa over a year are written in growing portions, straight in each store's layout, as
+this measures reading; the same ones into both. They come in no order of time, which is harder than life: a filter by
+time has to look everywhere. At each size every query is run through the stores by turns, and the 95th percentile is
+taken; both must answer the same. InfluxDB is started here on a free port. The ratio "influxdb_over_duckdb" is
+InfluxDB's time over DuckDB's for a round of all queries; "growth" is a round at the largest size over one before it.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -22,19 +24,37 @@ import duckdb
 import numpy as np
 
 from bench.report import report
+from contract import encode
+from contract.examples import EVENT, HEALTH
 from ingest.store.duckdb import DuckDbStore
+from ingest.store.duckdb_tables import counting
 from ingest.store.influx_link import InfluxLink, InfluxOptions
+from ingest.store.influx_points import id_time
 from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import Store
+from ingest.store.port import EventQuery, Store
 from pipelines.trends import count_trends
 from tests.influx_server import Influx, programs
 
 STATIONS, TAXA, DAYS = 200, 300, 365
 LAST = datetime(2026, 11, 1, tzinfo=UTC)
+LAST_US = int(LAST.timestamp()) * 1_000_000
 ZONE = ZoneInfo("Asia/Shanghai")
-PORTION = 250_000
+PORTION = 1_000_000
+HEALTH_EVERY_H = 4
 # A row: number, station, taxon, ordinal, seconds before LAST, confidence. Rare taxa are rare, as in a forest.
 Row = tuple[int, int, int, int, int, float]
+Query = Callable[[Store], object]
+ROUND = "a round of all, median"
+
+
+def payload_parts() -> tuple[str, ...]:
+    """Cut a payload where the id, the station, the time and a hash of 64 digits of each capture go."""
+    rest, parts = encode(EVENT).decode(), list[str]()
+    for name in ('event_id":"', 'station":"', 'captured_at":"', 'media":[{"sha256":"'):
+        before, _, after = rest.partition(name)
+        parts.append(before + name)
+        rest = after[after.index('"') :]
+    return (*parts, rest)
 
 
 class Filled(Protocol):
@@ -56,15 +76,29 @@ class FilledDuckDb:
     def fill(self, rows: list[Row]) -> None:
         """See ``Filled.fill``."""
         self.store.close()
-        end_us = int(LAST.timestamp()) * 1_000_000
         number, station, taxon, ordinal, before_s, confidence = (np.array(column) for column in zip(*rows, strict=True))
         with duckdb.connect(str(self._path)) as connection:
             columns = {"n": number, "s": station, "t": taxon, "o": ordinal, "b": before_s, "c": confidence}
             connection.register("rows", columns)
             connection.execute(
-                "INSERT INTO detection SELECT 'event-' || (n - o), o, printf('station-%03d', s), "
-                "?::BIGINT - b * 1000000, printf('taxon-%03d', t), 'animal', c, 'bench' FROM rows",
-                [end_us],
+                "CREATE TEMP TABLE found AS SELECT "
+                "printf('%08x-%04x-7000-8000-%012d', at_us // 65536000, at_us // 1000 % 65536, n - o) AS event_id, "
+                "o::INTEGER AS ordinal, printf('station-%03d', s) AS station, at_us AS captured_us, "
+                "printf('taxon-%03d', t) AS taxon, 'animal' AS observation_type, c AS confidence, 'bench' AS model "
+                "FROM (SELECT *, ?::BIGINT - b * 1000000 AS at_us FROM rows)",
+                [LAST_US],
+            )
+            connection.execute("INSERT INTO detection" + counting("found", "(SELECT * FROM verdict WHERE false)"))  # noqa: S608, our own words
+            connection.execute(
+                "INSERT INTO event SELECT event_id, station, captured_us, captured_us, ? || event_id || ? || station "
+                "|| ? || strftime(make_timestamp(captured_us), '%Y-%m-%dT%H:%M:%SZ') || ? || md5(event_id) || "
+                "md5(event_id || '.') || ? FROM found WHERE ordinal = 0",
+                list(payload_parts()),
+            )
+            connection.execute(
+                "INSERT INTO health SELECT printf('station-%03d', s), ? - h * 3600000000, ? "
+                "FROM range(?) a(s), range(0, ?, ?) b(h) ON CONFLICT DO NOTHING",
+                [LAST_US, encode(HEALTH).decode(), STATIONS, DAYS * 24, HEALTH_EVERY_H],
             )
         self.store = DuckDbStore(self._path)
 
@@ -76,19 +110,47 @@ class FilledInflux:
         options = InfluxOptions(url=server.url, database=server.new_database(), timeout_s=300)
         self.store: Store = InfluxDbStore(options)
         self._link = InfluxLink(options, "")
+        health = encode(HEALTH).decode().replace('"', '\\"')
+        for station in range(STATIONS):
+            self._link.write(
+                [
+                    f'health,station=station-{station:03} payload="{health}" {(LAST_US - h * 3_600_000_000) * 1000}'
+                    for h in range(0, DAYS * 24, HEALTH_EVERY_H)
+                ]
+            )
 
     def fill(self, rows: list[Row]) -> None:
         """See ``Filled.fill``."""
-        end = int(LAST.timestamp())
-        self._link.write(
-            [
-                f"detection,model=bench,observationType=animal,ordinal={o},"
-                f'sensor=camera,station=station-{s:03},taxon=taxon-{t:03} event_id="event-{n - o}",'
-                f"confidence={c},certainty={c},"
-                f'counts=1i,leads={int(o == 0)}i,review="machine" {(end - b) * 1_000_000_000 + n % 990_000}'
-                for n, s, t, o, b, c in rows
-            ]
-        )
+        parts = [part.replace('"', '\\"') for part in payload_parts()]
+        for start in range(0, len(rows), 100_000):
+            lines: list[str] = []
+            for n, s, t, o, b, c in rows[start : start + 100_000]:
+                at_ns = (LAST_US - b * 1_000_000) * 1000 + (n - o) % 990_000
+                event_id = id_of(n - o, b)
+                lines.append(
+                    f"detection,model=bench,observationType=animal,ordinal={o},"
+                    f'sensor=camera,station=station-{s:03},taxon=taxon-{t:03} event_id="{event_id}",'
+                    f"confidence={c},certainty={c},"
+                    f'counts=1i,leads={int(o == 0)}i,review="machine" {at_ns}'
+                )
+                if o == 0:
+                    at = (LAST - timedelta(seconds=b)).isoformat()
+                    values = (event_id, f"station-{s:03}", at, f"{n:064x}", "")
+                    payload = "".join(part + value for part, value in zip(parts, values, strict=True))
+                    lines.append(
+                        f"event,sensor=camera,station=station-{s:03} captured_us={LAST_US - b * 1_000_000}i,"
+                        f'event_id="{event_id}",payload="{payload}" {at_ns}'
+                    )
+                    lines.append(
+                        f'event_index at_ns={at_ns}i,event_id="{event_id}",station="station-{s:03}" {id_time(event_id)}'
+                    )
+            self._link.write(lines)
+
+
+def id_of(number: int, before_s: int) -> str:
+    """Make the id of a capture, which bears its time."""
+    milliseconds = LAST_US // 1000 - before_s * 1000
+    return f"{milliseconds >> 16:08x}-{milliseconds & 65535:04x}-7000-8000-{number:012}"
 
 
 def made(total: int) -> Iterator[list[Row]]:
@@ -110,25 +172,37 @@ def made(total: int) -> Iterator[list[Row]]:
         yield rows
 
 
-def page_queries() -> dict[str, tuple[int, tuple[str, ...], tuple[str, ...], float]]:
-    """Name the queries of the page: days, stations, taxa, threshold."""
+def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
+    """Name what the pages ask; the answers can be compared."""
     return {
-        "30 days": (30, (), (), 0.0),
-        "30 days, surer than 0.5": (30, (), (), 0.5),
-        "30 days, a station": (30, ("station-042",), (), 0.0),
-        "365 days, a station": (DAYS, ("station-042",), (), 0.0),
-        "365 days, a taxon": (DAYS, (), ("taxon-003",), 0.0),
-        "365 days": (DAYS, (), (), 0.0),
+        "trends of 30 days": trends_of(30),
+        "trends of 30 days, surer than 0.5": trends_of(30, sure=0.5),
+        "trends of 30 days, a station": trends_of(30, stations=("station-042",)),
+        "trends of 365 days, a station": trends_of(DAYS, stations=("station-042",)),
+        "trends of 365 days, a taxon": trends_of(DAYS, taxa=("taxon-003",)),
+        "trends of 365 days": trends_of(DAYS),
+        "stations": lambda store: [(one.station, one.events, one.last_event_at) for one in store.stations()],
+        "the newest 50 captures": listed(EventQuery()),
+        "the newest 50, a station": listed(EventQuery(stations=("station-042",))),
+        "the newest 50, a taxon": listed(EventQuery(taxa=("taxon-003",))),
+        "the newest 50, a rare taxon": listed(EventQuery(taxa=("taxon-299",))),
+        "50 captures by id": listed(EventQuery(event_ids=some_ids)),
     }
 
 
-def timed(store: Store, query: tuple[int, tuple[str, ...], tuple[str, ...], float]) -> tuple[float, int]:
-    """Run one query of the page: its seconds, and what it counted."""
-    days, stations, taxa, sure = query
+def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] = (), sure: float = 0.0) -> Query:
+    """Ask as the trends page does."""
     last: date = LAST.astimezone(ZONE).date()
-    start = time.perf_counter()
-    trends = count_trends(store, last - timedelta(days=days - 1), last, ZONE, stations, taxa, sure)
-    return time.perf_counter() - start, sum(taxon.detections for taxon in trends.taxa)
+    first = last - timedelta(days=days - 1)
+    return lambda store: [
+        (one.taxon, one.by_day, one.by_hour)
+        for one in count_trends(store, first, last, ZONE, stations, taxa, sure).taxa
+    ]
+
+
+def listed(query: EventQuery) -> Query:
+    """Ask as the queue does."""
+    return lambda store: [event.event_id for event in store.events(query)]
 
 
 def percentile_95(seconds: list[float]) -> float:
@@ -170,6 +244,7 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
     raw: dict[str, dict[str, dict[str, float]]] = {}
     fill_s = dict.fromkeys(stores, 0.0)
     for rows in made(total):
+        some_ids = tuple(id_of(n - o, b) for n, _, _, o, b, _ in rows[:: max(1, len(rows) // 50)])[:50]
         while rows:
             now = rows[: next(size for size in sizes if size > written) - written]
             rows = rows[len(now) :]
@@ -179,7 +254,7 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
                 fill_s[name] += time.perf_counter() - start
             written += len(now)
             if written in sizes:
-                found = _ask(stores, rounds)
+                found = _ask(stores, page_queries(some_ids), rounds)
                 raw[str(written)] = found
                 table += [
                     [f"{written:,}", query, *(f"{1000 * found[name][query]:.0f}" for name in stores)]
@@ -188,25 +263,26 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
     heading = ["detections", "query", *(f"{name}, p95 ms" for name in stores)]
     last = raw[str(total)]
     first = raw[str(sizes[-2])] if len(sizes) > 1 else last
-    ratios = {f"{name} growth": last[name]["all"] / first[name]["all"] for name in stores}
+    ratios = {f"{name} growth": last[name][ROUND] / first[name][ROUND] for name in stores}
     if len(stores) == 2:
-        ratios["influxdb_over_duckdb"] = last["influxdb"]["all"] / last["duckdb"]["all"]
+        ratios["influxdb_over_duckdb"] = last["influxdb"][ROUND] / last["duckdb"][ROUND]
     report("trends", heading, table, ratios, {"p95_s": raw, "fill_s": fill_s})
 
 
-def _ask(stores: dict[str, Filled], rounds: int) -> dict[str, dict[str, float]]:
-    seconds: dict[str, dict[str, list[float]]] = {name: {query: [] for query in page_queries()} for name in stores}
+def _ask(stores: dict[str, Filled], queries: dict[str, Query], rounds: int) -> dict[str, dict[str, float]]:
+    seconds: dict[str, dict[str, list[float]]] = {name: {query: [] for query in queries} for name in stores}
     for _ in range(rounds):
-        for query, words in page_queries().items():
-            counted = set()
+        for query, ask in queries.items():
+            answers = []
             for name, filled in stores.items():
-                took, count = timed(filled.store, words)
-                seconds[name][query].append(took)
-                counted.add(count)
-            assert len(counted) == 1, f"the stores count differently: {query}: {counted}"
+                start = time.perf_counter()
+                answers.append(ask(filled.store))
+                seconds[name][query].append(time.perf_counter() - start)
+            assert answers[0], f"nothing was found: {query}"
+            assert all(answer == answers[0] for answer in answers), f"the stores answer differently: {query}"
     return {
         name: {query: percentile_95(took) for query, took in by_query.items()}
-        | {"all": percentile_95([one for took in by_query.values() for one in took])}
+        | {ROUND: median(map(sum, zip(*by_query.values(), strict=True)))}
         for name, by_query in seconds.items()
     }
 

@@ -1,7 +1,7 @@
 """Detections in a DuckDB file: the store of one machine, with no server to install."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ import msgspec
 
 from contract import Effort, Event, Health, Status
 from ingest.store.duckdb_columns import as_table, detection_columns, event_columns
-from ingest.store.duckdb_counting import count
+from ingest.store.duckdb_counting import count, count_anew
 from ingest.store.duckdb_listing import DuckDbListing, portions
 from ingest.store.duckdb_moment import DuckDbMoment
-from ingest.store.duckdb_tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION, counting
+from ingest.store.duckdb_tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import (
     Counted,
@@ -86,7 +86,7 @@ class DuckDbStore:
                 )
             event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
             for portion in portions(event_ids):
-                _count_anew(connection, portion)
+                count_anew(connection, portion)
 
     def events(self, query: EventQuery) -> list[Event]:
         """See ``Store.events``."""
@@ -212,35 +212,19 @@ class DuckDbStore:
         if not new:
             return 0
         with as_table(connection, "found", detection_columns(items, new)):
-            # A verdict may come before its event.
-            known = "(SELECT * FROM verdict WHERE event_id IN (SELECT event_id FROM found))"
-            connection.execute(f"INSERT INTO detection {counting('found', known)}")
+            connection.execute(
+                "INSERT INTO detection SELECT * EXCLUDE (leads), "
+                "CASE WHEN observation_type <> 'blank' THEN taxon END, "
+                "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
+                "confidence, leads AND observation_type <> 'blank' FROM found"
+            )
+        waiting = set(new).intersection(
+            row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
+        )
+        for portion in portions(sorted(waiting)):
+            count_anew(connection, portion)
+            connection.execute("DELETE FROM judged_before WHERE list_contains(?::VARCHAR[], event_id)", [list(portion)])
         return len(new)
-
-
-def _count_anew(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
-    """Let the verdicts in force on these captures count."""
-    marks = ", ".join("?" * len(event_ids))
-    times = connection.execute(
-        f"SELECT DISTINCT captured_us FROM event WHERE event_id IN ({marks})", list(event_ids)
-    ).fetchall()
-    if not times:
-        return  # the events are still to come
-    # Detections have no index: their time, which is in the table's order as a rule, says where they are.
-    place = f"captured_us IN ({', '.join(str(time_us) for (time_us,) in times)})"
-    machine = f"(SELECT * FROM detection WHERE {place} AND event_id IN ({marks}))"
-    connection.execute(
-        "UPDATE detection SET counts_as = anew.counts_as, counts_as_type = anew.counts_as_type, "
-        "certainty = anew.certainty, leads = anew.leads "
-        f"FROM ({counting(machine, _verdicts_on(event_ids))}) anew WHERE detection.{place} "
-        "AND detection.captured_us = anew.captured_us AND detection.event_id = anew.event_id "
-        "AND detection.ordinal = anew.ordinal",
-        [*event_ids, *event_ids],
-    )
-
-
-def _verdicts_on(event_ids: Collection[str]) -> str:
-    return f"(SELECT * FROM verdict WHERE event_id IN ({', '.join('?' * len(event_ids))}))"
 
 
 class _Transaction:

@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from contract import Event
+from contract import Detection, Event
 from ingest.store.microseconds import microseconds
 from ingest.store.port import Received
 
@@ -45,12 +45,16 @@ def event_columns(items: Iterable[Received]) -> Columns:
     )
 
 
-def detection_columns(items: Iterable[Received], event_ids: Collection[str]) -> Columns:
-    """Lay out what machines found in these events, each event once: a row for a detection, or one that says none."""
-    events = {item.record.event_id: item.record for item in items if isinstance(item.record, Event)}
+def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> Columns:
+    """Lay out what machines found in these events, each event once: a row for a detection, or one that says none.
+
+    The surest of each kind leads: by these, captures are counted and not animals.
+    """
+    # Of two that bear one id the first is kept, as in the table of events.
+    events = {item.record.event_id: item.record for item in reversed(items) if isinstance(item.record, Event)}
     rows: list[tuple[Any, ...]] = []
     for event_id in event_ids:
-        event = events[event_id]
+        event, leading = events[event_id], _leading(events[event_id])
         captured_us = microseconds(event.captured_at)
         rows += [
             (
@@ -58,15 +62,30 @@ def detection_columns(items: Iterable[Received], event_ids: Collection[str]) -> 
                 one.ordinal,
                 event.station,
                 captured_us,
-                one.scientific_name or one.label,
+                _taxon(one),
                 one.observation_type,
                 one.confidence,
                 one.model,
+                leading[_taxon(one), one.observation_type] is one,
             )
             for one in event.detections
-        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None)]
-    kinds = {"event_id": _TEXT, "ordinal": _WHOLE, "station": _TEXT, "captured_us": _WHOLE}
-    return _laid_out(rows, kinds | {"taxon": _TEXT, "observation_type": _TEXT, "confidence": _NUMBER, "model": _TEXT})
+        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False)]
+    kinds = {"event_id": _TEXT, "ordinal": _WHOLE, "station": _TEXT, "captured_us": _WHOLE, "taxon": _TEXT}
+    kinds |= {"observation_type": _TEXT, "confidence": _NUMBER, "model": _TEXT, "leads": np.dtype(np.bool_)}
+    return _laid_out(rows, kinds)
+
+
+def _leading(event: Event) -> dict[tuple[str, str], Detection]:
+    leading: dict[tuple[str, str], Detection] = {}
+    for one in event.detections:
+        first = leading.setdefault((_taxon(one), one.observation_type), one)
+        if (-one.confidence, one.ordinal) < (-first.confidence, first.ordinal):
+            leading[_taxon(one), one.observation_type] = one
+    return leading
+
+
+def _taxon(detection: Detection) -> str:
+    return detection.scientific_name or detection.label
 
 
 def _laid_out(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:

@@ -1,8 +1,11 @@
-"""Counts what is in a DuckDB store, per local day and hour, in one pass over what counts."""
+"""Counts what is in a DuckDB store, per local day and hour, in one pass over what counts; and says what does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import duckdb
+
+from ingest.store.duckdb_tables import counting
 from ingest.store.duckdb_words import all_of, any_of, within
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import Counted, CountQuery
@@ -48,3 +51,27 @@ def _since_first_midnight(query: CountQuery) -> str:
     ends = [microseconds(stretch.end) for stretch in query.stretches[:-1]]
     earlier = " ".join(f"WHEN captured_us < {end} THEN {shift}" for end, shift in zip(ends, shifts, strict=False))
     return f"captured_us + CASE {earlier} ELSE {shifts[-1]} END"
+
+
+def count_anew(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
+    """Let the verdicts in force on these captures count; those on captures still to come are kept for then."""
+    marks = ", ".join("?" * len(event_ids))
+    known = connection.execute(
+        f"SELECT event_id, captured_us FROM event WHERE event_id IN ({marks})", list(event_ids)
+    ).fetchall()
+    for event_id in set(event_ids).difference(event_id for event_id, _ in known):
+        connection.execute("INSERT INTO judged_before VALUES (?) ON CONFLICT DO NOTHING", [event_id])
+    if not known:
+        return
+    # Detections have no index: their time, which is in the table's order as a rule, says where they are.
+    place = f"captured_us IN ({', '.join(str(time_us) for time_us in {time_us for _, time_us in known})})"
+    machine = f"(SELECT * FROM detection WHERE {place} AND event_id IN ({marks}))"
+    verdicts = f"(SELECT * FROM verdict WHERE event_id IN ({marks}))"
+    connection.execute(
+        "UPDATE detection SET counts_as = anew.counts_as, counts_as_type = anew.counts_as_type, "
+        "certainty = anew.certainty, leads = anew.leads "
+        f"FROM ({counting(machine, verdicts)}) anew WHERE detection.{place} "
+        "AND detection.captured_us = anew.captured_us AND detection.event_id = anew.event_id "
+        "AND detection.ordinal = anew.ordinal",
+        [*event_ids, *event_ids],
+    )

@@ -24,8 +24,11 @@ CREATE TABLE detection (
     counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN);
 """
 
-# `INSERT ... ON CONFLICT` needs the key; this finds the verdicts on one capture.
-_VERDICTS_OF_AN_EVENT = "CREATE INDEX verdict_event ON verdict (event_id);"
+# The key of verdicts is of two columns; this finds those on one capture. A verdict may come before its capture.
+_VERDICTS_OF_AN_EVENT = """
+CREATE INDEX verdict_event ON verdict (event_id);
+CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
+"""
 
 # Times are microseconds since 1970 in UTC; the payload is what the station sent, so fields of a later version stay.
 SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT
@@ -63,6 +66,7 @@ ALTER TABLE detection RENAME TO detection_1;
 INSERT INTO detection {counting("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
+INSERT INTO judged_before SELECT DISTINCT event_id FROM verdict WHERE event_id NOT IN (SELECT event_id FROM event);
 """
 
 

@@ -1,5 +1,6 @@
 """Finds captures and verdicts in InfluxDB: by id, or newest first."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class Listing:
     def __init__(self, link: InfluxLink) -> None:
         """Read through this link."""
         self._link = link
-        self._index = Shelf(link, "event_index", "event_id", by_station=False, also=("at_ns",))
+        self._index = Shelf(link, "event_index", "event_id", by_station=False, also=("at_ns", "station"))
 
     def index_places(self, event_ids: Collection[str]) -> dict[str, Place]:
         """Find where captures are, or will be, in the index."""
@@ -41,7 +42,13 @@ class Listing:
     def stored(self, event_ids: Collection[str]) -> list[Stored]:
         """Read those of the captures that are there."""
         places = self.index_places(event_ids)
-        return self._at({event_id: integer(place.row["at_ns"]) for event_id, place in places.items() if place.taken})
+        return self._at(
+            {
+                event_id: (integer(place.row["at_ns"]), place.row["station"])
+                for event_id, place in places.items()
+                if place.taken
+            }
+        )
 
     def judged(self, event_ids: Iterable[str]) -> dict[str, dict[int, Judged]]:
         """Read the verdicts in force: the latest on each detection, for captures that have any."""
@@ -100,7 +107,7 @@ class Listing:
         rows = [row for row in rows if None not in row.values()]  # else it is being written at this moment
         if rows and "payload" in rows[0]:
             return [Stored(_read(row), row["time"]) for row in rows], before
-        return self._at({row["event_id"]: row["time"] for row in rows}), before
+        return self._at({row["event_id"]: (row["time"], from_tag(row["station"])) for row in rows}), before
 
     def _scan(self, query: EventQuery, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
         if not query.taxa and not query.observation_types:
@@ -109,19 +116,24 @@ class Listing:
         return self._counting([*conditions, *counted], ending)
 
     def _counting(self, conditions: Iterable[str], ending: str) -> list[dict[str, Any]]:
-        return self._link.rows(
-            f'SELECT "event_id", "counts" FROM "detection" WHERE {all_of(conditions)} AND "counts" = 1 {ending}'
-        )
+        conditions = all_of([*conditions, '"counts" = 1'])
+        return self._link.rows(f'SELECT "event_id", "station", "counts" FROM "detection" WHERE {conditions} {ending}')
 
-    def _at(self, places: Mapping[str, int]) -> list[Stored]:
-        return [
-            Stored(_read(row), row["time"])
-            for first, last in together(((time_ns, time_ns) for time_ns in places.values()), MILLISECOND_NS)
-            for row in self._link.rows(
-                f'SELECT "event_id", "payload" FROM "event" WHERE time >= {first} AND time <= {last}'
-            )
-            if places.get(row["event_id"]) == row["time"]
-        ]
+    def _at(self, places: Mapping[str, tuple[int, str]]) -> list[Stored]:
+        """Read captures where they are; with its station named, only one series is opened for each."""
+        found: list[Stored] = []
+        ordered = sorted(places.values())
+        for first, last in together(((time_ns, time_ns) for time_ns, _ in ordered), MILLISECOND_NS):
+            within_span = ordered[bisect_left(ordered, (first, "")) : bisect_left(ordered, (last + 1, ""))]
+            stations = any_of("station", sorted({station for _, station in within_span}))
+            conditions = all_of([f"time >= {first}", f"time <= {last}", *stations])
+            rows = self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {conditions}')
+            found += [
+                Stored(_read(row), row["time"])
+                for row in rows
+                if row["event_id"] in places and places[row["event_id"]][0] == row["time"]
+            ]
+        return found
 
 
 def _read(row: Mapping[str, Any]) -> Event:

@@ -20,6 +20,10 @@ CREATE VIEW counted AS
     WHERE coalesce(v.outcome, '') <> 'dismissed' AND coalesce(v.observation_type, d.observation_type) <> 'blank';
 -- Noon of 12 April 2026. a: two boars and a deer; b: nothing found, a person saw a wolf; c: a dismissed boar;
 -- d: a dog and a boar, the dog corrected to a boar; e: nothing found; f: a verdict whose capture has not come.
+INSERT INTO event VALUES
+    ('a', 'lake-07', 1775995200000000, 1775995200000000, '{}'), ('b', 'lake-07', 1775995260000000, 1775995260000000, '{}'),
+    ('c', 'ridge-01', 1775995200000000, 1775995200000000, '{}'), ('d', 'ridge-01', 1775998800000000, 1775998800000000, '{}'),
+    ('e', 'ridge-01', 1775998900000000, 1775998900000000, '{}');
 INSERT INTO detection VALUES
     ('a', 0, 'lake-07', 1775995200000000, 'boar', 'animal', 0.4, 'nano'),
     ('a', 1, 'lake-07', 1775995200000000, 'boar', 'animal', 0.8, 'nano'),

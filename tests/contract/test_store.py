@@ -288,8 +288,12 @@ def test_a_blank_can_be_corrected(store: Store) -> None:
 def test_a_verdict_may_come_before_its_event(store: Store) -> None:
     event = sighting("boar")
     store.judge([verdict(event, "corrected", "badger")])
-    store.write(received(event))
-    assert found(store) == {"badger": 1}
+    store.judge([verdict(event, "corrected", "wolf", minute=1)])
+    store.write(received(sighting("deer"), event))
+    assert found(store) == {"wolf": 1, "deer": 1}
+    store.judge([verdict(event, "dismissed", "wolf", minute=2)])
+    assert store.write(received(event)) == Written(new=0, repeated=1)
+    assert found(store) == {"deer": 1}
 
 
 def test_events_are_paged_newest_first_without_loss_even_where_times_are_equal(store: Store) -> None:

@@ -170,6 +170,16 @@ def test_one_station_and_one_taxon_can_be_asked_for(store: DuckDbStore) -> None:
     assert [(one.taxon, one.detections) for one in found.taxa] == [("fox", 1)]
 
 
+def test_one_taxon_of_all_is_what_a_count_of_it_alone_is(store: DuckDbStore) -> None:
+    event = seen(store, "2026-05-31T06:00:00+08:00", times=2)
+    seen(store, "2026-05-30T07:00:00+08:00", "dog")
+    store.judge([Verdict(event.event_id, 1, "corrected", "human", "fox", None, "ranger", datetime.now(UTC))])
+    period = date(2026, 5, 30), date(2026, 5, 31), SHANGHAI
+    alone = count_trends(store, *period, taxa=("fox",))
+    assert len(alone.taxa) == 2
+    assert count_trends(store, *period).only("fox") == alone
+
+
 @pytest.mark.parametrize(
     ("first", "last"),
     [
