@@ -49,14 +49,16 @@ class Card:
     clip: Media | None
 
     @property
-    def lead(self) -> Finding | None:
-        """What the card is named for: a person or vehicle where there is one, else the surest."""
+    def kinds(self) -> tuple[tuple[Finding, ...], ...]:
+        """What was found, once for each name: people and vehicles first, then the surest; in each the surest first."""
         order = {"human": 0, "vehicle": 1}
-        return min(
+        found: dict[str, list[Finding]] = {}
+        for one in sorted(
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
-            default=None,
-        )
+        ):
+            found.setdefault(one.label, []).append(one)
+        return tuple(map(tuple, found.values()))
 
     @property
     def decided(self) -> bool:

@@ -108,6 +108,12 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
     casebook.close()
 
 
+def test_a_capture_is_named_for_each_kind_once_people_first(pages: Pages) -> None:
+    event = pages.capture(found=("fox", "fox", "car", "fox", "person"))
+    page = pages.client.get(f"/events/{event.event_id}?lang=en", headers={"accept": "text/html"}).text
+    assert "<h1>person 90%, car 90%, fox × 3 90%</h1>" in page
+
+
 def test_a_page_that_is_not_there_says_so_in_the_readers_language(pages: Pages) -> None:
     browser = {"accept": "text/html", "accept-language": "zh-CN"}
     answer = pages.client.get("/events/none", headers=browser)
