@@ -1,5 +1,6 @@
 """What a ranger and an analyst do on the pages, in a real browser."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,6 +132,16 @@ def test_trends_are_drawn(page: Page, site: Any) -> None:
     page.goto(f"{site.url}/trends?lang=zh_CN")
     expect(page.locator("#by-day .bars .point").first).to_be_attached()
     expect(page.locator("#by-hour .bars .point").first).to_be_attached()
+
+
+@pytest.mark.parametrize(("language", "written"), [("zh_CN", r"月"), ("en", r"[A-Z][a-z]{2} \d")])
+def test_days_under_the_chart_are_written_as_the_reader_writes_them(
+    page: Page, site: Any, language: str, written: str
+) -> None:
+    page.goto(f"{site.url}/trends?lang={language}")
+    days = page.locator("#by-day .xtick text")
+    expect(days.first).to_be_visible()
+    assert all(re.search(written, text) for text in days.all_inner_texts())
 
 
 def test_what_was_set_aside_shows_its_reason(page: Page, site: Any) -> None:
