@@ -141,7 +141,7 @@ def test_days_under_the_chart_are_written_as_the_reader_writes_them(
     page.goto(f"{site.url}/trends?lang={language}")
     days = page.locator("#by-day .xtick text")
     expect(days.first).to_be_visible()
-    assert all(re.search(written, text) for text in days.all_inner_texts())
+    assert all(re.search(written, text) for text in days.all_text_contents())
 
 
 def test_what_was_set_aside_shows_its_reason(page: Page, site: Any) -> None:
