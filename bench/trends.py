@@ -7,6 +7,8 @@ this measures reading; the same ones into both. They come in no order of time, w
 time has to look everywhere. At each size every query is run through the stores by turns, and the 95th percentile is
 taken; both must answer the same. InfluxDB is started here on a free port. The ratio "influxdb_over_duckdb" is
 InfluxDB's time over DuckDB's for a round of all queries; "growth" is a round at the largest size over one before it.
+Processor time, the median, is that of this process alone, with DuckDB in it and without InfluxDB: it says more where
+others use the machine.
 """
 
 import argparse
@@ -242,6 +244,7 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
     sizes = sorted({total, *(size for size in (100_000, 1_000_000, 10_000_000) if size < total)})
     written, table = 0, list[list[str]]()
     raw: dict[str, dict[str, dict[str, float]]] = {}
+    processor: dict[str, dict[str, dict[str, float]]] = {}
     fill_s = dict.fromkeys(stores, 0.0)
     for rows in made(total):
         some_ids = tuple(id_of(n - o, b) for n, _, _, o, b, _ in rows[:: max(1, len(rows) // 50)])[:50]
@@ -254,37 +257,55 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
                 fill_s[name] += time.perf_counter() - start
             written += len(now)
             if written in sizes:
-                found = _ask(stores, page_queries(some_ids), rounds)
-                raw[str(written)] = found
+                found, used = _ask(stores, page_queries(some_ids), rounds)
+                raw[str(written)], processor[str(written)] = found, used
                 table += [
-                    [f"{written:,}", query, *(f"{1000 * found[name][query]:.0f}" for name in stores)]
+                    [
+                        f"{written:,}",
+                        query,
+                        *(f"{1000 * found[name][query]:.0f}" for name in stores),
+                        *(f"{1000 * used[name][query]:.0f}" for name in stores),
+                    ]
                     for query in next(iter(found.values()))
                 ]
-    heading = ["detections", "query", *(f"{name}, p95 ms" for name in stores)]
+    heading = ["detections", "query", *(f"{name}, p95 ms" for name in stores), *(f"{name}, cpu ms" for name in stores)]
     last = raw[str(total)]
     first = raw[str(sizes[-2])] if len(sizes) > 1 else last
     ratios = {f"{name} growth": last[name][ROUND] / first[name][ROUND] for name in stores}
     if len(stores) == 2:
         ratios["influxdb_over_duckdb"] = last["influxdb"][ROUND] / last["duckdb"][ROUND]
-    report("trends", heading, table, ratios, {"p95_s": raw, "fill_s": fill_s})
+    report("trends", heading, table, ratios, {"p95_s": raw, "processor_s": processor, "fill_s": fill_s})
 
 
-def _ask(stores: dict[str, Filled], queries: dict[str, Query], rounds: int) -> dict[str, dict[str, float]]:
+def _ask(
+    stores: dict[str, Filled], queries: dict[str, Query], rounds: int
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     seconds: dict[str, dict[str, list[float]]] = {name: {query: [] for query in queries} for name in stores}
+    used: dict[str, dict[str, list[float]]] = {name: {query: [] for query in queries} for name in stores}
     for _ in range(rounds):
         for query, ask in queries.items():
             answers = []
             for name, filled in stores.items():
-                start = time.perf_counter()
+                start, used_before = time.perf_counter(), time.process_time()
                 answers.append(ask(filled.store))
                 seconds[name][query].append(time.perf_counter() - start)
+                used[name][query].append(time.process_time() - used_before)
             assert answers[0], f"nothing was found: {query}"
             assert all(answer == answers[0] for answer in answers), f"the stores answer differently: {query}"
-    return {
-        name: {query: percentile_95(took) for query, took in by_query.items()}
-        | {ROUND: median(map(sum, zip(*by_query.values(), strict=True)))}
-        for name, by_query in seconds.items()
-    }
+    return (
+        {
+            name: {query: percentile_95(took) for query, took in by_query.items()} | {ROUND: _round(by_query)}
+            for name, by_query in seconds.items()
+        },
+        {
+            name: {query: median(took) for query, took in by_query.items()} | {ROUND: _round(by_query)}
+            for name, by_query in used.items()
+        },
+    )
+
+
+def _round(by_query: dict[str, list[float]]) -> float:
+    return median(map(sum, zip(*by_query.values(), strict=True)))
 
 
 if __name__ == "__main__":

@@ -147,7 +147,8 @@ class InfluxDbStore:
         if not options.create:
             raise StoreRefused(f"{self._link.name}: there is no such database, and [store.influxdb] create is false")
         name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        self._link.query(f"CREATE DATABASE {name} WITH {_kept(options.retention_days)}")
+        keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
+        self._link.query(f"CREATE DATABASE {name}{keep}")
 
     def _still_open(self) -> None:
         if self._closed:
@@ -206,14 +207,6 @@ class InfluxDbStore:
             from_tag(series.tags["station"]): series.rows[0]["last"]
             for series in self._link.query(f'SELECT LAST("payload") AS "last" FROM "{measurement}" GROUP BY "station"')
         }
-
-
-def _kept(days: int) -> str:
-    """Choose shards as long as InfluxDB's makers advise; by itself it makes one a week or a day, slow to count over."""
-    if not days:
-        return "DURATION INF SHARD DURATION 52w"
-    shard = " SHARD DURATION 30d" if days > 90 else " SHARD DURATION 7d" if days > 7 else ""
-    return f"DURATION {days}d{shard}"
 
 
 def _new(

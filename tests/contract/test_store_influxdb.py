@@ -285,16 +285,6 @@ def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable
     store.close()
 
 
-@pytest.mark.parametrize(("days", "shard"), [(0, b'"8736h0m0s"'), (365, b'"720h0m0s"'), (90, b'"168h0m0s"')])
-def test_shards_are_long_so_that_a_year_is_counted_in_few(
-    influx: Influx, options: InfluxOptions, days: int, shard: bytes
-) -> None:
-    InfluxDbStore(msgspec.structs.replace(options, retention_days=days)).close()
-    policies = influx.ask(f'SHOW RETENTION POLICIES ON "{options.database}"')
-    kept = f'"{24 * days}h0m0s"'.encode() if days else b'"0s"'
-    assert b'["autogen",' + kept + b"," + shard in policies
-
-
 def test_a_field_of_another_type_is_refused_with_the_servers_words(influx: Influx, options: InfluxOptions) -> None:
     InfluxDbStore(options).close()
     link = InfluxLink(options, "")
