@@ -32,20 +32,29 @@ def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value],
         fields: Those without a value, and numbers that are none, are left out.
         time_ns: Nanoseconds since 1970.
     """
-    marks = "".join(f",{name}={_tag(tags[name])}" for name in sorted(tags) if tags[name])
-    written = ((name, _value(fields[name])) for name in sorted(fields))
-    return f"{measurement}{marks} {','.join(f'{name}={text}' for name, text in written if text)} {time_ns}"
+    written = [f"{name}={text}" for name in _in_order(tuple(fields)) if (text := _value(fields[name]))]
+    return f"{measurement}{_marks(tuple(tags.items()))} {','.join(written)} {time_ns}"
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=10_000)  # stations, sensors, taxa and models are few, and come with every point
+def _marks(tags: tuple[tuple[str, str], ...]) -> str:
+    return "".join(f",{name}={_tag(text)}" for name, text in sorted(tags) if text)
+
+
+@lru_cache(maxsize=1_000)
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
 def _tag(text: str) -> str:
     return re.sub(r"([,= ])", r"\\\1", to_tag(text))
 
 
 def _value(value: Value) -> str:
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        if '"' in value or "\\" in value:
+            value = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{value}"'
     if isinstance(value, float):
         return str(value).removesuffix(".0") if math.isfinite(value) else ""
     return "" if value is None else f"{value:d}i"
