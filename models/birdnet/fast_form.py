@@ -52,6 +52,8 @@ class Listener:
         self._request = compiled.create_infer_request()
         for at, array in enumerate([*self._folded, self._shift]):
             self._request.set_input_tensor(at, openvino.Tensor(array, shared_memory=True))
+        # OpenVINO's Python part locks up where two threads are the first to use it at once: it is used here first.
+        _ = self._request.get_output_tensor(0).data
 
     def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Listen to as many windows as there is place for; the result holds until the next call."""

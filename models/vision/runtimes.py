@@ -45,6 +45,8 @@ class OpenVinoRuntime:
         self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(at_once):
             self._free.put(self._compiled.create_infer_request())
+        # OpenVINO's Python part locks up where two threads are the first to use it at once: it is used here first.
+        self.infer(np.zeros((1, 3, height, width), np.float32))
 
     @property
     def output_shape(self) -> tuple[int, ...]:

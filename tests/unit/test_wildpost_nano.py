@@ -1,6 +1,8 @@
 """The network that comes with Wildpost: it is there without any download, is what its card says, and finds animals."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,31 @@ def _yolo(source: Path, folder: Path) -> Path:
     settings = folder / "data.yaml"
     settings.write_text(f"path: {source}\ntest: images\nnames: [tiger]\n")
     return settings
+
+
+_EIGHT_AT_ONCE = """
+import sys
+from pathlib import Path
+from threading import Barrier, Thread
+import numpy as np
+from models.opening import open_vision
+from models.protocol import Picture
+from models.vision import VisionOptions
+detector = open_vision("wildpost-nano", Path(sys.argv[1]), VisionOptions(threads=1, at_once=8))
+picture = detector.preprocess(Picture(np.zeros((320, 320, 3), np.uint8), 320, 320))
+barrier = Barrier(8)
+def look():
+    barrier.wait()
+    detector.predict([picture])
+threads = [Thread(target=look, daemon=True) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("attempt", range(3))  # one of three hung before
+def test_threads_that_look_first_at_the_same_time_do_not_lock_each_other_up(tmp_path: Path, attempt: int) -> None:
+    command = [sys.executable, "-c", _EIGHT_AT_ONCE, str(tmp_path)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0, attempt
