@@ -27,6 +27,8 @@ MOMENT_S = 0.05  # how long a new finding may lie before it is seen
 # Reason codes of a PUBACK (MQTT 5, table 2-6) that no waiting mends: topic name, packet too large, payload format.
 _NEVER = frozenset({0x90, 0x95, 0x99})
 _NOBODY = 0x10  # likewise: a success, yet nobody has subscribed and the broker has let the message go
+_SOON_S = 10.0
+_OFTEN = 3
 _HEADER_BYTES = 32  # of a PUBLISH packet beside topic and payload, generously
 
 
@@ -82,6 +84,8 @@ class Publisher:
         self._broke.set()  # the process before us may have ended with it
         self._connected = threading.Event()
         self._stopping = threading.Event()
+        self._accepted_at = 0.0
+        self._put_out = 0  # how often in a row the line broke soon after the broker had accepted us
         self._problem = ""
         self._refused = ""  # what stands in _held, in words
         self._client = self._make_client()
@@ -153,7 +157,7 @@ class Publisher:
         """Wait a moment for answers, and do what each asks for."""
         broke = self._broke.is_set()  # before the answers: those of the broken line are all here then
         self._broke.clear()
-        timeout_s: float | None = MOMENT_S
+        timeout_s = None if broke else MOMENT_S
         while True:
             try:
                 mid, reason = self._answers.get(timeout=timeout_s) if timeout_s else self._answers.get_nowait()
@@ -171,6 +175,7 @@ class Publisher:
             self._note(str(full))
             if broke:
                 self._broke.set()
+                self._stopping.wait(MOMENT_S)
 
     def _settle(self, message: Outgoing, reason: Any) -> None:
         if reason.value in _NEVER:
@@ -253,6 +258,7 @@ class Publisher:
         if reason.is_failure:  # a refused password also calls this
             self._note(f"{self._options.host}:{self._options.port} refused station {self._station!r}: {reason}")
             return
+        self._accepted_at = time.monotonic()
         self._note("")
         self._largest_bytes = getattr(properties, "MaximumPacketSize", 0)
         client.publish(self._status_topic, self._status("online"), qos=1, retain=True)
@@ -265,8 +271,13 @@ class Publisher:
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
         self._connected.clear()
         self._broke.set()
+        self._put_out = self._put_out + 1 if time.monotonic() - self._accepted_at < _SOON_S else 0
         if reason.is_failure and not self._problem:
-            self._note(f"{self._options.host}:{self._options.port} closed the line: {reason}")
+            twin = f". Is another station {self._station!r} running? Each puts the other out"
+            self._note(
+                f"{self._options.host}:{self._options.port} closed the line: {reason}"
+                f"{twin if self._put_out >= _OFTEN else ''}"
+            )
 
     def _on_publish(self, client: mqtt.Client, data: object, mid: int, reason: Any, properties: object) -> None:
         if reason.is_failure:

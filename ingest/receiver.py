@@ -26,6 +26,8 @@ __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 _BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
 _ABREAST = 0.5
 _BEHIND_FOR_S = 2.0
+_SOON_S = 10.0
+_OFTEN = 3
 _NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload goes to quarantine
 
 
@@ -71,7 +73,8 @@ class Receiver:
         self._connected = False
         self._arrived = 0  # of QoS 1, on this connection; the network thread's own
         self._acknowledged = 0
-        self._arrived_at = self._beat = self._abreast_at = time.monotonic()
+        self._arrived_at = self._beat = self._abreast_at = self._accepted_at = time.monotonic()
+        self._put_out = 0  # how often in a row a line broke soon after the broker had accepted us
         self._totals = Taken()
         self._problem = ""
         self._failure: BaseException | None = None
@@ -184,6 +187,7 @@ class Receiver:
         with self._lock:
             self._connection += 1
             self._arrived = self._acknowledged = 0
+        self._accepted_at = time.monotonic()
         if flags.session_present:
             self._waiting.forget_what_comes_again()
         if self._share and self._share.retiring:
@@ -220,8 +224,14 @@ class Receiver:
         with self._lock:
             self._connected = False
             self._connection += 1
-        if not self._stopping.is_set() and not self._problem:
+        soon = time.monotonic() - self._accepted_at < _SOON_S
+        self._put_out = self._put_out + 1 if soon and not self._stopping.is_set() else 0
+        if not self._stopping.is_set() and (not self._problem or self._put_out == _OFTEN):
             self._problem = f"broker {self._options.host}:{self._options.port} is gone ({reason}); trying again"
+            if self._put_out >= _OFTEN:
+                self._problem += (
+                    f". Is another server connected as {self._options.client_id!r}? Each puts the other out"
+                )
 
     def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
         try:

@@ -191,6 +191,19 @@ def test_what_nobody_listens_for_is_kept_until_somebody_does(mosquitto: Any, tmp
             publisher.stop()
 
 
+def test_two_stations_of_one_name_are_told_so(mosquitto: Any, tmp_path: Path) -> None:
+    with closing(Outbox(tmp_path / "one.sqlite")) as one, closing(Outbox(tmp_path / "two.sqlite")) as two:
+        options = BrokerOptions(port=mosquitto.port, reconnect_max_s=1)
+        publishers = [Publisher(options, "ridge-07", outbox) for outbox in (one, two)]
+        for publisher in publishers:
+            publisher.start()
+        try:
+            assert eventually(lambda: any("another station 'ridge-07'" in each.problem for each in publishers))
+        finally:
+            for publisher in publishers:
+                publisher.stop()
+
+
 def test_a_refused_password_is_named_and_nothing_leaves_the_outbox(
     mosquitto_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
