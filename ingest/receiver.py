@@ -229,9 +229,7 @@ class Receiver:
         if not self._stopping.is_set() and (not self._problem or self._put_out == _OFTEN):
             self._problem = f"broker {self._options.host}:{self._options.port} is gone ({reason}); trying again"
             if self._put_out >= _OFTEN:
-                self._problem += (
-                    f". Is another server connected as {self._options.client_id!r}? Each puts the other out"
-                )
+                self._problem += f". Is another server here as {self._options.client_id!r}? Each puts out the other"
 
     def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
         try:
