@@ -17,6 +17,7 @@ from models.protocol import Sound, Unreadable
 from models.registry import Share, entry_named, find_weights, load_registry
 from models.sound import resample
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
+from models.threat.run_in import without_run_in
 
 # In the order of the network's output, with what each is: what a person makes is of type human.
 MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
@@ -24,7 +25,7 @@ MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
 )
 # At which each label was measured; models/weights/threat-sounds.md says what they cost.
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
-    {"gunshot": 0.95, "chainsaw": 0.7, "engine": 0.7, "dog": 0.7, "voice": 0.9}
+    {"gunshot": 0.95, "chainsaw": 0.9, "engine": 0.7, "dog": 0.7, "voice": 0.9}
 )
 _MODEL = "threat-sounds"
 _STEP_S = 1.0  # half a window: a shot at the edge of one lies in the middle of the next
@@ -147,7 +148,11 @@ class ThreatSounds:
 
 
 def cut(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut samples at 16 kHz into windows of two seconds, one begun each second; the last is filled up with silence."""
+    """Cut samples at 16 kHz into windows of two seconds, one begun each second; the last is filled up with silence.
+
+    What a recorder or an encoder left silent at the beginning is filled with what follows it.
+    """
+    samples = without_run_in(samples)
     length, step = round(WINDOW_S * RATE_HZ), round(_STEP_S * RATE_HZ)
     count = max(1, -(-(samples.size - length) // step) + 1)
     padded = np.zeros((count - 1) * step + length, np.float32)
