@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.sources.folder import PICTURES, RECORDINGS
+from edge.sources.endings import PICTURES, RECORDINGS
 from models.download import pull
 from models.registry import WeightsError
 

@@ -14,11 +14,10 @@ from typing import NamedTuple
 from contract import Location, Media
 from edge.clip import Clip, FileMark, Unusable
 from edge.file_time import picture_time, recording_time
+from edge.sources.endings import PICTURES, RECORDINGS
 from edge.sources.port import SourceLost
 from models.protocol import Sound, Unreadable
 
-PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
-RECORDINGS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff"}
 LOOK_EVERY_S = 1.0
 ATTEMPTS = 3  # to read a file that the system lists and does not hand out
 MarkOf = Callable[[str, int, int], FileMark | None]

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from models.threat.front_end import RATE_HZ
 
+_LONGEST = (
+    2 * RATE_HZ
+)  # a recorder with a threshold writes zeros for as long as nothing is loud: what then begins is real
 _DIGITAL_SILENCE = 1e-5  # a third of the smallest step of 16 bits: nothing was recorded yet
 _BLOCK = RATE_HZ // 200  # 5 ms
 _BLOCKS = 20  # at most 100 ms are a recorder's or an encoder's doing; a longer pause was really quiet
@@ -28,6 +31,8 @@ def without_run_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if not sounding.any():
         return samples
     start = int(np.argmax(sounding))
+    if start > _LONGEST:
+        return samples
     blocks = samples[start : start + _AFTERWARDS]
     blocks = blocks[: blocks.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
     if blocks.size:

@@ -42,12 +42,13 @@ def test_silence_before_the_first_sound_is_filled_with_what_follows(silent_s: fl
     [
         noise(4),
         begun_late(0.3, 0.0005),  # three tenths of a second of quiet were really quiet
+        begun_late(2.5),  # a recorder with a threshold
         np.zeros(3 * RATE_HZ, np.float32),
         np.zeros(0, np.float32),
         noise(0.001),
         noise(4) * np.linspace(0.3, 1, 4 * RATE_HZ, dtype=np.float32),
     ],
-    ids=["even", "quiet", "silent", "empty", "a moment", "swelling"],
+    ids=["even", "quiet", "gated", "silent", "empty", "a moment", "swelling"],
 )
 def test_what_was_recorded_stays_as_it_is(samples: NDArray[np.float32]) -> None:
     assert without_run_in(samples) is samples
