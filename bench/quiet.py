@@ -30,6 +30,7 @@ LABELS_COUNTED = ("gunshot", "chainsaw")  # the others may well be on a recordin
 ALARMS_A_DAY = (500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
 FORESTS = ("belize", "gabon")
 SHORTEST_S = 10.0
+Counted = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +81,25 @@ def halves(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
     return [one for one in quiet if one.collection in first], [one for one in quiet if one.collection not in first]
 
 
-def recalled(judged: Sequence[Judged], name: str, label: str, threshold: float, places: Sequence[str] = ()) -> float:
-    """Give the share of clips of a label that are heard; only those of some sources where these are named."""
+def recalled(
+    judged: Sequence[Judged], name: str, label: str, threshold: float, places: Sequence[str] = ()
+) -> float | None:
+    """Give the share of clips of a label that are heard, if there are any; only those of some sources where named."""
     best = [
         one.scores[name][:, LABELS.index(label)].max()
         for one in judged
         if one.clip.label == label and (not places or one.clip.source in places)
     ]
-    return float(np.mean(np.array(best) >= threshold)) if best else float("nan")
+    return round(float(np.mean(np.array(best) >= threshold)), 3) if best else None
 
 
-def at_rate(
-    quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, a_day: float
-) -> dict[str, float | int]:
+def at_rate(quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, a_day: float) -> Counted:
     """Find the lowest threshold with so few false alarms a day, and what is still heard at it."""
     heard = [one.heard[name] for one in quiet]
     return counted(quiet, judged, name, label, threshold_for_alarms(heard, label, a_day))
 
 
-def counted(
-    quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, threshold: float
-) -> dict[str, float | int]:
+def counted(quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, threshold: float) -> Counted:
     """Count the false alarms of a threshold, and the share of clips that is heard at it."""
     heard = [one.heard[name] for one in quiet]
     (found,) = (one for one in figures(heard, {label: threshold}) if one.label == label)
@@ -110,8 +109,8 @@ def counted(
         "alarms": found.alarms,
         "a_day": round(found.per_day, 1),
         "at_most": round(found.per_day_at_most, 1),
-        "recall": round(recalled(judged, name, label, threshold), 3),
-        "recall_forests": round(recalled(judged, name, label, threshold, FORESTS), 3),
+        "recall": recalled(judged, name, label, threshold),
+        "recall_forests": recalled(judged, name, label, threshold, FORESTS),
     }
 
 
@@ -139,12 +138,12 @@ def main() -> None:
             curve = {f"{wish:g}": at_rate(quiet, judged, name, label, wish) for wish in ALARMS_A_DAY}
             crossed = {}
             for wish in ALARMS_A_DAY:
-                threshold = at_rate(chosen_on, judged, name, label, wish)["threshold"]
-                crossed[f"{wish:g}"] = counted(measured_on, judged, name, label, float(threshold))
+                threshold = threshold_for_alarms([one.heard[name] for one in chosen_on], label, wish)
+                crossed[f"{wish:g}"] = counted(measured_on, judged, name, label, threshold)
             raw[f"{label} {name}"] = {"all": curve, "chosen on one half, counted on the other": crossed}
             rows += [
-                [f"{label} {name} {wish}", *(f"{figures[key]:g}" for key in figures), f"{crossed[wish]['a_day']:g}"]
-                for wish, figures in curve.items()
+                [f"{label} {name} {wish}", *map(_text, found.values()), _text(crossed[wish]["a_day"])]
+                for wish, found in curve.items()
             ]
     heading = ["a day", "threshold", "hours", "alarms", "a day", "at most", "heard", "in forests", "other half"]
     report("quiet", heading, rows, {}, raw)
@@ -159,6 +158,10 @@ def ours(weights: Path | None) -> Hear:
 
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     return lambda windows: np.asarray(session.run(None, {"log_mel": log_mel(windows)})[0], np.float32)
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"
 
 
 if __name__ == "__main__":

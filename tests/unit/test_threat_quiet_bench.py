@@ -44,7 +44,7 @@ def test_the_threshold_allows_as_many_alarms_as_were_asked_for_and_no_more() -> 
     shots = [shot("urbansound8k", 0.75), shot("gabon", 0.95), shot("belize", 0.3), shot("gabon", 0.85)]
     found = at_rate(hours, shots, "ours", "gunshot", 2)
     assert (found["alarms"], found["hours"], found["a_day"]) == (2, 24, 2), "windows in a row are one alarm"
-    assert 0.7 < found["threshold"] <= 0.8
+    assert 0.7 < (found["threshold"] or 0) <= 0.8
     assert found["recall"] == 0.75
     assert found["recall_forests"] == pytest.approx(0.667)
     assert found["at_most"] == pytest.approx(6.3, abs=0.01), "Garwood's bound for two"
@@ -55,7 +55,7 @@ def test_what_is_heard_is_counted_for_the_sources_asked_for() -> None:
     shots = [shot("urbansound8k", 0.75), shot("gabon", 0.95)]
     assert recalled(shots, "ours", "gunshot", 0.9) == 0.5
     assert recalled(shots, "ours", "gunshot", 0.9, ("gabon",)) == 1
-    assert np.isnan(recalled(shots, "ours", "chainsaw", 0.9))
+    assert recalled(shots, "ours", "chainsaw", 0.9) is None
 
 
 def test_a_threshold_from_elsewhere_is_only_counted() -> None:
