@@ -10,7 +10,7 @@ import msgspec
 
 from contract import Detection, Location, Model
 from edge.file_time import picture_time, recording_time
-from edge.sources.folder import PICTURES, RECORDINGS
+from edge.sources.endings import PICTURES, RECORDINGS
 from models.protocol import Sound, Unreadable
 from models.registry import Registry, entry_named
 

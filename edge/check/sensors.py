@@ -16,7 +16,7 @@ from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, Level, Look, level, look
 from edge.file_time import picture_time, recording_time
 from edge.sources.camera import CameraOptions, opened, shown
-from edge.sources.folder import PICTURES, RECORDINGS
+from edge.sources.endings import PICTURES, RECORDINGS
 from edge.sources.microphone import MicrophoneOptions, MicrophoneSource, inputs
 from edge.sources.port import SourceLost
 from models.picture import read_picture

@@ -5,9 +5,7 @@ from numpy.typing import NDArray
 
 from models.threat.front_end import RATE_HZ
 
-_LONGEST = (
-    2 * RATE_HZ
-)  # a recorder with a threshold writes zeros for as long as nothing is loud: what then begins is real
+_LONGEST = 2 * RATE_HZ  # a recorder with a threshold writes zeros until something is loud: that is real
 _DIGITAL_SILENCE = 1e-5  # a third of the smallest step of 16 bits: nothing was recorded yet
 _BLOCK = RATE_HZ // 200  # 5 ms
 _BLOCKS = 20  # at most 100 ms are a recorder's or an encoder's doing; a longer pause was really quiet
