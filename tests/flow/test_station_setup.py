@@ -3,15 +3,21 @@
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
+from contract import subscription
 from tests.conftest import Mosquitto, free_port
-from wildpost.broker_folder import BrokerFolder
+from wildpost.broker_folder import INGEST, BrokerFolder
 
 Started = Callable[[str], Mosquitto]
 
@@ -34,6 +40,24 @@ def start(broker: BrokerFolder, started: Started) -> None:
     """Run Mosquitto by what the folder says, beside the fixture's own listener."""
     text = (broker.path / "mosquitto.conf").read_text()
     started("\n".join(line for line in text.splitlines() if not line.startswith(("persist", "autosave", "max_queued"))))
+
+
+@contextmanager
+def served(broker: BrokerFolder) -> Iterator[None]:
+    """Have a server's user subscribe, as a server does: what nobody listens for, a station keeps."""
+    handed = broker.path / "handover" / INGEST
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(INGEST, (handed / "wildpost.env").read_text().strip().partition("=")[2])
+    client.tls_set_context(ssl.create_default_context(cafile=str(handed / "ca.crt")))
+    ready = threading.Event()
+    client.on_subscribe = lambda *_: ready.set()
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe(subscription(broker.prefix), qos=1)
+    client.loop_start()
+    assert ready.wait(20)
+    yield
+    client.disconnect()
+    client.loop_stop()
 
 
 def states(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -59,7 +83,8 @@ def test_what_was_handed_over_is_all_that_a_station_needs(
     found = states(checked)
     assert {found[what] for what in ("settings", "sensor camera", "encryption", "credentials", "rights")} == {"works"}
 
-    ran = wildpost(tmp_path, "station", "run", settings, "--once", "--json")
+    with served(broker):
+        ran = wildpost(tmp_path, "station", "run", settings, "--once", "--json")
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout.strip().splitlines()[-1])["events_sent"] == 1
 
