@@ -48,7 +48,7 @@ def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") 
     return f"{f'$share/{group}/' if group else ''}{prefix}/+/+/{kind}"
 
 
-@lru_cache(maxsize=4096)  # a site has some hundred topics, and each comes with every message
+@lru_cache(maxsize=1024)  # a site has some hundred topics; a hostile one may be 64 kB, and is kept no longer than these
 def parse_topic(topic: str) -> Topic:
     """Take a topic apart.
 
