@@ -36,7 +36,8 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[C
     tally = Tally(query.days)
     for taxon, kind, of_day, slot, detections, events in rows:
         if of_day:
-            tally.on_day(taxon, kind, slot, detections, events)
+            tally.on_day(taxon, kind, slot, detections)
+            tally.captures(taxon, kind, events)
         else:
             tally.in_hour(taxon, kind, slot, detections)
     return tally.counted()

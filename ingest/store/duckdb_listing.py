@@ -44,7 +44,7 @@ class DuckDbListing:
         for portion in portions(list(dict.fromkeys(query.event_ids))):
             rows = self._by_id("captured_us, event_id, station", portion)
             keys = [
-                (time_us, event_id) for time_us, event_id, station in rows if _meets(query, time_us, event_id, station)
+                (time_us, event_id) for time_us, event_id, station in rows if query.meets(station, time_us, event_id)
             ]
             if keys and (query.taxa or query.observation_types):
                 conditions, values = _counting_as(query)
@@ -111,12 +111,3 @@ def _counting_as(query: EventQuery) -> tuple[list[str], list[Any]]:
     conditions, values = ["counts_as IS NOT NULL"], list[Any]()
     any_of(conditions, values, {"counts_as": query.taxa, "counts_as_type": query.observation_types})
     return conditions, values
-
-
-def _meets(query: EventQuery, captured_us: int, event_id: str, station: str) -> bool:
-    return (
-        (not query.stations or station in query.stations)
-        and (query.start is None or captured_us >= microseconds(query.start))
-        and (query.end is None or captured_us < microseconds(query.end))
-        and (query.after is None or (captured_us, event_id) < (microseconds(query.after[0]), query.after[1]))
-    )

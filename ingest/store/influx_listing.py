@@ -141,13 +141,7 @@ def _read(row: Mapping[str, Any]) -> Event:
 
 
 def _meets(query: EventQuery, event: Event) -> bool:
-    captured_us = microseconds(event.captured_at)
-    return (
-        (not query.stations or event.station in query.stations)
-        and (query.start is None or captured_us >= microseconds(query.start))
-        and (query.end is None or captured_us < microseconds(query.end))
-        and (query.after is None or (captured_us, event.event_id) < (microseconds(query.after[0]), query.after[1]))
-    )
+    return query.meets(event.station, microseconds(event.captured_at), event.event_id)
 
 
 def _newest(query: EventQuery, events: Iterable[Event]) -> list[Event]:

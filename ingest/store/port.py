@@ -8,6 +8,7 @@ from typing import Literal, Protocol, Self
 
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
+from ingest.store.microseconds import microseconds
 
 Storable = Event | Status | Health | Effort
 Outcome = Literal["confirmed", "corrected", "dismissed"]
@@ -88,6 +89,15 @@ class EventQuery:
     end: datetime | None = None
     after: tuple[datetime, str] | None = None
     limit: int = 50
+
+    def meets(self, station: str, captured_us: int, event_id: str) -> bool:
+        """Say whether a capture, of a time in microseconds since 1970, is of these stations, this time and page."""
+        return (
+            (not self.stations or station in self.stations)
+            and (self.start is None or captured_us >= microseconds(self.start))
+            and (self.end is None or captured_us < microseconds(self.end))
+            and (self.after is None or (captured_us, event_id) < (microseconds(self.after[0]), self.after[1]))
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,16 @@ class Tally:
         self._days = days
         self._kinds: dict[tuple[str, str], tuple[list[int], list[int], list[int]]] = {}
 
-    def on_day(self, taxon: str, kind: str, day: int, detections: int, events: int = 0) -> None:
+    def on_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
         """Add what was found on a day, the first being 0."""
-        by_day, _, all_events = self._of(taxon, kind)
-        by_day[day] += detections
-        all_events[0] += events
+        self._of(taxon, kind)[0][day] += detections
 
     def in_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
         """Add what was found in an hour of the day."""
         self._of(taxon, kind)[1][hour] += detections
 
     def captures(self, taxon: str, kind: str, events: int) -> None:
-        """Add captures, where they are counted by themselves."""
+        """Add captures that hold some."""
         self._of(taxon, kind)[2][0] += events
 
     def counted(self) -> list[Counted]:
