@@ -19,6 +19,7 @@ from ingest.incidents.database import Database
 from ingest.incidents.reading import IncidentReader
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
+from review.file_words import why_unusable
 from review.language import Language, chosen_language, load_languages
 from review.names import display_name
 from review.options import ReviewOptions
@@ -83,6 +84,7 @@ def _environment(language: Language) -> Environment:
     environment.globals["language"] = language
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
+    environment.globals["why_unusable"] = lambda detail: why_unusable(detail, language)
     environment.globals["why_set_aside"] = lambda reason: why_set_aside(reason, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment

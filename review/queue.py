@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 from contract import Event
@@ -12,6 +13,7 @@ from pipelines.trends import local_midnight
 from review.cards import Card, cards_of
 from review.page import Site
 
+Phase = Literal["f", "r"]  # flagged ones stand first, then the rest
 Show = Literal["todo", "flagged", "unreviewed", "reviewed"]
 FLAGS_AT_MOST = 2000  # that many open flags are sorted to the front; older ones keep their place among the rest
 LOOKED_AT_MOST = 2000  # captures looked through for one page of a filter that only the casebook can answer
@@ -78,6 +80,22 @@ def page_of(site: Site, filters: Filters) -> Page:
     else:
         following = ""
     return Page(tuple(card for _, card in shown), following)
+
+
+def next_undecided(site: Site, event: Event, phase: Phase) -> str:
+    """Find what waits after a capture in the order of the queue, else from the top; "": nothing waits.
+
+    Args:
+        site: Where to look.
+        event: The capture that a person has before them.
+        phase: Where it stood in the queue when it was opened: deciding closes its flags.
+    """
+    here = (phase, event.captured_at, event.event_id)
+    for filters in (Filters(show="unreviewed", after=here), Filters(show="unreviewed")):
+        for _, card in islice(_walk(site, filters), LOOKED_AT_MOST):
+            if not card.decided and card.event.event_id != event.event_id:
+                return card.event.event_id
+    return ""
 
 
 def _wanted(card: Card, show: Show) -> bool:

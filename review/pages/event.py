@@ -2,11 +2,12 @@
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from contract.codec import encode
 from review.cards import cards_of
 from review.page import Read
+from review.queue import next_undecided
 from review.sentences import reasons
 
 router = APIRouter()
@@ -37,3 +38,13 @@ def event_page(read: Read, event_id: str) -> HTMLResponse:
             "reasons": lambda flags: reasons(flags, read.language),
         },
     )
+
+
+@router.get("/events/{event_id}/next")
+def following(read: Read, event_id: str, phase: str = "") -> RedirectResponse:
+    """Go on to what nobody has decided on yet; to the queue where there is nothing left."""
+    found = read.site.event(event_id)
+    if found is None:
+        raise HTTPException(404, f"no capture {event_id}")
+    name = next_undecided(read.site, found, "f" if phase == "f" else "r")
+    return RedirectResponse(f"/events/{name}" if name else "/?show=unreviewed", 303, {"Cache-Control": "no-store"})

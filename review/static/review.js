@@ -6,6 +6,7 @@ const words = document.getElementById("words").dataset;
 const said = document.getElementById("said");
 const correct = document.getElementById("correct");
 const keys = document.getElementById("keys");
+const following = document.querySelector("[data-next]"); // on the page of one capture
 let current = cards.length === 1 ? cards[0] : null;
 
 function choose(card) {
@@ -34,7 +35,8 @@ async function decide(card, outcome, taxon = "") {
   card.dataset.outcome = outcome;
   card.classList.remove("flagged");
   shown.textContent = said.textContent = words[outcome] + (taxon ? `: ${taxon}` : "");
-  if (cards.length > 1 && card === current) step(1);
+  if (following) following.focus(); // so that Enter goes on
+  else if (cards.length > 1 && card === current) step(1);
 }
 
 async function ask(card) {
@@ -72,7 +74,7 @@ for (const card of cards) {
   }
 }
 for (const button of document.querySelectorAll("[data-open=keys]")) button.addEventListener("click", () => keys.showModal());
-for (const field of document.querySelectorAll(".filters input, .filters select")) {
+for (const field of document.querySelectorAll(".filters [name]")) {
   field.addEventListener("change", () => field.form.requestSubmit());
 }
 
@@ -82,7 +84,7 @@ document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   if (key === "enter" && event.target.matches("a, button, summary, audio")) return;
   const actions = {
-    j: () => step(1), k: () => step(-1), "?": () => keys.showModal(),
+    n: () => following?.click(), j: () => step(1), k: () => step(-1), "?": () => keys.showModal(),
     c: () => current && take(current, "confirmed"), enter: () => current && take(current, "confirmed"),
     x: () => current && take(current, "dismissed"), e: () => current && take(current, "corrected"),
     o: () => current?.querySelector(".open")?.click(),

@@ -69,6 +69,35 @@ def test_keys_move_and_decide(page: Page, site: Any) -> None:
     expect(page.locator("#keys")).to_be_visible()
 
 
+def test_from_one_capture_to_the_next_until_nothing_is_left(page: Page, site: Any) -> None:
+    car, person = site.events[3], site.events[4]  # both flagged: they stand first
+    page.goto(f"{site.url}/events/{car.event_id}?lang=en")
+    page.keyboard.press("n")
+    expect(page).to_have_url(f"{site.url}/events/{person.event_id}")
+    seen = []
+    for _ in site.events:
+        page.wait_for_load_state()
+        seen.append(page.locator(".card").get_attribute("data-event"))
+        page.keyboard.press("c")
+        expect(page.locator(".card")).to_have_attribute("data-outcome", "confirmed")
+        page.keyboard.press("Enter")  # deciding left the focus on the way on
+        expect(page).not_to_have_url(f"{site.url}/events/{seen[-1]}")
+    assert (seen[0], seen[-1]) == (person.event_id, car.event_id), "what was passed over comes again at the end"
+    assert sorted(map(str, seen)) == sorted(event.event_id for event in site.events)
+    expect(page.locator(".empty")).to_be_visible()
+
+
+def test_a_phone_shows_captures_and_not_what_narrows_the_list(page: Page, site: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site.url}/?lang=en")
+    expect(page.locator("select").first).to_be_hidden()
+    page.locator(".unfold").click()
+    page.locator("[name=kind]").select_option("vehicle")
+    page.wait_for_url("**kind=vehicle**")
+    expect(page.locator("[name=kind]")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(1)
+
+
 def test_the_latest_verdict_counts_and_all_are_kept(page: Page, site: Any) -> None:
     person = site.events[4]
     page.goto(f"{site.url}/events/{person.event_id}")
