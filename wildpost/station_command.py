@@ -14,10 +14,13 @@ from wildpost import station_check, station_init
 from wildpost.data_folder import data_folder
 
 if TYPE_CHECKING:
+    from edge.outbox import Outbox
+    from edge.publisher import Publisher
     from wildpost.station_settings import StationSettings
 
 NOT_THERE = 2  # exit code: what the settings name is not there
 DRAIN_S = 3600.0  # with --once: how long the broker may be away at the end before we give up waiting
+QUIET_S = 5.0  # so long nothing is said of waiting
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         publisher.start()
         try:
             station.run(stop, arguments.once, data)
-            drained = publisher.drain(DRAIN_S) if arguments.once and not stop.is_set() else True
+            drained = _drain(publisher, outbox, stop) if arguments.once else True
         finally:
             publisher.stop()
         if arguments.json:
@@ -73,12 +76,31 @@ def run(arguments: argparse.Namespace) -> int:
             }
             print(json.dumps(report), flush=True)
         if not drained:
-            print(f"wildpost: {len(outbox)} messages wait in the outbox: {publisher.problem}", flush=True)
+            why = publisher.problem or "the broker has not answered for them yet"
+            print(f"wildpost: {len(outbox)} messages wait in the outbox: {why}", file=sys.stderr)
         for sensor, why in station.given_up.items():
             print(f"wildpost: sensor {sensor!r} was given up: {why}", file=sys.stderr)
     if station.given_up:
         return NOT_THERE
     return 0 if drained else 1
+
+
+def _drain(publisher: "Publisher", outbox: "Outbox", stop: threading.Event) -> bool:
+    """Wait until the broker has everything, for as long as somebody lets us; False where something is left."""
+    began, said = time.monotonic(), False
+    while not (drained := publisher.drain(0.5)) and not stop.is_set():
+        waited_s = time.monotonic() - began
+        if waited_s > DRAIN_S:
+            break
+        if waited_s > QUIET_S and publisher.problem and not said:
+            said = True
+            print(
+                f"wildpost: {len(outbox)} messages wait, for an hour at most: {publisher.problem} "
+                "(Ctrl-C ends this: they are kept, and the next run sends them)",
+                file=sys.stderr,
+                flush=True,
+            )
+    return drained
 
 
 def _folders_gone(settings: "StationSettings", beside: Path) -> list[str]:

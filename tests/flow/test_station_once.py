@@ -1,6 +1,7 @@
 """`wildpost station run --once` ends when a sensor is not there, names it, and sends what the others had."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,17 +14,19 @@ from tests.servers.listeners import listening
 THREAT = 'detectors = ["threat"]\n'
 
 
-def run(folder: Path, port: int, *sensors: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, port: int, *sensors: str) -> list[str]:
     settings = folder / "station.toml"
     settings.write_text(
         f'[station]\nname = "lake-07"\ndeployment = "a"\n[broker]\nport = {port}\n'
         + "".join(f"[[sensors]]\n{sensor}" for sensor in sensors)
     )
-    command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    running = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    return [*running, "--data", str(folder / "data")]
+
+
+def run(folder: Path, port: int, *sensors: str) -> subprocess.CompletedProcess[str]:
     with listening(port, "wildpost/#"):  # what nobody listens for, a station keeps
-        return subprocess.run(
-            [*command, "--data", str(folder / "data")], capture_output=True, text=True, check=False, timeout=60
-        )
+        return subprocess.run(command(folder, port, *sensors), capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture
@@ -60,3 +63,22 @@ def test_nothing_missing_ends_well(recordings: str, mosquitto: Mosquitto, tmp_pa
     ended = run(tmp_path, mosquitto.port, recordings)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout.strip().splitlines()[-1])["given_up"] == {}
+
+
+def test_who_waits_for_a_server_that_is_not_there_is_told_and_can_end_it(
+    recordings: str, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command(tmp_path, mosquitto.port, recordings), stdout=pipe, stderr=pipe, text=True
+    ) as waiting:
+        assert waiting.stdout
+        assert waiting.stderr
+        said = next(line for line in waiting.stderr if "Ctrl-C ends this" in line)
+        waiting.send_signal(signal.SIGINT)
+        _, rest = waiting.communicate(timeout=20)
+    assert waiting.returncode == 1, rest
+    assert "messages wait, for an hour at most: nobody listens at 127.0.0.1" in said, said
+    assert "messages wait in the outbox: nobody listens" in rest
+    again = run(tmp_path, mosquitto.port, recordings)
+    assert again.returncode == 0, again.stderr
