@@ -8,16 +8,19 @@ from platformdirs import user_data_path
 VARIABLE = "WILDPOST_DATA"
 
 
-def data_folder(told: Path | None = None) -> Path:
-    """Name the folder: what the command line told, else WILDPOST_DATA, else the platform's folder for user data.
+def named_folder(told: Path | None = None) -> Path:
+    """Name the folder: what the command line told, else WILDPOST_DATA, else the platform's folder for user data."""
+    folder = told or Path(os.environ.get(VARIABLE) or user_data_path("wildpost", appauthor=False))
+    return folder.expanduser().absolute()
 
-    It is made where it is not there.
+
+def data_folder(told: Path | None = None) -> Path:
+    """Name the folder, make it where it is not there, and see that it can be written to.
 
     Raises:
         OSError: it cannot be made, or cannot be written to.
     """
-    folder = told or Path(os.environ.get(VARIABLE) or user_data_path("wildpost", appauthor=False))
-    folder = folder.expanduser().absolute()
+    folder = named_folder(told)
     mend = f"choose another with {VARIABLE}=DIR or --data DIR"
     try:
         folder.mkdir(parents=True, exist_ok=True)

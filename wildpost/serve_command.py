@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: stop.set())
     folder = data_folder(arguments.data)
     log = set_up_logs(arguments.log_format)
+    broker = settings.broker
+    log.info("opens what is kept in %s, and asks the broker at %s:%s", folder, broker.host, broker.port)
     with running(settings, folder, beside) as server:
         log.info("serves %s from %s; Ctrl-C stops it", server.url, folder)
         problem = ""

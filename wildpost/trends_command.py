@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from wildpost.data_folder import data_folder
+from wildpost.data_folder import named_folder
 
 DAYS = 30
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     zone = ZoneInfo(arguments.time_zone)
     last = arguments.last or datetime.now(zone).date()
     first = arguments.first or first_of(last, arguments.days)
-    counted = count(data_folder(arguments.data), first, last, zone, arguments.station, arguments.taxon)
+    counted = count(named_folder(arguments.data), first, last, zone, arguments.station, arguments.taxon)
     if arguments.json:
         print(json.dumps(counted, ensure_ascii=False))
     else:

@@ -206,3 +206,12 @@ def test_the_command_refuses_such_days_in_words(tmp_path: Path) -> None:
     arguments = whole.parse_args(["trends", "--days", "99999999999", "--data", str(tmp_path)])
     with pytest.raises(BadPeriod, match="expected 1 to"):
         arguments.run(arguments)
+
+
+def test_asking_where_nothing_is_kept_says_so_and_makes_no_folder(tmp_path: Path) -> None:
+    whole = argparse.ArgumentParser()
+    trends_command.add(whole.add_subparsers())
+    arguments = whole.parse_args(["trends", "--data", str(tmp_path / "elsewhere")])
+    with pytest.raises(trends_command.CannotCount, match=r"elsewhere/detections\.duckdb: no detections here"):
+        arguments.run(arguments)
+    assert list(tmp_path.iterdir()) == []
