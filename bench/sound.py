@@ -58,7 +58,7 @@ from pathlib import Path
 from models.birdnet import BirdNet, BirdNetOptions
 from models.sound import read_stretches
 birdnet = BirdNet(BirdNetOptions(cache=sys.argv[3]))
-list(birdnet.listen(read_stretches(Path(sys.argv[2]))))
+list(birdnet.listen(read_stretches(Path(sys.argv[2]), stretch_s=birdnet.stretch_s)))
 start = time.perf_counter()
 heard = found = 0
 def count(stretches):
@@ -66,7 +66,8 @@ def count(stretches):
     for stretch in stretches:
         heard += stretch.duration_s
         yield stretch
-found = sum(len(window) for window in birdnet.listen(count(read_stretches(Path(sys.argv[1])))))
+stretches = read_stretches(Path(sys.argv[1]), stretch_s=birdnet.stretch_s)
+found = sum(len(window) for window in birdnet.listen(count(stretches)))
 taken = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 result = {"seconds": taken, "heard_s": heard, "found": found, "peak_mb": peak}
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(recording: Path | None, quick: bool, folder: Path) -> int:
     short = make_recording(folder / "short.flac", 30)  # long enough for all that is made at its first use
-    recording = recording or make_recording(folder / "recording.flac", 60 if quick else 180)
+    recording = recording or make_recording(folder / "recording.flac", 60 if quick else 600)
     foreign = _foreign_python()
     available = sorted(os.sched_getaffinity(0))
     rates: dict[str, list[float]] = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.birdnet import BirdNet
     from models.protocol import Detector
 
-_STRETCH_S = 60.0  # of a recording in memory at once
+_STRETCH_S = 60.0  # of a recording at once, for detectors that hear each stretch by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,9 @@ class Examiner:
             return
         from models.sound import read_stretches
 
+        stretch_s: float = getattr(self._detector, "stretch_s", _STRETCH_S)
         stretches = heard.counting(
-            read_stretches(path, stretch_s=_STRETCH_S, taken_at=began, location=self._task.location)
+            read_stretches(path, stretch_s=stretch_s, taken_at=began, location=self._task.location)
         )
         if self._kind == "birdnet":
             birdnet: BirdNet = self._detector  # type: ignore[assignment]

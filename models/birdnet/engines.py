@@ -1,11 +1,13 @@
 """Runs BirdNET's network: as it comes, on LiteRT, or taken apart and put together again, on OpenVINO."""
 
 import os
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +20,51 @@ _SILENT = 1e-3
 TOGETHER = 4  # windows that one thread hears at once where there are many: its weights are fetched once for all
 
 
-class Engine(Protocol):
-    """From windows of sound to one number per class; used from one thread at a time."""
+class Engine(ABC):
+    """From windows of sound to one number per class, on threads of its own.
 
-    @property
-    def name(self) -> str:
-        """Of the runtime."""
-        ...
+    Attributes:
+        name: Of the runtime.
+        threads: How many windows, or handfuls of them, it hears at the same time.
+    """
+
+    name: str
+
+    def __init__(self, threads: int) -> None:
+        """Make the threads."""
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="birdnet")
+
+    def begin(self, windows: Sequence[NDArray[np.float32]]) -> list[Future[NDArray[np.float32]]]:
+        """Begin to listen to n windows of (144000,) samples at 48 kHz; gives the parts of the answer in their order.
+
+        Where there are enough, they go by handfuls, each thread the same number: else some threads would wait.
+        """
+        handfuls = len(windows) - len(windows) % (TOGETHER * self.threads)
+        parts = [windows[at : at + TOGETHER] for at in range(0, handfuls, TOGETHER)]
+        parts += [windows[at : at + 1] for at in range(handfuls, len(windows))]
+        return [self._pool.submit(self._hear, part) for part in parts]
 
     def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Listen to n windows of (144000,) samples at 48 kHz; returns (n, 6522), before the sigmoid."""
-        ...
+        """Listen to n windows, one at least; returns (n, 6522), before the sigmoid."""
+        return np.concatenate([part.result() for part in self.begin(windows)])
+
+    @abstractmethod
+    def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Listen to one window, or a handful; called by all threads at once."""
 
 
-class LiteRtEngine:
+class LiteRtEngine(Engine):
     """The installed network as it is: one interpreter of one thread per core, which is faster than one of many."""
 
     name = "litert"
 
     def __init__(self, path: Path, threads: int) -> None:
-        self._interpreters = [self._open(path) for _ in range(threads)]
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="birdnet")
+        """Load the network once for each thread."""
+        super().__init__(threads)
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(threads):
+            self._free.put(self._open(path))
 
     @staticmethod
     def _open(path: Path) -> Any:
@@ -48,32 +74,22 @@ class LiteRtEngine:
         interpreter.allocate_tensors()
         return interpreter
 
-    def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """See ``Engine.logits``."""
-        count = len(self._interpreters)
-        if len(windows) == 1 or count == 1:
-            return self._run(self._interpreters[0], windows)
-        parts = [windows[at::count] for at in range(count)]
-        rows = list(self._pool.map(self._run, self._interpreters, parts))
-        result = np.empty((len(windows), rows[0].shape[1]), np.float32)
-        for at, part in enumerate(rows):
-            if len(part):
-                result[at::count] = part
-        return result
-
-    @staticmethod
-    def _run(interpreter: Any, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        source = interpreter.get_input_details()[0]["index"]
-        target = interpreter.get_output_details()[0]
-        result = np.empty((len(windows), int(target["shape"][-1])), np.float32)
-        for at, window in enumerate(windows):
-            interpreter.set_tensor(source, window[None])
-            interpreter.invoke()
-            result[at] = interpreter.get_tensor(target["index"])[0]
-        return result
+    def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        interpreter = self._free.get()
+        try:
+            source = interpreter.get_input_details()[0]["index"]
+            target = interpreter.get_output_details()[0]
+            result = np.empty((len(windows), int(target["shape"][-1])), np.float32)
+            for at, window in enumerate(windows):
+                interpreter.set_tensor(source, window[None])
+                interpreter.invoke()
+                result[at] = interpreter.get_tensor(target["index"])[0]
+            return result
+        finally:
+            self._free.put(interpreter)
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """The same network with a faster front end, on OpenVINO in full precision: on each core, some windows at once.
 
     Windows with silence in them go to LiteRT: there BirdNET raises the rounding errors of its own Fourier transform to
@@ -92,11 +108,11 @@ class OpenVinoEngine:
         """
         import openvino
 
+        super().__init__(threads)
         self._core = openvino.Core()
         self._network = fast_form(self._core, path, sha256, cache)
-        self._classes = int(self._network.output(0).shape[1])
-        self._path, self._threads = path, threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="birdnet")
+        self._path = path
+        self._making = threading.Lock()
         self._listeners = {1: self._compile(1)}
         self._reference: LiteRtEngine | None = None  # loaded once needed: stations hardly ever hear nothing at all
 
@@ -104,40 +120,39 @@ class OpenVinoEngine:
         """Make as many listeners as there are threads; each hears so many windows together."""
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 would be off by 0.1 in the logits
-            "INFERENCE_NUM_THREADS": self._threads,
-            "NUM_STREAMS": self._threads,
+            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": self.threads,
         }
         network = self._network
         network.reshape({entry: [together, *entry.shape[1:]] for entry in network.inputs})
         compiled = self._core.compile_model(network, "CPU", settings)
         listeners: SimpleQueue[Listener] = SimpleQueue()
-        for _ in range(self._threads):
+        for _ in range(self.threads):
             listeners.put(Listener(compiled, network))
         return listeners
 
-    def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """See ``Engine.logits``."""
-        result = np.empty((len(windows), self._classes), np.float32)
+    def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        if any(map(holds_silence, windows)):
+            return np.concatenate([self._hear_one(window) for window in windows])
+        with self._making:
+            if len(windows) not in self._listeners:
+                self._listeners[len(windows)] = self._compile(len(windows))
+        return self._fast(windows)
 
-        def hear(part: list[int]) -> None:
-            free = self._listeners[len(part)]
-            listener = free.get()
-            try:
-                result[part] = listener.logits([windows[at] for at in part])
-            finally:
-                free.put(listener)
+    def _hear_one(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not holds_silence(window):
+            return self._fast([window])
+        with self._making:
+            self._reference = self._reference or LiteRtEngine(self._path, self.threads)
+        return self._reference.logits([window])
 
-        silent = [at for at, window in enumerate(windows) if holds_silence(window)]
-        heard = sorted({*range(len(windows))} - {*silent})
-        by_four = len(heard) - len(heard) % (TOGETHER * self._threads)  # each thread the same, or some would wait
-        if by_four and TOGETHER not in self._listeners:
-            self._listeners[TOGETHER] = self._compile(TOGETHER)
-        parts = [heard[at : at + TOGETHER] for at in range(0, by_four, TOGETHER)] + [[at] for at in heard[by_four:]]
-        list(self._pool.map(hear, parts))
-        if silent:
-            self._reference = self._reference or LiteRtEngine(self._path, self._threads)
-            result[silent] = self._reference.logits([windows[at] for at in silent])
-        return result
+    def _fast(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        free = self._listeners[len(windows)]
+        listener = free.get()
+        try:
+            return listener.logits(windows).copy()
+        finally:
+            free.put(listener)
 
 
 def holds_silence(window: NDArray[np.float32]) -> bool:

@@ -114,6 +114,7 @@ def _build(core: Any, derived: Derived) -> Any:
     for target in list(entry.output(0).get_target_inputs()):
         target.replace_source_output(both.output(0))
     model = openvino.Model(network.get_results(), [*inputs, shift], "birdnet")
+    model.validate_nodes_and_infer_types()  # the network was read with a batch of any size
     model.set_rt_info(" ".join(str(band.hop) for band in derived.bands), _HOPS)
     return model
 

@@ -114,6 +114,14 @@ def test_the_derived_network_is_taken_from_the_cache(
     assert np.abs(again.logits(windows) - both[1].logits(windows)).max() < 1e-3
 
 
+def test_without_a_cache_the_network_is_derived_all_the_same(
+    both: tuple[LiteRtEngine, OpenVinoEngine], package: Package
+) -> None:
+    windows = trial_windows()[:2]
+    derived = OpenVinoEngine(package.network, package.model.sha256, 1, None)
+    assert np.abs(derived.logits(windows) - both[1].logits(windows)).max() < 1e-3
+
+
 def test_the_faster_runtime_is_found_by_measuring_once(package: Package, tmp_path: Path) -> None:
     engine, verdict = open_engine(package, "auto", 2, tmp_path)
     assert engine.name == verdict.engine
