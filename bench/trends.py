@@ -135,6 +135,10 @@ class FilledInflux:
                     f"confidence={c},certainty={c},"
                     f'counts=1i,leads={int(o == 0)}i,review="machine" {at_ns}'
                 )
+                lines.append(
+                    f"detection_by_taxon,observationType=animal,ordinal={o},taxon=taxon-{t:03} certainty={c},counts=1i,"
+                    f'event_id="{event_id}",leads={int(o == 0)}i,station="station-{s:03}" {at_ns}'
+                )
                 if o == 0:
                     at = (LAST - timedelta(seconds=b)).isoformat()
                     values = (event_id, f"station-{s:03}", at, f"{n:064x}", "")

@@ -73,8 +73,7 @@ def detection_lines(
         _put_in_place(points, verdict, 0, "none", {})
     for point in _leading(points):
         point.leads = True
-    place = {"station": event.station, "sensor": event.sensor}
-    return [_line(place, event.event_id, key, point, at_ns) for key, point in points.items()]
+    return [line for key, point in points.items() for line in _lines(event, key, point, at_ns)]
 
 
 def _put_in_place(
@@ -96,21 +95,18 @@ def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
     return list(surest.values())
 
 
-def _line(place: Mapping[str, str], event_id: str, key: PointKey, point: _Point, at_ns: int) -> str:
-    tags = {
-        **place,
-        "observationType": key.observation_type,
-        "taxon": key.taxon,
-        "model": key.model,
-        "ordinal": str(key.ordinal),
-    }
+def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[str, str]:
+    """Write a point twice: with all of its marks, and with few, for what is asked of all stations together."""
+    kind = {"observationType": key.observation_type, "taxon": key.taxon, "ordinal": str(key.ordinal)}
+    place = {"station": event.station, "sensor": event.sensor, "model": key.model}
     fields: dict[str, Value] = {
-        "event_id": event_id,
+        "event_id": event.event_id,
         "certainty": float(point.certainty),
         "counts": int(point.counts),
         "leads": int(point.leads),
-        "review": point.review,
-        "classified_by": point.classified_by,
-        **point.found,
     }
-    return line("detection", tags, fields, at_ns)
+    more = {"review": point.review, "classified_by": point.classified_by, **point.found}
+    return (
+        line("detection", {**place, **kind}, {**fields, **more}, at_ns),
+        line("detection_by_taxon", kind, {**fields, "station": event.station}, at_ns),
+    )

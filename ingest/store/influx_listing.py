@@ -1,7 +1,8 @@
 """Finds captures and verdicts in InfluxDB: by id, or newest first."""
 
+import time
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ from ingest.store.influx_counting import Judged
 from ingest.store.influx_link import InfluxLink
 from ingest.store.influx_places import REACH_NS, Place, Shelf, Wanted, together
 from ingest.store.influx_points import MILLISECOND_NS, held, id_time, verdicts_from
-from ingest.store.influx_words import all_of, any_of, integer, within
+from ingest.store.influx_words import all_of, any_of, bounds, integer
 from ingest.store.line_protocol import from_tag
 from ingest.store.microseconds import microseconds
 from ingest.store.port import EventQuery
+
+_DAY_NS = 86_400 * 1_000 * MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,15 @@ class Listing:
         if query.event_ids:
             return self._by_id(query)
         found: dict[str, Event] = {}
-        conditions = within(query.start, query.end) + any_of("station", query.stations)
+        first, before = bounds(query.start, query.end)
         if query.after is not None:
-            conditions.append(f"time < {held(microseconds(query.after[0])) + MILLISECOND_NS}")
-        before = None
-        while len(found) < query.limit:
-            stored, before = self._portion(query, conditions + ([f"time < {before}"] if before is not None else []))
-            found |= {one.event.event_id: one.event for one in stored if _meets(query, one.event)}
-            if before is None:
+            before = min(before, held(microseconds(query.after[0])) + MILLISECOND_NS)
+        for start, end in going_back(first, before, time.time_ns()):
+            cut: int | None = end
+            while cut is not None and len(found) < query.limit:
+                stored, cut = self._portion(query, start, cut)
+                found |= {one.event.event_id: one.event for one in stored if _meets(query, one.event)}
+            if len(found) >= query.limit:
                 break
         return _newest(query, found.values())
 
@@ -91,19 +95,20 @@ class Listing:
             found = {
                 row["event_id"]
                 for first, last in together((one.at_ns, one.at_ns) for one in stored)
-                for row in self._counting([f"time >= {first}", f"time <= {last}", *counted], "")
+                for row in self._counting((), [f"time >= {first}", f"time <= {last}", *counted], "")
             }
             stored = [one for one in stored if one.event.event_id in found]
         return _newest(query, [one.event for one in stored if _meets(query, one.event)])
 
-    def _portion(self, query: EventQuery, conditions: list[str]) -> tuple[list[Stored], int | None]:
-        """Read the next captures back in time, whole milliseconds of them, and say before which time to go on."""
-        rows = self._scan(query, conditions, f"ORDER BY time DESC LIMIT {query.limit}")
+    def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[Stored], int | None]:
+        """Read the newest captures from a stretch, whole milliseconds of them, and say before which time to go on."""
+        within_stretch = [f"time >= {start}", f"time < {end}"]
+        rows = self._scan(query, within_stretch, f"ORDER BY time DESC LIMIT {query.limit}")
         before = None
         if len(rows) >= query.limit:
             # Within a millisecond captures stand in the order of a hash: the last one begun is read to its end.
             before = rows[-1]["time"] // MILLISECOND_NS * MILLISECOND_NS
-            rows += self._scan(query, [*conditions, f"time >= {before}", f"time < {rows[-1]['time']}"], "")
+            rows += self._scan(query, [f"time >= {before}", f"time < {rows[-1]['time']}"], "")
         rows = [row for row in rows if None not in row.values()]  # else it is being written at this moment
         if rows and "payload" in rows[0]:
             return [Stored(_read(row), row["time"]) for row in rows], before
@@ -111,13 +116,15 @@ class Listing:
 
     def _scan(self, query: EventQuery, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
         if not query.taxa and not query.observation_types:
-            return self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {all_of(conditions)} {ending}')
+            asked = all_of([*conditions, *any_of("station", query.stations)])
+            return self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {asked} {ending}')
         counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
-        return self._counting([*conditions, *counted], ending)
+        return self._counting(query.stations, [*conditions, *counted], ending)
 
-    def _counting(self, conditions: Iterable[str], ending: str) -> list[dict[str, Any]]:
-        conditions = all_of([*conditions, '"counts" = 1'])
-        return self._link.rows(f'SELECT "event_id", "station", "counts" FROM "detection" WHERE {conditions} {ending}')
+    def _counting(self, stations: Sequence[str], conditions: Iterable[str], ending: str) -> list[dict[str, Any]]:
+        measurement = "detection" if stations else "detection_by_taxon"
+        asked = all_of([*conditions, *any_of("station", stations), '"counts" = 1'])
+        return self._link.rows(f'SELECT "event_id", "station", "counts" FROM "{measurement}" WHERE {asked} {ending}')
 
     def _at(self, places: Mapping[str, tuple[int, str]]) -> list[Stored]:
         """Read captures where they are; with its station named, only one series is opened for each."""
@@ -134,6 +141,24 @@ class Listing:
                 if row["event_id"] in places and places[row["event_id"]][0] == row["time"]
             ]
         return found
+
+
+def going_back(first: int, before: int, now: int) -> Iterator[tuple[int, int]]:
+    """Cut a stretch of time into pieces, the latest first, each eight times as long as the one after it.
+
+    InfluxDB opens every series in every shard that a question reaches, so the newest captures are asked for where they
+    likely are. What a broken clock put into the future is in the first piece.
+
+    Args:
+        first: Where the stretch begins, in nanoseconds since 1970.
+        before: Where it ends, itself not in it.
+        now: The time; before it the newest captures are looked for.
+    """
+    length, start = _DAY_NS, min(now, before)
+    while before > first:
+        start = max(first, start - length)
+        yield start, before
+        before, length = start, 8 * length
 
 
 def _read(row: Mapping[str, Any]) -> Event:

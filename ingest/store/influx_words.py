@@ -10,9 +10,15 @@ from ingest.store.microseconds import microseconds
 
 def within(start: datetime | None, end: datetime | None) -> list[str]:
     """Limit to captures from start to before end; limits within a millisecond take in all of it."""
+    first, before = bounds(start, end)
+    return [f"time >= {first}", f"time < {before}"]
+
+
+def bounds(start: datetime | None, end: datetime | None) -> tuple[int, int]:
+    """Say from which nanosecond to before which captures from start to before end can stand."""
     first = FIRST_NS if start is None else held(microseconds(start))
     before = LAST_NS + MILLISECOND_NS if end is None else held(microseconds(end) + 999)
-    return [f"time >= {first}", f"time < {before}"]
+    return first, before
 
 
 def any_of(tag: str, values: Sequence[str]) -> list[str]:

@@ -63,7 +63,7 @@ class InfluxDbStore:
         self._closed = False
         self._link = InfluxLink(options, secret)
         self._listing = Listing(self._link)
-        self._events = Shelf(self._link, "event", "event_id")
+        self._events = Shelf(self._link, "event", "event_id", by_station=False)
         self._health = Shelf(self._link, "health", "health_id")
         self._effort = Shelf(self._link, "effort", "effort_id")
         self._verdicts = Shelf(self._link, "verdict", "verdict_id", by_station=False)
@@ -160,7 +160,7 @@ class InfluxDbStore:
             once.setdefault(event.event_id, (item, event))
         index = self._listing.index_places(list(once))
         fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
-        places = self._events.places([Wanted(event.station, event_time(event), event.event_id) for _, event in fresh])
+        places = self._events.places([Wanted("", event_time(event), event.event_id) for _, event in fresh])
         lines, indices = [], []
         for (item, event), place in zip(fresh, places, strict=True):
             lines += [event_line(item, event, place.time_ns), *detection_lines(event, place.time_ns, {})]

@@ -86,7 +86,8 @@ def test_writes_of_2_x_name_organisation_bucket_precision_and_token(recorder: Re
     assert all(one[2] == {"org": "reserve", "bucket": "wild", "precision": "ns"} for one in writes)
     assert {one[3] for one in recorder.asked} == {"Token a token"}
     lines = [line for one in writes for line in one[4].decode().split("\n")]
-    assert [line.split(",")[0].split(" ")[0] for line in lines] == ["event", "detection", "detection", "event_index"]
+    both = ["detection", "detection_by_taxon"]
+    assert [line.split(",")[0].split(" ")[0] for line in lines] == ["event", *both, *both, "event_index"]
 
 
 def test_writes_of_1_x_name_the_database_and_sign_in_by_password(recorder: Recorder) -> None:
