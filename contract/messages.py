@@ -29,7 +29,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 ROUNDING = 1e-6  # boxes are sums of floats: an edge may lie this far outside the picture
 
 
-class Box(Struct, frozen=True, array_like=True):
+class Box(Struct, frozen=True, gc=False, array_like=True):
     """Where in the picture, as fractions of its size, origin top left; on the wire [x, y, width, height]."""
 
     x: Fraction
@@ -42,7 +42,7 @@ class Box(Struct, frozen=True, array_like=True):
             raise ValueError(f"box {[self.x, self.y, self.width, self.height]} reaches outside the picture")
 
 
-class Span(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """When within the clip, in seconds from its start, and between which frequencies."""
 
     start_s: Amount
@@ -55,7 +55,7 @@ class Span(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"span ends at {self.end_s} s, before its start at {self.start_s} s")
 
 
-class Clock(Struct, frozen=True, kw_only=True):
+class Clock(Struct, frozen=True, gc=False, kw_only=True):
     """How far the time of a capture can be trusted."""
 
     source: ClockSource
@@ -63,14 +63,14 @@ class Clock(Struct, frozen=True, kw_only=True):
     error_s: Amount | None = None  # estimated; None: not known
 
 
-class Location(Struct, frozen=True, kw_only=True):
+class Location(Struct, frozen=True, gc=False, kw_only=True):
     """Where the deployment stands: WGS 84, decimal degrees."""
 
     latitude: Annotated[float, Meta(ge=-90, le=90)]
     longitude: Annotated[float, Meta(ge=-180, le=180)]
 
 
-class Model(Struct, frozen=True, kw_only=True):
+class Model(Struct, frozen=True, gc=False, kw_only=True):
     """Which weights made a claim, so that old detections stay interpretable after an upgrade."""
 
     name: Text
@@ -78,7 +78,7 @@ class Model(Struct, frozen=True, kw_only=True):
     sha256: Sha256
 
 
-class Media(Struct, frozen=True, kw_only=True):
+class Media(Struct, frozen=True, gc=False, kw_only=True):
     """A file that belongs to an event: the original stays on the station, a thumbnail or a clip travels."""
 
     sha256: Sha256
@@ -88,7 +88,7 @@ class Media(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(max_length=255)] = ""
 
 
-class Detection(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One detector's claim about one event; a person's verdict on it makes it an observation."""
 
     ordinal: Annotated[int, Meta(ge=0, lt=10_000)]  # tells two animals in one picture apart
@@ -101,7 +101,7 @@ class Detection(Struct, frozen=True, kw_only=True, omit_defaults=True):
     span: Span | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, gc=False, kw_only=True):
     """One capture and everything that was found in it; no detections means a blank."""
 
     event_id: Uuid  # UUIDv7, fixed at capture: a message delivered twice is stored once
@@ -133,7 +133,7 @@ class Event(Struct, frozen=True, kw_only=True):
             raise ValueError(f"detections share an ordinal: {ordinals}")
 
 
-class Status(Struct, frozen=True, kw_only=True):
+class Status(Struct, frozen=True, gc=False, kw_only=True):
     """Whether a station is there: retained, and set to offline by its last will."""
 
     station: Name
@@ -143,7 +143,7 @@ class Status(Struct, frozen=True, kw_only=True):
     version: Annotated[str, Meta(max_length=50)] = ""
 
 
-class Health(Struct, frozen=True, kw_only=True):
+class Health(Struct, frozen=True, gc=False, kw_only=True):
     """How a station fares, now and then."""
 
     station: Name
@@ -164,7 +164,7 @@ class Health(Struct, frozen=True, kw_only=True):
     evicted_originals: Count = 0  # pictures and recordings of its own that it gave up for want of room, likewise
 
 
-class Effort(Struct, frozen=True, kw_only=True):
+class Effort(Struct, frozen=True, gc=False, kw_only=True):
     """A stretch of time in which a sensor watched, or could not and why."""
 
     effort_id: Uuid
@@ -188,7 +188,7 @@ class Effort(Struct, frozen=True, kw_only=True):
             )
 
 
-class SetAside(Struct, frozen=True, kw_only=True):
+class SetAside(Struct, frozen=True, gc=False, kw_only=True):
     """A file or capture the station could not use: kept there, reported here with the reason."""
 
     report_id: Uuid
@@ -201,7 +201,7 @@ class SetAside(Struct, frozen=True, kw_only=True):
     schema: str = SCHEMA
 
 
-class MediaContent(Struct, frozen=True, kw_only=True):
+class MediaContent(Struct, frozen=True, gc=False, kw_only=True):
     """The bytes of a thumbnail or a clip, in a message of their own; travels as MessagePack."""
 
     event_id: Uuid

@@ -1,27 +1,18 @@
-"""Takes what came in: what cannot be read goes to quarantine, the rest to media, store and rules."""
+"""Keeps what came in: what cannot be read goes to quarantine, the rest to media, store and rules."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from contract import Event, Malformed, MediaContent, SetAside, decode, is_question, parse_topic
+from contract import Event, MediaContent
 from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
 from ingest.metrics import IntakeMetrics, ages_s
-from ingest.records import PAYLOAD_KEPT_BYTES, MediaEntry, Quarantined
+from ingest.reading import Arrived, Batch, read_batch
+from ingest.records import MediaEntry, Quarantined
 from ingest.rules import Rules
-from ingest.store.port import Received, Store
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A message as the broker handed it over."""
-
-    topic: str
-    payload: bytes
-    at: datetime
+from ingest.store.port import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +60,18 @@ class Intake:
         self._incidents = incidents
         self._metrics = metrics or IntakeMetrics()
 
-    def take(self, batch: Sequence[Arrived]) -> Taken:
+    def take(self, arrived: Sequence[Arrived]) -> Taken:
+        """Read messages and keep them: see ``keep``."""
+        return self.keep(read_batch(arrived))
+
+    def keep(self, batch: Batch) -> Taken:
         """Keep a batch; when this returns, all of it is durable and may be acknowledged.
 
         Raises:
             StoreUnavailable: store or casebook did not take it: nothing may be acknowledged, all of it comes again.
             OSError: the media have no room: the same.
         """
-        records: list[Received] = []
-        contents: list[tuple[MediaContent, datetime]] = []
-        unusable: list[Quarantined] = []
-        for message in batch:
-            if is_question(message.topic, message.payload):
-                continue  # a station asked its broker whether it may speak; the answer is the acknowledgement
-            try:
-                record = decode(message.topic, message.payload)
-            except Malformed as reason:
-                unusable.append(_unusable(message, reason))
-                continue
-            if isinstance(record, MediaContent):
-                contents.append((record, message.at))
-            elif isinstance(record, SetAside):
-                unusable.append(_set_aside(message, record))
-            else:
-                records.append(Received(record, message.payload, message.at))
+        records, contents, unusable = batch.records, batch.contents, batch.unusable
         quarantined = self._casebook.quarantine(*unusable) if unusable else 0
         self._keep_media(contents)
         with self._metrics.store_s.time():
@@ -105,7 +84,7 @@ class Intake:
         if self._incidents:
             self._incidents.take(judged, records)
         taken = Taken(
-            received=len(batch),
+            received=batch.received,
             stored=written.new if written else 0,
             repeated=written.repeated if written else 0,
             events=len(events),
@@ -147,41 +126,3 @@ class Intake:
                     for content, at in contents
                 ]
             )
-
-
-def _unusable(message: Arrived, reason: Malformed) -> Quarantined:
-    try:
-        station = parse_topic(message.topic).station
-    except ValueError:
-        station = ""
-    return Quarantined(
-        id=hashlib.sha256(message.topic.encode(errors="replace") + b"\0" + message.payload).hexdigest(),
-        source="message",
-        at=message.at,
-        topic=_storable(message.topic),
-        station=_storable(station),
-        reason=reason.reason,
-        detail=_storable(reason.detail)[:2000],
-        payload=message.payload[:PAYLOAD_KEPT_BYTES],
-        size=len(message.payload),
-    )
-
-
-def _set_aside(message: Arrived, report: SetAside) -> Quarantined:
-    return Quarantined(
-        id=report.report_id,
-        source="station",
-        at=message.at,
-        topic=_storable(message.topic),
-        station=report.station,
-        reason="file",
-        detail=_storable(report.reason),
-        payload=message.payload[:PAYLOAD_KEPT_BYTES],
-        size=report.size,
-        name=_storable(report.name),
-    )
-
-
-def _storable(text: str) -> str:
-    # Half a surrogate pair is no UTF-8, and a NUL is refused by PostgreSQL: neither may keep a record out.
-    return text.encode(errors="replace").decode().replace("\0", "�")

@@ -8,8 +8,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from contract import Event, Malformed, decode, subscription
-from ingest.intake import Arrived
 from ingest.link import ReceiverOptions, connect_options, make_client
+from ingest.reading import Arrived
 
 
 class LiveTap:

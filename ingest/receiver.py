@@ -13,10 +13,12 @@ from paho.mqtt.properties import Properties
 
 from contract import Event, subscription
 from ingest.bulk_client import BulkClient, Delivered
-from ingest.intake import Arrived, Taken
+from ingest.intake import Taken
 from ingest.link import ReceiverOptions, connect_options, make_client
 from ingest.live_tap import LiveTap
 from ingest.metrics import IntakeMetrics
+from ingest.read_ahead import ReadAhead
+from ingest.reading import NO_TOPIC, Arrived, Batch, topic_text
 from ingest.share import Share
 from ingest.store.port import StoreUnavailable
 from ingest.waiting import Waiting, WaitingRoom
@@ -28,7 +30,6 @@ _ABREAST = 0.5
 _BEHIND_FOR_S = 2.0
 _SOON_S = 10.0
 _OFTEN = 3
-_NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload goes to quarantine
 
 
 class BrokerRefused(ConnectionError):
@@ -41,7 +42,7 @@ class Receiver:
     def __init__(
         self,
         options: ReceiverOptions,
-        take: Callable[[Sequence[Arrived]], Taken],
+        take: Callable[[Batch], Taken],
         urgent: Callable[[Event], bool] = lambda event: False,
         metrics: IntakeMetrics | None = None,
         share: Share | None = None,
@@ -67,6 +68,7 @@ class Receiver:
         # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
         self._waiting = WaitingRoom(2 * options.receive_maximum)
         self._stopping = threading.Event()
+        self._ahead = ReadAhead(self._waiting, options, self._stopping)
         self._answered = threading.Event()
         self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
         self._connection = 0  # counts connections made and lost
@@ -128,6 +130,7 @@ class Receiver:
             self._options.host, self._options.port, self._options.keepalive_s, **connect_options(self._options)
         )
         self._client.loop_start()
+        self._ahead.start()
         self._worker.start()
         self._answered.wait(answer_s)
         if self._answered.is_set() and not self._connected:
@@ -235,7 +238,7 @@ class Receiver:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = _NO_TOPIC
+            topic = NO_TOPIC
         self._metrics.arrived.inc()
         if message.qos:
             self._arrived += 1
@@ -248,7 +251,9 @@ class Receiver:
         self._arrived += len(delivered)
         self._arrived_at = time.monotonic()
         now = datetime.now(UTC)
-        some = [Waiting(Arrived(_topic(one), one.payload, now), one.mid, 1, self._connection) for one in delivered]
+        some = [
+            Waiting(Arrived(topic_text(one.topic), one.payload, now), one.mid, 1, self._connection) for one in delivered
+        ]
         self._waiting.put(some, self._stopping)
 
     def _bring_live(self, arrived: Arrived) -> bool:
@@ -275,29 +280,29 @@ class Receiver:
         try:
             while not self._stopping.is_set():
                 self._beat = time.monotonic()
-                batch = self._waiting.next_batch(self._options.batch_messages, self._options.batch_bytes, 0.2)
-                durable = bool(batch) and self._take_until_durable(batch)
+                ready = self._ahead.next(0.2)
+                durable = ready is not None and self._take_until_durable(ready[1])
                 self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
-                if durable:
-                    self._acknowledge(batch)
+                if ready and durable:
+                    self._acknowledge(ready[0])
         except BaseException as failure:
             self._failure = failure
             self._problem = f"the intake ended: {failure!r}"
             raise
 
-    def _take_until_durable(self, batch: Sequence[Waiting]) -> bool:
+    def _take_until_durable(self, batch: Batch) -> bool:
         wait_s, said, began = self._options.retry_min_s, "", time.monotonic()
         while True:
             self._beat = time.monotonic()
             try:
-                taken = self._take([waiting.message for waiting in batch])
+                taken = self._take(batch)
             except (StoreUnavailable, OSError) as error:
                 said = self._problem = f"nothing is acknowledged until this is mended: {error}"
                 self._metrics.refused.inc()
             else:
                 self._totals += taken
                 self._metrics.batch_s.observe(time.monotonic() - began)
-                self._metrics.batch_size.observe(len(batch))
+                self._metrics.batch_size.observe(batch.received)
                 if said and self._problem == said:
                     self._problem = ""
                 return True
@@ -310,10 +315,3 @@ class Receiver:
             mine = [one.mid for one in batch if one.qos and one.connection == self._connection]
             self._client.ack_all(mine)
             self._acknowledged += len(mine)
-
-
-def _topic(delivered: Delivered) -> str:
-    try:
-        return delivered.topic.decode()
-    except UnicodeDecodeError:
-        return _NO_TOPIC

@@ -1,15 +1,16 @@
 """The server's intake as one thing to start, watch and stop."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk
-from ingest.intake import Arrived, Intake, Taken
+from ingest.intake import Intake, Taken
 from ingest.media.port import MediaStore
 from ingest.metrics import IntakeMetrics
+from ingest.reading import Batch
 from ingest.receiver import Receiver, ReceiverOptions
 from ingest.rules import Rules
 from ingest.share import Share
@@ -107,9 +108,9 @@ class Serving:
         finally:
             self._between_batches.release()
 
-    def _take(self, batch: Sequence[Arrived]) -> Taken:
+    def _take(self, batch: Batch) -> Taken:
         with self._between_batches:
-            return self._intake.take(batch)
+            return self._intake.keep(batch)
 
     @property
     def stuck(self) -> str:

@@ -3,13 +3,13 @@
 import queue
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from ingest.intake import Arrived
+import msgspec
+
+from ingest.reading import Arrived
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """A message, and what acknowledging it takes; of QoS 0 there is nothing to acknowledge."""
 
     message: Arrived

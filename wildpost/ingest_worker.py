@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from prometheus_client import Metric
 
+from ingest.collecting import collecting_seldom
 from ingest.serving import ServingState
 from ingest.share import Share
 from wildpost.logs import Form, set_up_logs
@@ -75,7 +76,7 @@ def work(duty: Duty, to_parent: Connection) -> None:
 
 
 def _receive(duty: Duty, to_parent: Connection, stop: threading.Event) -> None:
-    with receiving(duty.settings, duty.folder, duty.beside, duty.share, duty.watches) as open_:
+    with receiving(duty.settings, duty.folder, duty.beside, duty.share, duty.watches) as open_, collecting_seldom():
         while True:
             state = open_.state()
             to_parent.send(Report(state, list(open_.serving.metrics.registry.collect())))

@@ -27,6 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop by Ctrl-C or SIGTERM."""
+    from ingest.collecting import collecting_seldom
     from wildpost.server import ServerSettings, running
 
     settings = load_settings(arguments.settings, ServerSettings) if arguments.settings else ServerSettings()
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     log = set_up_logs(arguments.log_format)
     broker = settings.broker
     log.info("opens what is kept in %s, and asks the broker at %s:%s", folder, broker.host, broker.port)
-    with running(settings, folder, beside) as server:
+    with running(settings, folder, beside) as server, collecting_seldom():
         log.info("serves %s from %s; Ctrl-C stops it", server.url, folder)
         problem = ""
         while not stop.wait(1):

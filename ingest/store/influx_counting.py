@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from contract import Event
 from ingest.store.influx_points import box_and_span
-from ingest.store.line_protocol import Value, line
+from ingest.store.line_protocol import Value, tag_text, value_text
 
 JUDGED = 1.0  # a person's word passes every threshold
 
@@ -97,16 +97,16 @@ def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
 
 def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[str, str]:
     """Write a point twice: with all of its marks, and with few, for what is asked of all stations together."""
-    kind = {"observationType": key.observation_type, "taxon": key.taxon, "ordinal": str(key.ordinal)}
-    place = {"station": event.station, "sensor": event.sensor, "model": key.model}
-    fields: dict[str, Value] = {
-        "event_id": event.event_id,
-        "certainty": float(point.certainty),
-        "counts": int(point.counts),
-        "leads": int(point.leads),
-    }
-    more = {"review": point.review, "classified_by": point.classified_by, **point.found}
+    kind = (("observationType", key.observation_type), ("ordinal", str(key.ordinal)), ("taxon", key.taxon))
+    place = (("model", key.model), ("sensor", event.sensor), ("station", event.station))
+    certainty, counts, leads = value_text(float(point.certainty)), int(point.counts), int(point.leads)
+    counted = f'certainty={certainty},counts={counts}i,event_id="{event.event_id}",leads={leads}i'
+    more = "".join(
+        f",{name}={text}"
+        for name, value in (("classified_by", point.classified_by), ("review", point.review), *point.found.items())
+        if (text := value_text(value))
+    )
     return (
-        line("detection", {**place, **kind}, {**fields, **more}, at_ns),
-        line("detection_by_taxon", kind, {**fields, "station": event.station}, at_ns),
+        f"detection{tag_text(kind + place)} {counted}{more} {at_ns}",
+        f'detection_by_taxon{tag_text(kind)} {counted},station="{event.station}" {at_ns}',
     )

@@ -1,7 +1,8 @@
 """The way to an InfluxDB server: lines in, InfluxQL answers out, and what a refusal means."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from ingest.store.port import StoreUnavailable
 
-LINES_AT_MOST = 5_000  # a request, as InfluxDB's makers advise
+LINES_AT_MOST = 1_000  # a request: InfluxDB works on one while the next is written (its makers advise up to 5,000)
 BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
 LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
 
@@ -84,6 +85,7 @@ class InfluxLink:
         token = f"{options.username}:{secret}" if options.username else secret
         self._options = options
         self.older_than_kept = 0
+        self._posting = ThreadPoolExecutor(1, thread_name_prefix="influxdb")
         self._client = InfluxDBClient(
             options.url,
             token=token or None,
@@ -97,25 +99,35 @@ class InfluxLink:
         """What is spoken to, without its secret."""
         return f"InfluxDB {self._options.url}, {self._options.database}"
 
-    def write(self, lines: Sequence[str]) -> None:
+    def write(self, lines: Iterable[str]) -> None:
         """Write lines in their order; they are in the server's log of writes when this returns.
+
+        Lines may be made while earlier ones are on their way.
 
         Raises:
             StoreUnavailable: none, some or all of them may be written; writing them again changes nothing.
         """
+        under_way: Future[None] | None = None
+        for body in _portions(lines):
+            if under_way is not None:
+                under_way.result()
+            under_way = self._posting.submit(self._post, body)
+        if under_way is not None:
+            under_way.result()
+
+    def _post(self, body: bytes) -> None:
         database, org = self._options.database, self._options.org
         if self._options.write_path == "v2":
             path, where = "/api/v2/write", [("org", org), ("bucket", database), ("precision", "ns")]
         else:
             path, where = "/write", [("db", database), ("precision", "ns")]
-        for body in _portions(lines):
-            try:
-                self._request("POST", path, where, body=body, content="text/plain; charset=utf-8")
-            except StoreRefused as error:
-                # All others of the portion are written. To refuse would stop every station for one with a wrong clock.
-                if not (older := _OLDER.search(str(error))):
-                    raise
-                self.older_than_kept += int(older[1])
+        try:
+            self._request("POST", path, where, body=body, content="text/plain; charset=utf-8")
+        except StoreRefused as error:
+            # All others of the portion are written. To refuse would stop every station for one with a wrong clock.
+            if not (older := _OLDER.search(str(error))):
+                raise
+            self.older_than_kept += int(older[1])
 
     def query(self, statement: str) -> list[Series]:
         """Ask as ``tables`` does, and take every row by the names of its columns."""
@@ -157,6 +169,7 @@ class InfluxLink:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._posting.shutdown()
         self._client.close()
 
     def _request(

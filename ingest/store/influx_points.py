@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from contract import Detection, Effort, Event, Health, Status
-from ingest.store.line_protocol import Value, line, to_tag
+from ingest.store.line_protocol import Value, line, tag_text, to_tag, value_text
 from ingest.store.microseconds import microseconds
 from ingest.store.port import Received, Verdict
 
@@ -36,7 +36,7 @@ def id_time(event_id: str) -> int:
 
     Ids that bear no time, or a foolish one, stand in one week of the year 2000.
     """
-    millisecond = int(event_id.replace("-", "")[:12], 16)
+    millisecond = int(event_id[:8] + event_id[9:13], 16)
     if not _YEAR_2000_MS < millisecond < _YEAR_2200_MS or event_id[14] != "7":
         return _YEAR_2000_MS * MILLISECOND_NS + _hash(event_id) % _WEEK_NS
     return millisecond * MILLISECOND_NS + _hash(event_id) % SPREAD
@@ -62,19 +62,17 @@ def held(time_us: int) -> int:
 
 def event_line(item: Received, event: Event, at_ns: int) -> str:
     """Write the capture itself, as it was sent."""
-    fields: dict[str, Value] = {
-        "event_id": event.event_id,
-        "captured_us": microseconds(event.captured_at),
-        "received_us": microseconds(item.received_at),
-        "detections": len(event.detections),
-        "payload": item.payload.decode(errors="replace"),
-    }
-    return line("event", {"station": event.station, "sensor": event.sensor}, fields, at_ns)
+    tags = tag_text((("station", event.station), ("sensor", event.sensor)))
+    return (
+        f"event{tags} captured_us={microseconds(event.captured_at)}i,detections={len(event.detections)}i,"
+        f'event_id="{event.event_id}",payload={value_text(item.payload.decode(errors="replace"))},'
+        f"received_us={microseconds(item.received_at)}i {at_ns}"
+    )
 
 
 def index_line(event: Event, at_ns: int, index_ns: int) -> str:
     """Write where to find a capture by its id: its last point, so that what has one is whole."""
-    return line("event_index", {}, {"event_id": event.event_id, "station": event.station, "at_ns": at_ns}, index_ns)
+    return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'
 
 
 def verdict_id(verdict: Verdict) -> str:

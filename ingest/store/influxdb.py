@@ -1,7 +1,9 @@
 """Detections in InfluxDB 1.x, 2.x or 3.x: the store of many machines, which Grafana can read beside the pages."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -84,14 +86,13 @@ class InfluxDbStore:
         with self._lock:
             self._still_open()
             events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
-            lines, indices, new = self._new_events(events)
-            for some, count in (self._new_health(batch), self._new_effort(batch), _statuses(batch)):
-                lines += some
-                new += count
-            self._link.write(lines)
-            self._link.write(indices)
+            fresh = self._fresh(events)
+            health, effort, statuses = self._new_health(batch), self._new_effort(batch), _statuses(batch)
+            self._link.write(chain(_event_lines(fresh), health, effort, statuses))
+            self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
             # After the index, so that a verdict given meanwhile is seen by one side or the other.
             self._settle({event.event_id for _, event in events})
+        new = len(fresh) + len(health) + len(effort) + len(statuses)
         return Written(new=new, repeated=len(batch) - new)
 
     def judge(self, verdicts: Sequence[Verdict]) -> None:
@@ -154,26 +155,26 @@ class InfluxDbStore:
         if self._closed:
             raise StoreUnavailable(f"{self._link.name}: this store was closed")
 
-    def _new_events(self, events: Sequence[tuple[Received, Event]]) -> tuple[list[str], list[str], int]:
+    def _fresh(self, events: Sequence[tuple[Received, Event]]) -> list["_Fresh"]:
+        """Find those that are not there yet, each once, and a place for each."""
         once: dict[str, tuple[Received, Event]] = {}
         for item, event in events:
             once.setdefault(event.event_id, (item, event))
         index = self._listing.index_places(list(once))
         fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
         places = self._events.places([Wanted("", event_time(event), event.event_id) for _, event in fresh])
-        lines, indices = [], []
-        for (item, event), place in zip(fresh, places, strict=True):
-            lines += [event_line(item, event, place.time_ns), *detection_lines(event, place.time_ns, {})]
-            indices.append(index_line(event, place.time_ns, index[event.event_id].time_ns))
-        return lines, indices, len(fresh)
+        return [
+            _Fresh(item, event, place.time_ns, index[event.event_id].time_ns)
+            for (item, event), place in zip(fresh, places, strict=True)
+        ]
 
-    def _new_health(self, batch: Sequence[Received]) -> tuple[list[str], int]:
+    def _new_health(self, batch: Sequence[Received]) -> list[str]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
         times = [microseconds(health.at) for _, health in found]
         wanted = [Wanted(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)]
         return _new(found, self._health.places(wanted), health_line)
 
-    def _new_effort(self, batch: Sequence[Received]) -> tuple[list[str], int]:
+    def _new_effort(self, batch: Sequence[Received]) -> list[str]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
         wanted = [Wanted(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found]
         return _new(found, self._effort.places(wanted), effort_line)
@@ -209,17 +210,31 @@ class InfluxDbStore:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A capture that is not there yet, and where it and its index point will stand."""
+
+    item: Received
+    event: Event
+    at_ns: int
+    index_ns: int
+
+
+def _event_lines(fresh: Iterable[_Fresh]) -> Iterator[str]:
+    for one in fresh:
+        yield event_line(one.item, one.event, one.at_ns)
+        yield from detection_lines(one.event, one.at_ns, {})
+
+
 def _new(
     found: Sequence[tuple[Received, Kind]], places: Sequence[Place], to_line: Callable[[Received, Kind, int], str]
-) -> tuple[list[str], int]:
-    lines = [
+) -> list[str]:
+    return [
         to_line(item, record, place.time_ns)
         for (item, record), place in zip(found, places, strict=True)
         if not place.taken
     ]
-    return lines, len(lines)
 
 
-def _statuses(batch: Sequence[Received]) -> tuple[list[str], int]:
-    lines = [status_line(item, item.record) for item in batch if isinstance(item.record, Status)]
-    return lines, len(lines)
+def _statuses(batch: Sequence[Received]) -> list[str]:
+    return [status_line(item, item.record) for item in batch if isinstance(item.record, Status)]

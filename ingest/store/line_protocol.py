@@ -32,12 +32,13 @@ def line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value],
         fields: Those without a value, and numbers that are none, are left out.
         time_ns: Nanoseconds since 1970.
     """
-    written = [f"{name}={text}" for name in _in_order(tuple(fields)) if (text := _value(fields[name]))]
-    return f"{measurement}{_marks(tuple(tags.items()))} {','.join(written)} {time_ns}"
+    written = [f"{name}={text}" for name in _in_order(tuple(fields)) if (text := value_text(fields[name]))]
+    return f"{measurement}{tag_text(tuple(tags.items()))} {','.join(written)} {time_ns}"
 
 
 @lru_cache(maxsize=10_000)  # stations, sensors, taxa and models are few, and come with every point
-def _marks(tags: tuple[tuple[str, str], ...]) -> str:
+def tag_text(tags: tuple[tuple[str, str], ...]) -> str:
+    """Write tags as they follow a measurement's name; empty ones are left out."""
     return "".join(f",{name}={_tag(text)}" for name, text in sorted(tags) if text)
 
 
@@ -50,7 +51,8 @@ def _tag(text: str) -> str:
     return re.sub(r"([,= ])", r"\\\1", to_tag(text))
 
 
-def _value(value: Value) -> str:
+def value_text(value: Value) -> str:
+    """Write a field's value; nothing for what is none."""
     if isinstance(value, str):
         if '"' in value or "\\" in value:
             value = value.replace("\\", "\\\\").replace('"', '\\"')

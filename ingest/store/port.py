@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, Protocol, Self
 
+import msgspec
+
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.microseconds import microseconds
@@ -18,8 +20,7 @@ class StoreUnavailable(Exception):
     """The store did not take or answer this now: keep the message unacknowledged and try again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A record as it came in.
 
     Attributes:

@@ -28,8 +28,9 @@ from ingest.incidents.happening import IncidentOptions
 from ingest.incidents.reading import IncidentReader
 from ingest.incidents.shots import ShotBook
 from ingest.incidents.watch import StationWatch
-from ingest.intake import Arrived, Intake
+from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
+from ingest.reading import Arrived
 from ingest.rules import Rule, RulesOptions, load_rules
 from ingest.store.duckdb import DuckDbStore
 from models.protocol import Sound

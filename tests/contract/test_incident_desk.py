@@ -21,8 +21,9 @@ from ingest.incidents.shots import ShotBook
 from ingest.incidents.tables import happening, incident
 from ingest.incidents.watch import StationWatch
 from ingest.incidents.watch_loop import WatchLoop
-from ingest.intake import Arrived, Intake
+from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
+from ingest.reading import Arrived
 from ingest.rules import Rule, Rules, RulesOptions
 from ingest.station_rules import StationRule
 from ingest.store.duckdb import DuckDbStore

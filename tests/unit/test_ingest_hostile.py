@@ -15,8 +15,9 @@ from contract import Event, encode, is_question, new_event_id, topic_of
 from contract.examples import EVENT, EXAMPLES, SET_ASIDE
 from contract.topics import KINDS
 from ingest.casebook import Casebook
-from ingest.intake import Arrived, Intake
+from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
+from ingest.reading import Arrived
 from ingest.rules import Rule, Rules, RulesOptions
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import EventQuery
