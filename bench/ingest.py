@@ -138,7 +138,7 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
     store = StoreOptions()
     if influx:
         url, _, database = influx.rpartition("/")
-        store = msgspec.convert({"kind": "influxdb", "influxdb": {"url": url, "database": database}}, StoreOptions)
+        store = msgspec.convert(influx_store(url, database), StoreOptions)
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
     with receiving(settings, folder, folder, watches=False) as open_, collecting_seldom():
@@ -148,6 +148,11 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
         while open_.state().taken.received < count:
             time.sleep(0.002)
         return Result(count - first, time.perf_counter() - began, time.process_time() - used)
+
+
+def influx_store(url: str, database: str) -> dict[str, object]:
+    """Write as 1.x takes it, with nothing between, as Node-RED does."""
+    return {"kind": "influxdb", "influxdb": {"url": url, "database": database, "write_path": "v1"}}
 
 
 @contextmanager
@@ -166,7 +171,7 @@ def one(what: str, count: int, detections: int, influx: Influx | None) -> Result
     """Lay up messages for one contestant and time it in a process of its own."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         lay_up(running.port, {CLIENT: [subscription("wildpost")]}, events(count, detections))
-        where = f"{influx.url}/{influx.new_database()}" if influx and what == "influxdb" else ""
+        where = f"{influx.direct_url}/{influx.new_database()}" if influx and what == "influxdb" else ""
         command = [
             sys.executable,
             "-m",
@@ -196,7 +201,7 @@ def shared(count: int, workers: int, influx: Influx) -> float:
             {
                 "broker": {"port": running.port, "client_id": CLIENT},
                 "ingest": {"group": "bench"},
-                "store": {"kind": "influxdb", "influxdb": {"url": influx.url, "database": influx.new_database()}},
+                "store": influx_store(influx.direct_url, influx.new_database()),
             },
             ServerSettings,
         )

@@ -24,6 +24,7 @@ from review.language import Language, chosen_language, load_languages
 from review.names import display_name
 from review.options import ReviewOptions
 from review.record_words import clock_source, why_set_aside
+from review.station_names import StationNames
 
 COOKIE_S = 365 * 24 * 3600
 NAME_LENGTH = 60
@@ -47,6 +48,11 @@ class Site:
     def zone(self) -> ZoneInfo:
         """In which times are shown and days are counted."""
         return ZoneInfo(self.options.time_zone)
+
+    @cached_property
+    def station_names(self) -> StationNames:
+        """The stations that filters offer."""
+        return StationNames(self.store)
 
     @cached_property
     def incidents(self) -> IncidentReader:

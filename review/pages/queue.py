@@ -46,7 +46,7 @@ def queue(
             "headline": lambda one: headline(one, None, read.language),
             "filters": filters,
             "filtered": filtered,
-            "stations": [state.station for state in read.site.store.stations()],
+            "stations": read.site.station_names(),
             "following": following,
             "reasons": lambda flags: reasons(flags, read.language),
             "named": "reviewer" in read.request.cookies,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from ingest.store.port import EventQuery
 from pipelines.trends import LONGEST_DAYS, Trends, count_trends, first_of
 from review.names import display_name
 from review.page import Read, Reader
@@ -55,7 +56,7 @@ def _zone(name: str) -> ZoneInfo | None:
 def _newest_day(read: Reader) -> date:
     """Tell the day of the newest capture: old cards are looked at too, and then today's page would be empty."""
     now = datetime.now(read.site.zone)
-    newest = [state.last_event_at for state in read.site.store.stations() if state.last_event_at is not None]
+    newest = [event.captured_at for event in read.site.store.events(EventQuery(limit=1))]
     return min(max(newest, default=now), now).astimezone(read.site.zone).date()
 
 
@@ -113,7 +114,7 @@ def trends(read: Read, asked: Asked) -> HTMLResponse:
             "asked": asked,
             "trends": found,
             "choices": whole.taxa,
-            "stations": [state.station for state in read.site.store.stations()],
+            "stations": read.site.station_names(),
             "chart": json.dumps(chart_data(found, read), ensure_ascii=False),
             "plotly": version("plotly"),
             "asked_query": str(read.request.url.query),
