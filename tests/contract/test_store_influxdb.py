@@ -12,7 +12,7 @@ import pytest
 
 from contract import Detection, Event, Status, encode, new_event_id
 from contract.examples import EVENT
-from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused, Table
 from ingest.store.influx_places import Shelf, Wanted
 from ingest.store.influx_points import event_time, id_time, verdict_time
 from ingest.store.influxdb import InfluxDbStore
@@ -223,6 +223,30 @@ def test_a_capture_is_led_by_its_surest_detection(store: InfluxDbStore) -> None:
     store.write(received(msgspec.structs.replace(event, detections=tuple(sure))))
     rows = store.count(replace(WHOLE_DAY, min_confidence=0.45))
     assert [(row.detections, row.events) for row in rows] == [(2, 1)]
+
+
+def test_captures_once_read_by_id_are_not_asked_for_again(
+    store: InfluxDbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [sighting("boar", at=NOON + timedelta(days=number)) for number in range(5)]
+    store.write(received(*events[:4]))
+    ids = tuple(event.event_id for event in events)
+    newest_first = list(reversed(events))
+    assert store.events(EventQuery(event_ids=ids)) == newest_first[1:]
+    store.write(received(events[4]))
+    asked: list[str] = []
+    tables = store._link.tables
+
+    def listened(statement: str) -> list[Table]:
+        asked.append(statement)
+        return tables(statement)
+
+    monkeypatch.setattr(store._link, "tables", listened)
+    assert store.events(EventQuery(event_ids=ids)) == newest_first, "what was not there is looked for again"
+    assert len(asked) == 2, "one question for its place, one for itself"
+    monkeypatch.setattr("ingest.store.influx_listing._REMEMBERED", 2)
+    assert store.events(EventQuery(event_ids=(new_event_id(),))) == []
+    assert len(store._listing._read) == 2
 
 
 def test_a_long_payload_is_kept_whole(store: InfluxDbStore) -> None:
