@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from wildpost.data_folder import data_folder
 from wildpost.logs import FORMS, set_up_logs
 from wildpost.settings import load_settings
+
+SLOW_S = 2.0  # of opening: then somebody who looks is told what is waited for
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,8 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
     folder = data_folder(arguments.data)
     log = set_up_logs(arguments.log_format)
     broker = settings.broker
-    log.info("opens what is kept in %s, and asks the broker at %s:%s", folder, broker.host, broker.port)
-    with running(settings, folder, beside) as server, collecting_seldom():
+    with ExitStack() as stack:
+        # Its first answer is waited for; a database of an earlier version may take a while too.
+        slow = threading.Timer(
+            SLOW_S, log.info, ["opens what is kept, waits for the broker at %s:%s", broker.host, broker.port]
+        )
+        stack.callback(slow.cancel)
+        slow.start()
+        server = stack.enter_context(running(settings, folder, beside))
+        slow.cancel()
+        stack.enter_context(collecting_seldom())
         log.info("serves %s from %s; Ctrl-C stops it", server.url, folder)
         problem = ""
         while not stop.wait(1):
