@@ -9,7 +9,7 @@ from ingest.casebook import Casebook
 from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
 from ingest.metrics import IntakeMetrics, ages_s
-from ingest.reading import Arrived, Batch, read_batch
+from ingest.reading import Batch
 from ingest.records import MediaEntry, Quarantined
 from ingest.rules import Rules
 from ingest.store.port import Store
@@ -59,10 +59,6 @@ class Intake:
         self._rules = rules
         self._incidents = incidents
         self._metrics = metrics or IntakeMetrics()
-
-    def take(self, arrived: Sequence[Arrived]) -> Taken:
-        """Read messages and keep them: see ``keep``."""
-        return self.keep(read_batch(arrived))
 
     def keep(self, batch: Batch) -> Taken:
         """Keep a batch; when this returns, all of it is durable and may be acknowledged.

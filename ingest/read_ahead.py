@@ -47,11 +47,11 @@ class ReadAhead:
                 if not self._room.acquire(timeout=0.2):
                     continue
                 # Only now, so that the batch grows for as long as nobody could take it.
-                while not self._stopping.is_set():
-                    some = self._waiting.next_batch(self._options.batch_messages, self._options.batch_bytes, 0.2)
-                    if some:
-                        self._ready.put((some, read_batch([one.message for one in some])))
-                        break
+                some = self._waiting.next_batch(self._options.batch_messages, self._options.batch_bytes, 0.2)
+                if some:
+                    self._ready.put((some, read_batch([one.message for one in some])))
+                else:
+                    self._room.release()
         except BaseException as failure:
             self._failure = failure
             raise

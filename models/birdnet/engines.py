@@ -132,21 +132,18 @@ class OpenVinoEngine(Engine):
         return listeners
 
     def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        if any(map(holds_silence, windows)):
-            return np.concatenate([self._hear_one(window) for window in windows])
+        if not any(map(holds_silence, windows)):
+            return self._fast(windows)
+        if len(windows) > 1:
+            return np.concatenate([self._hear([window]) for window in windows])
+        with self._making:
+            self._reference = self._reference or LiteRtEngine(self._path, self.threads)
+        return self._reference.logits(windows)
+
+    def _fast(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         with self._making:
             if len(windows) not in self._listeners:
                 self._listeners[len(windows)] = self._compile(len(windows))
-        return self._fast(windows)
-
-    def _hear_one(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not holds_silence(window):
-            return self._fast([window])
-        with self._making:
-            self._reference = self._reference or LiteRtEngine(self._path, self.threads)
-        return self._reference.logits([window])
-
-    def _fast(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         free = self._listeners[len(windows)]
         listener = free.get()
         try:

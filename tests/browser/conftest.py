@@ -30,7 +30,7 @@ from ingest.incidents.shots import ShotBook
 from ingest.incidents.watch import StationWatch
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.reading import Arrived
+from ingest.reading import Arrived, read_batch
 from ingest.rules import Rule, RulesOptions, load_rules
 from ingest.store.duckdb import DuckDbStore
 from models.protocol import Sound
@@ -122,9 +122,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     captures.append(messages(5, "Strix aluco", "animal", 0.8, sound=True))
     for _, (event, content) in captures:
         now = datetime.now(UTC)
-        intake.take([Arrived(topic_of("wildpost", "ridge-07", "event"), event, now)])
-        intake.take([Arrived(topic_of("wildpost", "ridge-07", "media"), content, now)])
-    intake.take([Arrived("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))])
+        intake.keep(read_batch([Arrived(topic_of("wildpost", "ridge-07", "event"), event, now)]))
+        intake.keep(read_batch([Arrived(topic_of("wildpost", "ridge-07", "media"), content, now)]))
+    intake.keep(read_batch([Arrived("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
     config = uvicorn.Config(create_app(store, casebook, media, ReviewOptions()), port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
