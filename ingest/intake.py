@@ -12,7 +12,7 @@ from ingest.metrics import IntakeMetrics, ages_s
 from ingest.reading import Batch
 from ingest.records import MediaEntry, Quarantined
 from ingest.rules import Rules
-from ingest.store.port import Store
+from ingest.store.port import Store, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ class Taken:
         return Taken(*(getattr(self, name) + getattr(other, name) for name in Taken.__slots__))
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the first part of keeping a batch came to: new records in quarantine, and in the store."""
+
+    quarantined: int
+    written: Written
+
+
 class Intake:
     """Makes a batch of messages durable, each part of it harmless to repeat."""
 
@@ -60,6 +68,11 @@ class Intake:
         self._incidents = incidents
         self._metrics = metrics or IntakeMetrics()
 
+    @property
+    def abreast(self) -> int:
+        """How many batches may be stored at once."""
+        return self._store.abreast
+
     def keep(self, batch: Batch) -> Taken:
         """Keep a batch; when this returns, all of it is durable and may be acknowledged.
 
@@ -67,11 +80,27 @@ class Intake:
             StoreUnavailable: store or casebook did not take it: nothing may be acknowledged, all of it comes again.
             OSError: the media have no room: the same.
         """
-        records, contents, unusable = batch.records, batch.contents, batch.unusable
-        quarantined = self._casebook.quarantine(*unusable) if unusable else 0
-        self._keep_media(contents)
+        return self.conclude(batch, self.store(batch))
+
+    def store(self, batch: Batch) -> Stored:
+        """Do the first part of keeping a batch, which does not depend on what came before it.
+
+        Raises:
+            StoreUnavailable, OSError: as ``keep``.
+        """
+        quarantined = self._casebook.quarantine(*batch.unusable) if batch.unusable else 0
+        self._keep_media(batch.contents)
         with self._metrics.store_s.time():
-            written = self._store.write(records) if records else None
+            written = self._store.write(batch.records) if batch.records else Written(new=0, repeated=0)
+        return Stored(quarantined, written)
+
+    def conclude(self, batch: Batch, stored: Stored) -> Taken:
+        """Do the second part, in the order in which batches came: rules, flags, incidents.
+
+        Raises:
+            StoreUnavailable: as ``keep``.
+        """
+        records = batch.records
         # Flags last, and again for repeats: killed right before this line, the message comes again and is flagged then.
         events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
         judged = self._judge(events)
@@ -81,14 +110,14 @@ class Intake:
             self._incidents.take(judged, records)
         taken = Taken(
             received=batch.received,
-            stored=written.new if written else 0,
-            repeated=written.repeated if written else 0,
+            stored=stored.written.new,
+            repeated=stored.written.repeated,
             events=len(events),
-            media=len(contents),
-            quarantined=quarantined,
+            media=len(batch.contents),
+            quarantined=stored.quarantined,
             flagged=flagged,
         )
-        self._count(taken, unusable, [event for event, _ in events])
+        self._count(taken, batch.unusable, [event for event, _ in events])
         return taken
 
     def _count(self, taken: Taken, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +15,13 @@ from paho.mqtt.properties import Properties
 from contract import Event, subscription
 from ingest.bulk_client import BulkClient, Delivered
 from ingest.intake import Taken
+from ingest.lanes import Keeps, Lanes
 from ingest.link import ReceiverOptions, connect_options, make_client
 from ingest.live_tap import LiveTap
 from ingest.metrics import IntakeMetrics
 from ingest.read_ahead import ReadAhead
-from ingest.reading import NO_TOPIC, Arrived, Batch, topic_text
+from ingest.reading import NO_TOPIC, Arrived, topic_text
 from ingest.share import Share
-from ingest.store.port import StoreUnavailable
 from ingest.waiting import Waiting, WaitingRoom
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
@@ -37,12 +38,12 @@ class BrokerRefused(ConnectionError):
 
 
 class Receiver:
-    """One link to the broker, and one thread that takes batches in the order they came."""
+    """One link to the broker, and the threads that keep what comes, in batches."""
 
     def __init__(
         self,
         options: ReceiverOptions,
-        take: Callable[[Batch], Taken],
+        intake: Keeps,
         urgent: Callable[[Event], bool] = lambda event: False,
         metrics: IntakeMetrics | None = None,
         share: Share | None = None,
@@ -51,7 +52,7 @@ class Receiver:
 
         Args:
             options: How to reach the broker.
-            take: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then it is given again later.
+            intake: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then it is given again later.
             urgent: Whether a fresh capture is worth going ahead of a backlog.
             metrics: Where to count.
             share: Its part in a group of workers; None: it works alone.
@@ -62,27 +63,24 @@ class Receiver:
         if share and options.protocol != "5":
             raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
         self._options = options
-        self._take = take
         self._share = share
         self._metrics = metrics or IntakeMetrics()
         # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
         self._waiting = WaitingRoom(2 * options.receive_maximum)
         self._stopping = threading.Event()
         self._ahead = ReadAhead(self._waiting, options, self._stopping)
+        self._lanes = Lanes(intake, self._ahead, options, self._stopping, self._metrics, self._durable)
         self._answered = threading.Event()
         self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
         self._connection = 0  # counts connections made and lost
         self._connected = False
         self._arrived = 0  # of QoS 1, on this connection; the network thread's own
         self._acknowledged = 0
-        self._arrived_at = self._beat = self._abreast_at = self._accepted_at = time.monotonic()
+        self._arrived_at = self._abreast_at = self._accepted_at = time.monotonic()
         self._put_out = 0  # how often in a row a line broke soon after the broker had accepted us
-        self._totals = Taken()
-        self._problem = ""
-        self._failure: BaseException | None = None
+        self._problem = ""  # with the broker
         self._client = self._make_client()
         self._tap = LiveTap(options, share.group if share else "", urgent, self._bring_live)
-        self._worker = threading.Thread(target=self._work, name="intake", daemon=True)
         self._metrics.in_flight.set_function(lambda: self.in_flight)
         self._metrics.connected.set_function(lambda: self.connected)
         self._metrics.stuck_s.set_function(lambda: self.silent_s)
@@ -90,12 +88,12 @@ class Receiver:
     @property
     def totals(self) -> Taken:
         """What was taken since the start."""
-        return self._totals
+        return self._lanes.totals
 
     @property
     def problem(self) -> str:
         """What keeps it from working right now, in words; empty: nothing."""
-        return self._problem
+        return "; ".join(filter(None, (self._lanes.problem, self._problem)))
 
     @property
     def connected(self) -> bool:
@@ -110,7 +108,7 @@ class Receiver:
     @property
     def silent_s(self) -> float:
         """How long ago the receiving loop gave its last sign of life; some seconds are nothing."""
-        return time.monotonic() - self._beat
+        return self._lanes.silent_s
 
     @property
     def idle_s(self) -> float:
@@ -131,7 +129,7 @@ class Receiver:
         )
         self._client.loop_start()
         self._ahead.start()
-        self._worker.start()
+        self._lanes.start()
         self._answered.wait(answer_s)
         if self._answered.is_set() and not self._connected:
             problem = self._problem
@@ -140,13 +138,17 @@ class Receiver:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the intake thread: a fault of ours that no waiting mends."""
-        return self._failure
+        """What ended the intake: a fault of ours that no waiting mends."""
+        return self._lanes.failure
 
     def check(self) -> None:
-        """Raise what ended the intake thread, if anything did."""
-        if self._failure is not None:
-            raise self._failure
+        """Raise what ended the intake, if anything did."""
+        if self.failure is not None:
+            raise self.failure
+
+    def still(self, patience_s: float) -> AbstractContextManager[None]:
+        """Hold the intake between two batches; see ``Lanes.still``."""
+        return self._lanes.still(patience_s)
 
     def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
         """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again.
@@ -157,8 +159,7 @@ class Receiver:
         """
         self._stopping.set()
         self._tap.close()
-        if self._worker.is_alive() and threading.current_thread() is not self._worker:
-            self._worker.join(patience_s)
+        self._lanes.join(patience_s)
         properties = None
         if forget:
             properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
@@ -276,39 +277,10 @@ class Receiver:
             self._metrics.catching_up.set(0)
             self._tap.close()
 
-    def _work(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._beat = time.monotonic()
-                ready = self._ahead.next(0.2)
-                durable = ready is not None and self._take_until_durable(ready[1])
-                self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
-                if ready and durable:
-                    self._acknowledge(ready[0])
-        except BaseException as failure:
-            self._failure = failure
-            self._problem = f"the intake ended: {failure!r}"
-            raise
-
-    def _take_until_durable(self, batch: Batch) -> bool:
-        wait_s, said, began = self._options.retry_min_s, "", time.monotonic()
-        while True:
-            self._beat = time.monotonic()
-            try:
-                taken = self._take(batch)
-            except (StoreUnavailable, OSError) as error:
-                said = self._problem = f"nothing is acknowledged until this is mended: {error}"
-                self._metrics.refused.inc()
-            else:
-                self._totals += taken
-                self._metrics.batch_s.observe(time.monotonic() - began)
-                self._metrics.batch_size.observe(batch.received)
-                if said and self._problem == said:
-                    self._problem = ""
-                return True
-            if self._stopping.wait(wait_s):
-                return False
-            wait_s = min(2 * wait_s, self._options.retry_max_s)
+    def _durable(self, batch: Sequence[Waiting]) -> None:
+        self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
+        if batch:
+            self._acknowledge(batch)
 
     def _acknowledge(self, batch: Sequence[Waiting]) -> None:
         with self._lock:

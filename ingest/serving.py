@@ -1,8 +1,6 @@
 """The server's intake as one thing to start, watch and stop."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from ingest.casebook import Casebook
@@ -10,11 +8,10 @@ from ingest.incidents.desk import IncidentDesk
 from ingest.intake import Intake, Taken
 from ingest.media.port import MediaStore
 from ingest.metrics import IntakeMetrics
-from ingest.reading import Batch
 from ingest.receiver import Receiver, ReceiverOptions
 from ingest.rules import Rules
 from ingest.share import Share
-from ingest.store.port import Store, StoreUnavailable
+from ingest.store.port import Store
 from ingest.verdicts import hand_over_verdicts
 
 
@@ -55,10 +52,9 @@ class Serving:
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
         self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
-        self._between_batches = threading.Lock()
         self._receiver = Receiver(
             options,
-            self._take,
+            self._intake,
             lambda event: bool(rules.judge(event, event.captured_at)),
             self.metrics,
             share,
@@ -94,23 +90,13 @@ class Serving:
             self._receiver.idle_s,
         )
 
-    @contextmanager
-    def still(self, patience_s: float = 60.0) -> Iterator[None]:
+    def still(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
         """Hold the intake between two batches: what one brought is then in all databases, or in none.
 
         Raises:
             StoreUnavailable: the batch in hand did not end in time.
         """
-        if not self._between_batches.acquire(timeout=patience_s):
-            raise StoreUnavailable(f"the intake did not come to the end of a batch in {patience_s:.0f} s")
-        try:
-            yield
-        finally:
-            self._between_batches.release()
-
-    def _take(self, batch: Batch) -> Taken:
-        with self._between_batches:
-            return self._intake.keep(batch)
+        return self._receiver.still(patience_s)
 
     @property
     def stuck(self) -> str:

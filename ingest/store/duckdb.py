@@ -31,6 +31,7 @@ class DuckDbStore:
     """One file, one process: one writer at a time, any number of readers beside it. See ``Store`` for the contract."""
 
     problem = ""  # nothing here can go wrong without an error
+    abreast = 1  # a file has one writer
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, making it where it is not there.

@@ -5,7 +5,10 @@ correction writes a point under the new taxon and tells the old one to count no 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
 
 from contract import Event
 from ingest.store.influx_points import box_and_span
@@ -24,8 +27,7 @@ class Judged:
     classified_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class PointKey:
+class PointKey(NamedTuple):
     """The tags that tell the points of one capture apart."""
 
     ordinal: int
@@ -34,11 +36,10 @@ class PointKey:
     model: str
 
 
-@dataclass(slots=True)
-class _Point:
+class _Point(msgspec.Struct, gc=False):
     """What a point says; by itself that it counts no more."""
 
-    found: Mapping[str, Value] = field(default_factory=dict)
+    found: Mapping[str, Value] = {}
     certainty: float = 0.0
     counts: bool = False
     leads: bool = False

@@ -10,7 +10,8 @@ import msgspec
 
 from ingest.store.port import StoreUnavailable
 
-LINES_AT_MOST = 1_000  # a request: InfluxDB works on one while the next is written (its makers advise up to 5,000)
+LINES_AT_MOST = 5_000  # a request: as many as its makers advise
+ABREAST = 2  # batches under way at once: one is worked out while InfluxDB makes the other safe on its disk
 BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
 LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
 
@@ -85,7 +86,7 @@ class InfluxLink:
         token = f"{options.username}:{secret}" if options.username else secret
         self._options = options
         self.older_than_kept = 0
-        self._posting = ThreadPoolExecutor(1, thread_name_prefix="influxdb")
+        self._posting = ThreadPoolExecutor(ABREAST, thread_name_prefix="influxdb")
         self._client = InfluxDBClient(
             options.url,
             token=token or None,

@@ -3,6 +3,7 @@
 import time
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -44,8 +45,13 @@ class Listing:
 
     def index_places(self, event_ids: Collection[str]) -> dict[str, Place]:
         """Find where captures are, or will be, in the index."""
-        wanted = [Wanted("", id_time(event_id), event_id) for event_id in event_ids]
-        return dict(zip(event_ids, self._index.places(wanted), strict=True))
+        return dict(zip(event_ids, self._index.places(_in_index(event_ids)), strict=True))
+
+    @contextmanager
+    def claim_index_places(self, event_ids: Collection[str]) -> Iterator[dict[str, Place]]:
+        """Find the same, for captures that will be written before the block ends; see ``Shelf.claim``."""
+        with self._index.claim(_in_index(event_ids)) as places:
+            yield dict(zip(event_ids, places, strict=True))
 
     def stored(self, event_ids: Collection[str]) -> list[Stored]:
         """Read those of the captures that are there."""
@@ -172,6 +178,10 @@ def going_back(first: int, before: int, now: int) -> Iterator[tuple[int, int]]:
         start = max(first, start - length)
         yield start, before
         before, length = start, 8 * length
+
+
+def _in_index(event_ids: Iterable[str]) -> list[Wanted]:
+    return [Wanted("", id_time(event_id), event_id) for event_id in event_ids]
 
 
 def _read(row: Mapping[str, Any]) -> Event:

@@ -4,7 +4,9 @@ A measurement is used as a hash table laid along time: a record asks for a nanos
 next one that is free. The same id always finds the same place.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,8 @@ from ingest.store.line_protocol import from_tag
 
 REACH_NS = 1_000  # how far is looked ahead; who finds all of it taken looks once more from there
 GAP_NS = 2_000_000_000  # records nearer to each other than this are looked up in one query
+
+_Claims = Mapping[tuple[str, int], str]  # whose each place is to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +50,52 @@ class Shelf:
         self._by_station = by_station
         columns = [id_field, *also, *(["station"] if by_station else [])]
         self._columns = ", ".join(f'"{column}"' for column in columns)
+        self._changing = threading.Lock()
+        self._claims: tuple[_Claims, ...] = ()
 
     def places(self, wanted: Sequence[Wanted]) -> list[Place]:
         """Find a place for each; equal ones get the same, and only the first of them finds it free."""
-        known = self._standing((one.time_ns, one.time_ns + REACH_NS) for one in wanted)
-        return [self._place(one, known) for one in wanted]
+        return self._places(wanted, {})
 
-    def _place(self, one: Wanted, known: dict[tuple[str, int], Mapping[str, Any]]) -> Place:
+    @contextmanager
+    def claim(self, wanted: Sequence[Wanted]) -> Iterator[list[Place]]:
+        """Find places, and keep those that are free for these records until the block ends: while they are written.
+
+        What another block has claimed for the same record is free: nobody knows yet whether that will be written.
+        Two threads may be in such blocks at once, but not both at their beginning.
+        """
+        # The claims first: who lets go of one between this and the question has its points standing by then.
+        claimed: dict[tuple[str, int], str] = {}
+        for others in self._claims:
+            claimed |= others
+        places = self._places(wanted, claimed)
+        mine = {(one.station, place.time_ns): one.id for one, place in zip(wanted, places, strict=True)}
+        with self._changing:
+            self._claims += (mine,)
+        try:
+            yield places
+        finally:
+            with self._changing:
+                self._claims = tuple(claims for claims in self._claims if claims is not mine)
+
+    def _places(self, wanted: Sequence[Wanted], claimed: _Claims) -> list[Place]:
+        known = self._standing((one.time_ns, one.time_ns + REACH_NS) for one in wanted)
+        return [self._place(one, known, claimed) for one in wanted]
+
+    def _place(self, one: Wanted, known: dict[tuple[str, int], Mapping[str, Any]], claimed: _Claims) -> Place:
         time_ns, seen_until = one.time_ns, one.time_ns + REACH_NS
-        while (standing := known.get((one.station, time_ns))) is not None:
-            if standing[self._id_field] == one.id:
+        while True:
+            key = (one.station, time_ns)
+            standing, holder = known.get(key), claimed.get(key)
+            if holder == one.id or (standing is None and holder is None):
+                known[key] = {self._id_field: one.id}
+                return Place(time_ns, taken=False)
+            if standing is not None and standing[self._id_field] == one.id:
                 return Place(time_ns, taken=True, row=standing)
             time_ns += 1
             if time_ns > seen_until:
                 seen_until = time_ns + 100 * REACH_NS
                 known.update(self._standing([(time_ns, seen_until)]))
-        known[one.station, time_ns] = {self._id_field: one.id}
-        return Place(time_ns, taken=False)
 
     def _standing(self, spans: Iterable[tuple[int, int]]) -> dict[tuple[str, int], Mapping[str, Any]]:
         return {

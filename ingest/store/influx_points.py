@@ -36,8 +36,8 @@ def id_time(event_id: str) -> int:
 
     Ids that bear no time, or a foolish one, stand in one week of the year 2000.
     """
-    millisecond = int(event_id[:8] + event_id[9:13], 16)
-    if not _YEAR_2000_MS < millisecond < _YEAR_2200_MS or event_id[14] != "7":
+    millisecond = _millisecond(event_id)
+    if millisecond is None:
         return _YEAR_2000_MS * MILLISECOND_NS + _hash(event_id) % _WEEK_NS
     return millisecond * MILLISECOND_NS + _hash(event_id) % SPREAD
 
@@ -52,7 +52,8 @@ def verdict_time(verdict: Verdict) -> int:
 
 def verdicts_from(event_id: str) -> int:
     """Give the start of the millisecond in which an event's verdicts stand."""
-    return id_time(event_id) // MILLISECOND_NS * MILLISECOND_NS
+    millisecond = _millisecond(event_id)
+    return id_time(event_id) // MILLISECOND_NS * MILLISECOND_NS if millisecond is None else millisecond * MILLISECOND_NS
 
 
 def held(time_us: int) -> int:
@@ -149,6 +150,12 @@ def status_line(item: Received, status: Status) -> str:
 def seconds(span: timedelta) -> float:
     """Count seconds."""
     return span / timedelta(seconds=1)
+
+
+def _millisecond(event_id: str) -> int | None:
+    """Read when a UUIDv7 was made, since 1970 (RFC 9562, 5.7); None: it is another, or says what cannot be."""
+    millisecond = int(event_id[:8] + event_id[9:13], 16)
+    return millisecond if event_id[14] == "7" and _YEAR_2000_MS < millisecond < _YEAR_2200_MS else None
 
 
 def _hash(text: str) -> int:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
@@ -11,7 +12,7 @@ import msgspec
 from contract import Effort, Event, Health, Status
 from ingest.store.influx_counting import PointKey, detection_lines
 from ingest.store.influx_hours import count
-from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influx_link import ABREAST, InfluxLink, InfluxOptions, StoreRefused
 from ingest.store.influx_listing import Listing, Stored
 from ingest.store.influx_places import Place, Shelf, Wanted
 from ingest.store.influx_points import (
@@ -61,7 +62,9 @@ class InfluxDbStore:
         Raises:
             StoreUnavailable: there is no answer, the secret is not taken, or the database is not there.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # over working out what a batch becomes, not over sending it
+        self._sent = threading.Condition(self._lock)
+        self._sending = 0
         self._closed = False
         self._link = InfluxLink(options, secret)
         self._listing = Listing(self._link)
@@ -75,6 +78,8 @@ class InfluxDbStore:
             self._link.close()
             raise
 
+    abreast = ABREAST
+
     @property
     def problem(self) -> str:
         """What an operator should know, or nothing."""
@@ -83,16 +88,19 @@ class InfluxDbStore:
 
     def write(self, batch: Sequence[Received]) -> Written:
         """See ``Store.write``."""
-        with self._lock:
-            self._still_open()
-            events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
-            fresh = self._fresh(events)
-            health, effort, statuses = self._new_health(batch), self._new_effort(batch), _statuses(batch)
-            self._link.write(chain(_event_lines(fresh), health, effort, statuses))
+        events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
+        with ExitStack() as claims:
+            with self._lock:
+                self._still_open()
+                fresh = self._fresh(events, claims)
+                others = [*self._new_health(batch, claims), *self._new_effort(batch, claims), *_statuses(batch)]
+                claims.enter_context(self._counted_as_sending())
+            self._link.write(chain(_event_lines(fresh), others))
             self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
-            # After the index, so that a verdict given meanwhile is seen by one side or the other.
-            self._settle({event.event_id for _, event in events})
-        new = len(fresh) + len(health) + len(effort) + len(statuses)
+            with self._lock:
+                # After the index, so that a verdict given meanwhile is seen by one side or the other.
+                self._settle({event.event_id for _, event in events})
+        new = len(fresh) + len(others)
         return Written(new=new, repeated=len(batch) - new)
 
     def judge(self, verdicts: Sequence[Verdict]) -> None:
@@ -138,6 +146,7 @@ class InfluxDbStore:
     def close(self) -> None:
         """See ``Store.close``."""
         with self._lock:
+            self._sent.wait_for(lambda: not self._sending)
             if not self._closed:
                 self._closed = True
                 self._link.close()
@@ -155,29 +164,40 @@ class InfluxDbStore:
         if self._closed:
             raise StoreUnavailable(f"{self._link.name}: this store was closed")
 
-    def _fresh(self, events: Sequence[tuple[Received, Event]]) -> list["_Fresh"]:
+    @contextmanager
+    def _counted_as_sending(self) -> Iterator[None]:
+        self._sending += 1  # under the lock, by whoever begins
+        try:
+            yield
+        finally:
+            with self._sent:
+                self._sending -= 1
+                self._sent.notify_all()
+
+    def _fresh(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_Fresh"]:
         """Find those that are not there yet, each once, and a place for each."""
         once: dict[str, tuple[Received, Event]] = {}
         for item, event in events:
             once.setdefault(event.event_id, (item, event))
-        index = self._listing.index_places(list(once))
+        index = claims.enter_context(self._listing.claim_index_places(list(once)))
         fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
-        places = self._events.places([Wanted("", event_time(event), event.event_id) for _, event in fresh])
+        wanted = [Wanted("", event_time(event), event.event_id) for _, event in fresh]
+        places = claims.enter_context(self._events.claim(wanted))
         return [
             _Fresh(item, event, place.time_ns, index[event.event_id].time_ns)
             for (item, event), place in zip(fresh, places, strict=True)
         ]
 
-    def _new_health(self, batch: Sequence[Received]) -> list[str]:
+    def _new_health(self, batch: Sequence[Received], claims: ExitStack) -> list[str]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
         times = [microseconds(health.at) for _, health in found]
         wanted = [Wanted(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)]
-        return _new(found, self._health.places(wanted), health_line)
+        return _new(found, claims.enter_context(self._health.claim(wanted)), health_line)
 
-    def _new_effort(self, batch: Sequence[Received]) -> list[str]:
+    def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[str]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
         wanted = [Wanted(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found]
-        return _new(found, self._effort.places(wanted), effort_line)
+        return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
 
     def _settle(self, event_ids: Iterable[str]) -> None:
         """Let the verdicts in force count, as often as it takes until no other came meanwhile."""

@@ -204,6 +204,11 @@ class Store(Protocol):
         """What an operator should know, or nothing."""
         ...
 
+    @property
+    def abreast(self) -> int:
+        """How many batches may well be written at once, by as many threads; 1: what is there waits for its turn."""
+        ...
+
     def write(self, batch: Sequence[Received]) -> Written:
         """Commit a batch as a whole; a record it has already is left as it is.
 

@@ -1,7 +1,10 @@
 """What only the InfluxDB store does, on a real server that is also killed."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from contract import Detection, Event, Status, encode, new_event_id
 from contract.examples import EVENT
+from ingest.store import influx_points
 from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused, Table
 from ingest.store.influx_places import Shelf, Wanted
 from ingest.store.influx_points import event_time, id_time, verdict_time
@@ -319,3 +323,47 @@ def test_a_field_of_another_type_is_refused_with_the_servers_words(influx: Influ
     with pytest.raises(StoreRefused, match="field type conflict"):
         store.write([Received(status, encode(status), NOON)])
     store.close()
+
+
+def test_what_two_threads_write_at_once_stays_apart_and_what_both_write_stays_one(
+    options: InfluxOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_points, "SPREAD", 3)  # so that nearly all of them ask for one of three nanoseconds
+    store = InfluxDbStore(options)
+    shared = [sighting("deer") for _ in range(50)]
+    own = [[sighting("boar") for _ in range(150)] for _ in range(store.abreast)]
+    with ThreadPoolExecutor(store.abreast) as threads:
+        batches = [received(*shared[:25], *mine, *shared[25:]) for mine in own]
+        written = list(threads.map(store.write, batches))
+    assert all(one.new + one.repeated == 200 for one in written)
+    assert found(store) == {"boar": (150 * store.abreast,) * 2, "deer": (50, 50)}
+    assert store.write(batches[0]) == Written(new=0, repeated=200)
+    assert len(store.events(EventQuery(limit=1000))) == 150 * store.abreast + 50
+    store.close()
+
+
+def test_it_is_closed_only_when_what_is_under_way_is_written(
+    options: InfluxOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = InfluxDbStore(options)
+    on_its_way, go_on = threading.Event(), threading.Event()
+    write = store._link.write
+
+    def slowly(lines: Iterable[str]) -> None:
+        on_its_way.set()
+        assert go_on.wait(10)
+        write(lines)
+
+    monkeypatch.setattr(store._link, "write", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        writing = threads.submit(store.write, received(sighting("boar")))
+        assert on_its_way.wait(10)
+        closing = threads.submit(store.close)
+        time.sleep(0.1)
+        assert not closing.done()
+        go_on.set()
+        assert writing.result(10) == Written(new=1, repeated=0)
+        closing.result(10)
+    again = InfluxDbStore(options)
+    assert found(again) == {"boar": (1, 1)}
+    again.close()

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from ingest.casebook import Casebook
-from ingest.intake import Taken
 from ingest.media.folder import FolderMedia
 from ingest.receiver import BrokerRefused, Receiver, ReceiverOptions
 from ingest.rules import Rules, RulesOptions
 from ingest.serving import Serving
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import StoreUnavailable
+from tests.noting import Noting
 from tests.servers.conftest import wait_for
 
 
 def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
-    receivers = [Receiver(ReceiverOptions(port=mosquitto.port), lambda batch: Taken()) for _ in range(2)]
+    receivers = [Receiver(ReceiverOptions(port=mosquitto.port), Noting()) for _ in range(2)]
     for receiver in receivers:
         receiver.start()
     wait_for(

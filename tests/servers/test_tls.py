@@ -11,10 +11,9 @@ from contract import encode, topic_of
 from contract.examples import EVENT
 from edge.outbox import Outbox, Outgoing
 from edge.publisher import BrokerOptions, Publisher
-from ingest.intake import Taken
-from ingest.reading import Batch
 from ingest.receiver import Receiver, ReceiverOptions
 from tests.conftest import Mosquitto, free_port
+from tests.noting import Noting
 from wildpost.broker_certificates import make_authority, make_broker
 
 Started = Callable[[str], Mosquitto]
@@ -47,13 +46,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple[int, Path], tmp_path: Path) -> None:
     port, authority = secured
-    came: list[bytes] = []
-
-    def take(batch: Batch) -> Taken:
-        came.extend(one.payload for one in batch.records)
-        return Taken()
-
-    receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), take)
+    intake = Noting()
+    receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), intake)
     receiver.start()
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
@@ -61,7 +55,7 @@ def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple
         publisher.start()
         assert publisher.drain(20)
         publisher.stop()
-    until(lambda: encode(EVENT) in came)
+    until(lambda: encode(EVENT) in intake.came)
     receiver.stop()
 
 
@@ -85,7 +79,7 @@ def test_a_broker_of_another_name_is_told_nothing(mosquitto_with: Started, tmp_p
 
 
 def _refused(port: int, authority: Path, folder: Path, said: str) -> None:
-    receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), lambda batch: Taken())
+    receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), Noting())
     receiver.start(answer_s=0.1)
     until(lambda: said in receiver.problem)
     receiver.stop()
@@ -102,4 +96,4 @@ def test_a_missing_authority_is_named(tmp_path: Path) -> None:
     options = ReceiverOptions(tls=True, ca_file=str(tmp_path / "gone.crt"))
 
     with pytest.raises(OSError, match=r"ca_file .*gone\.crt"):
-        Receiver(options, lambda batch: Taken())
+        Receiver(options, Noting())
