@@ -124,12 +124,14 @@ class Lanes:
             StoreUnavailable: a batch in hand did not end in time.
         """
         until = time.monotonic() + patience_s
+        late = StoreUnavailable(f"the intake did not come to the end of a batch in {patience_s:.0f} s")
         with self._changed:
-            free = self._changed.wait_for(lambda: not self._held, patience_s)
-            self._held = self._held or free
-            if not free or not self._changed.wait_for(lambda: not self._busy, until - time.monotonic()):
-                self._held = self._held and not free
-                raise StoreUnavailable(f"the intake did not come to the end of a batch in {patience_s:.0f} s")
+            if not self._changed.wait_for(lambda: not self._held, patience_s):
+                raise late
+            self._held = True
+            if not self._changed.wait_for(lambda: not self._busy, until - time.monotonic()):
+                self._held = False
+                raise late
         try:
             yield
         finally:

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from ingest.bulk_histogram import BulkHistogram
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _AGES = (1, 2, 5, 10, 30, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 
@@ -39,7 +41,9 @@ class IntakeMetrics:
         self.store_s = histogram("store_seconds", "One commit of the detection store", _SECONDS)
         self.batch_s = histogram("batch_seconds", "One batch, from its first attempt until it is durable", _SECONDS)
         self.batch_size = histogram("batch_messages", "Messages in a batch", (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
-        self.age_s = histogram("event_age_seconds", "From the capture until it is durable here (lag)", _AGES)
+        self.age_s = BulkHistogram(
+            "wildpost_event_age_seconds", "From the capture until it is durable here (lag)", _AGES, self.registry
+        )
         self.in_flight = gauge("messages_in_flight", "Messages handed over and not yet acknowledged")
         self.connected = gauge("connected", "1 while the broker has accepted us")
         self.stuck_s = gauge("loop_silent_seconds", "Since the receiving loop last gave a sign of life")
@@ -57,8 +61,7 @@ class IntakeMetrics:
             getattr(self, name).inc(count)
         for reason in reasons:
             self.unusable.labels(reason).inc()
-        for age_s in ages_s:
-            self.age_s.observe(age_s)
+        self.age_s.observe(ages_s)
 
 
 def ages_s(captured: Sequence[datetime], now: datetime) -> list[float]:
