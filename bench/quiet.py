@@ -1,4 +1,4 @@
-"""How many shots are still heard where hardly anything cries wolf: threat sounds beside YAMNet on threat-free hours.
+"""How many shots are still heard where hardly anything cries wolf: threat sounds, YAMNet and both, on quiet hours.
 
 python -m bench.quiet SOUNDS.toml YAMNET_FOLDER QUIET_FOLDER [--weights FILE.onnx]
 
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import report
-from bench.threat import Hear, Judged, YamNet, judge
+from bench.threat import Hear, Judged, judge, yamnet
+from bench.threat import ours as confidences_of
 from models.evaluate.sound import Heard, Recording, figures, threshold_for_alarms
 from models.protocol import Unreadable
 from models.sound import read_stretches
-from models.threat import THRESHOLDS, ThreatSounds
-from models.threat.detector import PreparedThreats, cut
+from models.threat import THRESHOLDS, ThreatOptions, ThreatSounds
+from models.threat.detector import cut
 from models.threat.front_end import RATE_HZ, log_mel
 from models.train.threat.mixing import LABELS
 from models.train.threat.sources import load, read_sources
@@ -121,7 +122,10 @@ def main() -> None:
     places = [Path(word) for word in words if not word.startswith("--")]
     if len(places) != 3:
         sys.exit(__doc__)
-    hearers: dict[str, Hear] = {"ours": ours(weights), "yamnet": YamNet(places[1])}
+    hearers: dict[str, Hear] = {"ours": ours(weights), "yamnet": yamnet(places[1])}
+    if weights is None:
+        together = ThreatSounds(ThreatOptions(second_opinion=True), places[1])
+        hearers["both"] = confidences_of(together)
     listed = [one for one in read_sources(places[0]) if one.split == "test" and one.labels & set(LABELS_COUNTED)]
     judged, _ = judge([(load(one), f"{one.source}:{one.kind}") for one in listed], hearers)
     quiet = list(listen(places[2], hearers, lambda reason: print(reason, file=sys.stderr)))
@@ -133,6 +137,10 @@ def main() -> None:
         "recordings": len(quiet),
         "shipped": {label: counted(quiet, judged, "ours", label, THRESHOLDS[label]) for label in LABELS},
     }
+    if "both" in hearers:
+        raw["shipped, both"] = {
+            label: counted(quiet, judged, "both", label, together.thresholds[label]) for label in LABELS_COUNTED
+        }
     for label in LABELS_COUNTED:
         for name in hearers:
             curve = {f"{wish:g}": at_rate(quiet, judged, name, label, wish) for wish in ALARMS_A_DAY}
@@ -152,8 +160,7 @@ def main() -> None:
 def ours(weights: Path | None) -> Hear:
     """Give our network's scores of windows: the one that comes with Wildpost, or another of its kind."""
     if weights is None:
-        detector = ThreatSounds()
-        return lambda windows: detector.confidences(PreparedThreats(log_mel(windows), 2.0))
+        return confidences_of(ThreatSounds())
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from models.evaluate.sound import at_most
 from models.threat import THRESHOLDS, ThreatSounds
 from models.threat.detector import PreparedThreats, cut
 from models.threat.front_end import RATE_HZ, log_mel
+from models.threat.yamnet import YamNet
 from models.train.threat.mixing import LABELS, Clip, Field, mix
 from models.train.threat.sources import load, read_sources
 
@@ -55,54 +55,23 @@ class Judged:
     scores: dict[str, NDArray[np.float32]]
 
 
-class YamNet:
-    """YAMNet (Apache-2.0) as google-coral carries it: log-mel in, 521 scores out; two patches of 0.96 s a window."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open the network."""
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._network = Interpreter(str(folder / "yamnet_spectra_in.tflite"), num_threads=1)
-        self._network.allocate_tensors()
-        self._input = self._network.get_input_details()[0]
-        self._output = self._network.get_output_details()[0]
-        with (folder / "yamnet_class_map.csv").open() as file:
-            names = [row["display_name"] for row in csv.DictReader(file)]
-        self._columns = [[names.index(name) for name in YAMNET_CLASSES[label]] for label in LABELS]
-
-    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score windows: the higher of the two halves of each."""
-        return np.stack([np.max([self._score(part) for part in self._patches(window)], axis=0) for window in windows])
-
-    def _patches(self, window: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        frames = np.lib.stride_tricks.sliding_window_view(window, 400)[::160]
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-        bands = np.log(np.abs(np.fft.rfft(frames * hann, 512)) @ yamnet_bands() + 0.001).astype(np.float32)
-        return [bands[start : start + 96] for start in (0, 51, 102)]
-
-    def _score(self, patch: NDArray[np.float32]) -> NDArray[np.float32]:
-        given: Any = patch.reshape(self._input["shape"])
-        if self._input["dtype"] != np.float32:
-            scale, zero = self._input["quantization"]
-            limits = np.iinfo(self._input["dtype"])
-            given = np.clip(np.round(given / scale + zero), limits.min, limits.max).astype(self._input["dtype"])
-        self._network.set_tensor(self._input["index"], given)
-        self._network.invoke()
-        scores = self._network.get_tensor(self._output["index"])[0].astype(np.float32)
-        if self._output["dtype"] != np.float32:
-            scale, zero = self._output["quantization"]
-            scores = (scores - zero) * scale
-        return np.array([scores[columns].max() for columns in self._columns], np.float32)
+def ours(detector: ThreatSounds) -> Hear:
+    """Give a detector's confidences of windows."""
+    return lambda windows: detector.confidences(PreparedThreats(log_mel(windows), 2.0, windows))
 
 
-def yamnet_bands() -> NDArray[np.float64]:
-    """YAMNet's (257, 64) mel matrix: 125 to 7500 Hz, mel = 1127 ln(1 + f / 700), as its params.py and features.py."""
-    edges = np.linspace(1127 * np.log1p(125 / 700), 1127 * np.log1p(7500 / 700), 66)
-    pitches = 1127 * np.log1p(np.fft.rfftfreq(512, 1 / RATE_HZ) / 700)[:, None]
-    rising, falling = (pitches - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - pitches) / np.diff(edges)[1:]
-    bands = np.maximum(0, np.minimum(rising, falling))
-    bands[0] = 0
-    return np.asarray(bands, np.float64)
+def yamnet(folder: Path) -> Hear:
+    """Give YAMNet's scores of windows, for each label the highest of its classes for it."""
+    network = YamNet(folder / "yamnet_spectra_in.tflite")
+    with (folder / "yamnet_class_map.csv").open() as file:
+        names = [row["display_name"] for row in csv.DictReader(file)]
+    columns = [[names.index(name) for name in YAMNET_CLASSES[label]] for label in LABELS]
+
+    def hear(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = np.stack([network.scores(window) for window in windows])
+        return np.stack([scores[:, some].max(axis=1) for some in columns], axis=1)
+
+    return hear
 
 
 def judge(listed: Sequence[tuple[Clip, str]], hearers: dict[str, Hear]) -> tuple[list[Judged], dict[str, float]]:
@@ -198,16 +167,12 @@ def main() -> None:
     if len(places) != 2:
         sys.exit(__doc__)
     quick = "--quick" in sys.argv
-    detector = ThreatSounds()
-    hearers: dict[str, Hear] = {
-        "ours": lambda windows: detector.confidences(PreparedThreats(log_mel(windows), 2.0)),
-        "yamnet": YamNet(places[1]),
-    }
+    hearers = {"ours": ours(ThreatSounds()), "yamnet": yamnet(places[1])}
     test = [one for one in read_sources(places[0]) if one.split == "test"]
     listed = [(load(one), f"{one.source}:{one.kind}") for one in (test[::5] if quick else test)]
     judged, seconds = judge(listed, hearers)
-    ours = figures_of(judged, "ours", dict(THRESHOLDS))
-    same = {label: threshold_for_recall(judged, "yamnet", at, ours[label]["recall"]) for at, label in enumerate(LABELS)}
+    own = figures_of(judged, "ours", dict(THRESHOLDS))
+    same = {label: threshold_for_recall(judged, "yamnet", at, own[label]["recall"]) for at, label in enumerate(LABELS)}
     theirs = figures_of(judged, "yamnet", same)
     field = in_the_field([clip for clip, _ in listed], hearers, 20 if quick else 200)
     places_heard = by_place(judged, dict(THRESHOLDS), same)
@@ -215,13 +180,11 @@ def main() -> None:
     rows = [
         [f"{name} {label}", *(f"{figures[label][column]:g}" for column in columns)]
         for label in LABELS
-        for name, figures in (("ours", ours), ("yamnet", theirs))
+        for name, figures in (("ours", own), ("yamnet", theirs))
     ]
     # At the same recall; half an alarm is added to both, since none in an hour is not none for ever.
-    ratios = {
-        label: (theirs[label]["alarms_an_hour"] + 0.5) / (ours[label]["alarms_an_hour"] + 0.5) for label in LABELS
-    }
-    raw = {"ours": ours, "yamnet": theirs, "field": field, "places": places_heard, "seconds": seconds}
+    ratios = {label: (theirs[label]["alarms_an_hour"] + 0.5) / (own[label]["alarms_an_hour"] + 0.5) for label in LABELS}
+    raw = {"ours": own, "yamnet": theirs, "field": field, "places": places_heard, "seconds": seconds}
     report("threat", ["", *columns], rows, ratios | {"speed": seconds["yamnet"] / seconds["ours"]}, raw)
 
 

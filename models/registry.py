@@ -83,7 +83,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         also: Other files of the same model that are accepted, brought by hand.
     """
 
-    kind: Literal["vision", "birdnet", "threat"]
+    kind: Literal["vision", "birdnet", "threat", "yamnet"]
     version: str
     licence: str
     homepage: str

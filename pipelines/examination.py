@@ -12,7 +12,7 @@ from contract import Detection, Location, Model
 from edge.file_time import picture_time, recording_time
 from edge.sources.endings import PICTURES, RECORDINGS
 from models.protocol import Sound, Unreadable
-from models.registry import Registry, entry_named
+from models.registry import Registry, WeightsError, entry_named
 
 if TYPE_CHECKING:
     from models.birdnet import BirdNet
@@ -35,6 +35,7 @@ class Task:
         threshold: The lowest confidence that counts; None: the detector's own.
         overlap_s: By how much BirdNET's windows overlap.
         threads: Of the network; 0: one on each core.
+        second_opinion: Ask YAMNet too about what the threat network takes for a shot or a saw.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Task:
     threshold: float | None = None
     overlap_s: float = 0.0
     threads: int = 0
+    second_opinion: bool = False
 
     @property
     def kind(self) -> str:
@@ -177,7 +179,11 @@ def _opened(task: Task) -> "Detector[Any, Any]":
         return BirdNet(
             options if task.threshold is None else msgspec.structs.replace(options, threshold=task.threshold)
         )
+    if task.kind != "threat":
+        raise WeightsError(f"model {task.model!r} is of kind {task.kind!r}: expected vision, birdnet or threat")
     from models.threat import MEANINGS, ThreatOptions, ThreatSounds
 
     thresholds = {} if task.threshold is None else dict.fromkeys(MEANINGS, task.threshold)
-    return ThreatSounds(ThreatOptions(threads=task.threads, thresholds=thresholds), task.weights)
+    return ThreatSounds(
+        ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion), task.weights
+    )

@@ -35,6 +35,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--precision", type=_share, default=0.9, help="suggest thresholds for it (default: 0.9)")
     parser.add_argument("--false-alarms", type=float, help="suggest a threshold for so many wrong finds a day")
     parser.add_argument("--pictures-per-day", type=float, default=200, help="that your station takes (default: 200)")
+    parser.add_argument("--second-opinion", action="store_true", help="ask YAMNet too about shots and saws")
     parser.add_argument("--runtime", choices=["openvino", "onnxruntime"], default="openvino", help="default: openvino")
     parser.add_argument("--out", type=Path, help="draw precision-recall, reliability and the worst mistakes into it")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")

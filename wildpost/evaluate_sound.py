@@ -22,22 +22,23 @@ def run(arguments: argparse.Namespace, weights: Path) -> int:
     """
     from models.evaluate.labels import BadLabels
     from models.evaluate.sound import figures, listen, read_recordings
-    from models.threat import ThreatSounds
+    from models.threat import ThreatOptions, ThreatSounds
 
     for name, option in _FOR_PICTURES.items():
         if getattr(arguments, name):
             raise BadLabels(f"{option} is for pictures; {arguments.model} listens to folders named for what is heard")
     recordings = read_recordings(arguments.data)
     shown = sys.stderr.isatty()
+    detector = ThreatSounds(ThreatOptions(second_opinion=arguments.second_opinion), weights)
     heard, unusable = listen(
-        ThreatSounds(weights_folder=weights),
+        detector,
         recordings,
         lambda done: print(f"\r{done} of {len(recordings)} recordings", end="", file=sys.stderr) if shown else None,
     )
-    found = figures(heard)
+    found = figures(heard, detector.thresholds)
     wishes = _suggestions(heard, found, arguments.false_alarms)
     if arguments.json:
-        print(json.dumps(_plain(arguments.model, heard, unusable, found, wishes)))
+        print(json.dumps(_plain(detector.model.name, heard, unusable, found, wishes)))
     else:
         _print(heard, unusable, found, wishes)
     return 0

@@ -31,6 +31,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run_.add_argument("--processes", type=int, default=1, metavar="N", help="work on so many files at once; 1")
     run_.add_argument("--threshold", type=float, help="lowest confidence that counts (default: the detector's own)")
     run_.add_argument("--overlap", type=float, default=0.0, metavar="SECONDS", help="of BirdNET's windows; 0")
+    run_.add_argument("--second-opinion", action="store_true", help="ask YAMNet too about shots and saws")
     run_.add_argument("--latitude", type=float, help="where the files were recorded, for BirdNET's prior of place")
     run_.add_argument("--longitude", type=float, help="as --latitude")
     run_.add_argument("--utc-offset", default="+08:00", help="of clocks, where a file does not say; +08:00")
@@ -114,6 +115,7 @@ def _task(arguments: argparse.Namespace) -> "Task":
         threshold=arguments.threshold,
         overlap_s=arguments.overlap,
         threads=0 if arguments.processes == 1 else 1,
+        second_opinion=arguments.second_opinion,
     )
 
 

@@ -178,7 +178,7 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
     if name == "birdnet":
         cache = settings.birdnet.cache or str(data / "cache")
         return BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
-    return ThreatSounds(settings.threat)
+    return ThreatSounds(settings.threat, data / "models")
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:

@@ -18,6 +18,7 @@ from models.registry import Share, entry_named, find_weights, load_registry
 from models.sound import resample
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
 from models.threat.run_in import without_run_in
+from models.threat.second_opinion import QUESTIONS, WEIGHTS, SecondOpinion
 
 # In the order of the network's output, with what each is: what a person makes is of type human.
 MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
@@ -40,11 +41,13 @@ class ThreatOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         labels: Report only these.
         thresholds: The lowest confidence that counts, by label, where it is not the one measured for it.
         threads: For the network; 0 leaves it to the runtime.
+        second_opinion: Ask YAMNet too about shots and saws: far fewer false alarms. Its weights must have been fetched.
     """
 
     labels: tuple[str, ...] = tuple(MEANINGS)
     thresholds: dict[str, Share] = {}
     threads: Annotated[int, Meta(ge=0, le=64)] = 1
+    second_opinion: bool = False
 
     def __post_init__(self) -> None:
         strangers = sorted((set(self.labels) | set(self.thresholds)) - set(MEANINGS))
@@ -59,17 +62,19 @@ class PreparedThreats:
     Attributes:
         pictures: (n, 1, 64, 198) float32.
         duration_s: Of the sound.
+        windows: The samples themselves, (n, 32000) float32 at 16 kHz; they share the memory of the sound.
     """
 
     pictures: NDArray[np.float32]
     duration_s: float
+    windows: NDArray[np.float32]
 
 
 class ThreatSounds:
     """Our own network for threats. ``predict`` is for one thread at a time."""
 
     def __init__(self, options: ThreatOptions | None = None, weights_folder: Path = Path()) -> None:
-        """Load the network that comes with Wildpost.
+        """Load the network that comes with Wildpost, and YAMNet from the folder of weights if it is asked too.
 
         Raises:
             WeightsError: its weights are missing or not the right ones.
@@ -77,22 +82,35 @@ class ThreatSounds:
         import onnxruntime
 
         self._options = options or ThreatOptions()
-        entry = entry_named(_MODEL, load_registry())
+        registry = load_registry()
+        entry = entry_named(_MODEL, registry)
         path = find_weights(entry, weights_folder)
         self._model = entry.model(entry.sha256)
+        self._second: SecondOpinion | None = None
+        measured = dict(THRESHOLDS)
+        if self._options.second_opinion:
+            other = entry_named(WEIGHTS, registry)
+            self._second = SecondOpinion(find_weights(other, weights_folder), self._options.threads)
+            measured |= {label: question.threshold for label, question in QUESTIONS.items()}
+            # Another name: its confidences are not those of the network alone.
+            self._model = msgspec.structs.replace(
+                self._model, name=f"{entry.name}+{other.name}", version=f"{entry.version}+{other.version}"
+            )
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = self._options.threads
         settings.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-        thresholds = {**THRESHOLDS, **self._options.thresholds}
-        self._thresholds = np.array(
-            [thresholds[label] if label in self._options.labels else np.inf for label in MEANINGS]
-        )
+        self._thresholds = {**measured, **self._options.thresholds}
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the weights in use."""
+        """Name and version of the weights in use, and the hash of our own; with a second opinion, both are named."""
         return self._model
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The lowest confidence that counts, by label."""
+        return self._thresholds
 
     def preprocess(self, item: Sound) -> PreparedThreats:
         """Bring a sound to 16 kHz and cut it into windows; a short one is lengthened by silence.
@@ -104,8 +122,8 @@ class ThreatSounds:
             raise Unreadable("a sound of no samples: expected at least one")
         if not np.isfinite(item.samples).all():
             raise Unreadable("a sound with samples that are no numbers")
-        sound = resample(item, RATE_HZ)
-        return PreparedThreats(log_mel(cut(sound.samples)), item.duration_s)
+        windows = cut(resample(item, RATE_HZ).samples)
+        return PreparedThreats(log_mel(windows), item.duration_s, windows)
 
     def confidences(self, prepared: PreparedThreats) -> NDArray[np.float32]:
         """Give each window's confidences: (n, 5), in the order of ``MEANINGS``."""
@@ -114,7 +132,8 @@ class ThreatSounds:
             self._session.run(None, {"log_mel": pictures[at : at + _TOGETHER]})[0]
             for at in range(0, len(pictures), _TOGETHER)
         ]
-        return np.concatenate(parts)
+        own = np.concatenate(parts)
+        return own if self._second is None else self._second.join(own, prepared.windows, tuple(MEANINGS))
 
     def predict(self, batch: Sequence[PreparedThreats]) -> list[list[Detection]]:
         """Find the threats in each sound, most confident first.
@@ -127,7 +146,9 @@ class ThreatSounds:
     def _detections(self, confidences: NDArray[np.float32], duration_s: float) -> list[Detection]:
         found: list[tuple[float, str, int, int]] = []
         for at, label in enumerate(MEANINGS):
-            above = confidences[:, at] >= self._thresholds[at]
+            if label not in self._options.labels:
+                continue
+            above = confidences[:, at] >= self._thresholds[label]
             for first, last in _runs(above):
                 found.append((float(confidences[first : last + 1, at].max()), label, first, last))
         found.sort(key=lambda one: -one[0])

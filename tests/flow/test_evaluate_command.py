@@ -66,6 +66,24 @@ def test_pictures_without_boxes_have_no_figures_of_boxes(shared_data: Path, weig
     assert "calibration" not in ended.stdout
 
 
+def test_the_threat_network_is_judged_with_the_second_opinion_where_asked(shared_data: Path, tmp_path: Path) -> None:
+    samples = shared_data / "samples" / "recordings"
+    for label, name in {"gunshot": "gunshot_149177-6-0-0.flac", "none": "rain.ogg"}.items():
+        (tmp_path / "site" / label).mkdir(parents=True)
+        shutil.copy(samples / name, tmp_path / "site" / label)
+    words = ("threat-sounds", tmp_path / "site", "--second-opinion", "--json", "--folder")
+
+    ended = evaluate(*words, shared_data / "weights" / "yamnet")
+    refused = evaluate(*words, tmp_path)
+
+    report = json.loads(ended.stdout)
+    assert report["model"] == "threat-sounds+yamnet"
+    assert report["labels"]["gunshot"]["threshold"] == 0.98
+    assert (report["labels"]["gunshot"]["heard_in"], report["labels"]["gunshot"]["false_alarms"]) == (1, 0)
+    assert refused.returncode == 1
+    assert "wildpost models pull yamnet" in refused.stderr
+
+
 def test_folders_whose_meaning_is_not_told_are_asked_about_in_one_line(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "data/lynx").mkdir(parents=True)
 

@@ -77,6 +77,15 @@ def test_species_are_named_in_the_terms_of_camtrap_dp(tmp_path: Path, recordings
                 assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)", row[name])
 
 
+def test_a_second_opinion_is_named_in_the_table(tmp_path: Path, recordings: Path, shared_data: Path) -> None:
+    weights, table = shared_data / "weights" / "yamnet", tmp_path / "table.csv"
+    ended = run(tmp_path, "threat-sounds", recordings, "--csv", table, "--second-opinion", "--folder", weights)
+    assert ended.returncode == 0, ended.stderr
+    shots = [row for row in rows_of(table) if row["observationComments"] == "gunshot"]
+    assert [Path(row["mediaID"]).name for row in shots] == ["20260521_053000.flac"]
+    assert "threat-sounds+yamnet" in shots[0]["classifiedBy"]
+
+
 def test_several_processes_write_the_same_table_as_one(tmp_path: Path, recordings: Path) -> None:
     tables = []
     for processes in (1, 3):
@@ -210,6 +219,8 @@ def test_a_folder_is_read_in_order_without_hidden_files(recordings: Path) -> Non
         (["threat-sounds", "card", "--json"], "--csv"),
         (["threat-sounds", "card", "--csv", "card/notes.txt"], "there already"),
         (["yolox-nano", "card"], "no file that ends in"),
+        (["yamnet", "card"], "expected vision, birdnet or threat"),
+        (["threat-sounds", "card", "--second-opinion"], "wildpost models pull yamnet"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_written(

@@ -299,14 +299,16 @@ def test_everything_that_is_broken_is_named_with_what_to_do(site: Site) -> None:
     weights = site.folder / "data" / "models" / "yolox_nano.onnx"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     text = site.settings.read_text().replace('device = "played"', 'device = "no such microphone"')
-    site.settings.write_text(text.replace("port = ", f"port = {free_port()} # "))
+    text = text.replace("port = ", f"port = {free_port()} # ")
+    site.settings.write_text(f"{text}[threat]\nsecond_opinion = true\n")
     ended = site.check()
     assert ended.returncode == 1
     shown = " ".join(ended.stdout.split())
-    for what in ("sensor card", "sensor lens", "sensor ear", "detector vision", "broker"):
+    for what in ("sensor card", "sensor lens", "sensor ear", "detector threat", "detector vision", "broker"):
         assert f"fails {what}:" in shown
     for step in ("mount the card", "ls -l /dev/video*", "inputs here: played", "remove that file", "start Mosquitto"):
         assert step in shown
+    assert "wildpost models pull yamnet; without network" in shown
     assert shown.endswith("do not work")
 
 
