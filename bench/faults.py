@@ -79,6 +79,7 @@ class Field:
     asked: int = field(default_factory=free_port)
     suppressed: float = 0.0
     restarts_by_itself: int = 0
+    database_restarts: int = 0
     _before: float = 0.0
 
     def __post_init__(self) -> None:
@@ -149,6 +150,13 @@ class Field:
         if self.station.ended not in (None, 0):
             self.station.start()
 
+    def start_database_anew(self) -> None:
+        """Do as an operator does who reads the log: InfluxDB 1.x refuses writes for good after its disk was full."""
+        assert self.influx
+        self.database_restarts += 1
+        self.influx.kill()
+        self.influx.start()
+
     def close(self) -> None:
         """Stop what still runs."""
         self.server.kill()
@@ -189,6 +197,7 @@ def under_fire(count: int, each: int, kind: str, seed: int, spared: Sequence[str
             "suppressed_at_least": int(field_.suppressed),
             "faults": dict(Counter(faults)),
             "server_restarted_by_itself": field_.restarts_by_itself,
+            "database_started_anew_by_hand": field_.database_restarts,
             "seconds": round(time.monotonic() - began, 1),
         }
         if stored["lost"] or stored["doubled"]:
@@ -212,12 +221,16 @@ def _settled(field_: Field, count: int) -> dict[str, int]:
     """Wait until all is stored or nothing more comes, stop the server, and judge."""
     field_.broker.save_seldom()
     quiet_since, last = time.monotonic(), -1.0
+    told = False
     while time.monotonic() - quiet_since < SETTLE_S:
         field_.look_after()
         received = counted(field_.asked, "wildpost_messages_received_total")
         waits = field_.station.ended is None or counted(field_.asked, "wildpost_messages_in_flight") or not received
         if received != last:
-            quiet_since, last = time.monotonic(), received
+            quiet_since, last, told = time.monotonic(), received, False
+        elif field_.influx and waits and not told and time.monotonic() - quiet_since > 30:
+            field_.start_database_anew()
+            told = True
         elif not waits and time.monotonic() - quiet_since > 10:
             break
         time.sleep(0.3)

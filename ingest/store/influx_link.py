@@ -15,6 +15,7 @@ ABREAST = 2  # batches under way at once: one is worked out while InfluxDB makes
 BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
 LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
 
+_FULL_HINT = " (where its disk has room again: start InfluxDB anew, 1.x goes on refusing)"
 _OLDER = re.compile(r"points? beyond retention policy.*dropped=(\d+)")
 
 
@@ -207,7 +208,8 @@ class InfluxLink:
             return data
         said = f"{method} {path} was answered with {status}: {data.decode(errors='replace').strip()}"
         if status in (0, 408, 429) or status >= 500:
-            raise StoreUnavailable(f"{self.name}: {said[:500]}")
+            hint = _FULL_HINT if "no space left" in said else ""
+            raise StoreUnavailable(f"{self.name}: {said[:500]}{hint}")
         if status in (401, 403):
             said += " (is the token right, or the username and its password? See secret_variable in [store])"
         raise self.refused(said)

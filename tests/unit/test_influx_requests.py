@@ -163,6 +163,15 @@ def test_what_may_pass_is_told_from_what_does_not(recorder: Recorder, status: in
     link.close()
 
 
+def test_a_disk_that_was_full_is_told_with_what_1_x_needs_afterwards(recorder: Recorder) -> None:
+    link = InfluxLink(InfluxOptions(url=recorder.url), "")
+    recorder.answers = [(500, b'{"error":"engine: error writing WAL entry: no space left on device"}')]
+    with pytest.raises(StoreUnavailable, match="no space left on device.*start InfluxDB anew") as told:
+        link.write(["status online=1i 1"])
+    assert not isinstance(told.value, StoreRefused)
+    link.close()
+
+
 def test_an_answer_that_is_not_influxdbs_is_shown(recorder: Recorder) -> None:
     recorder.answers.append((200, b"<html>It works!</html>"))
     with pytest.raises(StoreRefused, match="It works!"):
