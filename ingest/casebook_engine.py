@@ -1,6 +1,9 @@
 """Opens the casebook's database, SQLite or PostgreSQL, and brings its tables to the form this Wildpost knows."""
 
 import os
+import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ingest.store.port import StoreUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "casebook_migrations"
+_PATIENCE_S = 30.0  # with a SQLite file that another process is writing to
 _LOCK = 0x57_49_4C_44  # any number, the same for every Wildpost: whoever holds it changes tables
 
 
@@ -93,7 +97,7 @@ def open_engine(url: str) -> Engine:
 
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 30})
+        engine = create_engine(url, connect_args={"timeout": _PATIENCE_S})
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     # pre_ping: after the server was away, a connection from before is noticed and made anew
@@ -147,6 +151,20 @@ def _too_new(connection: Connection, found: object, newest: object) -> StoreUnav
 def _set_up_sqlite(connection: Any, record: object) -> None:
     cursor = connection.cursor()
     # WAL: readers do not wait for the writer. FULL: what was committed is on the disk, not on its way there.
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _until_free(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _until_free(step: Callable[[], object]) -> None:
+    """Wait as SQLite does elsewhere: where two give a new file this form at once, it refuses one without waiting."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            step()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return

@@ -2,8 +2,10 @@
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -145,3 +147,17 @@ def test_a_step_that_fails_leaves_everything_as_it_was(casebook_url: str) -> Non
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
     assert inspect(engine).get_table_names() == before
     engine.dispose()
+
+
+def test_those_who_open_a_new_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(15):
+            together = Barrier(6)
+
+            def opened(url: str, together: Barrier = together) -> Casebook:
+                together.wait(10)
+                return Casebook(url)
+
+            for casebook in threads.map(opened, [f"sqlite:///{tmp_path}/{number}.sqlite"] * 6):
+                assert casebook.totals().flags == 0
+                casebook.close()
