@@ -221,16 +221,16 @@ def _settled(field_: Field, count: int) -> dict[str, int]:
     """Wait until all is stored or nothing more comes, stop the server, and judge."""
     field_.broker.save_seldom()
     quiet_since, last = time.monotonic(), -1.0
-    told = False
+    started_anew = False
     while time.monotonic() - quiet_since < SETTLE_S:
         field_.look_after()
         received = counted(field_.asked, "wildpost_messages_received_total")
         waits = field_.station.ended is None or counted(field_.asked, "wildpost_messages_in_flight") or not received
         if received != last:
-            quiet_since, last, told = time.monotonic(), received, False
-        elif field_.influx and waits and not told and time.monotonic() - quiet_since > 30:
+            quiet_since, last, started_anew = time.monotonic(), received, False
+        elif field_.influx and waits and not started_anew and time.monotonic() - quiet_since > 30:
             field_.start_database_anew()
-            told = True
+            started_anew = True
         elif not waits and time.monotonic() - quiet_since > 10:
             break
         time.sleep(0.3)

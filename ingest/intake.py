@@ -50,7 +50,7 @@ class Stored:
 
 
 class Intake:
-    """Makes a batch of messages durable, each part of it harmless to repeat."""
+    """Makes a batch of messages durable in two parts, each harmless to repeat; after both it may be acknowledged."""
 
     def __init__(
         self,
@@ -73,20 +73,12 @@ class Intake:
         """How many batches may be stored at once."""
         return self._store.abreast
 
-    def keep(self, batch: Batch) -> Taken:
-        """Keep a batch; when this returns, all of it is durable and may be acknowledged.
-
-        Raises:
-            StoreUnavailable: store or casebook did not take it: nothing may be acknowledged, all of it comes again.
-            OSError: the media have no room: the same.
-        """
-        return self.conclude(batch, self.store(batch))
-
     def store(self, batch: Batch) -> Stored:
         """Do the first part of keeping a batch, which does not depend on what came before it.
 
         Raises:
-            StoreUnavailable, OSError: as ``keep``.
+            StoreUnavailable: store or casebook did not take it: nothing may be acknowledged, all of it comes again.
+            OSError: the media have no room: the same.
         """
         quarantined = self._casebook.quarantine(*batch.unusable) if batch.unusable else 0
         self._keep_media(batch.contents)
@@ -98,7 +90,7 @@ class Intake:
         """Do the second part, in the order in which batches came: rules, flags, incidents.
 
         Raises:
-            StoreUnavailable: as ``keep``.
+            StoreUnavailable: as ``store``.
         """
         records = batch.records
         # Flags last, and again for repeats: killed right before this line, the message comes again and is flagged then.

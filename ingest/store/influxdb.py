@@ -52,6 +52,8 @@ class InfluxDbStore:
     stand at the edge of these years. Limits of time are taken to the millisecond when counting.
     """
 
+    abreast = ABREAST
+
     def __init__(self, options: InfluxOptions, secret: str = "") -> None:
         """Open the database, making it where it is not there and that is wished.
 
@@ -77,8 +79,6 @@ class InfluxDbStore:
         except StoreUnavailable:
             self._link.close()
             raise
-
-    abreast = ABREAST
 
     @property
     def problem(self) -> str:

@@ -37,6 +37,7 @@ from models.protocol import Sound
 from models.sound import encode_clip
 from review.app import create_app
 from review.options import ReviewOptions
+from tests.keeping import keep
 
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SWITCHES += ["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"]
@@ -122,9 +123,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     captures.append(messages(5, "Strix aluco", "animal", 0.8, sound=True))
     for _, (event, content) in captures:
         now = datetime.now(UTC)
-        intake.keep(read_batch([Arrived(topic_of("wildpost", "ridge-07", "event"), event, now)]))
-        intake.keep(read_batch([Arrived(topic_of("wildpost", "ridge-07", "media"), content, now)]))
-    intake.keep(read_batch([Arrived("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
+        keep(intake, read_batch([Arrived(topic_of("wildpost", "ridge-07", "event"), event, now)]))
+        keep(intake, read_batch([Arrived(topic_of("wildpost", "ridge-07", "media"), content, now)]))
+    keep(intake, read_batch([Arrived("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
     config = uvicorn.Config(create_app(store, casebook, media, ReviewOptions()), port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

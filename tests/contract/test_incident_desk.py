@@ -28,6 +28,7 @@ from ingest.rules import Rule, Rules, RulesOptions
 from ingest.station_rules import StationRule
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import StoreUnavailable
+from tests.keeping import keep
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
 SILENT = StationRule(name="silent", state="silent", after_minutes=60)
@@ -62,7 +63,7 @@ class Desk:
 
     def receive(self, *records: Event | Effort, at: datetime = NOW) -> None:
         kinds = {Event: "event", Effort: "effort"}
-        self.intake.keep(read_batch([self.arrived(kinds[type(one)], one.station, encode(one), at) for one in records]))
+        keep(self.intake, read_batch([self.arrived(kinds[type(one)], one.station, encode(one), at) for one in records]))
 
     @staticmethod
     def arrived(kind: str, station: str, payload: bytes, at: datetime) -> Arrived:
@@ -178,7 +179,7 @@ def test_a_station_of_which_nothing_is_heard_is_silent_once_until_it_is_heard_ag
     assert desk.look(62) == []
     found = [row for row in desk.rows(happening) if row["source"] == "health"]
     assert [row["over_at"] for row in found] == [None]
-    desk.intake.keep(read_batch([desk.arrived("health", HEALTH.station, encode(HEALTH), NOW + timedelta(minutes=70))]))
+    keep(desk.intake, read_batch([desk.arrived("health", HEALTH.station, encode(HEALTH), NOW + timedelta(minutes=70))]))
     assert HEALTH.station == "lake-07"
     assert desk.look(71) == []
     found = [row for row in desk.rows(happening) if row["source"] == "health"]
@@ -197,7 +198,7 @@ def test_a_server_that_was_away_does_not_call_its_stations_silent(desk: Desk) ->
 def test_what_the_broker_says_in_a_stations_name_is_no_word_of_it(desk: Desk) -> None:
     desk.receive(person(0, STATUS.station))
     desk.alerts.clear()
-    desk.intake.keep(read_batch([desk.arrived("status", STATUS.station, encode(STATUS), NOW + timedelta(minutes=50))]))
+    keep(desk.intake, read_batch([desk.arrived("status", STATUS.station, encode(STATUS), NOW + timedelta(minutes=50))]))
     assert desk.look(61) == ["silent"]
 
 

@@ -21,6 +21,7 @@ from ingest.reading import Arrived, read_batch
 from ingest.rules import Rule, Rules, RulesOptions
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import EventQuery
+from tests.keeping import keep
 
 NOW = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
 GOOD = [(topic_of("wildpost", record.station, kind), encode(record)) for kind, record in EXAMPLES.values()]
@@ -69,9 +70,9 @@ junk = st.tuples(topics, st.binary(max_size=300) | json_values.map(msgspec.json.
 def test_every_message_is_stored_or_quarantined(messages: list[tuple[str, bytes]]) -> None:
     with intake() as (taking, store, casebook):
         batch = [Arrived(topic, payload, NOW) for topic, payload in messages]
-        taken = taking.keep(read_batch(batch))
+        taken = keep(taking, read_batch(batch))
         # Each different message is accounted for; the one that the same batch holds twice, once.
-        again = taking.keep(read_batch(batch))
+        again = keep(taking, read_batch(batch))
         assert taken.received == again.received == len(messages)
         assert again.quarantined == again.flagged == 0
         assert taken.stored + taken.repeated + taken.media + casebook.totals().quarantined <= len(messages)
@@ -93,8 +94,8 @@ def test_any_text_a_valid_event_may_hold_is_stored(label: str, name: str, number
     fields["detections"][0]["label"] = label.encode(errors="replace").decode()
     fields["media"][0]["name"] = name.encode(errors="replace").decode()
     with intake() as (taking, store, _):
-        taken = taking.keep(
-            read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
+        taken = keep(
+            taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
         )
         assert (taken.stored, taken.quarantined, taken.flagged) == (1, 0, 1)
         (event,) = store.events(EventQuery())
@@ -111,8 +112,8 @@ def test_a_time_that_no_time_zone_can_show_is_set_aside_before_pages_and_rules_f
     fields = msgspec.json.decode(encode(record))
     fields |= dict.fromkeys(fields.keys() & {"captured_at", "at", "start", "end"}, moment)
     with intake() as (taking, store, casebook):
-        taken = taking.keep(
-            read_batch([Arrived(topic_of("wildpost", "lake-07", kind), msgspec.json.encode(fields), NOW)])
+        taken = keep(
+            taking, read_batch([Arrived(topic_of("wildpost", "lake-07", kind), msgspec.json.encode(fields), NOW)])
         )
         assert (taken.stored, taken.quarantined) == (0, 1)
         (item,) = casebook.quarantined()
@@ -124,8 +125,8 @@ def test_a_time_that_no_time_zone_can_show_is_set_aside_before_pages_and_rules_f
 def test_a_time_of_a_clock_gone_mad_is_kept_and_listed(moment: str) -> None:
     fields = msgspec.json.decode(encode(EVENT)) | {"captured_at": moment}
     with intake() as (taking, store, _):
-        taken = taking.keep(
-            read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
+        taken = keep(
+            taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
         )
         assert taken.stored == 1
         assert [state.last_event_at for state in store.stations()] == [datetime.fromisoformat(moment)]
@@ -134,14 +135,14 @@ def test_a_time_of_a_clock_gone_mad_is_kept_and_listed(moment: str) -> None:
 def test_half_a_surrogate_pair_written_as_an_escape_is_no_crash() -> None:
     payload = encode(EVENT).replace(b'"label":"person"', b'"label":"\\ud83d"')
     with intake() as (taking, _, casebook):
-        taken = taking.keep(read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
+        taken = keep(taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
         assert taken.stored + casebook.totals().quarantined == 1
 
 
 def test_invalid_utf8_in_an_unknown_field_is_no_crash() -> None:
     payload = encode(EVENT)[:-1] + b',"later":"\xff\xfe"}'
     with intake() as (taking, store, casebook):
-        taken = taking.keep(read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
+        taken = keep(taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
         assert taken.stored + casebook.totals().quarantined == 1
         assert len(store.events(EventQuery())) == taken.stored
 
@@ -149,7 +150,7 @@ def test_invalid_utf8_in_an_unknown_field_is_no_crash() -> None:
 def test_a_stations_report_of_a_broken_file_is_shown_with_the_name_and_once() -> None:
     message = Arrived(topic_of("wildpost", "lake-07", "setaside"), encode(SET_ASIDE), NOW)
     with intake() as (taking, _, casebook):
-        assert taking.keep(read_batch([message, message])).quarantined == 1
+        assert keep(taking, read_batch([message, message])).quarantined == 1
         (item,) = casebook.quarantined()
         assert (item.source, item.id, item.name, item.detail, item.size, item.station) == (
             "station",
@@ -164,9 +165,10 @@ def test_a_stations_report_of_a_broken_file_is_shown_with_the_name_and_once() ->
 def test_flags_missing_after_a_crash_are_raised_when_the_message_comes_again() -> None:
     message = Arrived(topic_of("wildpost", "lake-07", "event"), encode(EVENT), NOW)
     with intake() as (taking, store, casebook):
-        Intake(store, casebook, FolderMedia(Path(tempfile.mkdtemp())), Rules(RulesOptions(), ())).keep(
-            read_batch([message])
+        keep(
+            Intake(store, casebook, FolderMedia(Path(tempfile.mkdtemp())), Rules(RulesOptions(), ())),
+            read_batch([message]),
         )
         assert casebook.totals().flags == 0  # as if killed after the store's commit
-        taken = taking.keep(read_batch([message]))
+        taken = keep(taking, read_batch([message]))
         assert (taken.stored, taken.repeated, taken.flagged) == (0, 1, 1)

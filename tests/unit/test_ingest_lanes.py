@@ -17,6 +17,7 @@ from ingest.read_ahead import ReadAhead
 from ingest.reading import Arrived, Batch
 from ingest.store.port import StoreUnavailable, Written
 from ingest.waiting import Waiting, WaitingRoom
+from tests.eventually import eventually
 
 OPTIONS = ReceiverOptions(batch_messages=1, retry_min_s=0.01, retry_max_s=0.02)
 
@@ -89,13 +90,6 @@ def running(stopping: threading.Event) -> Iterator[Callable[[Intake, int], Lanes
     stopping.set()
     for lanes in started:
         lanes.join(10)
-
-
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 Running = Callable[[Intake, int], Lanes]

@@ -14,6 +14,7 @@ from ingest.link import ReceiverOptions
 from ingest.read_ahead import ReadAhead
 from ingest.reading import Arrived
 from ingest.waiting import Waiting, WaitingRoom
+from tests.eventually import eventually
 
 OPTIONS = ReceiverOptions(batch_messages=2)
 
@@ -33,13 +34,6 @@ def ahead(room: WaitingRoom) -> Iterator[ReadAhead]:
 def put(room: WaitingRoom, *mids: int) -> None:
     arrived = Arrived("wildpost/v1/lake-07/event", encode(EVENT), datetime.now(UTC))
     room.put([Waiting(arrived, mid, 1, 1) for mid in mids], threading.Event())
-
-
-def eventually(condition: object) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_batches_come_in_order_and_read(room: WaitingRoom, ahead: ReadAhead) -> None:

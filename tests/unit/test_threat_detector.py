@@ -4,14 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.protocol import Sound, Unreadable
 from models.registry import load_registry
 from models.sound import read_stretches, resample
 from models.threat import MEANINGS, THRESHOLDS, ThreatOptions, ThreatSounds
-
-SHOT = "gunshot_149177-6-0-0.flac"
+from tests.shots import quiet, shot_of
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +19,7 @@ def network() -> ThreatSounds:
 
 @pytest.fixture
 def shot(shared_data: Path) -> Sound:
-    (sound,) = read_stretches(shared_data / "samples" / "recordings" / SHOT, 16_000)
-    return sound
-
-
-def quiet(seconds: float, rate_hz: int = 16_000) -> NDArray[np.float32]:
-    return np.random.default_rng(0).normal(0, 0.003, round(seconds * rate_hz)).astype(np.float32)
+    return shot_of(shared_data)
 
 
 def labels(network: ThreatSounds, sound: Sound) -> set[str]:

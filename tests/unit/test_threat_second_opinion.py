@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.protocol import Sound
 from models.registry import WeightsError, WeightsMismatch, load_registry
@@ -13,11 +12,11 @@ from models.sound import read_stretches
 from models.threat import MEANINGS, ThreatOptions, ThreatSounds
 from models.threat.second_opinion import QUESTIONS, SecondOpinion, louder, together
 from models.threat.yamnet import YamNet, patches
+from tests.shots import quiet, shot_of
 from wildpost.station_settings import load_station, open_detector
 
 LABELS = tuple(MEANINGS)
 FILE = "yamnet_spectra_in.tflite"
-SHOT = "gunshot_149177-6-0-0.flac"
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +36,7 @@ def alone() -> ThreatSounds:
 
 @pytest.fixture
 def shot(shared_data: Path) -> Sound:
-    (sound,) = read_stretches(shared_data / "samples" / "recordings" / SHOT, 16_000)
-    return sound
-
-
-def quiet(seconds: float) -> NDArray[np.float32]:
-    return np.random.default_rng(0).normal(0, 0.003, round(seconds * 16_000)).astype(np.float32)
+    return shot_of(shared_data)
 
 
 def labels(network: ThreatSounds, sound: Sound) -> set[str]:
