@@ -125,6 +125,18 @@ def test_every_page_speaks_both_languages_and_fits_every_width(
         assert overflow <= 0, f"{path} is {overflow} px too wide for {width}"
 
 
+@pytest.mark.parametrize("width", [1200, 1280, 1440])
+def test_what_decides_lies_within_its_card(page: Page, site: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{site.url}/?lang=en")
+    beyond = page.locator(".card .decide button").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth"
+        " || one.getBoundingClientRect().right > one.closest('.card').getBoundingClientRect().right).length"
+    )
+    assert page.locator(".card .decide button").count() > 2
+    assert beyond == 0
+
+
 def test_no_part_of_a_record_is_cut_off_on_a_phone(page: Page, site: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site.url}/events/{site.events[0].event_id}?lang=en")
