@@ -112,11 +112,12 @@ class FilledInflux:
         options = InfluxOptions(url=server.url, database=server.new_database(), timeout_s=300)
         self.store: Store = InfluxDbStore(options)
         self._link = InfluxLink(options, "")
-        health = encode(HEALTH).decode().replace('"', '\\"')
+        health = encode(HEALTH).replace(b'"', b'\\"')
         for station in range(STATIONS):
             self._link.write(
                 [
-                    f'health,station=station-{station:03} payload="{health}" {(LAST_US - h * 3_600_000_000) * 1000}'
+                    b'health,station=station-%03d payload="%b" %d'
+                    % (station, health, (LAST_US - h * 3_600_000_000) * 1000)
                     for h in range(0, DAYS * 24, HEALTH_EVERY_H)
                 ]
             )
@@ -150,7 +151,7 @@ class FilledInflux:
                     lines.append(
                         f'event_index at_ns={at_ns}i,event_id="{event_id}",station="station-{s:03}" {id_time(event_id)}'
                     )
-            self._link.write(lines)
+            self._link.write(line.encode() for line in lines)
 
 
 def id_of(number: int, before_s: int) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import uuid_utils
 
-from contract.messages import Effort, Event, Health, MediaContent, SetAside, Status
+from contract.messages import SCHEMA, Effort, Event, Health, MediaContent, SetAside, Status
 from contract.topics import KINDS, MAJOR, Kind, parse_topic
 
 Record = Event | Status | Health | Effort | SetAside | MediaContent
@@ -39,6 +39,7 @@ _MOMENTS: Mapping[Kind, tuple[str, ...]] = {
     "setaside": ("at",),
     "media": (),
 }
+_BY_NAME: Mapping[str, Kind] = {kind: kind for kind in KINDS}
 _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in _TYPES.items()}
 
 
@@ -100,7 +101,7 @@ def decode(topic: str, payload: bytes) -> Record:
         raise Malformed("topic", str(error)) from error
     if parsed.major != MAJOR:
         raise Malformed("version", f"topic {topic!r} is of version {parsed.major}; this server reads version {MAJOR}")
-    kind = next((known for known in KINDS if known == parsed.kind), None)
+    kind = _BY_NAME.get(parsed.kind)
     if kind is None:
         raise Malformed("topic", f"kind {parsed.kind!r}: expected one of {', '.join(KINDS)}")
     if len(payload) > LIMIT_BYTES[kind]:
@@ -134,13 +135,18 @@ def is_question(topic: str, payload: bytes) -> bool:
 def _read(kind: Kind, payload: bytes) -> Record:
     try:
         schema = (_msgpack_header if kind == "media" else _json_header).decode(payload).schema
-        major, _, minor = schema.partition(".")
-        if not (major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()):
-            raise Malformed("shape", f"schema {schema[:50]!r}: expected a version such as {MAJOR}.0")
-        if int(major[:9]) != MAJOR:
-            raise Malformed("version", f"schema {schema[:50]!r}: this server reads version {MAJOR}")
+        if schema != SCHEMA:
+            _check_version(schema)
         return _decoders[kind].decode(payload)
     except msgspec.ValidationError as error:
         raise Malformed("shape", str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("syntax", str(error)) from error
+
+
+def _check_version(schema: str) -> None:
+    major, _, minor = schema.partition(".")
+    if not (major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()):
+        raise Malformed("shape", f"schema {schema[:50]!r}: expected a version such as {MAJOR}.0")
+    if int(major[:9]) != MAJOR:
+        raise Malformed("version", f"schema {schema[:50]!r}: this server reads version {MAJOR}")

@@ -2,8 +2,9 @@
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 
@@ -13,7 +14,7 @@ _DUPLICATE = 0x08
 _LENGTH_BYTES = 4  # of a variable byte integer at most; MQTT 5, 1.5.5
 
 
-class Delivered(NamedTuple):
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """A message of QoS 1, as it stood in its packet."""
 
     topic: bytes
@@ -24,9 +25,8 @@ class Delivered(NamedTuple):
 class BulkClient(mqtt.Client):
     """paho's client, except that whole messages of QoS 1 are taken out of a piece as they lie there.
 
-    Everything else, and the first packet of each piece, goes paho's own way, so connecting, TLS, keep-alive and errors
-    are paho's. ``on_delivered`` is called by the network thread with what a piece held, and ``on_message`` for the
-    others.
+    Everything else goes paho's own way, so connecting, TLS, keep-alive and errors are paho's. ``on_delivered`` is
+    called by the network thread with what a piece held, and ``on_message`` for the others.
     """
 
     def __init__(self, *options: Any, **named: Any) -> None:
@@ -43,12 +43,16 @@ class BulkClient(mqtt.Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Take everything that the broker has sent."""
-        rc = super().loop_read(max_packets)
-        while rc == MQTTErrorCode.MQTT_ERR_SUCCESS and self._at < len(self._piece) and self._sock is not None:
-            self._take_delivered()
-            if self._at < len(self._piece):
-                rc = super().loop_read(max_packets)
-        return rc
+        if not self._read_on():
+            return super().loop_read(max_packets)
+        while self._at < len(self._piece) and self._sock is not None:
+            if not self._in_packet["command"]:  # else paho is in the middle of one
+                self._take_delivered()
+                if self._at == len(self._piece) or _breaks_off(self._piece, self._at):
+                    break
+            if (rc := super().loop_read(max_packets)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return rc
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def ack_all(self, mids: Sequence[int]) -> None:
         """Acknowledge messages of QoS 1, as ``ack`` does with one."""
@@ -65,8 +69,20 @@ class BulkClient(mqtt.Client):
         self._at += len(found)
         return found
 
+    def _read_on(self) -> bool:
+        """Read another piece, behind what the last one broke off in; False: there is none, and paho will see why."""
+        rest = self._piece[self._at :]
+        try:
+            found = super()._sock_recv(_PIECE)
+        except BlockingIOError:
+            return bool(rest)
+        except OSError:
+            found = b""
+        self._piece, self._at = rest + found if found else b"", 0
+        return bool(found)
+
     def _take_delivered(self) -> None:
-        if self.on_delivered is None or self._in_packet["command"]:  # paho is in the middle of a packet
+        if self.on_delivered is None:
             return
         found: list[Delivered] = []
         five = self._protocol == MQTTProtocolVersion.MQTTv5
@@ -98,11 +114,21 @@ def _read(piece: bytes, at: int, five: bool) -> tuple[Delivered, int] | None:
     return Delivered(piece[body + 2 : topic_end], piece[payload:end], mid), end
 
 
+def _breaks_off(piece: bytes, at: int) -> bool:
+    """Tell whether a PUBLISH of QoS 1 begins here whose end is still to come; a large one is left to paho."""
+    if piece[at] & ~_DUPLICATE != _QOS_1 or len(piece) - at >= _PIECE:
+        return False
+    length, body = _variable(piece, at + 1)
+    return body + length > len(piece) if body else len(piece) - at <= _LENGTH_BYTES
+
+
 def _variable(piece: bytes, at: int) -> tuple[int, int]:
     """Read a variable byte integer: its value, and where what follows begins; 0: it is not whole, or too long."""
-    value = 0
-    for shift, byte in enumerate(piece[at : at + _LENGTH_BYTES]):
-        value |= (byte & 0x7F) << 7 * shift
+    value = shift = 0
+    for byte in piece[at : at + _LENGTH_BYTES]:
+        at += 1
         if byte < 0x80:
-            return value, at + shift + 1
+            return value | byte << shift, at
+        value |= (byte & 0x7F) << shift
+        shift += 7
     return 0, 0

@@ -32,7 +32,7 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
         receive_maximum: How many messages may be under way unacknowledged: bounds memory; MQTT 5 only.
         batch_messages: How many messages one commit takes at most.
-        batch_bytes: And how many bytes.
+        batch_bytes: And how many bytes; where four times as many wait, no more are read from the line.
         retry_min_s: First wait before trying again where store, casebook or media did not take a batch.
         retry_max_s: Longest.
         live_minutes: While a backlog is worked off, flagged captures no older than this go first; 0: none do. MQTT 5.
@@ -51,8 +51,8 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ca_file: str = ""
     keepalive_s: int = 30
     session_expiry_s: int = 30 * 24 * 3600
-    receive_maximum: int = 2000
-    batch_messages: int = 1000
+    receive_maximum: int = 3000
+    batch_messages: int = 1500
     batch_bytes: int = 32_000_000
     retry_min_s: float = 0.2
     retry_max_s: float = 15.0

@@ -66,7 +66,7 @@ class Receiver:
         self._share = share
         self._metrics = metrics or IntakeMetrics()
         # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
-        self._waiting = WaitingRoom(2 * options.receive_maximum)
+        self._waiting = WaitingRoom(2 * options.receive_maximum, 4 * options.batch_bytes)
         self._stopping = threading.Event()
         self._ahead = ReadAhead(self._waiting, options, self._stopping)
         self._lanes = Lanes(intake, self._ahead, options, self._stopping, self._metrics, self._durable)

@@ -79,18 +79,17 @@ class Rules:
             raised_at: When, with offset.
             heard: For detections, by ordinal, that other stations heard as well: what they make of it together.
         """
-        local = self._local_time(event)
-        flags = (self._apply(rule, event, local, raised_at.astimezone(UTC), heard or {}) for rule in self._rules)
+        flags = (self._apply(rule, event, raised_at, heard or {}) for rule in self._rules)
         return [flag for flag in flags if flag is not None]
 
-    def _apply(
-        self, rule: Rule, event: Event, local: datetime | None, raised_at: datetime, heard: Mapping[int, Heard]
-    ) -> Flag | None:
+    def _apply(self, rule: Rule, event: Event, raised_at: datetime, heard: Mapping[int, Heard]) -> Flag | None:
         fitting = [one for one in event.detections if rule.concerns(one, self._levels, heard.get(one.ordinal))]
-        found = max(fitting, key=lambda one: _confidence(one, heard), default=None)
+        if not fitting:
+            return None
+        found = max(fitting, key=lambda one: _confidence(one, heard))
         zone = self._zone_of(rule, event)
-        when = _when(rule, local, event.location or self._place)
-        if found is None or when is None or (rule.zones and zone is None):
+        when = _when(rule, self._local_time(event), event.location or self._place)
+        if when is None or (rule.zones and zone is None):
             return None
         values = {"label": found.label, "confidence": f"{_confidence(found, heard):.2f}", **when}
         if found.scientific_name:
@@ -108,7 +107,7 @@ class Rules:
             reason_key=found.observation_type if not rule.labels else "label",
             reason_values=values,
             zone=zone.id if zone else None,
-            raised_at=raised_at,
+            raised_at=raised_at.astimezone(UTC),
         )
 
     def _zone_of(self, rule: Rule, event: Event) -> Zone | None:

@@ -21,17 +21,20 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 class WaitingRoom:
     """Two queues: the session's messages in their order, and copies of live ones that overtake them."""
 
-    def __init__(self, room: int) -> None:
-        """Set how many messages may wait before whoever brings them has to wait too."""
+    def __init__(self, room: int, room_bytes: int) -> None:
+        """Set how many messages, and bytes of them, may wait before whoever brings more has to wait too."""
         self._room = room
+        self._room_bytes = room_bytes
+        self._brought = self._taken = 0  # bytes of those in order; each has one thread that changes it
         self._in_order: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()  # None only wakes
         self._live: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
 
     def put(self, some: Sequence[Waiting], stopping: threading.Event) -> None:
         """Let messages wait; comes back when there is room, or when nothing is taken any more."""
-        while self._in_order.qsize() >= self._room and not stopping.wait(0.02):
+        while self._full() and not stopping.wait(0.02):
             pass
         for waiting in some:
+            self._brought += len(waiting.message.payload)
             self._in_order.put(waiting)
 
     def put_live(self, waiting: Waiting) -> bool:
@@ -61,6 +64,7 @@ class WaitingRoom:
             if waiting is not None:
                 batch.append(waiting)
                 size += len(waiting.message.payload)
+                self._taken += len(waiting.message.payload)
             if len(batch) >= messages or size >= size_bytes:
                 return batch
             try:
@@ -78,8 +82,13 @@ class WaitingRoom:
                 break
             if waiting is not None and waiting.qos == 0:
                 kept.append(waiting)
+            elif waiting is not None:
+                self._brought -= len(waiting.message.payload)
         for waiting in kept:
             self._in_order.put(waiting)
+
+    def _full(self) -> bool:
+        return self._in_order.qsize() >= self._room or self._brought - self._taken >= self._room_bytes
 
 
 def _next(live: "queue.SimpleQueue[Waiting]") -> Waiting | None:

@@ -52,7 +52,7 @@ def check_writing(options: StoreOptions) -> None:
 
     link = InfluxLink(options.influxdb, os.environ.get(options.secret_variable, ""))
     try:
-        link.write(["# wildpost asks whether it may write"])  # a comment: nothing is stored
+        link.write([b"# wildpost asks whether it may write"])  # a comment: nothing is stored
     except StoreUnavailable as error:
         if "answered with 404" in str(error):
             other = "v1" if options.influxdb.write_path == "v2" else "v2"

@@ -1,8 +1,9 @@
 """Where everything about incidents comes together: what arrives, what rules say of it, and who is told."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from contract import Event
 from ingest.flags import Flag
@@ -14,8 +15,7 @@ from ingest.rules import Rules
 from ingest.store.port import EventQuery, Received, Store
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """An event, what rules say of it, and where the same was heard."""
 
     event: Event

@@ -6,13 +6,14 @@ correction writes a point under the new taxon and tells the old one to count no 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from contract import Event
+from contract import Detection, Event
 from ingest.store.influx_points import box_and_span
-from ingest.store.line_protocol import Value, tag_text, value_text
+from ingest.store.line_protocol import tag_text, value_text
 
 JUDGED = 1.0  # a person's word passes every threshold
 
@@ -37,9 +38,9 @@ class PointKey(NamedTuple):
 
 
 class _Point(msgspec.Struct, gc=False):
-    """What a point says; by itself that it counts no more."""
+    """What a point says; by itself that it counts no more. ``found``: what the machine did, as further fields."""
 
-    found: Mapping[str, Value] = {}
+    found: str = ""
     certainty: float = 0.0
     counts: bool = False
     leads: bool = False
@@ -49,7 +50,7 @@ class _Point(msgspec.Struct, gc=False):
 
 def detection_lines(
     event: Event, at_ns: int, judged: Mapping[int, Judged], standing: Iterable[PointKey] = ()
-) -> list[str]:
+) -> list[bytes]:
     """Write all points of a capture: those that count, and those that count no more.
 
     Args:
@@ -62,7 +63,7 @@ def detection_lines(
     for detection in event.detections:
         taxon = detection.scientific_name or detection.label
         key = PointKey(detection.ordinal, detection.observation_type, taxon, detection.model)
-        found = {"label": detection.label, "confidence": detection.confidence, **box_and_span(detection)}
+        found = _found(detection)
         verdict = judged.get(detection.ordinal)
         if verdict is None:
             counts = detection.observation_type != "blank"
@@ -71,15 +72,13 @@ def detection_lines(
             points[key] = _Point(found, review=verdict.outcome, classified_by=verdict.classified_by)
             _put_in_place(points, verdict, detection.ordinal, detection.model, found)
     if not event.detections and (verdict := judged.get(0)) is not None:
-        _put_in_place(points, verdict, 0, "none", {})
+        _put_in_place(points, verdict, 0, "none", "")
     for point in _leading(points):
         point.leads = True
     return [line for key, point in points.items() for line in _lines(event, key, point, at_ns)]
 
 
-def _put_in_place(
-    points: dict[PointKey, _Point], verdict: Judged, ordinal: int, model: str, found: Mapping[str, Value]
-) -> None:
+def _put_in_place(points: dict[PointKey, _Point], verdict: Judged, ordinal: int, model: str, found: str) -> None:
     if verdict.outcome == "dismissed" or verdict.observation_type == "blank":
         return
     key = PointKey(ordinal, verdict.observation_type, verdict.taxon, model)
@@ -96,18 +95,30 @@ def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
     return list(surest.values())
 
 
-def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[str, str]:
+def _found(detection: Detection) -> str:
+    said = f",label={value_text(detection.label)},confidence={value_text(detection.confidence)}"
+    if detection.box is None and detection.span is None:
+        return said
+    where = box_and_span(detection)
+    return said + "".join(f",{name}={text}" for name in where if (text := value_text(where[name])))
+
+
+def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[bytes, bytes]:
     """Write a point twice: with all of its marks, and with few, for what is asked of all stations together."""
-    kind = (("observationType", key.observation_type), ("ordinal", str(key.ordinal)), ("taxon", key.taxon))
-    place = (("model", key.model), ("sensor", event.sensor), ("station", event.station))
-    certainty, counts, leads = value_text(float(point.certainty)), int(point.counts), int(point.leads)
-    counted = f'certainty={certainty},counts={counts}i,event_id="{event.event_id}",leads={leads}i'
-    more = "".join(
-        f",{name}={text}"
-        for name, value in (("classified_by", point.classified_by), ("review", point.review), *point.found.items())
-        if (text := value_text(value))
+    with_all, with_few = _marks(key, event.sensor, event.station)
+    counted = (
+        f"certainty={value_text(float(point.certainty))},counts={int(point.counts)}i,"
+        f'event_id="{event.event_id}",leads={int(point.leads)}i'
     )
+    by_whom = "" if point.classified_by is None else f",classified_by={value_text(point.classified_by)}"
     return (
-        f"detection{tag_text(kind + place)} {counted}{more} {at_ns}",
-        f'detection_by_taxon{tag_text(kind)} {counted},station="{event.station}" {at_ns}',
+        f'{with_all} {counted}{by_whom},review="{point.review}"{point.found} {at_ns}'.encode(),
+        f'{with_few} {counted},station="{event.station}" {at_ns}'.encode(),
     )
+
+
+@lru_cache(maxsize=10_000)
+def _marks(key: PointKey, sensor: str, station: str) -> tuple[str, str]:
+    kind = (("observationType", key.observation_type), ("ordinal", str(key.ordinal)), ("taxon", key.taxon))
+    place = (("model", key.model), ("sensor", sensor), ("station", station))
+    return f"detection{tag_text(kind + place)}", f"detection_by_taxon{tag_text(kind)}"

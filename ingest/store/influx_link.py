@@ -101,7 +101,7 @@ class InfluxLink:
         """What is spoken to, without its secret."""
         return f"InfluxDB {self._options.url}, {self._options.database}"
 
-    def write(self, lines: Iterable[str]) -> None:
+    def write(self, lines: Iterable[bytes]) -> None:
         """Write lines in their order; they are in the server's log of writes when this returns.
 
         Lines may be made while earlier ones are on their way.
@@ -215,16 +215,15 @@ class InfluxLink:
         raise self.refused(said)
 
 
-def _portions(lines: Iterable[str]) -> Iterator[bytes]:
+def _portions(lines: Iterable[bytes]) -> Iterator[bytes]:
     gathered: list[bytes] = []
     size = 0
     for line in lines:
-        data = line.encode()
-        if gathered and (len(gathered) == LINES_AT_MOST or size + len(data) > BYTES_AT_MOST):
+        if gathered and (len(gathered) == LINES_AT_MOST or size + len(line) > BYTES_AT_MOST):
             yield b"\n".join(gathered)
             gathered, size = [], 0
-        gathered.append(data)
-        size += len(data) + 1
+        gathered.append(line)
+        size += len(line) + 1
     if gathered:
         yield b"\n".join(gathered)
 

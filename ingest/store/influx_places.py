@@ -7,8 +7,9 @@ next one that is free. The same id always finds the same place.
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ingest.store.influx_link import InfluxLink
 from ingest.store.line_protocol import from_tag
@@ -19,8 +20,7 @@ GAP_NS = 2_000_000_000  # records nearer to each other than this are looked up i
 _Claims = Mapping[tuple[str, int], str]  # whose each place is to be
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, gc=False):
     """A record and where it would like to stand: its station (or ""), the nanosecond, its id."""
 
     station: str
@@ -28,13 +28,12 @@ class Wanted:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands, and what stood there of it before."""
 
     time_ns: int
     taken: bool
-    row: Mapping[str, Any] = field(default_factory=dict)
+    row: Mapping[str, Any] = {}
 
 
 class Shelf:

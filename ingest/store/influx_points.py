@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from contract import Detection, Effort, Event, Health, Status
-from ingest.store.line_protocol import Value, line, tag_text, to_tag, value_text
+from ingest.store.line_protocol import Value, document, line, tag_text, to_tag
 from ingest.store.microseconds import microseconds
 from ingest.store.port import Received, Verdict
 
@@ -61,19 +61,19 @@ def held(time_us: int) -> int:
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
 
 
-def event_line(item: Received, event: Event, at_ns: int) -> str:
+def event_line(item: Received, event: Event, at_ns: int) -> bytes:
     """Write the capture itself, as it was sent."""
     tags = tag_text((("station", event.station), ("sensor", event.sensor)))
-    return (
-        f"event{tags} captured_us={microseconds(event.captured_at)}i,detections={len(event.detections)}i,"
-        f'event_id="{event.event_id}",payload={value_text(item.payload.decode(errors="replace"))},'
-        f"received_us={microseconds(item.received_at)}i {at_ns}"
+    before = (
+        f"event{tags} captured_us={microseconds(event.captured_at)}i,"
+        f'event_id="{event.event_id}",received_us={microseconds(item.received_at)}i,payload='
     )
+    return b"%b%b %d" % (before.encode(), document(item.payload), at_ns)
 
 
-def index_line(event: Event, at_ns: int, index_ns: int) -> str:
+def index_line(event: Event, at_ns: int, index_ns: int) -> bytes:
     """Write where to find a capture by its id: its last point, so that what has one is whole."""
-    return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'
+    return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'.encode()
 
 
 def verdict_id(verdict: Verdict) -> str:
@@ -81,7 +81,7 @@ def verdict_id(verdict: Verdict) -> str:
     return f"{verdict.event_id}/{verdict.ordinal}/{microseconds(verdict.decided_at)}"
 
 
-def verdict_line(verdict: Verdict, at_ns: int) -> str:
+def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
     """Write what a person decided."""
     fields: dict[str, Value] = {
         "verdict_id": verdict_id(verdict),
@@ -107,7 +107,7 @@ def box_and_span(detection: Detection) -> dict[str, Value]:
     return {name: None if value is None else float(value) for name, value in fields.items()}
 
 
-def health_line(item: Received, health: Health, at_ns: int) -> str:
+def health_line(item: Received, health: Health, at_ns: int) -> bytes:
     """Write how a station fares."""
     numbers = {
         "uptime_s": health.uptime_s,
@@ -125,7 +125,7 @@ def health_line(item: Received, health: Health, at_ns: int) -> str:
     return line("health", {"station": health.station}, fields, at_ns)
 
 
-def effort_line(item: Received, effort: Effort, at_ns: int) -> str:
+def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
     """Write a stretch of watching, or of not being able to, at its start."""
     fields: dict[str, Value] = {
         "effort_id": effort.effort_id,
@@ -138,7 +138,7 @@ def effort_line(item: Received, effort: Effort, at_ns: int) -> str:
     return line("effort", tags, fields, at_ns)
 
 
-def status_line(item: Received, status: Status) -> str:
+def status_line(item: Received, status: Status) -> bytes:
     """Write whether a station is there, when we heard it: a last will bears the time of its writing."""
     fields: dict[str, Value] = {
         "online": int(status.state == "online"),

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
@@ -188,13 +187,13 @@ class InfluxDbStore:
             for (item, event), place in zip(fresh, places, strict=True)
         ]
 
-    def _new_health(self, batch: Sequence[Received], claims: ExitStack) -> list[str]:
+    def _new_health(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
         times = [microseconds(health.at) for _, health in found]
         wanted = [Wanted(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)]
         return _new(found, claims.enter_context(self._health.claim(wanted)), health_line)
 
-    def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[str]:
+    def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
         wanted = [Wanted(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found]
         return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
@@ -230,8 +229,7 @@ class InfluxDbStore:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Fresh:
+class _Fresh(msgspec.Struct, frozen=True, gc=False):
     """A capture that is not there yet, and where it and its index point will stand."""
 
     item: Received
@@ -240,15 +238,15 @@ class _Fresh:
     index_ns: int
 
 
-def _event_lines(fresh: Iterable[_Fresh]) -> Iterator[str]:
+def _event_lines(fresh: Iterable[_Fresh]) -> Iterator[bytes]:
     for one in fresh:
         yield event_line(one.item, one.event, one.at_ns)
         yield from detection_lines(one.event, one.at_ns, {})
 
 
 def _new(
-    found: Sequence[tuple[Received, Kind]], places: Sequence[Place], to_line: Callable[[Received, Kind, int], str]
-) -> list[str]:
+    found: Sequence[tuple[Received, Kind]], places: Sequence[Place], to_line: Callable[[Received, Kind, int], bytes]
+) -> list[bytes]:
     return [
         to_line(item, record, place.time_ns)
         for (item, record), place in zip(found, places, strict=True)
@@ -256,5 +254,5 @@ def _new(
     ]
 
 
-def _statuses(batch: Sequence[Received]) -> list[str]:
+def _statuses(batch: Sequence[Received]) -> list[bytes]:
     return [status_line(item, item.record) for item in batch if isinstance(item.record, Status)]

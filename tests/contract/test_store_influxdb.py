@@ -87,7 +87,7 @@ def break_after(store: InfluxDbStore, requests: int, monkeypatch: pytest.MonkeyP
     link, left = store._link, [requests]
     write = link.write
 
-    def breaking(lines: Sequence[str]) -> None:
+    def breaking(lines: Sequence[bytes]) -> None:
         for one in lines:
             if not left[0]:
                 raise StoreUnavailable("the way broke")
@@ -316,7 +316,7 @@ def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable
 def test_a_field_of_another_type_is_refused_with_the_servers_words(influx: Influx, options: InfluxOptions) -> None:
     InfluxDbStore(options).close()
     link = InfluxLink(options, "")
-    link.write([f'status,station=lake-07 online="yes" {int(NOON.timestamp())}000000001'])
+    link.write([b'status,station=lake-07 online="yes" %d000000001' % NOON.timestamp()])
     link.close()
     store = InfluxDbStore(options)
     status = Status(station="lake-07", state="online", at=NOON)
@@ -349,7 +349,7 @@ def test_it_is_closed_only_when_what_is_under_way_is_written(
     on_its_way, go_on = threading.Event(), threading.Event()
     write = store._link.write
 
-    def slowly(lines: Iterable[str]) -> None:
+    def slowly(lines: Iterable[bytes]) -> None:
         on_its_way.set()
         assert go_on.wait(10)
         write(lines)

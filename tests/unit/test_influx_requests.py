@@ -131,8 +131,8 @@ def test_a_long_question_travels_in_the_body(recorder: Recorder) -> None:
 
 def test_a_large_batch_goes_in_requests_that_every_version_takes(recorder: Recorder) -> None:
     link = InfluxLink(InfluxOptions(url=recorder.url), "")
-    lines = [f'event payload="{"x" * 1000}" {number}' for number in range(6000)]
-    link.write([*lines, *(f"short a=1 {number}" for number in range(6000))])
+    lines = [b'event payload="%b" %d' % (b"x" * 1000, number) for number in range(6000)]
+    link.write([*lines, *(b"short a=1 %d" % number for number in range(6000))])
     link.close()
     bodies = [one[4] for one in recorder.asked]
     assert b"\n".join(bodies).count(b"\n") == 11_999
@@ -157,9 +157,9 @@ def test_what_may_pass_is_told_from_what_does_not(recorder: Recorder, status: in
     link = InfluxLink(InfluxOptions(url=recorder.url), "")
     recorder.answers.append((status, body))
     with pytest.raises(StoreUnavailable, match=str(status)) as caught:
-        link.write(["event a=1 1"])
+        link.write([b"event a=1 1"])
     assert isinstance(caught.value, StoreRefused) == final
-    link.write(["event a=1 1"])  # the next one is taken
+    link.write([b"event a=1 1"])  # the next one is taken
     link.close()
 
 
@@ -167,7 +167,7 @@ def test_a_disk_that_was_full_is_told_with_what_1_x_needs_afterwards(recorder: R
     link = InfluxLink(InfluxOptions(url=recorder.url), "")
     recorder.answers = [(500, b'{"error":"engine: error writing WAL entry: no space left on device"}')]
     with pytest.raises(StoreUnavailable, match=r"no space left on device.*start InfluxDB anew") as told:
-        link.write(["status online=1i 1"])
+        link.write([b"status online=1i 1"])
     assert not isinstance(told.value, StoreRefused)
     link.close()
 

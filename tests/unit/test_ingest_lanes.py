@@ -74,7 +74,7 @@ def running(stopping: threading.Event) -> Iterator[Callable[[Intake, int], Lanes
     started: list[Lanes] = []
 
     def start(intake: Intake, messages: int) -> Lanes:
-        room = WaitingRoom(100)
+        room = WaitingRoom(100, 1_000_000)
         ahead = ReadAhead(room, OPTIONS, stopping)
         lanes = Lanes(intake, ahead, OPTIONS, stopping, IntakeMetrics(), intake.durable)
         started.append(lanes)

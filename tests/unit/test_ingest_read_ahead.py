@@ -21,7 +21,7 @@ OPTIONS = ReceiverOptions(batch_messages=2)
 
 @pytest.fixture
 def room() -> WaitingRoom:
-    return WaitingRoom(100)
+    return WaitingRoom(100, 1_000_000)
 
 
 @pytest.fixture
