@@ -148,7 +148,7 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
             time.sleep(0.001)
         began, used = time.perf_counter(), time.process_time()
         while open_.state().taken.received < count:
-            time.sleep(0.002)
+            time.sleep(0.005)
         return Result(count - first, time.perf_counter() - began, time.process_time() - used)
 
 

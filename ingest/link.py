@@ -51,7 +51,7 @@ class ReceiverOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ca_file: str = ""
     keepalive_s: int = 30
     session_expiry_s: int = 30 * 24 * 3600
-    receive_maximum: int = 3000
+    receive_maximum: int = 4500
     batch_messages: int = 1500
     batch_bytes: int = 32_000_000
     retry_min_s: float = 0.2

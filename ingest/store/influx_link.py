@@ -11,7 +11,7 @@ import msgspec
 from ingest.store.port import StoreUnavailable
 
 LINES_AT_MOST = 5_000  # a request: as many as its makers advise
-ABREAST = 2  # batches under way at once: one is worked out while InfluxDB makes the other safe on its disk
+ABREAST = 3  # batches under way at once: one is worked out while InfluxDB makes the others safe on its disk
 BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
 LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
 
