@@ -26,9 +26,10 @@ from ingest.store.influx_points import (
     verdict_line,
     verdict_time,
 )
-from ingest.store.influx_words import all_of, any_of, integer
+from ingest.store.influx_station_counts import StationCounts
+from ingest.store.influx_words import all_of, any_of
 from ingest.store.line_protocol import from_tag
-from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.microseconds import microseconds
 from ingest.store.port import (
     Counted,
     CountQuery,
@@ -69,6 +70,7 @@ class InfluxDbStore:
         self._closed = False
         self._link = InfluxLink(options, secret)
         self._listing = Listing(self._link)
+        self._seen = StationCounts(self._link)
         self._events = Shelf(self._link, "event", "event_id", by_station=False)
         self._health = Shelf(self._link, "health", "health_id")
         self._effort = Shelf(self._link, "effort", "effort_id")
@@ -124,20 +126,14 @@ class InfluxDbStore:
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""
         self._still_open()
-        status, health = self._last("status"), self._last("health")
-        seen = {
-            from_tag(series.tags["station"]): series.rows[0]
-            for series in self._link.query(
-                'SELECT COUNT("captured_us") AS "events", MAX("captured_us") AS "last" FROM "event" GROUP BY "station"'
-            )
-        }
+        status, health, seen = self._last("status"), self._last("health"), self._seen()
         return [
             StationState(
                 station,
                 msgspec.json.decode(status[station], type=Status) if station in status else None,
                 msgspec.json.decode(health[station], type=Health) if station in health else None,
-                EPOCH + integer(seen[station]["last"]) * MICROSECOND if station in seen else None,
-                integer(seen[station]["events"]) if station in seen else 0,
+                seen[station].last_event_at if station in seen else None,
+                seen[station].events if station in seen else 0,
             )
             for station in sorted(status.keys() | health.keys() | seen.keys())
         ]
