@@ -37,7 +37,7 @@ class ObservationsFile:
     """The table, written row by row."""
 
     def __init__(self, file: TextIO, deployment: str, now: datetime) -> None:
-        """Write the heading.
+        """Prepare; nothing is written before the first file.
 
         Args:
             file: Where.
@@ -45,13 +45,16 @@ class ObservationsFile:
             now: ``classificationTimestamp``.
         """
         self._writer = csv.DictWriter(file, COLUMNS)
-        self._writer.writeheader()
+        self._headed = False
         self._deployment = deployment
         self._now = now
         self.rows = 0
 
     def write(self, examined: Examined) -> None:
         """Write a row for each detection; a file that was examined to its end and holds nothing is a blank."""
+        if not self._headed:
+            self._writer.writeheader()
+            self._headed = True
         for row in self._rows(examined):
             self._writer.writerow(row)
             self.rows += 1

@@ -235,4 +235,5 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(
     assert ended.returncode == 1, ended.stdout
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
     assert sorted(path for path in tmp_path.rglob("*") if "data" not in path.parts[-1]) == before
