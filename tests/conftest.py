@@ -128,6 +128,24 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
     server.stop()
 
 
+@pytest.fixture
+def own_influx(tmp_path: Path) -> Iterator[Callable[[bool], Influx]]:
+    """Servers of the test's own, which it may kill."""
+    found = programs()
+    if isinstance(found, str):
+        missing(found)
+    assert not isinstance(found, str)
+    started: list[Influx] = []
+
+    def start(auth: bool) -> Influx:
+        started.append(Influx(*found, tmp_path / f"influx{len(started)}", auth))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL for all tests, each with a database of its own."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Thread
 
 import msgspec
@@ -22,8 +21,7 @@ from ingest.store.influx_points import event_time, id_time, verdict_time
 from ingest.store.influxdb import InfluxDbStore
 from ingest.store.line_protocol import line
 from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict, Written
-from tests.conftest import missing
-from tests.influx_server import Influx, programs
+from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
 WHOLE_DAY = CountQuery.in_utc(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
@@ -41,24 +39,6 @@ def store(options: InfluxOptions) -> Iterator[InfluxDbStore]:
     store = InfluxDbStore(options)
     yield store
     store.close()
-
-
-@pytest.fixture
-def own_influx(tmp_path: Path) -> Iterator[Callable[[bool], Influx]]:
-    """Servers of the test's own, which it may kill."""
-    found = programs()
-    if isinstance(found, str):
-        missing(found)
-    assert not isinstance(found, str)
-    started: list[Influx] = []
-
-    def start(auth: bool) -> Influx:
-        started.append(Influx(*found, tmp_path / f"influx{len(started)}", auth))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
 
 
 def received(*events: Event) -> list[Received]:
