@@ -22,20 +22,39 @@ from wildpost.station_settings import StationSettings
 UNITS = sorted((REPOSITORY / "configs" / "systemd").glob("*.service"))
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_systemd_has_no_complaint(unit: Path, tmp_path: Path) -> None:
+def verified(unit: Path) -> subprocess.CompletedProcess[str]:
+    """Ask systemd what it makes of a unit."""
     program = shutil.which("systemd-analyze")
     if program is None:
         missing("systemd-analyze is not installed (Debian: apt-get install systemd)")
         raise AssertionError
+    return subprocess.run([program, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_has_no_complaint(unit: Path, tmp_path: Path) -> None:
     # The command itself is not installed here: another program stands in for it, and the rest is as it is shipped.
     text = unit.read_text().replace("/opt/wildpost/bin/wildpost", "/bin/true")
     copy = tmp_path / unit.name.replace("@.", "@2.")
     copy.write_text(text)
 
-    checked = subprocess.run([program, "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False)
+    checked = verified(copy)
 
     ours = [line for line in checked.stderr.splitlines() if unit.name.split(".")[0].split("@")[0] in line]
+    assert (checked.returncode, ours) == (0, []), checked.stderr
+
+
+def test_systemd_takes_what_is_added_to_influxdbs_unit(tmp_path: Path) -> None:
+    added = (REPOSITORY / "configs" / "systemd" / "influxdb.service.d" / "wildpost.conf").read_text()
+    guide = (REPOSITORY / "docs" / "how-to" / "influxdb.md").read_text()
+    folder = re.findall(r"install .*configs/systemd/influxdb-whole-log -t (\S+)", guide)[0]
+    assert f"ExecStartPre={folder}influxdb-whole-log " in added
+    unit = tmp_path / "wildpost-influxdb.service"
+    unit.write_text(f"[Service]\nExecStart=/bin/true\n{added.replace(f'{folder}influxdb-whole-log', '/bin/true')}")
+
+    checked = verified(unit)
+
+    ours = [line for line in checked.stderr.splitlines() if unit.stem in line]
     assert (checked.returncode, ours) == (0, []), checked.stderr
 
 
