@@ -117,28 +117,30 @@ def mosquitto(mosquitto_with: Callable[[str], Mosquitto]) -> Mosquitto:
 
 
 @pytest.fixture(scope="session")
-def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
-    """A real InfluxDB for all tests, each with a database of its own."""
+def influx_programs() -> tuple[str, str]:
+    """Where influxd and nginx are."""
     found = programs()
     if isinstance(found, str):
         missing(found)
     assert not isinstance(found, str)
-    server = Influx(*found, tmp_path_factory.mktemp("influx") / "server")
+    return found
+
+
+@pytest.fixture(scope="session")
+def influx(influx_programs: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """A real InfluxDB for all tests, each with a database of its own."""
+    server = Influx(*influx_programs, tmp_path_factory.mktemp("influx") / "server")
     yield server
     server.stop()
 
 
 @pytest.fixture
-def own_influx(tmp_path: Path) -> Iterator[Callable[[bool], Influx]]:
+def own_influx(influx_programs: tuple[str, str], tmp_path: Path) -> Iterator[Callable[[bool], Influx]]:
     """Servers of the test's own, which it may kill."""
-    found = programs()
-    if isinstance(found, str):
-        missing(found)
-    assert not isinstance(found, str)
     started: list[Influx] = []
 
     def start(auth: bool) -> Influx:
-        started.append(Influx(*found, tmp_path / f"influx{len(started)}", auth))
+        started.append(Influx(*influx_programs, tmp_path / f"influx{len(started)}", auth))
         return started[-1]
 
     yield start
