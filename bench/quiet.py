@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from bench.report import report
 from bench.threat import Hear, Judged, judge, yamnet
 from bench.threat import ours as confidences_of
+from captures.decoded import Unreadable
+from captures.sound import read_stretches
 from models.evaluate.sound import Heard, Recording, figures, threshold_for_alarms
-from models.protocol import Unreadable
-from models.sound import read_stretches
 from models.threat import THRESHOLDS, ThreatOptions, ThreatSounds
 from models.threat.detector import cut
 from models.threat.front_end import RATE_HZ, log_mel

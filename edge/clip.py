@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from captures.decoded import Picture, Sound
 from contract import Clock, Media
-from models.protocol import Picture, Sound
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from captures.decoded import Sound
 from contract import Detection, Media
 from edge.clip import Clip
-from models.protocol import Detector, Sound
+from models.port import Detector
 from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
 Triggered = Callable[[Clip], bool]
@@ -55,11 +56,11 @@ def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
     if isinstance(clip.content, Sound):
         if not found:
             return None
-        from models.sound import encode_clip
+        from captures.sound import encode_clip
 
         data, kind = encode_clip(clip.content)
         return _companion(data, kind, "clip")
-    from models.picture import thumbnail
+    from captures.picture import thumbnail
 
     return _companion(thumbnail(clip.content), "image/jpeg", "thumbnail")
 

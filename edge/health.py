@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from captures.clock import system_clock
 from contract import Health
-from edge.clock import system_clock
 from edge.outbox import Outbox
 
 # Where single-board computers report the processor's temperature, as psutil names the sensors.

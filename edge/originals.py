@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+from captures.decoded import Sound
 from contract import Detection, Media
 from edge.clip import Clip
-from models.protocol import Sound
 
 LOG = logging.getLogger("wildpost.station")
 Kept = Literal["found", "all", "none"]

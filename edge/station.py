@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from captures.decoded import Sound, Unreadable
 from contract import Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
 from contract.messages import Gap, Name
 from edge.clip import Clip, Unusable
@@ -21,7 +22,7 @@ from edge.originals import Recordings
 from edge.outbox import Outbox, OutboxFull, Outgoing
 from edge.sources.port import Source, SourceLost
 from edge.visits import Visits
-from models.protocol import Detector, Sound, Unreadable
+from models.port import Detector
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Sound
 from edge.clip import Clip
-from models.protocol import Sound
 
 _SIDE_PX = 160  # motion of an animal is still seen at this size, and a Pi compares it in a millisecond
 _QUIETEST_DB = -120.0

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from captures.capture_time import picture_time, recording_time
+from captures.decoded import Sound, Unreadable
+from captures.file_types import PICTURES, RECORDINGS
 from contract import Detection, Location, Model
-from edge.file_time import picture_time, recording_time
-from edge.sources.endings import PICTURES, RECORDINGS
-from models.protocol import Sound, Unreadable
 from models.registry import Registry, WeightsError, entry_named
 
 if TYPE_CHECKING:
     from models.birdnet import BirdNet
-    from models.protocol import Detector
+    from models.port import Detector
 
 _STRETCH_S = 60.0  # of a recording at once, for detectors that hear each stretch by itself
 
@@ -122,7 +122,7 @@ class Examiner:
         if self._kind == "vision":
             yield from self._detector.predict([self._detector.preprocess(path)])[0]
             return
-        from models.sound import read_stretches
+        from captures.sound import read_stretches
 
         stretch_s: float = getattr(self._detector, "stretch_s", _STRETCH_S)
         stretches = heard.counting(
@@ -166,7 +166,7 @@ def _later(detection: Detection, by_s: float) -> Detection:
 
 def _opened(task: Task) -> "Detector[Any, Any]":
     if task.kind == "vision":
-        from models.opening import open_vision
+        from models.factory import open_vision
         from models.vision import VisionOptions
 
         return open_vision(

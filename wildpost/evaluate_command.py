@@ -46,10 +46,10 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate, and print."""
-    from models.cores import cores
+    from models.cpu_cores import cores
     from models.evaluate.labels import read_labels
     from models.evaluate.vision import evaluate
-    from models.opening import open_vision
+    from models.factory import open_vision
     from models.registry import entry_named, load_registry
     from models.vision import VisionOptions
 

@@ -12,7 +12,7 @@ MENDABLE = {
     "ingest.store.port.StoreUnavailable",
     "ingest.zones.ZonesError",
     "models.evaluate.labels.BadLabels",
-    "models.protocol.Unreadable",
+    "captures.decoded.Unreadable",
     "models.registry.WeightsError",
     "pipelines.trends.BadPeriod",
     "review.options.NotLoopback",

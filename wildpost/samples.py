@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.sources.endings import PICTURES, RECORDINGS
+from captures.file_types import PICTURES, RECORDINGS
 from models.download import pull
 from models.registry import WeightsError
 

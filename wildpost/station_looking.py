@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Picture, Sound
 from edge.check import Figure, Finding, broker, machine, sensors
 from edge.lock import holder
-from models.protocol import Detector, Picture, Sound
+from models.port import Detector
 from models.registry import WeightsError, WeightsMismatch
 from wildpost.problems import missing_extra
 from wildpost.settings import SettingsError

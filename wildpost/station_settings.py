@@ -22,8 +22,8 @@ from edge.sources.port import Source
 from edge.station import Sensor, Station, StationOptions
 from edge.triggers import SilenceTrigger
 from models.birdnet import BirdNet, BirdNetOptions
-from models.opening import open_vision
-from models.protocol import Detector
+from models.factory import open_vision
+from models.port import Detector
 from models.registry import load_registry
 from models.threat import ThreatOptions, ThreatSounds, VoiceOptions
 from models.vision import VisionOptions

@@ -88,8 +88,8 @@ def run_data(arguments: argparse.Namespace) -> int:
 
 
 def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
-    from models.cores import cores
-    from models.opening import open_vision
+    from models.cpu_cores import cores
+    from models.factory import open_vision
     from models.registry import load_registry
     from models.train.survey import Survey
     from models.train.teacher import SAID, teach

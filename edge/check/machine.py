@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from captures.clock import EARLIEST, system_clock
 from edge.check.finding import Finding
-from edge.clock import EARLIEST, system_clock
 from edge.health import temperature_c
 from edge.outbox import Outbox, OutboxError
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Sound
+from captures.picture import shrink
 from edge.triggers import loudness_db
-from models.picture import shrink
-from models.protocol import Sound
 
 _WIDTH_PX = 640  # sharpness depends on the size at which it is measured
 _CLIPPED = 0.999  # of full scale

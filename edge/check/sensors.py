@@ -12,16 +12,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.capture_time import picture_time, recording_time
+from captures.decoded import Sound, Unreadable
+from captures.file_types import PICTURES, RECORDINGS
+from captures.picture import read_picture
+from captures.sound import read_stretches
 from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, Level, Look, level, look
-from edge.file_time import picture_time, recording_time
 from edge.sources.camera import CameraOptions, opened, shown
-from edge.sources.endings import PICTURES, RECORDINGS
 from edge.sources.microphone import MicrophoneOptions, MicrophoneSource, inputs
 from edge.sources.port import SourceLost
-from models.picture import read_picture
-from models.protocol import Sound, Unreadable
-from models.sound import read_stretches
 
 _WARM_UP_FRAMES = 10  # a camera's first frames are dark until it has set its exposure
 _AHEAD = timedelta(hours=1)  # a file from further in the future was written by a clock that is wrong

@@ -11,12 +11,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from captures.clock import system_clock
+from captures.decoded import Picture
 from edge.clip import Clip
-from edge.clock import system_clock
 from edge.originals import Originals
 from edge.sources.port import SourceLost
 from edge.triggers import MotionTrigger
-from models.protocol import Picture
 
 if TYPE_CHECKING:
     import cv2

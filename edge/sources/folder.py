@@ -11,12 +11,12 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
+from captures.capture_time import picture_time, recording_time
+from captures.decoded import Sound, Unreadable
+from captures.file_types import PICTURES, RECORDINGS
 from contract import Location, Media
 from edge.clip import Clip, FileMark, Unusable
-from edge.file_time import picture_time, recording_time
-from edge.sources.endings import PICTURES, RECORDINGS
 from edge.sources.port import SourceLost
-from models.protocol import Sound, Unreadable
 
 LOOK_EVERY_S = 1.0
 ATTEMPTS = 3  # to read a file that the system lists and does not hand out
@@ -113,7 +113,7 @@ class FolderSource:
 
     def _stretches(self, seen: _Seen) -> Iterator[Clip]:
         """Cut a recording; each piece is noted as done with what was found in it, the last one with the whole file."""
-        from models.sound import read_stretches
+        from captures.sound import read_stretches
 
         began, clock = recording_time(seen.path, self._zone, seen.modified_ns)
         original = _original(seen.path)

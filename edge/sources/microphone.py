@@ -10,12 +10,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from captures.clock import system_clock
+from captures.decoded import Sound
 from contract import Location
 from edge.clip import Clip
-from edge.clock import system_clock
 from edge.originals import Kept
 from edge.sources.port import SourceLost
-from models.protocol import Sound
 
 Blocks: TypeAlias = "queue.Queue[tuple[NDArray[np.float32], bool]]"  # samples, and whether some were lost before
 

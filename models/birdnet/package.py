@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from captures.decoded import Unreadable
 from contract import Model
 from contract.messages import ObservationType
-from models.protocol import Unreadable
 from models.registry import check_hash, entry_named, load_registry, place_of
 
 _LABELS = "BirdNET_GLOBAL_6K_V2.4_Labels.txt"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.picture import read_picture
 from contract import Box
 from models.evaluate.calibration import reliability
 from models.evaluate.curves import curve
 from models.evaluate.labels import KINDS
 from models.evaluate.matching import Judged, tally
 from models.evaluate.vision import all_finds
-from models.picture import read_picture
 
 _SIDE, _EDGE = 460, 60  # of a diagram, in pixels
 _COLOURS = {"animal": (60, 140, 40), "human": (40, 40, 210), "vehicle": (200, 110, 20)}  # blue green red

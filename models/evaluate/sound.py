@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Unreadable
+from captures.sound import read_stretches
 from models.evaluate.labels import BadLabels
-from models.protocol import Unreadable
-from models.sound import read_stretches
 from models.threat import MEANINGS, THRESHOLDS, ThreatSounds
 
 QUIET = ("none", "blank", "empty", "background")  # folders of recordings without any threat

@@ -11,13 +11,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from captures.decoded import Sound, Unreadable
+from captures.sound import resample
 from contract import Detection, Model, Span
 from contract.messages import ObservationType
-from models.protocol import Sound, Unreadable
 from models.registry import Share, entry_named, find_weights, load_registry
-from models.sound import resample
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
-from models.threat.run_in import without_run_in
+from models.threat.onset_padding import without_run_in
 from models.threat.second_opinion import QUESTIONS, WEIGHTS, SecondOpinion
 
 # In the order of the network's output, with what each is: what a person makes is of type human.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.evaluate.labels import Kind
 from models.registry import Head, Meaning, Registry, VisionFacts, WeightsError
-from models.train.quiet_ultralytics import keep_to_itself
+from models.train.ultralytics_env import keep_to_itself
 
 AGREEMENT = 1e-3  # of a score, and of a box as a share of the input
 _OPSET = 17  # the newest that both runtimes in pyproject.toml's lowest versions read

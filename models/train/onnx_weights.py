@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.registry import WeightsError
-from models.train.settling import settle_normalisations
+from models.train.bn_recalibration import settle_normalisations
 
 ARCHITECTURE = "wildpost_architecture"  # the ONNX metadata that says how the network is built
 

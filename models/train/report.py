@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.picture import read_picture, shrink
 from models.evaluate.labels import KINDS, Kind
-from models.picture import read_picture, shrink
 from models.train.dataset_settings import Split
 from models.train.manifest import Entry
 from models.train.survey import Aside, Survey

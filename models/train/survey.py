@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Unreadable
+from captures.picture import read_picture
 from models.evaluate.labels import KINDS, BadLabels, Kind, Truth
-from models.picture import read_picture
-from models.protocol import Unreadable
 from models.train.dataset_settings import DatasetSettings, Means, Source, Split
-from models.train.forms import PictureLabels, read_source
-from models.train.likeness import alike_pairs, groups, picture_hash
+from models.train.label_formats import PictureLabels, read_source
 from models.train.manifest import Entry
+from models.train.near_duplicates import alike_pairs, groups, picture_hash
 
 _LOOK_PX = 128  # longest side at which colours and likeness are judged
 _STRICTEST_FIRST: tuple[Split, ...] = ("left_out", "test", "val", "train")

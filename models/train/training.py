@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from models.registry import Registry, WeightsError, entry_named, find_weights
+from models.train.bn_recalibration import batches
 from models.train.manifest import read_manifest
 from models.train.onnx_weights import save_checkpoint
 from models.train.options import TrainOptions, read_options, write_options
-from models.train.quiet_ultralytics import keep_to_itself
-from models.train.settling import batches
+from models.train.ultralytics_env import keep_to_itself
 from models.train.yolo_folder import YoloFolder, write_yolo_folder
 
 SCRATCH = "scratch"

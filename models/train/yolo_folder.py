@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from captures.picture import read_picture, shrink
 from models.evaluate.labels import KINDS, BadLabels
-from models.picture import read_picture, shrink
 from models.train.dataset_settings import Split
 from models.train.manifest import Entry
 

@@ -98,7 +98,7 @@ class TorchRuntime:
         import torch
 
         from models.train.export import open_checkpoint
-        from models.train.quiet_ultralytics import keep_to_itself
+        from models.train.ultralytics_env import keep_to_itself
 
         keep_to_itself()
         if threads:

@@ -11,10 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
+from captures.decoded import Sound, Unreadable
+from captures.spectrogram import spectrogram_png
 from contract import Span
 from ingest.media.port import MediaMissing
-from models.protocol import Sound, Unreadable
-from models.spectrogram import spectrogram_png
 from review.page import Read
 
 router = APIRouter()

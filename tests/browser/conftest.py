@@ -17,6 +17,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from captures.decoded import Sound
+from captures.sound import encode_clip
 from contract import Box, Clock, Detection, Event, Media, MediaContent, Model, Span, encode, new_event_id, topic_of
 from contract.messages import ObservationType
 from ingest.casebook import Casebook
@@ -33,8 +35,6 @@ from ingest.media.folder import FolderMedia
 from ingest.reading import Arrived, read_batch
 from ingest.rules import Rule, RulesOptions, load_rules
 from ingest.store.duckdb import DuckDbStore
-from models.protocol import Sound
-from models.sound import encode_clip
 from review.app import create_app
 from review.options import ReviewOptions
 from tests.keeping import keep

@@ -97,7 +97,7 @@ def test_folders_whose_meaning_is_not_told_are_asked_about_in_one_line(weights: 
 def test_looking_at_many_pictures_gives_them_in_order_with_their_problems(
     shared_data: Path, weights: Path, tmp_path: Path
 ) -> None:
-    from models.opening import open_vision
+    from models.factory import open_vision
     from models.vision import look
 
     detector: VisionDetector = open_vision("yolox-nano", weights)

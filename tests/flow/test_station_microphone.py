@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.sound import read_stretches
+from captures.sound import read_stretches
 from tests.conftest import Mosquitto, missing
 from tests.servers.listeners import listening
 

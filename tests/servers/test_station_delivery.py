@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from captures.picture import read_picture
 from contract import Detection, Event, MediaContent, Model, SetAside, decode, encode
 from contract.codec import Record
 from contract.examples import EVENT
@@ -32,7 +33,6 @@ from edge.publisher import BrokerOptions, Publisher
 from edge.sources.folder import FolderSource
 from edge.station import Sensor, Station, StationOptions
 from models.download import install
-from models.picture import read_picture
 from models.registry import load_registry
 
 OPTIONS = StationOptions(name="ridge-07", deployment="ridge-07-a", utc_offset="+08:00")

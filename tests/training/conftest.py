@@ -98,7 +98,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, dict[int, str]], Path]:
     """Make checkpoints as ultralytics does, of networks that have learnt nothing."""
-    from models.train.quiet_ultralytics import keep_to_itself
+    from models.train.ultralytics_env import keep_to_itself
 
     keep_to_itself()
     import torch

@@ -10,7 +10,7 @@ import pytest
 from models.registry import WeightsError, load_registry
 from models.train.entry_file import write_entry
 from models.train.export import AGREEMENT, export_onnx, register_checkpoint
-from models.train.quiet_ultralytics import keep_to_itself
+from models.train.ultralytics_env import keep_to_itself
 from models.vision import VisionDetector, VisionOptions
 from models.vision.runtimes import RuntimeName
 

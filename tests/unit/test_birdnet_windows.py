@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captures.decoded import Sound
 from models.birdnet.windows import RATE_HZ, SHORTEST, WINDOW, Windower, windows_of
-from models.protocol import Sound
 
 
 def cut(total: int, pieces: list[int], overlap_s: float) -> list[tuple[float, np.ndarray]]:

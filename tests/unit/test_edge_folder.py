@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from captures.capture_time import picture_time, recording_time
+from captures.decoded import Sound, Unreadable
 from edge.clip import Clip, FileMark, Unusable
-from edge.file_time import picture_time, recording_time
 from edge.outbox import Outbox
 from edge.sources.folder import FolderSource
 from edge.sources.port import SourceLost
-from models.protocol import Sound, Unreadable
 
 CHINA = timezone(timedelta(hours=8))
 

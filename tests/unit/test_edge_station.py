@@ -13,18 +13,18 @@ import cv2
 import numpy as np
 import pytest
 
+from captures.clock import system_clock
+from captures.decoded import Sound
+from captures.picture import read_picture
 from contract import Clock, Detection, Effort, Event, Health, MediaContent, Model, SetAside, decode
 from contract.codec import Record
 from edge.clip import Clip
-from edge.clock import system_clock
 from edge.effort import EffortLog
 from edge.outbox import Outbox
 from edge.sources.folder import FolderSource
 from edge.station import Sensor, Station, StationOptions
 from edge.triggers import SilenceTrigger, loudness_db
 from edge.visits import Visits
-from models.picture import read_picture
-from models.protocol import Sound
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.picture import read_picture, thumbnail
-from models.protocol import Unreadable
+from captures.decoded import Unreadable
+from captures.picture import read_picture, thumbnail
 
 
 def scene(width: int = 1600, height: int = 1200) -> NDArray[np.uint8]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.picture import read_picture
-from models.protocol import Unreadable
-from models.sound import read_stretches
+from captures.decoded import Unreadable
+from captures.picture import read_picture
+from captures.sound import read_stretches
 from review.file_words import why_unusable
 from review.language import load_languages
 

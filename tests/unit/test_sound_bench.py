@@ -5,7 +5,7 @@ import pytest
 
 from bench.report import report
 from bench.sound import make_recording
-from models.sound import sound_info
+from captures.sound import sound_info
 
 
 def test_a_benchmark_prints_a_table_and_one_json_line_last(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.protocol import Sound, Unreadable
-from models.sound import encode_clip, normalise, read_stretches, sound_info
+from captures.decoded import Sound, Unreadable
+from captures.sound import encode_clip, normalise, read_stretches, sound_info
 
 
 def tone(rate_hz: int, seconds: float, hz: float = 1000.0, channels: int = 1) -> np.ndarray:

@@ -6,10 +6,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from captures.decoded import Sound, Unreadable
+from captures.sound import decode_clip, encode_clip, read_stretches
+from captures.spectrogram import BOTTOM_PX, LEFT_PX, RIGHT_PX, TOP_PX, loudness_db, spectrogram_png
 from contract import Span
-from models.protocol import Sound, Unreadable
-from models.sound import decode_clip, encode_clip, read_stretches
-from models.spectrogram import BOTTOM_PX, LEFT_PX, RIGHT_PX, TOP_PX, loudness_db, spectrogram_png
 
 
 def tone(hz: float, rate_hz: int = 48_000, seconds: float = 3.0) -> Sound:

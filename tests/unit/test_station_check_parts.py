@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from captures.decoded import Sound, Unreadable
+from captures.picture import read_picture
 from edge.check import Finding, machine, sensors
 from edge.check.measures import level, look
 from edge.lock import held, holder
 from edge.outbox import Outbox, Outgoing
 from edge.sources.camera import CameraOptions
-from models.picture import read_picture
-from models.protocol import Sound, Unreadable
 
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from captures.capture_time import recording_time
+from captures.decoded import Sound
 from contract import Clock, Detection, Event, Health, Model, decode
 from edge.clip import Clip
-from edge.file_time import recording_time
 from edge.originals import Kept, Originals, Recordings, flac
 from edge.outbox import Outbox, OutboxFull
 from edge.sources.port import SourceLost
 from edge.station import Sensor, Station, StationOptions
 from edge.triggers import loudness_db
-from models.protocol import Sound
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 BEGAN = datetime(2026, 5, 21, 5, 30, tzinfo=UTC)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.protocol import Sound, Unreadable
+from captures.decoded import Sound, Unreadable
+from captures.sound import read_stretches, resample
 from models.registry import load_registry
-from models.sound import read_stretches, resample
 from models.threat import MEANINGS, THRESHOLDS, ThreatOptions, ThreatSounds
 from tests.shots import quiet, shot_of
 

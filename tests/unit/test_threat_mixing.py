@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.train.threat.fit import evenly, make_mixtures
-from models.train.threat.made import made_knocks, made_noises
 from models.train.threat.mixing import LABELS, UNKNOWN, Clip, Field, mix
+from models.train.threat.synthetic import made_knocks, made_noises
 
 RATE_HZ = 16_000
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.protocol import Sound
-from models.sound import read_stretches
+from captures.decoded import Sound
+from captures.sound import read_stretches
 from models.threat import ThreatOptions, ThreatSounds
-from models.threat.run_in import without_run_in
+from models.threat.onset_padding import without_run_in
 
 RATE_HZ = 16_000
 

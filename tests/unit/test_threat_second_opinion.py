@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.protocol import Sound
+from captures.decoded import Sound
+from captures.sound import read_stretches
 from models.registry import WeightsError, WeightsMismatch, load_registry
-from models.sound import read_stretches
 from models.threat import MEANINGS, ThreatOptions, ThreatSounds
 from models.threat.second_opinion import QUESTIONS, SecondOpinion, louder, together
 from models.threat.yamnet import YamNet, patches

@@ -9,7 +9,7 @@ import pytest
 
 from models.evaluate.labels import BadLabels
 from models.train.dataset_settings import Source
-from models.train.forms import FORMS, PictureLabels, read_source
+from models.train.label_formats import FORMS, PictureLabels, read_source
 
 
 def source(form: str, **more: object) -> Source:

@@ -9,9 +9,9 @@ import pytest
 
 from models.evaluate.labels import BadLabels, read_labels
 from models.train.dataset_settings import DatasetSettings, Source, load_dataset
-from models.train.forms import FORMS
-from models.train.likeness import alike_pairs, groups, picture_hash
+from models.train.label_formats import FORMS
 from models.train.manifest import read_manifest, write_manifest
+from models.train.near_duplicates import alike_pairs, groups, picture_hash
 from models.train.report import by_source, write_report
 from models.train.survey import is_grey, survey
 from wildpost.main import main

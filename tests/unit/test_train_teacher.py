@@ -9,7 +9,7 @@ import pytest
 
 from contract import Box, Detection
 from models.evaluate.labels import Truth
-from models.opening import open_vision
+from models.factory import open_vision
 from models.train.manifest import Entry, read_manifest
 from models.train.teacher import teach
 from models.vision import VisionDetector, VisionOptions

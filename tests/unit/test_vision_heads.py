@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.protocol import Picture
+from captures.decoded import Picture
 from models.registry import Head, Meaning, RegistryEntry, VisionFacts
 from models.vision import VisionDetector, VisionOptions
 from models.vision.heads import WrongHead, calibrated

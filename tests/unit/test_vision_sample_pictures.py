@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from captures.decoded import Picture, Unreadable
+from captures.picture import read_picture
 from contract import Detection
-from models.opening import open_vision
-from models.picture import read_picture
-from models.protocol import Detector, Picture, Unreadable
+from models.factory import open_vision
+from models.port import Detector
 from models.registry import WeightsError, WeightsMismatch
 from models.vision import PreparedPicture, VisionDetector, VisionOptions
 from models.vision.runtimes import RuntimeName

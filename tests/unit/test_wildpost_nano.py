@@ -9,7 +9,7 @@ import pytest
 
 from models.evaluate.labels import read_labels
 from models.evaluate.vision import evaluate
-from models.opening import open_vision
+from models.factory import open_vision
 from models.registry import load_registry, place_of
 from models.vision import VisionOptions
 
@@ -60,8 +60,8 @@ import sys
 from pathlib import Path
 from threading import Barrier, Thread
 import numpy as np
-from models.opening import open_vision
-from models.protocol import Picture
+from models.factory import open_vision
+from captures.decoded import Picture
 from models.vision import VisionOptions
 detector = open_vision("wildpost-nano", Path(sys.argv[1]), VisionOptions(threads=1, at_once=8))
 picture = detector.preprocess(Picture(np.zeros((320, 320, 3), np.uint8), 320, 320))

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from models.sound import read_stretches
+from captures.sound import read_stretches
 from models.threat.front_end import RATE_HZ
 from models.train.threat.mixing import LABELS, Clip
 

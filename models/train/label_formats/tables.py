@@ -7,7 +7,7 @@ from pathlib import Path
 from contract import Box
 from models.evaluate.labels import BadLabels
 from models.train.dataset_settings import Source
-from models.train.forms.picture_labels import NamedBox, PictureLabels, box_from_corners, number, without_labels
+from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, number, without_labels
 
 _PICTURE = ("filepath", "file", "filename", "path", "image")
 _CLASS = ("label", "class", "category", "species")

@@ -6,9 +6,9 @@ import struct
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+from captures.sound import sound_info
 from contract import Clock
 from contract.messages import ClockSource
-from models.sound import sound_info
 
 # 20210707_053000 and 2021-07-07_05-30-00, as recorders and phones name files; with a Z, as stations do, it is UTC
 _IN_NAME = re.compile(

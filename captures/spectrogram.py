@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Sound, Unreadable
 from contract import Span
-from models.protocol import Sound, Unreadable
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from captures.decoded import Unreadable
 from contract import Detection
-from models.protocol import Unreadable
 from models.vision.detector import VisionDetector
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Sound, Unreadable
 from contract import Location
-from models.protocol import Sound, Unreadable
 
 if TYPE_CHECKING:
     import soundfile

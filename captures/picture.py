@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.picture_header import Header, read_header
-from models.protocol import Picture, Unreadable
+from captures.decoded import Picture, Unreadable
+from captures.picture_header import Header, read_header
 
 LIMIT_PIXELS = 120_000_000  # the largest camera-trap sensors have 48 million; a decompression bomb has billions
 LIMIT_BYTES = 500_000_000  # a film that was given a picture's name must not fill the memory

@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from models.protocol import Unreadable
+from captures.decoded import Unreadable
 
 # A marker inside the compressed data: 0xFF, but not before a stuffed 0x00, a restart marker or a fill byte
 # (ITU-T T.81, B.1.1).

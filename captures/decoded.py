@@ -1,17 +1,12 @@
-"""What every detector offers, whether it looks or listens."""
+"""Pictures and sounds decoded into memory, as detectors take them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contract import Detection, Location, Model
-
-Input = TypeVar("Input", contravariant=True)
-Prepared = TypeVar("Prepared")
+from contract import Location
 
 
 class Unreadable(ValueError):
@@ -53,31 +48,3 @@ class Sound:
     def duration_s(self) -> float:
         """How long it lasts."""
         return self.samples.size / self.rate_hz
-
-
-class Detector(Protocol[Input, Prepared]):
-    """Finds things in pictures or sounds.
-
-    ``preprocess`` may run in another thread or process than ``predict``: one decodes, the other computes.
-    """
-
-    @property
-    def model(self) -> Model:
-        """Name, version and hash of the weights in use."""
-        ...
-
-    def preprocess(self, item: Input) -> Prepared:
-        """Turn one input into what the network takes.
-
-        Raises:
-            Unreadable: it cannot be used.
-        """
-        ...
-
-    def predict(self, batch: Sequence[Prepared]) -> list[list[Detection]]:
-        """Find what is in each input.
-
-        Returns:
-            One list per input, in the order given; within it most confident first, ordinals from 0.
-        """
-        ...

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from models.evaluate.labels import BadLabels
 from models.train.dataset_settings import Form, Source
-from models.train.forms.folders import read_folders
-from models.train.forms.json_files import read_coco, read_megadetector
-from models.train.forms.picture_labels import PictureLabels
-from models.train.forms.tables import read_csv
-from models.train.forms.voc import read_voc
-from models.train.forms.yolo import read_yolo
+from models.train.label_formats.folders import read_folders
+from models.train.label_formats.json_files import read_coco, read_megadetector
+from models.train.label_formats.picture_labels import PictureLabels
+from models.train.label_formats.tables import read_csv
+from models.train.label_formats.voc import read_voc
+from models.train.label_formats.yolo import read_yolo
 
 __all__ = ["FORMS", "PictureLabels", "read_source"]
 

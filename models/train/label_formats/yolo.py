@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.evaluate.labels import BadLabels
 from models.train.dataset_settings import Source
-from models.train.forms.picture_labels import NamedBox, PictureLabels, box_from_corners, number, pictures_below
+from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, number, pictures_below
 
 
 def read_yolo(root: Path, source: Source) -> Iterator[PictureLabels]:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from models.evaluate.labels import BadLabels
 from models.train.dataset_settings import Source
-from models.train.forms.picture_labels import NamedBox, PictureLabels, box_from_corners, without_labels
+from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, without_labels
 
 Four = Annotated[list[float], Meta(min_length=4, max_length=4)]
 Document = TypeVar("Document")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.train.dataset_settings import Source
-from models.train.forms.picture_labels import PictureLabels, pictures_below
+from models.train.label_formats.picture_labels import PictureLabels, pictures_below
 
 
 def read_folders(root: Path, source: Source) -> Iterator[PictureLabels]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.picture import read_picture
+from captures.picture import read_picture
 from models.vision.letterbox import letterbox
 
 _PICTURES, _AT_ONCE = 512, 16  # enough that more change nothing to speak of
