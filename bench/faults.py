@@ -27,9 +27,9 @@ from bench.judging import judged, of_duckdb, of_influx
 from bench.report import report
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
-from edge.clip import FileMark
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
+from edge.capture.clip import FileMark
+from edge.outbox.outbox import Outbox, Outgoing
+from edge.transport.mqtt.publisher import BrokerOptions, Publisher
 from tests.conftest import Mosquitto, free_port
 from tests.influx_server import Influx, programs
 

@@ -250,8 +250,8 @@ def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
 
 
 def _look(folder: Path, outcome: Outcome) -> None:
-    from ingest.casebook import Casebook
-    from ingest.store.duckdb import DuckDbStore
+    from casebook.casebook import Casebook
+    from ingest.store.duckdb.store import DuckDbStore
     from ingest.store.port import EventQuery
 
     casebook = Casebook(f"sqlite:///{folder}/casebook.sqlite")

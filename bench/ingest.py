@@ -31,8 +31,8 @@ from bench.report import report
 from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
 from ingest.collecting import collecting_seldom
-from ingest.link import ReceiverOptions, connect_options, make_client
-from ingest.share import Share
+from ingest.receive.mqtt.options import ReceiverOptions, connect_options, make_client
+from ingest.receive.mqtt.shared_subscription import Share
 from tests.conftest import Mosquitto
 from tests.influx_server import Influx, programs
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ingest.store.influx_link import InfluxLink, InfluxOptions
+from ingest.store.influxdb.connection import InfluxLink, InfluxOptions
 
 
 def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:

@@ -14,14 +14,14 @@ from msgspec import Meta, Struct
 from captures.decoded import Sound, Unreadable
 from contract import Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
 from contract.messages import Gap, Name
-from edge.clip import Clip, Unusable
+from edge.capture.clip import Clip, Unusable
+from edge.capture.originals import Recordings
+from edge.capture.port import Source, SourceLost
+from edge.capture.visits import Visits
+from edge.detect import companion, find, voice_in
 from edge.effort import EffortLog
-from edge.examine import companion, find, voice_in
 from edge.health import health
-from edge.originals import Recordings
-from edge.outbox import Outbox, OutboxFull, Outgoing
-from edge.sources.port import Source, SourceLost
-from edge.visits import Visits
+from edge.outbox.outbox import Outbox, OutboxFull, Outgoing
 from models.port import Detector
 from models.threat.voice import VoiceOptions
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from casebook.casebook import Casebook
+from casebook.records import MediaEntry, Quarantined
 from contract import Event, MediaContent
-from ingest.casebook import Casebook
-from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
-from ingest.metrics import IntakeMetrics, ages_s
-from ingest.reading import Batch
-from ingest.records import MediaEntry, Quarantined
-from ingest.rules import Rules
+from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
+from ingest.receive.batch import Batch
+from ingest.rules.incident_service import IncidentDesk, Judged
+from ingest.rules.rule_set import Rules
 from ingest.store.port import Store, Written
 
 

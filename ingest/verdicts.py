@@ -1,6 +1,6 @@
 """Brings the detection store up to the casebook: verdicts that a crash kept from it count from now on."""
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
 from ingest.store.port import Store
 
 

@@ -10,16 +10,18 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
+from contract.errors import StoreUnavailable
 from ingest.media.port import MediaStore
-from ingest.store.port import Store, StoreUnavailable
+from ingest.store.port import Store
 from ingest.verdicts import hand_over_verdicts
-from pipelines.trends import BadPeriod
-from review.decide import Undecidable
-from review.guard import guard
+from pipelines.trends.counting import BadPeriod
+from review.api import routes as api
+from review.decisions import Undecidable
 from review.options import NotLoopback, ReviewOptions, check_bind
 from review.page import Site, reader
-from review.pages import api, event, incident, media, quarantine, queue, stations, trends
+from review.pages import event, incident, media, quarantine, queue, stations, trends
+from review.security.guard import guard
 
 __all__ = ["NotLoopback", "ReviewOptions", "check_bind", "create_app"]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
+from casebook.flags import Flag
+from casebook.verdicts import Verdict
 from contract import Detection, Event, Media, Model
-from ingest.flags import Flag
-from ingest.store.port import Verdict
 from review.page import Site
 
 COLOURS = 6  # the style sheet tells this many detections apart

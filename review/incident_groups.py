@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingest.incidents.reading import Incident
+from casebook.incidents.reader import Incident
 from review.cards import Card
 from review.page import Site
 

@@ -1,7 +1,7 @@
 """Keeps a batch as the server's threads do, without them."""
 
 from ingest.intake import Intake, Taken
-from ingest.reading import Batch
+from ingest.receive.batch import Batch
 
 
 def keep(intake: Intake, batch: Batch) -> Taken:

@@ -1,7 +1,7 @@
 """An intake that keeps nothing but notes what came."""
 
 from ingest.intake import Stored, Taken
-from ingest.reading import Batch
+from ingest.receive.batch import Batch
 from ingest.store.port import Written
 
 

@@ -7,27 +7,27 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from casebook.casebook import Casebook
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.alert_queue import Outgoing, give_up_on_others
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import Alert, IncidentBook
+from casebook.incidents.shot_repository import ShotBook
+from casebook.incidents.station_watch import StationWatch
+from i18n.language import Language
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
+from ingest.alerts.message_writer import AlertWriter
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.outgoing import Outgoing, give_up_on_others
 from ingest.alerts.port import Notifier
-from ingest.casebook import Casebook
-from ingest.home_assistant import HomeAssistant, HomeAssistantOptions
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.desk import IncidentDesk
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.reading import IncidentReader
-from ingest.incidents.shots import ShotBook
-from ingest.incidents.watch import StationWatch
+from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.media.port import MediaStore
-from ingest.receiver import ReceiverOptions
-from ingest.rules import Rules, RulesOptions
+from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.rules.incident_service import IncidentDesk
+from ingest.rules.rule_set import Rules, RulesOptions
 from ingest.store.port import Store
-from review.alert_text import AlertWriter
-from review.language import Language
 
 
 class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

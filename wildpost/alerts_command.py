@@ -23,8 +23,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run_test(arguments: argparse.Namespace) -> int:
     """Send it; 1 where a way failed."""
+    from ingest.alerts.message_writer import trial_message
     from ingest.alerts.port import Undelivered
-    from review.alert_text import trial_message
     from wildpost.alerting import notifiers
     from wildpost.server import ServerSettings
     from wildpost.settings import SettingsError

@@ -15,9 +15,9 @@ from typing import Protocol
 
 import msgspec
 
-from ingest.casebook_moment import SqliteCasebookMoment, media_names
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.duckdb_moment import DuckDbMoment
+from casebook.snapshot import SqliteCasebookMoment, media_names
+from ingest.store.duckdb.snapshot import DuckDbMoment
+from ingest.store.duckdb.store import DuckDbStore
 from wildpost.backup_archive import (
     ABOUT,
     CASEBOOK,

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.duckdb_moment import DuckDbMoment
-from ingest.store.port import StoreUnavailable
+from contract.errors import StoreUnavailable
+from ingest.store.duckdb.snapshot import DuckDbMoment
+from ingest.store.duckdb.store import DuckDbStore
 
 DOOR = "backup.socket"
 STAGING = ".backup-"  # how the names of half-made copies begin

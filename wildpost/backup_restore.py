@@ -6,9 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.casebook_moment import count_file as count_casebook
-from ingest.store.duckdb_moment import count_file as count_detections
-from ingest.store.port import StoreUnavailable
+from casebook.snapshot import count_file as count_casebook
+from contract.errors import StoreUnavailable
+from ingest.store.duckdb.snapshot import count_file as count_detections
 from wildpost.backup import CannotBackUp, alone
 from wildpost.backup_archive import CASEBOOK, DETECTIONS, About, BadArchive, Totals, sync_folder
 from wildpost.backup_unpacking import read_about, unpack

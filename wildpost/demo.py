@@ -16,7 +16,7 @@ from typing import IO
 
 import msgspec
 
-from ingest.receiver import ReceiverOptions
+from ingest.receive.mqtt.receiver import ReceiverOptions
 from ingest.store.port import CountQuery
 from wildpost.embedded_broker import EmbeddedBroker
 from wildpost.samples import Samples

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from models.registry import WeightsError, WeightsMismatch, find_weights, load_registry
 
 if TYPE_CHECKING:
-    from ingest.casebook_engine import CasebookOptions
+    from casebook.engine import CasebookOptions
     from ingest.media.s3 import MediaOptions
     from wildpost.stores import StoreOptions
 
@@ -121,8 +121,8 @@ def _databases(folder: Path) -> Iterator[Finding]:
 
 def _duckdb(file: Path) -> Finding:
     """Open a file of detections, unless a server has it open, which is as good."""
-    from ingest.store.duckdb import DuckDbStore  # a station has none of this
-    from ingest.store.port import StoreUnavailable
+    from contract.errors import StoreUnavailable
+    from ingest.store.duckdb.store import DuckDbStore  # a station has none of this
 
     what = f"database {file.name}"
     try:
@@ -179,7 +179,7 @@ def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
 
 
 def _store(options: "StoreOptions", folder: Path) -> Finding:
-    from ingest.store.port import StoreUnavailable
+    from contract.errors import StoreUnavailable
     from wildpost.stores import check_writing, open_store
 
     if options.kind == "duckdb":  # the databases of the data folder were looked at already
@@ -194,8 +194,8 @@ def _store(options: "StoreOptions", folder: Path) -> Finding:
 
 
 def _casebook(options: "CasebookOptions", folder: Path) -> Finding:
-    from ingest.casebook_engine import form_of
-    from ingest.store.port import StoreUnavailable
+    from casebook.engine import form_of
+    from contract.errors import StoreUnavailable
 
     if not options.url:
         return Finding("good", "casebook", f"SQLite in {folder}")
@@ -206,7 +206,7 @@ def _casebook(options: "CasebookOptions", folder: Path) -> Finding:
 
 
 def _media(options: "MediaOptions", folder: Path) -> Finding:
-    from ingest.store.port import StoreUnavailable
+    from contract.errors import StoreUnavailable
     from wildpost.stores import open_media
 
     if not options.url:

@@ -11,8 +11,8 @@ import msgspec
 from prometheus_client import Metric
 
 from ingest.collecting import collecting_seldom
-from ingest.serving import ServingState
-from ingest.share import Share
+from ingest.receive.mqtt.shared_subscription import Share
+from ingest.service import ServingState
 from wildpost.logs import Form, set_up_logs
 from wildpost.problems import is_mendable
 from wildpost.receiving import ServerSettings, receiving

@@ -12,7 +12,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from ingest.share import Share
+from ingest.receive.mqtt.shared_subscription import Share
 from wildpost.ingest_worker import Duty, Report, settings_of, work
 from wildpost.logs import Form
 from wildpost.operations import health_of

@@ -16,7 +16,7 @@ from wildpost.data_folder import data_folder
 from wildpost.settings import SettingsError, in_words
 
 if TYPE_CHECKING:
-    from pipelines.examination import Examined, Task
+    from pipelines.detect.examination import Examined, Task
 
 _TELL_EVERY_S = 30.0  # where no bar is drawn, as in a log
 
@@ -46,8 +46,8 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Work through the files; 1 where none of them could be used."""
-    from pipelines.batch import examine_all, files_in
-    from pipelines.observations import ObservationsFile
+    from pipelines.camtrap_dp.observations import ObservationsFile
+    from pipelines.detect.batch import examine_all, files_in
 
     if arguments.json and arguments.csv is None:
         raise SettingsError("--json: give the table a file of its own with --csv FILE")
@@ -92,7 +92,7 @@ def _task(arguments: argparse.Namespace) -> "Task":
 
     from contract import Location
     from edge.station import StationOptions
-    from pipelines.examination import Task
+    from pipelines.detect.examination import Task
 
     if arguments.threshold is not None and not 0.01 <= arguments.threshold <= 0.99:
         raise SettingsError(f"--threshold {arguments.threshold}: expected 0.01 to 0.99")
@@ -190,7 +190,7 @@ class _SetAside:
         self._file: TextIO | None = None
 
     def __call__(self, examined: "Examined") -> None:
-        from pipelines.observations import shown
+        from pipelines.camtrap_dp.observations import shown
 
         if self._path is None:
             print(f"{shown(examined.path)}: {examined.problem}", file=sys.stderr)

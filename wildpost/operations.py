@@ -9,7 +9,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ingest.serving import Serving
+from ingest.service import Serving
 
 
 def add_operations(app: FastAPI, serving: Serving) -> None:

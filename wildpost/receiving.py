@@ -8,19 +8,19 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ingest.casebook import Casebook
-from ingest.casebook_engine import CasebookOptions
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.watch_loop import WatchLoop
+from casebook.casebook import Casebook
+from casebook.engine import CasebookOptions
+from casebook.incidents.occurrence import IncidentOptions
+from i18n.language import load_languages
 from ingest.media.port import MediaStore
 from ingest.media.s3 import MediaOptions
-from ingest.receiver import ReceiverOptions
-from ingest.rules import RulesOptions, load_rules
-from ingest.serving import Serving, ServingState
-from ingest.share import Share
-from ingest.store.duckdb import DuckDbStore
+from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.shared_subscription import Share
+from ingest.rules.rule_set import RulesOptions, load_rules
+from ingest.service import Serving, ServingState
+from ingest.station_watch_loop import WatchLoop
+from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Store
-from review.language import load_languages
 from review.options import ReviewOptions
 from wildpost.alerting import Alerting, AlertsOptions, alerting
 from wildpost.backup_door import open_door

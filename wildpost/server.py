@@ -9,8 +9,8 @@ from pathlib import Path
 
 import uvicorn
 
-from ingest.casebook import Casebook
-from ingest.serving import ServingState
+from casebook.casebook import Casebook
+from ingest.service import ServingState
 from ingest.store.port import Store
 from review.app import create_app
 from review.options import check_bind

@@ -14,8 +14,8 @@ from wildpost import station_check, station_init
 from wildpost.data_folder import data_folder
 
 if TYPE_CHECKING:
-    from edge.outbox import Outbox
-    from edge.publisher import Publisher
+    from edge.outbox.outbox import Outbox
+    from edge.transport.mqtt.publisher import Publisher
     from wildpost.station_settings import StationSettings
 
 NOT_THERE = 2  # exit code: what the settings name is not there

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Picture, Sound
-from edge.check import Figure, Finding, broker, machine, sensors
-from edge.lock import holder
+from edge.check import Figure, Finding, machine, sensors
+from edge.instance_lock import holder
+from edge.transport.mqtt.diagnostics import check as check_broker
 from models.port import Detector
 from models.registry import WeightsError, WeightsMismatch
 from wildpost.problems import missing_extra
@@ -67,7 +68,7 @@ def look_over(path: Path, data: Path) -> Iterator[Finding]:
             yield sensors.folder(sensor.name, beside / sensor.folder, zone, datetime.now(UTC))
     for name in sorted({name for sensor in settings.sensors for name in sensor.detectors}):
         yield _detector(name, settings, beside, data, frame)
-    yield from broker.check(settings.broker, settings.station.name)
+    yield from check_broker(settings.broker, settings.station.name)
 
 
 def _settings(path: Path, settings: StationSettings) -> Finding:

@@ -11,16 +11,16 @@ from typing import Any, Literal
 import msgspec
 
 from contract.messages import Name
-from edge.lock import held
-from edge.originals import Originals, Recordings
-from edge.outbox import Outbox
-from edge.publisher import BrokerOptions, Publisher
-from edge.sources.camera import CameraOptions, CameraSource
-from edge.sources.folder import FolderSource
-from edge.sources.microphone import MicrophoneOptions, MicrophoneSource
-from edge.sources.port import Source
+from edge.capture.camera import CameraOptions, CameraSource
+from edge.capture.folder import FolderSource
+from edge.capture.microphone import MicrophoneOptions, MicrophoneSource
+from edge.capture.originals import Originals, Recordings
+from edge.capture.port import Source
+from edge.capture.triggers import SilenceTrigger
+from edge.instance_lock import held
+from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
-from edge.triggers import SilenceTrigger
+from edge.transport.mqtt.publisher import BrokerOptions, Publisher
 from models.birdnet import BirdNet, BirdNetOptions
 from models.factory import open_vision
 from models.port import Detector

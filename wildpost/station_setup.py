@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from contract.messages import Name
-from edge.publisher import BrokerOptions
+from edge.transport.mqtt.publisher import BrokerOptions
 from wildpost.settings import SettingsError, in_words
 from wildpost.station_settings import StationSettings
 

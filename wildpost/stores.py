@@ -9,8 +9,8 @@ import msgspec
 from ingest.media.folder import FolderMedia
 from ingest.media.port import MediaStore
 from ingest.media.s3 import MediaOptions, S3Media
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.influx_link import InfluxOptions
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.port import Store
 
 
@@ -35,7 +35,7 @@ def open_store(options: StoreOptions, folder: Path) -> Store:
         StoreUnavailable: it does not answer, does not let us in, or another process has the file.
     """
     if options.kind == "influxdb":
-        from ingest.store.influxdb import InfluxDbStore
+        from ingest.store.influxdb.store import InfluxDbStore
 
         return InfluxDbStore(options.influxdb, os.environ.get(options.secret_variable, ""))
     return DuckDbStore(folder / "detections.duckdb")
@@ -47,8 +47,8 @@ def check_writing(options: StoreOptions) -> None:
     Raises:
         StoreUnavailable: it has not, or does not let us write.
     """
-    from ingest.store.influx_link import InfluxLink
-    from ingest.store.port import StoreUnavailable
+    from contract.errors import StoreUnavailable
+    from ingest.store.influxdb.connection import InfluxLink
 
     link = InfluxLink(options.influxdb, os.environ.get(options.secret_variable, ""))
     try:

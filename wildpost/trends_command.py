@@ -40,7 +40,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     """Count, and print."""
-    from pipelines.trends import first_of
+    from pipelines.trends.counting import first_of
 
     zone = ZoneInfo(arguments.time_zone)
     last = arguments.last or datetime.now(zone).date()
@@ -61,8 +61,8 @@ def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, t
         StoreUnavailable: the database cannot be read, and no server answers for it.
         BadPeriod: the days asked for cannot be counted.
     """
-    from ingest.store.duckdb import DuckDbStore
-    from pipelines.trends import count_trends
+    from ingest.store.duckdb.store import DuckDbStore
+    from pipelines.trends.counting import count_trends
 
     server = folder / "server.json"
     if server.exists():

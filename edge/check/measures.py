@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from captures.decoded import Sound
 from captures.picture import shrink
-from edge.triggers import loudness_db
+from edge.capture.triggers import loudness_db
 
 _WIDTH_PX = 640  # sharpness depends on the size at which it is measured
 _CLIPPED = 0.999  # of full scale

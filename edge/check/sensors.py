@@ -17,11 +17,11 @@ from captures.decoded import Sound, Unreadable
 from captures.file_types import PICTURES, RECORDINGS
 from captures.picture import read_picture
 from captures.sound import read_stretches
+from edge.capture.camera import CameraOptions, opened, shown
+from edge.capture.microphone import MicrophoneOptions, MicrophoneSource, inputs
+from edge.capture.port import SourceLost
 from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, Level, Look, level, look
-from edge.sources.camera import CameraOptions, opened, shown
-from edge.sources.microphone import MicrophoneOptions, MicrophoneSource, inputs
-from edge.sources.port import SourceLost
 
 _WARM_UP_FRAMES = 10  # a camera's first frames are dark until it has set its exposure
 _AHEAD = timedelta(hours=1)  # a file from further in the future was written by a clock that is wrong

@@ -9,10 +9,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ingest.alerts.outgoing import Due, Outgoing, pause_before
+from casebook.incidents.alert_queue import Due, Outgoing, pause_before
+from casebook.incidents.repository import Alert
+from contract.errors import StoreUnavailable
 from ingest.alerts.port import Message, Notifier, NotYet, Undelivered
-from ingest.incidents.book import Alert
-from ingest.store.port import StoreUnavailable
 
 _IN_HAND = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
 _RENEWED_S = 5.0

@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.alerts.port import Undelivered
-from ingest.link import ReceiverOptions, secure
+from ingest.receive.mqtt.options import ReceiverOptions, secure
 
 
 class MqttLink:

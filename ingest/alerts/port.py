@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ingest.incidents.book import Alert
+from casebook.incidents.repository import Alert
 
 
 class Undelivered(Exception):

@@ -4,20 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import msgspec
 
+from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.microseconds import microseconds
 
 Storable = Event | Status | Health | Effort
-Outcome = Literal["confirmed", "corrected", "dismissed"]
-
-
-class StoreUnavailable(Exception):
-    """The store did not take or answer this now: keep the message unacknowledged and try again."""
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -40,31 +36,6 @@ class Written:
 
     new: int
     repeated: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a person decided about one detection; the latest verdict wins, and the machine's label is kept beside it.
-
-    Attributes:
-        event_id: The event.
-        ordinal: Which of its detections; 0 for an event without any (a blank that a person corrects).
-        outcome: Confirmed as it is, corrected to what follows, or dismissed: nothing there.
-        observation_type: What it is; for a dismissed one "blank".
-        label: What to call it, as the machine does or as the person typed it.
-        scientific_name: Its taxon, where known.
-        classified_by: Who decided.
-        decided_at: When, UTC.
-    """
-
-    event_id: str
-    ordinal: int
-    outcome: Outcome
-    observation_type: ObservationType
-    label: str
-    scientific_name: str | None
-    classified_by: str
-    decided_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

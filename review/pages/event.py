@@ -5,10 +5,10 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from contract.codec import encode
+from i18n.flag_sentences import reasons
 from review.cards import cards_of
 from review.page import Read
 from review.queue import next_undecided
-from review.sentences import reasons
 
 router = APIRouter()
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from i18n.flag_sentences import reasons
+from i18n.incident_sentences import happening_sentence, headline, kind_name
 from ingest.store.port import EventQuery
 from review.cards import cards_of
 from review.incident_groups import late_in
-from review.incident_words import happening_sentence, headline, kind_name
 from review.page import Read
 from review.queue import read_moment
-from review.sentences import reasons
 
 router = APIRouter()
 PAGE = 30

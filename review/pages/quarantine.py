@@ -5,7 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from ingest.records import Quarantined
+from casebook.records import Quarantined
 from review.page import Read
 
 router = APIRouter()

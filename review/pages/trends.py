@@ -1,4 +1,4 @@
-"""How activity changes by day and by hour, drawn and as figures; the counting is in ``pipelines.trends``."""
+"""How activity changes by day and by hour, drawn and as figures; the counting is in ``pipelines.trends.counting``."""
 
 import csv
 import io
@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from i18n.taxa import display_name
 from ingest.store.port import EventQuery
-from pipelines.trends import LONGEST_DAYS, Trends, count_trends, first_of
-from review.names import display_name
+from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
 from review.page import Read, Reader
 
 router = APIRouter()

@@ -19,22 +19,22 @@ from playwright.sync_api import Browser, sync_playwright
 
 from captures.decoded import Sound
 from captures.sound import encode_clip
+from casebook.casebook import Casebook
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import IncidentBook
+from casebook.incidents.shot_repository import ShotBook
+from casebook.incidents.station_watch import StationWatch
 from contract import Box, Clock, Detection, Event, Media, MediaContent, Model, Span, encode, new_event_id, topic_of
 from contract.messages import ObservationType
-from ingest.casebook import Casebook
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.desk import IncidentDesk
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.reading import IncidentReader
-from ingest.incidents.shots import ShotBook
-from ingest.incidents.watch import StationWatch
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.reading import Arrived, read_batch
-from ingest.rules import Rule, RulesOptions, load_rules
-from ingest.store.duckdb import DuckDbStore
+from ingest.receive.batch import Arrived, read_batch
+from ingest.rules.incident_service import IncidentDesk
+from ingest.rules.rule_set import Rule, RulesOptions, load_rules
+from ingest.store.duckdb.store import DuckDbStore
 from review.app import create_app
 from review.options import ReviewOptions
 from tests.keeping import keep

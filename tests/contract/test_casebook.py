@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from ingest.casebook import Casebook
-from ingest.flags import Flag
-from ingest.records import MediaEntry, Quarantined, Totals
-from ingest.store.port import StoreUnavailable, Verdict
+from casebook.casebook import Casebook
+from casebook.flags import Flag
+from casebook.records import MediaEntry, Quarantined, Totals
+from casebook.verdicts import Verdict
+from contract.errors import StoreUnavailable
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
 FLAG = Flag("event-1", "person", "warning", "human", NOON, {"label": "person", "zone_zh": "湖"}, "lake-west")

@@ -8,26 +8,26 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from casebook.casebook import Casebook
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions
+from casebook.incidents.repository import Alert, IncidentBook
+from casebook.incidents.shot_repository import ShotBook
+from casebook.incidents.station_rules import StationRule
+from casebook.incidents.station_watch import StationWatch
+from casebook.incidents.tables import happening, incident
 from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
+from contract.errors import StoreUnavailable
 from contract.examples import EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
-from ingest.casebook import Casebook
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.desk import IncidentDesk
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.shots import ShotBook
-from ingest.incidents.tables import happening, incident
-from ingest.incidents.watch import StationWatch
-from ingest.incidents.watch_loop import WatchLoop
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.reading import Arrived, read_batch
-from ingest.rules import Rule, Rules, RulesOptions
-from ingest.station_rules import StationRule
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import StoreUnavailable
+from ingest.receive.batch import Arrived, read_batch
+from ingest.rules.incident_service import IncidentDesk
+from ingest.rules.rule_set import Rule, Rules, RulesOptions
+from ingest.station_watch_loop import WatchLoop
+from ingest.store.duckdb.store import DuckDbStore
 from tests.keeping import keep
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import StaticPool
 
+from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import Happening, IncidentOptions, near
+from casebook.incidents.repository import Alert, IncidentBook
+from casebook.incidents.tables import happening, incident
+from casebook.tables import metadata
 from contract import Location
-from ingest.casebook_engine import open_engine
-from ingest.casebook_tables import metadata
-from ingest.flags import SEVERITIES, Severity
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.happening import Happening, IncidentOptions, near, severity_rank
-from ingest.incidents.tables import happening, incident
+from contract.severity import SEVERITIES, Severity, severity_rank
 
 START = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
 RIDGE = Location(latitude=31.0, longitude=117.3)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.store.influx_link import InfluxLink, InfluxOptions
+from ingest.store.influxdb.connection import InfluxLink, InfluxOptions
 from tests.influx_server import Influx
 
 # Type, length in 4 bytes, and less than that: how an entry is torn by a kill in the middle of its writing.

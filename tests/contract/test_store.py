@@ -9,12 +9,13 @@ from threading import Thread
 import msgspec
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import Detection, Event, Health, Status, encode, new_event_id
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.influx_link import InfluxOptions
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import Counted, CountQuery, EventQuery, Received, Storable, Store, Stretch, Verdict, Written
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.influxdb.connection import InfluxOptions
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.port import Counted, CountQuery, EventQuery, Received, Storable, Store, Stretch, Written
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)

@@ -12,15 +12,17 @@ from threading import Thread
 import msgspec
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import Detection, Event, Status, encode, new_event_id
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.store import influx_points
-from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused, Table
-from ingest.store.influx_places import Shelf, Wanted
-from ingest.store.influx_points import event_time, id_time, verdict_time
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.line_protocol import line
-from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict, Written
+from ingest.store.influxdb import points as influx_points
+from ingest.store.influxdb.connection import InfluxLink, InfluxOptions, StoreRefused, Table
+from ingest.store.influxdb.line_protocol import line
+from ingest.store.influxdb.points import event_time, id_time, verdict_time
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.influxdb.timestamp_allocator import Shelf, Wanted
+from ingest.store.port import CountQuery, EventQuery, Received, Written
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
@@ -228,7 +230,7 @@ def test_captures_once_read_by_id_are_not_asked_for_again(
     monkeypatch.setattr(store._link, "tables", listened)
     assert store.events(EventQuery(event_ids=ids)) == newest_first, "what was not there is looked for again"
     assert len(asked) == 2, "one question for its place, one for itself"
-    monkeypatch.setattr("ingest.store.influx_listing._REMEMBERED", 2)
+    monkeypatch.setattr("ingest.store.influxdb.listing._REMEMBERED", 2)
     assert store.events(EventQuery(event_ids=(new_event_id(),))) == []
     assert len(store._listing._read) == 2
 

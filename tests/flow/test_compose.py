@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ingest.casebook_engine import CasebookOptions
+from casebook.engine import CasebookOptions
 from tests.conftest import REPOSITORY, free_port, missing
 from tests.flow.test_extras import uv
 from wildpost.broker_folder import INGEST, BrokerFolder

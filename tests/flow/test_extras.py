@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 IMPORTS = {
     "station": "import cv2, openvino, onnxruntime, paho.mqtt.client, soundfile; import edge.station, models.factory",
-    "server": "import duckdb, fastapi, sqlalchemy, plotly; import ingest.receiver, ingest.store.duckdb, review.app",
+    "server": "import duckdb, fastapi, sqlalchemy, plotly; import ingest.receive.mqtt.receiver, review.app",
     "train": "import torch, torchvision, ultralytics, librosa; import models.train.field_trainer, models.train.export",
     "ray": "import ray; import pipelines",
 }

@@ -18,8 +18,8 @@ import pytest
 import soundfile
 
 from models.registry import load_registry
-from pipelines.batch import examine_all, files_in
-from pipelines.examination import Task
+from pipelines.detect.batch import examine_all, files_in
+from pipelines.detect.examination import Task
 
 SHOT = "gunshot_149177-6-0-0.flac"
 

@@ -17,9 +17,10 @@ import pytest
 
 from contract import topic_of
 from contract.topics import KINDS
-from edge.check import Finding, broker
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
+from edge.check import Finding
+from edge.outbox.outbox import Outbox, Outgoing
+from edge.transport.mqtt import diagnostics as broker
+from edge.transport.mqtt.publisher import BrokerOptions, Publisher
 from models.download import install
 from models.registry import load_registry
 from tests.conftest import Mosquitto, free_port, missing

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.rules import load_rules
+from ingest.rules.rule_set import load_rules
 from tests.conftest import REPOSITORY, missing
 from wildpost.broker_folder import BrokerFolder
 from wildpost.main import parser

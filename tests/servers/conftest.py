@@ -15,7 +15,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from ingest.receiver import ReceiverOptions
+from ingest.receive.mqtt.receiver import ReceiverOptions
 from tests.servers.listeners import Webhook
 
 REPOSITORY = Path(__file__).parents[2]

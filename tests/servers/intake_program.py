@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
 from ingest.media.folder import FolderMedia
-from ingest.receiver import ReceiverOptions
-from ingest.rules import Rule, Rules, RulesOptions
-from ingest.serving import Serving
-from ingest.store.duckdb import DuckDbStore
+from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.rules.rule_set import Rule, Rules, RulesOptions
+from ingest.service import Serving
+from ingest.store.duckdb.store import DuckDbStore
 
 
 def main() -> None:

@@ -14,18 +14,18 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import Engine
 
 import ingest.alerts.dispatcher as dispatcher_module
+from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.alert_queue import Due, Outgoing, give_up_on_others, waiting
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import Happening, IncidentOptions
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import Alert, IncidentBook
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.outgoing import Due, Outgoing, give_up_on_others, waiting
 from ingest.alerts.port import Message, Notifier, NotYet, Picture, Undelivered, Words
-from ingest.casebook_engine import open_engine
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.happening import Happening, IncidentOptions
-from ingest.incidents.reading import IncidentReader
-from ingest.receiver import ReceiverOptions
+from ingest.receive.mqtt.receiver import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
 from tests.servers.conftest import wait_for
 from tests.servers.listeners import Mailbox, Webhook, listening

@@ -18,9 +18,9 @@ import msgspec
 import pytest
 
 from contract import encode, new_event_id, topic_of
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT, MEDIA_CONTENT, STATUS
 from contract.messages import Event
-from ingest.store.port import StoreUnavailable
 from tests.servers.conftest import Publisher, wait_for
 from wildpost.backup_door import AskedCopy
 from wildpost.main import main

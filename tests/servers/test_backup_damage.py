@@ -10,14 +10,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from casebook.casebook import Casebook
+from casebook.records import MediaEntry
+from casebook.snapshot import SqliteCasebookMoment
+from casebook.verdicts import Verdict
 from contract import encode
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.casebook import Casebook
-from ingest.casebook_moment import SqliteCasebookMoment
 from ingest.media.folder import FolderMedia
-from ingest.records import MediaEntry
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import Received, StoreUnavailable, Verdict
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Received
 from wildpost.backup import CannotBackUp, Plan, make_backup
 from wildpost.backup_archive import BadArchive
 from wildpost.backup_restore import check, restore

@@ -241,7 +241,7 @@ def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
 
     import msgspec
 
-    from edge.publisher import BrokerOptions
+    from edge.transport.mqtt.publisher import BrokerOptions
 
     read = tomllib.loads((broker.folder / "handover/lake-07/broker.toml").read_text())
     options = msgspec.convert(read["broker"], BrokerOptions)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from casebook.verdicts import Verdict
 from contract import encode
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
-from ingest.store.influx_link import InfluxLink, InfluxOptions
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import Received, Verdict
+from ingest.store.influxdb.connection import InfluxLink, InfluxOptions
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.port import Received
 from tests.influx_server import Influx
 
 GRAFANA = Path(__file__).parents[2] / "configs" / "grafana"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
+from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
-from ingest.receiver import BrokerRefused, Receiver, ReceiverOptions
-from ingest.rules import Rules, RulesOptions
-from ingest.serving import Serving
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import StoreUnavailable
+from ingest.receive.mqtt.receiver import BrokerRefused, Receiver, ReceiverOptions
+from ingest.rules.rule_set import Rules, RulesOptions
+from ingest.service import Serving
+from ingest.store.duckdb.store import DuckDbStore
 from tests.noting import Noting
 from tests.servers.conftest import wait_for
 

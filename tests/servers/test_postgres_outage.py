@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from casebook.casebook import Casebook
+from casebook.engine import CasebookOptions
 from contract import encode, new_event_id, topic_of
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.casebook import Casebook
-from ingest.casebook_engine import CasebookOptions
-from ingest.store.port import StoreUnavailable
 from tests.conftest import free_port, missing
 from tests.postgres_server import Postgres, program_folder
 from tests.servers.conftest import Publisher, wait_for

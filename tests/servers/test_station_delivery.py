@@ -28,10 +28,10 @@ from captures.picture import read_picture
 from contract import Detection, Event, MediaContent, Model, SetAside, decode, encode
 from contract.codec import Record
 from contract.examples import EVENT
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
-from edge.sources.folder import FolderSource
+from edge.capture.folder import FolderSource
+from edge.outbox.outbox import Outbox, Outgoing
 from edge.station import Sensor, Station, StationOptions
+from edge.transport.mqtt.publisher import BrokerOptions, Publisher
 from models.download import install
 from models.registry import load_registry
 

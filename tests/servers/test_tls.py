@@ -9,9 +9,9 @@ import pytest
 
 from contract import encode, topic_of
 from contract.examples import EVENT
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
-from ingest.receiver import Receiver, ReceiverOptions
+from edge.outbox.outbox import Outbox, Outgoing
+from edge.transport.mqtt.publisher import BrokerOptions, Publisher
+from ingest.receive.mqtt.receiver import Receiver, ReceiverOptions
 from tests.conftest import Mosquitto, free_port
 from tests.noting import Noting
 from wildpost.broker_certificates import make_authority, make_broker

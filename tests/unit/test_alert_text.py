@@ -10,22 +10,22 @@ import msgspec
 import pytest
 from PIL import Image, ImageStat
 
+from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import Happening, IncidentOptions, happenings_of
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import IncidentBook
 from contract import Box, Event, Media, encode
 from contract.examples import EVENT
+from i18n.language import load_languages
+from ingest.alerts.message_writer import AlertWriter, blurred
 from ingest.alerts.port import NotYet
-from ingest.casebook_engine import open_engine
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.happening import Happening, IncidentOptions, happenings_of
-from ingest.incidents.reading import IncidentReader
 from ingest.media.folder import FolderMedia
-from ingest.rules import Hours, Rule, Rules, RulesOptions, Season
-from ingest.store.duckdb import DuckDbStore
+from ingest.rules.rule_set import Hours, Rule, Rules, RulesOptions, Season
+from ingest.rules.zones import read_zones
+from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
-from ingest.zones import read_zones
-from review.alert_text import AlertWriter, blurred
-from review.language import load_languages
 
 AT = datetime(2026, 4, 12, 20, 0, tzinfo=UTC)  # 04:00 of the 13th in China
 RULES = RulesOptions(

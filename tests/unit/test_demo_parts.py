@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from ingest.store.duckdb import DuckDbStore
+from ingest.store.duckdb.store import DuckDbStore
 from wildpost.data_folder import data_folder
 from wildpost.demo import MARK, DemoFailed, fresh_folder, lay_out
 from wildpost.doctor import look_over

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.acknowledged import Acknowledged
-from edge.outbox import Outbox, Outgoing
+from edge.outbox.outbox import Outbox, Outgoing
+from edge.transport.mqtt.redelivery import Acknowledged
 
 
 class Clock:
@@ -69,7 +69,7 @@ def test_none_is_kept_where_nothing_is_to_be_sent_again(outbox: Outbox) -> None:
 
 
 def test_without_room_what_was_acknowledged_is_remembered(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge.outbox import OutboxFull
+    from edge.outbox.outbox import OutboxFull
 
     def full(numbers: list[int]) -> None:
         raise OutboxFull("no room")

@@ -14,10 +14,10 @@ import pytest
 
 from captures.capture_time import picture_time, recording_time
 from captures.decoded import Sound, Unreadable
-from edge.clip import Clip, FileMark, Unusable
-from edge.outbox import Outbox
-from edge.sources.folder import FolderSource
-from edge.sources.port import SourceLost
+from edge.capture.clip import Clip, FileMark, Unusable
+from edge.capture.folder import FolderSource
+from edge.capture.port import SourceLost
+from edge.outbox.outbox import Outbox
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -162,7 +162,7 @@ def test_a_file_the_system_does_not_hand_out_is_set_aside_after_three_attempts(
     def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("edge.sources.folder.picture_time", broken)
+    monkeypatch.setattr("edge.capture.folder.picture_time", broken)
     for _ in range(2):
         with pytest.raises(SourceLost, match="Input/output error"):
             list(source.captures(threading.Event(), once=True))

@@ -1,6 +1,6 @@
 """A topic that the broker refuses is tried again by one message, ever more slowly, and holds up no other."""
 
-from edge.held_topics import HeldTopics
+from edge.transport.mqtt.topic_backoff import HeldTopics
 
 
 class Clock:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.lock import StationRunning, held
+from edge.instance_lock import StationRunning, held
 
 HOLD = """
 import sys
 from pathlib import Path
-from edge.lock import held
+from edge.instance_lock import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.clip import FileMark
-from edge.outbox import Outbox, OutboxError, OutboxFull, Outgoing
+from edge.capture.clip import FileMark
+from edge.outbox.outbox import Outbox, OutboxError, OutboxFull, Outgoing
 
 MARK = FileMark("one.jpg", 1, 2, 1, finished=True)
 

@@ -18,13 +18,13 @@ from captures.decoded import Sound
 from captures.picture import read_picture
 from contract import Clock, Detection, Effort, Event, Health, MediaContent, Model, SetAside, decode
 from contract.codec import Record
-from edge.clip import Clip
+from edge.capture.clip import Clip
+from edge.capture.folder import FolderSource
+from edge.capture.triggers import SilenceTrigger, loudness_db
+from edge.capture.visits import Visits
 from edge.effort import EffortLog
-from edge.outbox import Outbox
-from edge.sources.folder import FolderSource
+from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
-from edge.triggers import SilenceTrigger, loudness_db
-from edge.visits import Visits
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 from influxdb_client import Point
 
-from ingest.store.line_protocol import Value, document, from_tag, line, to_tag, value_text
+from ingest.store.influxdb.line_protocol import Value, document, from_tag, line, to_tag, value_text
 
 ANY_TEXT = some.text(max_size=30)
 VALUES = some.none() | ANY_TEXT | some.integers(-(2**63), 2**63 - 1) | some.floats()

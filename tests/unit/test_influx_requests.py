@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import encode
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict
+from ingest.store.influxdb.connection import InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.port import CountQuery, EventQuery, Received
 
 MOMENT = CountQuery.in_utc(EVENT.captured_at, EVENT.captured_at + timedelta(seconds=1))
 EMPTY = b'{"results":[{"statement_id":0}]}'

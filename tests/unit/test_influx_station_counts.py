@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
-from ingest.store.influx_link import InfluxLink, Series
-from ingest.store.influx_station_counts import Seen, StationCounts
+from ingest.store.influxdb.connection import InfluxLink, Series
+from ingest.store.influxdb.station_counts import Seen, StationCounts
 
 LAST = datetime(2026, 4, 12, 5, 41, 7, 250_000, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ingest.bulk_client import BulkClient, Delivered
+from ingest.receive.mqtt.batch_reader import BulkClient, Delivered
 
 Message = tuple[bytes, bytes, int, int]  # topic, payload, id, QoS
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from ingest.bulk_histogram import BulkHistogram
+from ingest.metrics.bulk_histogram import BulkHistogram
 
 BOUNDS = (0.5, 1, 60, 3600)
 values = some.lists(some.one_of(some.sampled_from(BOUNDS), some.floats(0, 10_000)), max_size=30)

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from casebook.casebook import Casebook
 from contract import Event, Malformed, SetAside, decode, encode, is_question, new_event_id, topic_of
 from contract.examples import EVENT, EXAMPLES, SET_ASIDE
 from contract.topics import KINDS
-from ingest.casebook import Casebook
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.reading import Arrived, read_batch
-from ingest.rules import Rule, Rules, RulesOptions
-from ingest.store.duckdb import DuckDbStore
+from ingest.receive.batch import Arrived, read_batch
+from ingest.rules.rule_set import Rule, Rules, RulesOptions
+from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
 from tests.keeping import keep
 

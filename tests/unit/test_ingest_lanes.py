@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 import pytest
 
 from contract import encode
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
 from ingest.intake import Stored, Taken
-from ingest.lanes import Lanes
-from ingest.link import ReceiverOptions
-from ingest.metrics import IntakeMetrics
-from ingest.read_ahead import ReadAhead
-from ingest.reading import Arrived, Batch
-from ingest.store.port import StoreUnavailable, Written
-from ingest.waiting import Waiting, WaitingRoom
+from ingest.metrics.intake_metrics import IntakeMetrics
+from ingest.receive.batch import Arrived, Batch
+from ingest.receive.batch_workers import Lanes
+from ingest.receive.message_buffer import Waiting, WaitingRoom
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.prefetch import ReadAhead
+from ingest.store.port import Written
 from tests.eventually import eventually
 
 OPTIONS = ReceiverOptions(batch_messages=1, retry_min_s=0.01, retry_max_s=0.02)

@@ -9,11 +9,11 @@ import pytest
 
 from contract import encode
 from contract.examples import EVENT
-from ingest import read_ahead
-from ingest.link import ReceiverOptions
-from ingest.read_ahead import ReadAhead
-from ingest.reading import Arrived
-from ingest.waiting import Waiting, WaitingRoom
+from ingest.receive import prefetch as read_ahead
+from ingest.receive.batch import Arrived
+from ingest.receive.message_buffer import Waiting, WaitingRoom
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.prefetch import ReadAhead
 from tests.eventually import eventually
 
 OPTIONS = ReceiverOptions(batch_messages=2)

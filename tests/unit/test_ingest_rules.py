@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from casebook.flags import Flag
+from casebook.incidents.corroboration import Heard
 from contract import Clock, Event, Location
 from contract.examples import EVENT, SOUND_EVENT
-from ingest.flags import Flag
-from ingest.rules import Heard, Hours, Rule, Rules, RulesError, RulesOptions, Season, load_rules
-from ingest.zones import Zone, ZonesError, read_zones
+from ingest.rules.rule_set import Hours, Rule, Rules, RulesError, RulesOptions, Season, load_rules
+from ingest.rules.zones import Zone, ZonesError, read_zones
 
 ZONES = Path(__file__).parents[2] / "configs" / "zones.geojson"
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)

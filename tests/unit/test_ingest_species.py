@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.rules import Rule, Rules, RulesError, RulesOptions, load_rules
-from ingest.species import SpeciesError, protection_of, read_species
+from ingest.rules.protection import SpeciesError, protection_of, read_species
+from ingest.rules.rule_set import Rule, Rules, RulesError, RulesOptions, load_rules
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "species.csv"
 LEVELS = read_species(EXAMPLE)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import Location
-from ingest.rules import Hours
-from ingest.sun import is_sun_edge, sun_at
+from ingest.rules.rule_set import Hours
+from ingest.rules.sun import is_sun_edge, sun_at
 
 CHINA = ZoneInfo("Asia/Shanghai")
 BEIJING = Location(latitude=39.9, longitude=116.4)

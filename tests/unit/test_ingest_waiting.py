@@ -3,8 +3,8 @@
 import threading
 from datetime import UTC, datetime
 
-from ingest.reading import Arrived
-from ingest.waiting import Waiting, WaitingRoom
+from ingest.receive.batch import Arrived
+from ingest.receive.message_buffer import Waiting, WaitingRoom
 from tests.eventually import eventually
 
 

@@ -14,12 +14,13 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from casebook.casebook import Casebook
+from casebook.flags import Flag
+from casebook.verdicts import Verdict
 from contract import Clock, Detection, Event, Media, Model, encode, new_event_id
-from ingest.casebook import Casebook
-from ingest.flags import Flag
 from ingest.media.folder import FolderMedia
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import Received, Verdict
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Received
 from review.app import NotLoopback, ReviewOptions, check_bind, create_app
 from wildpost.receiving import WebOptions
 

@@ -12,8 +12,8 @@ import soundfile
 from captures.decoded import Unreadable
 from captures.picture import read_picture
 from captures.sound import read_stretches
-from review.file_words import why_unusable
-from review.language import load_languages
+from i18n.file_problems import why_unusable
+from i18n.language import load_languages
 
 LANGUAGES = load_languages(ZoneInfo("Asia/Shanghai"))
 PICTURE = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 255, (60, 80, 3), np.uint8))[1].tobytes()

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from ingest.flags import Severity
-from ingest.incidents.happening import Happening
-from ingest.incidents.reading import Happened, Incident
-from review.incident_words import headline
-from review.language import load_languages
+from casebook.incidents.occurrence import Happening
+from casebook.incidents.reader import Happened, Incident
+from contract.severity import Severity
+from i18n.incident_sentences import headline
+from i18n.language import load_languages
 
 AT = datetime(2026, 4, 12, 20, 0, tzinfo=UTC)
 ENGLISH = load_languages(ZoneInfo("Asia/Shanghai"))["en"]

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from review.language import load_languages
+from i18n.language import load_languages
 
 LANGUAGES = load_languages(ZoneInfo("Asia/Shanghai"))
 NIGHT = datetime(2026, 11, 24, 15, 59, 58, tzinfo=UTC)  # two seconds to midnight in Shanghai

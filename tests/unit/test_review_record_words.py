@@ -8,8 +8,8 @@ import pytest
 
 from contract.codec import Reason
 from contract.messages import ClockSource
-from review.language import load_languages
-from review.record_words import clock_source, why_set_aside
+from i18n.language import load_languages
+from i18n.record_terms import clock_source, why_set_aside
 
 CHINESE = load_languages(ZoneInfo("Asia/Shanghai"))["zh_CN"]
 

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingest.flags import Flag, Severity
-from review.language import load_languages
-from review.sentences import reasons
+from casebook.flags import Flag
+from contract.severity import Severity
+from i18n.flag_sentences import reasons
+from i18n.language import load_languages
 
 LANGUAGES = load_languages(ZoneInfo("Asia/Shanghai"))
 ZONE = {"zone": "lake-west", "zone_zh": "西湖滩禁猎区", "zone_en": "West Lakeshore no-hunting area"}

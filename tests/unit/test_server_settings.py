@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.receiver import ReceiverOptions
-from ingest.rules import load_rules
+from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.rules.rule_set import load_rules
 from wildpost.server import ServerSettings, WebOptions
 from wildpost.settings import SettingsError, load_settings
 from wildpost.station_settings import StationSettings

@@ -11,11 +11,11 @@ import soundfile
 
 from captures.decoded import Sound, Unreadable
 from captures.picture import read_picture
+from edge.capture.camera import CameraOptions
 from edge.check import Finding, machine, sensors
 from edge.check.measures import level, look
-from edge.lock import held, holder
-from edge.outbox import Outbox, Outgoing
-from edge.sources.camera import CameraOptions
+from edge.instance_lock import held, holder
+from edge.outbox.outbox import Outbox, Outgoing
 
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)
 

@@ -16,12 +16,12 @@ import soundfile
 from captures.capture_time import recording_time
 from captures.decoded import Sound
 from contract import Clock, Detection, Event, Health, Model, decode
-from edge.clip import Clip
-from edge.originals import Kept, Originals, Recordings, flac
-from edge.outbox import Outbox, OutboxFull
-from edge.sources.port import SourceLost
+from edge.capture.clip import Clip
+from edge.capture.originals import Kept, Originals, Recordings, flac
+from edge.capture.port import SourceLost
+from edge.capture.triggers import loudness_db
+from edge.outbox.outbox import Outbox, OutboxFull
 from edge.station import Sensor, Station, StationOptions
-from edge.triggers import loudness_db
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 BEGAN = datetime(2026, 5, 21, 5, 30, tzinfo=UTC)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.publisher import BrokerOptions
-from edge.sources.camera import CameraOptions
-from edge.sources.microphone import MicrophoneOptions
+from edge.capture.camera import CameraOptions
+from edge.capture.microphone import MicrophoneOptions
 from edge.station import StationOptions
+from edge.transport.mqtt.publisher import BrokerOptions
 from models.threat import ThreatOptions, VoiceOptions
 from wildpost.settings import SettingsError
 from wildpost.station_settings import SensorOptions, StationSettings, VisionSettings, load_station

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casebook.incidents.corroboration import CorroborationOptions, Shot, corroborate, distance_m, shots_of
 from contract import Clock, Detection, Location, Span
 from contract.examples import EVENT, SOUND_EVENT
-from models.threat import CorroborationOptions, Shot, corroborate, shots_of
-from models.threat.corroboration import distance_m
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
 RIDGE = Location(latitude=31.0, longitude=117.0)

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import Clock, Detection, Event, Model, encode, new_event_id
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import Received, Verdict
-from pipelines.trends import LONGEST_DAYS, BadPeriod, count_trends, first_of, local_midnight, stretches
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Received
+from pipelines.trends.counting import LONGEST_DAYS, BadPeriod, count_trends, first_of, local_midnight, stretches
 from wildpost import trends_command
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
