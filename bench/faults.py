@@ -97,7 +97,7 @@ class Field:
             )
         path = self.folder / "server.toml"
         path.write_text(settings)
-        command = [sys.executable, "-m", "wildpost.main", "ingest", str(path), "--data", str(self.data)]
+        command = [sys.executable, "-m", "wildpost", "ingest", str(path), "--data", str(self.data)]
         self.server = Process(command, self.folder / "log")
 
     @property
@@ -245,7 +245,7 @@ def _settled(field_: Field, count: int) -> dict[str, int]:
 def _ingesting(folder: Path, port: int, asked: int) -> Iterator[None]:
     path = folder / "server.toml"
     path.write_text(f"[ingest]\nport = {asked}\n[broker]\nport = {port}\n")
-    command = [sys.executable, "-m", "wildpost.main", "ingest", str(path), "--data", str(folder)]
+    command = [sys.executable, "-m", "wildpost", "ingest", str(path), "--data", str(folder)]
     server = Process(command, folder / "log")
     try:
         wait_connected(asked, folder / "log")

@@ -30,11 +30,11 @@ from bench.breaking import mosquitto_program
 from bench.report import report
 from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
-from ingest.collecting import collecting_seldom
 from ingest.receive.mqtt.options import ReceiverOptions, connect_options, make_client
 from ingest.receive.mqtt.shared_subscription import Share
 from tests.conftest import Mosquitto
 from tests.influx_server import Influx, programs
+from wildpost.server.gc_tuning import collecting_seldom
 
 CLIENT = "bench"
 STATIONS = 20
@@ -134,8 +134,9 @@ def receive_only(port: int, count: int) -> Result:
 
 def ours(port: int, count: int, folder: Path, influx: str) -> Result:
     """Take messages by everything that `wildpost ingest` does with one."""
-    from wildpost.receiving import ServerSettings, receiving
-    from wildpost.stores import StoreOptions
+    from wildpost.server.assembly import receiving
+    from wildpost.server.stores import StoreOptions
+    from wildpost.settings.server import ServerSettings
 
     store = StoreOptions()
     if influx:
@@ -192,8 +193,8 @@ def one(what: str, count: int, detections: int, influx: Influx | None) -> Result
 
 def shared(count: int, workers: int, influx: Influx) -> float:
     """Time workers that share what waits for them, from when all of them are there; gives messages a second."""
-    from wildpost.ingest_workers import Workers
-    from wildpost.receiving import ServerSettings
+    from wildpost.server.ingest_workers import Workers
+    from wildpost.settings.server import ServerSettings
 
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         shares = [Share("bench", hears_status=number == 1) for number in range(1, workers + 1)]

@@ -7,7 +7,8 @@ from casebook.casebook import Casebook
 from ingest.intake import Intake, Taken
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics
-from ingest.receive.mqtt.receiver import Receiver, ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.receiver import Receiver
 from ingest.receive.mqtt.shared_subscription import Share
 from ingest.rules.incident_service import IncidentDesk
 from ingest.rules.rule_set import Rules

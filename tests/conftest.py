@@ -13,9 +13,8 @@ import pytest
 
 from tests.influx_server import Influx, programs
 from tests.postgres_server import Postgres, program_folder
+from tests.repository import REPOSITORY
 from tests.s3_server import KEY, SECRET, S3Server
-
-REPOSITORY = Path(__file__).parent.parent
 
 
 def missing(what: str) -> None:

@@ -16,7 +16,7 @@ from models.registry import WeightsError, WeightsMismatch, find_weights, load_re
 if TYPE_CHECKING:
     from casebook.engine import CasebookOptions
     from ingest.media.s3 import MediaOptions
-    from wildpost.stores import StoreOptions
+    from wildpost.server.stores import StoreOptions
 
 ROOM_BYTES = 2_000_000_000  # less than this and a station's outbox or a server's media soon have no room
 
@@ -163,8 +163,8 @@ def _broker(host: str, port: int) -> Finding:
 
 
 def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
-    from wildpost.receiving import ServerSettings  # a station has none of this
-    from wildpost.settings import SettingsError, load_settings
+    from wildpost.settings.loader import SettingsError, load_settings
+    from wildpost.settings.server import ServerSettings  # a station has none of this
 
     try:
         settings = load_settings(path, ServerSettings)
@@ -180,7 +180,7 @@ def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
 
 def _store(options: "StoreOptions", folder: Path) -> Finding:
     from contract.errors import StoreUnavailable
-    from wildpost.stores import check_writing, open_store
+    from wildpost.server.stores import check_writing, open_store
 
     if options.kind == "duckdb":  # the databases of the data folder were looked at already
         there = (folder / "detections.duckdb").exists()
@@ -207,7 +207,7 @@ def _casebook(options: "CasebookOptions", folder: Path) -> Finding:
 
 def _media(options: "MediaOptions", folder: Path) -> Finding:
     from contract.errors import StoreUnavailable
-    from wildpost.stores import open_media
+    from wildpost.server.stores import open_media
 
     if not options.url:
         return Finding("good", "media", f"files in {folder}/media")

@@ -6,7 +6,7 @@ import msgspec
 
 from ingest.alerts.mqtt_link import MqttLink
 from ingest.alerts.port import Message
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

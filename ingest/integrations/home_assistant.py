@@ -11,7 +11,7 @@ from msgspec import Meta
 from contract.errors import StoreUnavailable
 from ingest.alerts.mqtt_link import MqttLink
 from ingest.alerts.port import Undelivered
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import EventQuery, StationState, Store
 
 _LOOKED_AT = 20  # captures looked through for one in which something was found

@@ -20,7 +20,7 @@ def weights(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def evaluate(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", "models", "evaluate", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", "models", "evaluate", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -25,7 +25,7 @@ SHOT = "gunshot_149177-6-0-0.flac"
 
 
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", "models", "run", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", "models", "run", *map(str, words)]
     environment = {"WILDPOST_DATA": str(folder / "data"), "PATH": "/usr/bin:/bin"}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
 
@@ -153,7 +153,7 @@ def test_pictures_have_boxes_and_an_empty_one_is_a_blank(tmp_path: Path, shared_
 
 def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path, recordings: Path) -> None:
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "wildpost.main", "models", "run", "threat-sounds", str(recordings)]
+    command = [sys.executable, "-m", "wildpost", "models", "run", "threat-sounds", str(recordings)]
     environment = {"WILDPOST_DATA": str(tmp_path / "data"), "PATH": "/usr/bin:/bin", "TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)

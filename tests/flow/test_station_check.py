@@ -24,8 +24,8 @@ from edge.transport.mqtt.publisher import BrokerOptions, Publisher
 from models.download import install
 from models.registry import load_registry
 from tests.conftest import Mosquitto, free_port, missing
-from wildpost.broker_certificates import Pair, make_authority, make_broker
-from wildpost.broker_folder import hashed
+from wildpost.broker.certificates import Pair, make_authority, make_broker
+from wildpost.broker.folder import hashed
 
 Started = Callable[[str], Mosquitto]
 TODAY = datetime.now(UTC)
@@ -233,7 +233,7 @@ class Site:
         np.clip(sine, -1, 1).astype("<f4").tofile(self.folder / "heard.raw")
 
     def check(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "wildpost.main", "station", "check", str(self.settings), *words]
+        command = [sys.executable, "-m", "wildpost", "station", "check", str(self.settings), *words]
         environment = {
             **os.environ,
             "ALSA_CONFIG_PATH": str(self.folder / "asound.conf"),

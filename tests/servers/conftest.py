@@ -15,10 +15,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from tests.repository import REPOSITORY
 from tests.servers.listeners import Webhook
 
-REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 60
 
 

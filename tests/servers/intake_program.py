@@ -8,7 +8,7 @@ import msgspec
 
 from casebook.casebook import Casebook
 from ingest.media.folder import FolderMedia
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import Rule, Rules, RulesOptions
 from ingest.service import Serving
 from ingest.store.duckdb.store import DuckDbStore

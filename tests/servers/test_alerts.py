@@ -25,7 +25,7 @@ from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotC
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Message, Notifier, NotYet, Picture, Undelivered, Words
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
 from tests.servers.conftest import wait_for
 from tests.servers.listeners import Mailbox, Webhook, listening

@@ -22,10 +22,10 @@ from contract.errors import StoreUnavailable
 from contract.examples import EVENT, MEDIA_CONTENT, STATUS
 from contract.messages import Event
 from tests.servers.conftest import Publisher, wait_for
-from wildpost.backup_door import AskedCopy
-from wildpost.main import main
+from wildpost.backup.snapshot_server import AskedCopy
+from wildpost.cli.main import main
 
-WILDPOST = [sys.executable, "-m", "wildpost.main"]
+WILDPOST = [sys.executable, "-m", "wildpost"]
 SETTINGS = """
 [broker]
 port = {port}

@@ -20,11 +20,11 @@ from contract.examples import EVENT
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
-from wildpost.backup import CannotBackUp, Plan, make_backup
-from wildpost.backup_archive import BadArchive
-from wildpost.backup_restore import check, restore
-from wildpost.main import main
-from wildpost.receiving import ServerSettings
+from wildpost.backup.archive import BadArchive
+from wildpost.backup.create import CannotBackUp, Plan, make_backup
+from wildpost.backup.restore import check, restore
+from wildpost.cli.main import main
+from wildpost.settings.server import ServerSettings
 
 NOW = datetime(2026, 4, 12, tzinfo=UTC)
 THUMBNAILS = [f"thumbnail {number}".encode() * 30 for number in range(4)]

@@ -89,7 +89,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def wildpost(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", "broker", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", "broker", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,9 @@ from ingest.store.influxdb.connection import InfluxLink, InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import Received
 from tests.influx_server import Influx
+from tests.repository import REPOSITORY
 
-GRAFANA = Path(__file__).parents[2] / "configs" / "grafana"
+GRAFANA = REPOSITORY / "configs" / "grafana"
 NOW: datetime = EVENT.captured_at + timedelta(hours=1)
 
 

@@ -13,7 +13,7 @@ from contract import Event, Health, Status, encode, new_event_id
 from contract.examples import EVENT, HEALTH, STATUS
 from ingest.alerts.port import Undelivered
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from tests.conftest import Mosquitto

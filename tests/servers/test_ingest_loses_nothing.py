@@ -14,7 +14,7 @@ from casebook.casebook import Casebook
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT, HEALTH, MEDIA_CONTENT, STATUS
 from ingest.media.folder import FolderMedia
-from ingest.receive.mqtt.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
 

@@ -13,7 +13,8 @@ import pytest
 from casebook.casebook import Casebook
 from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
-from ingest.receive.mqtt.receiver import BrokerRefused, Receiver, ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
 from ingest.rules.rule_set import Rules, RulesOptions
 from ingest.service import Serving
 from ingest.store.duckdb.store import DuckDbStore

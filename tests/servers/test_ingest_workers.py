@@ -24,7 +24,7 @@ from ingest.store.port import EventQuery
 from tests.conftest import free_port
 from tests.servers.conftest import wait_for
 
-WILDPOST = [sys.executable, "-m", "wildpost.main"]
+WILDPOST = [sys.executable, "-m", "wildpost"]
 
 
 def messages(count: int) -> tuple[set[str], list[tuple[str, bytes]]]:

@@ -309,7 +309,7 @@ def test_a_station_killed_while_it_works_takes_up_every_picture_once(
         f"[broker]\nport = {mosquitto.port}\n"
         '[[sensors]]\nname = "camera"\nsource = "folder"\nfolder = "in"\ndetectors = ["vision"]\n'
     )
-    command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    command = [sys.executable, "-m", "wildpost", "station", "run", str(settings), "--once", "--json"]
     environment = os.environ | {"WILDPOST_DATA": str(tmp_path / "data"), "PYTHONPATH": str(Path.cwd())}
     seed = random.randrange(1000)
     chance = random.Random(seed)

@@ -11,10 +11,11 @@ from contract import encode, topic_of
 from contract.examples import EVENT
 from edge.outbox.outbox import Outbox, Outgoing
 from edge.transport.mqtt.publisher import BrokerOptions, Publisher
-from ingest.receive.mqtt.receiver import Receiver, ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.receiver import Receiver
 from tests.conftest import Mosquitto, free_port
 from tests.noting import Noting
-from wildpost.broker_certificates import make_authority, make_broker
+from wildpost.broker.certificates import make_authority, make_broker
 
 Started = Callable[[str], Mosquitto]
 

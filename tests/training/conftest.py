@@ -15,14 +15,14 @@ import pytest
 from models.train.dataset_settings import DatasetSettings, Source
 from models.train.manifest import write_manifest
 from models.train.survey import survey
+from tests.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 SMALL = ["--size", "96", "--batch", "8", "--device", "cpu", "--workers", "0", "--learning-rate", "0.004"]
 
 
 def command(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "wildpost.main", "models", *map(str, words)],
+        [sys.executable, "-m", "wildpost", "models", *map(str, words)],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

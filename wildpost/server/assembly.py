@@ -1,0 +1,93 @@
+"""Everything between the broker and the databases, opened and closed in the order in which nothing is lost."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from casebook.casebook import Casebook
+from i18n.language import load_languages
+from ingest.media.port import MediaStore
+from ingest.receive.mqtt.shared_subscription import Share
+from ingest.rules.rule_set import load_rules
+from ingest.service import Serving, ServingState
+from ingest.station_watch_loop import WatchLoop
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Store
+from wildpost.backup.snapshot_server import open_door
+from wildpost.server.alerting import Alerting, alerting
+from wildpost.server.stores import open_media, open_store
+from wildpost.settings.server import ServerSettings
+
+
+@dataclass(frozen=True)
+class Receiving:
+    """What is open and running."""
+
+    store: Store
+    casebook: Casebook
+    media: MediaStore
+    serving: Serving
+    told: Alerting
+
+    def state(self) -> ServingState:
+        """Tell how the intake fares, and whether people are told."""
+        state = self.serving.state()
+        problems = (state.problem, self.told.problem, self.store.problem)
+        return replace(state, problem="; ".join(filter(None, problems)))
+
+    def problem(self) -> str:
+        """Say in words what keeps the server from working whole right now; "": nothing."""
+        return self.serving.stuck or self.state().problem
+
+
+@contextlib.contextmanager
+def receiving(
+    settings: ServerSettings, folder: Path, rules_beside: Path, share: Share | None = None, watches: bool = True
+) -> Iterator[Receiving]:
+    """Open databases and rules, and receive.
+
+    Args:
+        settings: What the server is told.
+        folder: The data folder.
+        rules_beside: The folder that paths in the settings are relative to.
+        share: A worker's part in a group; None: it works alone.
+        watches: Whether it watches for stations that are silent.
+
+    Raises:
+        StoreUnavailable: a database does not open.
+        NotConfigured: a way of telling people cannot be used.
+        BrokerRefused: the broker answered and refused us.
+    """
+    rules = load_rules(settings.rules, rules_beside)
+    with contextlib.ExitStack() as stack:
+        store = open_store(settings.store, folder)
+        stack.callback(store.close)
+        casebook = Casebook(settings.casebook.url_in(folder))
+        stack.callback(casebook.close)
+        media = open_media(settings.media, folder)
+        told = stack.enter_context(
+            alerting(
+                settings.alerts,
+                settings.incidents,
+                settings.rules,
+                settings.broker,
+                rules,
+                store,
+                casebook,
+                media,
+                load_languages(ZoneInfo(settings.review.time_zone)),
+                speaks=watches,
+            )
+        )
+        serving = Serving(store, casebook, media, rules, settings.broker, told.desk, share)
+        stack.callback(serving.stop)
+        serving.start()
+        if isinstance(store, DuckDbStore):
+            stack.enter_context(open_door(folder, store, serving.still))
+        if watches:
+            watch = WatchLoop(told.desk.look, lambda: serving.connected)
+            stack.callback(watch.stop)
+            watch.start()
+        yield Receiving(store, casebook, media, serving, told)
