@@ -16,7 +16,7 @@ from contract import Event, subscription
 from ingest.bulk_client import BulkClient, Delivered
 from ingest.intake import Taken
 from ingest.lanes import Keeps, Lanes
-from ingest.link import ReceiverOptions, connect_options, make_client
+from ingest.link import ReceiverOptions, connect_options, describe_refusal, make_client
 from ingest.live_tap import LiveTap
 from ingest.metrics import IntakeMetrics
 from ingest.read_ahead import ReadAhead
@@ -183,9 +183,8 @@ class Receiver:
         return self._share.subscriptions(prefix) if self._share else [subscription(prefix)]
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: Any, _: object) -> None:
-        where = f"broker {self._options.host}:{self._options.port}"
         if reason.is_failure:  # a refused password also calls on_connect
-            self._problem = f"{where} refuses us: {reason}. Check username {self._options.username!r} and its password"
+            self._problem = describe_refusal(self._options, reason)
             self._answered.set()
             return
         with self._lock:
