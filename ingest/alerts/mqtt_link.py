@@ -1,14 +1,12 @@
 """A link to the broker for what the server itself says: a message counts as sent when the broker acknowledged it."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.alerts.port import Undelivered
-from ingest.receive.mqtt.options import ReceiverOptions, secure
+from ingest.receive.mqtt.options import ReceiverOptions, connect_options, describe_refusal, make_client
 
 
 class MqttLink:
@@ -70,9 +68,14 @@ class MqttLink:
         self._answered.clear()
         self._problem = ""
         self._reasons.clear()
-        client = self._make()
         try:
-            client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
+            client = self._make()
+            client.connect(
+                self._broker.host,
+                self._broker.port,
+                self._broker.keepalive_s,
+                **connect_options(self._broker, keep_session=False),
+            )
         except OSError as error:
             raise Undelivered(f"{self._where}: {error}") from error
         client.loop_start()
@@ -84,16 +87,7 @@ class MqttLink:
         return client
 
     def _make(self) -> mqtt.Client:
-        five = self._broker.protocol == "5"
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            clean_session=None if five else True,
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-        )
-        if self._broker.username:
-            file = self._broker.password_file
-            client.username_pw_set(self._broker.username, Path(file).read_text().strip() if file else None)
-        secure(client, self._broker)
+        client = make_client(mqtt.Client, self._broker, client_id="", keep_session=False)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -104,7 +98,7 @@ class MqttLink:
     def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
         self._connected = not reason.is_failure
         if reason.is_failure:
-            self._problem = f"{self._where} refuses us: {reason}. Check username {self._broker.username!r}"
+            self._problem = describe_refusal(self._broker, reason)
         self._answered.set()
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:

@@ -9,13 +9,19 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.transport.mqtt.publisher import BrokerOptions
+from ingest.alerts.mqtt_link import MqttLink
+from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import free_port, missing
 
 
@@ -151,6 +157,26 @@ def test_workers_may_share_the_messages(broker: Broker) -> None:
     lake.close()
 
 
+def test_the_servers_user_may_publish_alerts_and_what_home_assistant_reads(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handover = broker.folder / "handover/wildpost-ingest"
+    read = tomllib.loads((handover / "broker.toml").read_text())["broker"]
+    options = msgspec.convert(read | {"ca_file": str(handover / "ca.crt")}, ReceiverOptions)
+    monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", broker.password("wildpost-ingest"))
+    watch = broker.connect("wildpost-watch")
+    for topic in ("wildpost/alerts/#", "wildpost/home/#", "homeassistant/#"):
+        watch.subscribe(topic)
+
+    status = "wildpost/home/status"
+    with closing(MqttLink(options, will=(status, b"offline"))) as link:
+        for topic in ("wildpost/alerts/urgent", "homeassistant/device/wildpost_lake-07/config", status):
+            link.publish(topic, b"{}")
+
+    until(lambda: len(watch.received) == 3)
+    watch.close()
+
+
 DEBIANS = """
 pid_file {folder}/mosquitto.pid
 persistence true
@@ -240,8 +266,6 @@ def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
     import tomllib
 
     import msgspec
-
-    from edge.transport.mqtt.publisher import BrokerOptions
 
     read = tomllib.loads((broker.folder / "handover/lake-07/broker.toml").read_text())
     options = msgspec.convert(read["broker"], BrokerOptions)

@@ -1,6 +1,5 @@
 """A server that cannot begin says why, and what to do."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -44,15 +43,6 @@ def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[Serving, Callable
 
     rules = Rules(RulesOptions(), ())
     return Serving(store, casebook, FolderMedia(tmp_path / "media"), rules, options), close
-
-
-@pytest.fixture
-def guarded(mosquitto_with: Callable[[str], Any], tmp_path: Path) -> Any:
-    """A broker that lets in "server" with the password "right"."""
-    program = shutil.which("mosquitto_passwd")
-    assert program is not None, "mosquitto_passwd comes with mosquitto"
-    subprocess.run([program, "-b", "-c", str(tmp_path / "passwords"), "server", "right"], check=True)
-    return mosquitto_with(f"allow_anonymous false\npassword_file {tmp_path}/passwords\n")
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

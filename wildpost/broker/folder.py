@@ -118,7 +118,8 @@ class BrokerFolder:
 
     def _rights(self, user: str) -> str:
         if user == INGEST:
-            granted = [f"read {self.prefix}/#", f"write {self.prefix}/alerts/#", "readwrite homeassistant/#"]
+            written = [f"write {self.prefix}/alerts/#", f"write {self.prefix}/home/#", "readwrite homeassistant/#"]
+            granted = [f"read {self.prefix}/#", *written]
         elif user == WATCH:
             granted = [f"read {self.prefix}/#", "read homeassistant/#"]
         else:

@@ -68,6 +68,9 @@ def make_client(kind: type[Client], options: ReceiverOptions, client_id: str, ke
         options: How to reach the broker.
         client_id: Under which name.
         keep_session: Whether the broker keeps what comes while we are away; then it is acknowledged by hand.
+
+    Raises:
+        OSError: the password file or the certificate authority's file cannot be read.
     """
     five = options.protocol == "5"
     client = kind(
@@ -78,16 +81,36 @@ def make_client(kind: type[Client], options: ReceiverOptions, client_id: str, ke
         manual_ack=keep_session,
     )
     if options.username:
-        client.username_pw_set(options.username, _password(options))
+        client.username_pw_set(options.username, broker_password(options))
     secure(client, options)
     client.reconnect_delay_set(1, 30)
     return client
 
 
-def _password(options: ReceiverOptions) -> str | None:
+def broker_password(options: ReceiverOptions) -> str | None:
+    """Read the password from ``password_file`` or, if that is empty, from the environment variable; None: neither.
+
+    Raises:
+        OSError: the password file cannot be read.
+    """
     if options.password_file:
-        return Path(options.password_file).read_text().strip()
+        try:
+            return Path(options.password_file).read_text().strip()
+        except OSError as error:
+            raise OSError(f"[broker] password_file {options.password_file!r}: {error.strerror}") from error
     return os.environ.get(options.password_variable)
+
+
+def describe_refusal(options: ReceiverOptions, reason: object) -> str:
+    """Write the message for a connection that the broker refused; it says which of the credentials to check."""
+    message = (
+        f"broker {options.host}:{options.port} refuses us: {reason}. "
+        f"Check username {options.username!r} and its password"
+    )
+    # A username without a password is no error in itself: brokers without a password file accept it.
+    if options.username and not options.password_file and not os.environ.get(options.password_variable):
+        message += f": neither password_file nor the environment variable {options.password_variable} is set"
+    return message
 
 
 def secure(client: mqtt.Client, options: ReceiverOptions) -> None:

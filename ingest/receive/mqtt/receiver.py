@@ -20,7 +20,7 @@ from ingest.receive.batch_workers import Keeps, Lanes
 from ingest.receive.message_buffer import Waiting, WaitingRoom
 from ingest.receive.mqtt.batch_reader import BulkClient, Delivered
 from ingest.receive.mqtt.live_subscriber import LiveTap
-from ingest.receive.mqtt.options import ReceiverOptions, connect_options, make_client
+from ingest.receive.mqtt.options import ReceiverOptions, connect_options, describe_refusal, make_client
 from ingest.receive.mqtt.shared_subscription import Share
 from ingest.receive.prefetch import ReadAhead
 
@@ -183,9 +183,8 @@ class Receiver:
         return self._share.subscriptions(prefix) if self._share else [subscription(prefix)]
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: Any, _: object) -> None:
-        where = f"broker {self._options.host}:{self._options.port}"
         if reason.is_failure:  # a refused password also calls on_connect
-            self._problem = f"{where} refuses us: {reason}. Check username {self._options.username!r} and its password"
+            self._problem = describe_refusal(self._options, reason)
             self._answered.set()
             return
         with self._lock:
