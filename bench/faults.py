@@ -29,7 +29,7 @@ from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from edge.capture.clip import FileMark
 from edge.outbox.outbox import Outbox, Outgoing
-from edge.transport.mqtt.publisher import BrokerOptions, Publisher
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from tests.conftest import Mosquitto, free_port
 from tests.influx_server import Influx, programs
 
@@ -50,7 +50,7 @@ def outgoing(event: Event) -> Outgoing:
 def station(folder: Path, port: int, count: int, a_second: float) -> None:
     """Be a station: find captures, each committed with how far we are, and send them; ends when the broker has all."""
     outbox = Outbox(folder / "outbox.sqlite")
-    publisher = Publisher(BrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
+    publisher = Publisher(StationBrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
     publisher.start()
     mark = outbox.mark_of("captures", 0, 0)
     for first in range(mark.stretches if mark else 0, count, 50):
@@ -269,7 +269,7 @@ def replay(stations: int, a_day: int) -> dict[str, Any]:
         stack.enter_context(_ingesting(folder, broker.port, asked))
         began = time.monotonic()
         for name, outbox in outboxes.items():
-            publisher = Publisher(BrokerOptions(port=broker.port), name, outbox)
+            publisher = Publisher(StationBrokerOptions(port=broker.port), name, outbox)
             publisher.start()
             stack.callback(publisher.stop)
         while counted(asked, "wildpost_records_stored_total") < stations * a_day:

@@ -30,7 +30,8 @@ from bench.breaking import mosquitto_program
 from bench.report import report
 from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
-from ingest.receive.mqtt.options import ReceiverOptions, connect_options, make_client
+from contract.mqtt import make_client
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.shared_subscription import Share
 from tests.conftest import Mosquitto
 from tests.influx_server import Influx, programs
@@ -84,10 +85,10 @@ def lay_up(
     """Open sessions at the broker, leave them, and publish what will wait in them."""
     for client_id, topics in sessions.items():
         options = like or ReceiverOptions(port=port, client_id=client_id)
-        client = make_client(mqtt.Client, options, client_id)
+        client = make_client(mqtt.Client, options, client_id, keep_session=True, manual_ack=True)
         done = threading.Event()
         client.on_subscribe = lambda *_, done=done: done.set()
-        client.connect("127.0.0.1", port, **connect_options(options))
+        client.connect(**options.session_arguments())
         client.loop_start()
         client.subscribe([(topic, 1) for topic in topics])
         assert done.wait(60)
@@ -108,7 +109,7 @@ def lay_up(
 def receive_only(port: int, count: int) -> Result:
     """Take messages by paho and acknowledge each at once: what no intake built on paho can beat."""
     options = ReceiverOptions(port=port, client_id=CLIENT)
-    client = make_client(mqtt.Client, options, CLIENT)
+    client = make_client(mqtt.Client, options, CLIENT, keep_session=True, manual_ack=True)
     done = threading.Event()
     seen = 0
 
@@ -120,7 +121,7 @@ def receive_only(port: int, count: int) -> Result:
             done.set()
 
     client.on_message = on_message
-    client.connect("127.0.0.1", port, **connect_options(options))
+    client.connect(**options.session_arguments())
     client.loop_start()
     while not seen:
         time.sleep(0.001)

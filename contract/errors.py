@@ -3,7 +3,8 @@
     WildpostError
     ├── InvalidInput        a value, file or message cannot be used: report it or set it aside, do not retry
     └── TemporaryFailure    a service, disk or connection failed: keep the work and retry with back-off
-        └── StoreUnavailable
+        ├── StoreUnavailable
+        └── Undelivered
 
 Each package derives its own errors from these. A command prints the message of a ``WildpostError`` on one line,
 without a traceback: the message names the value received and what was expected.
@@ -24,3 +25,7 @@ class TemporaryFailure(WildpostError):
 
 class StoreUnavailable(TemporaryFailure):
     """A database or object store did not accept or answer a request: keep the message unacknowledged and retry."""
+
+
+class Undelivered(TemporaryFailure):
+    """A message did not reach its destination; sending it again is always safe. The text holds no secret."""

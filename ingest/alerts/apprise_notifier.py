@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ingest.alerts.port import Message, Undelivered
+from contract.errors import Undelivered
+from ingest.alerts.port import Message
 
 _TYPES: dict[str, str] = {"notice": "info", "warning": "warning", "urgent": "failure"}
 

@@ -11,8 +11,8 @@ from msgspec import Meta
 
 from casebook.incidents.alert_queue import Due, Outgoing, pause_before
 from casebook.incidents.repository import Alert
-from contract.errors import StoreUnavailable
-from ingest.alerts.port import Message, Notifier, NotYet, Undelivered
+from contract.errors import StoreUnavailable, Undelivered
+from ingest.alerts.port import Message, Notifier, NotYet
 
 _IN_HAND = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
 _RENEWED_S = 5.0

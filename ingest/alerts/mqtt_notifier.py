@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ingest.alerts.mqtt_link import MqttLink
+from contract.mqtt.publisher import ConfirmedPublisher
 from ingest.alerts.port import Message
 from ingest.receive.mqtt.options import ReceiverOptions
 
@@ -28,7 +28,7 @@ class MqttNotifier:
         """Prepare; the broker is asked when there is an alert."""
         self._options = options
         self._prefix = broker.prefix
-        self._link = MqttLink(broker)
+        self._link = ConfirmedPublisher(broker)
 
     @property
     def name(self) -> str:

@@ -7,10 +7,6 @@ from typing import Any, Protocol
 from casebook.incidents.repository import Alert
 
 
-class Undelivered(Exception):
-    """The message did not go out now; trying again later may help. The text names no secret."""
-
-
 class NotYet(Exception):
     """Something that belongs to the message is still on its way: try again at once."""
 

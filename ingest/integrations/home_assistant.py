@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from contract.errors import StoreUnavailable
-from ingest.alerts.mqtt_link import MqttLink
-from ingest.alerts.port import Undelivered
+from contract.errors import StoreUnavailable, Undelivered
+from contract.mqtt.publisher import ConfirmedPublisher
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import EventQuery, StationState, Store
 
@@ -40,7 +39,7 @@ class HomeAssistant:
         # Two levels below the prefix: what stations say has three, and no server takes this for one of them.
         self._root = f"{broker.prefix}/home"
         self._store = store
-        self._link = MqttLink(broker, will=(self._status_topic, b"offline"))
+        self._link = ConfirmedPublisher(broker, will=(self._status_topic, b"offline"))
         self._said: dict[str, bytes] = {}
         self._last: dict[str, tuple[object, Mapping[str, Any]]] = {}
         self._stopping = threading.Event()

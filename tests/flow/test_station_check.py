@@ -20,7 +20,7 @@ from contract.topics import KINDS
 from edge.check import Finding
 from edge.outbox.outbox import Outbox, Outgoing
 from edge.transport.mqtt import diagnostics as broker
-from edge.transport.mqtt.publisher import BrokerOptions, Publisher
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
 from models.registry import load_registry
 from tests.conftest import Mosquitto, free_port, missing
@@ -32,7 +32,7 @@ TODAY = datetime.now(UTC)
 
 
 def check(port: int, **options: Any) -> dict[str, Finding]:
-    found = list(broker.check(BrokerOptions(port=port, **options), "lake-07"))
+    found = list(broker.check(StationBrokerOptions(port=port, **options), "lake-07"))
     return {finding.what: finding for finding in found}
 
 
@@ -179,7 +179,7 @@ def test_a_broker_that_is_not_there_is_named() -> None:
 
 def test_a_station_that_runs_meanwhile_is_not_put_out(mosquitto: Mosquitto, tmp_path: Path) -> None:
     with listener(mosquitto.port), closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        publisher = Publisher(BrokerOptions(port=mosquitto.port), "lake-07", outbox)
+        publisher = Publisher(StationBrokerOptions(port=mosquitto.port), "lake-07", outbox)
         publisher.start()
         outbox.commit([Outgoing(topic_of("wildpost", "lake-07", "event"), b"1")])
         assert publisher.drain(20)

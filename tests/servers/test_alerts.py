@@ -21,10 +21,11 @@ from casebook.incidents.database import Database
 from casebook.incidents.occurrence import Happening, IncidentOptions
 from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentBook
+from contract.errors import Undelivered
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.port import Message, Notifier, NotYet, Picture, Undelivered, Words
+from ingest.alerts.port import Message, Notifier, NotYet, Picture, Words
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
 from tests.servers.conftest import wait_for

@@ -19,8 +19,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge.transport.mqtt.publisher import BrokerOptions
-from ingest.alerts.mqtt_link import MqttLink
+from contract.mqtt.publisher import ConfirmedPublisher
+from edge.transport.mqtt.publisher import StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import free_port, missing
 
@@ -169,7 +169,7 @@ def test_the_servers_user_may_publish_alerts_and_what_home_assistant_reads(
         watch.subscribe(topic)
 
     status = "wildpost/home/status"
-    with closing(MqttLink(options, will=(status, b"offline"))) as link:
+    with closing(ConfirmedPublisher(options, will=(status, b"offline"))) as link:
         for topic in ("wildpost/alerts/urgent", "homeassistant/device/wildpost_lake-07/config", status):
             link.publish(topic, b"{}")
 
@@ -268,7 +268,7 @@ def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
     import msgspec
 
     read = tomllib.loads((broker.folder / "handover/lake-07/broker.toml").read_text())
-    options = msgspec.convert(read["broker"], BrokerOptions)
+    options = msgspec.convert(read["broker"], StationBrokerOptions)
 
     assert (options.username, options.port, options.tls) == ("lake-07", broker.port, True)
 

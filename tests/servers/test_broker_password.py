@@ -11,11 +11,13 @@ import pytest
 
 from casebook.incidents.repository import Alert
 from contract import encode
+from contract.errors import Undelivered
 from contract.examples import EVENT
+from contract.mqtt import read_password
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.port import Message, Undelivered, Words
+from ingest.alerts.port import Message, Words
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
-from ingest.receive.mqtt.options import ReceiverOptions, broker_password
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
@@ -75,7 +77,7 @@ def test_the_password_file_takes_precedence_over_the_environment_variable(
     monkeypatch.setenv("BROKER_SECRET", "from the variable")
     variable = ReceiverOptions(password_variable="BROKER_SECRET")
     file = ReceiverOptions(password_variable="BROKER_SECRET", password_file=str(tmp_path / "secret"))
-    assert [broker_password(one) for one in (file, variable)] == ["from the file", "from the variable"]
+    assert [read_password(one) for one in (file, variable)] == ["from the file", "from the variable"]
 
 
 def test_a_refusal_without_a_password_names_the_file_and_the_variable(

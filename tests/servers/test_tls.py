@@ -10,7 +10,7 @@ import pytest
 from contract import encode, topic_of
 from contract.examples import EVENT
 from edge.outbox.outbox import Outbox, Outgoing
-from edge.transport.mqtt.publisher import BrokerOptions, Publisher
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
 from tests.conftest import Mosquitto, free_port
@@ -52,7 +52,7 @@ def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple
     receiver.start()
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
-        publisher = Publisher(BrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
+        publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
         assert publisher.drain(20)
         publisher.stop()
@@ -86,7 +86,7 @@ def _refused(port: int, authority: Path, folder: Path, said: str) -> None:
     receiver.stop()
     with closing(Outbox(folder / "outbox.sqlite")) as outbox:
         outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
-        publisher = Publisher(BrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
+        publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
         until(lambda: said in publisher.problem)
         publisher.stop()

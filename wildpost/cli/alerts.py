@@ -23,8 +23,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run_test(arguments: argparse.Namespace) -> int:
     """Send it; 1 where a way failed."""
+    from contract.errors import Undelivered
     from ingest.alerts.message_writer import trial_message
-    from ingest.alerts.port import Undelivered
     from wildpost.server.alerting import notifiers
     from wildpost.settings.loader import SettingsError
     from wildpost.settings.server import ServerSettings

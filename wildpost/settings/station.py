@@ -10,7 +10,7 @@ from contract.messages import Name
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.station import StationOptions
-from edge.transport.mqtt.publisher import BrokerOptions
+from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
 from models.threat import ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
@@ -80,7 +80,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     station: StationOptions
     sensors: tuple[SensorOptions, ...]
-    broker: BrokerOptions = BrokerOptions()
+    broker: StationBrokerOptions = StationBrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()
     threat: ThreatOptions = ThreatOptions()
@@ -99,9 +99,10 @@ def load_station(path: Path) -> StationSettings:
         SettingsError: the file cannot be used; the message names the key.
     """
     settings = load_settings(path, StationSettings)
-    if settings.broker.username and settings.broker.password_variable not in os.environ:
+    broker = settings.broker
+    if broker.username and not broker.password_file and broker.password_variable not in os.environ:
         raise SettingsError(
-            f"{path} [broker]: username {settings.broker.username!r} wants a password in the environment variable "
-            f"{settings.broker.password_variable}, which is not set"
+            f"{path} [broker]: username {broker.username!r} needs a password: expected it in the environment variable "
+            f"{broker.password_variable}, which is not set, or in a password_file"
         )
     return settings

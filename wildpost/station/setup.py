@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from contract.messages import Name
-from edge.transport.mqtt.publisher import BrokerOptions
+from edge.transport.mqtt.publisher import StationBrokerOptions
 from wildpost.settings.examples import EXAMPLES
 from wildpost.settings.loader import SettingsError, in_words
 from wildpost.settings.station import StationSettings
@@ -36,7 +36,7 @@ class Handover:
     """
 
     folder: Path
-    broker: BrokerOptions
+    broker: StationBrokerOptions
 
 
 def read_handover(path: Path) -> Handover:
@@ -48,7 +48,7 @@ def read_handover(path: Path) -> Handover:
     file = path / "broker.toml" if path.is_dir() else path
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-        broker = msgspec.convert(tables.get("broker"), BrokerOptions)
+        broker = msgspec.convert(tables.get("broker"), StationBrokerOptions)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(
             f"credentials {file}: {error}; expected the broker.toml that `wildpost broker add-station` wrote"

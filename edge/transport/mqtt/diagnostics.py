@@ -1,6 +1,5 @@
 """Tries the line to the broker step by step: reached, trusted, let in, allowed to speak, heard."""
 
-import os
 import queue
 import socket
 import ssl
@@ -11,12 +10,11 @@ from statistics import median
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from contract import LIMIT_BYTES, topic_of
+from contract.mqtt import BrokerOptions, connect_arguments, make_client
 from contract.topics import KINDS
 from edge.check.finding import Figure, Finding
-from edge.transport.mqtt.publisher import BrokerOptions
 
 TIMEOUT_S = 10.0
 _SOON_DAYS = 30
@@ -119,19 +117,10 @@ class _Line:
         self._client = self._made()
 
     def _made(self) -> mqtt.Client:
-        options, five = self._options, self._options.protocol == "5"
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"wildpost-{self._station}-check",
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-            clean_session=None if five else True,
-            reconnect_on_failure=False,
+        client = make_client(
+            mqtt.Client, self._options, f"wildpost-{self._station}-check", keep_session=False, reconnect=False
         )
         client.connect_timeout = TIMEOUT_S
-        if options.username:
-            client.username_pw_set(options.username, os.environ.get(options.password_variable))
-        if options.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=options.ca_file or None))
         client.on_connect = lambda *told: self.answers.put(("connect", told[3], told[4]))
         client.on_publish = lambda *told: self.answers.put(("publish", told[3], told[4]))
         client.on_disconnect = lambda *told: self.answers.put(("disconnect", told[3], told[4]))
@@ -172,7 +161,7 @@ class _Line:
         Raises:
             OSError: it cannot be reached any more.
         """
-        self._client.connect(self._options.host, self._options.port, keepalive=30)
+        self._client.connect(**connect_arguments(self._options, keep_session=False))
         self._client.loop_start()
         return self._answer()
 

@@ -1,9 +1,7 @@
 """Sends the outbox to the broker: a message stays in it until the broker surely has it."""
 
 import logging
-import os
 import queue
-import ssl
 import sys
 import threading
 import time
@@ -11,12 +9,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import paho.mqtt.client as mqtt
-from msgspec import Meta, Struct
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from msgspec import Meta
 
 from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
+from contract.mqtt import BrokerOptions, connect_arguments, make_client
 from edge.outbox.outbox import Outbox, OutboxFull, Outgoing
 from edge.transport.mqtt.redelivery import Acknowledged
 from edge.transport.mqtt.topic_backoff import HeldTopics
@@ -29,37 +25,20 @@ _NEVER = frozenset({0x90, 0x95, 0x99})
 _NOBODY = 0x10  # likewise: a success, yet nobody has subscribed and the broker has let the message go
 _SOON_S = 10.0
 _OFTEN = 3
+_SESSION_EXPIRY_S = 24 * 3600
 _HEADER_BYTES = 32  # of a PUBLISH packet beside topic and payload, generously
 
 
-class BrokerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach the broker.
+class StationBrokerOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach the broker, and how many messages to send at a time.
 
     Attributes:
-        host: Its name or address.
-        port: 1883, or 8883 with TLS.
-        prefix: First levels of every topic, the same for the whole reserve.
-        username: Empty: none.
-        password_variable: Name of the environment variable that holds the password; it never stands in the settings.
-        protocol: MQTT version; "3.1.1" for a broker that speaks no other.
-        tls: Whether to encrypt and to check the broker's certificate.
-        ca_file: The authority that signed the certificate; empty: those the system trusts.
-        keepalive_s: A dead line is noticed after one and a half times this.
-        in_flight: Messages sent and not yet acknowledged.
-        reconnect_max_s: Longest pause between two attempts; the first is after one second, each next twice as long.
-        keep_acknowledged_s: What the broker acknowledged is kept this long, and sent once more where the line broke
-            meanwhile: longer than the broker takes until it saves (Mosquitto's ``autosave_interval``). 0: never again.
+        in_flight: Most messages that are sent and not yet acknowledged.
+        reconnect_max_s: Longest pause between two attempts to connect; the first is 1 s, each next twice as long.
+        keep_acknowledged_s: How long an acknowledged message is kept, to be sent again if the connection breaks
+            meanwhile: longer than the broker takes to save (Mosquitto's ``autosave_interval``). 0: never again.
     """
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
-    prefix: str = "wildpost"
-    username: str = ""
-    password_variable: str = "WILDPOST_BROKER_PASSWORD"  # noqa: S105, its name
-    protocol: Literal["5", "3.1.1"] = "5"
-    tls: bool = False
-    ca_file: str = ""
-    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
     in_flight: Annotated[int, Meta(ge=1, le=1000)] = 20
     reconnect_max_s: Annotated[int, Meta(ge=1)] = 300
     keep_acknowledged_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0
@@ -68,7 +47,7 @@ class BrokerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Publisher:
     """One connection to the broker and a thread that empties the outbox through it."""
 
-    def __init__(self, options: BrokerOptions, station: str, outbox: Outbox, version: str = "") -> None:
+    def __init__(self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "") -> None:
         """Name what to send and where; nothing happens before ``start``."""
         self._options = options
         self._station = station
@@ -103,7 +82,9 @@ class Publisher:
 
     def start(self) -> None:
         """Connect, now or as soon as the broker can be reached, and send."""
-        self._client.connect_async(self._options.host, self._options.port, self._options.keepalive_s, **self._session())
+        self._client.connect_async(
+            **connect_arguments(self._options, keep_session=True, session_expiry_s=_SESSION_EXPIRY_S)
+        )
         self._client.loop_start()
         self._thread.start()
 
@@ -224,32 +205,20 @@ class Publisher:
             LOG.error("%s is set aside, since the broker will never take it: %s", message.topic, reason)
 
     def _make_client(self) -> mqtt.Client:
-        five = self._options.protocol == "5"
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"wildpost-{self._station}",
-            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
-            clean_session=None if five else False,
+        client = make_client(
+            mqtt.Client,
+            self._options,
+            f"wildpost-{self._station}",
+            keep_session=True,
+            reconnect_max_s=self._options.reconnect_max_s,
         )
         client.max_inflight_messages_set(self._options.in_flight + 1)
-        client.reconnect_delay_set(1, self._options.reconnect_max_s)
         client.will_set(self._status_topic, self._status("offline"), qos=1, retain=True)
-        if self._options.username:
-            client.username_pw_set(self._options.username, os.environ.get(self._options.password_variable))
-        if self._options.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=self._options.ca_file or None))
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         return client
-
-    def _session(self) -> dict[str, Any]:
-        if self._options.protocol != "5":
-            return {}
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = 24 * 3600
-        return {"clean_start": False, "properties": properties}
 
     def _status(self, state: Literal["online", "offline"]) -> bytes:
         return encode(Status(station=self._station, state=state, at=datetime.now(UTC), version=self._version))

@@ -8,8 +8,9 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from contract import Event, Malformed, decode, subscription
+from contract.mqtt import connect_arguments, make_client
 from ingest.receive.batch import Arrived
-from ingest.receive.mqtt.options import ReceiverOptions, connect_options, make_client
+from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class LiveTap:
@@ -50,12 +51,7 @@ class LiveTap:
             client = make_client(mqtt.Client, self._options, f"{self._options.client_id}-live", keep_session=False)
             client.on_connect = self._on_connect
             client.on_message = self._on_message
-            client.connect_async(
-                self._options.host,
-                self._options.port,
-                self._options.keepalive_s,
-                **connect_options(self._options, keep_session=False),
-            )
+            client.connect_async(**connect_arguments(self._options, keep_session=False))
             client.loop_start()
             self._client = client
 

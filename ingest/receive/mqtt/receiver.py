@@ -13,6 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contract import Event, subscription
+from contract.mqtt import describe_refusal, make_client
 from ingest.intake import Taken
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import NO_TOPIC, Arrived, topic_text
@@ -20,7 +21,7 @@ from ingest.receive.batch_workers import Keeps, Lanes
 from ingest.receive.message_buffer import Waiting, WaitingRoom
 from ingest.receive.mqtt.batch_reader import BulkClient, Delivered
 from ingest.receive.mqtt.live_subscriber import LiveTap
-from ingest.receive.mqtt.options import ReceiverOptions, connect_options, describe_refusal, make_client
+from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.shared_subscription import Share
 from ingest.receive.prefetch import ReadAhead
 
@@ -124,9 +125,7 @@ class Receiver:
         Raises:
             BrokerRefused: it answered and refused us.
         """
-        self._client.connect_async(
-            self._options.host, self._options.port, self._options.keepalive_s, **connect_options(self._options)
-        )
+        self._client.connect_async(**self._options.session_arguments())
         self._client.loop_start()
         self._ahead.start()
         self._lanes.start()
@@ -168,7 +167,7 @@ class Receiver:
         self._client.loop_stop()
 
     def _make_client(self) -> BulkClient:
-        client = make_client(BulkClient, self._options, self._options.client_id)
+        client = make_client(BulkClient, self._options, self._options.client_id, keep_session=True, manual_ack=True)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe

@@ -7,7 +7,7 @@ import pytest
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.station import StationOptions
-from edge.transport.mqtt.publisher import BrokerOptions
+from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.threat import ThreatOptions, VoiceOptions
 from tests.repository import REPOSITORY
 from wildpost.settings.loader import SettingsError
@@ -37,7 +37,7 @@ def test_every_setting_is_described() -> None:
     page = (REPOSITORY / "docs" / "reference" / "station.md").read_text(encoding="utf-8")
     kinds = (
         StationOptions,
-        BrokerOptions,
+        StationBrokerOptions,
         SensorOptions,
         CameraOptions,
         MicrophoneOptions,

@@ -1,61 +1,63 @@
-"""A link to the broker for what the server itself says: a message counts as sent when the broker acknowledged it."""
+"""Publishes single messages and waits until the broker has acknowledged each one."""
 
 import threading
 from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from ingest.alerts.port import Undelivered
-from ingest.receive.mqtt.options import ReceiverOptions, connect_options, describe_refusal, make_client
+from contract.errors import Undelivered
+from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_refusal, make_client
 
 
-class MqttLink:
-    """Publishes at QoS 1, one message after the other; connects when there is something to say."""
+class ConfirmedPublisher:
+    """Publishes at QoS 1, one message at a time; connects at the first one."""
 
-    def __init__(self, broker: ReceiverOptions, will: tuple[str, bytes] | None = None, answer_s: float = 10.0) -> None:
-        """Prepare.
+    def __init__(self, options: BrokerOptions, will: tuple[str, bytes] | None = None, timeout_s: float = 10.0) -> None:
+        """Store the options; nothing is connected yet.
 
         Args:
-            broker: Where it is, and who we are; the client id is the broker's to choose.
-            will: Topic and payload that the broker publishes, retained, when we are gone.
-            answer_s: How long to wait for the broker's word.
+            options: How to reach the broker; it chooses the client id.
+            will: Topic and payload that the broker publishes, retained, when the connection is lost.
+            timeout_s: How long to wait for each answer of the broker.
         """
-        self._broker, self._will, self._answer_s = broker, will, answer_s
+        self._options, self._will, self._timeout_s = options, will, timeout_s
         self._client: mqtt.Client | None = None
         self._answered = threading.Event()
         self._connected = False
         self._problem = ""
-        self._reasons: dict[int, Any] = {}
-        self._where = f"broker {broker.host}:{broker.port}"
+        self._reasons: dict[int, Any] = {}  # by message id, reason code of its PUBACK
+        self._where = f"broker {options.address}"
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted us and we know of no break since."""
+        """Whether the broker has accepted the connection and no break is known since."""
         return self._connected
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Publish; returns when the broker has it.
+        """Publish a message; return when the broker has acknowledged it.
 
         Raises:
-            Undelivered: it does not, or refused it.
+            Undelivered: the broker did not acknowledge it in time, or refused it.
         """
         client = self._open()
         info = client.publish(topic, payload, qos=1, retain=retain)
         try:
-            info.wait_for_publish(self._answer_s)
+            info.wait_for_publish(self._timeout_s)
             acknowledged = info.is_published()
         except (RuntimeError, ValueError) as error:
             self.close()
             raise Undelivered(f"{self._where}: {error}") from error
         if not acknowledged:
-            self.close()  # with its queue: whoever called sends it again
-            raise Undelivered(f"{self._where} did not acknowledge within {self._answer_s:.0f} s")
+            self.close()  # drops paho's queue: the caller sends the message again
+            raise Undelivered(f"{self._where} did not acknowledge within {self._timeout_s:.0f} s")
         reason = self._reasons.pop(info.mid, None)
         if reason is not None and reason.is_failure:
-            raise Undelivered(f"{self._where} refuses {topic}: {reason}. Check the rights of {self._broker.username!r}")
+            raise Undelivered(
+                f"{self._where} refuses {topic}: {reason}. Check the rights of {self._options.username!r}"
+            )
 
     def close(self) -> None:
-        """Leave the broker; calling it twice is harmless."""
+        """Disconnect; may be called twice."""
         if self._client is not None:
             self._client.disconnect()
             self._client.loop_stop()
@@ -70,24 +72,19 @@ class MqttLink:
         self._reasons.clear()
         try:
             client = self._make()
-            client.connect(
-                self._broker.host,
-                self._broker.port,
-                self._broker.keepalive_s,
-                **connect_options(self._broker, keep_session=False),
-            )
+            client.connect(**connect_arguments(self._options, keep_session=False))
         except OSError as error:
             raise Undelivered(f"{self._where}: {error}") from error
         client.loop_start()
         self._client = client
-        self._answered.wait(self._answer_s)
+        self._answered.wait(self._timeout_s)
         if not self._connected:
             self.close()
-            raise Undelivered(self._problem or f"{self._where} did not answer within {self._answer_s:.0f} s")
+            raise Undelivered(self._problem or f"{self._where} did not answer within {self._timeout_s:.0f} s")
         return client
 
     def _make(self) -> mqtt.Client:
-        client = make_client(mqtt.Client, self._broker, client_id="", keep_session=False)
+        client = make_client(mqtt.Client, self._options, client_id="", keep_session=False)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -98,7 +95,7 @@ class MqttLink:
     def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
         self._connected = not reason.is_failure
         if reason.is_failure:
-            self._problem = describe_refusal(self._broker, reason)
+            self._problem = describe_refusal(self._options, reason)
         self._answered.set()
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
