@@ -20,6 +20,7 @@ from ingest.serving import Serving, ServingState
 from ingest.share import Share
 from ingest.store.duckdb import DuckDbStore
 from ingest.store.port import Store
+from ingest.verdict_sync import VerdictSync
 from review.language import load_languages
 from review.options import ReviewOptions
 from wildpost.alerting import Alerting, AlertsOptions, alerting
@@ -44,7 +45,8 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         group: Workers of one group share the messages, on however many machines; "": one works alone.
-        first: Whether this machine hears the stations' status and watches for silent ones; one machine does.
+        first: Whether this machine hears the stations' status, watches for silent ones and hands over verdicts that the
+            store did not take at once; one machine does.
         host: Where /metrics and /healthz are.
         port: And on which port; 0 takes a free one.
     """
@@ -79,16 +81,27 @@ class Receiving:
     media: MediaStore
     serving: Serving
     told: Alerting
+    verdict_sync: VerdictSync | None
 
     def state(self) -> ServingState:
-        """Tell how the intake fares, and whether people are told."""
+        """Tell how the intake fares, and whether people are told and verdicts counted."""
         state = self.serving.state()
-        problems = (state.problem, self.told.problem, self.store.problem)
+        problems = (
+            state.problem,
+            self.told.problem,
+            self.store.problem,
+            self.verdict_sync.problem if self.verdict_sync else "",
+        )
         return replace(state, problem="; ".join(filter(None, problems)))
 
     def problem(self) -> str:
         """Say in words what keeps the server from working whole right now; "": nothing."""
         return self.serving.stuck or self.state().problem
+
+    def wake_verdict_sync(self) -> None:
+        """Have verdicts handed over that the store did not take at once."""
+        if self.verdict_sync:
+            self.verdict_sync.wake()
 
 
 @contextlib.contextmanager
@@ -102,7 +115,7 @@ def receiving(
         folder: The data folder.
         rules_beside: The folder that paths in the settings are relative to.
         share: A worker's part in a group; None: it works alone.
-        watches: Whether it watches for stations that are silent.
+        watches: Whether it watches for stations that are silent, and hands verdicts over to the store.
 
     Raises:
         StoreUnavailable: a database does not open.
@@ -139,4 +152,8 @@ def receiving(
             watch = WatchLoop(told.desk.look, lambda: serving.connected)
             stack.callback(watch.stop)
             watch.start()
-        yield Receiving(store, casebook, media, serving, told)
+        verdict_sync = VerdictSync(casebook, store) if watches else None
+        if verdict_sync:
+            verdict_sync.start()
+            stack.callback(verdict_sync.stop)
+        yield Receiving(store, casebook, media, serving, told, verdict_sync)
