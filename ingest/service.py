@@ -13,7 +13,6 @@ from ingest.receive.mqtt.shared_subscription import Share
 from ingest.rules.incident_service import IncidentDesk
 from ingest.rules.rule_set import Rules
 from ingest.store.port import Store
-from ingest.verdicts import hand_over_verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,6 @@ class Serving:
         incidents: IncidentDesk | None = None,
         share: Share | None = None,
     ) -> None:
-        self._store = store
-        self._casebook = casebook
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
         self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
@@ -62,13 +59,12 @@ class Serving:
         )
 
     def start(self, answer_s: float = 10.0) -> None:
-        """Hand the store the verdicts a crash kept from it, then begin to receive.
+        """Begin to receive.
 
         Raises:
             BrokerRefused: the broker answered and refused us.
             StoreUnavailable: store or casebook does not work.
         """
-        hand_over_verdicts(self._casebook, self._store)
         self._receiver.start(answer_s)
 
     @property

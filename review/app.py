@@ -1,7 +1,6 @@
 """The review pages as a web application: rangers decide, analysts look at trends, nothing is loaded from elsewhere."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -14,7 +13,6 @@ from casebook.casebook import Casebook
 from contract.errors import StoreUnavailable
 from ingest.media.port import MediaStore
 from ingest.store.port import Store
-from ingest.verdicts import hand_over_verdicts
 from pipelines.trends.counting import BadPeriod
 from review.api import routes as api
 from review.decisions import Undecidable
@@ -32,8 +30,9 @@ def create_app(
     media_store: MediaStore,
     options: ReviewOptions,
     problem: Callable[[], str] = lambda: "",
+    wake_verdict_sync: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Make the application; at its start the store gets the verdicts a crash kept from it.
+    """Make the application.
 
     Args:
         store: Where detections are.
@@ -41,20 +40,16 @@ def create_app(
         media_store: Where pictures and clips are.
         options: How the pages are set up.
         problem: Says what keeps the server from working whole right now, in words; "": nothing.
+        wake_verdict_sync: Is called after a verdict was recorded that the store did not take.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the options name a time zone nobody knows.
     """
-    site = Site(store, casebook, media_store, options, problem)
+    site = Site(store, casebook, media_store, options, problem, wake_verdict_sync)
     site.templates  # noqa: B018, a mistake in time zone or translations shows now, not at the first page
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hand_over_verdicts(casebook, store)
-        yield
-
     # No pages of FastAPI's own: they would load their scripts from other hosts.
-    app = FastAPI(title="Wildpost", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.middleware("http")(guard(options.hosts))
     for page in (queue, event, incident, trends, stations, quarantine, media, api):

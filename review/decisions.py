@@ -1,4 +1,4 @@
-"""Takes a person's decision: into the casebook first, then into the store, so that a crash between loses nothing."""
+"""Records a person's decision in the casebook, then applies it to the store; a crash in between loses nothing."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ import msgspec
 
 from casebook.verdicts import Outcome, Verdict
 from contract import Event
+from contract.errors import StoreUnavailable
 from contract.messages import ObservationType
 from i18n.taxa import Taxon, taxon_named
 from review.page import Site
@@ -34,20 +35,25 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdict]:
-    """Record a decision and let it count.
+    """Record a decision, and have the store count it.
+
+    A store that does not take it now gets it later from ``VerdictSync``.
 
     Raises:
         Undecidable: it names a detection the event does not have, or a correction names nothing.
-        StoreUnavailable: it is in the casebook, and will reach the store at the next start.
+        StoreUnavailable: the casebook did not answer; the decision may not have been recorded.
     """
     verdicts = verdicts_for(event, decision, by, datetime.now(UTC))
     for verdict in verdicts:
         site.casebook.record(verdict)
-    site.store.judge(verdicts)
-    site.casebook.mark_applied(verdicts)
     known = {found.ordinal for found in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
     if known >= {detection.ordinal for detection in event.detections}:
         site.casebook.close_flags(event.event_id, by, verdicts[0].decided_at)
+    try:
+        site.store.judge(verdicts)
+        site.casebook.mark_applied(verdicts)
+    except StoreUnavailable:
+        site.wake_verdict_sync()
     return verdicts
 
 

@@ -37,6 +37,7 @@ class Site:
 
     Attributes:
         problem: Says what keeps the server from working whole right now, in words; "": nothing.
+        wake_verdict_sync: Has verdicts handed over that the store did not take at once.
     """
 
     store: Store
@@ -44,6 +45,7 @@ class Site:
     media: MediaStore
     options: ReviewOptions
     problem: Callable[[], str] = lambda: ""
+    wake_verdict_sync: Callable[[], None] = lambda: None
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -15,6 +15,7 @@ from ingest.service import Serving, ServingState
 from ingest.station_watch_loop import WatchLoop
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Store
+from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import open_door
 from wildpost.server.alerting import Alerting, alerting
 from wildpost.server.stores import open_media, open_store
@@ -30,16 +31,29 @@ class Receiving:
     media: MediaStore
     serving: Serving
     told: Alerting
+    verdict_sync: VerdictSync | None
+    station_watch: WatchLoop | None
 
     def state(self) -> ServingState:
-        """Tell how the intake fares, and whether people are told."""
+        """Tell how the intake fares, and whether people are told and verdicts counted."""
         state = self.serving.state()
-        problems = (state.problem, self.told.problem, self.store.problem)
+        problems = (
+            state.problem,
+            self.told.problem,
+            self.store.problem,
+            self.verdict_sync.problem if self.verdict_sync else "",
+            self.station_watch.problem if self.station_watch else "",
+        )
         return replace(state, problem="; ".join(filter(None, problems)))
 
     def problem(self) -> str:
         """Say in words what keeps the server from working whole right now; "": nothing."""
         return self.serving.stuck or self.state().problem
+
+    def wake_verdict_sync(self) -> None:
+        """Have verdicts handed over that the store did not take at once."""
+        if self.verdict_sync:
+            self.verdict_sync.wake()
 
 
 @contextlib.contextmanager
@@ -53,7 +67,7 @@ def receiving(
         folder: The data folder.
         rules_beside: The folder that paths in the settings are relative to.
         share: A worker's part in a group; None: it works alone.
-        watches: Whether it watches for stations that are silent.
+        watches: Whether it watches for stations that are silent, and hands verdicts over to the store.
 
     Raises:
         StoreUnavailable: a database does not open.
@@ -86,8 +100,12 @@ def receiving(
         serving.start()
         if isinstance(store, DuckDbStore):
             stack.enter_context(open_door(folder, store, serving.still))
-        if watches:
-            watch = WatchLoop(told.desk.look, lambda: serving.connected)
-            stack.callback(watch.stop)
-            watch.start()
-        yield Receiving(store, casebook, media, serving, told)
+        station_watch = WatchLoop(told.desk.look, lambda: serving.connected) if watches else None
+        if station_watch:
+            stack.callback(station_watch.stop)
+            station_watch.start()
+        verdict_sync = VerdictSync(casebook, store) if watches else None
+        if verdict_sync:
+            verdict_sync.start()
+            stack.callback(verdict_sync.stop)
+        yield Receiving(store, casebook, media, serving, told, verdict_sync, station_watch)

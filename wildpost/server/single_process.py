@@ -72,7 +72,9 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
     check_bind(settings.web.host)
     with contextlib.ExitStack() as stack:
         open_ = stack.enter_context(receiving(settings, folder, rules_beside))
-        app = create_app(open_.store, open_.casebook, open_.media, settings.review, open_.problem)
+        app = create_app(
+            open_.store, open_.casebook, open_.media, settings.review, open_.problem, open_.wake_verdict_sync
+        )
         add_operations(app, open_.serving)
         web = stack.enter_context(_web(app, settings.web))
         server = Server(open_, web, settings.web.host)

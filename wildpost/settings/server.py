@@ -29,7 +29,8 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         group: Workers of one group share the messages, on however many machines; "": one works alone.
-        first: Whether this machine hears the stations' status and watches for silent ones; one machine does.
+        first: Whether this machine receives the stations' status, watches for silent stations and hands over verdicts
+            that the store did not accept at once; exactly one machine does.
         host: Where /metrics and /healthz are.
         port: And on which port; 0 takes a free one.
     """

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from casebook.casebook import Casebook
 from casebook.flags import Flag
 from casebook.verdicts import Verdict
 from contract import Clock, Detection, Event, Media, Model, encode, new_event_id
+from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
@@ -238,16 +239,25 @@ def test_a_decision_that_fits_nothing_is_refused_and_not_kept(pages: Pages, body
     assert not pages.casebook.verdict_history(event.event_id)
 
 
-def test_a_verdict_that_a_crash_kept_from_the_store_counts_after_the_next_start(pages: Pages) -> None:
+def test_a_decision_that_the_store_does_not_take_is_recorded_closes_the_flag_and_wakes_the_sync(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     event = pages.capture()
-    pages.casebook.record(
-        Verdict(event.event_id, 0, "corrected", "animal", "dhole", "Cuon alpinus", "ranger", datetime.now(UTC))
-    )
-    asked = "/api/trends?from=2026-05-31&to=2026-05-31"
-    assert [one["taxon"] for one in pages.client.get(asked).json()["taxa"]] == ["fox"]
-    with served(create_app(pages.store, pages.casebook, pages.media, ReviewOptions())) as restarted:
-        assert [one["taxon"] for one in restarted.get(asked).json()["taxa"]] == ["Cuon alpinus"]
-    assert not pages.casebook.unapplied_verdicts()
+    pages.flag(event)
+
+    def refuse(verdicts: Sequence[Verdict]) -> None:
+        raise StoreUnavailable("the store is away")
+
+    monkeypatch.setattr(pages.store, "judge", refuse)
+    woken = threading.Event()
+    app = create_app(pages.store, pages.casebook, pages.media, ReviewOptions(), wake_verdict_sync=woken.set)
+    with served(app) as client:
+        ours = {"origin": str(client.base_url).rstrip("/")}
+        body = {"event_id": event.event_id, "outcome": "dismissed"}
+        assert client.post("/verdicts", json=body, headers=ours).status_code == 200
+    assert woken.is_set()
+    assert [one.outcome for one in pages.casebook.unapplied_verdicts()] == ["dismissed"]
+    assert pages.casebook.totals().open_flags == 0
 
 
 def test_a_player_gets_the_part_it_asks_for(pages: Pages) -> None:
