@@ -28,7 +28,7 @@ from bench.report import report
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from edge.capture.clip import FileMark
-from edge.outbox.outbox import Outbox, Outgoing
+from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from tests.conftest import Mosquitto, free_port
 from tests.influx_server import Influx, programs
@@ -42,9 +42,9 @@ def captured(station: str, at: datetime) -> Event:
     return msgspec.structs.replace(EVENT, event_id=new_event_id(), station=station, captured_at=at)
 
 
-def outgoing(event: Event) -> Outgoing:
+def outgoing(event: Event) -> OutboxMessage:
     """Make it ready for the outbox."""
-    return Outgoing(topic_of("wildpost", event.station, "event"), encode(event))
+    return OutboxMessage(topic_of("wildpost", event.station, "event"), encode(event))
 
 
 def station(folder: Path, port: int, count: int, a_second: float) -> None:

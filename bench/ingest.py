@@ -32,10 +32,10 @@ from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
 from contract.mqtt import make_client
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.shared_subscription import Share
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from tests.conftest import Mosquitto
 from tests.influx_server import Influx, programs
-from wildpost.server.gc_tuning import collecting_seldom
+from wildpost.server.gc_tuning import reduced_garbage_collection
 
 CLIENT = "bench"
 STATIONS = 20
@@ -135,7 +135,7 @@ def receive_only(port: int, count: int) -> Result:
 
 def ours(port: int, count: int, folder: Path, influx: str) -> Result:
     """Take messages by everything that `wildpost ingest` does with one."""
-    from wildpost.server.assembly import receiving
+    from wildpost.server.assembly import run_server
     from wildpost.server.stores import StoreOptions
     from wildpost.settings.server import ServerSettings
 
@@ -145,7 +145,7 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
         store = msgspec.convert(influx_store(url, database), StoreOptions)
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
-    with receiving(settings, folder, folder, watches=False) as open_, collecting_seldom():
+    with run_server(settings, folder, folder, watches=False) as open_, reduced_garbage_collection():
         while not (first := open_.state().taken.received):
             time.sleep(0.001)
         began, used = time.perf_counter(), time.process_time()
@@ -198,7 +198,7 @@ def shared(count: int, workers: int, influx: Influx) -> float:
     from wildpost.settings.server import ServerSettings
 
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
-        shares = [Share("bench", hears_status=number == 1) for number in range(1, workers + 1)]
+        shares = [SharedSubscription("bench", hears_status=number == 1) for number in range(1, workers + 1)]
         sessions = {f"{CLIENT}-{at}": share.subscriptions("wildpost") for at, share in enumerate(shares, 1)}
         lay_up(running.port, sessions, events(count, 1))
         settings = msgspec.convert(

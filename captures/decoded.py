@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract import Location
+from contract.errors import InvalidInput
 
 
-class Unreadable(ValueError):
+class Unreadable(InvalidInput):
     """A picture or recording that cannot be used; the message says why, and trying again will not help."""
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from casebook.engine import open_engine, unavailable
 from casebook.flags import Flag
-from casebook.records import MediaEntry, Quarantined, Totals
+from casebook.records import CasebookTotals, MediaEntry, Quarantined
 from casebook.tables import flag, media, quarantined, verdict
 from casebook.verdicts import Verdict
 
@@ -152,7 +152,7 @@ class Casebook:
                 found[row["event_id"]].append(MediaEntry(**row))
         return dict(found)
 
-    def totals(self) -> Totals:
+    def totals(self) -> CasebookTotals:
         """Count what is kept."""
         with self._begin() as connection:
 
@@ -160,7 +160,7 @@ class Casebook:
                 return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
             waiting = connection.execute(select(func.count()).where(flag.c.state == "open")).scalar_one()
-            return Totals(count(flag), waiting, count(verdict), count(quarantined), count(media))
+            return CasebookTotals(count(flag), waiting, count(verdict), count(quarantined), count(media))
 
     def close(self) -> None:
         """Let go of the database; calling it twice is harmless."""

@@ -57,7 +57,7 @@ class MediaEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class CasebookTotals:
     """How much the casebook holds."""
 
     flags: int

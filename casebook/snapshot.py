@@ -8,7 +8,7 @@ from pathlib import Path
 from contract.errors import StoreUnavailable
 
 
-class SqliteCasebookMoment:
+class SqliteCasebookSnapshot:
     """A casebook in a SQLite file. ``hold`` after the detections are held, then ``write``."""
 
     def __init__(self, path: Path) -> None:

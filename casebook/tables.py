@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeEngine
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """Microseconds since 1970 in UTC: SQLite has no time type, and a time without its zone is no time."""
 
     impl = BigInteger
@@ -38,7 +38,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
-class Words(TypeDecorator[str]):
+class JsonText(TypeDecorator[str]):
     """Text of any length, ordered by code point everywhere; NUL, which PostgreSQL cannot keep, becomes its symbol."""
 
     impl = Text
@@ -60,16 +60,16 @@ about = Table("about", metadata, Column("version", Integer, primary_key=True))
 flag = Table(
     "flag",
     metadata,
-    Column("event_id", Words, primary_key=True),
-    Column("rule", Words, primary_key=True),
-    Column("severity", Words, nullable=False),
-    Column("reason_key", Words, nullable=False),
+    Column("event_id", JsonText, primary_key=True),
+    Column("rule", JsonText, primary_key=True),
+    Column("severity", JsonText, nullable=False),
+    Column("reason_key", JsonText, nullable=False),
     Column("reason_values", JSON, nullable=False),
-    Column("zone", Words),
-    Column("raised_at", Moment, nullable=False),
-    Column("state", Words, nullable=False),
-    Column("closed_by", Words),
-    Column("closed_at", Moment),
+    Column("zone", JsonText),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("state", JsonText, nullable=False),
+    Column("closed_by", JsonText),
+    Column("closed_at", UtcDateTime),
     Index("flag_newest", "state", "raised_at"),
 )
 
@@ -77,14 +77,14 @@ verdict = Table(
     "verdict",
     metadata,
     Column("id", Integer, primary_key=True),  # every decision is kept; the latest of an ordinal counts
-    Column("event_id", Words, nullable=False),
+    Column("event_id", JsonText, nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("outcome", Words, nullable=False),
-    Column("observation_type", Words, nullable=False),
-    Column("label", Words, nullable=False),
-    Column("scientific_name", Words),
-    Column("classified_by", Words, nullable=False),
-    Column("decided_at", Moment, nullable=False),
+    Column("outcome", JsonText, nullable=False),
+    Column("observation_type", JsonText, nullable=False),
+    Column("label", JsonText, nullable=False),
+    Column("scientific_name", JsonText),
+    Column("classified_by", JsonText, nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
     Column("applied", Boolean, nullable=False, default=False),
     UniqueConstraint("event_id", "ordinal", "decided_at", "classified_by"),
     Index("verdict_unapplied", "applied"),
@@ -93,27 +93,27 @@ verdict = Table(
 quarantined = Table(
     "quarantined",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("source", Words, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("topic", Words, nullable=False),
-    Column("station", Words, nullable=False),
-    Column("reason", Words, nullable=False),
-    Column("detail", Words, nullable=False),
+    Column("id", JsonText, primary_key=True),
+    Column("source", JsonText, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("topic", JsonText, nullable=False),
+    Column("station", JsonText, nullable=False),
+    Column("reason", JsonText, nullable=False),
+    Column("detail", JsonText, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("name", Words, nullable=False),
+    Column("name", JsonText, nullable=False),
     Index("quarantined_newest", "at"),
 )
 
 media = Table(
     "media",
     metadata,
-    Column("event_id", Words, primary_key=True),
-    Column("sha256", Words, primary_key=True),
-    Column("role", Words, primary_key=True),
-    Column("type", Words, nullable=False),
+    Column("event_id", JsonText, primary_key=True),
+    Column("sha256", JsonText, primary_key=True),
+    Column("role", JsonText, primary_key=True),
+    Column("type", JsonText, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("station", Words, nullable=False),
-    Column("received_at", Moment, nullable=False),
+    Column("station", JsonText, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
 )

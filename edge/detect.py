@@ -24,7 +24,7 @@ class Companion:
     data: bytes
 
 
-def find(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detection]:
+def detect(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detection]:
     """Run every detector and number what they found, the surest first.
 
     Raises:

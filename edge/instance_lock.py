@@ -5,13 +5,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from contract.errors import WildpostError
 
-class StationRunning(OSError):
+
+class StationRunning(WildpostError, OSError):
     """Another process runs this station; the message names it."""
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def instance_lock(folder: Path) -> Iterator[None]:
     """Hold a station's folder for as long as the block lasts; the system lets go of it even if the process is killed.
 
     Raises:
@@ -36,7 +38,7 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def holder(folder: Path) -> int | None:
+def lock_holder(folder: Path) -> int | None:
     """Name the process that holds a station's folder; None where none does."""
     import fcntl
 

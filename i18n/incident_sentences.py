@@ -10,7 +10,7 @@ from i18n.language import Language
 from i18n.taxa import display_name
 
 
-class Happening(Protocol):
+class OccurrenceFacts(Protocol):
     """What these sentences need of one thing in an incident."""
 
     @property
@@ -44,17 +44,17 @@ class Happening(Protocol):
         ...
 
 
-class Happened(Protocol):
+class MemberFacts(Protocol):
     """A member of an incident."""
 
     @property
-    def happening(self) -> Happening:
+    def occurrence(self) -> OccurrenceFacts:
         """What it is."""
         ...
 
 
-class Incident(Protocol):
-    """What these sentences need of an incident; ``casebook.incidents.reader.Incident`` has it."""
+class IncidentFacts(Protocol):
+    """What these sentences need of an incident; ``casebook.incidents.reader.IncidentFacts`` has it."""
 
     @property
     def kinds(self) -> Sequence[str]:
@@ -67,12 +67,12 @@ class Incident(Protocol):
         ...
 
     @property
-    def happenings(self) -> Sequence[Happened]:
+    def occurrences(self) -> Sequence[MemberFacts]:
         """Its members, in order of time."""
         ...
 
 
-class Alert(Protocol):
+class AlertFacts(Protocol):
     """What these sentences need of an alert."""
 
     @property
@@ -101,10 +101,10 @@ def kind_name(kind: str, language: Language) -> str:
     return troubles.get(kind) or display_name("person" if kind == "human" else kind, None, language.code)
 
 
-def headline(incident: Incident, alert: Alert | None, language: Language) -> str:
+def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Language) -> str:
     """Say in one line what it is, the most severe first; of an alert, what gave rise to it first."""
     worst = {
-        kind: max(severity_rank(one.happening.severity) for one in incident.happenings if one.happening.kind == kind)
+        kind: max(severity_rank(one.occurrence.severity) for one in incident.occurrences if one.occurrence.kind == kind)
         for kind in incident.kinds
     }
     kinds = (
@@ -117,7 +117,7 @@ def headline(incident: Incident, alert: Alert | None, language: Language) -> str
     return language.say("%(what)s at %(station)s", what=what, station=station)
 
 
-def happening_sentence(one: Happening, language: Language) -> str:
+def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:
     """Say why rules want a person's eyes on one happening."""
     if one.source != "health":
         return sentence(one.reasons, language)
@@ -128,6 +128,6 @@ def happening_sentence(one: Happening, language: Language) -> str:
     return say("%(place)s: %(what)s since %(since)s", place=place, what=what, since=since)
 
 
-def happening_sentences(incident: Incident, language: Language) -> list[str]:
+def occurrence_sentences(incident: IncidentFacts, language: Language) -> list[str]:
     """Say it of each, the same sentence once."""
-    return list(dict.fromkeys(happening_sentence(one.happening, language) for one in incident.happenings))
+    return list(dict.fromkeys(occurrence_sentence(one.occurrence, language) for one in incident.occurrences))

@@ -4,19 +4,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from casebook.casebook import Casebook
-from ingest.intake import Intake, Taken
+from ingest.intake import BatchResult, Intake
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
-from ingest.receive.mqtt.shared_subscription import Share
-from ingest.rules.incident_service import IncidentDesk
-from ingest.rules.rule_set import Rules
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.rules.incident_service import IncidentService
+from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store
 
 
 @dataclass(frozen=True, slots=True)
-class ServingState:
+class IngestState:
     """How the intake fares, for /healthz and for progress.
 
     Attributes:
@@ -29,12 +29,12 @@ class ServingState:
 
     connected: bool
     problem: str
-    taken: Taken
+    taken: BatchResult
     stuck: str = ""
     idle_s: float = 0.0
 
 
-class Serving:
+class IngestService:
     """Receives, keeps and flags until it is stopped. What it is given stays the caller's to close."""
 
     def __init__(
@@ -42,10 +42,10 @@ class Serving:
         store: Store,
         casebook: Casebook,
         media: MediaStore,
-        rules: Rules,
+        rules: RuleSet,
         options: ReceiverOptions,
-        incidents: IncidentDesk | None = None,
-        share: Share | None = None,
+        incidents: IncidentService | None = None,
+        share: SharedSubscription | None = None,
     ) -> None:
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
@@ -72,14 +72,14 @@ class Serving:
         """Whether stations can be heard."""
         return self._receiver.connected
 
-    def state(self) -> ServingState:
+    def state(self) -> IngestState:
         """Tell how it fares.
 
         Raises:
             BaseException: whatever ended the intake, a fault of ours.
         """
         self._receiver.check()
-        return ServingState(
+        return IngestState(
             self._receiver.connected,
             self._receiver.problem,
             self._receiver.totals,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from contract.errors import StoreUnavailable
 
 
-class WatchLoop:
+class StationWatchLoop:
     """Looks at the clock for as long as the server runs."""
 
     def __init__(

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from contract import Model
+from contract.errors import WildpostError
 from contract.messages import ObservationType
 
 Head = Literal["yolox", "yolov8", "end2end"]
@@ -19,7 +20,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Side = Annotated[int, Meta(ge=32, le=4096)]
 
 
-class WeightsError(Exception):
+class WeightsError(WildpostError):
     """Weights are missing or not the ones that the registry names; the message says the mend."""
 
 
@@ -27,7 +28,7 @@ class WeightsMismatch(WeightsError):
     """A file's hash is not the one that the registry pins."""
 
 
-class Meaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a class of a network means to a ranger."""
 
     label: str
@@ -61,7 +62,7 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     width: Side
     height: Side
     classes: Annotated[tuple[str, ...], Meta(min_length=1)]
-    meanings: dict[str, Meaning]
+    meanings: dict[str, ClassMeaning]
     threshold: Share
     thresholds: dict[str, Share] = {}
     temperature: Annotated[float, Meta(gt=0)] = 1.0

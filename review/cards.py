@@ -13,7 +13,7 @@ COLOURS = 6  # the style sheet tells this many detections apart
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CardDetection:
     """One detection with a person's word on it, if there is one."""
 
     detection: Detection
@@ -42,17 +42,17 @@ class Card:
     """One capture with all that is known of it."""
 
     event: Event
-    findings: tuple[Finding, ...]
+    findings: tuple[CardDetection, ...]
     flags: tuple[Flag, ...]
     blank_verdict: Verdict | None
     picture: Media | None
     clip: Media | None
 
     @property
-    def kinds(self) -> tuple[tuple[Finding, ...], ...]:
+    def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
         """What was found, once for each name: people and vehicles first, then the surest; in each the surest first."""
         order = {"human": 0, "vehicle": 1}
-        found: dict[str, list[Finding]] = {}
+        found: dict[str, list[CardDetection]] = {}
         for one in sorted(
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
@@ -101,7 +101,7 @@ def _card(event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict], arri
     said = {verdict.ordinal: verdict for verdict in verdicts}
     models = {model.name: model for model in event.models}
     findings = tuple(
-        Finding(detection, said.get(detection.ordinal), place % COLOURS, models[detection.model])
+        CardDetection(detection, said.get(detection.ordinal), place % COLOURS, models[detection.model])
         for place, detection in enumerate(event.detections)
     )
     here = [media for media in event.media if media.role != "original" and media.sha256 in arrived]

@@ -8,13 +8,13 @@ import msgspec
 
 from casebook.verdicts import Outcome, Verdict
 from contract import Event
-from contract.errors import StoreUnavailable
+from contract.errors import InvalidInput, StoreUnavailable
 from contract.messages import ObservationType
 from i18n.taxa import Taxon, taxon_named
 from review.page import Site
 
 
-class Undecidable(ValueError):
+class Undecidable(InvalidInput):
     """The decision does not fit the capture; the message says what was expected."""
 
 

@@ -136,4 +136,4 @@ def reader(request: Request) -> Reader:
     return Reader(request, site, site.languages[chosen_language(request, site.options.language)], name or "ranger")
 
 
-Read = Annotated[Reader, Depends(reader)]
+ReaderDependency = Annotated[Reader, Depends(reader)]

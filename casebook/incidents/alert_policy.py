@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from casebook.incidents.occurrence import Happening
+from casebook.incidents.occurrence import Occurrence
 from contract.severity import Severity, severity_rank
 
 Cause = Literal["first", "severity", "kind"]
@@ -46,7 +46,7 @@ class Alerted:
 
 
 def cause_of_alert(
-    told: Alerted, happening: Happening, cooling: Mapping[str, Severity], policy: AlertPolicy
+    told: Alerted, happening: Occurrence, cooling: Mapping[str, Severity], policy: AlertPolicy
 ) -> Cause | None:
     """Decide whether a happening that has joined an incident is worth an alert.
 

@@ -13,14 +13,14 @@ from casebook.incidents.tables import alert, delivery
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueAlert:
     """An alert to be told now, and how often that was tried."""
 
     alert: Alert
     attempts: int
 
 
-class Outgoing:
+class AlertQueue:
     """The alerts that wait for one notifier. Every method raises ``StoreUnavailable`` where the database is away."""
 
     def __init__(self, database: Database, notifier: str) -> None:
@@ -28,7 +28,7 @@ class Outgoing:
         self._database = database
         self._notifier = notifier
 
-    def due(self, now: datetime) -> Due | None:
+    def due(self, now: datetime) -> DueAlert | None:
         """Find what is to be told next: the most urgent first, then the oldest."""
         urgency = case({"urgent": 0, "warning": 1}, value=alert.c.severity, else_=2)
         query = (
@@ -41,10 +41,12 @@ class Outgoing:
         with self._database.begin() as connection:
             row = connection.execute(query).mappings().first()
         return (
-            None if row is None else Due(Alert(**{one.name: row[one.name] for one in fields(Alert)}), row["attempts"])
+            None
+            if row is None
+            else DueAlert(Alert(**{one.name: row[one.name] for one in fields(Alert)}), row["attempts"])
         )
 
-    def claim(self, due: Due, until: datetime) -> bool:
+    def claim(self, due: DueAlert, until: datetime) -> bool:
         """Take it in hand, so that no other process tells it too; False where another was faster.
 
         Whoever has it in hand and dies leaves it to the others after ``until``: it may then be told twice.
@@ -54,42 +56,42 @@ class Outgoing:
             query = update(delivery).where(mine).values(attempts=due.attempts + 1, next_at=until)
             return connection.execute(query).rowcount == 1
 
-    def keep(self, due: Due, until: datetime) -> None:
+    def keep(self, due: DueAlert, until: datetime) -> None:
         """Go on having it in hand."""
         self._set(due, next_at=until)
 
-    def sent(self, due: Due, at: datetime) -> None:
+    def sent(self, due: DueAlert, at: datetime) -> None:
         """Note that it was told."""
         self._set(due, state="sent", ended_at=at, problem="")
 
-    def put_off(self, due: Due, until: datetime, problem: str) -> None:
+    def postpone(self, due: DueAlert, until: datetime, problem: str) -> None:
         """Note what went wrong, and try again then."""
         self._set(due, next_at=until, problem=problem)
 
-    def wait(self, due: Due, until: datetime) -> None:
+    def wait(self, due: DueAlert, until: datetime) -> None:
         """Put it back as it was: nothing was tried."""
         self._set(due, next_at=until, attempts=due.attempts)
 
-    def give_up(self, due: Due, at: datetime, problem: str) -> None:
+    def give_up(self, due: DueAlert, at: datetime, problem: str) -> None:
         """Note that it was never told, and why."""
         self._set(due, state="given up", ended_at=at, problem=problem)
 
-    def _set(self, due: Due, **values: Any) -> None:
+    def _set(self, due: DueAlert, **values: Any) -> None:
         with self._database.begin() as connection:
             connection.execute(update(delivery).where(self._is(due)).values(values))
 
-    def _is(self, due: Due) -> Any:
+    def _is(self, due: DueAlert) -> Any:
         return and_(delivery.c.alert_id == due.alert.id, delivery.c.notifier == self._notifier)
 
 
-def waiting(database: Database) -> int:
+def count_waiting(database: Database) -> int:
     """Count what is still to be told, by every way."""
     with database.begin() as connection:
         query = select(func.count()).select_from(delivery).where(delivery.c.state == "waiting")
         return int(connection.execute(query).scalar_one())
 
 
-def give_up_on_others(database: Database, known: Sequence[str], now: datetime) -> int:
+def abandon_unknown_notifiers(database: Database, known: Sequence[str], now: datetime) -> int:
     """Close what waits for ways that are no longer set up; returns how many."""
     with database.begin() as connection:
         others = and_(delivery.c.state == "waiting", delivery.c.notifier.not_in(list(known)))
@@ -97,6 +99,6 @@ def give_up_on_others(database: Database, known: Sequence[str], now: datetime) -
         return connection.execute(update(delivery).where(others).values(gone)).rowcount
 
 
-def pause_before(attempt: int, first_s: float, longest_s: float) -> timedelta:
+def retry_delay(attempt: int, first_s: float, longest_s: float) -> timedelta:
     """Tell how long to wait before the next attempt: twice as long each time."""
     return timedelta(seconds=min(longest_s, first_s * 2 ** min(attempt, 30)))

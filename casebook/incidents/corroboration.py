@@ -68,7 +68,7 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class CorroboratedSound:
     """What was heard once, by one station or by several.
 
     Attributes:
@@ -81,7 +81,7 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Corroboration:
     """What several stations together say of one detection.
 
     Attributes:
@@ -118,7 +118,7 @@ def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[
     return found
 
 
-def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = None) -> list[Incident]:
+def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = None) -> list[CorroboratedSound]:
     """Join shots that can be one sound heard at several places.
 
     Two shots can be one if ``|t1 - t2| <= d / c + e1 + e2 + w1 + w2 + margin``: d the distance between the stations, c
@@ -159,7 +159,7 @@ def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = No
             incidents.append([shot])
         else:
             home.append(shot)
-    return [Incident(tuple(members), _together(members)) for members in incidents]
+    return [CorroboratedSound(tuple(members), _together(members)) for members in incidents]
 
 
 def distance_m(one: Location, other: Location) -> float:

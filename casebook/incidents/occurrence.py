@@ -51,7 +51,7 @@ class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Occurrence:
     """One thing that rules found in one capture, or a station that fell silent or blind.
 
     Attributes:
@@ -85,7 +85,7 @@ class Happening:
     witnesses: frozenset[str] = field(default_factory=frozenset)
 
 
-def near(one: Happening, other: Happening, options: IncidentOptions) -> bool:
+def are_near(one: Occurrence, other: Occurrence, options: IncidentOptions) -> bool:
     """Tell whether two happenings lie within minutes and metres of each other, or are one sound."""
     if one.subject in other.witnesses or other.subject in one.witnesses:
         return True
@@ -98,13 +98,13 @@ def near(one: Happening, other: Happening, options: IncidentOptions) -> bool:
     return distance_m(one.location, other.location) <= options.reach_m
 
 
-def happenings_of(
+def occurrences_of(
     event: Event,
     flags: Sequence[Flag],
     received_at: datetime,
     options: IncidentOptions,
     witnesses: Iterable[str] = (),
-) -> list[Happening]:
+) -> list[Occurrence]:
     """Turn the flags of one event into happenings, one for each kind of thing that was found.
 
     Args:
@@ -121,7 +121,7 @@ def happenings_of(
         by_kind.setdefault(_kind(event, flag), []).append(flag)
     at, late = _happened(event, received_at, options)
     return [
-        Happening(
+        Occurrence(
             subject=event.event_id,
             kind=kind,
             source="sound" if event.capture == "sound" else "vision",

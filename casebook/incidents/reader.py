@@ -8,18 +8,18 @@ from typing import Any
 from sqlalchemy import and_, exists, or_, select, update
 
 from casebook.incidents.database import Database
-from casebook.incidents.occurrence import Happening
-from casebook.incidents.repository import Alert, happening_of_row
-from casebook.incidents.tables import alert, delivery, happening, incident
+from casebook.incidents.occurrence import Occurrence
+from casebook.incidents.repository import Alert, occurrence_of_row
+from casebook.incidents.tables import alert, delivery, incident, occurrence
 from casebook.tables import flag
 from contract.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class IncidentMember:
     """One happening, and for a station's trouble when it was over."""
 
-    happening: Happening
+    occurrence: Occurrence
     over_at: datetime | None
 
 
@@ -36,7 +36,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentAlert:
     """An alert, and its deliveries."""
 
     alert: Alert
@@ -66,24 +66,24 @@ class Incident:
     confidence: float
     late: bool
     waits: bool
-    happenings: tuple[Happened, ...]
-    alerts: tuple[Sent, ...]
+    occurrences: tuple[IncidentMember, ...]
+    alerts: tuple[SentAlert, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What kinds of things, each once, in the order they came."""
-        return tuple(dict.fromkeys(one.happening.kind for one in self.happenings))
+        return tuple(dict.fromkeys(one.occurrence.kind for one in self.occurrences))
 
     @property
     def stations(self) -> tuple[str, ...]:
         """Where, each once."""
-        return tuple(dict.fromkeys(one.happening.station for one in self.happenings))
+        return tuple(dict.fromkeys(one.occurrence.station for one in self.occurrences))
 
     @property
     def event_ids(self) -> tuple[str, ...]:
         """The captures in it, each once."""
         return tuple(
-            dict.fromkeys(one.happening.subject for one in self.happenings if one.happening.source != "health")
+            dict.fromkeys(one.occurrence.subject for one in self.occurrences if one.occurrence.source != "health")
         )
 
     @property
@@ -120,33 +120,35 @@ class IncidentReader:
         """Find incidents by their names, in no order."""
         return self._read(select(incident).where(incident.c.id.in_(list(incident_ids))))
 
-    def homes_of(self, event_ids: Iterable[str]) -> dict[str, str]:
+    def incident_ids_of(self, event_ids: Iterable[str]) -> dict[str, str]:
         """Tell which incident each event is in; events in none are left out."""
         wanted = list(event_ids)
         found: dict[str, str] = {}
         with self._database.begin() as connection:
             for start in range(0, len(wanted), 500):
                 ids = wanted[start : start + 500]
-                query = select(happening.c.subject, happening.c.incident_id).where(happening.c.subject.in_(ids))
+                query = select(occurrence.c.subject, occurrence.c.incident_id).where(occurrence.c.subject.in_(ids))
                 found |= {subject: home for subject, home in connection.execute(query)}  # noqa: C416, rows are no pairs
         return found
 
-    def end_troubles(self, incident_id: str, at: datetime) -> int:
+    def resolve_station_problems(self, incident_id: str, at: datetime) -> int:
         """Note that a person has seen to the stations in an incident; returns how many troubles that ended."""
         with self._database.begin() as connection:
             troubles = and_(
-                happening.c.incident_id == incident_id,
-                happening.c.source == "health",
-                happening.c.over_at.is_(None),
+                occurrence.c.incident_id == incident_id,
+                occurrence.c.source == "health",
+                occurrence.c.over_at.is_(None),
             )
-            return connection.execute(update(happening).where(troubles).values(over_at=at)).rowcount
+            return connection.execute(update(occurrence).where(troubles).values(over_at=at)).rowcount
 
     def _read(self, query: Any) -> list[Incident]:
         with self._database.begin() as connection:
             rows = connection.execute(query.add_columns(_waits().label("waits"))).mappings().all()
             ids = [row["id"] for row in rows]
             inside = connection.execute(
-                select(happening).where(happening.c.incident_id.in_(ids)).order_by(happening.c.at, happening.c.subject)
+                select(occurrence)
+                .where(occurrence.c.incident_id.in_(ids))
+                .order_by(occurrence.c.at, occurrence.c.subject)
             ).mappings()
             members = _grouped(inside, "incident_id")
             alerts = connection.execute(
@@ -164,7 +166,9 @@ class IncidentReader:
             Incident(
                 **{name: row[name] for name in ("id", "started_at", "ended_at", "severity", "confidence", "late")},
                 waits=bool(row["waits"]),
-                happenings=tuple(Happened(happening_of_row(one), one["over_at"]) for one in members.get(row["id"], ())),
+                occurrences=tuple(
+                    IncidentMember(occurrence_of_row(one), one["over_at"]) for one in members.get(row["id"], ())
+                ),
                 alerts=tuple(_sent(one, ways) for one in told.get(row["id"], ())),
             )
             for row in rows
@@ -172,13 +176,13 @@ class IncidentReader:
 
 
 def _waits() -> Any:
-    open_flag = exists().where(flag.c.event_id == happening.c.subject, flag.c.state == "open")
-    trouble = and_(happening.c.source == "health", happening.c.over_at.is_(None))
-    return exists().where(happening.c.incident_id == incident.c.id, or_(open_flag, trouble))
+    open_flag = exists().where(flag.c.event_id == occurrence.c.subject, flag.c.state == "open")
+    trouble = and_(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
+    return exists().where(occurrence.c.incident_id == incident.c.id, or_(open_flag, trouble))
 
 
-def _sent(row: Mapping[str, Any], ways: Mapping[str, Sequence[Mapping[str, Any]]]) -> Sent:
-    return Sent(
+def _sent(row: Mapping[str, Any], ways: Mapping[str, Sequence[Mapping[str, Any]]]) -> SentAlert:
+    return SentAlert(
         Alert(**{field.name: row[field.name] for field in fields(Alert)}),
         tuple(
             Delivery(**{field.name: one[field.name] for field in fields(Delivery)}) for one in ways.get(row["id"], ())

@@ -10,8 +10,8 @@ from uuid_utils import uuid7
 
 from casebook.incidents.alert_policy import Alerted, AlertPolicy, Cause, cause_of_alert, cooling_since
 from casebook.incidents.database import Database, place_columns, place_of
-from casebook.incidents.occurrence import Happening, IncidentOptions, near
-from casebook.incidents.tables import alert, delivery, happening, incident
+from casebook.incidents.occurrence import IncidentOptions, Occurrence, are_near
+from casebook.incidents.tables import alert, delivery, incident, occurrence
 from contract.severity import Severity, severity_rank
 
 
@@ -40,7 +40,7 @@ class Alert:
     raised_at: datetime
 
 
-class IncidentBook:
+class IncidentRepository:
     """What happened, together with what people were told of it; safe to use from several threads and processes.
 
     Every method raises ``StoreUnavailable`` where the database did not answer or did not take it.
@@ -62,29 +62,29 @@ class IncidentBook:
         self._policy = policy
         self._notifiers = tuple(notifiers)
 
-    def take(self, happenings: Iterable[Happening]) -> list[Alert]:
+    def take(self, occurrences: Iterable[Occurrence]) -> list[Alert]:
         """Keep what happened, each in its incident, and queue the alerts it is worth.
 
         Taking the same again changes nothing and alerts nobody.
         """
-        waiting = sorted(happenings, key=lambda one: (one.at, one.subject, one.kind))
+        waiting = sorted(occurrences, key=lambda one: (one.at, one.subject, one.kind))
         if not waiting:
             return []
         with self._database.turn() as connection:
             found = (self._take(connection, one) for one in waiting)
             return [raised for raised in found if raised is not None]
 
-    def _take(self, connection: Connection, one: Happening) -> Alert | None:
+    def _take(self, connection: Connection, one: Occurrence) -> Alert | None:
         known = (
             connection.execute(
-                select(happening).where(happening.c.subject == one.subject, happening.c.kind == one.kind)
+                select(occurrence).where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
             )
             .mappings()
             .first()
         )
         if known is None:
             incident_id = self._home(connection, one)
-            self._database.add(connection, happening, [_row(one) | {"incident_id": incident_id}])
+            self._database.add(connection, occurrence, [_row(one) | {"incident_id": incident_id}])
         else:
             if not _adds(one, known):
                 return None
@@ -97,29 +97,29 @@ class IncidentBook:
                 "rules": list(one.rules),
             }
             connection.execute(
-                update(happening)
-                .where(happening.c.subject == one.subject, happening.c.kind == one.kind)
+                update(occurrence)
+                .where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
                 .values(changed)
             )
         return self._tell(connection, incident_id, one)
 
-    def _home(self, connection: Connection, one: Happening) -> str:
+    def _home(self, connection: Connection, one: Occurrence) -> str:
         """Find the incident it belongs to, the nearest in time; open one where there is none."""
         around = self._options.gap
         rows = connection.execute(
-            select(happening, incident.c.started_at, incident.c.ended_at)
-            .join(incident, incident.c.id == happening.c.incident_id)
+            select(occurrence, incident.c.started_at, incident.c.ended_at)
+            .join(incident, incident.c.id == occurrence.c.incident_id)
             .where(
                 or_(
-                    happening.c.at.between(one.at - around, one.at + around),
-                    happening.c.subject.in_([*one.witnesses, one.subject]),
+                    occurrence.c.at.between(one.at - around, one.at + around),
+                    occurrence.c.subject.in_([*one.witnesses, one.subject]),
                 )
             )
         ).mappings()
         fitting = [
             (abs(row["at"] - one.at), row["started_at"], row["incident_id"])
             for row in rows
-            if (row["subject"] == one.subject or near(happening_of_row(row), one, self._options))
+            if (row["subject"] == one.subject or are_near(occurrence_of_row(row), one, self._options))
             and max(row["ended_at"], one.at) - min(row["started_at"], one.at) <= self._options.longest
         ]
         if fitting:
@@ -138,7 +138,7 @@ class IncidentBook:
         connection.execute(incident.insert().values(values))
         return opened
 
-    def _tell(self, connection: Connection, incident_id: str, one: Happening) -> Alert | None:
+    def _tell(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
         """Bring the incident up to what has joined it, and raise an alert where it is worth one."""
         row = connection.execute(select(incident).where(incident.c.id == incident_id)).mappings().one()
         told = Alerted(row["told_severity"], frozenset(row["told_kinds"]))
@@ -157,7 +157,7 @@ class IncidentBook:
         connection.execute(update(incident).where(incident.c.id == incident_id).values(values))
         return None if cause is None else self._raise(connection, incident_id, one, cause)
 
-    def _cooling(self, connection: Connection, one: Happening) -> dict[str, Severity]:
+    def _cooling(self, connection: Connection, one: Occurrence) -> dict[str, Severity]:
         since = cooling_since(one.received_at, self._policy)
         cooling: dict[str, Severity] = {}
         for kind, severity in connection.execute(
@@ -166,7 +166,7 @@ class IncidentBook:
             cooling[kind] = max(cooling.get(kind, severity), severity, key=severity_rank)
         return cooling
 
-    def _raise(self, connection: Connection, incident_id: str, one: Happening, cause: Cause) -> Alert:
+    def _raise(self, connection: Connection, incident_id: str, one: Occurrence, cause: Cause) -> Alert:
         raised = Alert(
             str(uuid7()), incident_id, one.subject, cause, one.kind, one.station, one.severity, one.received_at
         )
@@ -177,7 +177,7 @@ class IncidentBook:
         return raised
 
 
-def _adds(one: Happening, known: Any) -> bool:
+def _adds(one: Occurrence, known: Any) -> bool:
     return (
         severity_rank(one.severity) > severity_rank(known["severity"])
         or one.confidence > known["confidence"] + 1e-9
@@ -185,16 +185,16 @@ def _adds(one: Happening, known: Any) -> bool:
     )
 
 
-def _row(one: Happening) -> dict[str, Any]:
+def _row(one: Occurrence) -> dict[str, Any]:
     names = ("subject", "kind", "source", "station", "at", "received_at", "severity", "confidence", "late")
     row = {name: getattr(one, name) for name in names} | place_columns(one.location)
     return row | {"reasons": [dict(reason) for reason in one.reasons], "rules": list(one.rules)}
 
 
-def happening_of_row(row: Any) -> Happening:
+def occurrence_of_row(row: Any) -> Occurrence:
     """Read a happening back from its row."""
     names = ("subject", "kind", "source", "station", "at", "received_at", "severity", "confidence", "late")
-    return Happening(
+    return Occurrence(
         **{name: row[name] for name in names},
         location=place_of(row),
         reasons=tuple(row["reasons"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from casebook.incidents.corroboration import CorroborationOptions, Heard, Shot, corroborate, shots_of
+from casebook.incidents.corroboration import Corroboration, CorroborationOptions, Shot, corroborate, shots_of
 from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.tables import shot
 from contract import Event
@@ -17,7 +17,7 @@ _SLACK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedShots:
     """What several stations heard of one sound.
 
     Attributes:
@@ -25,11 +25,11 @@ class Joined:
         witnesses: By event, the other events that hold the same sound.
     """
 
-    heard: Mapping[str, Mapping[int, Heard]]
+    heard: Mapping[str, Mapping[int, Corroboration]]
     witnesses: Mapping[str, frozenset[str]]
 
 
-class ShotBook:
+class ShotRepository:
     """Shots of every station, in the casebook's database."""
 
     def __init__(self, database: Database, options: CorroborationOptions) -> None:
@@ -37,7 +37,7 @@ class ShotBook:
         self._database = database
         self._options = options
 
-    def take(self, events: Sequence[Event]) -> Joined:
+    def take(self, events: Sequence[Event]) -> JoinedShots:
         """Keep the shots of events and join them with those of other stations, known before or not.
 
         Returns:
@@ -50,24 +50,24 @@ class ShotBook:
             one for event in events if 1900 <= event.captured_at.year <= 2200 for one in shots_of(event, self._options)
         ]
         if not new:
-            return Joined({}, {})
+            return JoinedShots({}, {})
         reach = timedelta(seconds=self._options.reach_m / self._options.slowest_m_s + self._options.margin_s) + _SLACK
         with self._database.begin() as connection:
             self._database.add(connection, shot, [_row(one) for one in new])
             around = shot.c.at.between(min(one.at for one in new) - reach, max(one.at for one in new) + reach)
             known = [_shot(row) for row in connection.execute(select(shot).where(around)).mappings()]
         asked = {(one.event_id, one.ordinal) for one in new}
-        heard: dict[str, dict[int, Heard]] = {}
+        heard: dict[str, dict[int, Corroboration]] = {}
         witnesses: dict[str, frozenset[str]] = {}
         for sound in corroborate(known, self._options):
             if len(sound.shots) < 2 or not asked & {(one.event_id, one.ordinal) for one in sound.shots}:
                 continue
-            together = Heard(sound.confidence, tuple(one.station for one in sound.shots))
+            together = Corroboration(sound.confidence, tuple(one.station for one in sound.shots))
             ids = frozenset(one.event_id for one in sound.shots)
             for one in sound.shots:
                 heard.setdefault(one.event_id, {})[one.ordinal] = together
                 witnesses[one.event_id] = witnesses.get(one.event_id, frozenset()) | (ids - {one.event_id})
-        return Joined(heard, witnesses)
+        return JoinedShots(heard, witnesses)
 
 
 def _row(one: Shot) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select, update
 
 from casebook.incidents.database import Database, place_columns, place_of
-from casebook.incidents.occurrence import Happening, IncidentOptions
+from casebook.incidents.occurrence import IncidentOptions, Occurrence
 from casebook.incidents.station_rules import StationRule
-from casebook.incidents.tables import happening, heard, sensor_gap
+from casebook.incidents.tables import heard, occurrence, sensor_gap
 from contract import Effort, Event, Health, Status
 
 _SAVE_EVERY = timedelta(seconds=30)  # each save is a commit: a busy station must not cost one a batch
@@ -60,7 +60,7 @@ class StationWatch:
                     self._note_effort(connection, effort)
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
-    def check(self, now: datetime, listening_since: datetime) -> list[Happening]:
+    def check(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
         """Tell what has been wrong for too long, and note what is over.
 
         Args:
@@ -74,18 +74,18 @@ class StationWatch:
             last = {row["station"]: row for row in connection.execute(select(heard)).mappings()}
             gaps = list(connection.execute(select(sensor_gap)).mappings())
             self._end_what_is_over(connection, now, last, gaps)
-        found: list[Happening] = []
+        found: list[Occurrence] = []
         for rule in self._rules:
             found += self._silent(rule, now, listening_since, last) if rule.state == "silent" else ()
             found += self._blind(rule, now, last, gaps) if rule.state == "blind" else ()
         return found
 
-    def _silent(self, rule: StationRule, now: datetime, listening_since: datetime, last: Any) -> Iterable[Happening]:
+    def _silent(self, rule: StationRule, now: datetime, listening_since: datetime, last: Any) -> Iterable[Occurrence]:
         for station, row in last.items():
             if _concerns(rule, station) and now - max(row["at"], listening_since) >= rule.after:
                 yield self._happening(rule, station, "silent", row["at"], now, row, late=False)
 
-    def _blind(self, rule: StationRule, now: datetime, last: Any, gaps: Any) -> Iterable[Happening]:
+    def _blind(self, rule: StationRule, now: datetime, last: Any, gaps: Any) -> Iterable[Occurrence]:
         for row in gaps:
             if (
                 not _concerns(rule, row["station"])
@@ -108,9 +108,9 @@ class StationWatch:
         row: Any,
         late: bool,
         sensor: str = "",
-    ) -> Happening:
+    ) -> Occurrence:
         values = {"label": kind, "station": station, "since": since.isoformat(timespec="seconds")}
-        return Happening(
+        return Occurrence(
             # The same trouble has the same name each time it is looked at: it is told once.
             subject=str(uuid.uuid5(uuid.NAMESPACE_URL, f"wildpost:{station}/{sensor}/{kind}/{since.isoformat()}")),
             kind=kind,
@@ -128,7 +128,7 @@ class StationWatch:
 
     def _end_what_is_over(self, connection: Any, now: datetime, last: Any, gaps: Any) -> None:
         going_on = {(row["station"], row["gap"]) for row in gaps if row["gap"]}
-        query = select(happening).where(happening.c.source == "health", happening.c.over_at.is_(None))
+        query = select(occurrence).where(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
         for row in connection.execute(query).mappings().all():
             word = last.get(row["station"])
             over = (
@@ -138,8 +138,8 @@ class StationWatch:
             )
             if over:
                 connection.execute(
-                    update(happening)
-                    .where(happening.c.subject == row["subject"], happening.c.kind == row["kind"])
+                    update(occurrence)
+                    .where(occurrence.c.subject == row["subject"], occurrence.c.kind == row["kind"])
                     .values(over_at=word["at"] if row["kind"] == "silent" else now)
                 )
 

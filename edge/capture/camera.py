@@ -39,7 +39,7 @@ class CameraOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 @contextlib.contextmanager
-def opened(device: str) -> "Iterator[cv2.VideoCapture]":
+def open_camera(device: str) -> "Iterator[cv2.VideoCapture]":
     """Open a camera, and let go of it at the end.
 
     Raises:
@@ -51,14 +51,15 @@ def opened(device: str) -> "Iterator[cv2.VideoCapture]":
     try:
         if not camera.isOpened():
             raise SourceLost(
-                "broken", f"camera {shown(device)}: cannot be opened; is it plugged in, and its address right?"
+                "broken",
+                f"camera {without_password(device)}: cannot be opened; is it plugged in, and its address right?",
             )
         yield camera
     finally:
         camera.release()
 
 
-def shown(device: str) -> str:
+def without_password(device: str) -> str:
     """Name a camera without the password that its address may hold: what is said of it travels to the server."""
     return re.sub(r"//[^/@]*@", "//...@", device)
 
@@ -77,14 +78,14 @@ class CameraSource:
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | None]:
         """See ``Source.captures``; a video file ends, with ``once``, where it ends."""
         motion = MotionTrigger(self._options.motion_share)
-        with opened(self._options.device) as camera:
+        with open_camera(self._options.device) as camera:
             left, last_burst = 0, datetime.fromtimestamp(0, UTC)
             while not stop.is_set():
                 there, frame = camera.read()
                 if not there:
                     if once:
                         return
-                    raise SourceLost("broken", f"camera {shown(self._options.device)}: no more frames")
+                    raise SourceLost("broken", f"camera {without_password(self._options.device)}: no more frames")
                 pixels = np.asarray(frame, dtype=np.uint8)
                 now = self._now()
                 # abs: a clock that is set back must not silence the camera until it has caught up
@@ -103,7 +104,8 @@ class CameraSource:
         made, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
         if not made:
             raise SourceLost(
-                "broken", f"camera {shown(self._options.device)}: a frame of {pixels.shape} cannot be written"
+                "broken",
+                f"camera {without_password(self._options.device)}: a frame of {pixels.shape} cannot be written",
             )
         name = f"{now:%Y%m%dT%H%M%S.%fZ}.jpg"
         try:

@@ -40,7 +40,7 @@ class MicrophoneOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     originals: Kept = "found"
 
 
-def inputs() -> list[str]:
+def input_devices() -> list[str]:
     """Name the microphones that PortAudio knows of."""
     try:
         import sounddevice

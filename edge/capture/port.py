@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
+from contract.errors import TemporaryFailure
 from contract.messages import Gap
 from edge.capture.clip import Clip, Unusable
 
 
-class SourceLost(Exception):
+class SourceLost(TemporaryFailure):
     """The source gives nothing just now: unplugged, unmounted, out of reach. Ask it again after a while.
 
     Attributes:

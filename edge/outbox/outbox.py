@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from contract.errors import TemporaryFailure, WildpostError
 from edge.capture.clip import FileMark
-from edge.outbox.tables import bring_to_newest
+from edge.outbox.tables import migrate
 
 Counter = Literal[
     "events",
@@ -27,16 +28,16 @@ Counter = Literal[
 _WITHOUT_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
-class OutboxFull(OSError):
+class OutboxFull(TemporaryFailure, OSError):
     """The disk has no room for what was found: nothing was kept, and the capture must be taken up again later."""
 
 
-class OutboxError(RuntimeError):
+class OutboxError(WildpostError):
     """The outbox file is not ours or is broken; the message names it and the mend."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutboxMessage:
     """A message to send.
 
     Attributes:
@@ -86,7 +87,7 @@ class Outbox:
                 raise self._named(error) from error
             raise OutboxError(f"{path}: {error}; move the file away to begin a new outbox") from error
 
-    def commit(self, messages: Sequence[Outgoing], mark: FileMark | None = None, **counts: int) -> None:
+    def commit(self, messages: Sequence[OutboxMessage], mark: FileMark | None = None, **counts: int) -> None:
         """Keep messages, how far a file is worked off, and what to add to counters: all of it or nothing.
 
         Where the disk has no room, media that wait are given up for it, the oldest first.
@@ -107,7 +108,7 @@ class Outbox:
                     raise self._named(again) from again
             self._changed.notify_all()
 
-    def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[Outgoing]:
+    def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
         """List messages to send, in order, without those whose numbers or topics are named."""
         with self._lock:
             rows = self._connection.execute(
@@ -117,7 +118,8 @@ class Outbox:
                 [json.dumps(list(but_topics)), limit + len(but)],
             ).fetchall()
         found = [
-            Outgoing(topic, payload, priority, bool(media), number) for topic, payload, priority, media, number in rows
+            OutboxMessage(topic, payload, priority, bool(media), number)
+            for topic, payload, priority, media, number in rows
         ]
         return [message for message in found if message.number not in but][:limit]
 
@@ -158,7 +160,7 @@ class Outbox:
             changed = self._connection.execute("UPDATE message SET acknowledged = 0, again = 1 WHERE acknowledged = 1")
         return changed.rowcount
 
-    def set_aside(self, message: Outgoing, reason: str, report: Outgoing | None = None) -> None:
+    def set_aside(self, message: OutboxMessage, reason: str, report: OutboxMessage | None = None) -> None:
         """Keep a message that the broker will never take where it holds up no other, and count it.
 
         A medium's bytes are let go of: its original lies where the source left it.
@@ -222,7 +224,7 @@ class Outbox:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # what is committed survives the power
         try:
-            bring_to_newest(self._connection)
+            migrate(self._connection)
         except ValueError as later:
             raise OutboxError(f"{self._path}: {later}") from later
 
@@ -241,7 +243,9 @@ class Outbox:
     def _of_each(self, sql: str, numbers: Sequence[int]) -> None:
         self._connection.executemany(sql, [[number] for number in numbers])
 
-    def _keep(self, messages: Sequence[Outgoing], mark: FileMark | None, counts: dict[str, int], quota: int) -> None:
+    def _keep(
+        self, messages: Sequence[OutboxMessage], mark: FileMark | None, counts: dict[str, int], quota: int
+    ) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._insert(messages, mark, counts, quota)
@@ -250,7 +254,9 @@ class Outbox:
             self._roll_back()
             raise
 
-    def _insert(self, messages: Sequence[Outgoing], mark: FileMark | None, counts: dict[str, int], quota: int) -> None:
+    def _insert(
+        self, messages: Sequence[OutboxMessage], mark: FileMark | None, counts: dict[str, int], quota: int
+    ) -> None:
         coming = sum(len(message.payload) for message in messages if message.media)
         if coming or quota < self._quota:
             counts = counts | {"evicted_media": counts.get("evicted_media", 0) + self._evict(coming, quota)}
@@ -272,7 +278,7 @@ class Outbox:
         query = "SELECT coalesce(sum(length(payload)), 0) FROM message WHERE media"
         return int(self._connection.execute(query).fetchone()[0])
 
-    def _less(self, messages: Sequence[Outgoing]) -> int:
+    def _less(self, messages: Sequence[OutboxMessage]) -> int:
         """Set a quota under which these messages, and as much again, take the room of older media."""
         needed = sum(len(message.payload) for message in messages)
         coming = sum(len(message.payload) for message in messages if message.media)

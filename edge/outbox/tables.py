@@ -26,7 +26,7 @@ DROP INDEX IF EXISTS message_in_order;
 _INDEX = "CREATE INDEX IF NOT EXISTS message_to_send ON message (acknowledged, again, priority, number);"
 
 
-def bring_to_newest(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Make the tables, or bring those of an older version to this one: as a whole, or not at all.
 
     Raises:

@@ -11,9 +11,9 @@ from casebook.incidents.reader import Incident, IncidentReader
 from casebook.incidents.repository import Alert
 from contract import Box, Event
 from contract.errors import StoreUnavailable
-from i18n.incident_sentences import happening_sentences, headline
+from i18n.incident_sentences import headline, occurrence_sentences
 from i18n.language import Language, load_languages
-from ingest.alerts.port import Message, NotYet, Picture, Words
+from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
 from ingest.media.port import MediaMissing, MediaStore
 from ingest.store.port import EventQuery, Store
 
@@ -22,7 +22,7 @@ _AROUND = 0.1  # of a person's box: heads stick out
 
 
 @dataclass(frozen=True)
-class AlertWriter:
+class AlertMessageWriter:
     """Writes the messages.
 
     Attributes:
@@ -62,7 +62,7 @@ class AlertWriter:
         words = {code: _words(alert, incident, language) for code, language in self.languages.items()}
         return Message(alert, words, link, pictures, _record(alert, incident, words, link))
 
-    def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Picture]:
+    def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Attachment]:
         wanted = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
         if not wanted:
             return {}
@@ -71,15 +71,15 @@ class AlertWriter:
                 data = file.read()
         except (MediaMissing, StoreUnavailable):
             if self.now() - alert.raised_at < _PICTURE_WAIT:
-                raise NotYet(wanted[0].sha256) from None
+                raise AttachmentPending(wanted[0].sha256) from None
             return {}
         if kind == "plain":
-            return {kind: Picture(data, wanted[0].type)}
-        hidden = blurred(data, event)
-        return {kind: Picture(hidden, "image/jpeg")} if hidden else {}
+            return {kind: Attachment(data, wanted[0].type)}
+        hidden = blur_people(data, event)
+        return {kind: Attachment(hidden, "image/jpeg")} if hidden else {}
 
 
-def blurred(data: bytes, event: Event) -> bytes | None:
+def blur_people(data: bytes, event: Event) -> bytes | None:
     """Blur the people in a picture; all of it where one is not boxed. None: it cannot be read."""
     from PIL import Image, ImageFilter, UnidentifiedImageError
 
@@ -111,10 +111,10 @@ def _area(box: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
     )
 
 
-def _words(alert: Alert, incident: Incident, language: Language) -> Words:
+def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:
     say = language.say
     severity = {"notice": say("Notice"), "warning": say("Warning"), "urgent": say("Urgent")}[alert.severity]
-    lines = [*happening_sentences(incident, language)[:8]]
+    lines = [*occurrence_sentences(incident, language)[:8]]
     if alert.cause != "first":
         lines.insert(0, say("This incident has got worse since the last alert."))
     lines += [
@@ -122,10 +122,10 @@ def _words(alert: Alert, incident: Incident, language: Language) -> Words:
         say("Time: %(time)s", time=language.when(incident.started_at)),
     ]
     title = say("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language))
-    return Words(title, "\n".join(lines))
+    return MessageText(title, "\n".join(lines))
 
 
-def _record(alert: Alert, incident: Incident, words: Mapping[str, Words], link: str) -> dict[str, Any]:
+def _record(alert: Alert, incident: Incident, words: Mapping[str, MessageText], link: str) -> dict[str, Any]:
     return {
         "schema": "1.0",
         "alert_id": alert.id,
@@ -146,7 +146,7 @@ def _record(alert: Alert, incident: Incident, words: Mapping[str, Words], link: 
     }
 
 
-def trial_message(now: datetime, address: str, time_zone: str) -> Message:
+def test_message(now: datetime, address: str, time_zone: str) -> Message:
     """Write a message that says it is only a test."""
     from PIL import Image, ImageDraw
 
@@ -155,12 +155,12 @@ def trial_message(now: datetime, address: str, time_zone: str) -> Message:
     for code, language in load_languages(ZoneInfo(time_zone)).items():
         say = language.say
         body = say("If you can read this, alerts reach you. Sent %(time)s.", time=language.when(now))
-        words[code] = Words(say("[%(severity)s] %(what)s", severity=say("Test"), what=say("Wildpost")), body)
+        words[code] = MessageText(say("[%(severity)s] %(what)s", severity=say("Test"), what=say("Wildpost")), body)
     picture = Image.new("RGB", (320, 180), "#1f4d3a")
     ImageDraw.Draw(picture).ellipse((110, 40, 210, 140), fill="#e8b04a")
     written = io.BytesIO()
     picture.save(written, "JPEG")
-    drawn = Picture(written.getvalue(), "image/jpeg")
+    drawn = Attachment(written.getvalue(), "image/jpeg")
     text = {code: {"title": one.title, "body": one.body} for code, one in words.items()}
     record = {"schema": "1.0", "alert_id": "test", "severity": "notice", "raised_at": now.isoformat(), "text": text}
     return Message(alert, words, address, {"plain": drawn, "blurred": drawn}, record)

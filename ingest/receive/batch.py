@@ -8,13 +8,13 @@ from datetime import datetime
 import msgspec
 
 from casebook.records import PAYLOAD_KEPT_BYTES, Quarantined
-from contract import Malformed, MediaContent, SetAside, decode, is_question, parse_topic
+from contract import Malformed, MediaContent, SetAside, decode, is_probe, parse_topic
 from ingest.store.port import Received
 
 NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload goes to quarantine
 
 
-class Arrived(msgspec.Struct, frozen=True, gc=False):
+class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
     """A message as the broker handed it over."""
 
     topic: str
@@ -39,11 +39,11 @@ class Batch:
     unusable: list[Quarantined] = field(default_factory=list)
 
 
-def read_batch(arrived: Sequence[Arrived]) -> Batch:
+def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
     """Read messages; nothing is kept yet, and nothing in them can make this fail."""
     batch = Batch(len(arrived))
     for message in arrived:
-        if is_question(message.topic, message.payload):
+        if is_probe(message.topic, message.payload):
             continue  # a station asked its broker whether it may speak; the answer is the acknowledgement
         try:
             record = decode(message.topic, message.payload)
@@ -67,7 +67,7 @@ def topic_text(raw: bytes) -> str:
         return NO_TOPIC
 
 
-def _unusable(message: Arrived, reason: Malformed) -> Quarantined:
+def _unusable(message: ReceivedMessage, reason: Malformed) -> Quarantined:
     try:
         station = parse_topic(message.topic).station
     except ValueError:
@@ -85,7 +85,7 @@ def _unusable(message: Arrived, reason: Malformed) -> Quarantined:
     )
 
 
-def _set_aside(message: Arrived, report: SetAside) -> Quarantined:
+def _set_aside(message: ReceivedMessage, report: SetAside) -> Quarantined:
     return Quarantined(
         id=report.report_id,
         source="station",

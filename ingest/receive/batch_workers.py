@@ -7,48 +7,48 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from contract.errors import StoreUnavailable
-from ingest.intake import Stored, Taken
+from ingest.intake import BatchResult, StoredBatch
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import Batch
-from ingest.receive.message_buffer import Waiting
+from ingest.receive.message_buffer import BufferedMessage
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.prefetch import ReadAhead
+from ingest.receive.prefetch import Prefetcher
 
 Result = TypeVar("Result")
 
 
-class Keeps(Protocol):
+class BatchSink(Protocol):
     """Makes a batch durable in two steps, each of which may be repeated without effect."""
 
     @property
-    def abreast(self) -> int:
+    def max_concurrent_batches(self) -> int:
         """How many batches may be stored at once."""
         ...
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch) -> StoredBatch:
         """Store what it brought; raises ``StoreUnavailable`` or ``OSError`` where it is to be tried again."""
         ...
 
-    def conclude(self, batch: Batch, stored: Stored) -> Taken:
+    def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
         """Do what follows from it; raises the same."""
         ...
 
 
-class _GivenUp(Exception):
+class _BatchAbandoned(Exception):
     """The server stops before a batch could be kept: the broker has it still."""
 
 
-class Lanes:
+class BatchWorkers:
     """As many threads as batches may be stored at once. What one cannot keep now, it tries again until it can."""
 
     def __init__(
         self,
-        intake: Keeps,
-        ahead: ReadAhead,
+        intake: BatchSink,
+        ahead: Prefetcher,
         options: ReceiverOptions,
         stopping: threading.Event,
         metrics: IntakeMetrics,
-        durable: Callable[[Sequence[Waiting]], None],
+        durable: Callable[[Sequence[BufferedMessage]], None],
     ) -> None:
         """Prepare.
 
@@ -74,9 +74,9 @@ class Lanes:
         self._over = False  # a batch was given up, so that none after it may be judged
         self._busy = 0
         self._held = False
-        self._totals = Taken()
+        self._totals = BatchResult()
         self._failure: BaseException | None = None
-        lanes = range(max(1, intake.abreast))
+        lanes = range(max(1, intake.max_concurrent_batches))
         self._problems = ["" for _ in lanes]
         self._beats = [time.monotonic() for _ in lanes]
         self._threads = [
@@ -84,7 +84,7 @@ class Lanes:
         ]
 
     @property
-    def totals(self) -> Taken:
+    def totals(self) -> BatchResult:
         """What was taken since the start."""
         return self._totals
 
@@ -150,7 +150,7 @@ class Lanes:
                         with self._changed:
                             self._busy -= 1
                             self._changed.notify_all()
-        except _GivenUp:
+        except _BatchAbandoned:
             self._give_up()
         except BaseException as failure:
             self._failure = failure
@@ -199,14 +199,14 @@ class Lanes:
                 self._problems[lane] = ""
                 return result
             if self._stopping.wait(wait_s):
-                raise _GivenUp
+                raise _BatchAbandoned
             wait_s = min(2 * wait_s, self._options.retry_max_s)
 
     def _await_turn(self, lane: int, number: int) -> None:
         with self._changed:
             while self._turn != number:
                 if self._over:
-                    raise _GivenUp
+                    raise _BatchAbandoned
                 self._beats[lane] = time.monotonic()
                 self._changed.wait(0.2)
 
@@ -215,6 +215,6 @@ class Lanes:
             self._over = True
             self._changed.notify_all()
 
-    def _tell(self, some: Sequence[Waiting]) -> None:
+    def _tell(self, some: Sequence[BufferedMessage]) -> None:
         with self._telling:
             self._durable(some)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ingest.receive.batch import Arrived
+from ingest.receive.batch import ReceivedMessage
 
 
-class Waiting(msgspec.Struct, frozen=True, gc=False):
+class BufferedMessage(msgspec.Struct, frozen=True, gc=False):
     """A message, and what acknowledging it takes; of QoS 0 there is nothing to acknowledge."""
 
-    message: Arrived
+    message: ReceivedMessage
     mid: int
     qos: int
     connection: int
 
 
-class WaitingRoom:
+class MessageBuffer:
     """Two queues: the session's messages in their order, and copies of live ones that overtake them."""
 
     def __init__(self, room: int, room_bytes: int) -> None:
@@ -26,10 +26,10 @@ class WaitingRoom:
         self._room = room
         self._room_bytes = room_bytes
         self._brought = self._taken = 0  # bytes of those in order; each has one thread that changes it
-        self._in_order: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()  # None only wakes
-        self._live: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
+        self._in_order: queue.SimpleQueue[BufferedMessage | None] = queue.SimpleQueue()  # None only wakes
+        self._live: queue.SimpleQueue[BufferedMessage] = queue.SimpleQueue()
 
-    def put(self, some: Sequence[Waiting], stopping: threading.Event) -> None:
+    def put(self, some: Sequence[BufferedMessage], stopping: threading.Event) -> None:
         """Let messages wait; comes back when there is room, or when nothing is taken any more."""
         while self._full() and not stopping.wait(0.02):
             pass
@@ -37,7 +37,7 @@ class WaitingRoom:
             self._brought += len(waiting.message.payload)
             self._in_order.put(waiting)
 
-    def put_live(self, waiting: Waiting) -> bool:
+    def put_live(self, waiting: BufferedMessage) -> bool:
         """Let a copy of a live message overtake; False: there is no room, and it comes in its order."""
         if self._live.qsize() >= self._room:
             return False
@@ -45,12 +45,12 @@ class WaitingRoom:
         self._in_order.put(None)
         return True
 
-    def next_batch(self, messages: int, size_bytes: int, patience_s: float) -> list[Waiting]:
+    def next_batch(self, messages: int, size_bytes: int, patience_s: float) -> list[BufferedMessage]:
         """Take what waits, live ones first, without waiting for more than the first.
 
         While one batch is committed, the next one gathers by itself.
         """
-        batch: list[Waiting] = []
+        batch: list[BufferedMessage] = []
         size = 0
         try:
             first = self._in_order.get(timeout=patience_s)
@@ -72,7 +72,7 @@ class WaitingRoom:
             except queue.Empty:
                 return batch
 
-    def forget_what_comes_again(self) -> None:
+    def drop_redelivered(self) -> None:
         """The broker sends again what it has no acknowledgement for; holding both would fill the memory."""
         kept = []
         while True:
@@ -91,7 +91,7 @@ class WaitingRoom:
         return self._in_order.qsize() >= self._room or self._brought - self._taken >= self._room_bytes
 
 
-def _next(live: "queue.SimpleQueue[Waiting]") -> Waiting | None:
+def _next(live: "queue.SimpleQueue[BufferedMessage]") -> BufferedMessage | None:
     try:
         return live.get_nowait()
     except queue.Empty:

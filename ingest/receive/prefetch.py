@@ -5,20 +5,20 @@ import threading
 from collections.abc import Sequence
 
 from ingest.receive.batch import Batch, read_batch
-from ingest.receive.message_buffer import Waiting, WaitingRoom
+from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.options import ReceiverOptions
 
 
-class ReadAhead:
+class Prefetcher:
     """A thread that holds one batch ready: the databases work outside of Python, and reading need not wait for them."""
 
-    def __init__(self, waiting: WaitingRoom, options: ReceiverOptions, stopping: threading.Event) -> None:
+    def __init__(self, waiting: MessageBuffer, options: ReceiverOptions, stopping: threading.Event) -> None:
         """Prepare to take from a waiting room, until it is said to stop."""
         self._waiting = waiting
         self._options = options
         self._stopping = stopping
         self._room = threading.Semaphore(1)  # for one batch that is ready
-        self._ready: queue.SimpleQueue[tuple[Sequence[Waiting], Batch]] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[Sequence[BufferedMessage], Batch]] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="reading", daemon=True)
 
@@ -26,7 +26,7 @@ class ReadAhead:
         """Begin."""
         self._thread.start()
 
-    def next(self, patience_s: float) -> tuple[Sequence[Waiting], Batch] | None:
+    def next(self, patience_s: float) -> tuple[Sequence[BufferedMessage], Batch] | None:
         """Take the batch that is ready, or that becomes ready soon; None: there is none yet.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from casebook.incidents.corroboration import Heard
+from casebook.incidents.corroboration import Corroboration
 from contract import Detection, Location
 from contract.messages import ObservationType
 from contract.severity import Severity
@@ -131,7 +131,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if not 0 <= self.min_confidence <= 1:
             raise ValueError(f"rule {self.name!r}: min_confidence {self.min_confidence} is outside 0..1")
 
-    def concerns(self, detection: Detection, levels: Mapping[str, str], heard: Heard | None = None) -> bool:
+    def concerns(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
         """Tell whether a detection is of the kind this rule is about, and sure enough.
 
         Args:

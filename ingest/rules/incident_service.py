@@ -6,16 +6,16 @@ from datetime import datetime
 import msgspec
 
 from casebook.flags import Flag
-from casebook.incidents.occurrence import Happening, IncidentOptions, happenings_of
-from casebook.incidents.repository import Alert, IncidentBook
-from casebook.incidents.shot_repository import ShotBook
+from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
+from casebook.incidents.repository import Alert, IncidentRepository
+from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
 from contract import Event
-from ingest.rules.rule_set import Rules
+from ingest.rules.rule_set import RuleSet
 from ingest.store.port import EventQuery, Received, Store
 
 
-class Judged(msgspec.Struct, frozen=True, gc=False):
+class JudgedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event, what rules say of it, and where the same was heard."""
 
     event: Event
@@ -24,15 +24,15 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     witnesses: frozenset[str] = frozenset()
 
 
-class IncidentDesk:
+class IncidentService:
     """Judges events with what other stations heard, and keeps the incidents they make."""
 
     def __init__(
         self,
-        rules: Rules,
+        rules: RuleSet,
         store: Store,
-        book: IncidentBook,
-        shots: ShotBook,
+        book: IncidentRepository,
+        shots: ShotRepository,
         watch: StationWatch,
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
@@ -46,7 +46,7 @@ class IncidentDesk:
         self._options = options
         self._raised = raised
 
-    def judge(self, events: Sequence[tuple[Event, datetime]]) -> list[Judged]:
+    def judge(self, events: Sequence[tuple[Event, datetime]]) -> list[JudgedEvent]:
         """Apply the rules to events that the store has, and again to earlier ones that were now heard elsewhere too.
 
         Raises:
@@ -60,7 +60,7 @@ class IncidentDesk:
             found = self._store.events(EventQuery(event_ids=earlier, limit=len(earlier)))
             whole += [(event, now) for event in found]
         return [
-            Judged(
+            JudgedEvent(
                 event,
                 at,
                 tuple(self._rules.judge(event, at, joined.heard.get(event.event_id))),
@@ -69,7 +69,7 @@ class IncidentDesk:
             for event, at in whole
         ]
 
-    def take(self, judged: Sequence[Judged], received: Sequence[Received]) -> None:
+    def take(self, judged: Sequence[JudgedEvent], received: Sequence[Received]) -> None:
         """Keep what happened, and what was heard of stations; taking it again changes nothing.
 
         Raises:
@@ -80,7 +80,7 @@ class IncidentDesk:
             [
                 one
                 for item in judged
-                for one in happenings_of(item.event, item.flags, item.received_at, self._options, item.witnesses)
+                for one in occurrences_of(item.event, item.flags, item.received_at, self._options, item.witnesses)
             ]
         )
 
@@ -92,6 +92,6 @@ class IncidentDesk:
         """
         self._keep(self._watch.check(now, listening_since))
 
-    def _keep(self, happenings: Sequence[Happening]) -> None:
-        if alerts := self._book.take(happenings):
+    def _keep(self, occurrences: Sequence[Occurrence]) -> None:
+        if alerts := self._book.take(occurrences):
             self._raised(alerts)

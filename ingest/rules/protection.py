@@ -4,13 +4,15 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from contract.errors import InvalidInput
+
 _NAME = ("scientific_name", "学名")
 _LEVEL = ("protection", "保护级别")
 UNPROTECTED = "none"
 _OFFICIAL = {"一级": "I", "二级": "II"}  # the two levels of the national list of key protected wildlife
 
 
-class SpeciesError(ValueError):
+class SpeciesError(InvalidInput):
     """A table of species cannot be used; the message names the file, the line and what was expected."""
 
 

@@ -8,17 +8,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from casebook.flags import Flag
-from casebook.incidents.corroboration import Heard
+from casebook.incidents.corroboration import Corroboration
 from casebook.incidents.station_rules import StationRule
 from contract import Detection, Event, Location
+from contract.errors import InvalidInput
 from ingest.rules.conditions import Hours, Rule, Season
 from ingest.rules.protection import UNPROTECTED, protection_of, read_species
 from ingest.rules.zones import Zone, read_zones
 
-__all__ = ["Hours", "Rule", "Rules", "RulesError", "RulesOptions", "Season", "load_rules"]
+__all__ = ["Hours", "Rule", "RuleSet", "RulesError", "RulesOptions", "Season", "load_rules"]
 
 
-class RulesError(ValueError):
+class RulesError(InvalidInput):
     """The rules cannot be used; the message names the rule, the value and what was expected."""
 
 
@@ -42,7 +43,7 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     station: tuple[StationRule, ...] = ()
 
 
-class Rules:
+class RuleSet:
     """Raises flags on events."""
 
     def __init__(self, options: RulesOptions, zones: Sequence[Zone], levels: Mapping[str, str] | None = None) -> None:
@@ -72,7 +73,7 @@ class Rules:
                     f"rule {rule.name!r} asks for protection {sorted(unknown)}: the table has {sorted(known)}"
                 )
 
-    def judge(self, event: Event, raised_at: datetime, heard: Mapping[int, Heard] | None = None) -> list[Flag]:
+    def judge(self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None) -> list[Flag]:
         """Raise a flag for each rule that applies; the same event gives the same flags again.
 
         Args:
@@ -83,7 +84,7 @@ class Rules:
         flags = (self._apply(rule, event, raised_at, heard or {}) for rule in self._rules)
         return [flag for flag in flags if flag is not None]
 
-    def _apply(self, rule: Rule, event: Event, raised_at: datetime, heard: Mapping[int, Heard]) -> Flag | None:
+    def _apply(self, rule: Rule, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration]) -> Flag | None:
         fitting = [one for one in event.detections if rule.concerns(one, self._levels, heard.get(one.ordinal))]
         if not fitting:
             return None
@@ -122,7 +123,7 @@ class Rules:
         return event.captured_at.astimezone(self._time_zone)
 
 
-def load_rules(options: RulesOptions, beside: Path) -> Rules:
+def load_rules(options: RulesOptions, beside: Path) -> RuleSet:
     """Read the zones and put the rules in force.
 
     Args:
@@ -135,10 +136,10 @@ def load_rules(options: RulesOptions, beside: Path) -> Rules:
         RulesError: the rules cannot.
     """
     zones = read_zones(beside / options.zones) if options.zones else ()
-    return Rules(options, zones, read_species(beside / options.species) if options.species else {})
+    return RuleSet(options, zones, read_species(beside / options.species) if options.species else {})
 
 
-def _confidence(detection: Detection, heard: Mapping[int, Heard]) -> float:
+def _confidence(detection: Detection, heard: Mapping[int, Corroboration]) -> float:
     together = heard.get(detection.ordinal)
     return max(detection.confidence, together.confidence if together else 0.0)
 

@@ -12,9 +12,10 @@ from shapely.geometry import shape
 from shapely.prepared import prep
 
 from contract import Location
+from contract.errors import InvalidInput
 
 
-class ZonesError(ValueError):
+class ZonesError(InvalidInput):
     """A zones file cannot be used; the message names the file, the zone and what was expected."""
 
 

@@ -31,7 +31,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What became of a batch: how many records were new, and how many the store had already."""
 
     new: int
@@ -73,7 +73,7 @@ class EventQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class OffsetPeriod:
     """A stretch of time during which the clocks of a place are one offset from UTC.
 
     Attributes:
@@ -102,7 +102,7 @@ class CountQuery:
 
     first: date
     last: date
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[OffsetPeriod, ...]
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     min_confidence: float = 0.0
@@ -110,7 +110,7 @@ class CountQuery:
     @classmethod
     def in_utc(cls, start: datetime, end: datetime) -> Self:
         """Ask for all from start to before end, in days and hours of UTC."""
-        return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (Stretch(start, end),))
+        return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (OffsetPeriod(start, end),))
 
     def __post_init__(self) -> None:
         if not self.stretches:
@@ -136,7 +136,7 @@ class CountQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class TaxonCount:
     """How often one kind was found.
 
     Attributes:
@@ -176,11 +176,11 @@ class Store(Protocol):
         ...
 
     @property
-    def abreast(self) -> int:
+    def max_concurrent_batches(self) -> int:
         """How many batches may well be written at once, by as many threads; 1: what is there waits for its turn."""
         ...
 
-    def write(self, batch: Sequence[Received]) -> Written:
+    def write(self, batch: Sequence[Received]) -> WriteResult:
         """Commit a batch as a whole; a record it has already is left as it is.
 
         Returns only when the batch is durable: the broker is told so afterwards.
@@ -202,7 +202,7 @@ class Store(Protocol):
         """List events as their stations sent them, newest capture first, ties by event_id descending."""
         ...
 
-    def count(self, query: CountQuery) -> list[Counted]:
+    def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections of each kind per local day and per local hour, with verdicts in force.
 
         Dismissed ones are out, corrected ones count as corrected, blanks are not counted. Sorted by taxon, then type.

@@ -25,7 +25,7 @@ _ROUNDS = 5
 _log = logging.getLogger(__name__)
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RuntimeDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was measured, and what came of it.
 
     Attributes:
@@ -39,7 +39,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     machine: str
 
 
-def open_engine(package: Package, runtime: RuntimeChoice, threads: int, cache: Path | None) -> tuple[Engine, Verdict]:
+def open_engine(
+    package: Package, runtime: RuntimeChoice, threads: int, cache: Path | None
+) -> tuple[Engine, RuntimeDecision]:
     """Load the runtime asked for, or the faster one.
 
     Args:
@@ -53,9 +55,11 @@ def open_engine(package: Package, runtime: RuntimeChoice, threads: int, cache: P
     """
     machine = _machine(package, threads)
     if runtime == "litert":
-        return LiteRtEngine(package.network, threads), Verdict(engine="litert", reason="as set", machine=machine)
+        return LiteRtEngine(package.network, threads), RuntimeDecision(
+            engine="litert", reason="as set", machine=machine
+        )
     if runtime == "openvino":
-        return _openvino(package, threads, cache), Verdict(engine="openvino", reason="as set", machine=machine)
+        return _openvino(package, threads, cache), RuntimeDecision(engine="openvino", reason="as set", machine=machine)
     known = _remembered(cache, machine)
     if known is not None and known.engine == "litert":
         return LiteRtEngine(package.network, threads), known
@@ -75,7 +79,7 @@ def _openvino(package: Package, threads: int, cache: Path | None) -> Engine:
     return OpenVinoEngine(package.network, package.model.sha256, threads, cache)
 
 
-def _compare(reference: Engine, fast: Engine, machine: str, cache: Path | None) -> tuple[Engine, Verdict]:
+def _compare(reference: Engine, fast: Engine, machine: str, cache: Path | None) -> tuple[Engine, RuntimeDecision]:
     windows = trial_windows()
     difference = float(np.abs(_scores(reference, windows) - _scores(fast, windows)).max())
     if not difference <= _TOLERANCE:
@@ -128,18 +132,18 @@ def _place(cache: Path) -> Path:
     return cache / "birdnet-runtime.json"
 
 
-def _remembered(cache: Path | None, machine: str) -> Verdict | None:
+def _remembered(cache: Path | None, machine: str) -> RuntimeDecision | None:
     if cache is None or not _place(cache).is_file():
         return None
     try:
-        verdict = msgspec.json.decode(_place(cache).read_bytes(), type=Verdict)
+        verdict = msgspec.json.decode(_place(cache).read_bytes(), type=RuntimeDecision)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None  # half written or of another version: measured again and written anew
     return verdict if verdict.machine == machine else None
 
 
-def _decided(engine: Literal["litert", "openvino"], reason: str, machine: str, cache: Path | None) -> Verdict:
-    verdict = Verdict(engine=engine, reason=reason, machine=machine)
+def _decided(engine: Literal["litert", "openvino"], reason: str, machine: str, cache: Path | None) -> RuntimeDecision:
+    verdict = RuntimeDecision(engine=engine, reason=reason, machine=machine)
     _log.info("BirdNET runs on %s: %s", engine, reason)
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LabelScores:
     """What the network made of one recording.
 
     Attributes:
@@ -79,7 +79,7 @@ def read_recordings(root: Path) -> list[Recording]:
 
 def listen(
     detector: ThreatSounds, recordings: Sequence[Recording], done: Callable[[int], None] | None = None
-) -> tuple[list[Heard], list[tuple[Path, str]]]:
+) -> tuple[list[LabelScores], list[tuple[Path, str]]]:
     """Listen to every recording.
 
     Returns:
@@ -90,7 +90,7 @@ def listen(
         try:
             prepared = [detector.preprocess(stretch) for stretch in read_stretches(recording.path)]
             confidences = np.concatenate([detector.confidences(one) for one in prepared])
-            heard.append(Heard(recording, confidences, sum(one.duration_s for one in prepared)))
+            heard.append(LabelScores(recording, confidences, sum(one.duration_s for one in prepared)))
         except (Unreadable, OSError) as error:
             unusable.append((recording.path, str(error)))
         if done is not None:
@@ -98,7 +98,7 @@ def listen(
     return heard, unusable
 
 
-def figures(heard: Sequence[Heard], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
+def figures(heard: Sequence[LabelScores], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
     """Work out the figures of each label that some recording holds, at the thresholds in use."""
     limits = {**THRESHOLDS, **(thresholds or {})}
     return [
@@ -108,7 +108,7 @@ def figures(heard: Sequence[Heard], thresholds: Mapping[str, float] | None = Non
     ]
 
 
-def threshold_for_alarms(heard: Sequence[Heard], label: str, per_day: float) -> float:
+def threshold_for_alarms(heard: Sequence[LabelScores], label: str, per_day: float) -> float:
     """Find the lowest threshold with at most so many false alarms of a label in a day of such recordings."""
     at = list(MEANINGS).index(label)
     others = [one for one in heard if label not in one.recording.labels]
@@ -124,7 +124,7 @@ def threshold_for_alarms(heard: Sequence[Heard], label: str, per_day: float) -> 
     return 0.0 if not candidates.size else float(np.nextafter(candidates[min(low, candidates.size - 1)], 2))
 
 
-def _figures(heard: Sequence[Heard], at: int, label: str, threshold: float) -> LabelFigures:
+def _figures(heard: Sequence[LabelScores], at: int, label: str, threshold: float) -> LabelFigures:
     holding = [one for one in heard if label in one.recording.labels]
     others = [one for one in heard if label not in one.recording.labels]
     alarms = sum(_runs(one.confidences[:, at] >= threshold) for one in others)

@@ -17,7 +17,7 @@ from contract import Detection, Model, Span
 from contract.messages import ObservationType
 from models.registry import Share, entry_named, find_weights, load_registry
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
-from models.threat.onset_padding import without_run_in
+from models.threat.onset_padding import pad_onset
 from models.threat.second_opinion import QUESTIONS, WEIGHTS, SecondOpinion
 
 # In the order of the network's output, with what each is: what a person makes is of type human.
@@ -173,7 +173,7 @@ def cut(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
     What a recorder or an encoder left silent at the beginning is filled with what follows it.
     """
-    samples = without_run_in(samples)
+    samples = pad_onset(samples)
     length, step = round(WINDOW_S * RATE_HZ), round(_STEP_S * RATE_HZ)
     count = max(1, -(-(samples.size - length) // step) + 1)
     padded = np.zeros((count - 1) * step + length, np.float32)

@@ -13,7 +13,7 @@ _AFTERWARDS = RATE_HZ  # compared with this much of what follows
 _QUIETER = 0.1  # 20 dB
 
 
-def without_run_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def pad_onset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Fill what was not yet recorded at the beginning with what follows it, mirrored; times stay as they are.
 
     Recorders deliver zeros until the microphone has settled, and encoders (MP3) put up to 50 ms of near silence before

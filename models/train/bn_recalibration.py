@@ -27,7 +27,7 @@ def batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
         yield np.stack([letterbox(one, "yolov8", size_px, size_px)[0] for one in pixels])
 
 
-def settle_normalisations(network: Any, batches: Iterable[NDArray[np.float32]]) -> int:
+def recalibrate_batch_norm(network: Any, batches: Iterable[NDArray[np.float32]]) -> int:
     """Measure what comes into each batch normalisation, and let it normalise by that.
 
     A network whose normalisations were folded into its convolutions works, but it is another one as soon as it trains:

@@ -28,7 +28,7 @@ def picture_hash(pixels: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def alike_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, int]]:
+def near_duplicate_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, int]]:
     """List all pairs of places whose hashes differ in at most so many bits."""
     values = np.array(hashes, np.uint64)
     pairs: list[tuple[int, int]] = []
@@ -41,7 +41,7 @@ def alike_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def groups(keys: Sequence[Hashable], pairs: Sequence[tuple[int, int]]) -> list[int]:
+def connected_groups(keys: Sequence[Hashable], pairs: Sequence[tuple[int, int]]) -> list[int]:
     """Number what belongs together: equal keys, and pairs, and what is joined by them.
 
     Returns:

@@ -5,7 +5,7 @@ import os
 import platformdirs
 
 
-def keep_to_itself() -> None:
+def isolate_ultralytics() -> None:
     """Set what ultralytics reads from the environment when it is first imported.
 
     YOLO_AUTOINSTALL: it would run pip for whatever it misses. YOLO_OFFLINE: it would look for new versions and send

@@ -12,7 +12,7 @@ from models.vision.detector import VisionDetector
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class PictureResult:
     """What came of one picture.
 
     Attributes:
@@ -26,7 +26,7 @@ class Looked:
     problem: Unreadable | OSError | None = None
 
 
-def look(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> Iterator[Looked]:
+def detect_in_pictures(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> Iterator[PictureResult]:
     """Look at pictures in the order given; memory holds a few of them, however many there are.
 
     A picture that cannot be used is a result with its problem, and the next one follows.
@@ -43,7 +43,7 @@ def look(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> I
     if workers < 0:
         raise ValueError(f"workers {workers}: expected 0 or more")
     workers = workers or max(2, detector.at_once)
-    waiting: deque[Future[Looked]] = deque()
+    waiting: deque[Future[PictureResult]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="look") as pool:
         try:
             for path in paths:
@@ -57,9 +57,9 @@ def look(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> I
                 looking.cancel()
 
 
-def _look(detector: VisionDetector, path: Path) -> Looked:
+def _look(detector: VisionDetector, path: Path) -> PictureResult:
     try:
         prepared = detector.preprocess(path)
     except (Unreadable, OSError) as problem:
-        return Looked(path, [], problem)
-    return Looked(path, detector.predict([prepared])[0])
+        return PictureResult(path, [], problem)
+    return PictureResult(path, detector.predict([prepared])[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from contract import Detection
-from pipelines.detect.examination import Examined, moment_of
+from pipelines.detect.examination import Examined, time_in_file
 
 # In the order of https://camtrap-dp.tdwg.org/data/; those that a machine cannot fill are left out, as it allows.
 COLUMNS = (
@@ -62,9 +62,9 @@ class ObservationsFile:
     def _rows(self, examined: Examined) -> Iterator[dict[str, object]]:
         if examined.model is None or examined.began is None:
             return
-        path = shown(examined.path)
+        path = printable_path(examined.path)
         same: dict[str, object] = {
-            "deploymentID": self._deployment or shown(examined.path.absolute().parent.name),
+            "deploymentID": self._deployment or printable_path(examined.path.absolute().parent.name),
             "mediaID": path,
             "observationLevel": "media",
             "classificationMethod": "machine",
@@ -78,12 +78,12 @@ class ObservationsFile:
             yield same | {
                 "observationID": f"{path}#0",
                 "eventStart": _text(examined.began),
-                "eventEnd": _text(moment_of(examined, examined.duration_s)),
+                "eventEnd": _text(time_in_file(examined, examined.duration_s)),
                 "observationType": "blank",
             }
 
 
-def shown(path: Path | str) -> str:
+def printable_path(path: Path | str) -> str:
     """Write a name so that every program can read it: one in GBK on a card from an old camera is not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
@@ -93,8 +93,8 @@ def _row(examined: Examined, detection: Detection) -> dict[str, object]:
     if detection.span is not None:
         start_s, end_s = detection.span.start_s, detection.span.end_s
     row: dict[str, object] = {
-        "eventStart": _text(moment_of(examined, start_s)),
-        "eventEnd": _text(moment_of(examined, end_s)),
+        "eventStart": _text(time_in_file(examined, start_s)),
+        "eventEnd": _text(time_in_file(examined, end_s)),
         "observationType": detection.observation_type,
         "scientificName": detection.scientific_name or "",
         "classificationProbability": detection.confidence,

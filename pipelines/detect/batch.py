@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from pipelines.detect.examination import Examined, Examiner, Task
+from pipelines.detect.examination import ExaminationTask, Examined, Examiner
 
 _AHEAD = 4  # files handed out for each process: enough that none waits, few enough to hold
 _ENDED = "the process that examined it ended, killed or out of memory: try it alone"
@@ -31,7 +31,7 @@ def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]
             raise FileNotFoundError(f"{place}: no such file or folder")
 
 
-def examine_all(files: Iterable[Path], task: Task, processes: int) -> Iterator[Examined]:
+def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) -> Iterator[Examined]:
     """Examine files, and yield what came of each in the order given.
 
     Args:
@@ -55,7 +55,9 @@ def examine_all(files: Iterable[Path], task: Task, processes: int) -> Iterator[E
             yield _alone(path, task)
 
 
-def _until_broken(files: Iterator[Path], task: Task, processes: int) -> Generator[Examined, None, list[Path] | None]:
+def _until_broken(
+    files: Iterator[Path], task: ExaminationTask, processes: int
+) -> Generator[Examined, None, list[Path] | None]:
     """Yield results until all files are done, and return None; or return those that a dying process left undone."""
     under_way: deque[tuple[Path, Future[Examined]]] = deque()
     pool = _pool(task, processes)
@@ -79,7 +81,7 @@ def _until_broken(files: Iterator[Path], task: Task, processes: int) -> Generato
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _alone(path: Path, task: Task) -> Examined:
+def _alone(path: Path, task: ExaminationTask) -> Examined:
     with _pool(task, 1) as pool:
         try:
             return pool.submit(_examine, path).result()
@@ -87,13 +89,13 @@ def _alone(path: Path, task: Task) -> Examined:
             return Examined(path, None, problem=_ENDED)
 
 
-def _pool(task: Task, processes: int) -> ProcessPoolExecutor:
+def _pool(task: ExaminationTask, processes: int) -> ProcessPoolExecutor:
     # Not forked: a network that was opened before does not survive it.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, context, _open, (task,))
 
 
-def _open(task: Task) -> None:
+def _open(task: ExaminationTask) -> None:
     global _examiner
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gave the work
     _examiner = Examiner(task)

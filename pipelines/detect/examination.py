@@ -22,7 +22,7 @@ _STRETCH_S = 60.0  # of a recording at once, for detectors that hear each stretc
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ExaminationTask:
     """Which detector to run, and what is known of the files; travels to other processes.
 
     Attributes:
@@ -90,7 +90,7 @@ class Examined:
 class Examiner:
     """A detector that is open."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: ExaminationTask) -> None:
         """Open the detector.
 
         Raises:
@@ -151,7 +151,7 @@ class _Heard:
             yield stretch
 
 
-def moment_of(examined: Examined, seconds: float) -> datetime | None:
+def time_in_file(examined: Examined, seconds: float) -> datetime | None:
     """Tell when something happened in a file."""
     return None if examined.began is None else examined.began + timedelta(seconds=seconds)
 
@@ -164,7 +164,7 @@ def _later(detection: Detection, by_s: float) -> Detection:
     return msgspec.structs.replace(detection, span=moved)
 
 
-def _opened(task: Task) -> "Detector[Any, Any]":
+def _opened(task: ExaminationTask) -> "Detector[Any, Any]":
     if task.kind == "vision":
         from models.factory import open_vision
         from models.vision import VisionOptions

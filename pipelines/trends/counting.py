@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ingest.store.port import Counted, CountQuery, Store, Stretch
+from contract.errors import InvalidInput
+from ingest.store.port import CountQuery, OffsetPeriod, Store, TaxonCount
 
 LONGEST_DAYS = 3660
 # No camera trap is older; and near the ends of what a date can be, local midnights have no time in UTC.
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 12, 31)
 
 
-class BadPeriod(ValueError):
+class BadPeriod(InvalidInput):
     """The days asked for cannot be counted."""
 
 
@@ -22,7 +23,7 @@ class Trends:
 
     time_zone: str
     days: tuple[date, ...]
-    taxa: tuple[Counted, ...]
+    taxa: tuple[TaxonCount, ...]
 
     def only(self, taxon: str) -> "Trends":
         """Give those of one taxon."""
@@ -65,21 +66,21 @@ def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[Stretch, ...]:
+def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[OffsetPeriod, ...]:
     """Divide local days, both included, where the clocks of a zone change; no zone changes twice within a day."""
     start, end = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
-    found: list[Stretch] = []
+    found: list[OffsetPeriod] = []
     began = looked = start
     while looked < end:
         following = min(looked + timedelta(days=1), end)
         before, after = _offset(looked, zone), _offset(following, zone)
         if before != after:
             change = _change(looked, following, zone)
-            found.append(Stretch(began, change, before))
+            found.append(OffsetPeriod(began, change, before))
             began = change
         looked = following
     if began < end or not found:
-        found.append(Stretch(began, end, _offset(began, zone)))
+        found.append(OffsetPeriod(began, end, _offset(began, zone)))
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from contract.codec import encode
 from i18n.taxa import all_taxa
 from ingest.store.port import EventQuery
 from review.decisions import Decision, decide
-from review.page import COOKIE_S, NAME_LENGTH, Read
+from review.page import COOKIE_S, NAME_LENGTH, ReaderDependency
 
 router = APIRouter()
 AT_MOST = 1000
@@ -20,7 +20,7 @@ _decision = msgspec.json.Decoder(Decision)
 
 
 @router.get("/healthz")
-def healthz(read: Read) -> Response:
+def healthz(read: ReaderDependency) -> Response:
     """Say that the pages answer, what is in the server's way, and how much there is.
 
     It is 200 where the server waits for something that may come back: whoever starts it again at every 503 would mend
@@ -45,7 +45,9 @@ def healthz(read: Read) -> Response:
 
 
 @router.get("/api/events")
-def events(read: Read, station: str = "", start: str = "", end: str = "", after: str = "", limit: int = 50) -> Response:
+def events(
+    read: ReaderDependency, station: str = "", start: str = "", end: str = "", after: str = "", limit: int = 50
+) -> Response:
     """Give captures as their stations sent them, newest first; ``after`` is the ``next`` of the answer before."""
     moment, _, event_id = after.partition("~")
     query = EventQuery(
@@ -77,7 +79,7 @@ def _moment(name: str, text: str) -> datetime | None:
 
 
 @router.get("/api/taxa")
-def taxa(read: Read) -> Response:
+def taxa(read: ReaderDependency) -> Response:
     """Give every kind a correction can name, in three languages, for the search box."""
     return JSONResponse(
         [[taxon.key, taxon.name(read.language.code), taxon.zh, taxon.en] for taxon in all_taxa()],
@@ -86,7 +88,7 @@ def taxa(read: Read) -> Response:
 
 
 @router.post("/verdicts")
-async def verdicts(read: Read, request: Request) -> Response:
+async def verdicts(read: ReaderDependency, request: Request) -> Response:
     """Take one decision."""
     try:
         decision = _decision.decode(await request.body())

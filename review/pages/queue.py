@@ -11,7 +11,7 @@ from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline
 from pipelines.trends.counting import EARLIEST, LATEST
 from review.incident_groups import grouped, troubles
-from review.page import Read
+from review.page import ReaderDependency
 from review.queue import Filters, Show, page_of, read_after
 
 router = APIRouter()
@@ -21,7 +21,13 @@ KINDS: tuple[ObservationType, ...] = ("animal", "human", "vehicle", "unknown")
 
 @router.get("/")
 def queue(
-    read: Read, show: str = "todo", station: str = "", taxon: str = "", kind: str = "", day: str = "", after: str = ""
+    read: ReaderDependency,
+    show: str = "todo",
+    station: str = "",
+    taxon: str = "",
+    kind: str = "",
+    day: str = "",
+    after: str = "",
 ) -> HTMLResponse:
     """Show one page of the queue; a filter nobody knows is as none."""
     filters = Filters(

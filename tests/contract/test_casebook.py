@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from casebook.casebook import Casebook
 from casebook.flags import Flag
-from casebook.records import MediaEntry, Quarantined, Totals
+from casebook.records import CasebookTotals, MediaEntry, Quarantined
 from casebook.verdicts import Verdict
 from contract.errors import StoreUnavailable
 
@@ -45,7 +45,7 @@ def test_everything_is_there_after_opening_again(casebook: Casebook, url: str) -
     assert again.verdicts_of(["event-1"]) == {"event-1": [VERDICT]}
     assert again.quarantined() == [ITEM]
     assert again.media_of(["event-1", "event-2"]) == {"event-1": [MEDIA]}
-    assert again.totals() == Totals(flags=1, open_flags=1, verdicts=1, quarantined=1, media=1)
+    assert again.totals() == CasebookTotals(flags=1, open_flags=1, verdicts=1, quarantined=1, media=1)
     again.close()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.instance_lock import StationRunning, held
+from edge.instance_lock import StationRunning, instance_lock
 
 HOLD = """
 import sys
@@ -24,15 +24,18 @@ def test_a_second_process_is_told_which_one_holds_it(tmp_path: Path) -> None:
     ) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == b"held\n"
-        with pytest.raises(StationRunning, match=f"process {first.pid} runs this station already"), held(tmp_path):
+        with (
+            pytest.raises(StationRunning, match=f"process {first.pid} runs this station already"),
+            instance_lock(tmp_path),
+        ):
             pass
         first.kill()
 
-    with held(tmp_path):  # a killed process holds nothing
+    with instance_lock(tmp_path):  # a killed process holds nothing
         pass
 
 
 def test_it_can_be_held_again_after_the_end(tmp_path: Path) -> None:
     for _ in range(2):
-        with held(tmp_path / "station"):
+        with instance_lock(tmp_path / "station"):
             pass

@@ -19,7 +19,7 @@ import soundfile
 
 from models.registry import load_registry
 from pipelines.detect.batch import examine_all, files_in
-from pipelines.detect.examination import Task
+from pipelines.detect.examination import ExaminationTask
 
 SHOT = "gunshot_149177-6-0-0.flac"
 
@@ -169,8 +169,8 @@ def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path, recordings: Path) 
     assert b"x real time" in shown
 
 
-def threat(folder: Path) -> Task:
-    return Task("threat-sounds", load_registry(), folder, folder, UTC)
+def threat(folder: Path) -> ExaminationTask:
+    return ExaminationTask("threat-sounds", load_registry(), folder, folder, UTC)
 
 
 def test_a_process_that_is_killed_costs_no_file(tmp_path: Path, recordings: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from contract import topic_of
 from contract.topics import KINDS
 from edge.check import Finding
-from edge.outbox.outbox import Outbox, Outgoing
+from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt import diagnostics as broker
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
@@ -181,11 +181,11 @@ def test_a_station_that_runs_meanwhile_is_not_put_out(mosquitto: Mosquitto, tmp_
     with listener(mosquitto.port), closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         publisher = Publisher(StationBrokerOptions(port=mosquitto.port), "lake-07", outbox)
         publisher.start()
-        outbox.commit([Outgoing(topic_of("wildpost", "lake-07", "event"), b"1")])
+        outbox.commit([OutboxMessage(topic_of("wildpost", "lake-07", "event"), b"1")])
         assert publisher.drain(20)
         assert check(mosquitto.port)["credentials"].state == "works"
         assert publisher.connected
-        outbox.commit([Outgoing(topic_of("wildpost", "lake-07", "event"), b"2")])
+        outbox.commit([OutboxMessage(topic_of("wildpost", "lake-07", "event"), b"2")])
         assert publisher.drain(20)
         assert publisher.problem == ""
         publisher.stop()

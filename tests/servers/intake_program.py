@@ -9,8 +9,8 @@ import msgspec
 from casebook.casebook import Casebook
 from ingest.media.folder import FolderMedia
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.rules.rule_set import Rule, Rules, RulesOptions
-from ingest.service import Serving
+from ingest.rules.rule_set import Rule, RuleSet, RulesOptions
+from ingest.service import IngestService
 from ingest.store.duckdb.store import DuckDbStore
 
 
@@ -19,9 +19,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     store = DuckDbStore(folder / "detections.duckdb")
     casebook = Casebook(f"sqlite:///{folder}/casebook.sqlite")
-    rules = Rules(RulesOptions(rule=(Rule(name="person", observation_types=("human",)),)), ())
+    rules = RuleSet(RulesOptions(rule=(Rule(name="person", observation_types=("human",)),)), ())
     options = msgspec.json.decode(sys.argv[2], type=ReceiverOptions)
-    serving = Serving(store, casebook, FolderMedia(folder / "media"), rules, options)
+    serving = IngestService(store, casebook, FolderMedia(folder / "media"), rules, options)
     serving.start()
     said = b""
     while True:

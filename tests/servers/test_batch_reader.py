@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ingest.receive.mqtt.batch_reader import BulkClient, Delivered
+from ingest.receive.mqtt.batch_reader import BatchReadClient, DeliveredMessage
 
 Message = tuple[bytes, bytes, int, int]  # topic, payload, id, QoS
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
@@ -90,7 +90,7 @@ def taken(kind: type[mqtt.Client], protocol: MQTTProtocolVersion, pieces: list[b
         found.append((message._topic, bytes(message.payload), message.mid, message.qos))
 
     client.on_message = on_message
-    if isinstance(client, BulkClient):
+    if isinstance(client, BatchReadClient):
         client.on_delivered = lambda some: found.extend((one.topic, one.payload, one.mid, 1) for one in some)
     with connected(client, broker.port):
         for _ in range(2000):
@@ -124,7 +124,7 @@ def test_the_same_bytes_give_the_same_messages(
     stream = b"".join(publish(one, properties, data.draw(st.booleans()), retained) for one in sent)
     protocol = V5 if five else V311
     expected = [(topic, payload, mid if qos else 0, qos) for topic, payload, mid, qos in sent]
-    assert taken(BulkClient, protocol, cut(stream, sizes), len(sent)) == expected
+    assert taken(BatchReadClient, protocol, cut(stream, sizes), len(sent)) == expected
     assert taken(mqtt.Client, protocol, cut(stream, sizes), len(sent)) == expected
 
 
@@ -132,7 +132,7 @@ def test_a_batch_is_acknowledged_as_one_by_one() -> None:
     sent: list[bytes] = []
     for all_at_once in (True, False):
         broker = Broker(True, [])
-        client = BulkClient(CallbackAPIVersion.VERSION2, protocol=V5, manual_ack=True)
+        client = BatchReadClient(CallbackAPIVersion.VERSION2, protocol=V5, manual_ack=True)
         with connected(client, broker.port):
             while not client.is_connected():
                 client.loop(1)
@@ -150,11 +150,11 @@ def test_a_batch_is_acknowledged_as_one_by_one() -> None:
 
 def test_what_is_left_of_a_broken_line_is_nothing_to_the_next() -> None:
     half = publish((b"topic", b"lost", 7, 1), b"")[:-2]
-    client = BulkClient(CallbackAPIVersion.VERSION2, protocol=V5, manual_ack=True)
-    found: list[Delivered] = []
+    client = BatchReadClient(CallbackAPIVersion.VERSION2, protocol=V5, manual_ack=True)
+    found: list[DeliveredMessage] = []
     client.on_delivered = found.extend
     whole = publish((b"topic", b"first", 1, 1), b"") + publish((b"topic", b"kept", 8, 1), b"")
-    client.on_message = lambda *told: found.append(Delivered(b"topic", bytes(told[2].payload), told[2].mid))
+    client.on_message = lambda *told: found.append(DeliveredMessage(b"topic", bytes(told[2].payload), told[2].mid))
     for pieces in ([half], [whole]):
         broker = Broker(True, pieces)
         client.connect("127.0.0.1", broker.port)
@@ -187,7 +187,7 @@ def test_a_broken_packet_ends_the_line_as_paho_ends_it(packet: bytes) -> None:
             count += 1
 
         client.on_message = counting
-        if isinstance(client, BulkClient):
+        if isinstance(client, BatchReadClient):
             client.on_delivered = lambda some: counting(*map(counting, some[1:]))
         client.connect("127.0.0.1", broker.port)
         result = mqtt.MQTT_ERR_SUCCESS
@@ -203,4 +203,4 @@ def test_a_broken_packet_ends_the_line_as_paho_ends_it(packet: bytes) -> None:
         broker.close()
         return result, count
 
-    assert ended(BulkClient) == ended(mqtt.Client)
+    assert ended(BatchReadClient) == ended(mqtt.Client)

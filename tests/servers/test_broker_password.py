@@ -15,7 +15,7 @@ from contract.errors import Undelivered
 from contract.examples import EVENT
 from contract.mqtt import read_password
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.port import Message, Words
+from ingest.alerts.port import Message, MessageText
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
@@ -28,7 +28,7 @@ from tests.servers.listeners import listening
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
 ALERT = Alert("a1", "incident-1", "event-1", "first", "human", "ridge-07", "urgent", NOW)
-MESSAGE = Message(ALERT, {"en": Words("[Urgent] person", "person at night")}, "", {}, {"alert_id": "a1"})
+MESSAGE = Message(ALERT, {"en": MessageText("[Urgent] person", "person at night")}, "", {}, {"alert_id": "a1"})
 BOTH_NAMED = "username 'server' .* neither password_file nor the environment variable BROKER_SECRET is set"
 
 

@@ -15,7 +15,7 @@ from casebook.verdicts import Verdict
 from contract import encode
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.store.influxdb.connection import InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import CountQuery, EventQuery, Received
 
@@ -132,7 +132,7 @@ def test_a_long_question_travels_in_the_body(recorder: Recorder) -> None:
 
 
 def test_a_large_batch_goes_in_requests_that_every_version_takes(recorder: Recorder) -> None:
-    link = InfluxLink(InfluxOptions(url=recorder.url), "")
+    link = InfluxConnection(InfluxOptions(url=recorder.url), "")
     lines = [b'event payload="%b" %d' % (b"x" * 1000, number) for number in range(6000)]
     link.write([*lines, *(b"short a=1 %d" % number for number in range(6000))])
     link.close()
@@ -156,7 +156,7 @@ def test_a_large_batch_goes_in_requests_that_every_version_takes(recorder: Recor
     ],
 )
 def test_what_may_pass_is_told_from_what_does_not(recorder: Recorder, status: int, body: bytes, final: bool) -> None:
-    link = InfluxLink(InfluxOptions(url=recorder.url), "")
+    link = InfluxConnection(InfluxOptions(url=recorder.url), "")
     recorder.answers.append((status, body))
     with pytest.raises(StoreUnavailable, match=str(status)) as caught:
         link.write([b"event a=1 1"])
@@ -166,7 +166,7 @@ def test_what_may_pass_is_told_from_what_does_not(recorder: Recorder, status: in
 
 
 def test_a_disk_that_was_full_is_told_with_what_1_x_needs_afterwards(recorder: Recorder) -> None:
-    link = InfluxLink(InfluxOptions(url=recorder.url), "")
+    link = InfluxConnection(InfluxOptions(url=recorder.url), "")
     recorder.answers = [(500, b'{"error":"engine: error writing WAL entry: no space left on device"}')]
     with pytest.raises(StoreUnavailable, match=r"no space left on device.*start InfluxDB anew") as told:
         link.write([b"status online=1i 1"])
@@ -181,7 +181,7 @@ def test_an_answer_that_is_not_influxdbs_is_shown(recorder: Recorder) -> None:
 
 
 def test_a_statement_refused_within_an_answer_is_an_error(recorder: Recorder) -> None:
-    link = InfluxLink(InfluxOptions(url=recorder.url), "")
+    link = InfluxConnection(InfluxOptions(url=recorder.url), "")
     recorder.answers.append((200, b'{"results":[{"statement_id":0,"error":"max-select-series limit exceeded"}]}'))
     with pytest.raises(StoreRefused, match="max-select-series"):
         link.query("SELECT 1")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.store.influxdb.connection import InfluxLink, InfluxOptions
+from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 from tests.influx_server import Influx
 
 # Type, length in 4 bytes, and less than that: how an entry is torn by a kill in the middle of its writing.
@@ -18,7 +18,7 @@ def test_what_was_acknowledged_behind_a_torn_entry_outlives_the_next_kill(
     server = own_influx(False)
     database = server.new_database()
     server.ask(f'CREATE DATABASE "{database}"')
-    link = InfluxLink(InfluxOptions(url=server.direct_url, write_path="v1", database=database), "")
+    link = InfluxConnection(InfluxOptions(url=server.direct_url, write_path="v1", database=database), "")
     link.write([b"event a=1 %d" % time for time in range(100)])
     server.kill()
     (log,) = (server.folder / "wal" / database).rglob("*.wal")

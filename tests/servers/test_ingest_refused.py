@@ -14,8 +14,8 @@ from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
-from ingest.rules.rule_set import Rules, RulesOptions
-from ingest.service import Serving
+from ingest.rules.rule_set import RuleSet, RulesOptions
+from ingest.service import IngestService
 from ingest.store.duckdb.store import DuckDbStore
 from tests.noting import Noting
 from tests.servers.conftest import wait_for
@@ -33,7 +33,7 @@ def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
         receiver.stop()
 
 
-def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[Serving, Callable[[], None]]:
+def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[IngestService, Callable[[], None]]:
     store = DuckDbStore(tmp_path / "detections.duckdb")
     casebook = Casebook(f"sqlite:///{tmp_path}/casebook.sqlite")
 
@@ -41,8 +41,8 @@ def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[Serving, Callable
         store.close()
         casebook.close()
 
-    rules = Rules(RulesOptions(), ())
-    return Serving(store, casebook, FolderMedia(tmp_path / "media"), rules, options), close
+    rules = RuleSet(RulesOptions(), ())
+    return IngestService(store, casebook, FolderMedia(tmp_path / "media"), rules, options), close
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

@@ -29,7 +29,7 @@ from contract import Detection, Event, MediaContent, Model, SetAside, decode, en
 from contract.codec import Record
 from contract.examples import EVENT
 from edge.capture.folder import FolderSource
-from edge.outbox.outbox import Outbox, Outgoing
+from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.station import Sensor, Station, StationOptions
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
@@ -256,8 +256,8 @@ def test_what_is_too_large_for_the_broker_is_set_aside_reported_and_holds_up_not
     broker = mosquitto_with("allow_anonymous true\nmax_packet_size 20000\n")
     topic = "wildpost/v1/ridge-07/"
     with closing(Ear(broker.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        large = [Outgoing(f"{topic}event", b"x" * 30_000) for _ in range(30)]  # more than may be under way
-        outbox.commit([*large, Outgoing(f"{topic}media", b"y" * 30_000, 3, media=True), small()])
+        large = [OutboxMessage(f"{topic}event", b"x" * 30_000) for _ in range(30)]  # more than may be under way
+        outbox.commit([*large, OutboxMessage(f"{topic}media", b"y" * 30_000, 3, media=True), small()])
         publisher = Publisher(StationBrokerOptions(port=broker.port), "ridge-07", outbox)
         publisher.start()
         try:
@@ -277,7 +277,9 @@ def test_a_forbidden_topic_holds_up_no_other(mosquitto_with: Any, tmp_path: Path
     rights.write_text("topic read #\ntopic write wildpost/v1/ridge-07/event\ntopic write wildpost/v1/ridge-07/status\n")
     broker = mosquitto_with(f"allow_anonymous true\nacl_file {rights}\n")
     with closing(Ear(broker.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        forbidden = [Outgoing("wildpost/v1/ridge-07/health", b"{}") for _ in range(20)]  # more than may be under way
+        forbidden = [
+            OutboxMessage("wildpost/v1/ridge-07/health", b"{}") for _ in range(20)
+        ]  # more than may be under way
         outbox.commit([*forbidden, replace(small(), priority=3)])
         publisher = Publisher(StationBrokerOptions(port=broker.port, in_flight=4), "ridge-07", outbox)
         publisher.start()
@@ -290,9 +292,9 @@ def test_a_forbidden_topic_holds_up_no_other(mosquitto_with: Any, tmp_path: Path
         assert len(kept) == 20, "what is forbidden is kept until the right is given"
 
 
-def small() -> Outgoing:
+def small() -> OutboxMessage:
     event = msgspec.structs.replace(EVENT, station="ridge-07")
-    return Outgoing("wildpost/v1/ridge-07/event", encode(event))
+    return OutboxMessage("wildpost/v1/ridge-07/event", encode(event))
 
 
 def test_a_station_killed_while_it_works_takes_up_every_picture_once(

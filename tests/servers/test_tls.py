@@ -9,7 +9,7 @@ import pytest
 
 from contract import encode, topic_of
 from contract.examples import EVENT
-from edge.outbox.outbox import Outbox, Outgoing
+from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
@@ -51,7 +51,7 @@ def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple
     receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), intake)
     receiver.start()
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
+        outbox.commit([OutboxMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
         publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
         assert publisher.drain(20)
@@ -85,7 +85,7 @@ def _refused(port: int, authority: Path, folder: Path, said: str) -> None:
     until(lambda: said in receiver.problem)
     receiver.stop()
     with closing(Outbox(folder / "outbox.sqlite")) as outbox:
-        outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
+        outbox.commit([OutboxMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
         publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
         until(lambda: said in publisher.problem)

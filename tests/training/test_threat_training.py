@@ -8,18 +8,20 @@ import pytest
 
 from models.threat.front_end import BANDS, RATE_HZ, log_mel, mel_bands
 from models.train.threat.fit import Mixtures, confidences, make_mixtures, temperatures, train
-from models.train.threat.mixing import LABELS, Clip
+from models.train.threat.mixing import LABELS, TrainingClip
 from models.train.threat.network import build, export
 
 
-def made_clips() -> list[Clip]:
+def made_clips() -> list[TrainingClip]:
     """A tone of its own for each threat, and noise below."""
     chance = np.random.default_rng(0)
     times = np.arange(4 * RATE_HZ) / RATE_HZ
-    clips = [Clip(chance.normal(0, 0.1, 4 * RATE_HZ).astype(np.float32), None, "noise", "made", background=True)]
+    clips = [
+        TrainingClip(chance.normal(0, 0.1, 4 * RATE_HZ).astype(np.float32), None, "noise", "made", background=True)
+    ]
     for at, label in enumerate(LABELS):
         tone = 0.3 * np.sin(2 * np.pi * 400 * 1.7**at * times)
-        clips.append(Clip(tone.astype(np.float32), label, label, "made"))
+        clips.append(TrainingClip(tone.astype(np.float32), label, label, "made"))
     return clips
 
 

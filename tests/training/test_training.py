@@ -86,12 +86,12 @@ def test_the_export_says_what_torch_says(run: Path, exported: Path) -> None:
 
 def test_a_station_opens_the_export_by_its_name(exported: Path, manifest: Path) -> None:
     from models.factory import open_vision
-    from models.vision import look
+    from models.vision import detect_in_pictures
 
     registry = load_registry(exported / "mine.toml")
     assert registry["mine"].licence == "CC0"
     detector = open_vision("mine", exported, registry=registry)
-    looked = list(look(detector, [entry.path for entry in read_manifest(manifest)[:5]]))
+    looked = list(detect_in_pictures(detector, [entry.path for entry in read_manifest(manifest)[:5]]))
     assert all(one.problem is None for one in looked)
     assert {found.observation_type for one in looked for found in one.detections} <= {"animal", "human", "vehicle"}
 

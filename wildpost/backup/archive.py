@@ -17,6 +17,8 @@ from typing import IO, cast
 
 import msgspec
 
+from contract.errors import WildpostError
+
 FORMAT = 1
 ABOUT = "wildpost-backup.json"
 MANIFEST = "manifest.jsonl"
@@ -25,11 +27,11 @@ DETECTIONS = "detections.duckdb"
 WORKERS = "workers.json"
 
 
-class BadArchive(Exception):
+class BadArchive(WildpostError):
     """This is no whole backup; the message names the file, the entry and what is wrong with it."""
 
 
-class About(msgspec.Struct, frozen=True, kw_only=True):
+class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The first entry.
 
     Attributes:
@@ -47,7 +49,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     from_files: dict[str, str] = {}
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ManifestEntry(msgspec.Struct, frozen=True):
     """One line of the manifest."""
 
     name: str
@@ -55,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
+class BackupTotals(msgspec.Struct, frozen=True, kw_only=True):
     """The last line of the manifest.
 
     Attributes:
@@ -96,7 +98,7 @@ class ArchiveWriter:
         with path.open("rb") as file:
             self._add(name, file, os.fstat(file.fileno()).st_size)
 
-    def finish(self, totals: Totals) -> None:
+    def finish(self, totals: BackupTotals) -> None:
         """Write the manifest."""
         self._lines.write(msgspec.json.encode(totals) + b"\n")
         size = self._lines.tell()
@@ -107,7 +109,7 @@ class ArchiveWriter:
         hashing = _Hashing(file)
         self._tar.addfile(_member(name, size), cast(IO[bytes], hashing))
         self._tar.members = []  # type: ignore[attr-defined]  # a million media are not to stay in memory
-        self._lines.write(msgspec.json.encode(Entry(name, size, hashing.sha256.hexdigest())) + b"\n")
+        self._lines.write(msgspec.json.encode(ManifestEntry(name, size, hashing.sha256.hexdigest())) + b"\n")
         self.entries += 1
 
 

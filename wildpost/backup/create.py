@@ -15,8 +15,9 @@ from typing import Protocol
 
 import msgspec
 
-from casebook.snapshot import SqliteCasebookMoment, media_names
-from ingest.store.duckdb.snapshot import DuckDbMoment
+from casebook.snapshot import SqliteCasebookSnapshot, media_names
+from contract.errors import WildpostError
+from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.store import DuckDbStore
 from wildpost.backup.archive import (
     ABOUT,
@@ -24,12 +25,12 @@ from wildpost.backup.archive import (
     DETECTIONS,
     FORMAT,
     WORKERS,
-    About,
     ArchiveWriter,
-    Totals,
+    BackupHeader,
+    BackupTotals,
     writing,
 )
-from wildpost.backup.snapshot_server import STAGING, AskedCopy
+from wildpost.backup.snapshot_server import STAGING, RemoteSnapshot
 from wildpost.server.stores import open_media
 from wildpost.settings.server import ServerSettings
 
@@ -37,12 +38,12 @@ BROKER = "mosquitto.conf"  # what a folder of `wildpost broker init` has in any 
 _ROOM_BYTES = 64_000_000  # left free beside the copies, for the server that goes on
 
 
-class CannotBackUp(Exception):
+class CannotBackUp(WildpostError):
     """No backup can be made, or this one cannot be restored here; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BackupPlan:
     """What to back up.
 
     Attributes:
@@ -59,12 +60,12 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BackupResult:
     """A backup."""
 
     path: Path
-    about: About
-    totals: Totals
+    about: BackupHeader
+    totals: BackupTotals
     bytes: int
 
 
@@ -76,7 +77,7 @@ class _Detections(Protocol):
     def close(self) -> None: ...
 
 
-def make_backup(plan: Plan, to: Path) -> Made:
+def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
     """Write everything into one archive.
 
     Args:
@@ -99,7 +100,7 @@ def make_backup(plan: Plan, to: Path) -> Made:
         _check_room(plan.data)
         archive = stack.enter_context(writing(path))
         staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=plan.data)))
-        casebook = stack.enter_context(closing(SqliteCasebookMoment(plan.data / CASEBOOK)))
+        casebook = stack.enter_context(closing(SqliteCasebookSnapshot(plan.data / CASEBOOK)))
         detections = stack.enter_context(closing(_detections(plan.data, staging)))
         detections.hold()
         casebook.hold()
@@ -109,7 +110,7 @@ def make_backup(plan: Plan, to: Path) -> Made:
         casebook_rows = casebook.write(staging / CASEBOOK)
         rows = {CASEBOOK: casebook_rows, DETECTIONS: detection_rows}
         files = _settings_files(plan)
-        about = About(
+        about = BackupHeader(
             format=FORMAT,
             wildpost=version("wildpost"),
             made_at=made_at.isoformat(timespec="microseconds"),
@@ -121,7 +122,7 @@ def make_backup(plan: Plan, to: Path) -> Made:
             archive.add_file(name, place)
         totals = _add_media(archive, plan, staging / CASEBOOK, rows)
         archive.finish(totals)
-    return Made(path, about, totals, path.stat().st_size)
+    return BackupResult(path, about, totals, path.stat().st_size)
 
 
 @contextmanager
@@ -156,7 +157,7 @@ def _check_room(folder: Path) -> None:
 
 def _detections(folder: Path, staging: Path) -> _Detections:
     try:
-        return AskedCopy(folder)
+        return RemoteSnapshot(folder)
     except (FileNotFoundError, ConnectionRefusedError):
         return _OwnCopy(folder / DETECTIONS, staging / DETECTIONS)  # no server runs
 
@@ -167,7 +168,7 @@ class _OwnCopy:
     def __init__(self, path: Path, copy: Path) -> None:
         self._copy = copy
         self._store = DuckDbStore(path, read_only=True)
-        self._moment: DuckDbMoment | None = None
+        self._moment: DuckDbSnapshot | None = None
 
     def hold(self) -> None:
         self._moment = self._store.moment(self._copy)
@@ -184,7 +185,7 @@ class _OwnCopy:
         self._store.close()
 
 
-def _settings_files(plan: Plan) -> dict[str, Path]:
+def _settings_files(plan: BackupPlan) -> dict[str, Path]:
     """Name the files to keep: settings, what they name, workers' names, the broker's folder."""
     found: dict[str, Path] = {}
     if (workers := plan.data / WORKERS).exists():
@@ -210,7 +211,9 @@ def _name_for(named: str) -> str:
     return path.as_posix()
 
 
-def _add_media(archive: ArchiveWriter, plan: Plan, casebook: Path, rows: dict[str, dict[str, int]]) -> Totals:
+def _add_media(
+    archive: ArchiveWriter, plan: BackupPlan, casebook: Path, rows: dict[str, dict[str, int]]
+) -> BackupTotals:
     """Add all media, and count those that the casebook names beside those that are there."""
     media = open_media(plan.settings.media, plan.data)
     kept, missing, damaged, named = 0, 0, [], 0
@@ -230,7 +233,7 @@ def _add_media(archive: ArchiveWriter, plan: Plan, casebook: Path, rows: dict[st
         kept += 1
     while next_wanted is not None:
         named, missing, next_wanted = named + 1, missing + 1, next(wanted, None)
-    return Totals(
+    return BackupTotals(
         entries=archive.entries,
         media=kept,
         media_named=named,

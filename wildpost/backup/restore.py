@@ -9,7 +9,7 @@ from pathlib import Path
 from casebook.snapshot import count_file as count_casebook
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.snapshot import count_file as count_detections
-from wildpost.backup.archive import CASEBOOK, DETECTIONS, About, BadArchive, Totals, sync_folder
+from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals, BadArchive, sync_folder
 from wildpost.backup.create import CannotBackUp, alone
 from wildpost.backup.unpacking import read_about, unpack
 
@@ -21,8 +21,8 @@ _NOTHING = {"lost+found"}  # a disk of its own has this from the beginning
 class Restored:
     """What was in the archive, all of it verified."""
 
-    about: About
-    totals: Totals
+    about: BackupHeader
+    totals: BackupTotals
     bytes: int
 
 
@@ -81,7 +81,7 @@ def _check_room(archive: Path, data: Path) -> None:
         raise CannotBackUp(f"{data}: {free / 1e6:.0f} MB free; {archive} holds {needed / 1e6:.0f} MB")
 
 
-def _verify(archive: Path, folder: Path, totals: Totals) -> None:
+def _verify(archive: Path, folder: Path, totals: BackupTotals) -> None:
     """Open the databases, and count their rows and the media."""
     counting = {CASEBOOK: count_casebook, DETECTIONS: count_detections}
     for name, rows in totals.rows.items():

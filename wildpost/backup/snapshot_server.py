@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from contract.errors import StoreUnavailable
-from ingest.store.duckdb.snapshot import DuckDbMoment
+from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.store import DuckDbStore
 
 DOOR = "backup.socket"
@@ -27,7 +27,7 @@ _HELD_S = 5.0  # no longer does the intake wait for whoever asked
 _PATIENCE_S = 90.0
 
 
-class Word(msgspec.Struct, frozen=True, omit_defaults=True):
+class SnapshotReply(msgspec.Struct, frozen=True, omit_defaults=True):
     """What either side says, as one line of JSON.
 
     Attributes:
@@ -51,7 +51,7 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         raise
 
 
-class _Door:
+class _SnapshotServer:
     """Makes copies, one at a time."""
 
     def __init__(self, folder: Path, store: DuckDbStore, still: Callable[[], AbstractContextManager[None]]) -> None:
@@ -59,14 +59,14 @@ class _Door:
         self._store = store
         self._still = still
         self._one = threading.Lock()
-        self._moment: DuckDbMoment | None = None
+        self._moment: DuckDbSnapshot | None = None
         self._link: socket.socket | None = None
 
     def serve(self, link: socket.socket) -> None:
         """Answer one who asks; it hangs up when it has read the copy."""
         with link.makefile("rb") as lines:
             if not self._one.acquire(blocking=False):
-                _say(link, Word(problem="another backup of this server is under way"))
+                _say(link, SnapshotReply(problem="another backup of this server is under way"))
                 return
             staging = None
             try:
@@ -75,7 +75,7 @@ class _Door:
                 self._copy(link, lines, staging / "detections.duckdb")
             except StoreUnavailable as error:
                 with contextlib.suppress(OSError):
-                    _say(link, Word(problem=str(error)))
+                    _say(link, SnapshotReply(problem=str(error)))
             except OSError:
                 pass  # whoever asked is gone, or took too long: it is told nothing, and nothing is kept for it
             finally:
@@ -98,17 +98,19 @@ class _Door:
                 moment = self._moment = self._store.moment(path)
                 stack.callback(moment.close)
                 link.settimeout(_HELD_S)
-                _say(link, Word(say="held"))
+                _say(link, SnapshotReply(say="held"))
                 if _hear(lines).say != "go on":
                     return
             link.settimeout(None)
             rows = moment.write()
-        _say(link, Word(say="copied", path=str(path), rows=rows))
+        _say(link, SnapshotReply(say="copied", path=str(path), rows=rows))
         lines.read(1)  # nothing comes but the end
 
 
 @contextmanager
-def open_door(folder: Path, store: DuckDbStore, still: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+def serve_snapshots(
+    folder: Path, store: DuckDbStore, still: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
     """Answer those who want a copy of the detections.
 
     Args:
@@ -116,7 +118,7 @@ def open_door(folder: Path, store: DuckDbStore, still: Callable[[], AbstractCont
         store: The detections.
         still: Holds the intake between two batches.
     """
-    door = _Door(folder, store, still)
+    door = _SnapshotServer(folder, store, still)
 
     class Asked(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -141,7 +143,7 @@ def open_door(folder: Path, store: DuckDbStore, still: Callable[[], AbstractCont
         place.unlink(missing_ok=True)
 
 
-class AskedCopy:
+class RemoteSnapshot:
     """A copy that the running server makes for us."""
 
     def __init__(self, folder: Path) -> None:
@@ -175,7 +177,7 @@ class AskedCopy:
             StoreUnavailable: there is none.
         """
         try:
-            _say(self._link, Word(say="go on"))
+            _say(self._link, SnapshotReply(say="go on"))
         except OSError as error:
             raise StoreUnavailable(f"the server hung up before it copied its detections: {error}") from error
         self._link.settimeout(None)  # as long as it takes; if the server dies, the link ends
@@ -187,7 +189,7 @@ class AskedCopy:
         self._lines.close()
         self._link.close()
 
-    def _expect(self, say: str) -> Word:
+    def _expect(self, say: str) -> SnapshotReply:
         try:
             word = _hear(self._lines)
         except OSError as error:
@@ -206,15 +208,15 @@ def _staging_in(folder: Path) -> Path:
         raise StoreUnavailable(str(error)) from error
 
 
-def _say(link: socket.socket, word: Word) -> None:
+def _say(link: socket.socket, word: SnapshotReply) -> None:
     link.sendall(msgspec.json.encode(word) + b"\n")
 
 
-def _hear(lines: BufferedReader) -> Word:
+def _hear(lines: BufferedReader) -> SnapshotReply:
     line = lines.readline()
     if not line.endswith(b"\n"):
         raise ConnectionError("the other side is gone")
-    return msgspec.json.decode(line, type=Word)
+    return msgspec.json.decode(line, type=SnapshotReply)
 
 
 @contextmanager

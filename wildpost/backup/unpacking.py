@@ -19,10 +19,10 @@ from wildpost.backup.archive import (
     FORMAT,
     MANIFEST,
     WORKERS,
-    About,
+    BackupHeader,
+    BackupTotals,
     BadArchive,
-    Entry,
-    Totals,
+    ManifestEntry,
 )
 
 _FILES = (CASEBOOK, DETECTIONS, WORKERS)
@@ -30,7 +30,7 @@ _FOLDERS = ("settings", "broker")
 _CHUNK_BYTES = 1 << 20
 
 
-def read_about(path: Path) -> About:
+def read_about(path: Path) -> BackupHeader:
     """Read the first entry.
 
     Raises:
@@ -41,7 +41,9 @@ def read_about(path: Path) -> About:
         return _about(path, tar)[0]
 
 
-def unpack(path: Path, folder: Path, keep: Callable[[str], bool] = lambda name: True) -> tuple[About, Totals]:
+def unpack(
+    path: Path, folder: Path, keep: Callable[[str], bool] = lambda name: True
+) -> tuple[BackupHeader, BackupTotals]:
     """Write out the entries, and hold each of them to the manifest.
 
     Args:
@@ -75,14 +77,14 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
         raise BadArchive(f"{path}: no backup of Wildpost, or damaged: {error}") from error
 
 
-def _about(path: Path, tar: tarfile.TarFile) -> tuple[About, bytes]:
+def _about(path: Path, tar: tarfile.TarFile) -> tuple[BackupHeader, bytes]:
     member = tar.next()
     file = tar.extractfile(member) if member is not None and member.name == ABOUT else None
     if file is None:
         raise BadArchive(f"{path}: no backup of Wildpost: {ABOUT} is not its first entry")
     try:
         first = file.read(_CHUNK_BYTES)
-        about = msgspec.json.decode(first, type=About)
+        about = msgspec.json.decode(first, type=BackupHeader)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadArchive(f"{path}: {ABOUT} is damaged: {error}") from error
     if about.format > FORMAT:
@@ -94,7 +96,7 @@ def _about(path: Path, tar: tarfile.TarFile) -> tuple[About, bytes]:
 
 
 def _line(name: str, size: int, sha256: str) -> bytes:
-    return msgspec.json.encode(Entry(name, size, sha256)) + b"\n"
+    return msgspec.json.encode(ManifestEntry(name, size, sha256)) + b"\n"
 
 
 def _next(path: Path, tar: tarfile.TarFile, last: str) -> tarfile.TarInfo:
@@ -152,13 +154,13 @@ def _copy(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, into: IO[by
     return digest.hexdigest()
 
 
-def _compare(path: Path, found: IO[bytes], manifest: IO[bytes]) -> Totals:
+def _compare(path: Path, found: IO[bytes], manifest: IO[bytes]) -> BackupTotals:
     """Hold what was found to what was written, line by line."""
     found.seek(0)
     manifest.seek(0)
     entries = 0
     for line in found:
-        entry = msgspec.json.decode(line, type=Entry)
+        entry = msgspec.json.decode(line, type=ManifestEntry)
         written = manifest.readline()
         if written != line:
             raise BadArchive(
@@ -167,7 +169,7 @@ def _compare(path: Path, found: IO[bytes], manifest: IO[bytes]) -> Totals:
             )
         entries += 1
     try:
-        totals = msgspec.json.decode(manifest.readline(), type=Totals)
+        totals = msgspec.json.decode(manifest.readline(), type=BackupTotals)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadArchive(f"{path}: its manifest does not end as it must: it is damaged: {error}") from error
     if totals.entries != entries:

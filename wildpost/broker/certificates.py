@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.errors import InvalidInput
+
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,7 +17,7 @@ _AUTHORITY_DAYS = 20 * 365  # a station in the forest is not visited to change i
 _BROKER_DAYS = 5 * 365
 
 
-class CertificateError(ValueError):
+class CertificateError(InvalidInput):
     """A certificate cannot be made; the message says what was expected."""
 
 

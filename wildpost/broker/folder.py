@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract import topic_of
+from contract.errors import InvalidInput
 from wildpost.broker.certificates import Pair, hosts_of, make_authority, make_broker
 
 INGEST, WATCH = "wildpost-ingest", "wildpost-watch"
@@ -21,7 +22,7 @@ _ROUNDS = 20_000
 _PASSWORD_BYTES = 24
 
 
-class BrokerFolderError(ValueError):
+class BrokerFolderError(InvalidInput):
     """The broker's files cannot be made or changed; the message says why."""
 
 

@@ -24,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run_test(arguments: argparse.Namespace) -> int:
     """Send it; 1 where a way failed."""
     from contract.errors import Undelivered
-    from ingest.alerts.message_writer import trial_message
+    from ingest.alerts.message_writer import test_message
     from wildpost.server.alerting import notifiers
     from wildpost.settings.loader import SettingsError
     from wildpost.settings.server import ServerSettings
@@ -38,7 +38,7 @@ def run_test(arguments: argparse.Namespace) -> int:
         if not known:
             raise SettingsError(f"{arguments.settings}: [alerts] sets up no way of telling people; {_HOW}")
         raise SettingsError(f"{arguments.settings}: --only {arguments.only}: expected one of {', '.join(known)}")
-    message = trial_message(datetime.now(UTC), settings.alerts.address, settings.review.time_zone)
+    message = test_message(datetime.now(UTC), settings.alerts.address, settings.review.time_zone)
     failed = 0
     for way in ways:
         try:

@@ -9,7 +9,7 @@ from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import load_settings
 
 if TYPE_CHECKING:
-    from wildpost.backup.archive import Totals
+    from wildpost.backup.archive import BackupTotals
 
 SHOWN = 5
 
@@ -27,11 +27,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     """Back up, and say what was kept; exit code 1 where media are damaged or missing, all else being kept."""
-    from wildpost.backup.create import Plan, make_backup
+    from wildpost.backup.create import BackupPlan, make_backup
     from wildpost.settings.server import ServerSettings
 
     settings = load_settings(arguments.settings, ServerSettings) if arguments.settings else ServerSettings()
-    plan = Plan(data_folder(arguments.data), settings, arguments.settings, arguments.broker)
+    plan = BackupPlan(data_folder(arguments.data), settings, arguments.settings, arguments.broker)
     made = make_backup(plan, arguments.to)
     print(f"{made.path}: {made.bytes / 1e6:.1f} MB, as of {made.about.made_at}")
     show(made.totals)
@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     return complain(made.totals)
 
 
-def show(totals: "Totals") -> None:
+def show(totals: "BackupTotals") -> None:
     """Print what a backup holds."""
     for name, rows in totals.rows.items():
         print(f"{name}: {', '.join(f'{table} {count}' for table, count in rows.items() if count) or 'empty'}")
     print(f"media: {totals.media} files; the casebook names {totals.media_named}")
 
 
-def complain(totals: "Totals") -> int:
+def complain(totals: "BackupTotals") -> int:
     """Print what was wrong when the backup was made."""
     if totals.media_missing:
         print(f"wildpost: {totals.media_missing} media that the casebook names were not there", file=sys.stderr)

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import sys
 
-from wildpost.cli.mendable_errors import is_mendable, missing_extra
+from wildpost.cli.expected_errors import is_expected, missing_extra
 
 # One module for each subcommand; its add(commands) registers the parser and sets `run`.
 # It imports what only some machines have when it runs.
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         print("wildpost: stopped", file=sys.stderr)
         return 130
     except Exception as error:
-        if not is_mendable(error):
+        if not is_expected(error):
             raise
         print(f"wildpost: {error}", file=sys.stderr)
         return 1

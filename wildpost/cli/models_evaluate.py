@@ -136,13 +136,13 @@ def _plain(result: "Evaluation", threshold: "Threshold", arguments: argparse.Nam
 
 def _suggestions(result: "Evaluation", arguments: argparse.Namespace) -> dict[str, dict[str, float | None]]:
     from models.evaluate.curves import threshold_for_false_alarms, threshold_for_precision
-    from models.evaluate.matching import tally
+    from models.evaluate.matching import count_outcomes
 
     suggested: dict[str, dict[str, float | None]] = {}
     for one in result.kinds:
         if not one.things:
             continue
-        counted = tally(result.pictures, one.kind)
+        counted = count_outcomes(result.pictures, one.kind)
         wishes = {f"precision {arguments.precision:g}": threshold_for_precision(counted, arguments.precision)}
         if arguments.false_alarms is not None:
             allowed = arguments.false_alarms * len(result.pictures) / arguments.pictures_per_day

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models.evaluate.sound import Heard, LabelFigures
+    from models.evaluate.sound import LabelFigures, LabelScores
 
 _FOR_PICTURES = {"split": "--split", "classes": "--class", "out": "--out"}
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, weights: Path) -> int:
 
 
 def _print(
-    heard: "list[Heard]",
+    heard: "list[LabelScores]",
     unusable: list[tuple[Path, str]],
     found: "list[LabelFigures]",
     wishes: dict[str, dict[str, float | None]],
@@ -72,7 +72,7 @@ def _print(
 
 def _plain(
     model: str,
-    heard: "list[Heard]",
+    heard: "list[LabelScores]",
     unusable: list[tuple[Path, str]],
     found: "list[LabelFigures]",
     wishes: dict[str, dict[str, float | None]],
@@ -99,7 +99,7 @@ def _plain(
 
 
 def _suggestions(
-    heard: "list[Heard]", found: "list[LabelFigures]", per_day: float | None
+    heard: "list[LabelScores]", found: "list[LabelFigures]", per_day: float | None
 ) -> dict[str, dict[str, float | None]]:
     from models.evaluate.sound import threshold_for_alarms
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from models.registry import WeightsError, load_registry
 from wildpost.settings.data_folder import data_folder
-from wildpost.settings.loader import SettingsError, in_words
+from wildpost.settings.loader import SettingsError, describe_validation_error
 
 if TYPE_CHECKING:
-    from pipelines.detect.examination import Examined, Task
+    from pipelines.detect.examination import ExaminationTask, Examined
 
 _TELL_EVERY_S = 30.0  # where no bar is drawn, as in a log
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     tally = _Tally(count)
     with _table(arguments.csv) as file, _aside(arguments.csv) as set_aside:
         table = ObservationsFile(file, arguments.deployment, datetime.now(UTC))
-        with tally.shown():
+        with tally.printable_path():
             for examined in examine_all(files_in(arguments.files, task.suffixes), task, arguments.processes):
                 table.write(examined)
                 if examined.problem:
@@ -87,12 +87,12 @@ def run(arguments: argparse.Namespace) -> int:
     return int(tally.unusable == tally.files)
 
 
-def _task(arguments: argparse.Namespace) -> "Task":
+def _task(arguments: argparse.Namespace) -> "ExaminationTask":
     import msgspec
 
     from contract import Location
     from edge.station import StationOptions
-    from pipelines.detect.examination import Task
+    from pipelines.detect.examination import ExaminationTask
 
     if arguments.threshold is not None and not 0.01 <= arguments.threshold <= 0.99:
         raise SettingsError(f"--threshold {arguments.threshold}: expected 0.01 to 0.99")
@@ -102,10 +102,10 @@ def _task(arguments: argparse.Namespace) -> "Task":
     try:  # the same rules as for a station's place and clock
         station = msgspec.convert({"name": "a", "deployment": "a", **told}, StationOptions)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"--{in_words(error).replace('_', '-')}") from error
+        raise SettingsError(f"--{describe_validation_error(error).replace('_', '-')}") from error
     place: Location | None = station.location
     data = data_folder()
-    return Task(
+    return ExaminationTask(
         model=arguments.model,
         registry=load_registry(*arguments.registry),
         weights=arguments.folder or data / "models",
@@ -141,7 +141,7 @@ class _Tally:
         self._line = self._bar.add_task("", total=expected)
 
     @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
+    def printable_path(self) -> Iterator[None]:
         with self._bar:
             yield
 
@@ -190,15 +190,15 @@ class _SetAside:
         self._file: TextIO | None = None
 
     def __call__(self, examined: "Examined") -> None:
-        from pipelines.camtrap_dp.observations import shown
+        from pipelines.camtrap_dp.observations import printable_path
 
         if self._path is None:
-            print(f"{shown(examined.path)}: {examined.problem}", file=sys.stderr)
+            print(f"{printable_path(examined.path)}: {examined.problem}", file=sys.stderr)
             return
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(["filePath", "reason"])
-        csv.writer(self._file).writerow([shown(examined.path), shown(examined.problem)])
+        csv.writer(self._file).writerow([printable_path(examined.path), printable_path(examined.problem)])
 
     def close(self) -> None:
         if self._file is not None:

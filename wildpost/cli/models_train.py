@@ -92,14 +92,14 @@ def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
     from models.factory import open_vision
     from models.registry import load_registry
     from models.train.survey import Survey
-    from models.train.teacher import SAID, teach
+    from models.train.teacher import SAID, pseudo_label
     from models.vision import VisionOptions
 
     folder = arguments.folder or data_folder() / "models"
     options = VisionOptions(threshold=SAID, threads=1, at_once=cores())
     teacher = open_vision(arguments.teacher, folder, options, load_registry(*arguments.registry))
     shown = sys.stderr.isatty()
-    entries, counts = teach(
+    entries, counts = pseudo_label(
         found.entries,
         teacher,
         lambda count: print(f"\rteacher: {count} pictures", end="", file=sys.stderr) if shown else None,

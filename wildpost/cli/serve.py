@@ -30,7 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop by Ctrl-C or SIGTERM."""
-    from wildpost.server.gc_tuning import collecting_seldom
+    from wildpost.server.gc_tuning import reduced_garbage_collection
     from wildpost.server.single_process import running
     from wildpost.settings.server import ServerSettings
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         slow.start()
         server = stack.enter_context(running(settings, folder, beside))
         slow.cancel()
-        stack.enter_context(collecting_seldom())
+        stack.enter_context(reduced_garbage_collection())
         log.info("serves %s from %s; Ctrl-C stops it", server.url, folder)
         problem = ""
         while not stop.wait(1):

@@ -34,7 +34,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and say what comes next."""
-    from wildpost.station.setup import Kind, Plan, read_handover, write_station
+    from wildpost.station.setup import Kind, StationPlan, read_handover, write_station
 
     handover = read_handover(arguments.credentials) if arguments.credentials else None
     if arguments.broker is None and handover is None:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         "microphone": arguments.microphone,
     }
     sensors = {kind: device for kind, device in told.items() if device is not None}
-    plan = Plan(
+    plan = StationPlan(
         name=arguments.name,
         deployment=arguments.deployment,
         broker=_broker(arguments.broker) if arguments.broker else {},

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
+from contract.errors import WildpostError
 from wildpost.settings.data_folder import named_folder
 
 DAYS = 30
 
 
-class CannotCount(Exception):
+class CannotCount(WildpostError):
     """There is nothing to count in, or the server refused; the message says why."""
 
 

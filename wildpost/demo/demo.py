@@ -16,6 +16,7 @@ from typing import IO
 
 import msgspec
 
+from contract.errors import WildpostError
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import CountQuery
 from wildpost.demo.embedded_broker import EmbeddedBroker
@@ -29,7 +30,7 @@ MARK = "demo.txt"  # only a folder that bears it is ever emptied
 QUIET_S = 120.0  # with nothing new for so long, what is missing will not come any more
 
 
-class DemoFailed(Exception):
+class DemoFailed(WildpostError):
     """A station ended, or what it sent did not arrive; the message names the log to read."""
 
 

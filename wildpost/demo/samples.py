@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from captures.file_types import PICTURES, RECORDINGS
+from contract.errors import WildpostError
 from models.download import pull
 from models.registry import WeightsError
 
@@ -16,7 +17,7 @@ from models.registry import WeightsError
 CARRIED = {"matplotlib": ("grace_hopper.jpg",), "ultralytics": ("bus.jpg", "zidane.jpg")}
 
 
-class NoSamples(Exception):
+class NoSamples(WildpostError):
     """There is nothing to show; the message says how to name files of one's own."""
 
 

@@ -9,24 +9,24 @@ import msgspec
 
 from casebook.casebook import Casebook
 from casebook.incidents.alert_policy import AlertPolicy
-from casebook.incidents.alert_queue import Outgoing, give_up_on_others
+from casebook.incidents.alert_queue import AlertQueue, abandon_unknown_notifiers
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions
 from casebook.incidents.reader import IncidentReader
-from casebook.incidents.repository import Alert, IncidentBook
-from casebook.incidents.shot_repository import ShotBook
+from casebook.incidents.repository import Alert, IncidentRepository
+from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
 from i18n.language import Language
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
-from ingest.alerts.message_writer import AlertWriter
+from ingest.alerts.message_writer import AlertMessageWriter
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Notifier
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.rules.incident_service import IncidentDesk
-from ingest.rules.rule_set import Rules, RulesOptions
+from ingest.rules.incident_service import IncidentService
+from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.store.port import Store
 
 
@@ -69,7 +69,7 @@ def notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]
 class Alerting:
     """What is running: where incidents are made, and who carries alerts out."""
 
-    desk: IncidentDesk
+    desk: IncidentService
     reader: IncidentReader
     dispatchers: tuple[Dispatcher, ...]
     home: HomeAssistant | None = None
@@ -87,7 +87,7 @@ def alerting(
     incidents: IncidentOptions,
     rules_options: RulesOptions,
     broker: ReceiverOptions,
-    rules: Rules,
+    rules: RuleSet,
     store: Store,
     casebook: Casebook,
     media: MediaStore,
@@ -105,19 +105,19 @@ def alerting(
     database = Database(casebook.engine)
     ways = notifiers(options, broker)
     reader = IncidentReader(database)
-    writer = AlertWriter(reader, store, media, languages, options.address, lambda: datetime.now(UTC))
-    dispatchers = tuple(Dispatcher(Outgoing(database, way.name), way, writer.write, options.retry) for way in ways)
-    give_up_on_others(database, [way.name for way in ways], datetime.now(UTC))
+    writer = AlertMessageWriter(reader, store, media, languages, options.address, lambda: datetime.now(UTC))
+    dispatchers = tuple(Dispatcher(AlertQueue(database, way.name), way, writer.write, options.retry) for way in ways)
+    abandon_unknown_notifiers(database, [way.name for way in ways], datetime.now(UTC))
 
     def wake(alerts: Sequence[Alert]) -> None:
         for dispatcher in dispatchers:
             dispatcher.wake()
 
-    desk = IncidentDesk(
+    desk = IncidentService(
         rules,
         store,
-        IncidentBook(database, incidents, options.policy, [way.name for way in ways]),
-        ShotBook(database, incidents.corroboration),
+        IncidentRepository(database, incidents, options.policy, [way.name for way in ways]),
+        ShotRepository(database, incidents.corroboration),
         StationWatch(database, rules_options.station, incidents),
         incidents,
         wake,

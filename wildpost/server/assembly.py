@@ -9,32 +9,32 @@ from zoneinfo import ZoneInfo
 from casebook.casebook import Casebook
 from i18n.language import load_languages
 from ingest.media.port import MediaStore
-from ingest.receive.mqtt.shared_subscription import Share
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.rules.rule_set import load_rules
-from ingest.service import Serving, ServingState
-from ingest.station_watch_loop import WatchLoop
+from ingest.service import IngestService, IngestState
+from ingest.station_watch_loop import StationWatchLoop
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Store
 from ingest.verdict_sync import VerdictSync
-from wildpost.backup.snapshot_server import open_door
+from wildpost.backup.snapshot_server import serve_snapshots
 from wildpost.server.alerting import Alerting, alerting
 from wildpost.server.stores import open_media, open_store
 from wildpost.settings.server import ServerSettings
 
 
 @dataclass(frozen=True)
-class Receiving:
+class RunningServer:
     """What is open and running."""
 
     store: Store
     casebook: Casebook
     media: MediaStore
-    serving: Serving
+    serving: IngestService
     told: Alerting
     verdict_sync: VerdictSync | None
-    station_watch: WatchLoop | None
+    station_watch: StationWatchLoop | None
 
-    def state(self) -> ServingState:
+    def state(self) -> IngestState:
         """Tell how the intake fares, and whether people are told and verdicts counted."""
         state = self.serving.state()
         problems = (
@@ -57,9 +57,13 @@ class Receiving:
 
 
 @contextlib.contextmanager
-def receiving(
-    settings: ServerSettings, folder: Path, rules_beside: Path, share: Share | None = None, watches: bool = True
-) -> Iterator[Receiving]:
+def run_server(
+    settings: ServerSettings,
+    folder: Path,
+    rules_beside: Path,
+    share: SharedSubscription | None = None,
+    watches: bool = True,
+) -> Iterator[RunningServer]:
     """Open databases and rules, and receive.
 
     Args:
@@ -95,12 +99,12 @@ def receiving(
                 speaks=watches,
             )
         )
-        serving = Serving(store, casebook, media, rules, settings.broker, told.desk, share)
+        serving = IngestService(store, casebook, media, rules, settings.broker, told.desk, share)
         stack.callback(serving.stop)
         serving.start()
         if isinstance(store, DuckDbStore):
-            stack.enter_context(open_door(folder, store, serving.still))
-        station_watch = WatchLoop(told.desk.look, lambda: serving.connected) if watches else None
+            stack.enter_context(serve_snapshots(folder, store, serving.still))
+        station_watch = StationWatchLoop(told.desk.look, lambda: serving.connected) if watches else None
         if station_watch:
             stack.callback(station_watch.stop)
             station_watch.start()
@@ -108,4 +112,4 @@ def receiving(
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
-        yield Receiving(store, casebook, media, serving, told, verdict_sync, station_watch)
+        yield RunningServer(store, casebook, media, serving, told, verdict_sync, station_watch)

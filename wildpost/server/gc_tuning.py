@@ -9,7 +9,7 @@ _ROUNDS = 20  # of them until older ones are looked through too; Python's own fi
 
 
 @contextmanager
-def collecting_seldom() -> Iterator[None]:
+def reduced_garbage_collection() -> Iterator[None]:
     """Set what is there aside, and look through what comes less often than Python does by itself.
 
     Messages that wait are no garbage, and there are thousands: looking through them again and again took a third of

@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 from prometheus_client import Metric
 
-from ingest.receive.mqtt.shared_subscription import Share
-from ingest.service import ServingState
-from wildpost.cli.mendable_errors import is_mendable
-from wildpost.server.assembly import receiving
-from wildpost.server.gc_tuning import collecting_seldom
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.service import IngestState
+from wildpost.cli.expected_errors import is_expected
+from wildpost.server.assembly import run_server
+from wildpost.server.gc_tuning import reduced_garbage_collection
 from wildpost.server.logs import Form, set_up_logs
 from wildpost.settings.server import ServerSettings
 
@@ -23,7 +23,7 @@ _RETIRED_AFTER_S = 5.0  # with nothing in hand: the broker sends what it holds w
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class WorkerTask:
     """What a worker is told.
 
     Attributes:
@@ -38,13 +38,13 @@ class Duty:
     settings: ServerSettings
     folder: Path
     beside: Path
-    share: Share | None
+    share: SharedSubscription | None
     watches: bool
     log_format: Form
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkerReport:
     """What a worker says of itself, twice a second.
 
     Attributes:
@@ -54,13 +54,13 @@ class Report:
         retired: Nothing is left for it at the broker, and its session there is ended.
     """
 
-    state: ServingState | None = None
+    state: IngestState | None = None
     metrics: Sequence[Metric] = field(default_factory=list)
     failed: str = ""
     retired: bool = False
 
 
-def work(duty: Duty, to_parent: Connection) -> None:
+def work(duty: WorkerTask, to_parent: Connection) -> None:
     """Receive until SIGTERM, or until the parent is gone: killed, it cannot tell us to stop."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -71,19 +71,22 @@ def work(duty: Duty, to_parent: Connection) -> None:
     except BrokenPipeError:
         log.warning("worker: the process that started it is gone; what is unacknowledged comes again")
     except Exception as error:
-        if not is_mendable(error):
+        if not is_expected(error):
             raise
-        to_parent.send(Report(failed=str(error)))
+        to_parent.send(WorkerReport(failed=str(error)))
 
 
-def _receive(duty: Duty, to_parent: Connection, stop: threading.Event) -> None:
-    with receiving(duty.settings, duty.folder, duty.beside, duty.share, duty.watches) as open_, collecting_seldom():
+def _receive(duty: WorkerTask, to_parent: Connection, stop: threading.Event) -> None:
+    with (
+        run_server(duty.settings, duty.folder, duty.beside, duty.share, duty.watches) as open_,
+        reduced_garbage_collection(),
+    ):
         while True:
             state = open_.state()
-            to_parent.send(Report(state, list(open_.serving.metrics.registry.collect())))
+            to_parent.send(WorkerReport(state, list(open_.serving.metrics.registry.collect())))
             if duty.share and duty.share.retiring and state.idle_s > _RETIRED_AFTER_S:
                 open_.serving.stop(forget=True)
-                to_parent.send(Report(retired=True))
+                to_parent.send(WorkerReport(retired=True))
                 return
             if stop.wait(REPORT_S):
                 return

@@ -12,8 +12,9 @@ import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from ingest.receive.mqtt.shared_subscription import Share
-from wildpost.server.ingest_worker import Duty, Report, settings_of, work
+from contract.errors import WildpostError
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from wildpost.server.ingest_worker import WorkerReport, WorkerTask, settings_of, work
 from wildpost.server.logs import Form
 from wildpost.server.operations import health_of
 from wildpost.settings.server import ServerSettings
@@ -24,7 +25,7 @@ _AGAIN_MAX_S = 30.0
 _PATIENCE_S = 40.0
 
 
-class CannotShare(Exception):
+class CannotShare(WildpostError):
     """Several workers were asked of a store or broker that one alone may use; the message says what to change."""
 
 
@@ -37,11 +38,11 @@ class _Names(msgspec.Struct, frozen=True):
 class _Worker:
     """One process, as often as it takes."""
 
-    def __init__(self, client_id: str, duty: Duty) -> None:
+    def __init__(self, client_id: str, duty: WorkerTask) -> None:
         self.client_id = client_id
         self.duty = duty
         self.starts = 0
-        self.report = Report()
+        self.report = WorkerReport()
         self.heard_at = time.monotonic()
         self.again_at = 0.0
         self.ever_ran = False
@@ -139,8 +140,10 @@ class Workers(Collector):
     def _worker(self, client_id: str, leads: bool, retiring: bool, group: str) -> _Worker:
         settings, folder, beside, log_format = self._parts
         leads = leads and settings.ingest.first
-        share = Share(group, leads, retiring) if group else None
-        return _Worker(client_id, Duty(settings_of(settings, client_id), folder, beside, share, leads, log_format))
+        share = SharedSubscription(group, leads, retiring) if group else None
+        return _Worker(
+            client_id, WorkerTask(settings_of(settings, client_id), folder, beside, share, leads, log_format)
+        )
 
     def start(self) -> None:
         """Start them all, the names first: what shares messages must be known to whoever ends it later."""

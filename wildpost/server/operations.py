@@ -9,10 +9,10 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ingest.service import Serving
+from ingest.service import IngestService
 
 
-def add_operations(app: FastAPI, serving: Serving) -> None:
+def add_operations(app: FastAPI, serving: IngestService) -> None:
     """Have the pages' server answer for the intake: /metrics, and 503 at /healthz when the intake hangs."""
 
     async def metrics(request: Request) -> Response:

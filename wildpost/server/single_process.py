@@ -10,11 +10,11 @@ from pathlib import Path
 import uvicorn
 
 from casebook.casebook import Casebook
-from ingest.service import ServingState
+from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
 from review.options import check_bind
-from wildpost.server.assembly import Receiving, receiving
+from wildpost.server.assembly import RunningServer, run_server
 from wildpost.server.operations import add_operations
 from wildpost.settings.server import ServerSettings, WebOptions
 
@@ -26,9 +26,9 @@ ANNOUNCED = "server.json"  # in the data folder, while a server runs: where its 
 class Server:
     """Everything open and running; ``running`` makes one and closes it."""
 
-    def __init__(self, receiving: Receiving, web: uvicorn.Server, host: str) -> None:
+    def __init__(self, run_server: RunningServer, web: uvicorn.Server, host: str) -> None:
         """Hold the parts together."""
-        self._receiving = receiving
+        self._receiving = run_server
         self._web = web
         self._host = host
 
@@ -48,7 +48,7 @@ class Server:
         port = self._web.servers[0].sockets[0].getsockname()[1]
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}/"
 
-    def state(self) -> ServingState:
+    def state(self) -> IngestState:
         """Tell how the intake fares, and whether people are told."""
         return self._receiving.state()
 
@@ -71,7 +71,7 @@ def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Itera
     """
     check_bind(settings.web.host)
     with contextlib.ExitStack() as stack:
-        open_ = stack.enter_context(receiving(settings, folder, rules_beside))
+        open_ = stack.enter_context(run_server(settings, folder, rules_beside))
         app = create_app(
             open_.store, open_.casebook, open_.media, settings.review, open_.problem, open_.wake_verdict_sync
         )

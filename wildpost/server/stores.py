@@ -48,9 +48,9 @@ def check_writing(options: StoreOptions) -> None:
         StoreUnavailable: it has not, or does not let us write.
     """
     from contract.errors import StoreUnavailable
-    from ingest.store.influxdb.connection import InfluxLink
+    from ingest.store.influxdb.connection import InfluxConnection
 
-    link = InfluxLink(options.influxdb, os.environ.get(options.secret_variable, ""))
+    link = InfluxConnection(options.influxdb, os.environ.get(options.secret_variable, ""))
     try:
         link.write([b"# wildpost asks whether it may write"])  # a comment: nothing is stored
     except StoreUnavailable as error:

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
+from contract.errors import WildpostError
+
 Settings = TypeVar("Settings")
 _PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.S)
 _KINDS = {"float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
@@ -18,7 +20,7 @@ _PATTERNS = {
 }
 
 
-class SettingsError(Exception):
+class SettingsError(WildpostError):
     """A settings file cannot be used; the message names the file, the key and what was expected."""
 
 
@@ -35,10 +37,10 @@ def load_settings(path: Path, kind: type[Settings]) -> Settings:
     try:
         return msgspec.convert(tables, kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{path}: {in_words(error)}") from error
+        raise SettingsError(f"{path}: {describe_validation_error(error)}") from error
 
 
-def in_words(error: msgspec.ValidationError) -> str:
+def describe_validation_error(error: msgspec.ValidationError) -> str:
     """Name the key first, and what is expected in words of settings rather than of Python."""
     found = _PLACE.fullmatch(str(error))
     said, place = (found[1], found[2]) if found else (str(error), "")

@@ -15,7 +15,7 @@ from edge.capture.microphone import MicrophoneSource
 from edge.capture.originals import Originals, Recordings
 from edge.capture.port import Source
 from edge.capture.triggers import SilenceTrigger
-from edge.instance_lock import held
+from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
 from edge.transport.mqtt.publisher import Publisher
@@ -48,7 +48,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
     """
     folder = station_folder(settings, data)
     with (
-        held(folder),
+        instance_lock(folder),
         contextlib.closing(Outbox(folder / "outbox.sqlite", settings.station.media_quota_bytes)) as outbox,
     ):
         wanted = {name for sensor in settings.sensors for name in sensor.detectors}

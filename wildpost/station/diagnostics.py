@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from captures.decoded import Picture, Sound
 from edge.check import Figure, Finding, machine, sensors
-from edge.instance_lock import holder
+from edge.instance_lock import lock_holder
 from edge.transport.mqtt.diagnostics import check as check_broker
 from models.port import Detector
 from models.registry import WeightsError, WeightsMismatch
-from wildpost.cli.mendable_errors import missing_extra
+from wildpost.cli.expected_errors import missing_extra
 from wildpost.settings.loader import SettingsError
 from wildpost.settings.station import LOOKING, StationSettings, load_station
 from wildpost.station.assembly import open_detector, recorders_zone, station_folder
@@ -43,7 +43,7 @@ def look_over(path: Path, data: Path) -> Iterator[Finding]:
     yield machine.clock(datetime.now(UTC), settings.station.utc_offset)
     yield machine.disk(folder, _quota_bytes(settings))
     yield machine.outbox(folder)
-    process = holder(folder)
+    process = lock_holder(folder)
     if process is not None:
         yield machine.running(process)
     warmth = machine.temperature()

@@ -15,7 +15,7 @@ import msgspec
 from contract.messages import Name
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from wildpost.settings.examples import EXAMPLES
-from wildpost.settings.loader import SettingsError, in_words
+from wildpost.settings.loader import SettingsError, describe_validation_error
 from wildpost.settings.station import StationSettings
 
 SETTINGS, AUTHORITY, SECRETS = "station.toml", "ca.crt", "wildpost.env"
@@ -60,7 +60,7 @@ def read_handover(path: Path) -> Handover:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StationPlan:
     """What a new station is to be.
 
     Attributes:
@@ -80,7 +80,7 @@ class Plan:
     handover: Handover | None = None
 
 
-def write_station(folder: Path, plan: Plan) -> Path:
+def write_station(folder: Path, plan: StationPlan) -> Path:
     """Write the settings, and beside them what the broker handed over; a relative folder to watch is made.
 
     Returns:
@@ -110,7 +110,7 @@ def write_station(folder: Path, plan: Plan) -> Path:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{SETTINGS}: {error}") from error
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{SETTINGS}: {in_words(error)}") from error
+        raise SettingsError(f"{SETTINGS}: {describe_validation_error(error)}") from error
     names = [SETTINGS, *([AUTHORITY, SECRETS] if plan.handover else [])]
     there = [name for name in names if (folder / name).exists()]
     if there:
@@ -145,7 +145,7 @@ def provide_secrets(settings: Path) -> None:
             os.environ.setdefault(variable, value)
 
 
-def _filled(example: str, plan: Plan, broker: Mapping[str, Any]) -> str:
+def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any]) -> str:
     """Put the plan into the example, paragraph by paragraph; what is not told stays a comment with its default."""
     values: dict[str, Mapping[str, Any]] = {
         "[station]": {"name": plan.name, "deployment": plan.deployment, "latitude": None, "longitude": None}

@@ -13,9 +13,9 @@ from msgspec import Meta
 
 from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
 from contract.mqtt import BrokerOptions, connect_arguments, make_client
-from edge.outbox.outbox import Outbox, OutboxFull, Outgoing
-from edge.transport.mqtt.redelivery import Acknowledged
-from edge.transport.mqtt.topic_backoff import HeldTopics
+from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
+from edge.transport.mqtt.redelivery import Redelivery
+from edge.transport.mqtt.topic_backoff import TopicBackoff
 
 LOG = logging.getLogger("wildpost.publisher")
 MOMENT_S = 0.05  # how long a new finding may lie before it is seen
@@ -54,11 +54,11 @@ class Publisher:
         self._outbox = outbox
         self._version = version
         self._status_topic = topic_of(options.prefix, station, "status")
-        self._sent: dict[int, Outgoing] = {}  # by paho's message id; the thread's own
+        self._sent: dict[int, OutboxMessage] = {}  # by paho's message id; the thread's own
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()  # message id, reason code
-        self._held = HeldTopics(options.reconnect_max_s)
+        self._held = TopicBackoff(options.reconnect_max_s)
         self._largest_bytes = 0  # that the broker takes; 0: it names no limit
-        self._acknowledged = Acknowledged(outbox, options.keep_acknowledged_s)  # the thread's own
+        self._acknowledged = Redelivery(outbox, options.keep_acknowledged_s)  # the thread's own
         self._broke = threading.Event()  # the line, since what was acknowledged was last looked through
         self._broke.set()  # the process before us may have ended with it
         self._connected = threading.Event()
@@ -122,14 +122,14 @@ class Publisher:
         if not room or not self._connected.is_set():
             return
         under_way = {message.number for message in self._sent.values()}
-        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged.not_noted}, self._held.resting()):
+        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged.unrecorded}, self._held.resting()):
             if not self._connected.is_set():
                 break
             size = len(message.topic.encode()) + len(message.payload) + _HEADER_BYTES
             if self._largest_bytes and size > self._largest_bytes:
                 self._set_aside(message, f"{size} bytes: the broker takes at most {self._largest_bytes}")
                 continue
-            if not self._held.may_send(message.topic):
+            if not self._held.claim_probe(message.topic):
                 continue
             # Should the line break now, paho sends it again under the same id, so it stays in _sent.
             self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
@@ -150,7 +150,7 @@ class Publisher:
                 self._settle(message, reason)
         try:
             self._acknowledged.note()
-            if broke and (again := self._acknowledged.line_broke()):
+            if broke and (again := self._acknowledged.connection_lost()):
                 LOG.info("%d messages are sent once more, since the broker may have been killed", again)
         except OutboxFull as full:  # the sensors meet the same; until there is room, only remember it
             self._note(str(full))
@@ -158,7 +158,7 @@ class Publisher:
                 self._broke.set()
                 self._stopping.wait(MOMENT_S)
 
-    def _settle(self, message: Outgoing, reason: Any) -> None:
+    def _settle(self, message: OutboxMessage, reason: Any) -> None:
         if reason.value in _NEVER:
             self._set_aside(message, f"{len(message.payload)} bytes: the broker refused it: {reason}")
         elif reason.is_failure or reason.value == _NOBODY:
@@ -184,7 +184,7 @@ class Publisher:
             if self._refused != before:
                 LOG.error("%s; everything is kept and sent later", self._refused)
 
-    def _set_aside(self, message: Outgoing, reason: str) -> None:
+    def _set_aside(self, message: OutboxMessage, reason: str) -> None:
         report = SetAside(
             report_id=new_event_id(),
             station=self._station,
@@ -197,7 +197,7 @@ class Publisher:
         topic = topic_of(self._options.prefix, self._station, "setaside")
         try:
             # No report of a report: a broker that takes not even those would make them without end.
-            own = None if message.topic == topic else Outgoing(topic, encode(report), priority=2)
+            own = None if message.topic == topic else OutboxMessage(topic, encode(report), priority=2)
             self._outbox.set_aside(message, reason, own)
         except OutboxFull as full:
             self._note(str(full))

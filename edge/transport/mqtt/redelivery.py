@@ -9,7 +9,7 @@ from edge.outbox.outbox import Outbox
 _AT_ONCE_S = 1.0  # messages that are forgotten in one go: each transaction waits for the disk
 
 
-class Acknowledged:
+class Redelivery:
     """Decides when an acknowledged message may be forgotten; for one thread.
 
     Mosquitto answers first and saves later (``autosave_interval``), and other brokers do alike. Where the line held for
@@ -26,7 +26,7 @@ class Acknowledged:
         self._kept: deque[tuple[float, list[int]]] = deque()
 
     @property
-    def not_noted(self) -> Sequence[int]:
+    def unrecorded(self) -> Sequence[int]:
         """Numbers of messages of which the outbox does not know yet that they were acknowledged."""
         return self._new
 
@@ -53,7 +53,7 @@ class Acknowledged:
             for _ in old:
                 self._kept.popleft()
 
-    def line_broke(self) -> int:
+    def connection_lost(self) -> int:
         """Have what is not forgotten yet sent once more; tells how many messages.
 
         Raises:

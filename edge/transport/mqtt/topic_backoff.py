@@ -8,7 +8,7 @@ _PROBING = math.inf  # a topic is left alone until its one message is answered
 _FIRST_PAUSE_S = 1.0
 
 
-class HeldTopics:
+class TopicBackoff:
     """Holds back what would be refused, so that it keeps no place that another message could have."""
 
     def __init__(self, longest_pause_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class HeldTopics:
         now = self._clock()
         return [topic for topic, (until, _) in self._held.items() if now < until]
 
-    def may_send(self, topic: str) -> bool:
+    def claim_probe(self, topic: str) -> bool:
         """Say whether a message may go: on a held topic one may, and asks for all of them."""
         if topic not in self._held:
             return True

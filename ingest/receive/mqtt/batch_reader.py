@@ -14,7 +14,7 @@ _DUPLICATE = 0x08
 _LENGTH_BYTES = 4  # of a variable byte integer at most; MQTT 5, 1.5.5
 
 
-class Delivered(msgspec.Struct, frozen=True, gc=False):
+class DeliveredMessage(msgspec.Struct, frozen=True, gc=False):
     """A message of QoS 1, as it stood in its packet."""
 
     topic: bytes
@@ -22,7 +22,7 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     mid: int
 
 
-class BulkClient(mqtt.Client):
+class BatchReadClient(mqtt.Client):
     """paho's client, except that whole messages of QoS 1 are taken out of a piece as they lie there.
 
     Everything else goes paho's own way, so connecting, TLS, keep-alive and errors are paho's. ``on_delivered`` is
@@ -33,7 +33,7 @@ class BulkClient(mqtt.Client):
         """See ``paho.mqtt.client.Client``."""
         self._piece = b""
         self._at = 0
-        self.on_delivered: Callable[[Sequence[Delivered]], None] | None = None
+        self.on_delivered: Callable[[Sequence[DeliveredMessage]], None] | None = None
         super().__init__(*options, **named)
 
     def reconnect(self) -> MQTTErrorCode:
@@ -84,7 +84,7 @@ class BulkClient(mqtt.Client):
     def _take_delivered(self) -> None:
         if self.on_delivered is None:
             return
-        found: list[Delivered] = []
+        found: list[DeliveredMessage] = []
         five = self._protocol == MQTTProtocolVersion.MQTTv5
         while (packet := _read(self._piece, self._at, five)) is not None:
             delivered, self._at = packet
@@ -93,7 +93,7 @@ class BulkClient(mqtt.Client):
             self.on_delivered(found)
 
 
-def _read(piece: bytes, at: int, five: bool) -> tuple[Delivered, int] | None:
+def _read(piece: bytes, at: int, five: bool) -> tuple[DeliveredMessage, int] | None:
     """Read the PUBLISH of QoS 1 that begins here, and say where it ends; None: it is another packet, or not whole."""
     if at >= len(piece) or piece[at] & ~_DUPLICATE != _QOS_1:
         return None
@@ -111,7 +111,7 @@ def _read(piece: bytes, at: int, five: bool) -> tuple[Delivered, int] | None:
         if payload == properties or payload > end:
             return None
     mid = piece[topic_end] << 8 | piece[topic_end + 1]
-    return Delivered(piece[body + 2 : topic_end], piece[payload:end], mid), end
+    return DeliveredMessage(piece[body + 2 : topic_end], piece[payload:end], mid), end
 
 
 def _breaks_off(piece: bytes, at: int) -> bool:

@@ -9,11 +9,11 @@ import paho.mqtt.client as mqtt
 
 from contract import Event, Malformed, decode, subscription
 from contract.mqtt import connect_arguments, make_client
-from ingest.receive.batch import Arrived
+from ingest.receive.batch import ReceivedMessage
 from ingest.receive.mqtt.options import ReceiverOptions
 
 
-class LiveTap:
+class LiveSubscriber:
     """A second, forgetful link, open only while we are behind.
 
     It brings copies: each message also waits in the session at the broker, so whatever is lost here comes again in its
@@ -25,7 +25,7 @@ class LiveTap:
         options: ReceiverOptions,
         group: str,
         urgent: Callable[[Event], bool],
-        bring: Callable[[Arrived], bool],
+        bring: Callable[[ReceivedMessage], bool],
     ) -> None:
         """Prepare; nothing is connected before ``open``.
 
@@ -70,7 +70,7 @@ class LiveTap:
     def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
         now = datetime.now(UTC)
         try:
-            arrived = Arrived(message.topic, bytes(message.payload), now)
+            arrived = ReceivedMessage(message.topic, bytes(message.payload), now)
             event = decode(arrived.topic, arrived.payload)
         except (Malformed, UnicodeDecodeError):
             return  # comes in its order, and is quarantined then

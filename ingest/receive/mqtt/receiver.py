@@ -13,17 +13,18 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contract import Event, subscription
+from contract.errors import WildpostError
 from contract.mqtt import describe_refusal, make_client
-from ingest.intake import Taken
+from ingest.intake import BatchResult
 from ingest.metrics.intake_metrics import IntakeMetrics
-from ingest.receive.batch import NO_TOPIC, Arrived, topic_text
-from ingest.receive.batch_workers import Keeps, Lanes
-from ingest.receive.message_buffer import Waiting, WaitingRoom
-from ingest.receive.mqtt.batch_reader import BulkClient, Delivered
-from ingest.receive.mqtt.live_subscriber import LiveTap
+from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
+from ingest.receive.batch_workers import BatchSink, BatchWorkers
+from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
+from ingest.receive.mqtt.batch_reader import BatchReadClient, DeliveredMessage
+from ingest.receive.mqtt.live_subscriber import LiveSubscriber
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.shared_subscription import Share
-from ingest.receive.prefetch import ReadAhead
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.receive.prefetch import Prefetcher
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 
@@ -34,7 +35,7 @@ _SOON_S = 10.0
 _OFTEN = 3
 
 
-class BrokerRefused(ConnectionError):
+class BrokerRefused(WildpostError, ConnectionError):
     """The broker answered and said no; the message says what to mend."""
 
 
@@ -44,10 +45,10 @@ class Receiver:
     def __init__(
         self,
         options: ReceiverOptions,
-        intake: Keeps,
+        intake: BatchSink,
         urgent: Callable[[Event], bool] = lambda event: False,
         metrics: IntakeMetrics | None = None,
-        share: Share | None = None,
+        share: SharedSubscription | None = None,
     ) -> None:
         """Prepare; nothing is connected before ``start``.
 
@@ -67,10 +68,10 @@ class Receiver:
         self._share = share
         self._metrics = metrics or IntakeMetrics()
         # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
-        self._waiting = WaitingRoom(2 * options.receive_maximum, 4 * options.batch_bytes)
+        self._waiting = MessageBuffer(2 * options.receive_maximum, 4 * options.batch_bytes)
         self._stopping = threading.Event()
-        self._ahead = ReadAhead(self._waiting, options, self._stopping)
-        self._lanes = Lanes(intake, self._ahead, options, self._stopping, self._metrics, self._durable)
+        self._ahead = Prefetcher(self._waiting, options, self._stopping)
+        self._lanes = BatchWorkers(intake, self._ahead, options, self._stopping, self._metrics, self._durable)
         self._answered = threading.Event()
         self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
         self._connection = 0  # counts connections made and lost
@@ -81,13 +82,13 @@ class Receiver:
         self._put_out = 0  # how often in a row a line broke soon after the broker had accepted us
         self._problem = ""  # with the broker
         self._client = self._make_client()
-        self._tap = LiveTap(options, share.group if share else "", urgent, self._bring_live)
+        self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
         self._metrics.in_flight.set_function(lambda: self.in_flight)
         self._metrics.connected.set_function(lambda: self.connected)
         self._metrics.stuck_s.set_function(lambda: self.silent_s)
 
     @property
-    def totals(self) -> Taken:
+    def totals(self) -> BatchResult:
         """What was taken since the start."""
         return self._lanes.totals
 
@@ -146,7 +147,7 @@ class Receiver:
             raise self.failure
 
     def still(self, patience_s: float) -> AbstractContextManager[None]:
-        """Hold the intake between two batches; see ``Lanes.still``."""
+        """Hold the intake between two batches; see ``BatchWorkers.still``."""
         return self._lanes.still(patience_s)
 
     def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
@@ -166,8 +167,10 @@ class Receiver:
         self._client.disconnect(properties=properties)
         self._client.loop_stop()
 
-    def _make_client(self) -> BulkClient:
-        client = make_client(BulkClient, self._options, self._options.client_id, keep_session=True, manual_ack=True)
+    def _make_client(self) -> BatchReadClient:
+        client = make_client(
+            BatchReadClient, self._options, self._options.client_id, keep_session=True, manual_ack=True
+        )
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
@@ -191,7 +194,7 @@ class Receiver:
             self._arrived = self._acknowledged = 0
         self._accepted_at = time.monotonic()
         if flags.session_present:
-            self._waiting.forget_what_comes_again()
+            self._waiting.drop_redelivered()
         if self._share and self._share.retiring:
             client.unsubscribe(self._subscriptions())
         else:
@@ -242,21 +245,22 @@ class Receiver:
         if message.qos:
             self._arrived += 1
         self._arrived_at = time.monotonic()
-        arrived = Arrived(topic, bytes(message.payload), datetime.now(UTC))
-        self._waiting.put([Waiting(arrived, message.mid, message.qos, self._connection)], self._stopping)
+        arrived = ReceivedMessage(topic, bytes(message.payload), datetime.now(UTC))
+        self._waiting.put([BufferedMessage(arrived, message.mid, message.qos, self._connection)], self._stopping)
 
-    def _on_delivered(self, delivered: Sequence[Delivered]) -> None:
+    def _on_delivered(self, delivered: Sequence[DeliveredMessage]) -> None:
         self._metrics.arrived.inc(len(delivered))
         self._arrived += len(delivered)
         self._arrived_at = time.monotonic()
         now = datetime.now(UTC)
         some = [
-            Waiting(Arrived(topic_text(one.topic), one.payload, now), one.mid, 1, self._connection) for one in delivered
+            BufferedMessage(ReceivedMessage(topic_text(one.topic), one.payload, now), one.mid, 1, self._connection)
+            for one in delivered
         ]
         self._waiting.put(some, self._stopping)
 
-    def _bring_live(self, arrived: Arrived) -> bool:
-        if not self._waiting.put_live(Waiting(arrived, 0, 0, 0)):
+    def _bring_live(self, arrived: ReceivedMessage) -> bool:
+        if not self._waiting.put_live(BufferedMessage(arrived, 0, 0, 0)):
             return False
         self._metrics.ahead.inc()
         return True
@@ -275,12 +279,12 @@ class Receiver:
             self._metrics.catching_up.set(0)
             self._tap.close()
 
-    def _durable(self, batch: Sequence[Waiting]) -> None:
+    def _durable(self, batch: Sequence[BufferedMessage]) -> None:
         self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
         if batch:
             self._acknowledge(batch)
 
-    def _acknowledge(self, batch: Sequence[Waiting]) -> None:
+    def _acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         with self._lock:
             mine = [one.mid for one in batch if one.qos and one.connection == self._connection]
             self._client.ack_all(mine)

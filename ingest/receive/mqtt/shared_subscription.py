@@ -7,7 +7,7 @@ from contract.topics import KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class SharedSubscription:
     """A worker's part in a group that shares the messages among its members.
 
     Attributes:

@@ -8,14 +8,14 @@ import duckdb
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import counting
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
-from ingest.store.port import Counted, CountQuery
+from ingest.store.port import CountQuery, TaxonCount
 from ingest.store.tally import Tally
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 
-def count(read: Read, query: CountQuery, detection: str = "detection") -> list[Counted]:
+def count(read: Read, query: CountQuery, detection: str = "detection") -> list[TaxonCount]:
     """See ``Store.count``; ``read`` runs one question, ``detection`` is the table of them or what stands for it."""
     conditions, values = within(query.start, query.end)
     any_of(conditions, values, {"station": query.stations, "counts_as": query.taxa})

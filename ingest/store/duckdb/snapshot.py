@@ -9,7 +9,7 @@ import duckdb
 from contract.errors import StoreUnavailable
 
 
-class DuckDbMoment:
+class DuckDbSnapshot:
     """What was committed when this was made, whatever is written afterwards; for one thread."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -14,17 +14,17 @@ from contract.errors import StoreUnavailable
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import count, count_anew
 from ingest.store.duckdb.listing import DuckDbListing, portions
-from ingest.store.duckdb.snapshot import DuckDbMoment
+from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
-from ingest.store.port import Counted, CountQuery, EventQuery, Received, StationState, Written
+from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
 
 
 class DuckDbStore:
     """One file, one process: one writer at a time, any number of readers beside it. See ``Store`` for the contract."""
 
     problem = ""  # nothing here can go wrong without an error
-    abreast = 1  # a file has one writer
+    max_concurrent_batches = 1  # a file has one writer
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, making it where it is not there.
@@ -39,20 +39,20 @@ class DuckDbStore:
         self._detection = "detection"
         self._connection = self._open()
 
-    def write(self, batch: Sequence[Received]) -> Written:
+    def write(self, batch: Sequence[Received]) -> WriteResult:
         """See ``Store.write``."""
         events = [item for item in batch if isinstance(item.record, Event)]
         with self._lock:
             self._reopen_if_broken()
             return self._write(batch, events)
 
-    def _write(self, batch: Sequence[Received], events: Sequence[Received]) -> Written:
+    def _write(self, batch: Sequence[Received], events: Sequence[Received]) -> WriteResult:
         with self._transaction() as connection:
             new = self._write_events(connection, events)
             for item in batch:
                 if not isinstance(item.record, Event):
                     new += _write_other(connection, item)
-        return Written(new=new, repeated=len(batch) - new)
+        return WriteResult(new=new, repeated=len(batch) - new)
 
     def judge(self, verdicts: Sequence[Verdict]) -> None:
         """See ``Store.judge``."""
@@ -86,7 +86,7 @@ class DuckDbStore:
         """See ``Store.events``."""
         return DuckDbListing(self._read, self._detection).events(query)
 
-    def count(self, query: CountQuery) -> list[Counted]:
+    def count(self, query: CountQuery) -> list[TaxonCount]:
         """See ``Store.count``."""
         return count(self._read, query, self._detection)
 
@@ -116,7 +116,7 @@ class DuckDbStore:
             for station, status, health, last_us, events in rows
         ]
 
-    def moment(self, path: Path) -> DuckDbMoment:
+    def moment(self, path: Path) -> DuckDbSnapshot:
         """Hold what is committed now, to be copied to a new file while writing goes on.
 
         Raises:
@@ -124,7 +124,7 @@ class DuckDbStore:
         """
         with self._lock:
             self._reopen_if_broken()
-            return DuckDbMoment(self._connection.cursor(), path)
+            return DuckDbSnapshot(self._connection.cursor(), path)
 
     def close(self) -> None:
         """See ``Store.close``."""

@@ -11,7 +11,9 @@ import msgspec
 from contract.errors import StoreUnavailable
 
 LINES_AT_MOST = 5_000  # a request: as many as its makers advise
-ABREAST = 3  # batches under way at once: one is worked out while InfluxDB makes the others safe on its disk
+MAX_CONCURRENT_BATCHES = (
+    3  # batches under way at once: one is worked out while InfluxDB makes the others safe on its disk
+)
 BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
 LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
 
@@ -73,7 +75,7 @@ class _Answer(msgspec.Struct):
     error: str = ""
 
 
-class InfluxLink:
+class InfluxConnection:
     """Speaks to one database through influxdb-client; every call comes back when the server has answered.
 
     Attributes:
@@ -87,7 +89,7 @@ class InfluxLink:
         token = f"{options.username}:{secret}" if options.username else secret
         self._options = options
         self.older_than_kept = 0
-        self._posting = ThreadPoolExecutor(ABREAST, thread_name_prefix="influxdb")
+        self._posting = ThreadPoolExecutor(MAX_CONCURRENT_BATCHES, thread_name_prefix="influxdb")
         self._client = InfluxDBClient(
             options.url,
             token=token or None,

@@ -19,7 +19,7 @@ JUDGED = 1.0  # a person's word passes every threshold
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedPoints:
     """The verdict in force on one detection."""
 
     outcome: str
@@ -49,7 +49,7 @@ class _Point(msgspec.Struct, gc=False):
 
 
 def detection_lines(
-    event: Event, at_ns: int, judged: Mapping[int, Judged], standing: Iterable[PointKey] = ()
+    event: Event, at_ns: int, judged: Mapping[int, JudgedPoints], standing: Iterable[PointKey] = ()
 ) -> list[bytes]:
     """Write all points of a capture: those that count, and those that count no more.
 
@@ -78,7 +78,7 @@ def detection_lines(
     return [line for key, point in points.items() for line in _lines(event, key, point, at_ns)]
 
 
-def _put_in_place(points: dict[PointKey, _Point], verdict: Judged, ordinal: int, model: str, found: str) -> None:
+def _put_in_place(points: dict[PointKey, _Point], verdict: JudgedPoints, ordinal: int, model: str, found: str) -> None:
     if verdict.outcome == "dismissed" or verdict.observation_type == "blank":
         return
     key = PointKey(ordinal, verdict.observation_type, verdict.taxon, model)

@@ -7,10 +7,10 @@ of which days and hours of the day both follow, and captures once for the whole 
 from datetime import timedelta
 
 from ingest.store.influxdb.conditions import all_of, any_of, integer, within
-from ingest.store.influxdb.connection import InfluxLink
+from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.microseconds import EPOCH
-from ingest.store.port import Counted, CountQuery, Stretch
+from ingest.store.port import CountQuery, OffsetPeriod, TaxonCount
 from ingest.store.tally import HOURS, Tally
 
 SECOND_NS = 1_000_000_000
@@ -18,7 +18,7 @@ HOUR_NS = 3_600 * SECOND_NS
 HOUR = timedelta(hours=1)
 
 
-def count(link: InfluxLink, query: CountQuery) -> list[Counted]:
+def count(link: InfluxConnection, query: CountQuery) -> list[TaxonCount]:
     """See ``Store.count``; limits of time are taken to the millisecond."""
     conditions = any_of("station", query.stations) + any_of("taxon", query.taxa)
     if query.min_confidence > 0:
@@ -38,7 +38,12 @@ def count(link: InfluxLink, query: CountQuery) -> list[Counted]:
 
 
 def _add_hours(
-    link: InfluxLink, measurement: str, tally: Tally, stretch: Stretch, conditions: list[str], first_hour: int
+    link: InfluxConnection,
+    measurement: str,
+    tally: Tally,
+    stretch: OffsetPeriod,
+    conditions: list[str],
+    first_hour: int,
 ) -> None:
     if stretch.start >= stretch.end:
         return

@@ -12,11 +12,17 @@ import msgspec
 
 from contract import Event
 from ingest.store.influxdb.conditions import all_of, any_of, bounds, integer
-from ingest.store.influxdb.connection import InfluxLink
-from ingest.store.influxdb.counted_points import Judged
+from ingest.store.influxdb.connection import InfluxConnection
+from ingest.store.influxdb.counted_points import JudgedPoints
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.points import MILLISECOND_NS, held, id_time, verdicts_from
-from ingest.store.influxdb.timestamp_allocator import REACH_NS, Place, Shelf, Wanted, together
+from ingest.store.influxdb.timestamp_allocator import (
+    REACH_NS,
+    AllocatedTimestamp,
+    TimestampAllocator,
+    TimestampRequest,
+    together,
+)
 from ingest.store.microseconds import microseconds
 from ingest.store.port import EventQuery
 
@@ -25,35 +31,35 @@ _DAY_NS = 86_400 * 1_000 * MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredEvent:
     """A capture and the nanosecond it stands at."""
 
     event: Event
     at_ns: int
 
 
-class Listing:
+class InfluxDbListing:
     """Reads captures and verdicts; writes nothing."""
 
-    def __init__(self, link: InfluxLink) -> None:
+    def __init__(self, link: InfluxConnection) -> None:
         """Read through this link."""
         self._link = link
         self._read: dict[
-            str, Stored
+            str, StoredEvent
         ] = {}  # captures never change; the queue asks for the same flagged ones at every page
-        self._index = Shelf(link, "event_index", "event_id", by_station=False, also=("at_ns", "station"))
+        self._index = TimestampAllocator(link, "event_index", "event_id", by_station=False, also=("at_ns", "station"))
 
-    def index_places(self, event_ids: Collection[str]) -> dict[str, Place]:
+    def index_places(self, event_ids: Collection[str]) -> dict[str, AllocatedTimestamp]:
         """Find where captures are, or will be, in the index."""
         return dict(zip(event_ids, self._index.places(_in_index(event_ids)), strict=True))
 
     @contextmanager
-    def claim_index_places(self, event_ids: Collection[str]) -> Iterator[dict[str, Place]]:
-        """Find the same, for captures that will be written before the block ends; see ``Shelf.claim``."""
+    def claim_index_places(self, event_ids: Collection[str]) -> Iterator[dict[str, AllocatedTimestamp]]:
+        """Find the same, for captures that will be written before the block ends; see ``TimestampAllocator.claim``."""
         with self._index.claim(_in_index(event_ids)) as places:
             yield dict(zip(event_ids, places, strict=True))
 
-    def stored(self, event_ids: Collection[str]) -> list[Stored]:
+    def stored(self, event_ids: Collection[str]) -> list[StoredEvent]:
         """Read those of the captures that are there."""
         found = {event_id: self._read[event_id] for event_id in event_ids if event_id in self._read}
         places = self.index_places([event_id for event_id in event_ids if event_id not in found])
@@ -67,12 +73,12 @@ class Listing:
         self._remember(new)
         return [*found.values(), *new]
 
-    def _remember(self, some: Iterable[Stored]) -> None:
+    def _remember(self, some: Iterable[StoredEvent]) -> None:
         remembered = self._read | {one.event.event_id: one for one in some}
         # Made anew and not changed: pages ask from several threads.
         self._read = dict(islice(remembered.items(), max(0, len(remembered) - _REMEMBERED), None))
 
-    def judged(self, event_ids: Iterable[str]) -> dict[str, dict[int, Judged]]:
+    def judged(self, event_ids: Iterable[str]) -> dict[str, dict[int, JudgedPoints]]:
         """Read the verdicts in force: the latest on each detection, for captures that have any."""
         wanted = set(event_ids)
         latest: dict[tuple[str, int], dict[str, Any]] = {}
@@ -83,9 +89,9 @@ class Listing:
                 key = (row["event_id"], integer(row["ordinal"]))
                 if key[0] in wanted and (key not in latest or row["decided_us"] >= latest[key]["decided_us"]):
                     latest[key] = row
-        found: dict[str, dict[int, Judged]] = {}
+        found: dict[str, dict[int, JudgedPoints]] = {}
         for (event_id, ordinal), row in latest.items():
-            found.setdefault(event_id, {})[ordinal] = Judged(
+            found.setdefault(event_id, {})[ordinal] = JudgedPoints(
                 row["outcome"], from_tag(row["taxon"]), row["observation_type"], row["classified_by"]
             )
         return found
@@ -119,7 +125,7 @@ class Listing:
             stored = [one for one in stored if one.event.event_id in found]
         return _newest(query, [one.event for one in stored if _meets(query, one.event)])
 
-    def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[Stored], int | None]:
+    def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[StoredEvent], int | None]:
         """Read the newest captures from a stretch, whole milliseconds of them, and say before which time to go on."""
         within_stretch = [f"time >= {start}", f"time < {end}"]
         rows = self._scan(query, within_stretch, f"ORDER BY time DESC LIMIT {query.limit}")
@@ -130,7 +136,7 @@ class Listing:
             rows += self._scan(query, [f"time >= {before}", f"time < {rows[-1]['time']}"], "")
         rows = [row for row in rows if None not in row.values()]  # else it is being written at this moment
         if rows and "payload" in rows[0]:
-            return [Stored(_read(row), row["time"]) for row in rows], before
+            return [StoredEvent(_read(row), row["time"]) for row in rows], before
         return self._at({row["event_id"]: (row["time"], from_tag(row["station"])) for row in rows}), before
 
     def _scan(self, query: EventQuery, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
@@ -145,9 +151,9 @@ class Listing:
         asked = all_of([*conditions, *any_of("station", stations), '"counts" = 1'])
         return self._link.rows(f'SELECT "event_id", "station", "counts" FROM "{measurement}" WHERE {asked} {ending}')
 
-    def _at(self, places: Mapping[str, tuple[int, str]]) -> list[Stored]:
+    def _at(self, places: Mapping[str, tuple[int, str]]) -> list[StoredEvent]:
         """Read captures where they are; with its station named, only one series is opened for each."""
-        found: list[Stored] = []
+        found: list[StoredEvent] = []
         ordered = sorted(places.values())
         for first, last in together(((time_ns, time_ns) for time_ns, _ in ordered), MILLISECOND_NS):
             within_span = ordered[bisect_left(ordered, (first, "")) : bisect_left(ordered, (last + 1, ""))]
@@ -155,7 +161,7 @@ class Listing:
             conditions = all_of([f"time >= {first}", f"time <= {last}", *stations])
             rows = self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {conditions}')
             found += [
-                Stored(_read(row), row["time"])
+                StoredEvent(_read(row), row["time"])
                 for row in rows
                 if row["event_id"] in places and places[row["event_id"]][0] == row["time"]
             ]
@@ -180,8 +186,8 @@ def going_back(first: int, before: int, now: int) -> Iterator[tuple[int, int]]:
         before, length = start, 8 * length
 
 
-def _in_index(event_ids: Iterable[str]) -> list[Wanted]:
-    return [Wanted("", id_time(event_id), event_id) for event_id in event_ids]
+def _in_index(event_ids: Iterable[str]) -> list[TimestampRequest]:
+    return [TimestampRequest("", id_time(event_id), event_id) for event_id in event_ids]
 
 
 def _read(row: Mapping[str, Any]) -> Event:

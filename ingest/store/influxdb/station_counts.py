@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ingest.store.influxdb.conditions import integer
-from ingest.store.influxdb.connection import InfluxLink
+from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.microseconds import EPOCH, MICROSECOND
 
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 class StationCounts:
     """Reads every capture there is: five seconds at ten million, and who watches /healthz asks twice a minute."""
 
-    def __init__(self, link: InfluxLink, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, link: InfluxConnection, clock: Callable[[], float] = time.monotonic) -> None:
         """Ask through this link, not before it is needed."""
         self._link = link
         self._clock = clock

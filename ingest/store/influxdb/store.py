@@ -12,11 +12,11 @@ from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.influxdb.conditions import all_of, any_of
-from ingest.store.influxdb.connection import ABREAST, InfluxLink, InfluxOptions, StoreRefused
+from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
 from ingest.store.influxdb.line_protocol import from_tag
-from ingest.store.influxdb.listing import Listing, Stored
+from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
 from ingest.store.influxdb.points import (
     effort_line,
     event_line,
@@ -30,9 +30,9 @@ from ingest.store.influxdb.points import (
     verdict_time,
 )
 from ingest.store.influxdb.station_counts import StationCounts
-from ingest.store.influxdb.timestamp_allocator import Place, Shelf, Wanted
+from ingest.store.influxdb.timestamp_allocator import AllocatedTimestamp, TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
-from ingest.store.port import Counted, CountQuery, EventQuery, Received, StationState, Written
+from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
 
 Kind = TypeVar("Kind")
 
@@ -45,7 +45,7 @@ class InfluxDbStore:
     stand at the edge of these years. Limits of time are taken to the millisecond when counting.
     """
 
-    abreast = ABREAST
+    max_concurrent_batches = MAX_CONCURRENT_BATCHES
 
     def __init__(self, options: InfluxOptions, secret: str = "") -> None:
         """Open the database, making it where it is not there and that is wished.
@@ -61,13 +61,13 @@ class InfluxDbStore:
         self._sent = threading.Condition(self._lock)
         self._sending = 0
         self._closed = False
-        self._link = InfluxLink(options, secret)
-        self._listing = Listing(self._link)
+        self._link = InfluxConnection(options, secret)
+        self._listing = InfluxDbListing(self._link)
         self._seen = StationCounts(self._link)
-        self._events = Shelf(self._link, "event", "event_id", by_station=False)
-        self._health = Shelf(self._link, "health", "health_id")
-        self._effort = Shelf(self._link, "effort", "effort_id")
-        self._verdicts = Shelf(self._link, "verdict", "verdict_id", by_station=False)
+        self._events = TimestampAllocator(self._link, "event", "event_id", by_station=False)
+        self._health = TimestampAllocator(self._link, "health", "health_id")
+        self._effort = TimestampAllocator(self._link, "effort", "effort_id")
+        self._verdicts = TimestampAllocator(self._link, "verdict", "verdict_id", by_station=False)
         try:
             self._prepare(options)
         except StoreUnavailable:
@@ -80,7 +80,7 @@ class InfluxDbStore:
         older = self._link.older_than_kept
         return f"{self._link.name} dropped {older} points older than its retention: is a clock wrong?" if older else ""
 
-    def write(self, batch: Sequence[Received]) -> Written:
+    def write(self, batch: Sequence[Received]) -> WriteResult:
         """See ``Store.write``."""
         events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
         with ExitStack() as claims:
@@ -95,14 +95,14 @@ class InfluxDbStore:
                 # After the index, so that a verdict given meanwhile is seen by one side or the other.
                 self._settle({event.event_id for _, event in events})
         new = len(fresh) + len(others)
-        return Written(new=new, repeated=len(batch) - new)
+        return WriteResult(new=new, repeated=len(batch) - new)
 
     def judge(self, verdicts: Sequence[Verdict]) -> None:
         """See ``Store.judge``."""
         with self._lock:
             self._still_open()
             last = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
-            places = self._verdicts.places([Wanted("", verdict_time(one), verdict_id(one)) for one in last])
+            places = self._verdicts.places([TimestampRequest("", verdict_time(one), verdict_id(one)) for one in last])
             self._link.write([verdict_line(one, place.time_ns) for one, place in zip(last, places, strict=True)])
             self._settle({verdict.event_id for verdict in verdicts})
 
@@ -111,7 +111,7 @@ class InfluxDbStore:
         self._still_open()
         return self._listing.events(query)
 
-    def count(self, query: CountQuery) -> list[Counted]:
+    def count(self, query: CountQuery) -> list[TaxonCount]:
         """See ``Store.count``."""
         self._still_open()
         return count(self._link, query)
@@ -169,7 +169,7 @@ class InfluxDbStore:
             once.setdefault(event.event_id, (item, event))
         index = claims.enter_context(self._listing.claim_index_places(list(once)))
         fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
-        wanted = [Wanted("", event_time(event), event.event_id) for _, event in fresh]
+        wanted = [TimestampRequest("", event_time(event), event.event_id) for _, event in fresh]
         places = claims.enter_context(self._events.claim(wanted))
         return [
             _Fresh(item, event, place.time_ns, index[event.event_id].time_ns)
@@ -179,12 +179,16 @@ class InfluxDbStore:
     def _new_health(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
         times = [microseconds(health.at) for _, health in found]
-        wanted = [Wanted(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)]
+        wanted = [
+            TimestampRequest(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)
+        ]
         return _new(found, claims.enter_context(self._health.claim(wanted)), health_line)
 
     def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
-        wanted = [Wanted(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found]
+        wanted = [
+            TimestampRequest(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found
+        ]
         return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
 
     def _settle(self, event_ids: Iterable[str]) -> None:
@@ -200,7 +204,7 @@ class InfluxDbStore:
             if judged == before:
                 return
 
-    def _standing(self, stored: Stored) -> list[PointKey]:
+    def _standing(self, stored: StoredEvent) -> list[PointKey]:
         conditions = all_of([f"time = {stored.at_ns}", *any_of("station", (stored.event.station,))])
         return [
             PointKey(
@@ -234,7 +238,9 @@ def _event_lines(fresh: Iterable[_Fresh]) -> Iterator[bytes]:
 
 
 def _new(
-    found: Sequence[tuple[Received, Kind]], places: Sequence[Place], to_line: Callable[[Received, Kind, int], bytes]
+    found: Sequence[tuple[Received, Kind]],
+    places: Sequence[AllocatedTimestamp],
+    to_line: Callable[[Received, Kind, int], bytes],
 ) -> list[bytes]:
     return [
         to_line(item, record, place.time_ns)

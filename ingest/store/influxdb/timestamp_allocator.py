@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.store.influxdb.connection import InfluxLink
+from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
 
 REACH_NS = 1_000  # how far is looked ahead; who finds all of it taken looks once more from there
@@ -20,7 +20,7 @@ GAP_NS = 2_000_000_000  # records nearer to each other than this are looked up i
 _Claims = Mapping[tuple[str, int], str]  # whose each place is to be
 
 
-class Wanted(msgspec.Struct, frozen=True, gc=False):
+class TimestampRequest(msgspec.Struct, frozen=True, gc=False):
     """A record and where it would like to stand: its station (or ""), the nanosecond, its id."""
 
     station: str
@@ -28,7 +28,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
     id: str
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class AllocatedTimestamp(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands, and what stood there of it before."""
 
     time_ns: int
@@ -36,11 +36,11 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     row: Mapping[str, Any] = {}
 
 
-class Shelf:
+class TimestampAllocator:
     """One measurement in which no two records of a station share a nanosecond."""
 
     def __init__(
-        self, link: InfluxLink, measurement: str, id_field: str, by_station: bool = True, also: Sequence[str] = ()
+        self, link: InfluxConnection, measurement: str, id_field: str, by_station: bool = True, also: Sequence[str] = ()
     ) -> None:
         """Name the measurement, the field by which its records are known, and further fields to read."""
         self._link = link
@@ -52,12 +52,12 @@ class Shelf:
         self._changing = threading.Lock()
         self._claims: tuple[_Claims, ...] = ()
 
-    def places(self, wanted: Sequence[Wanted]) -> list[Place]:
+    def places(self, wanted: Sequence[TimestampRequest]) -> list[AllocatedTimestamp]:
         """Find a place for each; equal ones get the same, and only the first of them finds it free."""
         return self._places(wanted, {})
 
     @contextmanager
-    def claim(self, wanted: Sequence[Wanted]) -> Iterator[list[Place]]:
+    def claim(self, wanted: Sequence[TimestampRequest]) -> Iterator[list[AllocatedTimestamp]]:
         """Find places, and keep those that are free for these records until the block ends: while they are written.
 
         What another block has claimed for the same record is free: nobody knows yet whether that will be written.
@@ -77,20 +77,22 @@ class Shelf:
             with self._changing:
                 self._claims = tuple(claims for claims in self._claims if claims is not mine)
 
-    def _places(self, wanted: Sequence[Wanted], claimed: _Claims) -> list[Place]:
+    def _places(self, wanted: Sequence[TimestampRequest], claimed: _Claims) -> list[AllocatedTimestamp]:
         known = self._standing((one.time_ns, one.time_ns + REACH_NS) for one in wanted)
         return [self._place(one, known, claimed) for one in wanted]
 
-    def _place(self, one: Wanted, known: dict[tuple[str, int], Mapping[str, Any]], claimed: _Claims) -> Place:
+    def _place(
+        self, one: TimestampRequest, known: dict[tuple[str, int], Mapping[str, Any]], claimed: _Claims
+    ) -> AllocatedTimestamp:
         time_ns, seen_until = one.time_ns, one.time_ns + REACH_NS
         while True:
             key = (one.station, time_ns)
             standing, holder = known.get(key), claimed.get(key)
             if holder == one.id or (standing is None and holder is None):
                 known[key] = {self._id_field: one.id}
-                return Place(time_ns, taken=False)
+                return AllocatedTimestamp(time_ns, taken=False)
             if standing is not None and standing[self._id_field] == one.id:
-                return Place(time_ns, taken=True, row=standing)
+                return AllocatedTimestamp(time_ns, taken=True, row=standing)
             time_ns += 1
             if time_ns > seen_until:
                 seen_until = time_ns + 100 * REACH_NS

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from models.evaluate.labels import BadLabels
-from models.train.dataset_settings import Form, Source
+from models.train.dataset_settings import Form, LabelSource
 from models.train.label_formats.folders import read_folders
 from models.train.label_formats.json_files import read_coco, read_megadetector
 from models.train.label_formats.picture_labels import PictureLabels
@@ -14,7 +14,7 @@ from models.train.label_formats.yolo import read_yolo
 
 __all__ = ["FORMS", "PictureLabels", "read_source"]
 
-FORMS: Mapping[Form, Callable[[Path, Source], Iterator[PictureLabels]]] = {
+FORMS: Mapping[Form, Callable[[Path, LabelSource], Iterator[PictureLabels]]] = {
     "yolo": read_yolo,
     "voc": read_voc,
     "coco": read_coco,
@@ -24,7 +24,7 @@ FORMS: Mapping[Form, Callable[[Path, Source], Iterator[PictureLabels]]] = {
 }
 
 
-def read_source(place: Path, source: Source) -> Iterator[PictureLabels]:
+def read_source(place: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read one source; what is wrong with a single picture's labels comes with that picture.
 
     Args:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.train.dataset_settings import Source
+from models.train.dataset_settings import LabelSource
 from models.train.label_formats.picture_labels import PictureLabels, pictures_below
 
 
-def read_folders(root: Path, source: Source) -> Iterator[PictureLabels]:
+def read_folders(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read one subfolder a class; there are no boxes, the whole picture has the class."""
     top = root / (source.pictures or ".")
     for folder in sorted(path for path in top.iterdir() if path.is_dir()):

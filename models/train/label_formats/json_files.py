@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from models.evaluate.labels import BadLabels
-from models.train.dataset_settings import Source
+from models.train.dataset_settings import LabelSource
 from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, without_labels
 
 Four = Annotated[list[float], Meta(min_length=4, max_length=4)]
@@ -56,7 +56,7 @@ class _MegaDetector(msgspec.Struct):
     detection_categories: dict[str, str]
 
 
-def read_coco(root: Path, source: Source) -> Iterator[PictureLabels]:
+def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read COCO's detection format: boxes are x, y, width, height in pixels of the stated size.
 
     A picture with annotations but without boxes is labelled as a whole (as COCO Camera Traps does).
@@ -101,7 +101,7 @@ def _coco_labels(path: Path, picture: _CocoPicture, drawn: Sequence[_CocoBox], n
     return PictureLabels(path, tuple(boxes))
 
 
-def read_megadetector(root: Path, source: Source) -> Iterator[PictureLabels]:
+def read_megadetector(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read MegaDetector's results: boxes are x, y, width, height in fractions, with a confidence.
 
     They are a machine's. Those below the source's ``least_confidence`` are not taken; a picture with one between a

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contract import Box
 from models.evaluate.labels import BadLabels
-from models.train.dataset_settings import Source
+from models.train.dataset_settings import LabelSource
 from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, number, without_labels
 
 _PICTURE = ("filepath", "file", "filename", "path", "image")
@@ -17,7 +17,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")  # pixels of the columns width and h
 Line = Mapping[str, str | None]
 
 
-def read_csv(root: Path, source: Source) -> Iterator[PictureLabels]:
+def read_csv(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read a CSV file with a first line that names its columns.
 
     The picture is in ``filepath``, ``file``, ``filename``, ``path`` or ``image``, its class in ``label``, ``class``,

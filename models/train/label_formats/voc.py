@@ -5,11 +5,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from models.evaluate.labels import BadLabels
-from models.train.dataset_settings import Source
+from models.train.dataset_settings import LabelSource
 from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, number, pictures_below
 
 
-def read_voc(root: Path, source: Source) -> Iterator[PictureLabels]:
+def read_voc(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read pictures in ``images`` with labels of the same name in ``annotations``.
 
     Boxes become fractions of the size in the XML and not of the picture: pictures are often shrunk afterwards.

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.evaluate.labels import BadLabels
-from models.train.dataset_settings import Source
+from models.train.dataset_settings import LabelSource
 from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, number, pictures_below
 
 
-def read_yolo(root: Path, source: Source) -> Iterator[PictureLabels]:
+def read_yolo(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read pictures in ``images`` with labels of the same name in ``labels``.
 
     An empty file says that the picture is empty. A missing file says nothing: it is a problem.

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluate.calibration import fit_temperature
-from models.evaluate.matching import Find
+from models.evaluate.matching import ScoredDetection
 from models.threat.front_end import log_mel
-from models.train.threat.mixing import LABELS, Clip, Field, mix
+from models.train.threat.mixing import LABELS, Field, TrainingClip, mix
 from models.train.threat.network import build
 
 _BATCH = 64
@@ -30,7 +30,7 @@ class Mixtures:
     present: NDArray[np.float32]
 
 
-def make_mixtures(clips: Sequence[Clip], count: int, seed: int, field: Field | None = None) -> Mixtures:
+def make_mixtures(clips: Sequence[TrainingClip], count: int, seed: int, field: Field | None = None) -> Mixtures:
     """Mix windows out of clips.
 
     Raises:
@@ -53,7 +53,7 @@ def make_mixtures(clips: Sequence[Clip], count: int, seed: int, field: Field | N
     return Mixtures(np.concatenate(pictures)[:count], np.concatenate(present)[:count])
 
 
-def evenly(clips: Sequence[Clip], random: np.random.Generator) -> list[Clip]:
+def evenly(clips: Sequence[TrainingClip], random: np.random.Generator) -> list[TrainingClip]:
     """Draw clips so that each place comes about as often as another, however many clips it has.
 
     A weapon or a speaker has a hundred takes, most recordings one: a place counts for the root of their number.
@@ -113,7 +113,7 @@ def temperatures(network: Any, mixtures: Mixtures) -> list[float]:
     for at in range(len(LABELS)):
         known = mixtures.present[:, at] >= 0
         pairs = zip(confident[known, at], mixtures.present[known, at], strict=True)
-        finds = [Find(float(confidence), present == 1) for confidence, present in pairs]
+        finds = [ScoredDetection(float(confidence), present == 1) for confidence, present in pairs]
         fitted.append(fit_temperature(finds))
     return fitted
 

@@ -13,8 +13,9 @@ import numpy as np
 from msgspec import Meta
 
 from captures.sound import read_stretches
+from contract.errors import InvalidInput
 from models.threat.front_end import RATE_HZ
-from models.train.threat.mixing import LABELS, Clip
+from models.train.threat.mixing import LABELS, TrainingClip
 
 Split = Literal["train", "val", "test"]
 _STRICTEST: tuple[Split, ...] = ("test", "val", "train")
@@ -23,7 +24,7 @@ _LONGEST_S = 60.0  # more of one recording would outweigh the others
 _WORDS = (*LABELS, "other", "background")
 
 
-class BadSources(ValueError):
+class BadSources(InvalidInput):
     """A file of sources cannot be used; the message says where, and what is expected."""
 
 
@@ -73,7 +74,7 @@ class SoundSources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedClip:
     """One file of a source.
 
     Attributes:
@@ -97,7 +98,7 @@ class Listed:
     background: bool
 
 
-def read_sources(path: Path) -> list[Listed]:
+def read_sources(path: Path) -> list[ListedClip]:
     """Find the clips of all sources and give each its split.
 
     Raises:
@@ -107,7 +108,7 @@ def read_sources(path: Path) -> list[Listed]:
         settings = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), SoundSources)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BadSources(f"{path}: {error}") from error
-    listed: list[Listed] = []
+    listed: list[ListedClip] = []
     for name, source in settings.sources.items():
         found = _listed(name, source, path.parent, name in settings.same_numbers)
         if not found:
@@ -116,7 +117,7 @@ def read_sources(path: Path) -> list[Listed]:
     return _one_split_each(listed)
 
 
-def load(listed: Listed) -> Clip:
+def load(listed: ListedClip) -> TrainingClip:
     """Read a clip, at the network's rate.
 
     Raises:
@@ -124,7 +125,7 @@ def load(listed: Listed) -> Clip:
     """
     stretches = read_stretches(listed.path, RATE_HZ, _LONGEST_S)
     samples = next(stretches).samples
-    return Clip(
+    return TrainingClip(
         samples - samples.mean(dtype=np.float32),
         next((label for label in LABELS if label in listed.labels), None),
         listed.recording,
@@ -134,7 +135,7 @@ def load(listed: Listed) -> Clip:
     )
 
 
-def load_all(listed: list[Listed], done: Callable[[int], None] | None = None) -> list[Clip]:
+def load_all(listed: list[ListedClip], done: Callable[[int], None] | None = None) -> list[TrainingClip]:
     """Read clips; those of digital silence teach nothing and are left out.
 
     Raises:
@@ -150,7 +151,7 @@ def load_all(listed: list[Listed], done: Callable[[int], None] | None = None) ->
     return clips
 
 
-def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) -> list[Listed]:
+def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) -> list[ListedClip]:
     folder = beside / source.folder
     found = []
     for path in sorted(folder.rglob("*")):
@@ -164,7 +165,7 @@ def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) 
         split = _split(source, match.groupdict().get("fold") or recording, recording)
         told = set(words.split())
         found.append(
-            Listed(
+            ListedClip(
                 path,
                 name,
                 kind,
@@ -189,14 +190,14 @@ def _split(source: SoundSource, fold: str, recording: str) -> Split:
     return "train"
 
 
-def _one_split_each(listed: list[Listed]) -> list[Listed]:
+def _one_split_each(listed: list[ListedClip]) -> list[ListedClip]:
     """A recording that two splits want goes where it is learnt from least."""
     strictest: dict[str, Split] = {}
     for one in listed:
         known = strictest.get(one.recording, one.split)
         strictest[one.recording] = min(known, one.split, key=_STRICTEST.index)
     return [
-        Listed(
+        ListedClip(
             one.path,
             one.source,
             one.kind,

@@ -4,23 +4,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.threat.front_end import RATE_HZ
-from models.train.threat.mixing import Clip
+from models.train.threat.mixing import TrainingClip
 
 _LENGTH = 6 * RATE_HZ
 _LOUDNESS = 0.05
 
 
-def made_noises(count: int, seed: int) -> list[Clip]:
+def synthetic_noises(count: int, seed: int) -> list[TrainingClip]:
     """Make backgrounds: noise of every colour, gusts of wind, hum of the mains, drops, insects; 6 s each."""
     random = np.random.default_rng(seed)
-    return [Clip(_noise(random), None, f"made:noise-{seed}-{at}", "made", (), True) for at in range(count)]
+    return [TrainingClip(_noise(random), None, f"made:noise-{seed}-{at}", "made", (), True) for at in range(count)]
 
 
-def made_knocks(count: int, seed: int) -> list[Clip]:
+def synthetic_knocks(count: int, seed: int) -> list[TrainingClip]:
     """Make short bursts, one to three in 2 s: knocks, twigs, loose plugs."""
     random = np.random.default_rng(seed)
     return [
-        Clip(_bursts(2 * RATE_HZ, int(random.integers(1, 4)), random), None, f"made:knock-{seed}-{at}", "made")
+        TrainingClip(_bursts(2 * RATE_HZ, int(random.integers(1, 4)), random), None, f"made:knock-{seed}-{at}", "made")
         for at in range(count)
     ]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from bench.quiet import Quiet, at_rate, counted, halves, listen, recalled
 from bench.threat import Judged
-from models.evaluate.sound import Heard, Recording
-from models.train.threat.mixing import Clip
+from models.evaluate.sound import LabelScores, Recording
+from models.train.threat.mixing import TrainingClip
 
 SECONDS = np.zeros(16_000 * 12, np.float32)
 
@@ -18,13 +18,13 @@ SECONDS = np.zeros(16_000 * 12, np.float32)
 def quiet(collection: str, *confidences: float, hours: float = 1.0) -> Quiet:
     scores = np.zeros((len(confidences), 5), np.float32)
     scores[:, 0] = confidences
-    return Quiet(collection, {"ours": Heard(Recording(Path(collection), frozenset()), scores, hours * 3600)})
+    return Quiet(collection, {"ours": LabelScores(Recording(Path(collection), frozenset()), scores, hours * 3600)})
 
 
 def shot(source: str, confidence: float) -> Judged:
     scores = np.zeros((3, 5), np.float32)
     scores[1, 0] = confidence
-    return Judged(Clip(SECONDS, "gunshot", source, source), source, {"ours": scores})
+    return Judged(TrainingClip(SECONDS, "gunshot", source, source), source, {"ours": scores})
 
 
 def half_loud(windows: NDArray[np.float32]) -> NDArray[np.float32]:

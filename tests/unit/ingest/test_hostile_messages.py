@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from casebook.casebook import Casebook
-from contract import Event, Malformed, SetAside, decode, encode, is_question, new_event_id, topic_of
+from contract import Event, Malformed, SetAside, decode, encode, is_probe, new_event_id, topic_of
 from contract.examples import EVENT, EXAMPLES, SET_ASIDE
 from contract.topics import KINDS
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.receive.batch import Arrived, read_batch
-from ingest.rules.rule_set import Rule, Rules, RulesOptions
+from ingest.receive.batch import ReceivedMessage, read_batch
+from ingest.rules.rule_set import Rule, RuleSet, RulesOptions
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
 from tests.keeping import keep
@@ -32,7 +32,7 @@ def intake() -> Iterator[tuple[Intake, DuckDbStore, Casebook]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store, casebook = DuckDbStore(folder / "d.duckdb"), Casebook(f"sqlite:///{folder}/c.sqlite")
-        rules = Rules(RulesOptions(rule=(Rule(name="person", observation_types=("human",)),)), ())
+        rules = RuleSet(RulesOptions(rule=(Rule(name="person", observation_types=("human",)),)), ())
         try:
             yield Intake(store, casebook, FolderMedia(folder / "media"), rules), store, casebook
         finally:
@@ -65,7 +65,7 @@ topics = st.sampled_from([f"wildpost/v1/lake-07/{kind}" for kind in KINDS]) | st
 junk = st.tuples(topics, st.binary(max_size=300) | json_values.map(msgspec.json.encode))
 
 
-def identity(item: Arrived) -> object:
+def identity(item: ReceivedMessage) -> object:
     """Name what a message is kept under: two reports of one id are one, whatever else they say."""
     try:
         record = decode(item.topic, item.payload)
@@ -78,14 +78,14 @@ def identity(item: Arrived) -> object:
 @given(st.lists(damaged | replaced | junk, max_size=40))
 def test_every_message_is_stored_or_quarantined(messages: list[tuple[str, bytes]]) -> None:
     with intake() as (taking, store, casebook):
-        batch = [Arrived(topic, payload, NOW) for topic, payload in messages]
+        batch = [ReceivedMessage(topic, payload, NOW) for topic, payload in messages]
         taken = keep(taking, read_batch(batch))
         # Each different message is accounted for; the one that the same batch holds twice, once.
         again = keep(taking, read_batch(batch))
         assert taken.received == again.received == len(messages)
         assert again.quarantined == again.flagged == 0
         assert taken.stored + taken.repeated + taken.media + casebook.totals().quarantined <= len(messages)
-        told = {identity(item) for item in batch if not is_question(item.topic, item.payload)}
+        told = {identity(item) for item in batch if not is_probe(item.topic, item.payload)}
         assert taken.stored + taken.repeated + taken.media + casebook.totals().quarantined >= len(told)
         assert len(casebook.quarantined(limit=1000)) == casebook.totals().quarantined
         assert len(store.events(EventQuery(limit=1000))) == sum(state.events for state in store.stations())
@@ -101,7 +101,8 @@ def test_any_text_a_valid_event_may_hold_is_stored(label: str, name: str, number
     fields["media"][0]["name"] = name.encode(errors="replace").decode()
     with intake() as (taking, store, _):
         taken = keep(
-            taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
+            taking,
+            read_batch([ReceivedMessage(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)]),
         )
         assert (taken.stored, taken.quarantined, taken.flagged) == (1, 0, 1)
         (event,) = store.events(EventQuery())
@@ -119,7 +120,8 @@ def test_a_time_that_no_time_zone_can_show_is_set_aside_before_pages_and_rules_f
     fields |= dict.fromkeys(fields.keys() & {"captured_at", "at", "start", "end"}, moment)
     with intake() as (taking, store, casebook):
         taken = keep(
-            taking, read_batch([Arrived(topic_of("wildpost", "lake-07", kind), msgspec.json.encode(fields), NOW)])
+            taking,
+            read_batch([ReceivedMessage(topic_of("wildpost", "lake-07", kind), msgspec.json.encode(fields), NOW)]),
         )
         assert (taken.stored, taken.quarantined) == (0, 1)
         (item,) = casebook.quarantined()
@@ -132,7 +134,8 @@ def test_a_time_of_a_clock_gone_mad_is_kept_and_listed(moment: str) -> None:
     fields = msgspec.json.decode(encode(EVENT)) | {"captured_at": moment}
     with intake() as (taking, store, _):
         taken = keep(
-            taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)])
+            taking,
+            read_batch([ReceivedMessage(topic_of("wildpost", "lake-07", "event"), msgspec.json.encode(fields), NOW)]),
         )
         assert taken.stored == 1
         assert [state.last_event_at for state in store.stations()] == [datetime.fromisoformat(moment)]
@@ -141,20 +144,20 @@ def test_a_time_of_a_clock_gone_mad_is_kept_and_listed(moment: str) -> None:
 def test_half_a_surrogate_pair_written_as_an_escape_is_no_crash() -> None:
     payload = encode(EVENT).replace(b'"label":"person"', b'"label":"\\ud83d"')
     with intake() as (taking, _, casebook):
-        taken = keep(taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
+        taken = keep(taking, read_batch([ReceivedMessage(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
         assert taken.stored + casebook.totals().quarantined == 1
 
 
 def test_invalid_utf8_in_an_unknown_field_is_no_crash() -> None:
     payload = encode(EVENT)[:-1] + b',"later":"\xff\xfe"}'
     with intake() as (taking, store, casebook):
-        taken = keep(taking, read_batch([Arrived(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
+        taken = keep(taking, read_batch([ReceivedMessage(topic_of("wildpost", "lake-07", "event"), payload, NOW)]))
         assert taken.stored + casebook.totals().quarantined == 1
         assert len(store.events(EventQuery())) == taken.stored
 
 
 def test_a_stations_report_of_a_broken_file_is_shown_with_the_name_and_once() -> None:
-    message = Arrived(topic_of("wildpost", "lake-07", "setaside"), encode(SET_ASIDE), NOW)
+    message = ReceivedMessage(topic_of("wildpost", "lake-07", "setaside"), encode(SET_ASIDE), NOW)
     with intake() as (taking, _, casebook):
         assert keep(taking, read_batch([message, message])).quarantined == 1
         (item,) = casebook.quarantined()
@@ -169,10 +172,10 @@ def test_a_stations_report_of_a_broken_file_is_shown_with_the_name_and_once() ->
 
 
 def test_flags_missing_after_a_crash_are_raised_when_the_message_comes_again() -> None:
-    message = Arrived(topic_of("wildpost", "lake-07", "event"), encode(EVENT), NOW)
+    message = ReceivedMessage(topic_of("wildpost", "lake-07", "event"), encode(EVENT), NOW)
     with intake() as (taking, store, casebook):
         keep(
-            Intake(store, casebook, FolderMedia(Path(tempfile.mkdtemp())), Rules(RulesOptions(), ())),
+            Intake(store, casebook, FolderMedia(Path(tempfile.mkdtemp())), RuleSet(RulesOptions(), ())),
             read_batch([message]),
         )
         assert casebook.totals().flags == 0  # as if killed after the store's commit

@@ -9,8 +9,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.store.duckdb.store import DuckDbStore
+from wildpost.cli.expected_errors import is_expected
 from wildpost.cli.main import main
-from wildpost.cli.mendable_errors import is_mendable
 from wildpost.demo.demo import MARK, DemoFailed, fresh_folder, lay_out
 from wildpost.demo.embedded_broker import EmbeddedBroker
 from wildpost.demo.samples import NoSamples, Samples, find_samples
@@ -161,6 +161,6 @@ def test_a_broker_that_cannot_be_meant_is_said_in_one_line(
 
 
 def test_what_a_person_can_mend_is_told_from_our_own_faults() -> None:
-    assert is_mendable(SettingsError("x"))
-    assert is_mendable(FileNotFoundError("x"))
-    assert not is_mendable(ValueError("x"))
+    assert is_expected(SettingsError("x"))
+    assert is_expected(FileNotFoundError("x"))
+    assert not is_expected(ValueError("x"))

@@ -13,9 +13,9 @@ from captures.decoded import Sound, Unreadable
 from captures.picture import read_picture
 from edge.capture.camera import CameraOptions
 from edge.check import Finding, machine, sensors
-from edge.check.measures import level, look
-from edge.instance_lock import held, holder
-from edge.outbox.outbox import Outbox, Outgoing
+from edge.check.measures import measure_picture, measure_sound
+from edge.instance_lock import instance_lock, lock_holder
+from edge.outbox.outbox import Outbox, OutboxMessage
 
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)
 
@@ -31,25 +31,25 @@ def test_real_pictures_are_neither_dark_nor_blurred_and_one_out_of_focus_is(shar
             pixels = read_picture(path, 640).pixels
         except Unreadable:
             continue  # two of the samples are cut off or broken
-        assert look(pixels).complaint == "", path.name
+        assert measure_picture(pixels).complaint == "", path.name
         unfocused = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 12), np.uint8)
-        assert "blurred" in look(unfocused).complaint, path.name
+        assert "blurred" in measure_picture(unfocused).complaint, path.name
         looked += 1
     assert looked >= 5
 
 
 @pytest.mark.parametrize(("value", "said"), [(0, "dark"), (255, "overexposed"), (110, "blurred")])
 def test_a_covered_lens_is_named(value: int, said: str) -> None:
-    assert said in look(grey(value)).complaint
+    assert said in measure_picture(grey(value)).complaint
 
 
 def test_a_sine_of_full_scale_has_three_decibels_less_than_full_scale_and_its_peaks_clip() -> None:
     sine = np.sin(np.arange(48_000) / 10).astype(np.float32)
-    measured = level(Sound(sine, 48_000))
+    measured = measure_sound(Sound(sine, 48_000))
     assert (measured.mean_dbfs, measured.peak_dbfs) == (-3.0, 0.0)
     assert measured.clipped_share > 0.01
-    assert level(Sound(sine / np.float32(10), 48_000)).clipped_share == 0
-    assert level(Sound(np.zeros(48_000, np.float32), 48_000)).mean_dbfs == -120
+    assert measure_sound(Sound(sine / np.float32(10), 48_000)).clipped_share == 0
+    assert measure_sound(Sound(np.zeros(48_000, np.float32), 48_000)).mean_dbfs == -120
 
 
 def folder(path: Path) -> Finding:
@@ -157,7 +157,7 @@ def test_what_waits_in_the_outbox_is_counted_and_a_broken_one_named(tmp_path: Pa
     assert machine.outbox(tmp_path).state == "works"
     assert not (tmp_path / "outbox.sqlite").exists()
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        outbox.commit([Outgoing("a", b"1"), Outgoing("a", b"2")], events=1)
+        outbox.commit([OutboxMessage("a", b"1"), OutboxMessage("a", b"2")], events=1)
         assert machine.outbox(tmp_path).figures["waiting"] == 2
         outbox.set_aside(outbox.waiting(1)[0], "too large")
         found = machine.outbox(tmp_path)
@@ -181,10 +181,10 @@ def test_the_clock_names_both_zones() -> None:
 def test_who_holds_a_station_is_named_while_it_does(tmp_path: Path) -> None:
     import os
 
-    assert holder(tmp_path) is None
-    with held(tmp_path):
-        assert holder(tmp_path) == os.getpid()
-    assert holder(tmp_path) is None
+    assert lock_holder(tmp_path) is None
+    with instance_lock(tmp_path):
+        assert lock_holder(tmp_path) == os.getpid()
+    assert lock_holder(tmp_path) is None
 
 
 def test_a_finding_that_does_not_work_has_a_next_step() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.capture.clip import FileMark
-from edge.outbox.outbox import Outbox, OutboxError, OutboxFull, Outgoing
+from edge.outbox.outbox import Outbox, OutboxError, OutboxFull, OutboxMessage
 
 MARK = FileMark("one.jpg", 1, 2, 1, finished=True)
 
@@ -29,13 +29,13 @@ def room_again(outbox: Outbox) -> None:
     outbox._connection.execute("PRAGMA max_page_count = 1000000")
 
 
-def media(size: int, name: str = "media") -> Outgoing:
-    return Outgoing(name, b"m" * size, priority=3, media=True)
+def media(size: int, name: str = "media") -> OutboxMessage:
+    return OutboxMessage(name, b"m" * size, priority=3, media=True)
 
 
 def test_what_is_kept_is_there_after_opening_again(tmp_path: Path) -> None:
     first = Outbox(tmp_path / "outbox.sqlite")
-    first.commit([Outgoing("event", b"1"), media(1)], MARK, events=1)
+    first.commit([OutboxMessage("event", b"1"), media(1)], MARK, events=1)
     first.close()
     again = Outbox(tmp_path / "outbox.sqlite")
     assert [message.topic for message in again.waiting(9)] == ["event", "media"]
@@ -50,15 +50,15 @@ def test_every_commit_is_on_the_disk_before_it_returns(outbox: Outbox) -> None:
 
 
 def test_the_urgent_goes_before_an_older_backlog(outbox: Outbox) -> None:
-    outbox.commit([media(1), Outgoing("event", b"old", priority=1), Outgoing("health", b"", priority=2)])
-    outbox.commit([Outgoing("event", b"person", priority=0)])
+    outbox.commit([media(1), OutboxMessage("event", b"old", priority=1), OutboxMessage("health", b"", priority=2)])
+    outbox.commit([OutboxMessage("event", b"person", priority=0)])
     assert [message.payload for message in outbox.waiting(9)] == [b"person", b"old", b"", b"m"]
     assert [message.payload for message in outbox.waiting(2, {outbox.waiting(1)[0].number})] == [b"old", b""]
 
 
 def test_beyond_the_quota_the_oldest_media_go_and_are_counted(outbox: Outbox) -> None:
     for number in range(5):
-        outbox.commit([Outgoing("event", b"e" * 500, priority=1), media(400, f"media {number}")])
+        outbox.commit([OutboxMessage("event", b"e" * 500, priority=1), media(400, f"media {number}")])
     topics = [message.topic for message in outbox.waiting(99)]
     assert topics == ["event"] * 5 + ["media 3", "media 4"]
     assert outbox.count("evicted_media") == 3
@@ -70,7 +70,7 @@ def test_without_room_a_finding_takes_the_place_of_media_that_wait(tmp_path: Pat
         outbox.commit([media(20_000, f"media {number}")])
     small_disk(outbox, 2)
     for _ in range(20):
-        outbox.commit([Outgoing("event", b"e" * 3000)])
+        outbox.commit([OutboxMessage("event", b"e" * 3000)])
     topics = [message.topic for message in outbox.waiting(99)]
     assert topics.count("event") == 20
     assert topics[-1] == "media 9", "the newest stay"
@@ -79,15 +79,15 @@ def test_without_room_a_finding_takes_the_place_of_media_that_wait(tmp_path: Pat
 
 
 def test_without_any_room_nothing_is_kept_half_and_all_is_well_when_there_is_room(outbox: Outbox) -> None:
-    outbox.commit([Outgoing("event", b"first")])
+    outbox.commit([OutboxMessage("event", b"first")])
     small_disk(outbox, 0)
     with pytest.raises(OutboxFull, match=r"outbox\.sqlite.*make room"):
-        outbox.commit([Outgoing("event", b"e" * 100_000), media(10)], MARK, events=1)
+        outbox.commit([OutboxMessage("event", b"e" * 100_000), media(10)], MARK, events=1)
     assert [message.payload for message in outbox.waiting(9)] == [b"first"]
     assert outbox.mark_of("one.jpg", 1, 2) is None, "the capture is taken up again"
     assert outbox.count("events") == 0
     room_again(outbox)
-    outbox.commit([Outgoing("event", b"e" * 100_000)], MARK, events=1)
+    outbox.commit([OutboxMessage("event", b"e" * 100_000)], MARK, events=1)
     assert len(outbox) == 2
     assert outbox.count("events") == 1
 
@@ -101,21 +101,21 @@ def test_a_file_that_is_no_outbox_is_named(tmp_path: Path) -> None:
 
 def test_what_is_acknowledged_waits_no_more_but_stays_until_it_is_forgotten(tmp_path: Path) -> None:
     first = Outbox(tmp_path / "outbox.sqlite")
-    first.commit([Outgoing("event", b"1", priority=0), Outgoing("event", b"2", priority=0)])
+    first.commit([OutboxMessage("event", b"1", priority=0), OutboxMessage("event", b"2", priority=0)])
     numbers = [message.number for message in first.waiting(9)]
     first.acknowledge(numbers)
     assert (len(first), first.waiting(9)) == (0, [])
     first.forget(numbers[:1])
     first.close()
     again = Outbox(tmp_path / "outbox.sqlite")
-    again.commit([Outgoing("health", b"new", priority=2)])
+    again.commit([OutboxMessage("health", b"new", priority=2)])
     assert again.send_again() == 1
     assert [message.payload for message in again.waiting(9)] == [b"new", b"2"], "behind what is new"
     again.close()
 
 
 def test_nothing_is_sent_a_third_time(outbox: Outbox) -> None:
-    outbox.commit([Outgoing("event", b"1")])
+    outbox.commit([OutboxMessage("event", b"1")])
     for times in (1, 0):
         outbox.acknowledge([message.number for message in outbox.waiting(9)])
         assert outbox.send_again() == times

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.outbox.outbox import Outbox, Outgoing
-from edge.transport.mqtt.redelivery import Acknowledged
+from edge.outbox.outbox import Outbox, OutboxMessage
+from edge.transport.mqtt.redelivery import Redelivery
 
 
 class Clock:
@@ -21,7 +21,7 @@ class Clock:
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[Outbox]:
     opened = Outbox(tmp_path / "outbox.sqlite")
-    opened.commit([Outgoing("event", b"1"), Outgoing("event", b"2")])
+    opened.commit([OutboxMessage("event", b"1"), OutboxMessage("event", b"2")])
     yield opened
     opened.close()
 
@@ -32,7 +32,7 @@ def kept(outbox: Outbox) -> int:
 
 def test_a_line_that_holds_lets_go_of_what_was_acknowledged(outbox: Outbox) -> None:
     clock = Clock()
-    acknowledged = Acknowledged(outbox, 60, clock)
+    acknowledged = Redelivery(outbox, 60, clock)
     for number in (1, 2):
         acknowledged.add(number)
         acknowledged.note()
@@ -47,13 +47,13 @@ def test_a_line_that_holds_lets_go_of_what_was_acknowledged(outbox: Outbox) -> N
 
 def test_after_a_break_what_is_young_is_sent_again(outbox: Outbox) -> None:
     clock = Clock()
-    acknowledged = Acknowledged(outbox, 60, clock)
+    acknowledged = Redelivery(outbox, 60, clock)
     acknowledged.add(1)
     acknowledged.note()
     clock.now += 70
     acknowledged.add(2)
     acknowledged.note()
-    assert acknowledged.line_broke() == 1
+    assert acknowledged.connection_lost() == 1
     assert [message.payload for message in outbox.waiting(9)] == [b"2"]
     clock.now += 70
     acknowledged.note()
@@ -61,11 +61,11 @@ def test_after_a_break_what_is_young_is_sent_again(outbox: Outbox) -> None:
 
 
 def test_none_is_kept_where_nothing_is_to_be_sent_again(outbox: Outbox) -> None:
-    acknowledged = Acknowledged(outbox, 0)
+    acknowledged = Redelivery(outbox, 0)
     acknowledged.add(1)
     acknowledged.note()
     assert kept(outbox) == 1
-    assert acknowledged.line_broke() == 0
+    assert acknowledged.connection_lost() == 0
 
 
 def test_without_room_what_was_acknowledged_is_remembered(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,12 +74,12 @@ def test_without_room_what_was_acknowledged_is_remembered(outbox: Outbox, monkey
     def full(numbers: list[int]) -> None:
         raise OutboxFull("no room")
 
-    acknowledged = Acknowledged(outbox, 60)
+    acknowledged = Redelivery(outbox, 60)
     acknowledged.add(1)
     with monkeypatch.context() as without_room:
         without_room.setattr(outbox, "acknowledge", full)
         with pytest.raises(OutboxFull):
             acknowledged.note()
-    assert acknowledged.not_noted == [1]
+    assert acknowledged.unrecorded == [1]
     acknowledged.note()
     assert [message.number for message in outbox.waiting(9)] == [2]

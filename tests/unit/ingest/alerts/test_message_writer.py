@@ -13,16 +13,16 @@ from PIL import Image, ImageStat
 from casebook.engine import open_engine
 from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.database import Database
-from casebook.incidents.occurrence import Happening, IncidentOptions, happenings_of
+from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
 from casebook.incidents.reader import IncidentReader
-from casebook.incidents.repository import IncidentBook
+from casebook.incidents.repository import IncidentRepository
 from contract import Box, Event, Media, encode
 from contract.examples import EVENT
 from i18n.language import load_languages
-from ingest.alerts.message_writer import AlertWriter, blurred
-from ingest.alerts.port import NotYet
+from ingest.alerts.message_writer import AlertMessageWriter, blur_people
+from ingest.alerts.port import AttachmentPending
 from ingest.media.folder import FolderMedia
-from ingest.rules.rule_set import Hours, Rule, Rules, RulesOptions, Season
+from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions, Season
 from ingest.rules.zones import read_zones
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
@@ -66,11 +66,11 @@ class Case:
         self.media = FolderMedia(folder / "media")
         self.engine = open_engine(f"sqlite:///{folder / 'casebook.sqlite'}")
         database, options = Database(self.engine), IncidentOptions()
-        self.book = IncidentBook(database, options, AlertPolicy())
-        rules = Rules(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
-        (self.alert,) = self.book.take(happenings_of(self.event, rules.judge(self.event, AT), AT, options))
+        self.book = IncidentRepository(database, options, AlertPolicy())
+        rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
+        (self.alert,) = self.book.take(occurrences_of(self.event, rules.judge(self.event, AT), AT, options))
         self.now = AT
-        self.writer = AlertWriter(
+        self.writer = AlertMessageWriter(
             IncidentReader(database),
             self.store,
             self.media,
@@ -106,7 +106,7 @@ def test_a_person_at_night_in_the_closed_season_is_told_in_both_languages_with_a
 def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:
     at = AT + timedelta(minutes=2)
     reasons = ({"label": "gunshot"},)
-    shot = Happening("shot", "gunshot", "sound", "lake-07", at, at, case.event.location, "urgent", 0.9, reasons)
+    shot = Occurrence("shot", "gunshot", "sound", "lake-07", at, at, case.event.location, "urgent", 0.9, reasons)
     (worse,) = case.book.take([shot])
     message = case.writer.write(worse, "none")
     assert message.words["en"].title == "[Urgent] gunshot, person at lake-07"
@@ -114,7 +114,7 @@ def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:
 
 
 def test_a_picture_is_waited_for_a_moment_and_then_done_without(case: Case) -> None:
-    with pytest.raises(NotYet):
+    with pytest.raises(AttachmentPending):
         case.writer.write(case.alert, "plain")
     case.now = AT + timedelta(seconds=4)
     assert case.writer.write(case.alert, "plain").pictures == {}
@@ -131,14 +131,14 @@ def with_box(event: Event, box: Box | None) -> Event:
 
 
 def test_people_cannot_be_made_out_in_a_blurred_picture_and_the_rest_can(case: Case) -> None:
-    hidden = blurred(case.data, with_box(case.event, Box(0.1, 0.2, 0.3, 0.6)))
+    hidden = blur_people(case.data, with_box(case.event, Box(0.1, 0.2, 0.3, 0.6)))
     assert hidden is not None
     assert sharpness(hidden, (20, 20, 80, 80)) < 25
     assert sharpness(hidden, (120, 10, 190, 90)) > 100
-    whole = blurred(case.data, with_box(case.event, None))  # nobody can say where they are
+    whole = blur_people(case.data, with_box(case.event, None))  # nobody can say where they are
     assert whole is not None
     assert sharpness(whole, (0, 0, 200, 100)) < 25
 
 
 def test_what_is_no_picture_is_not_sent_as_one(case: Case) -> None:
-    assert blurred(b"\xff\xd8 no picture", case.event) is None
+    assert blur_people(b"\xff\xd8 no picture", case.event) is None

@@ -10,14 +10,14 @@ import pytest
 from contract import encode
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.intake import Stored, Taken
+from ingest.intake import BatchResult, StoredBatch
 from ingest.metrics.intake_metrics import IntakeMetrics
-from ingest.receive.batch import Arrived, Batch
-from ingest.receive.batch_workers import Lanes
-from ingest.receive.message_buffer import Waiting, WaitingRoom
+from ingest.receive.batch import Batch, ReceivedMessage
+from ingest.receive.batch_workers import BatchWorkers
+from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.prefetch import ReadAhead
-from ingest.store.port import Written
+from ingest.receive.prefetch import Prefetcher
+from ingest.store.port import WriteResult
 from tests.eventually import eventually
 
 OPTIONS = ReceiverOptions(batch_messages=1, retry_min_s=0.01, retry_max_s=0.02)
@@ -26,8 +26,8 @@ OPTIONS = ReceiverOptions(batch_messages=1, retry_min_s=0.01, retry_max_s=0.02)
 class Intake:
     """Stores two batches at once; each waits until it is let go, and the first may be refused first."""
 
-    def __init__(self, abreast: int = 2) -> None:
-        self.abreast = abreast
+    def __init__(self, max_concurrent_batches: int = 2) -> None:
+        self.max_concurrent_batches = max_concurrent_batches
         self.begun: list[int] = []
         self.judged: list[int] = []
         self.acknowledged: list[int] = []
@@ -35,24 +35,24 @@ class Intake:
         self.refuse: Callable[[int], Exception | None] = lambda number: None
         self.refuse_judging: Callable[[int], Exception | None] = lambda number: None
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch) -> StoredBatch:
         number = self._number(batch)
         self.begun.append(number)
         if error := self.refuse(number):
             raise error
         if held := self.may_end.get(number):
             assert held.wait(10)
-        return Stored(number, Written(new=1, repeated=0))
+        return StoredBatch(number, WriteResult(new=1, repeated=0))
 
-    def conclude(self, batch: Batch, stored: Stored) -> Taken:
+    def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
         number = self._number(batch)
         assert stored.quarantined == number
         if error := self.refuse_judging(number):
             raise error
         self.judged.append(number)
-        return Taken(received=1, stored=stored.written.new)
+        return BatchResult(received=1, stored=stored.written.new)
 
-    def durable(self, some: Sequence[Waiting]) -> None:
+    def durable(self, some: Sequence[BufferedMessage]) -> None:
         self.acknowledged += [one.mid for one in some]
 
     @staticmethod
@@ -71,18 +71,18 @@ def stopping() -> threading.Event:
 
 
 @pytest.fixture
-def running(stopping: threading.Event) -> Iterator[Callable[[Intake, int], Lanes]]:
-    started: list[Lanes] = []
+def running(stopping: threading.Event) -> Iterator[Callable[[Intake, int], BatchWorkers]]:
+    started: list[BatchWorkers] = []
 
-    def start(intake: Intake, messages: int) -> Lanes:
-        room = WaitingRoom(100, 1_000_000)
-        ahead = ReadAhead(room, OPTIONS, stopping)
-        lanes = Lanes(intake, ahead, OPTIONS, stopping, IntakeMetrics(), intake.durable)
+    def start(intake: Intake, messages: int) -> BatchWorkers:
+        room = MessageBuffer(100, 1_000_000)
+        ahead = Prefetcher(room, OPTIONS, stopping)
+        lanes = BatchWorkers(intake, ahead, OPTIONS, stopping, IntakeMetrics(), intake.durable)
         started.append(lanes)
         for number in range(1, messages + 1):
             at = datetime(2026, 6, 1, microsecond=number, tzinfo=UTC)
-            arrived = Arrived(f"wildpost/v1/{EVENT.station}/event", encode(EVENT), at)
-            room.put([Waiting(arrived, number, 1, 1)], stopping)
+            arrived = ReceivedMessage(f"wildpost/v1/{EVENT.station}/event", encode(EVENT), at)
+            room.put([BufferedMessage(arrived, number, 1, 1)], stopping)
         ahead.start()
         lanes.start()
         return lanes
@@ -93,7 +93,7 @@ def running(stopping: threading.Event) -> Iterator[Callable[[Intake, int], Lanes
         lanes.join(10)
 
 
-Running = Callable[[Intake, int], Lanes]
+Running = Callable[[Intake, int], BatchWorkers]
 
 
 def test_a_batch_that_is_stored_first_waits_for_the_one_that_came_first(intake: Intake, running: Running) -> None:
@@ -106,11 +106,11 @@ def test_a_batch_that_is_stored_first_waits_for_the_one_that_came_first(intake: 
     intake.may_end[1].set()
     eventually(lambda: len(intake.acknowledged) == 5)
     assert intake.judged == intake.acknowledged == [1, 2, 3, 4, 5]
-    assert lanes.totals == Taken(received=5, stored=5)
+    assert lanes.totals == BatchResult(received=5, stored=5)
 
 
 def test_a_store_of_one_writer_is_given_one_batch_after_the_other(running: Running) -> None:
-    intake = Intake(abreast=1)
+    intake = Intake(max_concurrent_batches=1)
     intake.may_end = {1: threading.Event()}
     running(intake, 3)
     eventually(lambda: intake.begun)

@@ -10,33 +10,33 @@ import pytest
 from contract import encode
 from contract.examples import EVENT
 from ingest.receive import prefetch as read_ahead
-from ingest.receive.batch import Arrived
-from ingest.receive.message_buffer import Waiting, WaitingRoom
+from ingest.receive.batch import ReceivedMessage
+from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.prefetch import ReadAhead
+from ingest.receive.prefetch import Prefetcher
 from tests.eventually import eventually
 
 OPTIONS = ReceiverOptions(batch_messages=2)
 
 
 @pytest.fixture
-def room() -> WaitingRoom:
-    return WaitingRoom(100, 1_000_000)
+def room() -> MessageBuffer:
+    return MessageBuffer(100, 1_000_000)
 
 
 @pytest.fixture
-def ahead(room: WaitingRoom) -> Iterator[ReadAhead]:
+def ahead(room: MessageBuffer) -> Iterator[Prefetcher]:
     stopping = threading.Event()
-    yield ReadAhead(room, OPTIONS, stopping)
+    yield Prefetcher(room, OPTIONS, stopping)
     stopping.set()
 
 
-def put(room: WaitingRoom, *mids: int) -> None:
-    arrived = Arrived("wildpost/v1/lake-07/event", encode(EVENT), datetime.now(UTC))
-    room.put([Waiting(arrived, mid, 1, 1) for mid in mids], threading.Event())
+def put(room: MessageBuffer, *mids: int) -> None:
+    arrived = ReceivedMessage("wildpost/v1/lake-07/event", encode(EVENT), datetime.now(UTC))
+    room.put([BufferedMessage(arrived, mid, 1, 1) for mid in mids], threading.Event())
 
 
-def test_batches_come_in_order_and_read(room: WaitingRoom, ahead: ReadAhead) -> None:
+def test_batches_come_in_order_and_read(room: MessageBuffer, ahead: Prefetcher) -> None:
     put(room, 1, 2, 3, 4, 5)
     ahead.start()
     came: list[list[int]] = []
@@ -50,7 +50,7 @@ def test_batches_come_in_order_and_read(room: WaitingRoom, ahead: ReadAhead) -> 
     assert ahead.next(0.01) is None
 
 
-def test_one_batch_is_read_ahead_and_the_next_grows_meanwhile(room: WaitingRoom, ahead: ReadAhead) -> None:
+def test_one_batch_is_read_ahead_and_the_next_grows_meanwhile(room: MessageBuffer, ahead: Prefetcher) -> None:
     put(room, 1)
     ahead.start()
     eventually(lambda: room._in_order.qsize() == 0)
@@ -65,7 +65,7 @@ def test_one_batch_is_read_ahead_and_the_next_grows_meanwhile(room: WaitingRoom,
 
 
 def test_a_fault_of_ours_is_told_to_who_asks_for_the_next(
-    room: WaitingRoom, ahead: ReadAhead, monkeypatch: pytest.MonkeyPatch
+    room: MessageBuffer, ahead: Prefetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(arrived: object) -> None:
         raise LookupError("a fault of ours")

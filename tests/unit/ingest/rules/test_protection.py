@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest.rules.protection import SpeciesError, protection_of, read_species
-from ingest.rules.rule_set import Rule, Rules, RulesError, RulesOptions, load_rules
+from ingest.rules.rule_set import Rule, RulesError, RuleSet, RulesOptions, load_rules
 from tests.repository import REPOSITORY
 
 EXAMPLE = REPOSITORY / "configs" / "species.csv"
@@ -64,4 +64,4 @@ def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, told: str) -
 
 def test_a_level_that_the_table_does_not_have_is_named() -> None:
     with pytest.raises(RulesError, match=r"protection \['III'\]: the table has \['I', 'II'\]"):
-        Rules(RulesOptions(rule=(Rule(name="x", protection=("III",)),)), (), LEVELS)
+        RuleSet(RulesOptions(rule=(Rule(name="x", protection=("III",)),)), (), LEVELS)

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from casebook.flags import Flag
-from casebook.incidents.corroboration import Heard
+from casebook.incidents.corroboration import Corroboration
 from contract import Clock, Event, Location
 from contract.examples import EVENT, SOUND_EVENT
-from ingest.rules.rule_set import Hours, Rule, Rules, RulesError, RulesOptions, Season, load_rules
+from ingest.rules.rule_set import Hours, Rule, RulesError, RuleSet, RulesOptions, Season, load_rules
 from ingest.rules.zones import Zone, ZonesError, read_zones
 from tests.repository import REPOSITORY
 
@@ -27,7 +27,7 @@ def zones() -> Sequence[Zone]:
 
 
 def judged(zones: Sequence[Zone], event: Event, rule: Rule, time_zone: str = "Asia/Shanghai") -> list[Flag]:
-    return Rules(RulesOptions(time_zone=time_zone, rule=(rule,)), zones).judge(event, NOW)
+    return RuleSet(RulesOptions(time_zone=time_zone, rule=(rule,)), zones).judge(event, NOW)
 
 
 def taken(local: str, event: Event = EVENT) -> Event:
@@ -152,21 +152,21 @@ SHOT = msgspec.structs.replace(
 
 
 def test_what_several_stations_heard_counts_together(zones: Sequence[Zone]) -> None:
-    rules = Rules(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_confidence=0.8),)), zones)
+    rules = RuleSet(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_confidence=0.8),)), zones)
     assert not rules.judge(SHOT, NOW)
-    (flag,) = rules.judge(SHOT, NOW, {3: Heard(0.84, ("marsh-02", "marsh-03"))})
+    (flag,) = rules.judge(SHOT, NOW, {3: Corroboration(0.84, ("marsh-02", "marsh-03"))})
     assert (flag.reason_values["confidence"], flag.reason_values["stations"]) == ("0.84", "2")
 
 
 def test_a_rule_may_ask_for_several_stations(zones: Sequence[Zone]) -> None:
-    rules = Rules(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_stations=2),)), zones)
+    rules = RuleSet(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_stations=2),)), zones)
     assert not rules.judge(SHOT, NOW)
-    assert not rules.judge(SHOT, NOW, {3: Heard(0.99, ("marsh-02",))})
-    assert rules.judge(SHOT, NOW, {3: Heard(0.84, ("marsh-02", "marsh-03"))})
+    assert not rules.judge(SHOT, NOW, {3: Corroboration(0.99, ("marsh-02",))})
+    assert rules.judge(SHOT, NOW, {3: Corroboration(0.84, ("marsh-02", "marsh-03"))})
 
 
 def test_a_rule_may_be_about_a_level_of_protection(zones: Sequence[Zone]) -> None:
-    rules = Rules(RulesOptions(rule=(Rule(name="first", protection=("I",)),)), zones, {"botaurus": "I"})
+    rules = RuleSet(RulesOptions(rule=(Rule(name="first", protection=("I",)),)), zones, {"botaurus": "I"})
     (flag,) = rules.judge(SOUND_EVENT, NOW)
     assert (flag.reason_key, flag.reason_values["protection"]) == ("animal", "I")
     assert not rules.judge(EVENT, NOW)
@@ -188,7 +188,7 @@ def test_hours_by_the_sun_without_a_place_are_taken_as_met_and_say_so(zones: Seq
     (flag,) = judged(zones, nowhere, rule)
     assert flag.reason_values["place_unknown"] == "yes"
     options = RulesOptions(rule=(rule,), place=Location(latitude=31.0, longitude=117.3))
-    assert not Rules(options, zones).judge(nowhere, NOW)
+    assert not RuleSet(options, zones).judge(nowhere, NOW)
 
 
 def test_an_unsure_detection_is_passed_over(zones: Sequence[Zone]) -> None:
@@ -236,11 +236,11 @@ def test_a_mistake_in_a_rule_is_named(rule: dict[str, object], told: str) -> Non
 
 def test_mistakes_between_rules_and_zones_are_named(zones: Sequence[Zone]) -> None:
     with pytest.raises(RulesError, match=r"'x' names zones \['nowhere'\]: known are \['lake-west', 'north-ridge'\]"):
-        Rules(RulesOptions(rule=(Rule(name="x", labels=("a",), zones=("nowhere",)),)), zones)
+        RuleSet(RulesOptions(rule=(Rule(name="x", labels=("a",), zones=("nowhere",)),)), zones)
     with pytest.raises(RulesError, match="share a name"):
-        Rules(RulesOptions(rule=(Rule(name="x", labels=("a",)), Rule(name="x", labels=("b",)))), zones)
+        RuleSet(RulesOptions(rule=(Rule(name="x", labels=("a",)), Rule(name="x", labels=("b",)))), zones)
     with pytest.raises(RulesError, match="'Mars/Olympus'"):
-        Rules(RulesOptions(time_zone="Mars/Olympus"), zones)
+        RuleSet(RulesOptions(time_zone="Mars/Olympus"), zones)
 
 
 @pytest.mark.parametrize(

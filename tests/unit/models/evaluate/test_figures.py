@@ -21,7 +21,7 @@ from models.evaluate.curves import (
     threshold_for_precision,
 )
 from models.evaluate.labels import Labelled, Truth
-from models.evaluate.matching import Find, Tally, judge, tally
+from models.evaluate.matching import OutcomeCounts, ScoredDetection, count_outcomes, match_detections
 from models.evaluate.vision import summarise
 
 
@@ -41,7 +41,7 @@ def picture(*places: float, name: str = "a.jpg") -> Labelled:
 
 
 def test_a_second_find_of_one_animal_is_wrong() -> None:
-    judged = judge(picture(0.1), [found(0.11, 0.6), found(0.1, 0.9)])
+    judged = match_detections(picture(0.1), [found(0.11, 0.6), found(0.1, 0.9)])
 
     assert [one.confidence for one in judged.detections] == [0.9, 0.6]
     assert judged.right == (True, False)
@@ -49,7 +49,7 @@ def test_a_second_find_of_one_animal_is_wrong() -> None:
 
 
 def test_a_find_of_the_wrong_kind_leaves_the_animal_missed() -> None:
-    judged = judge(picture(0.1), [found(0.1, 0.9, "human")])
+    judged = match_detections(picture(0.1), [found(0.1, 0.9, "human")])
 
     assert judged.right == (False,)
     assert judged.missed == (0.0,)
@@ -58,12 +58,12 @@ def test_a_find_of_the_wrong_kind_leaves_the_animal_missed() -> None:
 def test_a_kind_that_nobody_looked_for_is_neither_right_nor_wrong() -> None:
     labelled = Labelled(path=Path("a.jpg"), known=frozenset(("animal",)))
 
-    assert judge(labelled, [found(0.1, 0.9, "human")]).right == (None,)
+    assert match_detections(labelled, [found(0.1, 0.9, "human")]).right == (None,)
 
 
 def test_a_picture_labelled_as_a_whole_counts_as_seen_and_not_in_the_precision_of_boxes() -> None:
     labelled = Labelled(path=Path("a.jpg"), shows=frozenset(("animal",)))
-    result = summarise([judge(labelled, [found(0.1, 0.9)])], [], lambda _: 0.5)
+    result = summarise([match_detections(labelled, [found(0.1, 0.9)])], [], lambda _: 0.5)
 
     (figures,) = result.kinds
     assert (figures.shown, figures.seen, figures.things) == (1, 1, 0)
@@ -72,7 +72,11 @@ def test_a_picture_labelled_as_a_whole_counts_as_seen_and_not_in_the_precision_o
 
 def test_empty_pictures_count_their_false_alarms_at_the_threshold() -> None:
     blank = Labelled(path=Path("a.jpg"))
-    judged = [judge(blank, [found(0.1, 0.4)]), judge(blank, [found(0.1, 0.6)]), judge(blank, [])]
+    judged = [
+        match_detections(blank, [found(0.1, 0.4)]),
+        match_detections(blank, [found(0.1, 0.6)]),
+        match_detections(blank, []),
+    ]
 
     result = summarise(judged, [], lambda _: 0.5)
 
@@ -80,30 +84,39 @@ def test_empty_pictures_count_their_false_alarms_at_the_threshold() -> None:
 
 
 def test_half_found_at_full_precision_has_half_the_area() -> None:
-    counted = Tally([Find(0.9, True)], things=2)
+    counted = OutcomeCounts([ScoredDetection(0.9, True)], things=2)
 
     assert average_precision(counted) == pytest.approx(51 / 101)  # recalls 0, 0.01 ... 0.50
     assert at_threshold(counted, 0.5) == (1.0, 0.5)
 
 
-@pytest.mark.parametrize(("counted", "expected"), [(Tally([], 3), 0.0), (Tally([Find(0.5, False)], 0), float("nan"))])
-def test_nothing_found_is_zero_and_nothing_there_is_no_figure(counted: Tally, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [(OutcomeCounts([], 3), 0.0), (OutcomeCounts([ScoredDetection(0.5, False)], 0), float("nan"))],
+)
+def test_nothing_found_is_zero_and_nothing_there_is_no_figure(counted: OutcomeCounts, expected: float) -> None:
     assert average_precision(counted) == pytest.approx(expected, nan_ok=True)
 
 
 def test_equal_confidences_cannot_be_parted_by_a_threshold() -> None:
-    drawn = curve(Tally([Find(0.5, True), Find(0.5, False)], 1))
+    drawn = curve(OutcomeCounts([ScoredDetection(0.5, True), ScoredDetection(0.5, False)], 1))
 
     assert drawn.thresholds.tolist() == [0.5]
     assert drawn.precision.tolist() == [0.5]
 
 
 def test_thresholds_serve_the_wish_or_say_that_they_cannot() -> None:
-    finds = [Find(0.9, True), Find(0.8, False), Find(0.7, True), Find(0.6, True), Find(0.5, False)]
-    counted = Tally(finds, 4)
+    finds = [
+        ScoredDetection(0.9, True),
+        ScoredDetection(0.8, False),
+        ScoredDetection(0.7, True),
+        ScoredDetection(0.6, True),
+        ScoredDetection(0.5, False),
+    ]
+    counted = OutcomeCounts(finds, 4)
 
     assert threshold_for_precision(counted, 0.75) == 0.6
-    assert threshold_for_precision(Tally([Find(0.9, False)], 1), 0.5) is None
+    assert threshold_for_precision(OutcomeCounts([ScoredDetection(0.9, False)], 1), 0.5) is None
     strict = threshold_for_false_alarms(finds, 1)
     assert sum(not find.right for find in finds if find.confidence >= strict) == 1
     assert threshold_for_false_alarms(finds, 2) == 0.0
@@ -116,7 +129,7 @@ def test_a_detector_that_is_too_sure_gets_a_temperature_above_one() -> None:
     logits = 2 * np.log(honest / (1 - honest))
     boastful = 1 / (1 + np.exp(-logits))
 
-    finds = [Find(float(confidence), bool(hit)) for confidence, hit in zip(boastful, right, strict=True)]
+    finds = [ScoredDetection(float(confidence), bool(hit)) for confidence, hit in zip(boastful, right, strict=True)]
 
     assert fit_temperature(finds) == pytest.approx(2, abs=0.15)
     assert calibration_error(finds) > 0.08
@@ -136,11 +149,11 @@ def test_average_precision_is_that_of_pycocotools(truths: list[list[int]], finds
         score = (confidence * 100 + number) / 10_000
         per_picture[number % len(truths)].append(found(0.25 * place, score, ordinal=number))
     judged = [
-        judge(picture(*(0.25 * place for place in places), name=f"{at}.jpg"), per_picture[at])
+        match_detections(picture(*(0.25 * place for place in places), name=f"{at}.jpg"), per_picture[at])
         for at, places in enumerate(truths)
     ]
 
-    assert average_precision(tally(judged, "animal")) == pytest.approx(_cocos(truths, per_picture), abs=1e-9)
+    assert average_precision(count_outcomes(judged, "animal")) == pytest.approx(_cocos(truths, per_picture), abs=1e-9)
 
 
 def _cocos(truths: list[list[int]], finds: list[list[Detection]]) -> float:

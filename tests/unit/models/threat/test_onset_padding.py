@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from captures.decoded import Sound
 from captures.sound import read_stretches
 from models.threat import ThreatOptions, ThreatSounds
-from models.threat.onset_padding import without_run_in
+from models.threat.onset_padding import pad_onset
 
 RATE_HZ = 16_000
 
@@ -29,7 +29,7 @@ def begun_late(silent_s: float, before: float = 0.0, seconds: float = 4) -> NDAr
 @pytest.mark.parametrize(("silent_s", "before"), [(0.02, 0.0002), (0.05, 0.0), (0.09, 0.0005), (0.4, 0.0), (1.5, 0.0)])
 def test_silence_before_the_first_sound_is_filled_with_what_follows(silent_s: float, before: float) -> None:
     samples = begun_late(silent_s, before)
-    filled = without_run_in(samples)
+    filled = pad_onset(samples)
     start = round(silent_s * RATE_HZ)
     assert filled.size == samples.size
     assert np.std(filled[:start]) == pytest.approx(0.02, rel=0.25), "as loud as what follows"
@@ -51,13 +51,13 @@ def test_silence_before_the_first_sound_is_filled_with_what_follows(silent_s: fl
     ids=["even", "quiet", "gated", "silent", "empty", "a moment", "swelling"],
 )
 def test_what_was_recorded_stays_as_it_is(samples: NDArray[np.float32]) -> None:
-    assert without_run_in(samples) is samples
+    assert pad_onset(samples) is samples
 
 
 def test_a_shot_soon_after_a_quiet_beginning_stays() -> None:
     samples = noise(4, 0.001)
     samples[800:1200] += noise(0.025, 0.5)  # 50 ms in, over in 25 ms: what follows is as quiet as what was before
-    assert without_run_in(samples) is samples
+    assert pad_onset(samples) is samples
 
 
 @pytest.mark.parametrize("silent_s", [0.02, 0.4])

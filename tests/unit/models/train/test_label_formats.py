@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from models.evaluate.labels import BadLabels
-from models.train.dataset_settings import Source
+from models.train.dataset_settings import LabelSource
 from models.train.label_formats import FORMS, PictureLabels, read_source
 
 
-def source(form: str, **more: object) -> Source:
-    return Source(folder=".", form=form, classes={"*": "animal"}, licence="ours", **more)  # type: ignore[arg-type]
+def source(form: str, **more: object) -> LabelSource:
+    return LabelSource(folder=".", form=form, classes={"*": "animal"}, licence="ours", **more)  # type: ignore[arg-type]
 
 
 def picture(path: Path, width: int = 80, height: int = 60) -> Path:
@@ -22,7 +22,7 @@ def picture(path: Path, width: int = 80, height: int = 60) -> Path:
     return path
 
 
-def read(root: Path, how: Source) -> dict[str, PictureLabels]:
+def read(root: Path, how: LabelSource) -> dict[str, PictureLabels]:
     return {one.path.name: one for one in read_source(root, how)}
 
 

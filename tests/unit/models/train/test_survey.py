@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.evaluate.labels import BadLabels, read_labels
-from models.train.dataset_settings import DatasetSettings, Source, load_dataset
+from models.train.dataset_settings import DatasetSettings, LabelSource, load_dataset
 from models.train.label_formats import FORMS
 from models.train.manifest import read_manifest, write_manifest
-from models.train.near_duplicates import alike_pairs, groups, picture_hash
+from models.train.near_duplicates import connected_groups, near_duplicate_pairs, picture_hash
 from models.train.report import by_source, write_report
 from models.train.survey import is_grey, survey
 from tests.repository import REPOSITORY
@@ -33,12 +33,12 @@ def yolo(root: Path, pictures: dict[str, np.ndarray], label: str = "0 0.5 0.5 0.
         (root / "labels" / f"{name}.txt").write_text(label)
 
 
-def settings(place: Path, val: float = 0.2, test: float = 0.2, **sources: Source) -> DatasetSettings:
+def settings(place: Path, val: float = 0.2, test: float = 0.2, **sources: LabelSource) -> DatasetSettings:
     return DatasetSettings(sources=sources, val=val, test=test, place=place)
 
 
-def source(folder: str, **more: object) -> Source:
-    return Source(folder=folder, form="yolo", classes={"0": "animal"}, licence="CC0", **more)  # type: ignore[arg-type]
+def source(folder: str, **more: object) -> LabelSource:
+    return LabelSource(folder=folder, form="yolo", classes={"0": "animal"}, licence="CC0", **more)  # type: ignore[arg-type]
 
 
 def test_a_shrunk_brightened_recompressed_picture_is_still_the_same_scene() -> None:
@@ -48,19 +48,19 @@ def test_a_shrunk_brightened_recompressed_picture_is_still_the_same_scene() -> N
     jpeg = cv2.imencode(".jpg", changed, [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
     compressed = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
     hashes = [picture_hash(pixels), picture_hash(compressed), picture_hash(scene(2))]
-    assert alike_pairs(hashes, 8) == [(0, 1)]
+    assert near_duplicate_pairs(hashes, 8) == [(0, 1)]
 
 
 def test_pairs_are_found_across_the_blocks_in_which_they_are_looked_for() -> None:
     hashes = [int(value) for value in np.random.default_rng(3).integers(0, 2**63, 700)]
     hashes[5], hashes[650] = 0b111, 0b100
-    assert alike_pairs(hashes, 2) == [(5, 650)]
-    assert alike_pairs(hashes, 1) == []
+    assert near_duplicate_pairs(hashes, 2) == [(5, 650)]
+    assert near_duplicate_pairs(hashes, 1) == []
 
 
 def test_what_is_joined_by_key_or_likeness_is_one_group() -> None:
-    assert groups(["a", "b", "a", "c", "d"], [(1, 3)]) == [0, 1, 0, 1, 4]
-    assert groups(["a", "b", "a", "c", "d"], [(1, 2)]) == [0, 0, 0, 3, 4]
+    assert connected_groups(["a", "b", "a", "c", "d"], [(1, 3)]) == [0, 1, 0, 1, 4]
+    assert connected_groups(["a", "b", "a", "c", "d"], [(1, 2)]) == [0, 0, 0, 3, 4]
 
 
 def test_a_camera_is_never_in_two_splits(tmp_path: Path) -> None:
@@ -142,9 +142,9 @@ def test_an_empty_scene_is_empty_of_all_kinds_and_an_ignored_class_leaves_no_box
     for folder, seed in (("blank", 2), ("fox", 3), ("odd", 4)):
         (tmp_path / "card" / folder).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / "card" / folder / "p.jpg"), scene(seed))
-    named = Source(folder="set", form="yolo", classes={"0": "human", "1": "ignore"}, licence="?")
+    named = LabelSource(folder="set", form="yolo", classes={"0": "human", "1": "ignore"}, licence="?")
     meanings = {"blank": "blank", "fox": "animal", "odd": "ignore"}
-    card = Source(folder="card", form="folders", classes=meanings, licence="?")  # type: ignore[arg-type]
+    card = LabelSource(folder="card", form="folders", classes=meanings, licence="?")  # type: ignore[arg-type]
     found = survey(settings(tmp_path, set=named, card=card))
     said = {(entry.source, entry.path.parent.name): (entry.shows, sorted(entry.known)) for entry in found.entries}
     assert said == {
@@ -230,7 +230,7 @@ def test_real_pictures_make_a_dataset_that_counts_them_all(shared_data: Path, tm
         settings(
             shared_data / "vision",
             tiger=source("tiger", camera=r"(?P<key>[^/]+?)_(jpg|jpeg|png)\.rf\."),
-            raccoon=Source(
+            raccoon=LabelSource(
                 folder="raccoon_voc", form="voc", classes={"raccoon": "animal"}, licence="MIT", split="left_out"
             ),
         )

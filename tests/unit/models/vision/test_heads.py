@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from captures.decoded import Picture
-from models.registry import Head, Meaning, RegistryEntry, VisionFacts
+from models.registry import ClassMeaning, Head, RegistryEntry, VisionFacts
 from models.vision import VisionDetector, VisionOptions
 from models.vision.heads import WrongHead, calibrated
 from models.vision.runtimes import RuntimeName
@@ -55,10 +55,10 @@ def detector(
 ) -> VisionDetector:
     path = network(folder / "tiny.onnx", output, batch)
     meanings = {
-        "fox": Meaning(label="fox", observation_type="animal", scientific_name="Vulpes vulpes"),
-        "walker": Meaning(label="person", observation_type="human"),
-        "car": Meaning(label="car", observation_type="vehicle"),
-        "truck": Meaning(label="truck", observation_type="vehicle"),
+        "fox": ClassMeaning(label="fox", observation_type="animal", scientific_name="Vulpes vulpes"),
+        "walker": ClassMeaning(label="person", observation_type="human"),
+        "car": ClassMeaning(label="car", observation_type="vehicle"),
+        "truck": ClassMeaning(label="truck", observation_type="vehicle"),
     }
     facts = VisionFacts(
         head=head,

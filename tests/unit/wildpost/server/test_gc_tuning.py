@@ -5,7 +5,7 @@ import weakref
 
 from contract import decode, encode
 from contract.examples import EVENT
-from wildpost.server.gc_tuning import collecting_seldom
+from wildpost.server.gc_tuning import reduced_garbage_collection
 
 
 class Circle:
@@ -15,7 +15,7 @@ class Circle:
 
 def test_circles_are_found_after_a_while() -> None:
     before = gc.get_threshold()
-    with collecting_seldom():
+    with reduced_garbage_collection():
         assert gc.get_threshold() > before
         lost = weakref.ref(Circle())
         kept = []

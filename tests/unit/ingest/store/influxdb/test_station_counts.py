@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 
-from ingest.store.influxdb.connection import InfluxLink, Series
+from ingest.store.influxdb.connection import InfluxConnection, Series
 from ingest.store.influxdb.station_counts import Seen, StationCounts
 
 LAST = datetime(2026, 4, 12, 5, 41, 7, 250_000, tzinfo=UTC)
@@ -26,7 +26,7 @@ class Slow:
 
 
 def counts_of(link: Slow) -> StationCounts:
-    return StationCounts(cast(InfluxLink, link), lambda: link.now)
+    return StationCounts(cast(InfluxConnection, link), lambda: link.now)
 
 
 def test_a_quick_count_is_made_every_time() -> None:

@@ -5,16 +5,16 @@ import pytest
 from numpy.typing import NDArray
 
 from models.train.threat.fit import evenly, make_mixtures
-from models.train.threat.mixing import LABELS, UNKNOWN, Clip, Field, mix
-from models.train.threat.synthetic import made_knocks, made_noises
+from models.train.threat.mixing import LABELS, UNKNOWN, Field, TrainingClip, mix
+from models.train.threat.synthetic import synthetic_knocks, synthetic_noises
 
 RATE_HZ = 16_000
 
 
-def clip(label: str | None, hertz: float, seconds: float = 5.0) -> Clip:
+def clip(label: str | None, hertz: float, seconds: float = 5.0) -> TrainingClip:
     times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     sound = (0.3 * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
-    return Clip(sound, label, f"{label}-{hertz}", "made", background=label is None and hertz < 200)
+    return TrainingClip(sound, label, f"{label}-{hertz}", "made", background=label is None and hertz < 200)
 
 
 BACKGROUND = [clip(None, 150.0, 8.0)]
@@ -28,9 +28,9 @@ def power_at(samples: NDArray[np.float32], hertz: float) -> float:
     return float(spectrum[at - 3 : at + 4].sum())
 
 
-def hiss(seed: int) -> Clip:
+def hiss(seed: int) -> TrainingClip:
     noise = np.random.default_rng(seed).normal(0, 0.03, 5 * RATE_HZ).astype(np.float32)
-    return Clip(noise, None, "hiss", "made", background=True)
+    return TrainingClip(noise, None, "hiss", "made", background=True)
 
 
 def band(samples: NDArray[np.float32], hertz: float) -> float:
@@ -63,7 +63,9 @@ def test_a_sound_stands_as_far_above_its_background_as_was_asked(wanted_db: floa
 def test_insects_far_above_a_dull_sound_do_not_make_it_louder() -> None:
     field = Field(signal_to_noise_db=(10, 10), far=0, echoing=0, two=0, nothing=0, dull=0)
     insects = hiss(3)
-    louder = Clip(insects.samples + clip(None, 6000.0).samples[: insects.samples.size], None, "b", "made", (), True)
+    louder = TrainingClip(
+        insects.samples + clip(None, 6000.0).samples[: insects.samples.size], None, "b", "made", (), True
+    )
     loudness = []
     for background in (insects, louder):
         samples, _ = mix([EVENTS[0]], [background], np.random.default_rng(1), field)
@@ -73,7 +75,7 @@ def test_insects_far_above_a_dull_sound_do_not_make_it_louder() -> None:
 
 def test_from_afar_high_pitches_are_lost() -> None:
     far = Field(far=1, echoing=0, two=0, nothing=0, dull=0, signal_to_noise_db=(10, 10))
-    both = Clip(clip(None, 400.0).samples + clip(None, 6000.0).samples, "dog", "both", "made")
+    both = TrainingClip(clip(None, 400.0).samples + clip(None, 6000.0).samples, "dog", "both", "made")
     ratios = []
     for seed in range(20):
         samples, _ = mix([[both]], BACKGROUND, np.random.default_rng(seed), far)
@@ -101,10 +103,10 @@ def test_a_label_without_clips_is_named() -> None:
 
 
 def test_what_nobody_knows_is_not_learnt_from_unless_it_is_certainly_there() -> None:
-    jackhammer = Clip(clip(None, 900.0).samples, None, "works", "made", unsure=("engine", "voice"))
+    jackhammer = TrainingClip(clip(None, 900.0).samples, None, "works", "made", unsure=("engine", "voice"))
     _, present = mix([[jackhammer]], BACKGROUND, np.random.default_rng(0), NEAR)
     assert present.tolist() == [0, 0, UNKNOWN, 0, UNKNOWN]
-    talking = Clip(clip(None, 150.0, 8.0).samples, None, "street", "made", unsure=("voice",), background=True)
+    talking = TrainingClip(clip(None, 150.0, 8.0).samples, None, "street", "made", unsure=("voice",), background=True)
     _, present = mix([EVENTS[LABELS.index("voice")]], [talking], np.random.default_rng(0), NEAR)
     assert present[LABELS.index("voice")] == 1
 
@@ -112,7 +114,7 @@ def test_what_nobody_knows_is_not_learnt_from_unless_it_is_certainly_there() -> 
 def test_the_bang_of_a_shot_is_in_its_window() -> None:
     samples = np.zeros(4 * RATE_HZ, np.float32)
     samples[50_000:50_100] = 0.9
-    shot = Clip(samples, "gunshot", "shot", "made")
+    shot = TrainingClip(samples, "gunshot", "shot", "made")
     field = Field(signal_to_noise_db=(30, 30), far=0, echoing=0, two=0, nothing=0, dull=0)
     for seed in range(30):
         window, _ = mix([[shot]], BACKGROUND, np.random.default_rng(seed), field)
@@ -120,16 +122,16 @@ def test_the_bang_of_a_shot_is_in_its_window() -> None:
 
 
 def test_a_recording_with_many_takes_does_not_outweigh_the_others() -> None:
-    clips = [Clip(np.ones(4, np.float32), "dog", f"yard-{at}", "made") for at in range(4)]
-    clips += [Clip(np.ones(4, np.float32), "dog", "kennel", "made")] * 100
+    clips = [TrainingClip(np.ones(4, np.float32), "dog", f"yard-{at}", "made") for at in range(4)]
+    clips += [TrainingClip(np.ones(4, np.float32), "dog", "kennel", "made")] * 100
     drawn = evenly(clips, np.random.default_rng(3))
     share = np.mean([one.group == "kennel" for one in drawn])
     assert share == pytest.approx(10 / 14, abs=0.05), "the root of 100 against 4, not 100 against 4"
 
 
 def test_made_noise_is_no_threat_and_never_the_same() -> None:
-    clips = [*made_noises(12, seed=1), *made_knocks(12, seed=1)]
+    clips = [*synthetic_noises(12, seed=1), *synthetic_knocks(12, seed=1)]
     assert all(one.label is None and np.isfinite(one.samples).all() for one in clips)
     assert [one.background for one in clips] == [True] * 12 + [False] * 12
     assert len({one.samples.tobytes() for one in clips}) == len(clips)
-    assert np.array_equal(made_noises(1, seed=7)[0].samples, made_noises(1, seed=7)[0].samples)
+    assert np.array_equal(synthetic_noises(1, seed=7)[0].samples, synthetic_noises(1, seed=7)[0].samples)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.train.threat.sources import BadSources, Listed, SoundSources, load_all, read_sources
+from models.train.threat.sources import BadSources, ListedClip, SoundSources, load_all, read_sources
 from tests.repository import REPOSITORY
 
 SETTINGS = """
@@ -53,7 +53,7 @@ def sources(tmp_path: Path) -> Path:
     return tmp_path / "sounds.toml"
 
 
-def by_name(listed: list[Listed]) -> dict[str, Listed]:
+def by_name(listed: list[ListedClip]) -> dict[str, ListedClip]:
     return {one.path.stem: one for one in listed}
 
 
