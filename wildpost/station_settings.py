@@ -25,7 +25,7 @@ from models.birdnet import BirdNet, BirdNetOptions
 from models.opening import open_vision
 from models.protocol import Detector
 from models.registry import load_registry
-from models.threat import ThreatOptions, ThreatSounds, VoiceOptions
+from models.threat import SHIPPED, ThreatOptions, ThreatSounds, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings import SettingsError, load_settings
 
@@ -88,6 +88,18 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     options: VisionOptions = VisionOptions()
 
 
+class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which network listens for threats, and how.
+
+    Attributes:
+        model: As `wildpost models list` has it.
+        registry: A registry file of one's own that describes the model; relative to the settings file.
+    """
+
+    model: str = SHIPPED
+    registry: str = ""
+
+
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a station is told; configs/station.toml is an example with comments."""
 
@@ -96,7 +108,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     broker: BrokerOptions = BrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()
-    threat: ThreatOptions = ThreatOptions()
+    threat: ThreatSettings = ThreatSettings()
     voice: VoiceOptions = VoiceOptions()
 
     def __post_init__(self) -> None:
@@ -178,7 +190,8 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
     if name == "birdnet":
         cache = settings.birdnet.cache or str(data / "cache")
         return BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
-    return ThreatSounds(settings.threat, data / "models")
+    own = [beside / settings.threat.registry] if settings.threat.registry else []
+    return ThreatSounds(settings.threat, data / "models", settings.threat.model, load_registry(*own))
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:

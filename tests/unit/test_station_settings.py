@@ -8,9 +8,9 @@ from edge.publisher import BrokerOptions
 from edge.sources.camera import CameraOptions
 from edge.sources.microphone import MicrophoneOptions
 from edge.station import StationOptions
-from models.threat import ThreatOptions, VoiceOptions
+from models.threat import VoiceOptions
 from wildpost.settings import SettingsError
-from wildpost.station_settings import SensorOptions, StationSettings, VisionSettings, load_station
+from wildpost.station_settings import SensorOptions, StationSettings, ThreatSettings, VisionSettings, load_station
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "configs" / "station.toml"
@@ -53,7 +53,7 @@ def test_every_setting_is_described() -> None:
 
 def test_every_setting_of_the_threat_detector_is_described() -> None:
     page = (REPOSITORY / "docs" / "reference" / "threat.md").read_text(encoding="utf-8")
-    assert [name for name in ThreatOptions.__struct_fields__ if f"`{name}`" not in page] == []
+    assert [name for name in ThreatSettings.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.threat.detector import INPUT
 from models.threat.front_end import BANDS, FRAMES
 from models.train.threat.mixing import LABELS
 
@@ -63,9 +64,9 @@ def export(network: Any, temperatures: Any, path: str) -> None:
         Calibrated().eval(),
         (torch.zeros(1, 1, BANDS, FRAMES),),
         path,
-        input_names=["log_mel"],
+        input_names=[INPUT],
         output_names=["confidence"],
-        dynamic_axes={"log_mel": {0: "windows"}, "confidence": {0: "windows"}},
+        dynamic_axes={INPUT: {0: "windows"}, "confidence": {0: "windows"}},
         opset_version=17,
         dynamo=False,
     )
