@@ -1,8 +1,9 @@
 """The network that hears threats: four stages of small convolutions over the log-mel picture."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from models.threat.detector import INPUT
+from models.threat.detector import INPUT, LABELS_KEY
 from models.threat.front_end import BANDS, FRAMES
 from models.train.threat.mixing import LABELS
 
@@ -44,11 +45,18 @@ def build() -> Any:
     return Network()
 
 
-def export(network: Any, temperatures: Any, path: str) -> None:
+def export(network: Any, temperatures: Any, path: str, described: Mapping[str, str] | None = None) -> None:
     """Write the network as ONNX.
 
     Its output is calibrated: sigmoid(logit / temperature), with one temperature a label.
+
+    Args:
+        network: As ``train`` returned it.
+        temperatures: In the order of ``LABELS``.
+        path: The file to write.
+        described: What else its metadata says, beside the labels and the temperatures.
     """
+    import onnx
     import torch
 
     class Calibrated(torch.nn.Module):  # type: ignore[misc]
@@ -70,3 +78,9 @@ def export(network: Any, temperatures: Any, path: str) -> None:
         opset_version=17,
         dynamo=False,
     )
+    read = onnx.load(path)
+    stated = {LABELS_KEY: ",".join(LABELS), "temperatures": ",".join(f"{value:g}" for value in temperatures)}
+    for key, value in {**stated, **(described or {})}.items():
+        entry = read.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.save(read, path)
