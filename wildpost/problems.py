@@ -14,6 +14,7 @@ MENDABLE = {
     "models.evaluate.labels.BadLabels",
     "models.protocol.Unreadable",
     "models.registry.WeightsError",
+    "models.train.threat.sources.BadSources",
     "pipelines.trends.BadPeriod",
     "review.options.NotLoopback",
     "wildpost.backup.CannotBackUp",
