@@ -73,6 +73,16 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"meanings of {strangers}: expected only classes among {list(self.classes)}")
 
 
+class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to read a network for threat sounds.
+
+    Attributes:
+        thresholds: The lowest confidence that counts, by label, where it is not the one of ``threat-sounds``.
+    """
+
+    thresholds: dict[str, Share] = {}
+
+
 class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model: exactly one of url, file and package says where its weights come from.
 
@@ -97,6 +107,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     also: tuple[Edition, ...] = ()
     note: str = ""
     vision: VisionFacts | None = None
+    threat: ThreatFacts | None = None
     name: str = ""  # the table's own name, set on loading
     folder: Path = Path()  # of the registry file, set on loading
 
@@ -107,6 +118,8 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(
                 f"{self.filename}: a table 'vision' belongs to kind 'vision' and to no other, not {self.kind!r}"
             )
+        if self.threat is not None and self.kind != "threat":
+            raise ValueError(f"{self.filename}: a table 'threat' belongs to kind 'threat', not {self.kind!r}")
         if self.package is None and Path(self.filename).name != self.filename:
             raise ValueError(f"filename {self.filename!r}: expected a plain name")
 

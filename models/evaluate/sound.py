@@ -19,10 +19,17 @@ _DAY_H = 24.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording and the threats in it."""
+    """A recording and the threats in it.
+
+    Attributes:
+        path: Of the file.
+        labels: The threats in it.
+        unsure: The threats of which nobody knows whether they are in it; it counts neither for nor against them.
+    """
 
     path: Path
     labels: frozenset[str]
+    unsure: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ def figures(heard: Sequence[LabelScores], thresholds: Mapping[str, float] | None
 def threshold_for_alarms(heard: Sequence[LabelScores], label: str, per_day: float) -> float:
     """Find the lowest threshold with at most so many false alarms of a label in a day of such recordings."""
     at = list(MEANINGS).index(label)
-    others = [one for one in heard if label not in one.recording.labels]
+    others = [one for one in heard if label not in one.recording.labels | one.recording.unsure]
     candidates = np.unique(np.concatenate([one.confidences[:, at] for one in others])) if others else np.zeros(0)
     low, high = 0, candidates.size  # the number of alarms never grows with the threshold by more than runs split
     while low < high:
@@ -126,7 +133,7 @@ def threshold_for_alarms(heard: Sequence[LabelScores], label: str, per_day: floa
 
 def _figures(heard: Sequence[LabelScores], at: int, label: str, threshold: float) -> LabelFigures:
     holding = [one for one in heard if label in one.recording.labels]
-    others = [one for one in heard if label not in one.recording.labels]
+    others = [one for one in heard if label not in one.recording.labels | one.recording.unsure]
     alarms = sum(_runs(one.confidences[:, at] >= threshold) for one in others)
     hours = sum(one.duration_s for one in others) / 3600
     recalled = sum(bool((one.confidences[:, at] >= threshold).any()) for one in holding)

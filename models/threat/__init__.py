@@ -1,10 +1,11 @@
 """Detects threat sounds such as shots and chainsaws, and decides which clips with a voice may leave the station."""
 
-from models.threat.detector import MEANINGS, THRESHOLDS, ThreatOptions, ThreatSounds
+from models.threat.detector import MEANINGS, SHIPPED, THRESHOLDS, ThreatOptions, ThreatSounds
 from models.threat.voice import VoiceCounts, VoiceDecision, VoiceOptions, decide_voice
 
 __all__ = [
     "MEANINGS",
+    "SHIPPED",
     "THRESHOLDS",
     "ThreatOptions",
     "ThreatSounds",

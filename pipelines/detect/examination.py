@@ -185,5 +185,8 @@ def _opened(task: ExaminationTask) -> "Detector[Any, Any]":
 
     thresholds = {} if task.threshold is None else dict.fromkeys(MEANINGS, task.threshold)
     return ThreatSounds(
-        ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion), task.weights
+        ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion),
+        task.weights,
+        task.model,
+        task.registry,
     )

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     registry = load_registry(*arguments.registry)
     folder = arguments.folder or data_folder() / "models"
     if entry_named(arguments.model, registry).kind == "threat":
-        return models_evaluate_sound.run(arguments, folder)
+        return models_evaluate_sound.run(arguments, folder, registry)
     labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
     options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1, at_once=cores())
     detector = open_vision(arguments.model, folder, options, registry)

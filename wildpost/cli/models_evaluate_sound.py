@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from models.evaluate.sound import LabelFigures, LabelScores
+    from models.registry import Registry
 
 _FOR_PICTURES = {"split": "--split", "classes": "--class", "out": "--out"}
 
 
-def run(arguments: argparse.Namespace, weights: Path) -> int:
+def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> int:
     """Evaluate the threat network on folders of recordings, and print.
 
     Raises:
@@ -29,7 +30,8 @@ def run(arguments: argparse.Namespace, weights: Path) -> int:
             raise BadLabels(f"{option} is for pictures; {arguments.model} listens to folders named for what is heard")
     recordings = read_recordings(arguments.data)
     shown = sys.stderr.isatty()
-    detector = ThreatSounds(ThreatOptions(second_opinion=arguments.second_opinion), weights)
+    options = ThreatOptions(second_opinion=arguments.second_opinion)
+    detector = ThreatSounds(options, weights, arguments.model, registry)
     heard, unusable = listen(
         detector,
         recordings,
@@ -40,16 +42,17 @@ def run(arguments: argparse.Namespace, weights: Path) -> int:
     if arguments.json:
         print(json.dumps(_plain(detector.model.name, heard, unusable, found, wishes)))
     else:
-        _print(heard, unusable, found, wishes)
+        print_figures(heard, unusable, found, wishes)
     return 0
 
 
-def _print(
+def print_figures(
     heard: "list[LabelScores]",
     unusable: list[tuple[Path, str]],
     found: "list[LabelFigures]",
     wishes: dict[str, dict[str, float | None]],
 ) -> None:
+    """Print a line for each label, the recordings that could not be used, and the thresholds that were asked for."""
     from rich.console import Console
     from rich.table import Table
 

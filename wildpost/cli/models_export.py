@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wildpost.cli import models_train_sound
 from wildpost.cli.models_evaluate import class_meanings
 
 if TYPE_CHECKING:
     from models.registry import VisionFacts
 
+_THRESHOLD = 0.25
 _CALIBRATING = 200  # pictures at most
 
 
@@ -20,7 +22,11 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--name", required=True, help="by which settings will name the model")
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.onnx and NAME.toml")
     parser.add_argument("--size", type=int, help="side of the input in pixels (default: the run's; 640 for a file)")
-    parser.add_argument("--threshold", type=float, default=0.25, help="lowest confidence that counts (default: 0.25)")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="lowest confidence that counts (default: 0.25; for sounds by label, as threat-sounds has them)",
+    )
     parser.add_argument(
         "--class", dest="classes", action="append", default=[], metavar="NAME=KIND", help="what a class stands for"
     )
@@ -35,6 +41,10 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export, quantise if asked to, and write the registry file."""
     from models.registry import load_registry
+    from models.train.options import is_sound_run
+
+    if is_sound_run(arguments.source):
+        return models_train_sound.export(arguments)
     from models.train.entry_file import write_entry
     from models.train.export import export_onnx, register_checkpoint
 
@@ -42,14 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     registry = load_registry(*arguments.registry)
     meanings = class_meanings(arguments.classes)
     out: Path = arguments.out
+    threshold = _THRESHOLD if arguments.threshold is None else arguments.threshold
     stated = (arguments.weights_version, arguments.licence)
     if arguments.as_is:
-        made = register_checkpoint(
-            checkpoint, out / f"{arguments.name}.pt", size_px, meanings, registry, arguments.threshold
-        )
+        made = register_checkpoint(checkpoint, out / f"{arguments.name}.pt", size_px, meanings, registry, threshold)
         print(f"{write_entry(arguments.name, *stated, made.path, made.facts)}: {made.path.name} is run by torch")
         return 0
-    made = export_onnx(checkpoint, out / f"{arguments.name}.onnx", size_px, meanings, registry, arguments.threshold)
+    made = export_onnx(checkpoint, out / f"{arguments.name}.onnx", size_px, meanings, registry, threshold)
     entry = write_entry(arguments.name, *stated, made.path, made.facts)
     print(f"{made.path}: differs from torch by {made.difference:.1g} at most; {entry}")
     if arguments.int8 is not None:

@@ -1,10 +1,11 @@
-"""`wildpost models data, train, export`: from labelled pictures to a network that a station can run."""
+"""`wildpost models data, train`: from labelled pictures or recordings to a trained network."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wildpost.cli import models_train_sound
 from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register data, train and export."""
+    """Register data and train."""
     _add_data(actions)
     _add_train(actions)
 
@@ -31,22 +32,25 @@ def _add_data(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _add_train(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    about = "train a vision model on a list of labelled pictures, from checkpoint to checkpoint"
+    about = "train a network on labelled pictures or on recordings of threat sounds, from checkpoint to checkpoint"
     parser = actions.add_parser("train", help=about, description=about)
-    parser.add_argument("data", type=Path, help="the manifest.jsonl that `wildpost models data` wrote")
+    parser.add_argument(
+        "data", type=Path, help="the manifest.jsonl that `wildpost models data` wrote, or a TOML table of sounds"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, curves, settings")
     parser.add_argument("--resume", action="store_true", help="take up the run in --out where it was interrupted")
+    parser.add_argument("--base", help="a model's name, a .pt, .yaml or .onnx file, or scratch (default)")
     parser.add_argument(
-        "--base", default="scratch", help="a model's name, a .pt, .yaml or .onnx file, or scratch (default)"
+        "--epochs", type=int, help="how often each picture or mixture is seen (default: 100 for pictures, 8 for sounds)"
     )
-    parser.add_argument("--epochs", type=int, default=100, help="how often each picture is seen (default: 100)")
     parser.add_argument("--minutes", type=float, help="stop after so long, whatever the epochs")
-    parser.add_argument("--size", type=int, default=320, help="side of the network's input in pixels (default: 320)")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step (default: 16)")
+    parser.add_argument("--size", type=int, help="side of the network's input in pixels (default: 320)")
+    parser.add_argument("--batch", type=int, help="pictures a step (default: 16)")
     parser.add_argument("--device", help="cpu, or the number of a GPU (default: a GPU where there is one)")
-    parser.add_argument("--workers", type=int, default=2, help="processes that prepare pictures (default: 2)")
+    parser.add_argument("--workers", type=int, help="processes that prepare pictures (default: 2)")
+    parser.add_argument("--mixtures", type=int, help="windows mixed out of the sounds' clips (default: 16000)")
     parser.add_argument("--learning-rate", type=float, help="at its highest (default: ultralytics chooses)")
-    parser.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
+    parser.add_argument("--seed", type=int, help="of all random choices (default: 0)")
     parser.add_argument("--folder", type=Path, help="where weights are kept (default: models in the data folder)")
     parser.add_argument("--registry", type=Path, action="append", default=[], help="a registry file of your own")
     parser.set_defaults(run=run_train)
@@ -111,17 +115,19 @@ def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Begin or take up a run."""
-    from models.registry import load_registry
+    if arguments.data.suffix == models_train_sound.SUFFIX:
+        return models_train_sound.run(arguments)
+    from models.registry import WeightsError, load_registry
     from models.train.options import checked_options
-    from models.train.training import manifest_hash, resume, start
+    from models.train.training import SCRATCH, manifest_hash, resume, start
 
     out: Path = arguments.out
+    if arguments.mixtures is not None:
+        raise WeightsError(f"--mixtures is for sounds; {arguments.data} is a list of pictures")
     if arguments.resume:
         folder = resume(arguments.data, out, _say)
     else:
-        chosen: dict[str, object] = {
-            "base": arguments.base,
-            "manifest_sha256": manifest_hash(arguments.data),
+        given = {
             "epochs": arguments.epochs,
             "minutes": arguments.minutes,
             "size_px": arguments.size,
@@ -131,6 +137,8 @@ def run_train(arguments: argparse.Namespace) -> int:
             "learning_rate": arguments.learning_rate,
             "seed": arguments.seed,
         }
+        chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+        chosen |= {"base": arguments.base or SCRATCH, "manifest_sha256": manifest_hash(arguments.data)}
         registry = load_registry(*arguments.registry)
         folder = start(
             arguments.data, out, checked_options(chosen), registry, arguments.folder or data_folder() / "models", _say

@@ -12,7 +12,7 @@ from edge.capture.microphone import MicrophoneOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
-from models.threat import ThreatOptions, VoiceOptions
+from models.threat import SHIPPED, ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings.loader import SettingsError, load_settings
 
@@ -75,6 +75,18 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     options: VisionOptions = VisionOptions()
 
 
+class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which network detects threat sounds, and how to run it.
+
+    Attributes:
+        model: As `wildpost models list` has it.
+        registry: A registry file of one's own that describes the model; relative to the settings file.
+    """
+
+    model: str = SHIPPED
+    registry: str = ""
+
+
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a station is told; configs/station.toml is an example with comments."""
 
@@ -83,7 +95,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     broker: StationBrokerOptions = StationBrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()
-    threat: ThreatOptions = ThreatOptions()
+    threat: ThreatSettings = ThreatSettings()
     voice: VoiceOptions = VoiceOptions()
 
     def __post_init__(self) -> None:

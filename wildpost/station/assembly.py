@@ -85,7 +85,8 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
     if name == "birdnet":
         cache = settings.birdnet.cache or str(data / "cache")
         return BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
-    return ThreatSounds(settings.threat, data / "models")
+    own = [beside / settings.threat.registry] if settings.threat.registry else []
+    return ThreatSounds(settings.threat, data / "models", settings.threat.model, load_registry(*own))
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:

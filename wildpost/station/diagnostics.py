@@ -108,7 +108,7 @@ def _detector(
         step = "wildpost models list says what is here; settings: docs/reference/station.md"
         if name == "vision" and "no weights" in str(error):
             step = f"wildpost models pull {settings.vision.model}; without network: --from FILE"
-        if name == "threat" and "no weights" in str(error):
+        if "yamnet: no weights" in str(error):
             step = "wildpost models pull yamnet; without network: --from FILE; or second_opinion = false"
         return Finding("fails", what, str(error), step)
     except (OSError, RuntimeError) as error:  # what a runtime raises where the machine cannot run it

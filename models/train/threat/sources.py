@@ -2,8 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -86,6 +86,7 @@ class ListedClip:
         labels: The threats in it.
         unsure: The threats of which nobody knows whether they are in it.
         background: It may lie under anything.
+        licence: Of its source.
     """
 
     path: Path
@@ -96,6 +97,7 @@ class ListedClip:
     labels: frozenset[str]
     unsure: frozenset[str]
     background: bool
+    licence: str
 
 
 def read_sources(path: Path) -> list[ListedClip]:
@@ -110,11 +112,35 @@ def read_sources(path: Path) -> list[ListedClip]:
         raise BadSources(f"{path}: {error}") from error
     listed: list[ListedClip] = []
     for name, source in settings.sources.items():
+        if not (path.parent / source.folder).is_dir():
+            raise BadSources(f"{path}: source {name!r}: {path.parent / source.folder}: no such folder")
         found = _listed(name, source, path.parent, name in settings.same_numbers)
         if not found:
             raise BadSources(f"{path}: source {name!r}: no clip in {source.folder} whose path fits {source.name!r}")
         listed += found
     return _one_split_each(listed)
+
+
+def check_splits(listed: Sequence[ListedClip]) -> None:
+    """Make sure that a network can be trained and calibrated: clips of every label in the splits train and val.
+
+    Raises:
+        BadSources: some are missing.
+    """
+    found = {(one.split, label) for one in listed for label in one.labels}
+    wanted: tuple[Split, ...] = ("train", "val")
+    if missing := [f"{label} in {split}" for split in wanted for label in LABELS if (split, label) not in found]:
+        raise BadSources(f"no clip of {', '.join(missing)}: expected some of every label in the splits train and val")
+
+
+def hash_of(listed: Sequence[ListedClip]) -> str:
+    """Hash the list of clips: their names, sizes, splits and labels, wherever they lie."""
+    lines = [
+        f"{one.source}/{one.path.name} {one.path.stat().st_size} {one.recording} {one.split} "
+        f"{sorted(one.labels)} {sorted(one.unsure)} {one.background}"
+        for one in listed
+    ]
+    return sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def load(listed: ListedClip) -> TrainingClip:
@@ -174,6 +200,7 @@ def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) 
                 frozenset(told & set(LABELS)),
                 frozenset(label for label in LABELS if f"?{label}" in told),
                 "background" in told,
+                source.licence,
             )
         )
     return found
@@ -196,16 +223,4 @@ def _one_split_each(listed: list[ListedClip]) -> list[ListedClip]:
     for one in listed:
         known = strictest.get(one.recording, one.split)
         strictest[one.recording] = min(known, one.split, key=_STRICTEST.index)
-    return [
-        ListedClip(
-            one.path,
-            one.source,
-            one.kind,
-            one.recording,
-            strictest[one.recording],
-            one.labels,
-            one.unsure,
-            one.background,
-        )
-        for one in listed
-    ]
+    return [replace(one, split=strictest[one.recording]) for one in listed]

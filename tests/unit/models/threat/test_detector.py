@@ -1,5 +1,6 @@
 """The shipped threat network on real recordings: one shot is enough, wherever it is, and quiet stays quiet."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 
 from captures.decoded import Sound, Unreadable
 from captures.sound import read_stretches, resample
-from models.registry import load_registry
+from models.registry import WeightsError, load_registry
 from models.threat import MEANINGS, THRESHOLDS, ThreatOptions, ThreatSounds
 from tests.repository import REPOSITORY
 from tests.shots import quiet, shot_of
+from wildpost.settings.station import load_station
+from wildpost.station.assembly import open_detector
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +112,47 @@ def test_the_card_says_the_thresholds_in_use() -> None:
     card = (REPOSITORY / "models" / "weights" / "threat-sounds.md").read_text(encoding="utf-8")
     for label, threshold in THRESHOLDS.items():
         assert f"| {label} | {threshold:g} |" in card
+
+
+def registry_of_our_own(folder: Path, weights: str = "threat-sounds", kind: str = "threat", label: str = "dog") -> Path:
+    """Describe a copy of weights that come with Wildpost under the name "ours"."""
+    entry = load_registry()[weights]
+    shutil.copyfile(entry.folder / str(entry.file), folder / "ours.onnx")
+    path = folder / "ours.toml"
+    path.write_text(
+        f'[models.ours]\nkind = "{kind}"\nversion = "7"\nlicence = "ours"\nhomepage = ""\nfilename = "ours.onnx"\n'
+        f'file = "ours.onnx"\nsha256 = "{entry.sha256}"\nsize = {entry.size}\n[models.ours.threat.thresholds]\n'
+        f"{label} = 0.25\n"
+    )
+    return path
+
+
+def test_a_station_listens_with_a_network_of_its_own_and_its_thresholds(tmp_path: Path) -> None:
+    registry_of_our_own(tmp_path)
+    written = tmp_path / "station.toml"
+    written.write_text(
+        '[station]\nname = "a"\ndeployment = "a"\n[broker]\nhost = "h"\n'
+        '[[sensors]]\nname = "ear"\nsource = "folder"\nfolder = "in"\ndetectors = ["threat"]\n'
+        '[threat]\nmodel = "ours"\nregistry = "ours.toml"\nthresholds = { engine = 0.4 }\n'
+    )
+    detector = open_detector("threat", load_station(written), tmp_path, tmp_path)
+    assert isinstance(detector, ThreatSounds)
+    assert (detector.model.name, detector.model.version) == ("ours", "7")
+    assert detector.thresholds == {**THRESHOLDS, "dog": 0.25, "engine": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"label": "cannon"}, "cannon"),
+        ({"weights": "wildpost-nano"}, "expected input"),
+        ({"kind": "yamnet"}, "belongs to kind 'threat'"),
+    ],
+)
+def test_weights_that_are_no_network_for_these_labels_are_refused(
+    told: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match=said):
+        ThreatSounds(model="ours", registry=load_registry(registry_of_our_own(tmp_path, **told)))
+    with pytest.raises(WeightsError, match="expected a threat model"):
+        ThreatSounds(model="wildpost-nano")

@@ -8,10 +8,10 @@ from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
-from models.threat import ThreatOptions, VoiceOptions
+from models.threat import VoiceOptions
 from tests.repository import REPOSITORY
 from wildpost.settings.loader import SettingsError
-from wildpost.settings.station import SensorOptions, StationSettings, VisionSettings, load_station
+from wildpost.settings.station import SensorOptions, StationSettings, ThreatSettings, VisionSettings, load_station
 
 EXAMPLE = REPOSITORY / "configs" / "station.toml"
 
@@ -53,7 +53,7 @@ def test_every_setting_is_described() -> None:
 
 def test_every_setting_of_the_threat_detector_is_described() -> None:
     page = (REPOSITORY / "docs" / "reference" / "threat.md").read_text(encoding="utf-8")
-    assert [name for name in ThreatOptions.__struct_fields__ if f"`{name}`" not in page] == []
+    assert [name for name in ThreatSettings.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(
