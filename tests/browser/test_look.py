@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 TOUCH_PX = 48
 CSS_BYTES = 8192  # compressed, all style sheets of the queue
 
@@ -67,9 +68,9 @@ def test_the_verdict_buttons_are_touch_targets_above_the_bar(page: Page, site: A
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_language_name_and_unusable_files_are_reached_from_the_navigation(
-    page: Page, site: Any, size: dict[str, int]
+    page: Page, site: Any, size: ViewportSize
 ) -> None:
-    page.set_viewport_size(size)  # type: ignore[arg-type]  # playwright's own type
+    page.set_viewport_size(size)
     page.goto(f"{site.url}/stations?lang=zh_CN")
     page.locator(".rail summary").click()
     page.locator(".rail details a[lang=en]").click()
