@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from captures.decoded import Sound
 from captures.sound import encode_clip
@@ -157,3 +157,20 @@ def browser() -> Iterator[Browser]:
         contextlib.closing(playwright.chromium.launch(executable_path=program, args=SWITCHES)) as launched,
     ):
         yield launched
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page that fails the test where a script fails or another host is asked."""
+    context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+    opened = context.new_page()
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    opened.on(
+        "request",
+        lambda request: None if request.url.startswith((site.url, "data:", "blob:")) else wrong.append(request.url),
+    )
+    yield opened
+    context.close()
+    assert not wrong

@@ -175,7 +175,19 @@ def test_no_page_may_load_or_be_framed_from_elsewhere(pages: Pages) -> None:
         assert headers["x-frame-options"] == "DENY"
 
 
-@pytest.mark.parametrize("name", ["base.html", "queue.html", "event.html", "trends.html", "style.css", "review.js"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "base.html",
+        "queue.html",
+        "event.html",
+        "trends.html",
+        "components.css",
+        "tokens.css",
+        "figures.css",
+        "review.js",
+    ],
+)
 def test_no_page_script_or_style_names_another_host(name: str) -> None:
     folder = Path(create_app.__code__.co_filename).parent
     text = next(folder.rglob(name)).read_text(encoding="utf-8")
@@ -202,7 +214,7 @@ def test_flagged_and_undecided_come_first_and_every_capture_once(pages: Pages) -
         assert answer.status_code == 200
         text = answer.text
         listed += [part.partition('"')[0] for part in text.split('data-event="')[1:]]
-        address = text.partition('class="more"><a class="button" href="')[2].partition('"')[0].replace("&amp;", "&")
+        address = text.partition('class="more"><a class="btn" href="')[2].partition('"')[0].replace("&amp;", "&")
         assert len(listed) <= 10, "a page leads back"
     assert listed == [event.event_id for event in [*reversed(flagged), *reversed(events)]]
 
