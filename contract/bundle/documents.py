@@ -1,0 +1,131 @@
+"""The manifest of a bundle and the receipt for it, both JSON, each with a place for a signature."""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from contract.errors import InvalidInput
+from contract.messages import Count, Moment, Name, Sha256
+
+FORMAT = "1.0"
+SUFFIX = ".wildpost.tar"
+RECEIPT_SUFFIX = ".receipt.json"
+MAX_ENTRIES = 100_000  # in one bundle
+MAX_DOCUMENT_BYTES = 32_000_000  # of a manifest or receipt; 100,000 entries take about 20 MB
+MAX_PROBLEMS = 20  # listed in a receipt
+
+_NAME = re.compile(r"(?P<station>[A-Za-z0-9][A-Za-z0-9_-]{0,62})-\d{8}T\d{6}Z-[0-9a-f]{12}" + re.escape(SUFFIX))
+
+
+class BundleUnreadable(InvalidInput):
+    """A bundle or receipt cannot be used as a whole; the message names the file and the reason."""
+
+
+class BundleEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """One message in a bundle.
+
+    Attributes:
+        number: Its number in the station's outbox.
+        topic: The MQTT topic under which it would have been published.
+        size: Bytes of the payload.
+        sha256: Hash of the topic and the payload, see ``message_sha256``.
+    """
+
+    number: Count
+    topic: Annotated[str, Meta(min_length=1, max_length=500)]
+    size: Count
+    sha256: Sha256
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What a bundle holds, in the order of the outbox: the most urgent messages first."""
+
+    station: Name
+    created_at: Moment
+    entries: Annotated[tuple[BundleEntry, ...], Meta(max_length=MAX_ENTRIES)]
+    format: str = FORMAT
+    wildpost: str = ""
+
+
+class ReceivedEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """A message that the server has stored or quarantined."""
+
+    number: Count
+    sha256: Sha256
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What a server has received from one bundle.
+
+    Attributes:
+        station: Whose bundle it was; "": the bundle could not be read and its name does not say.
+        bundle: File name of the bundle.
+        received_at: When the last message was durable.
+        entries: The messages that the station may delete.
+        refused: Number of messages that were missing, damaged or not the station's own; they are not in ``entries``.
+        problems: Why, for people; at most 20.
+    """
+
+    station: str
+    bundle: Annotated[str, Meta(max_length=255)]
+    received_at: Moment
+    entries: Annotated[tuple[ReceivedEntry, ...], Meta(max_length=MAX_ENTRIES)]
+    refused: Count = 0
+    problems: Annotated[tuple[str, ...], Meta(max_length=MAX_PROBLEMS)] = ()
+    format: str = FORMAT
+
+
+class _Document(Struct, frozen=True):
+    """A manifest or receipt as it is written; a signature covers the exact bytes of ``signed``."""
+
+    signed: Raw
+    signature: str | None = None  # none are made yet
+
+
+Content = TypeVar("Content", Manifest, Receipt)
+
+
+def message_sha256(topic: str, payload: bytes) -> str:
+    """Return the hash that identifies a message: SHA-256 of the topic, a zero byte and the payload."""
+    return hashlib.sha256(topic.encode() + b"\0" + payload).hexdigest()
+
+
+def encode_document(content: Manifest | Receipt) -> bytes:
+    """Return the JSON of a manifest or receipt."""
+    return msgspec.json.encode(_Document(Raw(msgspec.json.encode(content))))
+
+
+def decode_document(document: bytes, kind: type[Content]) -> Content:
+    """Read a manifest or receipt.
+
+    Raises:
+        BundleUnreadable: it is not JSON, lacks a field, or has a later major version.
+    """
+    try:
+        content = msgspec.json.decode(msgspec.json.decode(document, type=_Document).signed, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleUnreadable(f"{kind.__name__.lower()}: {error}") from error
+    if content.format.partition(".")[0] != FORMAT.partition(".")[0]:
+        raise BundleUnreadable(f"{kind.__name__.lower()}: format {content.format[:20]!r}; expected {FORMAT}")
+    return content
+
+
+def bundle_name(manifest: Manifest, document: bytes) -> str:
+    """Name the file of a bundle: station, time, and hash of the manifest; allowed on FAT file systems too.
+
+    Args:
+        manifest: The manifest.
+        document: Its JSON.
+    """
+    at: datetime = manifest.created_at
+    return f"{manifest.station}-{at:%Y%m%dT%H%M%SZ}-{hashlib.sha256(document).hexdigest()[:12]}{SUFFIX}"
+
+
+def station_in_name(name: str) -> str:
+    """Return the station that a bundle's file name states; "": it states none."""
+    found = _NAME.fullmatch(name)
+    return found["station"] if found else ""
