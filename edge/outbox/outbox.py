@@ -69,7 +69,7 @@ class Outbox:
             OutboxError: the file is not an outbox, or one of a later version.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self.path = path
         self._quota = media_quota_bytes
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -226,7 +226,7 @@ class Outbox:
         try:
             migrate(self._connection)
         except ValueError as later:
-            raise OutboxError(f"{self._path}: {later}") from later
+            raise OutboxError(f"{self.path}: {later}") from later
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -308,8 +308,8 @@ class Outbox:
 
     def _named(self, error: sqlite3.DatabaseError) -> Exception:
         if _without_room(error):
-            return OutboxFull(f"{self._path}: {error}: make room on the disk; what was found is taken up again then")
-        return OutboxError(f"{self._path}: {error}")
+            return OutboxFull(f"{self.path}: {error}: make room on the disk; what was found is taken up again then")
+        return OutboxError(f"{self.path}: {error}")
 
 
 def _without_room(error: sqlite3.DatabaseError) -> bool:

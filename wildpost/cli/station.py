@@ -15,7 +15,7 @@ from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
     from edge.outbox.outbox import Outbox
-    from edge.transport.mqtt.publisher import Publisher
+    from edge.transport.port import Transport
     from wildpost.settings.station import StationSettings
 
 NOT_THERE = 2  # exit code: what the settings name is not there
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if drained else 1
 
 
-def _drain(publisher: "Publisher", outbox: "Outbox", stop: threading.Event) -> bool:
+def _drain(publisher: "Transport", outbox: "Outbox", stop: threading.Event) -> bool:
     """Wait until the broker has everything, for as long as somebody lets us; False where something is left."""
     began, said = time.monotonic(), False
     while not (drained := publisher.drain(0.5)) and not stop.is_set():

@@ -19,6 +19,7 @@ from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
 from edge.transport.mqtt.publisher import Publisher
+from edge.transport.port import Transport
 from models.birdnet import BirdNet
 from models.factory import open_vision
 from models.port import Detector
@@ -33,7 +34,7 @@ def station_folder(settings: StationSettings, data: Path) -> Path:
 
 
 @contextlib.contextmanager
-def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Publisher, Outbox]]:
+def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Transport, Outbox]]:
     """Build a station and its publisher; both use the outbox, which is closed at the end.
 
     Args:

@@ -1,0 +1,76 @@
+"""The transport over a USB stick: exports whenever the stick is plugged in."""
+
+import logging
+import threading
+import time
+
+from contract.errors import TemporaryFailure
+from edge.outbox.outbox import Outbox
+from edge.transport.bundle.exporter import BundleExporter, BundleOptions
+
+LOG = logging.getLogger("wildpost.bundle")
+
+
+class BundleTransport:
+    """A ``Transport`` whose other side is a stick, and behind it a server that writes receipts."""
+
+    def __init__(self, options: BundleOptions, station: str, outbox: Outbox, version: str = "") -> None:
+        """Prepare; nothing is written before ``start``."""
+        self._exporter = BundleExporter(options, station, outbox, version)
+        self._every_s = options.every_s
+        self._outbox = outbox
+        self._problem = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="bundles")
+
+    @property
+    def connected(self) -> bool:
+        """See ``Transport.connected``."""
+        return self._exporter.folder.is_dir()
+
+    @property
+    def problem(self) -> str:
+        """See ``Transport.problem``."""
+        return self._problem
+
+    def start(self) -> None:
+        """See ``Transport.start``."""
+        self._thread.start()
+
+    def drain(self, timeout_s: float) -> bool:
+        """See ``Transport.drain``; a message is confirmed when the stick has come back with a receipt for it."""
+        deadline = time.monotonic() + timeout_s
+        while len(self._outbox):
+            if time.monotonic() > deadline or self._stopping.is_set():
+                return False
+            self._outbox.wait_for_change(0.2)
+        return True
+
+    def stop(self) -> None:
+        """See ``Transport.stop``; what was stored since the last export is exported first, if the stick is there."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        self._export()
+        while not self._stopping.wait(self._every_s):
+            self._export()
+        self._export()
+
+    def _export(self) -> None:
+        try:
+            report = self._exporter.export()
+        except TemporaryFailure as error:
+            self._note(str(error))
+            return
+        if report.messages or report.confirmed:
+            LOG.info("%d messages exported, %d confirmed by receipts", report.messages, report.confirmed)
+        full = f"{self._exporter.folder} is full: {report.left_out} messages are left out"
+        self._note("; ".join([*report.problems, *([full] if report.left_out else [])]))
+
+    def _note(self, problem: str) -> None:
+        """Log a problem once, not at every attempt."""
+        if problem and problem != self._problem:
+            LOG.error("%s; everything is kept", problem)
+        self._problem = problem
