@@ -2,14 +2,17 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from casebook.casebook import Casebook
 from ingest.intake import BatchResult, Intake
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics
+from ingest.receive.bundle.source import BundleSource
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.receive.pipeline import ReceivePipeline
 from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store
@@ -46,17 +49,31 @@ class IngestService:
         options: ReceiverOptions,
         incidents: IncidentService | None = None,
         share: SharedSubscription | None = None,
+        imports: Path | None = None,
     ) -> None:
+        """Prepare; nothing is received before ``start``.
+
+        Args:
+            store: Takes the records.
+            casebook: Takes flags, quarantine and the list of media.
+            media: Takes thumbnails and clips.
+            rules: Decide what is flagged.
+            options: How to reach the broker.
+            incidents: Groups flags into incidents; None: nobody is alerted.
+            share: Its part in a group of workers; None: it works alone.
+            imports: Folder from which bundles of a USB stick are taken in; None: from none.
+        """
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
         self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
         self._receiver = Receiver(
             options,
-            self._intake,
             lambda event: bool(rules.judge(event, event.captured_at)),
             self.metrics,
             share,
         )
+        bundles = [BundleSource(imports, options.prefix, casebook.quarantine)] if imports else []
+        self._pipeline = ReceivePipeline(options, self._intake, [self._receiver, *bundles], self.metrics)
 
     def start(self, answer_s: float = 10.0) -> None:
         """Begin to receive.
@@ -65,7 +82,7 @@ class IngestService:
             BrokerRefused: the broker answered and refused us.
             StoreUnavailable: store or casebook does not work.
         """
-        self._receiver.start(answer_s)
+        self._pipeline.start(answer_s)
 
     @property
     def connected(self) -> bool:
@@ -78,29 +95,29 @@ class IngestService:
         Raises:
             BaseException: whatever ended the intake, a fault of ours.
         """
-        self._receiver.check()
+        self._pipeline.check()
         return IngestState(
             self._receiver.connected,
-            self._receiver.problem,
-            self._receiver.totals,
+            self._pipeline.problem,
+            self._pipeline.totals,
             self.stuck,
-            self._receiver.idle_s,
+            self._pipeline.idle_s,
         )
 
-    def still(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
+    def paused(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
         """Hold the intake between two batches: what one brought is then in all databases, or in none.
 
         Raises:
             StoreUnavailable: the batch in hand did not end in time.
         """
-        return self._receiver.still(patience_s)
+        return self._pipeline.paused(patience_s)
 
     @property
     def stuck(self) -> str:
         """Why the intake will not go on by itself, in words; empty: it does, or waits for what may come back."""
-        if failure := self._receiver.failure:
+        if failure := self._pipeline.failure:
             return f"the intake ended: {failure!r}"
-        silent_s = self._receiver.silent_s
+        silent_s = self._pipeline.silent_s
         if silent_s > self._stuck_after_s:
             return f"the receiving loop has given no sign of life for {silent_s:.0f} s: a commit hangs"
         return ""
@@ -111,4 +128,6 @@ class IngestService:
         Args:
             forget: Have it keep nothing: only for a worker that retires and has nothing left.
         """
-        self._receiver.stop(forget=forget)
+        if forget:
+            self._receiver.forget_session()
+        self._pipeline.stop()

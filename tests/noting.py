@@ -2,6 +2,9 @@
 
 from ingest.intake import BatchResult, StoredBatch
 from ingest.receive.batch import Batch
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.receiver import Receiver
+from ingest.receive.pipeline import ReceivePipeline
 from ingest.store.port import WriteResult
 
 
@@ -22,3 +25,8 @@ class Noting:
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
         """Say that nothing was kept."""
         return BatchResult()
+
+
+def mqtt_pipeline(options: ReceiverOptions, intake: Noting) -> ReceivePipeline:
+    """Receive over MQTT into an intake that stores nothing."""
+    return ReceivePipeline(options, intake, [Receiver(options)])

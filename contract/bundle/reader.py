@@ -73,6 +73,11 @@ class BundleReader:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    @property
+    def truncated(self) -> bool:
+        """Whether the file is shorter than its manifest demands."""
+        return self.size < self._start + sum(BLOCK_BYTES + padded(entry.size) for entry in self.manifest.entries)
+
     def entries(self) -> Iterator[EntryRead]:
         """Read one entry after the other, each checked against the manifest.
 
@@ -88,7 +93,7 @@ class BundleReader:
     def _read(self, entry: BundleEntry, position: int) -> EntryRead:
         if entry.size > _MAX_PAYLOAD_BYTES:
             return EntryRead(entry, b"", "size", f"{entry.size} bytes; expected at most {_MAX_PAYLOAD_BYTES}")
-        if position >= self.size and entry.size:
+        if position > self.size or (position == self.size and entry.size):
             return EntryRead(entry, b"", "size", "the file ends before it", missing=True)
         self._file.seek(position)
         payload = self._file.read(entry.size)

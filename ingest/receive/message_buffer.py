@@ -25,7 +25,8 @@ class MessageBuffer:
         """Set how many messages, and bytes of them, may wait before whoever brings more has to wait too."""
         self._room = room
         self._room_bytes = room_bytes
-        self._brought = self._taken = 0  # bytes of those in order; each has one thread that changes it
+        self._brought = self._taken = 0  # bytes of those in order; one thread changes the second
+        self._bringing = threading.Lock()  # over the first, which every source changes
         self._in_order: queue.SimpleQueue[BufferedMessage | None] = queue.SimpleQueue()  # None only wakes
         self._live: queue.SimpleQueue[BufferedMessage] = queue.SimpleQueue()
 
@@ -33,8 +34,10 @@ class MessageBuffer:
         """Let messages wait; comes back when there is room, or when nothing is taken any more."""
         while self._full() and not stopping.wait(0.02):
             pass
+        size = sum([len(waiting.message.payload) for waiting in some])
+        with self._bringing:
+            self._brought += size
         for waiting in some:
-            self._brought += len(waiting.message.payload)
             self._in_order.put(waiting)
 
     def put_live(self, waiting: BufferedMessage) -> bool:
@@ -83,7 +86,8 @@ class MessageBuffer:
             if waiting is not None and waiting.qos == 0:
                 kept.append(waiting)
             elif waiting is not None:
-                self._brought -= len(waiting.message.payload)
+                with self._bringing:
+                    self._brought -= len(waiting.message.payload)
         for waiting in kept:
             self._in_order.put(waiting)
 

@@ -18,11 +18,11 @@ from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Message, MessageText
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
+from ingest.receive.mqtt.receiver import BrokerRefused
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from tests.conftest import Mosquitto
-from tests.noting import Noting
+from tests.noting import Noting, mqtt_pipeline
 from tests.servers.conftest import wait_for
 from tests.servers.listeners import listening
 
@@ -87,7 +87,7 @@ def test_a_refusal_without_a_password_names_the_file_and_the_variable(
     with pytest.raises(Undelivered, match=BOTH_NAMED):
         MqttNotifier(MqttAlertOptions(), server_at(guarded)).send(MESSAGE)
     with pytest.raises(BrokerRefused, match=BOTH_NAMED):
-        Receiver(server_at(guarded), Noting()).start()
+        mqtt_pipeline(server_at(guarded), Noting()).start()
 
 
 def test_a_refusal_of_a_password_says_nothing_of_a_missing_one(

@@ -13,16 +13,16 @@ from casebook.casebook import Casebook
 from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
+from ingest.receive.mqtt.receiver import BrokerRefused
 from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.service import IngestService
 from ingest.store.duckdb.store import DuckDbStore
-from tests.noting import Noting
+from tests.noting import Noting, mqtt_pipeline
 from tests.servers.conftest import wait_for
 
 
 def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
-    receivers = [Receiver(ReceiverOptions(port=mosquitto.port), Noting()) for _ in range(2)]
+    receivers = [mqtt_pipeline(ReceiverOptions(port=mosquitto.port), Noting()) for _ in range(2)]
     for receiver in receivers:
         receiver.start()
     wait_for(

@@ -12,9 +12,8 @@ from contract.examples import EVENT
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.receiver import Receiver
 from tests.conftest import Mosquitto, free_port
-from tests.noting import Noting
+from tests.noting import Noting, mqtt_pipeline
 from wildpost.broker.certificates import make_authority, make_broker
 
 Started = Callable[[str], Mosquitto]
@@ -48,7 +47,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple[int, Path], tmp_path: Path) -> None:
     port, authority = secured
     intake = Noting()
-    receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), intake)
+    receiver = mqtt_pipeline(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), intake)
     receiver.start()
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         outbox.commit([OutboxMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
@@ -80,7 +79,7 @@ def test_a_broker_of_another_name_is_told_nothing(mosquitto_with: Started, tmp_p
 
 
 def _refused(port: int, authority: Path, folder: Path, said: str) -> None:
-    receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), Noting())
+    receiver = mqtt_pipeline(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), Noting())
     receiver.start(answer_s=0.1)
     until(lambda: said in receiver.problem)
     receiver.stop()
@@ -97,4 +96,4 @@ def test_a_missing_authority_is_named(tmp_path: Path) -> None:
     options = ReceiverOptions(tls=True, ca_file=str(tmp_path / "gone.crt"))
 
     with pytest.raises(OSError, match=r"ca_file .*gone\.crt"):
-        Receiver(options, Noting())
+        mqtt_pipeline(options, Noting())

@@ -103,7 +103,7 @@ def run_server(
         stack.callback(serving.stop)
         serving.start()
         if isinstance(store, DuckDbStore):
-            stack.enter_context(serve_snapshots(folder, store, serving.still))
+            stack.enter_context(serve_snapshots(folder, store, serving.paused))
         station_watch = StationWatchLoop(told.desk.look, lambda: serving.connected) if watches else None
         if station_watch:
             stack.callback(station_watch.stop)

@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,16 +14,13 @@ from paho.mqtt.properties import Properties
 from contract import Event, subscription
 from contract.errors import WildpostError
 from contract.mqtt import describe_refusal, make_client
-from ingest.intake import BatchResult
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
-from ingest.receive.batch_workers import BatchSink, BatchWorkers
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.batch_reader import BatchReadClient, DeliveredMessage
 from ingest.receive.mqtt.live_subscriber import LiveSubscriber
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
-from ingest.receive.prefetch import Prefetcher
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 
@@ -40,12 +36,11 @@ class BrokerRefused(WildpostError, ConnectionError):
 
 
 class Receiver:
-    """One link to the broker, and the threads that keep what comes, in batches."""
+    """The ``MessageSource`` over MQTT: one connection to the broker, acknowledged by hand."""
 
     def __init__(
         self,
         options: ReceiverOptions,
-        intake: BatchSink,
         urgent: Callable[[Event], bool] = lambda event: False,
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
@@ -54,7 +49,6 @@ class Receiver:
 
         Args:
             options: How to reach the broker.
-            intake: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then it is given again later.
             urgent: Whether a fresh capture is worth going ahead of a backlog.
             metrics: Where to count.
             share: Its part in a group of workers; None: it works alone.
@@ -67,11 +61,9 @@ class Receiver:
         self._options = options
         self._share = share
         self._metrics = metrics or IntakeMetrics()
-        # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
-        self._waiting = MessageBuffer(2 * options.receive_maximum, 4 * options.batch_bytes)
-        self._stopping = threading.Event()
-        self._ahead = Prefetcher(self._waiting, options, self._stopping)
-        self._lanes = BatchWorkers(intake, self._ahead, options, self._stopping, self._metrics, self._durable)
+        self._waiting: MessageBuffer  # set by ``start``, before anything can arrive
+        self._stopping = threading.Event()  # replaced by the pipeline's
+        self._forgotten = False
         self._answered = threading.Event()
         self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
         self._connection = 0  # counts connections made and lost
@@ -85,17 +77,11 @@ class Receiver:
         self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
         self._metrics.in_flight.set_function(lambda: self.in_flight)
         self._metrics.connected.set_function(lambda: self.connected)
-        self._metrics.stuck_s.set_function(lambda: self.silent_s)
-
-    @property
-    def totals(self) -> BatchResult:
-        """What was taken since the start."""
-        return self._lanes.totals
 
     @property
     def problem(self) -> str:
-        """What keeps it from working right now, in words; empty: nothing."""
-        return "; ".join(filter(None, (self._lanes.problem, self._problem)))
+        """See ``MessageSource.problem``."""
+        return self._problem
 
     @property
     def connected(self) -> bool:
@@ -108,60 +94,38 @@ class Receiver:
         return max(0, self._arrived - self._acknowledged)
 
     @property
-    def silent_s(self) -> float:
-        """How long ago the receiving loop gave its last sign of life; some seconds are nothing."""
-        return self._lanes.silent_s
-
-    @property
     def idle_s(self) -> float:
         """How long everything that came has been done with; 0: there is something in hand."""
         return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
 
-    def start(self, answer_s: float = 10.0) -> None:
-        """Connect and begin; a broker that is not there yet is tried again for as long as it takes.
-
-        Args:
-            answer_s: How long to wait for the broker's answer before going on without it.
+    def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
+        """See ``MessageSource.start``.
 
         Raises:
-            BrokerRefused: it answered and refused us.
+            BrokerRefused: the broker answered and refused this server.
         """
+        self._waiting, self._stopping = buffer, stopping
         self._client.connect_async(**self._options.session_arguments())
         self._client.loop_start()
-        self._ahead.start()
-        self._lanes.start()
         self._answered.wait(answer_s)
         if self._answered.is_set() and not self._connected:
-            problem = self._problem
-            self.stop()
-            raise BrokerRefused(problem)
+            raise BrokerRefused(self._problem)
 
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the intake: a fault of ours that no waiting mends."""
-        return self._lanes.failure
+    def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
+        """See ``MessageSource.acknowledge``."""
+        self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
+        if batch:
+            self._acknowledge(batch)
 
-    def check(self) -> None:
-        """Raise what ended the intake, if anything did."""
-        if self.failure is not None:
-            raise self.failure
+    def forget_session(self) -> None:
+        """Have the broker end the session at ``stop``: only for a worker that retires and has nothing left."""
+        self._forgotten = True
 
-    def still(self, patience_s: float) -> AbstractContextManager[None]:
-        """Hold the intake between two batches; see ``BatchWorkers.still``."""
-        return self._lanes.still(patience_s)
-
-    def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
-        """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again.
-
-        Args:
-            patience_s: How long to wait for the batch in hand.
-            forget: Have the broker end the session: only for a worker that retires and has nothing left.
-        """
-        self._stopping.set()
+    def stop(self) -> None:
+        """See ``MessageSource.stop``; the broker keeps the session, and delivers what is not acknowledged again."""
         self._tap.close()
-        self._lanes.join(patience_s)
         properties = None
-        if forget:
+        if self._forgotten:
             properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 0
         self._client.disconnect(properties=properties)
@@ -278,11 +242,6 @@ class Receiver:
         elif share < _ABREAST:
             self._metrics.catching_up.set(0)
             self._tap.close()
-
-    def _durable(self, batch: Sequence[BufferedMessage]) -> None:
-        self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
-        if batch:
-            self._acknowledge(batch)
 
     def _acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         with self._lock:

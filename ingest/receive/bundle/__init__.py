@@ -1,0 +1,1 @@
+"""Messages arrive in files from a USB stick, dropped into a folder of the server."""

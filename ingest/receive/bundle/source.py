@@ -1,0 +1,269 @@
+"""Takes in the bundles in a folder: delivers their messages, and writes a receipt when all of them are durable."""
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from contract import parse_topic
+from contract.bundle.documents import (
+    RECEIPT_SUFFIX,
+    SUFFIX,
+    BundleUnreadable,
+    Manifest,
+    Receipt,
+    ReceivedEntry,
+    encode_document,
+    station_in_name,
+)
+from contract.bundle.durable_file import durable_file
+from contract.bundle.reader import BundleReader, EntryRead
+from contract.codec import Reason
+from contract.errors import StoreUnavailable
+from ingest.receive.batch import ReceivedMessage
+from ingest.receive.bundle.folder_lock import FolderLock
+from ingest.receive.bundle.refusals import Refusals
+from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
+
+LOG = logging.getLogger("wildpost.bundle")
+REFUSED = ".refused"  # added to the name of a bundle that cannot be read; the file is kept for a person to look at
+_PORTION = 500  # messages delivered at once
+_PORTION_BYTES = 8_000_000
+_UNACKNOWLEDGED = 1500  # at most, beside the last portion: the buffer is shared with live messages
+
+
+class BundleSource:
+    """The ``MessageSource`` over a folder of bundles; only one process takes in a folder at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        prefix: str,
+        quarantine: Callable[..., int],
+        every_s: float = 1.0,
+        settle_s: float = 10.0,
+    ) -> None:
+        """Prepare; nothing is read before ``start``.
+
+        Args:
+            folder: Where bundles are dropped, complete and under their own names.
+            prefix: First levels of every topic; a bundle with other topics is of another site.
+            quarantine: Stores ``Quarantined`` records; repeating it is harmless.
+            every_s: Pause between two looks at the folder.
+            settle_s: An incomplete file is left alone until it has not changed for so long: it may still be copied.
+        """
+        self._folder = folder
+        self._prefix = prefix
+        self._quarantine = quarantine
+        self._every_s = every_s
+        self._settle_s = settle_s
+        self._lock = FolderLock(folder)
+        self._buffer: MessageBuffer  # set by ``start``
+        self._stopping = threading.Event()  # replaced by the pipeline's
+        self._changed = threading.Condition()  # over the two below
+        self._unacknowledged = 0
+        self._connection = -1  # marks the messages of one bundle; connections to a broker count upwards from 0
+        self._importing = False
+        self._done_at = time.monotonic()
+        self._problem = ""
+        self._thread = threading.Thread(target=self._work, name="bundles", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        """See ``MessageSource.connected``."""
+        return self._lock.held
+
+    @property
+    def problem(self) -> str:
+        """See ``MessageSource.problem``."""
+        return self._problem
+
+    @property
+    def idle_s(self) -> float:
+        """See ``MessageSource.idle_s``."""
+        return 0.0 if self._importing or not self.connected else time.monotonic() - self._done_at
+
+    def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
+        """See ``MessageSource.start``; there is no answer to wait for."""
+        self._buffer, self._stopping = buffer, stopping
+        self._thread.start()
+
+    def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
+        """See ``MessageSource.acknowledge``."""
+        if not self._unacknowledged:
+            return
+        mine = sum(one.connection == self._connection for one in batch)
+        if mine:
+            with self._changed:
+                self._unacknowledged -= mine
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        """See ``MessageSource.stop``; a bundle that is not finished is taken in from its beginning the next time."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while True:
+                self._look()
+                if self._stopping.wait(self._every_s):
+                    return
+        except BaseException as failure:
+            self._problem = f"the import of bundles ended: {failure!r}"
+            raise
+        finally:
+            self._lock.release()
+
+    def _look(self) -> None:
+        """Take in what is in the folder; a file that fails does not hold up the others."""
+        problems = []
+        try:
+            if self._lock.acquire():
+                for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+                    if path.name.startswith(".") or self._stopping.is_set():
+                        continue
+                    self._importing = True
+                    try:
+                        self._take_in(path)
+                    except (OSError, StoreUnavailable) as error:
+                        problems.append(f"{path} is not taken in until this is mended: {error}")
+        except OSError as error:
+            problems.append(f"no bundles are taken in until this is mended: {error}")
+        finally:
+            self._importing, self._done_at = False, time.monotonic()
+        self._note("; ".join(problems))
+
+    def _take_in(self, path: Path) -> None:
+        settled = time.time() - path.lstat().st_ctime >= self._settle_s
+        try:
+            with _opened(path) as bundle:
+                if bundle.truncated and not settled:
+                    return
+                receipt = self._deliver(bundle, path.name)
+        except BundleUnreadable as error:
+            if settled:
+                self._refuse(path, str(error))
+            return
+        if receipt is not None:
+            self._answer(path, receipt)
+            path.unlink()
+
+    def _deliver(self, bundle: BundleReader, name: str) -> Receipt | None:
+        """Deliver all usable messages and wait until they are durable; None: the server is being stopped."""
+        with self._changed:
+            self._connection -= 1
+            self._unacknowledged = 0
+        station = bundle.manifest.station
+        received: list[ReceivedEntry] = []
+        refusals = Refusals(station, name)
+        for portion in _portions(self._checked(one, bundle.manifest) for one in bundle.entries()):
+            now = datetime.now(UTC)
+            usable = [one for one in portion if one.reason is None]
+            records = [record for one in portion if one.reason is not None for record in refusals.add(one, now)]
+            if records:
+                self._quarantine(*records)
+            if not self._put(usable, now):
+                return None
+            received += [ReceivedEntry(number=one.entry.number, sha256=one.entry.sha256) for one in usable]
+        if not self._wait_for_acknowledgements(0):
+            return None
+        now = datetime.now(UTC)
+        if records := refusals.summary(now):
+            self._quarantine(*records)
+        return Receipt(
+            station=station,
+            bundle=name,
+            received_at=now,
+            entries=tuple(received),
+            refused=refusals.count,
+            problems=refusals.problems,
+        )
+
+    def _checked(self, one: EntryRead, manifest: Manifest) -> EntryRead:
+        """Refuse a message of another site, or of another station than the one whose bundle it is."""
+        if one.reason is not None:
+            return one
+        problem: tuple[Reason, str] | None = None
+        try:
+            topic = parse_topic(one.entry.topic)
+        except ValueError as error:
+            problem = ("topic", str(error))
+        else:
+            if topic.prefix != self._prefix:
+                problem = ("topic", f"prefix {topic.prefix!r}; this server's is {self._prefix!r}")
+            elif topic.station != manifest.station:
+                problem = ("station", f"topic of {topic.station!r} in a bundle of {manifest.station!r}")
+        return EntryRead(one.entry, one.payload, *problem) if problem else one
+
+    def _put(self, entries: Sequence[EntryRead], now: datetime) -> bool:
+        if not self._wait_for_acknowledgements(_UNACKNOWLEDGED):
+            return False
+        with self._changed:
+            self._unacknowledged += len(entries)
+        # QoS 0: no broker will deliver these again, so they stay in the buffer when a connection is made anew.
+        self._buffer.put(
+            [
+                BufferedMessage(ReceivedMessage(one.entry.topic, one.payload, now), 0, 0, self._connection)
+                for one in entries
+            ],
+            self._stopping,
+        )
+        return not self._stopping.is_set()
+
+    def _wait_for_acknowledgements(self, but: int) -> bool:
+        """Wait until at most so many messages are not acknowledged; False: the server is being stopped."""
+        with self._changed:
+            while self._unacknowledged > but:
+                if self._stopping.is_set():
+                    return False
+                self._changed.wait(0.2)
+        return True
+
+    def _refuse(self, path: Path, problem: str) -> None:
+        now = datetime.now(UTC)
+        station = station_in_name(path.name)
+        refusals = Refusals(station, path.name)
+        self._quarantine(refusals.record("syntax", problem, now, size=path.lstat().st_size))
+        receipt = Receipt(station=station, bundle=path.name, received_at=now, entries=(), problems=refusals.problems)
+        self._answer(path, receipt)
+        path.replace(path.with_name(path.name + REFUSED))
+
+    def _answer(self, path: Path, receipt: Receipt) -> None:
+        with durable_file(path.with_name(path.name + RECEIPT_SUFFIX)) as file:
+            file.write(encode_document(receipt))
+        LOG.info("bundle %s: %d messages received, %d refused", path.name, len(receipt.entries), receipt.refused)
+        for problem in receipt.problems:
+            LOG.warning("bundle %s: %s", path.name, problem)
+
+    def _note(self, problem: str) -> None:
+        """Log a problem once, not at every attempt."""
+        if problem and problem != self._problem:
+            LOG.error("%s", problem)
+        self._problem = problem
+
+
+def _opened(path: Path) -> BundleReader:
+    try:
+        return BundleReader(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a symbolic link
+            raise BundleUnreadable(f"{path.name}: not a regular file") from error
+        raise
+
+
+def _portions(entries: Iterator[EntryRead]) -> Iterator[list[EntryRead]]:
+    portion: list[EntryRead] = []
+    size = 0
+    for one in entries:
+        portion.append(one)
+        size += len(one.payload)
+        if len(portion) >= _PORTION or size >= _PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
