@@ -1,12 +1,13 @@
 """Reads a bundle that may be truncated, damaged or made to do harm."""
 
+import errno
 import os
 import stat
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from contract.bundle.documents import (
     MAX_DOCUMENT_BYTES,
@@ -56,11 +57,8 @@ class BundleReader:
                 version.
             OSError: it cannot be opened or read.
         """
-        # O_NONBLOCK: opening a named pipe must not wait for its other end.
-        self._file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        self._file = _open_regular(path)
         try:
-            if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
-                raise BundleUnreadable(f"{path.name}: not a regular file")
             self.size = os.fstat(self._file.fileno()).st_size
             self.manifest, self._start = self._read_manifest(path.name)
         except BaseException:
@@ -120,3 +118,18 @@ class BundleReader:
             return decode_document(document, Manifest), BLOCK_BYTES + padded(header.size)
         except BundleUnreadable as error:
             raise BundleUnreadable(f"{name}: {error}") from error
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open a file, but no link, folder, device or pipe."""
+    try:
+        # O_NONBLOCK: opening a named pipe must not wait for its other end.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a symbolic link
+            raise BundleUnreadable(f"{path.name}: not a regular file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise BundleUnreadable(f"{path.name}: not a regular file")
+    return os.fdopen(handle, "rb")

@@ -1,6 +1,5 @@
 """Takes in the bundles in a folder: delivers their messages, and writes a receipt when all of them are durable."""
 
-import errno
 import logging
 import threading
 import time
@@ -141,7 +140,7 @@ class BundleSource:
     def _take_in(self, path: Path) -> None:
         settled = time.time() - path.lstat().st_ctime >= self._settle_s
         try:
-            with _opened(path) as bundle:
+            with BundleReader(path) as bundle:
                 if bundle.truncated and not settled:
                     return
                 receipt = self._deliver(bundle, path.name)
@@ -245,15 +244,6 @@ class BundleSource:
         if problem and problem != self._problem:
             LOG.error("%s", problem)
         self._problem = problem
-
-
-def _opened(path: Path) -> BundleReader:
-    try:
-        return BundleReader(path)
-    except OSError as error:
-        if error.errno == errno.ELOOP:  # a symbolic link
-            raise BundleUnreadable(f"{path.name}: not a regular file") from error
-        raise
 
 
 def _portions(entries: Iterator[EntryRead]) -> Iterator[list[EntryRead]]:
