@@ -8,7 +8,20 @@ from wildpost.cli.expected_errors import is_expected, missing_extra
 
 # One module for each subcommand; its add(commands) registers the parser and sets `run`.
 # It imports what only some machines have when it runs.
-COMMANDS = ("demo", "serve", "ingest", "station", "trends", "models", "doctor", "alerts", "broker", "backup", "restore")
+COMMANDS = (
+    "demo",
+    "serve",
+    "ingest",
+    "station",
+    "trends",
+    "models",
+    "doctor",
+    "alerts",
+    "broker",
+    "backup",
+    "restore",
+    "import_bundle",
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wildpost.cli import station_check, station_init
+from wildpost.cli import station_check, station_export, station_init
 from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     running.set_defaults(run=run)
     station_init.add(actions)
     station_check.add(actions)
+    station_export.add(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

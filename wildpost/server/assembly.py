@@ -10,7 +10,7 @@ from casebook.casebook import Casebook
 from i18n.language import load_languages
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
-from ingest.rules.rule_set import load_rules
+from ingest.rules.rule_set import RuleSet, load_rules
 from ingest.service import IngestService, IngestState
 from ingest.station_watch_loop import StationWatchLoop
 from ingest.store.duckdb.store import DuckDbStore
@@ -20,6 +20,8 @@ from wildpost.backup.snapshot_server import serve_snapshots
 from wildpost.server.alerting import Alerting, alerting
 from wildpost.server.stores import open_media, open_store
 from wildpost.settings.server import ServerSettings
+
+IMPORTS = "imports"  # in the data folder: bundles of USB sticks that are to be taken in
 
 
 @dataclass(frozen=True)
@@ -56,27 +58,30 @@ class RunningServer:
             self.verdict_sync.wake()
 
 
+@dataclass(frozen=True)
+class OpenDatabases:
+    """What a server or an import stores into, and the rules it applies."""
+
+    store: Store
+    casebook: Casebook
+    media: MediaStore
+    rules: RuleSet
+    told: Alerting
+
+
 @contextlib.contextmanager
-def run_server(
-    settings: ServerSettings,
-    folder: Path,
-    rules_beside: Path,
-    share: SharedSubscription | None = None,
-    watches: bool = True,
-) -> Iterator[RunningServer]:
-    """Open databases and rules, and receive.
+def open_databases(settings: ServerSettings, folder: Path, rules_beside: Path, speaks: bool) -> Iterator[OpenDatabases]:
+    """Open databases, rules and alerts, and close them at the end.
 
     Args:
         settings: What the server is told.
         folder: The data folder.
         rules_beside: The folder that paths in the settings are relative to.
-        share: A worker's part in a group; None: it works alone.
-        watches: Whether it watches for stations that are silent, and hands verdicts over to the store.
+        speaks: Whether stations are announced to Home Assistant.
 
     Raises:
         StoreUnavailable: a database does not open.
         NotConfigured: a way of telling people cannot be used.
-        BrokerRefused: the broker answered and refused us.
     """
     rules = load_rules(settings.rules, rules_beside)
     with contextlib.ExitStack() as stack:
@@ -96,10 +101,39 @@ def run_server(
                 casebook,
                 media,
                 load_languages(ZoneInfo(settings.review.time_zone)),
-                speaks=watches,
+                speaks=speaks,
             )
         )
-        serving = IngestService(store, casebook, media, rules, settings.broker, told.desk, share)
+        yield OpenDatabases(store, casebook, media, rules, told)
+
+
+@contextlib.contextmanager
+def run_server(
+    settings: ServerSettings,
+    folder: Path,
+    rules_beside: Path,
+    share: SharedSubscription | None = None,
+    watches: bool = True,
+) -> Iterator[RunningServer]:
+    """Open databases and rules, and receive.
+
+    Args:
+        settings: What the server is told.
+        folder: The data folder.
+        rules_beside: The folder that paths in the settings are relative to.
+        share: A worker's part in a group; None: it works alone.
+        watches: Whether it watches for silent stations, hands verdicts over to the store, and takes in bundles.
+
+    Raises:
+        StoreUnavailable: a database does not open.
+        NotConfigured: a way of telling people cannot be used.
+        BrokerRefused: the broker answered and refused us.
+    """
+    with contextlib.ExitStack() as stack:
+        open_ = stack.enter_context(open_databases(settings, folder, rules_beside, speaks=watches))
+        store, casebook, media, told = open_.store, open_.casebook, open_.media, open_.told
+        imports = folder / IMPORTS if watches else None
+        serving = IngestService(store, casebook, media, open_.rules, settings.broker, told.desk, share, imports)
         stack.callback(serving.stop)
         serving.start()
         if isinstance(store, DuckDbStore):

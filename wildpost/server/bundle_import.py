@@ -1,0 +1,130 @@
+"""Imports bundles into a server's databases, whether the server is running or not.
+
+A running server holds its DuckDB file, so that no second process can write to it. Each server therefore takes in the
+bundles in the folder `imports` of its data folder. The command copies bundles into that folder and waits for the
+receipts. A lock on the folder tells whether a server does the work; where none does, the command does it itself. A
+bundle in the folder survives the end of either process.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from contract.bundle.documents import RECEIPT_SUFFIX, SUFFIX, Receipt, decode_document
+from contract.bundle.durable_file import durable_file
+from contract.errors import InvalidInput
+from ingest.intake import Intake
+from ingest.receive.bundle.folder_lock import FolderLock
+from ingest.receive.bundle.source import BundleSource
+from ingest.receive.pipeline import ReceivePipeline
+from wildpost.server.assembly import IMPORTS, open_databases
+from wildpost.settings.server import ServerSettings
+
+_MAX_BUNDLE_BYTES = 5_000_000_000  # more than the largest that a station writes
+_LOOK_S = 0.2
+
+
+class BundleImport:
+    """Brings bundles of one stick into one server's databases."""
+
+    def __init__(self, settings: ServerSettings, folder: Path, beside: Path) -> None:
+        """Prepare.
+
+        Args:
+            settings: Of the server.
+            folder: Its data folder.
+            beside: The folder that paths in the settings are relative to.
+        """
+        self._settings = settings
+        self._folder = folder
+        self._beside = beside
+        self._imports = folder / IMPORTS
+        self._said = ""
+        self._own: ReceivePipeline | None = None  # where no server runs
+
+    def run(self, path: Path) -> Iterator[Receipt]:
+        """Import a bundle, or every bundle in a folder, one after the other.
+
+        Each receipt is written beside its bundle before it is yielded; where it cannot be, its ``problems`` say so.
+
+        Raises:
+            InvalidInput: there is no bundle.
+            StoreUnavailable: no server runs, and a database does not open.
+            OSError: the data folder is full or not writable.
+        """
+        self._imports.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as databases:
+            for bundle in _bundles(path):
+                answer = self._imports / f"{bundle.name}{RECEIPT_SUFFIX}"
+                if bundle.parent.samefile(self._imports):
+                    raise InvalidInput(f"{bundle}: already where the server takes it in")
+                answer.unlink(missing_ok=True)  # of an import that was killed
+                self._copy(bundle)
+                self._wait_for(answer, databases)
+                yield self._bring_back(answer, bundle.with_name(answer.name))
+
+    def _copy(self, bundle: Path) -> None:
+        size = bundle.stat().st_size
+        if size > _MAX_BUNDLE_BYTES:
+            raise InvalidInput(f"{bundle}: {size} bytes; expected a bundle of at most {_MAX_BUNDLE_BYTES}")
+        with bundle.open("rb") as source, durable_file(self._imports / bundle.name) as copy:
+            shutil.copyfileobj(source, copy, 1_000_000)
+
+    def _wait_for(self, answer: Path, databases: ExitStack) -> None:
+        """Wait until the server has taken in the bundle; where none runs, open the databases and take it in here."""
+        lock = FolderLock(self._imports)
+        while not answer.exists():
+            if self._own is not None:
+                self._own.check()
+                self._say(self._own.problem)
+            elif lock.acquire():
+                lock.release()
+                self._own = databases.enter_context(self._pipeline())
+            else:
+                self._say("the running server takes in the bundles")
+            time.sleep(_LOOK_S)
+
+    @contextmanager
+    def _pipeline(self) -> Iterator[ReceivePipeline]:
+        with open_databases(self._settings, self._folder, self._beside, speaks=False) as open_:
+            intake = Intake(open_.store, open_.casebook, open_.media, open_.rules, open_.told.desk)
+            prefix = self._settings.broker.prefix
+            source = BundleSource(self._imports, prefix, open_.casebook.quarantine, every_s=_LOOK_S, settle_s=0)
+            pipeline = ReceivePipeline(self._settings.broker, intake, [source])
+            pipeline.start()
+            try:
+                yield pipeline
+            finally:
+                pipeline.stop()
+
+    def _bring_back(self, answer: Path, stick: Path) -> Receipt:
+        document = answer.read_bytes()
+        receipt = decode_document(document, Receipt)
+        try:
+            with durable_file(stick) as file:
+                file.write(document)
+        except OSError as error:
+            problem = f"the receipt could not be written ({error}): the station will send these messages again"
+            receipt = msgspec.structs.replace(receipt, problems=(*receipt.problems, problem))
+        answer.unlink()
+        return receipt
+
+    def _say(self, problem: str) -> None:
+        """Print once what is waited for."""
+        if problem and problem != self._said:
+            print(f"wildpost: {problem}", file=sys.stderr, flush=True)
+        self._said = problem or self._said
+
+
+def _bundles(path: Path) -> list[Path]:
+    """List the bundles; links are not followed."""
+    found = [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}"))
+    bundles = [one for one in found if one.is_file() and not one.is_symlink() and not one.name.startswith(".")]
+    if not bundles or any(not one.name.endswith(SUFFIX) for one in bundles):
+        raise InvalidInput(f"{path}: expected a bundle, or a folder with bundles: files named *{SUFFIX}")
+    return bundles
