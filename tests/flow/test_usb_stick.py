@@ -14,17 +14,20 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from casebook.casebook import Casebook
-from contract import Event, decode
+from contract import Event, decode, encode, new_event_id, topic_of
+from contract.bundle.reader import BundleReader
+from contract.examples import EVENT
 from edge.capture.folder import FolderSource
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.station import Sensor, Station
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
-from tests.eventually import eventually
+from tests.servers.conftest import wait_for
 from tests.servers.test_station_delivery import OPTIONS, Brightness, draw
 
 WILDPOST = [sys.executable, "-m", "wildpost"]
@@ -189,9 +192,34 @@ def test_a_running_server_takes_in_the_stick_itself(walk: Walk, mosquitto: Any) 
         assert len(walk.receipts) == 1
         # A person may also copy a bundle into the folder by hand.
         (walk.server / "imports" / walk.bundles[0].name).write_bytes(walk.bundles[0].read_bytes())
-        eventually((walk.server / "imports" / walk.receipts[0].name).exists)
+        wait_for((walk.server / "imports" / walk.receipts[0].name).exists, "a receipt in the folder")
     assert walk.stored() == ids(events)
     assert walk.export()["waiting"] == 0
+
+
+def test_a_server_that_is_killed_while_it_imports_goes_on_with_the_bundle(walk: Walk, mosquitto: Any) -> None:
+    events = [msgspec.structs.replace(EVENT, station=OPTIONS.name, event_id=new_event_id()) for _ in range(3000)]
+    with closing(Outbox(walk.outbox)) as outbox:
+        topic = topic_of("wildpost", OPTIONS.name, "event")
+        outbox.commit([OutboxMessage(topic, encode(event)) for event in events])
+    walk.export()
+    (walk.server / "imports").mkdir(parents=True)
+    bundle = walk.bundles[0].rename(walk.server / "imports" / walk.bundles[0].name)
+    receipt = bundle.with_name(f"{bundle.name}.receipt.json")
+    seeded = random.Random(15)
+    for _ in range(2):
+        with serving(walk, mosquitto.port) as process:
+            wait_for(lambda: receipt.exists() or (walk.server / "detections.duckdb.wal").exists(), "the import begins")
+            time.sleep(seeded.random() * 0.5)
+            process.kill()
+        (walk.server / "server.json").unlink(missing_ok=True)
+        assert bundle.exists() or receipt.exists()
+    with serving(walk, mosquitto.port):
+        wait_for(receipt.exists, "a receipt")
+        wait_for(lambda: not bundle.exists(), "the bundle is deleted")
+    assert walk.stored() == ids(events)
+    receipt.rename(walk.stick / receipt.name)
+    assert walk.export()["confirmed"] == 3000
 
 
 def test_an_export_that_is_killed_leaves_nothing_half(walk: Walk) -> None:
@@ -220,8 +248,6 @@ def test_an_export_that_is_killed_leaves_nothing_half(walk: Walk) -> None:
 
 
 def _intact(path: Path) -> list[int]:
-    from contract.bundle.reader import BundleReader
-
     with BundleReader(path) as bundle:
         assert not bundle.truncated
         found = list(bundle.entries())

@@ -45,7 +45,7 @@ class BundleImport:
         self._beside = beside
         self._imports = folder / IMPORTS
         self._said = ""
-        self._own: ReceivePipeline | None = None  # where no server runs
+        self._own: tuple[ReceivePipeline, BundleSource] | None = None  # where no server runs
 
     def run(self, path: Path) -> Iterator[Receipt]:
         """Import a bundle, or every bundle in a folder, one after the other.
@@ -80,8 +80,11 @@ class BundleImport:
         lock = FolderLock(self._imports)
         while not answer.exists():
             if self._own is not None:
-                self._own.check()
-                self._say(self._own.problem)
+                pipeline, source = self._own
+                pipeline.check()
+                if source.failure is not None:
+                    raise source.failure
+                self._say(pipeline.problem)
             elif lock.acquire():
                 lock.release()
                 self._own = databases.enter_context(self._pipeline())
@@ -90,7 +93,7 @@ class BundleImport:
             time.sleep(_LOOK_S)
 
     @contextmanager
-    def _pipeline(self) -> Iterator[ReceivePipeline]:
+    def _pipeline(self) -> Iterator[tuple[ReceivePipeline, BundleSource]]:
         with open_databases(self._settings, self._folder, self._beside, speaks=False) as open_:
             intake = Intake(open_.store, open_.casebook, open_.media, open_.rules, open_.told.desk)
             prefix = self._settings.broker.prefix
@@ -98,7 +101,7 @@ class BundleImport:
             pipeline = ReceivePipeline(self._settings.broker, intake, [source])
             pipeline.start()
             try:
-                yield pipeline
+                yield pipeline, source
             finally:
                 pipeline.stop()
 

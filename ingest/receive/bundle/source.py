@@ -29,6 +29,7 @@ from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 
 LOG = logging.getLogger("wildpost.bundle")
 REFUSED = ".refused"  # added to the name of a bundle that cannot be read; the file is kept for a person to look at
+_CONNECTION = -1  # marks messages of bundles; connections to a broker count upwards from 0
 _PORTION = 500  # messages delivered at once
 _PORTION_BYTES = 8_000_000
 _UNACKNOWLEDGED = 1500  # at most, beside the last portion: the buffer is shared with live messages
@@ -62,12 +63,12 @@ class BundleSource:
         self._lock = FolderLock(folder)
         self._buffer: MessageBuffer  # set by ``start``
         self._stopping = threading.Event()  # replaced by the pipeline's
-        self._changed = threading.Condition()  # over the two below
+        self._changed = threading.Condition()  # over the field below
         self._unacknowledged = 0
-        self._connection = -1  # marks the messages of one bundle; connections to a broker count upwards from 0
         self._importing = False
         self._done_at = time.monotonic()
         self._problem = ""
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="bundles", daemon=True)
 
     @property
@@ -79,6 +80,11 @@ class BundleSource:
     def problem(self) -> str:
         """See ``MessageSource.problem``."""
         return self._problem
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The unexpected exception that ended the import of bundles; other sources go on."""
+        return self._failure
 
     @property
     def idle_s(self) -> float:
@@ -94,7 +100,7 @@ class BundleSource:
         """See ``MessageSource.acknowledge``."""
         if not self._unacknowledged:
             return
-        mine = sum(one.connection == self._connection for one in batch)
+        mine = sum(one.connection == _CONNECTION for one in batch)
         if mine:
             with self._changed:
                 self._unacknowledged -= mine
@@ -113,6 +119,7 @@ class BundleSource:
                 if self._stopping.wait(self._every_s):
                     return
         except BaseException as failure:
+            self._failure = failure
             self._problem = f"the import of bundles ended: {failure!r}"
             raise
         finally:
@@ -154,9 +161,8 @@ class BundleSource:
 
     def _deliver(self, bundle: BundleReader, name: str) -> Receipt | None:
         """Deliver all usable messages and wait until they are durable; None: the server is being stopped."""
-        with self._changed:
-            self._connection -= 1
-            self._unacknowledged = 0
+        if not self._wait_for_acknowledgements(0):  # of an attempt that failed half-way
+            return None
         station = bundle.manifest.station
         received: list[ReceivedEntry] = []
         refusals = Refusals(station, name)
@@ -206,10 +212,7 @@ class BundleSource:
             self._unacknowledged += len(entries)
         # QoS 0: no broker will deliver these again, so they stay in the buffer when a connection is made anew.
         self._buffer.put(
-            [
-                BufferedMessage(ReceivedMessage(one.entry.topic, one.payload, now), 0, 0, self._connection)
-                for one in entries
-            ],
+            [BufferedMessage(ReceivedMessage(one.entry.topic, one.payload, now), 0, 0, _CONNECTION) for one in entries],
             self._stopping,
         )
         return not self._stopping.is_set()
