@@ -8,6 +8,8 @@ order in which records arrived nor on how often each did, and watched time is ne
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal, get_args
 
 from contract.messages import Gap
@@ -15,6 +17,7 @@ from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 
 EffortState = Literal["watching"] | Gap
 STATES: tuple[EffortState, ...] = ("watching", *get_args(Gap))  # each overrides those before it
+_STRONGEST_FIRST = range(len(STATES) - 1, -1, -1)
 # Stations write a record an hour. A longer one spans a jump of the clock: from 1970 to the first NTP sync, or to 2099.
 # The limit also bounds how far before a period a record can begin that reaches into it.
 MAX_RECORD_US = timedelta(days=366) // MICROSECOND
@@ -113,17 +116,15 @@ def merge(spans: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     Args:
         spans: Start, end and rank of each; the end is not included.
     """
-    edges: dict[int, list[int]] = {}
-    for start, end, rank in spans:
-        edges.setdefault(start, [0] * len(STATES))[rank] += 1
-        edges.setdefault(end, [0] * len(STATES))[rank] -= 1
+    edges = sorted(edge for start, end, rank in spans for edge in ((start, rank, 1), (end, rank, -1)))
     active = [0] * len(STATES)
     merged: list[tuple[int, int, int]] = []
     since = 0
     current: int | None = None
-    for at in sorted(edges):
-        active = [count + change for count, change in zip(active, edges[at], strict=True)]
-        following = max((rank for rank, count in enumerate(active) if count), default=None)
+    for at, changes in groupby(edges, itemgetter(0)):
+        for _, rank, change in changes:
+            active[rank] += change
+        following = next((rank for rank in _STRONGEST_FIRST if active[rank]), None)
         if following != current:
             if current is not None:
                 merged.append((since, at, current))

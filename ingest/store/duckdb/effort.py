@@ -16,16 +16,18 @@ def effort(read: Read, query: EffortQuery) -> list[SensorEffort]:
     conditions = ["start_us < ?", "end_us > ?", "end_us - start_us <= ?"]
     values: list[Any] = [end_us, start_us, MAX_RECORD_US]
     any_of(conditions, values, {"station": query.stations, "sensor": query.sensors})
-    # A record begins a new island where it does not touch any earlier one of the same sensor and state.
+    # A record begins an island where it does not touch any earlier one of the same sensor and state. An island ends
+    # where the records before the next one reached, and the last one where all of them did.
+    sensor_state = "PARTITION BY station, sensor, state"
     rows = read(
         "WITH record AS (SELECT station, sensor, coalesce(payload->>'$.gap', 'watching') AS state, start_us, end_us "
         f"FROM effort WHERE {all_of(conditions)}), "
-        "reached AS (SELECT *, max(end_us) OVER (sensor_state ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) "
-        "AS reached_us FROM record WINDOW sensor_state AS (PARTITION BY station, sensor, state ORDER BY start_us)), "
-        "numbered AS (SELECT *, count(*) FILTER (reached_us IS NULL OR reached_us < start_us) "
-        "OVER (PARTITION BY station, sensor, state ORDER BY start_us ROWS UNBOUNDED PRECEDING) AS island FROM reached) "
-        "SELECT station, sensor, state, min(start_us), max(end_us) FROM numbered "
-        "GROUP BY station, sensor, state, island",
+        f"reached AS (SELECT station, sensor, state, start_us, max(end_us) OVER ({sensor_state} ORDER BY start_us "
+        "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_us, "
+        f"max(end_us) OVER ({sensor_state}) AS last_us FROM record), "
+        "island AS (SELECT * FROM reached WHERE reached_us IS NULL OR reached_us < start_us) "
+        "SELECT station, sensor, state, start_us, "
+        f"coalesce(lead(reached_us) OVER ({sensor_state} ORDER BY start_us), last_us) FROM island",
         values,
     )
     merger = EffortMerger(query)
