@@ -194,6 +194,13 @@ def test_a_period_of_all_times_can_be_asked_for(store: Store) -> None:
     assert camera(store, everything) == [(1, 2, "watching")]
 
 
+def test_years_without_records_hide_nothing(store: Store) -> None:
+    years = [datetime(year, 3, 1, tzinfo=UTC) for year in (2009, 2010, 2019, 2026)]
+    write(store, *(record(start, start + DAY) for start in years))
+    found = camera(store, EffortQuery(datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)))
+    assert [start for start, _, _ in found] == [(start - MIDNIGHT) / timedelta(hours=1) for start in years]
+
+
 def test_an_empty_period_holds_nothing(store: Store) -> None:
     write(store, record(hour(1), hour(2)))
     assert store.effort(EffortQuery(hour(1.5), hour(1.5))) == []
@@ -222,8 +229,12 @@ def test_stations_and_sensors_can_be_chosen(store: Store) -> None:
     assert store.effort(EffortQuery(MIDNIGHT, MIDNIGHT + DAY, stations=("nowhere",))) == []
 
 
-def test_pages_of_an_answer_lose_no_record(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(influxdb_effort, "_PAGE", 7)
+@pytest.mark.parametrize(("page", "span_ns"), [(7, 3_600_000_000_000), (1, 10**18), (10**6, 10**6)])
+def test_portions_of_an_answer_lose_no_record(
+    store: Store, monkeypatch: pytest.MonkeyPatch, page: int, span_ns: int
+) -> None:
+    monkeypatch.setattr(influxdb_effort, "_PAGE", page)
+    monkeypatch.setattr(influxdb_effort, "_FIRST_SPAN_NS", span_ns)
     # Every fifth record of each station is missing, and all stations begin at the same moments.
     starts = [number for number in range(24) if number % 5 != 4]
     write(store, *(record(hour(at), hour(at + 1), station=f"ridge-{one}") for one in range(5) for at in starts))

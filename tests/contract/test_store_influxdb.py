@@ -15,13 +15,15 @@ import pytest
 from casebook.verdicts import Verdict
 from contract import Detection, Event, Status, encode, new_event_id
 from contract.errors import StoreUnavailable
-from contract.examples import EVENT
+from contract.examples import EFFORT, EVENT
+from ingest.store.effort import EffortQuery
 from ingest.store.influxdb import points as influx_points
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused, Table
-from ingest.store.influxdb.line_protocol import line
-from ingest.store.influxdb.points import event_time, id_time, verdict_time
+from ingest.store.influxdb.line_protocol import Value, line
+from ingest.store.influxdb.points import event_time, held, id_time, verdict_time
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
+from ingest.store.microseconds import microseconds
 from ingest.store.port import CountQuery, EventQuery, Received, WriteResult
 from tests.influx_server import Influx
 
@@ -349,3 +351,28 @@ def test_it_is_closed_only_when_what_is_under_way_is_written(
     again = InfluxDbStore(options)
     assert found(again) == {"boar": (1, 1)}
     again.close()
+
+
+def test_effort_points_of_earlier_versions_are_read_from_their_payloads(
+    store: InfluxDbStore, options: InfluxOptions
+) -> None:
+    start = NOON + timedelta(microseconds=7)
+    old = msgspec.structs.replace(EFFORT, effort_id=new_event_id(), start=start, end=NOON + timedelta(hours=1))
+    new = msgspec.structs.replace(old, effort_id=new_event_id(), start=old.end, end=NOON + timedelta(hours=2))
+    fields: dict[str, Value] = {"effort_id": old.effort_id, "watching_s": 0.0, "gap_s": 3600.0, "payload": ""}
+    fields["payload"] = encode(old).decode()
+    link = InfluxConnection(options, "")
+    link.write(
+        [
+            line(
+                "effort",
+                {"station": old.station, "sensor": old.sensor, "gap": "blind"},
+                fields,
+                held(microseconds(start)),
+            )
+        ]
+    )
+    link.close()
+    assert store.write([Received(old, encode(old), NOON), Received(new, encode(new), NOON)]) == WriteResult(1, 1)
+    (sensor,) = store.effort(EffortQuery(NOON - timedelta(days=1), NOON + timedelta(days=1)))
+    assert [(one.start, one.end, one.state) for one in sensor.intervals] == [(start, new.end, "blind")]

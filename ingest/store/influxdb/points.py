@@ -130,6 +130,8 @@ def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
     """Write a stretch of watching, or of not being able to, at its start."""
     fields: dict[str, Value] = {
         "effort_id": effort.effort_id,
+        "start_us": microseconds(effort.start),
+        "end_us": microseconds(effort.end),
         "watching_s": seconds(effort.end - effort.start) if effort.watching else 0.0,
         "gap_s": 0.0 if effort.watching else seconds(effort.end - effort.start),
         "captures": effort.captures,
