@@ -37,9 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     given = {"epochs": arguments.epochs, "mixtures": arguments.mixtures, "seed": arguments.seed}
     chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     options = checked_sound_options({**chosen, "clips_sha256": hash_of(listed)})
-    import torch  # noqa: F401  # where it is absent, this says so before a thousand clips are read
-
+    from models.train.threat.network import build
     from models.train.threat.run import resume, start
+
+    build()  # without torch this raises before a thousand clips are read
 
     out: Path = arguments.out
     trained = (
