@@ -4,9 +4,11 @@ The source folder is the repository's root, so that pages link to model cards, s
 relative paths as on a forge. The navigation is kept here, so that pages are plain Markdown.
 """
 
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.search.en import SearchEnglish
 
 project = "Wildpost 野哨"
 author = "the Wildpost authors"
@@ -74,6 +76,15 @@ NAVIGATION = {
 }
 
 
+class SearchEnglishAndChinese(SearchEnglish):
+    """Index Chinese text by pairs of characters too, because most Chinese words have two and no spaces around them."""
+
+    def split(self, input: str) -> list[str]:  # noqa: A002, the name that Sphinx gives it
+        """Return the words of a text, and each pair of neighbouring Chinese characters."""
+        runs = re.findall(r"[\u4e00-\u9fff]{3,}", input)
+        return super().split(input) + [run[start : start + 2] for run in runs for start in range(len(run) - 1)]
+
+
 def toctree(caption: str, pages: list[str]) -> str:
     """Return a hidden MyST toctree."""
     entries = "\n".join(pages)
@@ -98,6 +109,7 @@ def write_start_page(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the two steps above to Sphinx."""
+    """Connect the steps above to Sphinx."""
+    app.add_search_language(SearchEnglishAndChinese)
     app.connect("source-read", add_navigation)
     app.connect("build-finished", write_start_page)
