@@ -27,9 +27,9 @@ from bench.judging import judged, of_duckdb, of_influx
 from bench.report import report
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
-from edge.clip import FileMark
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
+from edge.capture.clip import FileMark
+from edge.outbox.outbox import Outbox, OutboxMessage
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from tests.conftest import Mosquitto, free_port
 from tests.influx_server import Influx, programs
 
@@ -42,15 +42,15 @@ def captured(station: str, at: datetime) -> Event:
     return msgspec.structs.replace(EVENT, event_id=new_event_id(), station=station, captured_at=at)
 
 
-def outgoing(event: Event) -> Outgoing:
+def outgoing(event: Event) -> OutboxMessage:
     """Make it ready for the outbox."""
-    return Outgoing(topic_of("wildpost", event.station, "event"), encode(event))
+    return OutboxMessage(topic_of("wildpost", event.station, "event"), encode(event))
 
 
 def station(folder: Path, port: int, count: int, a_second: float) -> None:
     """Be a station: find captures, each committed with how far we are, and send them; ends when the broker has all."""
     outbox = Outbox(folder / "outbox.sqlite")
-    publisher = Publisher(BrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
+    publisher = Publisher(StationBrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
     publisher.start()
     mark = outbox.mark_of("captures", 0, 0)
     for first in range(mark.stretches if mark else 0, count, 50):
@@ -97,7 +97,7 @@ class Field:
             )
         path = self.folder / "server.toml"
         path.write_text(settings)
-        command = [sys.executable, "-m", "wildpost.main", "ingest", str(path), "--data", str(self.data)]
+        command = [sys.executable, "-m", "wildpost", "ingest", str(path), "--data", str(self.data)]
         self.server = Process(command, self.folder / "log")
 
     @property
@@ -245,7 +245,7 @@ def _settled(field_: Field, count: int) -> dict[str, int]:
 def _ingesting(folder: Path, port: int, asked: int) -> Iterator[None]:
     path = folder / "server.toml"
     path.write_text(f"[ingest]\nport = {asked}\n[broker]\nport = {port}\n")
-    command = [sys.executable, "-m", "wildpost.main", "ingest", str(path), "--data", str(folder)]
+    command = [sys.executable, "-m", "wildpost", "ingest", str(path), "--data", str(folder)]
     server = Process(command, folder / "log")
     try:
         wait_connected(asked, folder / "log")
@@ -269,7 +269,7 @@ def replay(stations: int, a_day: int) -> dict[str, Any]:
         stack.enter_context(_ingesting(folder, broker.port, asked))
         began = time.monotonic()
         for name, outbox in outboxes.items():
-            publisher = Publisher(BrokerOptions(port=broker.port), name, outbox)
+            publisher = Publisher(StationBrokerOptions(port=broker.port), name, outbox)
             publisher.start()
             stack.callback(publisher.stop)
         while counted(asked, "wildpost_records_stored_total") < stations * a_day:

@@ -111,7 +111,7 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         settings = folder / "server.toml"
         settings.write_text(f"[ingest]\nport = {self.port}\n[broker]\nport = {broker_port}\n{RULES}")
-        command = [sys.executable, "-m", "wildpost.main", "ingest", str(settings), "--data", str(folder)]
+        command = [sys.executable, "-m", "wildpost", "ingest", str(settings), "--data", str(folder)]
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -250,8 +250,8 @@ def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
 
 
 def _look(folder: Path, outcome: Outcome) -> None:
-    from ingest.casebook import Casebook
-    from ingest.store.duckdb import DuckDbStore
+    from casebook.casebook import Casebook
+    from ingest.store.duckdb.store import DuckDbStore
     from ingest.store.port import EventQuery
 
     casebook = Casebook(f"sqlite:///{folder}/casebook.sqlite")

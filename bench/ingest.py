@@ -30,11 +30,12 @@ from bench.breaking import mosquitto_program
 from bench.report import report
 from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
-from ingest.collecting import collecting_seldom
-from ingest.link import ReceiverOptions, connect_options, make_client
-from ingest.share import Share
+from contract.mqtt import make_client
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from tests.conftest import Mosquitto
 from tests.influx_server import Influx, programs
+from wildpost.server.gc_tuning import reduced_garbage_collection
 
 CLIENT = "bench"
 STATIONS = 20
@@ -84,10 +85,10 @@ def lay_up(
     """Open sessions at the broker, leave them, and publish what will wait in them."""
     for client_id, topics in sessions.items():
         options = like or ReceiverOptions(port=port, client_id=client_id)
-        client = make_client(mqtt.Client, options, client_id)
+        client = make_client(mqtt.Client, options, client_id, keep_session=True, manual_ack=True)
         done = threading.Event()
         client.on_subscribe = lambda *_, done=done: done.set()
-        client.connect("127.0.0.1", port, **connect_options(options))
+        client.connect(**options.session_arguments())
         client.loop_start()
         client.subscribe([(topic, 1) for topic in topics])
         assert done.wait(60)
@@ -108,7 +109,7 @@ def lay_up(
 def receive_only(port: int, count: int) -> Result:
     """Take messages by paho and acknowledge each at once: what no intake built on paho can beat."""
     options = ReceiverOptions(port=port, client_id=CLIENT)
-    client = make_client(mqtt.Client, options, CLIENT)
+    client = make_client(mqtt.Client, options, CLIENT, keep_session=True, manual_ack=True)
     done = threading.Event()
     seen = 0
 
@@ -120,7 +121,7 @@ def receive_only(port: int, count: int) -> Result:
             done.set()
 
     client.on_message = on_message
-    client.connect("127.0.0.1", port, **connect_options(options))
+    client.connect(**options.session_arguments())
     client.loop_start()
     while not seen:
         time.sleep(0.001)
@@ -134,8 +135,9 @@ def receive_only(port: int, count: int) -> Result:
 
 def ours(port: int, count: int, folder: Path, influx: str) -> Result:
     """Take messages by everything that `wildpost ingest` does with one."""
-    from wildpost.receiving import ServerSettings, receiving
-    from wildpost.stores import StoreOptions
+    from wildpost.server.assembly import run_server
+    from wildpost.server.stores import StoreOptions
+    from wildpost.settings.server import ServerSettings
 
     store = StoreOptions()
     if influx:
@@ -143,7 +145,7 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
         store = msgspec.convert(influx_store(url, database), StoreOptions)
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
-    with receiving(settings, folder, folder, watches=False) as open_, collecting_seldom():
+    with run_server(settings, folder, folder, watches=False) as open_, reduced_garbage_collection():
         while not (first := open_.state().taken.received):
             time.sleep(0.001)
         began, used = time.perf_counter(), time.process_time()
@@ -192,11 +194,11 @@ def one(what: str, count: int, detections: int, influx: Influx | None) -> Result
 
 def shared(count: int, workers: int, influx: Influx) -> float:
     """Time workers that share what waits for them, from when all of them are there; gives messages a second."""
-    from wildpost.ingest_workers import Workers
-    from wildpost.receiving import ServerSettings
+    from wildpost.server.ingest_workers import Workers
+    from wildpost.settings.server import ServerSettings
 
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
-        shares = [Share("bench", hears_status=number == 1) for number in range(1, workers + 1)]
+        shares = [SharedSubscription("bench", hears_status=number == 1) for number in range(1, workers + 1)]
         sessions = {f"{CLIENT}-{at}": share.subscriptions("wildpost") for at, share in enumerate(shares, 1)}
         lay_up(running.port, sessions, events(count, 1))
         settings = msgspec.convert(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ingest.store.influx_link import InfluxLink, InfluxOptions
+from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 
 
 def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
@@ -18,7 +18,7 @@ def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
 
 def of_influx(url: str, database: str) -> tuple[list[str], list[tuple[str, int]]]:
     """List the events and the detections that an InfluxDB holds, past the store."""
-    link = InfluxLink(InfluxOptions(url=url, database=database, timeout_s=300), "")
+    link = InfluxConnection(InfluxOptions(url=url, database=database, timeout_s=300), "")
     try:
         events = [row["event_id"] for row in link.rows("SELECT event_id FROM event")]
         found = [(row["event_id"], int(row["ordinal"])) for row in link.rows("SELECT event_id, ordinal FROM detection")]

@@ -187,7 +187,7 @@ def measured(kind: str, stations: int, seconds: float, every_s: float) -> dict[s
             stack.callback(influx.stop)
             settings += f'[store]\nkind = "influxdb"\n[store.influxdb]\nurl = "{influx.url}"\n'
         (folder / "server.toml").write_text(settings)
-        command = [sys.executable, "-m", "wildpost.main", "serve", str(folder / "server.toml"), "--data", str(folder)]
+        command = [sys.executable, "-m", "wildpost", "serve", str(folder / "server.toml"), "--data", str(folder)]
         server = Process(command, folder / "log")
         stack.callback(server.stop)
         until = time.monotonic() + 120

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from bench.report import report
 from bench.threat import Hear, Judged, judge, yamnet
 from bench.threat import ours as confidences_of
-from models.evaluate.sound import Heard, Recording, figures, threshold_for_alarms
-from models.protocol import Unreadable
-from models.sound import read_stretches
+from captures.decoded import Unreadable
+from captures.sound import read_stretches
+from models.evaluate.sound import LabelScores, Recording, figures, threshold_for_alarms
 from models.threat import THRESHOLDS, ThreatOptions, ThreatSounds
 from models.threat.detector import cut
 from models.threat.front_end import RATE_HZ, log_mel
@@ -39,7 +39,7 @@ class Quiet:
     """A recording without threats, and what each network made of it."""
 
     collection: str
-    heard: dict[str, Heard]
+    heard: dict[str, LabelScores]
 
     @property
     def hours(self) -> float:
@@ -63,7 +63,7 @@ def listen(folder: Path, hearers: dict[str, Hear], told: Callable[[str], object]
             for name, hear in hearers.items():
                 scores[name].append(hear(cut(stretch.samples)))
         recording = Recording(path, frozenset())
-        heard = {name: Heard(recording, np.concatenate(parts), duration_s) for name, parts in scores.items()}
+        heard = {name: LabelScores(recording, np.concatenate(parts), duration_s) for name, parts in scores.items()}
         yield Quiet(path.relative_to(folder).parts[0], heard)
 
 

@@ -56,7 +56,7 @@ _OURS = """
 import json, resource, sys, time
 from pathlib import Path
 from models.birdnet import BirdNet, BirdNetOptions
-from models.sound import read_stretches
+from captures.sound import read_stretches
 birdnet = BirdNet(BirdNetOptions(cache=sys.argv[3]))
 list(birdnet.listen(read_stretches(Path(sys.argv[2]), stretch_s=birdnet.stretch_s)))
 start = time.perf_counter()

@@ -23,7 +23,7 @@ from models.threat import THRESHOLDS, ThreatSounds
 from models.threat.detector import PreparedThreats, cut
 from models.threat.front_end import RATE_HZ, log_mel
 from models.threat.yamnet import YamNet
-from models.train.threat.mixing import LABELS, Clip, Field, mix
+from models.train.threat.mixing import LABELS, Field, TrainingClip, mix
 from models.train.threat.sources import load, read_sources
 
 YAMNET_CLASSES = {
@@ -50,7 +50,7 @@ Hear = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (n, 32000) window
 class Judged:
     """A clip and each network's scores of its windows, (n, 5)."""
 
-    clip: Clip
+    clip: TrainingClip
     kind: str
     scores: dict[str, NDArray[np.float32]]
 
@@ -74,7 +74,9 @@ def yamnet(folder: Path) -> Hear:
     return hear
 
 
-def judge(listed: Sequence[tuple[Clip, str]], hearers: dict[str, Hear]) -> tuple[list[Judged], dict[str, float]]:
+def judge(
+    listed: Sequence[tuple[TrainingClip, str]], hearers: dict[str, Hear]
+) -> tuple[list[Judged], dict[str, float]]:
     """Let every network hear every clip; also how many seconds each took for one hour of sound."""
     seconds = dict.fromkeys(hearers, 0.0)
     judged = []
@@ -142,7 +144,7 @@ def threshold_for_recall(judged: Sequence[Judged], name: str, at: int, recall: f
     return float(best[min(int((1 - recall) * len(best)), len(best) - 1)])
 
 
-def in_the_field(clips: Sequence[Clip], hearers: dict[str, Hear], count: int) -> dict[str, dict[str, float]]:
+def in_the_field(clips: Sequence[TrainingClip], hearers: dict[str, Hear], count: int) -> dict[str, dict[str, float]]:
     """Hear shots mixed at each signal-to-noise ratio from afar: the share heard at a false alarm in 1,000 mixtures."""
     backgrounds = [clip for clip in clips if clip.background]
     others = [[clip for clip in clips if clip.label is None and "gunshot" not in clip.unsure]]

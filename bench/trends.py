@@ -28,13 +28,13 @@ import numpy as np
 from bench.report import report
 from contract import encode
 from contract.examples import EVENT, HEALTH
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.duckdb_tables import counting
-from ingest.store.influx_link import InfluxLink, InfluxOptions
-from ingest.store.influx_points import id_time
-from ingest.store.influxdb import InfluxDbStore
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.duckdb.tables import counting
+from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
+from ingest.store.influxdb.points import id_time
+from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import EventQuery, Store
-from pipelines.trends import count_trends
+from pipelines.trends.counting import count_trends
 from tests.influx_server import Influx, programs
 
 STATIONS, TAXA, DAYS = 200, 300, 365
@@ -111,7 +111,7 @@ class FilledInflux:
     def __init__(self, server: Influx) -> None:
         options = InfluxOptions(url=server.url, database=server.new_database(), timeout_s=300)
         self.store: Store = InfluxDbStore(options)
-        self._link = InfluxLink(options, "")
+        self._link = InfluxConnection(options, "")
         health = encode(HEALTH).replace(b'"', b'\\"')
         for station in range(STATIONS):
             self._link.write(

@@ -38,7 +38,7 @@ def tell(seconds, boxes=None):
 _OURS = (
     _READY
     + """
-from models.opening import open_vision
+from models.factory import open_vision
 from models.vision import VisionOptions, look
 options = VisionOptions(runtime=sys.argv[5], threads=1, at_once=cores, threshold=0.25)
 detector = open_vision(weights, Path(sys.argv[6]), options)
@@ -55,7 +55,7 @@ tell(seconds, boxes)
 _ALONE = (
     _READY
     + """
-from models.opening import open_vision
+from models.factory import open_vision
 from models.vision import VisionOptions
 detector = open_vision(weights, Path(sys.argv[6]), VisionOptions(threads=1))
 prepared = [detector.preprocess(path) for path in paths]

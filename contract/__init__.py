@@ -1,6 +1,6 @@
 """What station and server agree on: the messages, their topics, and how they travel as bytes."""
 
-from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_question, new_event_id
+from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_probe, new_event_id
 from contract.messages import (
     SCHEMA,
     Box,
@@ -40,7 +40,7 @@ __all__ = [
     "Topic",
     "decode",
     "encode",
-    "is_question",
+    "is_probe",
     "new_event_id",
     "parse_topic",
     "subscription",

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 import uuid_utils
 
+from contract.errors import InvalidInput
 from contract.messages import SCHEMA, Effort, Event, Health, MediaContent, SetAside, Status
 from contract.topics import KINDS, MAJOR, Kind, parse_topic
 
@@ -59,7 +60,7 @@ _json_header = msgspec.json.Decoder(_Header)
 _msgpack_header = msgspec.msgpack.Decoder(_Header)
 
 
-class Malformed(ValueError):
+class Malformed(InvalidInput):
     """A message that is not ours to use: quarantine it with this reason.
 
     Attributes:
@@ -121,7 +122,7 @@ def decode(topic: str, payload: bytes) -> Record:
     return record
 
 
-def is_question(topic: str, payload: bytes) -> bool:
+def is_probe(topic: str, payload: bytes) -> bool:
     """Tell whether a message has no content: by it a station asks its broker whether it may speak on a topic."""
     if payload:
         return False

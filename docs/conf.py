@@ -16,7 +16,21 @@ extensions = ["myst_parser"]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/*/*.md", "models/weights/*.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 # Folders without pages, which Sphinx would otherwise walk through.
-exclude_patterns = [".*", "site", "bench", "contract", "edge", "ingest", "pipelines", "review", "tests", "wildpost"]
+exclude_patterns = [
+    ".*",
+    "site",
+    "bench",
+    "captures",
+    "casebook",
+    "contract",
+    "edge",
+    "i18n",
+    "ingest",
+    "pipelines",
+    "review",
+    "tests",
+    "wildpost",
+]
 nitpicky = True
 
 myst_heading_anchors = 4

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
+from captures.clock import system_clock
 from contract import Health
-from edge.clock import system_clock
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 
 # Where single-board computers report the processor's temperature, as psutil names the sensors.
 _THERMAL = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal")

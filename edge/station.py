@@ -11,17 +11,18 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from captures.decoded import Sound, Unreadable
 from contract import Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
 from contract.messages import Gap, Name
-from edge.clip import Clip, Unusable
+from edge.capture.clip import Clip, Unusable
+from edge.capture.originals import Recordings
+from edge.capture.port import Source, SourceLost
+from edge.capture.visits import Visits
+from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
-from edge.examine import companion, find, voice_in
 from edge.health import health
-from edge.originals import Recordings
-from edge.outbox import Outbox, OutboxFull, Outgoing
-from edge.sources.port import Source, SourceLost
-from edge.visits import Visits
-from models.protocol import Detector, Sound, Unreadable
+from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
+from models.port import Detector
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
@@ -126,7 +127,7 @@ class Station:
         self._sequence = 0
         self._lock = threading.Lock()
         self._telling = threading.Lock()
-        self._owed: list[Outgoing] = []  # accounts of effort for which there was no room yet
+        self._owed: list[OutboxMessage] = []  # accounts of effort for which there was no room yet
         self._recordings: set[str] = set()
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # by sensor, why; only with ``once``
@@ -215,10 +216,10 @@ class Station:
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[Outgoing], dict[str, int]]:
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
         """Make the messages about a capture, and what to add to the counts of clips with a voice."""
         detectors = sensor.detectors_for(clip)
-        found = find(detectors, clip)
+        found = detect(detectors, clip)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
@@ -245,7 +246,7 @@ class Station:
             location=self._options.location,
         )
         urgent = any(detection.observation_type in URGENT for detection in found)
-        messages = [Outgoing(self._topic("event"), encode(event), priority=0 if urgent else 1)]
+        messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if urgent else 1)]
         if beside is not None:
             content = MediaContent(
                 event_id=event.event_id,
@@ -255,7 +256,7 @@ class Station:
                 role=beside.media.role,
                 data=beside.data,
             )
-            messages.append(Outgoing(self._topic("media"), encode(content), priority=3, media=True))
+            messages.append(OutboxMessage(self._topic("media"), encode(content), priority=3, media=True))
         return messages, voices
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
@@ -269,7 +270,7 @@ class Station:
             reason=unusable.reason[:2000],
             size=unusable.size,
         )
-        message = Outgoing(self._topic("setaside"), encode(report), priority=2)
+        message = OutboxMessage(self._topic("setaside"), encode(report), priority=2)
         self._outbox.commit([message], unusable.mark, set_aside=1)
 
     def _count(self, clip: Clip) -> None:
@@ -283,7 +284,7 @@ class Station:
         if effort is None:
             return
         with self._telling:
-            self._owed.append(Outgoing(self._topic("effort"), encode(effort), priority=2))
+            self._owed.append(OutboxMessage(self._topic("effort"), encode(effort), priority=2))
             try:
                 self._outbox.commit(self._owed)
             except OutboxFull as full:
@@ -291,11 +292,11 @@ class Station:
                 return
             self._owed.clear()
 
-    def _health(self, folder: Path) -> Outgoing:
+    def _health(self, folder: Path) -> OutboxMessage:
         record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder)
-        return Outgoing(self._topic("health"), encode(record), priority=2)
+        return OutboxMessage(self._topic("health"), encode(record), priority=2)
 
-    def _send(self, message: Outgoing) -> None:
+    def _send(self, message: OutboxMessage) -> None:
         """Keep a message about how we fare; without room for it, the next one says the same."""
         try:
             self._outbox.commit([message])

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from casebook.casebook import Casebook
+from casebook.records import MediaEntry, Quarantined
 from contract import Event, MediaContent
-from ingest.casebook import Casebook
-from ingest.incidents.desk import IncidentDesk, Judged
 from ingest.media.port import MediaStore
-from ingest.metrics import IntakeMetrics, ages_s
-from ingest.reading import Batch
-from ingest.records import MediaEntry, Quarantined
-from ingest.rules import Rules
-from ingest.store.port import Store, Written
+from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
+from ingest.receive.batch import Batch
+from ingest.rules.incident_service import IncidentService, JudgedEvent
+from ingest.rules.rule_set import RuleSet
+from ingest.store.port import Store, WriteResult
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class BatchResult:
     """What became of messages.
 
     Attributes:
@@ -37,16 +37,16 @@ class Taken:
     quarantined: int = 0
     flagged: int = 0
 
-    def __add__(self, other: "Taken") -> "Taken":
-        return Taken(*(getattr(self, name) + getattr(other, name) for name in Taken.__slots__))
+    def __add__(self, other: "BatchResult") -> "BatchResult":
+        return BatchResult(*(getattr(self, name) + getattr(other, name) for name in BatchResult.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredBatch:
     """What the first part of keeping a batch came to: new records in quarantine, and in the store."""
 
     quarantined: int
-    written: Written
+    written: WriteResult
 
 
 class Intake:
@@ -57,8 +57,8 @@ class Intake:
         store: Store,
         casebook: Casebook,
         media: MediaStore,
-        rules: Rules,
-        incidents: IncidentDesk | None = None,
+        rules: RuleSet,
+        incidents: IncidentService | None = None,
         metrics: IntakeMetrics | None = None,
     ) -> None:
         self._store = store
@@ -69,11 +69,11 @@ class Intake:
         self._metrics = metrics or IntakeMetrics()
 
     @property
-    def abreast(self) -> int:
+    def max_concurrent_batches(self) -> int:
         """How many batches may be stored at once."""
-        return self._store.abreast
+        return self._store.max_concurrent_batches
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch) -> StoredBatch:
         """Do the first part of keeping a batch, which does not depend on what came before it.
 
         Raises:
@@ -83,10 +83,10 @@ class Intake:
         quarantined = self._casebook.quarantine(*batch.unusable) if batch.unusable else 0
         self._keep_media(batch.contents)
         with self._metrics.store_s.time():
-            written = self._store.write(batch.records) if batch.records else Written(new=0, repeated=0)
-        return Stored(quarantined, written)
+            written = self._store.write(batch.records) if batch.records else WriteResult(new=0, repeated=0)
+        return StoredBatch(quarantined, written)
 
-    def conclude(self, batch: Batch, stored: Stored) -> Taken:
+    def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
         """Do the second part, in the order in which batches came: rules, flags, incidents.
 
         Raises:
@@ -100,7 +100,7 @@ class Intake:
         flagged = self._casebook.flag(flags) if flags else 0
         if self._incidents:
             self._incidents.take(judged, records)
-        taken = Taken(
+        taken = BatchResult(
             received=batch.received,
             stored=stored.written.new,
             repeated=stored.written.repeated,
@@ -112,7 +112,7 @@ class Intake:
         self._count(taken, batch.unusable, [event for event, _ in events])
         return taken
 
-    def _count(self, taken: Taken, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
+    def _count(self, taken: BatchResult, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
         names = ("received", "stored", "repeated", "events", "media", "flagged")
         self._metrics.took(
             {name: getattr(taken, name) for name in names},
@@ -120,10 +120,10 @@ class Intake:
             ages_s([event.captured_at for event in events], datetime.now(UTC)),
         )
 
-    def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[Judged]:
+    def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[JudgedEvent]:
         if self._incidents:
             return self._incidents.judge(events)
-        return [Judged(event, at, tuple(self._rules.judge(event, at))) for event, at in events]
+        return [JudgedEvent(event, at, tuple(self._rules.judge(event, at))) for event, at in events]
 
     def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> None:
         for content, _ in contents:

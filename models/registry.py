@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from contract import Model
+from contract.errors import WildpostError
 from contract.messages import ObservationType
 
 Head = Literal["yolox", "yolov8", "end2end"]
@@ -19,7 +20,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Side = Annotated[int, Meta(ge=32, le=4096)]
 
 
-class WeightsError(Exception):
+class WeightsError(WildpostError):
     """Weights are missing or not the ones that the registry names; the message says the mend."""
 
 
@@ -27,7 +28,7 @@ class WeightsMismatch(WeightsError):
     """A file's hash is not the one that the registry pins."""
 
 
-class Meaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a class of a network means to a ranger."""
 
     label: str
@@ -61,7 +62,7 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     width: Side
     height: Side
     classes: Annotated[tuple[str, ...], Meta(min_length=1)]
-    meanings: dict[str, Meaning]
+    meanings: dict[str, ClassMeaning]
     threshold: Share
     thresholds: dict[str, Share] = {}
     temperature: Annotated[float, Meta(gt=0)] = 1.0
@@ -70,6 +71,16 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         strangers = sorted(set(self.meanings) - set(self.classes))
         if strangers:
             raise ValueError(f"meanings of {strangers}: expected only classes among {list(self.classes)}")
+
+
+class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to read a network for threat sounds.
+
+    Attributes:
+        thresholds: The lowest confidence that counts, by label, where it is not the one of ``threat-sounds``.
+    """
+
+    thresholds: dict[str, Share] = {}
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +107,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     also: tuple[Edition, ...] = ()
     note: str = ""
     vision: VisionFacts | None = None
+    threat: ThreatFacts | None = None
     name: str = ""  # the table's own name, set on loading
     folder: Path = Path()  # of the registry file, set on loading
 
@@ -106,6 +118,8 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError(
                 f"{self.filename}: a table 'vision' belongs to kind 'vision' and to no other, not {self.kind!r}"
             )
+        if self.threat is not None and self.kind != "threat":
+            raise ValueError(f"{self.filename}: a table 'threat' belongs to kind 'threat', not {self.kind!r}")
         if self.package is None and Path(self.filename).name != self.filename:
             raise ValueError(f"filename {self.filename!r}: expected a plain name")
 

@@ -1,7 +1,6 @@
 """The review pages as a web application: rangers decide, analysts look at trends, nothing is loaded from elsewhere."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -10,16 +9,17 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
+from contract.errors import StoreUnavailable
 from ingest.media.port import MediaStore
-from ingest.store.port import Store, StoreUnavailable
-from ingest.verdicts import hand_over_verdicts
-from pipelines.trends import BadPeriod
-from review.decide import Undecidable
-from review.guard import guard
+from ingest.store.port import Store
+from pipelines.trends.counting import BadPeriod
+from review.api import routes as api
+from review.decisions import Undecidable
 from review.options import NotLoopback, ReviewOptions, check_bind
 from review.page import Site, reader
-from review.pages import api, event, incident, media, quarantine, queue, stations, trends
+from review.pages import event, incident, media, quarantine, queue, stations, trends
+from review.security.guard import guard
 
 __all__ = ["NotLoopback", "ReviewOptions", "check_bind", "create_app"]
 
@@ -30,8 +30,9 @@ def create_app(
     media_store: MediaStore,
     options: ReviewOptions,
     problem: Callable[[], str] = lambda: "",
+    wake_verdict_sync: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Make the application; at its start the store gets the verdicts a crash kept from it.
+    """Make the application.
 
     Args:
         store: Where detections are.
@@ -39,20 +40,16 @@ def create_app(
         media_store: Where pictures and clips are.
         options: How the pages are set up.
         problem: Says what keeps the server from working whole right now, in words; "": nothing.
+        wake_verdict_sync: Is called after a verdict was recorded that the store did not take.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the options name a time zone nobody knows.
     """
-    site = Site(store, casebook, media_store, options, problem)
+    site = Site(store, casebook, media_store, options, problem, wake_verdict_sync)
     site.templates  # noqa: B018, a mistake in time zone or translations shows now, not at the first page
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hand_over_verdicts(casebook, store)
-        yield
-
     # No pages of FastAPI's own: they would load their scripts from other hosts.
-    app = FastAPI(title="Wildpost", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.middleware("http")(guard(options.hosts))
     for page in (queue, event, incident, trends, stations, quarantine, media, api):

@@ -1,24 +1,29 @@
 """One capture as a person decides on it: what was found, by whom, where, when, why it was flagged, what was decided."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
+from casebook.flags import Flag
+from casebook.verdicts import Verdict
 from contract import Detection, Event, Media, Model
-from ingest.flags import Flag
-from ingest.store.port import Verdict
+from contract.messages import ObservationType
 from review.page import Site
 
-COLOURS = 6  # the style sheet tells this many detections apart
+# Livestock and pets, by the names that detectors and taxa.csv give them.
+DOMESTIC = frozenset(
+    {"dog", "cat", "horse", "sheep", "goat", "cow", "cattle", "pig", "donkey", "Canis familiaris", "Felis catus"}
+    | {"Canis lupus familiaris", "Equus caballus", "Ovis aries", "Capra hircus", "Bos taurus"}
+)
+KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "vehicle", "animal": "animal"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CardDetection:
     """One detection with a person's word on it, if there is one."""
 
     detection: Detection
     verdict: Verdict | None
-    colour: int
     model: Model
 
     @property
@@ -36,23 +41,42 @@ class Finding:
         """Whether a person said it is something else."""
         return self.verdict is not None and self.verdict.outcome == "corrected"
 
+    @property
+    def kind(self) -> str:
+        """CSS class of its current name."""
+        said = self.verdict if self.corrected and self.verdict else self.detection
+        return _kind_class(said, heard=self.detection.span is not None)
+
+    @property
+    def machine_kind(self) -> str:
+        """CSS class of the machine's name for it."""
+        return _kind_class(self.detection, heard=self.detection.span is not None)
+
+
+def _kind_class(named: Detection | Verdict, heard: bool) -> str:
+    if not DOMESTIC.isdisjoint({named.label, named.scientific_name}):
+        return "domestic"
+    if heard and named.observation_type in ("human", "vehicle"):
+        return "sound"
+    return KIND_CLASSES.get(named.observation_type, "unknown")
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """One capture with all that is known of it."""
 
     event: Event
-    findings: tuple[Finding, ...]
+    findings: tuple[CardDetection, ...]
     flags: tuple[Flag, ...]
     blank_verdict: Verdict | None
     picture: Media | None
     clip: Media | None
 
     @property
-    def kinds(self) -> tuple[tuple[Finding, ...], ...]:
+    def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
         """What was found, once for each name: people and vehicles first, then the surest; in each the surest first."""
         order = {"human": 0, "vehicle": 1}
-        found: dict[str, list[Finding]] = {}
+        found: dict[str, list[CardDetection]] = {}
         for one in sorted(
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
@@ -101,8 +125,7 @@ def _card(event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict], arri
     said = {verdict.ordinal: verdict for verdict in verdicts}
     models = {model.name: model for model in event.models}
     findings = tuple(
-        Finding(detection, said.get(detection.ordinal), place % COLOURS, models[detection.model])
-        for place, detection in enumerate(event.detections)
+        CardDetection(detection, said.get(detection.ordinal), models[detection.model]) for detection in event.detections
     )
     here = [media for media in event.media if media.role != "original" and media.sha256 in arrived]
     return Card(

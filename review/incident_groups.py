@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ingest.incidents.reading import Incident
+from casebook.incidents.reader import Incident
 from review.cards import Card
 from review.page import Site
 
@@ -18,7 +18,7 @@ class Group:
 
 def late_in(incidents: Iterable[Incident]) -> frozenset[str]:
     """Name the captures that arrived too late to be news."""
-    return frozenset(part.happening.subject for one in incidents for part in one.happenings if part.happening.late)
+    return frozenset(part.occurrence.subject for one in incidents for part in one.occurrences if part.occurrence.late)
 
 
 def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[str]]:
@@ -27,9 +27,9 @@ def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[s
     Returns:
         The groups, and which of the captures arrived late.
     """
-    homes = site.incidents.homes_of(card.event.event_id for card in cards if card.flags)
+    homes = site.incidents.incident_ids_of(card.event.event_id for card in cards if card.flags)
     incidents = site.incidents.named(set(homes.values()))
-    found = {one.id: one for one in incidents if len(one.happenings) > 1}
+    found = {one.id: one for one in incidents if len(one.occurrences) > 1}
     members: dict[str, list[Card]] = {}
     order: list[str | Card] = []
     for card in cards:
@@ -55,6 +55,6 @@ def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[s
 def troubles(site: Site, at_most: int = 10) -> list[Incident]:
     """List the incidents in which a station's trouble is not over and no capture waits: no card stands for those."""
     waiting = site.incidents.incidents(waiting_only=True, limit=50)
-    return [one for one in waiting if not one.event_ids and any(part.over_at is None for part in one.happenings)][
+    return [one for one in waiting if not one.event_ids and any(part.over_at is None for part in one.occurrences)][
         :at_most
     ]

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import msgspec
 
+from contract.errors import InvalidInput
 
-class NotLoopback(ValueError):
+
+class NotLoopback(InvalidInput):
     """The pages were told to listen where others could reach them; there is no sign-in yet."""
 
 

@@ -13,17 +13,18 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from casebook.casebook import Casebook
+from casebook.incidents.database import Database
+from casebook.incidents.reader import IncidentReader
 from contract import Event
-from ingest.casebook import Casebook
-from ingest.incidents.database import Database
-from ingest.incidents.reading import IncidentReader
+from i18n.file_problems import why_unusable
+from i18n.language import Language, load_languages
+from i18n.record_terms import clock_source, why_set_aside
+from i18n.taxa import display_name
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
-from review.file_words import why_unusable
-from review.language import Language, chosen_language, load_languages
-from review.names import display_name
 from review.options import ReviewOptions
-from review.record_words import clock_source, why_set_aside
+from review.reader_language import chosen_language
 from review.station_names import StationNames
 
 COOKIE_S = 365 * 24 * 3600
@@ -36,6 +37,7 @@ class Site:
 
     Attributes:
         problem: Says what keeps the server from working whole right now, in words; "": nothing.
+        wake_verdict_sync: Has verdicts handed over that the store did not take at once.
     """
 
     store: Store
@@ -43,6 +45,7 @@ class Site:
     media: MediaStore
     options: ReviewOptions
     problem: Callable[[], str] = lambda: ""
+    wake_verdict_sync: Callable[[], None] = lambda: None
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -133,4 +136,4 @@ def reader(request: Request) -> Reader:
     return Reader(request, site, site.languages[chosen_language(request, site.options.language)], name or "ranger")
 
 
-Read = Annotated[Reader, Depends(reader)]
+ReaderDependency = Annotated[Reader, Depends(reader)]

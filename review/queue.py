@@ -9,7 +9,7 @@ from typing import Literal
 from contract import Event
 from contract.messages import ObservationType
 from ingest.store.port import EventQuery
-from pipelines.trends import local_midnight
+from pipelines.trends.counting import local_midnight
 from review.cards import Card, cards_of
 from review.page import Site
 

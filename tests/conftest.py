@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.influx_server import Influx, programs
 from tests.postgres_server import Postgres, program_folder
+from tests.repository import REPOSITORY
 from tests.s3_server import KEY, SECRET, S3Server
 
-REPOSITORY = Path(__file__).parent.parent
+# A busy machine must not fail a test: no deadline on a single example.
+hypothesis.settings.register_profile("wildpost", deadline=None)
+hypothesis.settings.load_profile("wildpost")
 
 
 def missing(what: str) -> None:

@@ -1,24 +1,24 @@
 """An intake that keeps nothing but notes what came."""
 
-from ingest.intake import Stored, Taken
-from ingest.reading import Batch
-from ingest.store.port import Written
+from ingest.intake import BatchResult, StoredBatch
+from ingest.receive.batch import Batch
+from ingest.store.port import WriteResult
 
 
 class Noting:
     """Fulfils ``Keeps``."""
 
-    abreast = 1
+    max_concurrent_batches = 1
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.came: list[bytes] = []
 
-    def store(self, batch: Batch) -> Stored:
+    def store(self, batch: Batch) -> StoredBatch:
         """Note the payloads."""
         self.came += [one.payload for one in batch.records]
-        return Stored(0, Written(new=0, repeated=0))
+        return StoredBatch(0, WriteResult(new=0, repeated=0))
 
-    def conclude(self, batch: Batch, stored: Stored) -> Taken:
+    def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
         """Say that nothing was kept."""
-        return Taken()
+        return BatchResult()

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.protocol import Sound
-from models.sound import read_stretches
+from captures.decoded import Sound
+from captures.sound import read_stretches
 
 
 def shot_of(shared_data: Path) -> Sound:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from models.registry import WeightsError, WeightsMismatch, find_weights, load_registry
 
 if TYPE_CHECKING:
-    from ingest.casebook_engine import CasebookOptions
+    from casebook.engine import CasebookOptions
     from ingest.media.s3 import MediaOptions
-    from wildpost.stores import StoreOptions
+    from wildpost.server.stores import StoreOptions
 
 ROOM_BYTES = 2_000_000_000  # less than this and a station's outbox or a server's media soon have no room
 
@@ -39,7 +39,7 @@ SERVER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One thing looked at.
 
     Attributes:
@@ -55,7 +55,7 @@ class Finding:
     mend: str = ""
 
 
-def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None = None) -> Iterator[Finding]:
+def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None = None) -> Iterator[Diagnosis]:
     """Look at everything in turn.
 
     Args:
@@ -76,34 +76,34 @@ def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None 
         yield from _server(server, folder, broker is None)
 
 
-def _python() -> Finding:
+def _python() -> Diagnosis:
     version = ".".join(str(part) for part in sys.version_info[:3])
     if (3, 11) <= sys.version_info < (3, 14):
-        return Finding("good", "Python", version)
-    return Finding(
+        return Diagnosis("good", "Python", version)
+    return Diagnosis(
         "broken", "Python", f"{version}; tested are 3.11 to 3.13", "make PYTHON=python3.12, or another of them"
     )
 
 
-def _packages(extra: str, names: tuple[str, ...]) -> Iterator[Finding]:
+def _packages(extra: str, names: tuple[str, ...]) -> Iterator[Diagnosis]:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         mend = f"uv sync --extra {extra}   (or: pip install 'wildpost[{extra}]')"
-        yield Finding("missing", f"packages of a {extra}", f"not installed: {', '.join(missing)}", mend)
+        yield Diagnosis("missing", f"packages of a {extra}", f"not installed: {', '.join(missing)}", mend)
     else:
-        yield Finding("good", f"packages of a {extra}", "all there")
+        yield Diagnosis("good", f"packages of a {extra}", "all there")
 
 
-def _room(folder: Path) -> Iterator[Finding]:
+def _room(folder: Path) -> Iterator[Diagnosis]:
     free = shutil.disk_usage(folder).free
     detail = f"{folder}, {free / 1e9:.1f} GB free"
     if free < ROOM_BYTES:
-        yield Finding("broken", "room on the disk", detail, "make room, or move the folder: WILDPOST_DATA=DIR")
+        yield Diagnosis("broken", "room on the disk", detail, "make room, or move the folder: WILDPOST_DATA=DIR")
     else:
-        yield Finding("good", "room on the disk", detail)
+        yield Diagnosis("good", "room on the disk", detail)
 
 
-def _databases(folder: Path) -> Iterator[Finding]:
+def _databases(folder: Path) -> Iterator[Diagnosis]:
     if importlib.util.find_spec("duckdb"):
         yield from map(_duckdb, sorted(folder.rglob("*.duckdb")))
     for file in sorted(folder.rglob("*.sqlite")):
@@ -113,63 +113,63 @@ def _databases(folder: Path) -> Iterator[Finding]:
         except sqlite3.Error as error:
             answer = str(error)
         if answer == "ok":
-            yield Finding("good", f"database {file.name}", "whole")
+            yield Diagnosis("good", f"database {file.name}", "whole")
         else:
             mend = f"stop Wildpost, keep a copy of {file}, restore a backup"
-            yield Finding("broken", f"database {file.name}", answer, mend)
+            yield Diagnosis("broken", f"database {file.name}", answer, mend)
 
 
-def _duckdb(file: Path) -> Finding:
+def _duckdb(file: Path) -> Diagnosis:
     """Open a file of detections, unless a server has it open, which is as good."""
-    from ingest.store.duckdb import DuckDbStore  # a station has none of this
-    from ingest.store.port import StoreUnavailable
+    from contract.errors import StoreUnavailable
+    from ingest.store.duckdb.store import DuckDbStore  # a station has none of this
 
     what = f"database {file.name}"
     try:
         with closing(DuckDbStore(file, read_only=True)) as store:
-            return Finding("good", what, f"opens; {len(store.stations())} stations heard of")
+            return Diagnosis("good", what, f"opens; {len(store.stations())} stations heard of")
     except StoreUnavailable as error:
         if "Conflicting lock" in str(error):
-            return Finding("good", what, "a server has it open")
-        return Finding("broken", what, str(error), f"stop Wildpost, keep a copy of {file}, restore a backup")
+            return Diagnosis("good", what, "a server has it open")
+        return Diagnosis("broken", what, str(error), f"stop Wildpost, keep a copy of {file}, restore a backup")
 
 
-def _weights(folder: Path) -> Iterator[Finding]:
+def _weights(folder: Path) -> Iterator[Diagnosis]:
     for name, entry in load_registry().items():
         mend = f"wildpost models pull {name}" if entry.url else "uv sync --extra station"
         try:
-            yield Finding("good", f"weights {name}", str(find_weights(entry, folder / "models")))
+            yield Diagnosis("good", f"weights {name}", str(find_weights(entry, folder / "models")))
         except WeightsMismatch as error:
-            yield Finding("broken", f"weights {name}", str(error), f"remove the file, then: {mend}")
+            yield Diagnosis("broken", f"weights {name}", str(error), f"remove the file, then: {mend}")
         except WeightsError as error:
-            yield Finding("missing", f"weights {name}", str(error), mend)
+            yield Diagnosis("missing", f"weights {name}", str(error), mend)
 
 
-def _clock() -> Finding:
+def _clock() -> Diagnosis:
     if Path("/run/systemd/timesync/synchronized").exists():
-        return Finding("good", "clock", "synchronised")
+        return Diagnosis("good", "clock", "synchronised")
     mend = "timedatectl set-ntp true; a GPS or RTC module where there is no network"
-    return Finding("missing", "clock", "no sign of synchronisation", mend)
+    return Diagnosis("missing", "clock", "no sign of synchronisation", mend)
 
 
-def _broker(host: str, port: int) -> Finding:
+def _broker(host: str, port: int) -> Diagnosis:
     """See whether something answers there; whether it lets us in, `serve` and `station check` say."""
     try:
         with socket.create_connection((host, port), timeout=5):
-            return Finding("good", "broker", f"{host}:{port} answers")
+            return Diagnosis("good", "broker", f"{host}:{port} answers")
     except OSError as error:
         mend = "is Mosquitto running, and its port open? (apt-get install mosquitto)"
-        return Finding("broken", "broker", f"{host}:{port}: {error}", mend)
+        return Diagnosis("broken", "broker", f"{host}:{port}: {error}", mend)
 
 
-def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
-    from wildpost.receiving import ServerSettings  # a station has none of this
-    from wildpost.settings import SettingsError, load_settings
+def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Diagnosis]:
+    from wildpost.settings.loader import SettingsError, load_settings
+    from wildpost.settings.server import ServerSettings  # a station has none of this
 
     try:
         settings = load_settings(path, ServerSettings)
     except SettingsError as error:
-        yield Finding("broken", "settings", str(error), "docs/how-to/serve.md")
+        yield Diagnosis("broken", "settings", str(error), "docs/how-to/serve.md")
         return
     if try_broker:
         yield _broker(settings.broker.host, settings.broker.port)
@@ -178,41 +178,41 @@ def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Finding]:
     yield _media(settings.media, folder)
 
 
-def _store(options: "StoreOptions", folder: Path) -> Finding:
-    from ingest.store.port import StoreUnavailable
-    from wildpost.stores import check_writing, open_store
+def _store(options: "StoreOptions", folder: Path) -> Diagnosis:
+    from contract.errors import StoreUnavailable
+    from wildpost.server.stores import check_writing, open_store
 
     if options.kind == "duckdb":  # the databases of the data folder were looked at already
         there = (folder / "detections.duckdb").exists()
-        return Finding("good", "detection store", f"DuckDB in {folder}{'' if there else ': made at the first start'}")
+        return Diagnosis("good", "detection store", f"DuckDB in {folder}{'' if there else ': made at the first start'}")
     try:
         with closing(open_store(options, folder)) as store:
             check_writing(options)
-            return Finding("good", "detection store", f"answers; {len(store.stations())} stations heard of")
+            return Diagnosis("good", "detection store", f"answers; {len(store.stations())} stations heard of")
     except StoreUnavailable as error:
-        return Finding("broken", "detection store", str(error), "docs/how-to/influxdb.md")
+        return Diagnosis("broken", "detection store", str(error), "docs/how-to/influxdb.md")
 
 
-def _casebook(options: "CasebookOptions", folder: Path) -> Finding:
-    from ingest.casebook_engine import form_of
-    from ingest.store.port import StoreUnavailable
+def _casebook(options: "CasebookOptions", folder: Path) -> Diagnosis:
+    from casebook.engine import form_of
+    from contract.errors import StoreUnavailable
 
     if not options.url:
-        return Finding("good", "casebook", f"SQLite in {folder}")
+        return Diagnosis("good", "casebook", f"SQLite in {folder}")
     try:
-        return Finding("good", "casebook", f"{options.url} answers; {form_of(options.url_in(folder))}")
+        return Diagnosis("good", "casebook", f"{options.url} answers; {form_of(options.url_in(folder))}")
     except StoreUnavailable as error:
-        return Finding("broken", "casebook", str(error), "docs/how-to/postgresql.md")
+        return Diagnosis("broken", "casebook", str(error), "docs/how-to/postgresql.md")
 
 
-def _media(options: "MediaOptions", folder: Path) -> Finding:
-    from ingest.store.port import StoreUnavailable
-    from wildpost.stores import open_media
+def _media(options: "MediaOptions", folder: Path) -> Diagnosis:
+    from contract.errors import StoreUnavailable
+    from wildpost.server.stores import open_media
 
     if not options.url:
-        return Finding("good", "media", f"files in {folder}/media")
+        return Diagnosis("good", "media", f"files in {folder}/media")
     try:
         next(open_media(options, folder).names(), None)
     except (StoreUnavailable, OSError) as error:
-        return Finding("broken", "media", str(error), "docs/how-to/object-store.md")
-    return Finding("good", "media", f"{options.url} answers")
+        return Diagnosis("broken", "media", str(error), "docs/how-to/object-store.md")
+    return Diagnosis("good", "media", f"{options.url} answers")

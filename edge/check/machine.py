@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
+from captures.clock import EARLIEST, system_clock
 from edge.check.finding import Finding
-from edge.clock import EARLIEST, system_clock
 from edge.health import temperature_c
-from edge.outbox import Outbox, OutboxError
+from edge.outbox.outbox import Outbox, OutboxError
 
 _SPARE_BYTES = 200_000_000  # for the outbox's own pages, logs and weights, beside what the quotas allow
 _GIGABYTE = 1e9

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.triggers import loudness_db
-from models.picture import shrink
-from models.protocol import Sound
+from captures.decoded import Sound
+from captures.picture import shrink
+from edge.capture.triggers import loudness_db
 
 _WIDTH_PX = 640  # sharpness depends on the size at which it is measured
 _CLIPPED = 0.999  # of full scale
@@ -17,7 +17,7 @@ CLIPPED_SHARE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PictureMeasures:
     """What a picture measures.
 
     Attributes:
@@ -38,7 +38,7 @@ class Look:
         return "blurred, or nothing but one surface" if self.sharpness < SHARP else ""
 
 
-def look(pixels: NDArray[np.uint8]) -> Look:
+def measure_picture(pixels: NDArray[np.uint8]) -> PictureMeasures:
     """Measure a picture, (height, width, 3) uint8.
 
     Source: Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000, for the sharpness.
@@ -47,11 +47,11 @@ def look(pixels: NDArray[np.uint8]) -> Look:
 
     grey = cv2.cvtColor(shrink(pixels, _WIDTH_PX), cv2.COLOR_BGR2GRAY)
     sharpness = float(cv2.Laplacian(grey, cv2.CV_64F).var())
-    return Look(round(float(grey.mean()) / 2.55, 1), round(sharpness, 1))
+    return PictureMeasures(round(float(grey.mean()) / 2.55, 1), round(sharpness, 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class SoundMeasures:
     """What a stretch of sound measures.
 
     Attributes:
@@ -65,10 +65,10 @@ class Level:
     clipped_share: float
 
 
-def level(sound: Sound) -> Level:
+def measure_sound(sound: Sound) -> SoundMeasures:
     """Measure a stretch of sound."""
     sizes = np.abs(sound.samples)
     peak = float(sizes.max(initial=0.0))
     peak_dbfs = 20 * float(np.log10(peak)) if peak > 1e-6 else -120.0
     clipped = float(np.count_nonzero(sizes >= _CLIPPED)) / max(1, sizes.size)
-    return Level(round(loudness_db(sound), 1), round(peak_dbfs, 1), round(clipped, 6))
+    return SoundMeasures(round(loudness_db(sound), 1), round(peak_dbfs, 1), round(clipped, 6))

@@ -12,16 +12,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.capture_time import picture_time, recording_time
+from captures.decoded import Sound, Unreadable
+from captures.file_types import PICTURES, RECORDINGS
+from captures.picture import read_picture
+from captures.sound import read_stretches
+from edge.capture.camera import CameraOptions, open_camera, without_password
+from edge.capture.microphone import MicrophoneOptions, MicrophoneSource, input_devices
+from edge.capture.port import SourceLost
 from edge.check.finding import Figure, Finding
-from edge.check.measures import CLIPPED_SHARE, Level, Look, level, look
-from edge.file_time import picture_time, recording_time
-from edge.sources.camera import CameraOptions, opened, shown
-from edge.sources.endings import PICTURES, RECORDINGS
-from edge.sources.microphone import MicrophoneOptions, MicrophoneSource, inputs
-from edge.sources.port import SourceLost
-from models.picture import read_picture
-from models.protocol import Sound, Unreadable
-from models.sound import read_stretches
+from edge.check.measures import CLIPPED_SHARE, PictureMeasures, SoundMeasures, measure_picture, measure_sound
 
 _WARM_UP_FRAMES = 10  # a camera's first frames are dark until it has set its exposure
 _AHEAD = timedelta(hours=1)  # a file from further in the future was written by a clock that is wrong
@@ -78,9 +78,9 @@ def camera(name: str, options: CameraOptions, process: int | None) -> tuple[Find
     """
     what = f"sensor {name}"
     pixels: NDArray[np.uint8] | None = None
-    problem = f"camera {shown(options.device)} opens and gives no frame"
+    problem = f"camera {without_password(options.device)} opens and gives no frame"
     try:
-        with _quiet(), opened(options.device) as device:
+        with _quiet(), open_camera(options.device) as device:
             for _ in range(_WARM_UP_FRAMES):
                 there, frame = device.read()
                 if not there:
@@ -95,9 +95,9 @@ def camera(name: str, options: CameraOptions, process: int | None) -> tuple[Find
         if "://" in options.device:
             step = "is the camera on, in the same network, its address and password right? Try it with ffplay or VLC"
         return _lost(what, problem, step, process), None
-    seen = look(pixels)
+    seen = measure_picture(pixels)
     height, width = pixels.shape[:2]
-    found = f"camera {shown(options.device)}, {width} x {height}, {_seen(seen)}"
+    found = f"camera {without_password(options.device)}, {width} x {height}, {_seen(seen)}"
     figures: dict[str, Figure] = {"width": width, "height": height, **asdict(seen)}
     if seen.complaint:
         return Finding("doubtful", what, found, _mend(seen), figures), pixels
@@ -118,10 +118,10 @@ def microphone(name: str, options: MicrophoneOptions, silence_db: float, process
     try:
         clip = next(source.captures(threading.Event(), once=True))
     except SourceLost as lost:
-        step = f"inputs here: {', '.join(inputs()) or 'none'} (arecord -l); may this user open it? (group audio)"
+        step = f"inputs here: {', '.join(input_devices()) or 'none'} (arecord -l); may this user open it? (group audio)"
         return _lost(what, str(lost), step, process)
     assert isinstance(clip.content, Sound)  # noqa: S101, a microphone yields nothing else
-    heard = level(clip.content)
+    heard = measure_sound(clip.content)
     found = f"microphone {options.device or 'default'}, {options.rate_hz} Hz, {_heard(heard)}"
     figures: dict[str, Figure] = {"rate_hz": options.rate_hz, **asdict(heard)}
     if heard.mean_dbfs < silence_db:
@@ -168,13 +168,13 @@ def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str
     figures: dict[str, Figure] = {}
     if path.suffix.lower() in PICTURES:
         taken, how = picture_time(path, zone, written)
-        seen = look(read_picture(path, 640).pixels)
+        seen = measure_picture(read_picture(path, 640).pixels)
         words, figures = _seen(seen), {**asdict(seen)}
         if seen.complaint:
             complaint = _mend(seen)
     else:
         taken, how = recording_time(path, zone, written)
-        heard = level(next(read_stretches(path, stretch_s=1.0)))
+        heard = measure_sound(next(read_stretches(path, stretch_s=1.0)))
         words, figures = _heard(heard), {**asdict(heard)}
         if heard.clipped_share > CLIPPED_SHARE:
             complaint = "lower the recorder's gain"
@@ -184,16 +184,16 @@ def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", complaint, figures
 
 
-def _seen(seen: Look) -> str:
+def _seen(seen: PictureMeasures) -> str:
     complaint = f": {seen.complaint}" if seen.complaint else ""
     return f"brightness {seen.brightness_percent:.0f} %, sharpness {seen.sharpness:.0f}{complaint}"
 
 
-def _mend(seen: Look) -> str:
+def _mend(seen: PictureMeasures) -> str:
     if seen.complaint == "dark":
         return "lens cap, leaf, dead infrared lamp? At night this may be right: check again by day"
     return "clean the lens and its pane, aim it, set its focus; fog or sun in the lens? Check again"
 
 
-def _heard(heard: Level) -> str:
+def _heard(heard: SoundMeasures) -> str:
     return f"level {heard.mean_dbfs:.0f} dBFS, peak {heard.peak_dbfs:.0f}"

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ingest.alerts.port import Message, Undelivered
+from contract.errors import InvalidInput, Undelivered
+from ingest.alerts.port import Message
 
 _TYPES: dict[str, str] = {"notice": "info", "warning": "warning", "urgent": "failure"}
 
 
-class NotConfigured(ValueError):
+class NotConfigured(InvalidInput):
     """A way of telling people cannot be used as it is set up; the message says what to mend."""
 
 

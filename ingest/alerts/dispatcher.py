@@ -9,10 +9,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ingest.alerts.outgoing import Due, Outgoing, pause_before
-from ingest.alerts.port import Message, Notifier, NotYet, Undelivered
-from ingest.incidents.book import Alert
-from ingest.store.port import StoreUnavailable
+from casebook.incidents.alert_queue import AlertQueue, DueAlert, retry_delay
+from casebook.incidents.repository import Alert
+from contract.errors import StoreUnavailable, Undelivered
+from ingest.alerts.port import AttachmentPending, Message, Notifier
 
 _IN_HAND = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
 _RENEWED_S = 5.0
@@ -38,7 +38,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        outgoing: Outgoing,
+        outgoing: AlertQueue,
         notifier: Notifier,
         compose: Callable[[Alert, str], Message],
         options: RetryOptions,
@@ -49,7 +49,8 @@ class Dispatcher:
         Args:
             outgoing: What waits for this notifier.
             notifier: Who is told.
-            compose: Writes the message of an alert, with the picture that the notifier wants; may raise ``NotYet``.
+            compose: Writes the message of an alert with the picture that the notifier wants; may raise
+                ``AttachmentPending``.
             options: How long to try.
             now: The clock.
         """
@@ -84,7 +85,7 @@ class Dispatcher:
         try:
             with self._in_hand(due):
                 self._notifier.send(self._compose(due.alert, self._notifier.picture))
-        except NotYet:
+        except AttachmentPending:
             self._outgoing.wait(due, self._now() + timedelta(seconds=0.2))
             self._wake.wait(0.2)
         except Undelivered as error:
@@ -95,7 +96,7 @@ class Dispatcher:
         return True
 
     @contextlib.contextmanager
-    def _in_hand(self, due: Due) -> Iterator[None]:
+    def _in_hand(self, due: DueAlert) -> Iterator[None]:
         """Keep others from telling it, for as long as the attempt takes."""
         done = threading.Event()
 
@@ -112,14 +113,14 @@ class Dispatcher:
             done.set()
             renewing.join()
 
-    def _fail(self, due: Due, problem: str) -> None:
+    def _fail(self, due: DueAlert, problem: str) -> None:
         now = self._now()
         self.problem = f"alerts by {self._notifier.name}: {problem}"
         if now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
             self._outgoing.give_up(due, now, problem)
             return
-        pause = pause_before(due.attempts, self._options.first_s, self._options.longest_s)
-        self._outgoing.put_off(due, now + pause, problem)
+        pause = retry_delay(due.attempts, self._options.first_s, self._options.longest_s)
+        self._outgoing.postpone(due, now + pause, problem)
 
     def _run(self) -> None:
         while not self._stopping:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import msgspec
 
-from ingest.alerts.mqtt_link import MqttLink
+from contract.mqtt.publisher import ConfirmedPublisher
 from ingest.alerts.port import Message
-from ingest.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class MqttNotifier:
         """Prepare; the broker is asked when there is an alert."""
         self._options = options
         self._prefix = broker.prefix
-        self._link = MqttLink(broker)
+        self._link = ConfirmedPublisher(broker)
 
     @property
     def name(self) -> str:

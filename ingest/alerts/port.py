@@ -4,19 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ingest.incidents.book import Alert
+from casebook.incidents.repository import Alert
+from contract.errors import TemporaryFailure
 
 
-class Undelivered(Exception):
-    """The message did not go out now; trying again later may help. The text names no secret."""
-
-
-class NotYet(Exception):
+class AttachmentPending(TemporaryFailure):
     """Something that belongs to the message is still on its way: try again at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class MessageText:
     """A message in one language: one line, and the whole."""
 
     title: str
@@ -24,7 +21,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Attachment:
     """A picture that goes with a message."""
 
     data: bytes
@@ -44,9 +41,9 @@ class Message:
     """
 
     alert: Alert
-    words: Mapping[str, Words]
+    words: Mapping[str, MessageText]
     link: str
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, Attachment]
     record: Mapping[str, Any]
 
 

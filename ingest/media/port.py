@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
+from contract.errors import WildpostError
 
-class MediaMissing(LookupError):
+
+class MediaMissing(WildpostError, LookupError):
     """No content with this hash is here, or not yet."""
 
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from contract.errors import StoreUnavailable
 from ingest.media.port import MediaMissing
-from ingest.store.port import StoreUnavailable
 
 
 class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

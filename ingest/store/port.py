@@ -4,20 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import msgspec
 
+from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.microseconds import microseconds
 
 Storable = Event | Status | Health | Effort
-Outcome = Literal["confirmed", "corrected", "dismissed"]
-
-
-class StoreUnavailable(Exception):
-    """The store did not take or answer this now: keep the message unacknowledged and try again."""
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -35,36 +31,11 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What became of a batch: how many records were new, and how many the store had already."""
 
     new: int
     repeated: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a person decided about one detection; the latest verdict wins, and the machine's label is kept beside it.
-
-    Attributes:
-        event_id: The event.
-        ordinal: Which of its detections; 0 for an event without any (a blank that a person corrects).
-        outcome: Confirmed as it is, corrected to what follows, or dismissed: nothing there.
-        observation_type: What it is; for a dismissed one "blank".
-        label: What to call it, as the machine does or as the person typed it.
-        scientific_name: Its taxon, where known.
-        classified_by: Who decided.
-        decided_at: When, UTC.
-    """
-
-    event_id: str
-    ordinal: int
-    outcome: Outcome
-    observation_type: ObservationType
-    label: str
-    scientific_name: str | None
-    classified_by: str
-    decided_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +73,7 @@ class EventQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class OffsetPeriod:
     """A stretch of time during which the clocks of a place are one offset from UTC.
 
     Attributes:
@@ -131,7 +102,7 @@ class CountQuery:
 
     first: date
     last: date
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[OffsetPeriod, ...]
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     min_confidence: float = 0.0
@@ -139,7 +110,7 @@ class CountQuery:
     @classmethod
     def in_utc(cls, start: datetime, end: datetime) -> Self:
         """Ask for all from start to before end, in days and hours of UTC."""
-        return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (Stretch(start, end),))
+        return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (OffsetPeriod(start, end),))
 
     def __post_init__(self) -> None:
         if not self.stretches:
@@ -165,7 +136,7 @@ class CountQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class TaxonCount:
     """How often one kind was found.
 
     Attributes:
@@ -205,11 +176,11 @@ class Store(Protocol):
         ...
 
     @property
-    def abreast(self) -> int:
+    def max_concurrent_batches(self) -> int:
         """How many batches may well be written at once, by as many threads; 1: what is there waits for its turn."""
         ...
 
-    def write(self, batch: Sequence[Received]) -> Written:
+    def write(self, batch: Sequence[Received]) -> WriteResult:
         """Commit a batch as a whole; a record it has already is left as it is.
 
         Returns only when the batch is durable: the broker is told so afterwards.
@@ -231,7 +202,7 @@ class Store(Protocol):
         """List events as their stations sent them, newest capture first, ties by event_id descending."""
         ...
 
-    def count(self, query: CountQuery) -> list[Counted]:
+    def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections of each kind per local day and per local hour, with verdicts in force.
 
         Dismissed ones are out, corrected ones count as corrected, blanks are not counted. Sorted by taxon, then type.

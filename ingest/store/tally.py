@@ -3,7 +3,7 @@
 import msgspec
 
 from contract.messages import ObservationType
-from ingest.store.port import Counted
+from ingest.store.port import TaxonCount
 
 HOURS = 24
 
@@ -28,10 +28,12 @@ class Tally:
         """Add captures that hold some."""
         self._of(taxon, kind)[2][0] += events
 
-    def counted(self) -> list[Counted]:
+    def counted(self) -> list[TaxonCount]:
         """Give the sums, by taxon and type; kinds of which none was found are left out."""
         return [
-            Counted(taxon, msgspec.convert(kind, ObservationType), tuple(by_day), tuple(by_hour), sum(by_day), events)
+            TaxonCount(
+                taxon, msgspec.convert(kind, ObservationType), tuple(by_day), tuple(by_hour), sum(by_day), events
+            )
             for (taxon, kind), (by_day, by_hour, (events,)) in sorted(self._kinds.items())
             if any(by_day)
         ]

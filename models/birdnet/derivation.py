@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.errors import InvalidInput
+
 _SEAM = "model/concatenate/concat"  # where both bands come together: the network proper takes this
 _FLOAT32, _INT32 = 0, 2  # of TensorType in LiteRT's schema
 
 
-class NotDerivable(ValueError):
+class NotDerivable(InvalidInput):
     """The installed network is built in another way than this module knows."""
 
 

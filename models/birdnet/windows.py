@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from models.protocol import Sound
+from captures.decoded import Sound
 
 RATE_HZ = 48_000
 WINDOW_S = 3.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.matching import Find
+from models.evaluate.matching import ScoredDetection
 
 _FEW = 10  # finds: below, a bin says nothing
 
@@ -30,7 +30,7 @@ class Bin:
     right: float
 
 
-def reliability(finds: Sequence[Find], bins: int = 10) -> list[Bin]:
+def reliability(finds: Sequence[ScoredDetection], bins: int = 10) -> list[Bin]:
     """Sort finds into bins of equal width."""
     confidences, right = _arrays(finds)
     result = []
@@ -43,7 +43,7 @@ def reliability(finds: Sequence[Find], bins: int = 10) -> list[Bin]:
     return result
 
 
-def calibration_error(finds: Sequence[Find], bins: int = 10) -> float:
+def calibration_error(finds: Sequence[ScoredDetection], bins: int = 10) -> float:
     """Expected calibration error: the gap between confidence and share right, averaged over finds; nan without any.
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
@@ -53,7 +53,7 @@ def calibration_error(finds: Sequence[Find], bins: int = 10) -> float:
     return sum(one.count * abs(one.confidence - one.right) for one in sorted_in) / total if total else float("nan")
 
 
-def fit_temperature(finds: Sequence[Find]) -> float:
+def fit_temperature(finds: Sequence[ScoredDetection]) -> float:
     """Find the temperature T for which sigmoid(logit(confidence) / T) fits best; 1 where there are too few finds.
 
     Above 1 the detector is too sure of itself. Source: Guo et al. 2017, section 4.2; least negative log likelihood,
@@ -75,6 +75,6 @@ def fit_temperature(finds: Sequence[Find]) -> float:
     return round((low + high) / 2, 3)
 
 
-def _arrays(finds: Sequence[Find]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _arrays(finds: Sequence[ScoredDetection]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     confidences = np.clip([find.confidence for find in finds], 1e-6, 1 - 1e-6)
     return np.asarray(confidences, np.float64), np.array([find.right for find in finds], np.float64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluate.matching import Find, Tally
+from models.evaluate.matching import OutcomeCounts, ScoredDetection
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Curve:
     false: NDArray[np.float64]
 
 
-def curve(finds: Tally) -> Curve:
+def curve(finds: OutcomeCounts) -> Curve:
     """Work out the curve of one kind."""
     ranked = sorted(finds.finds, key=lambda find: -find.confidence)
     confidences = np.array([find.confidence for find in ranked])
@@ -39,7 +39,7 @@ def curve(finds: Tally) -> Curve:
     return Curve(confidences[last], precision[last], recall[last], (count - right)[last])
 
 
-def average_precision(finds: Tally) -> float:
+def average_precision(finds: OutcomeCounts) -> float:
     """Mean of the best precision at 101 recalls from 0 to 1; nan where there is no thing.
 
     Source: COCO's detection metric (Lin et al. 2014, "Microsoft COCO", and ``COCOeval.accumulate`` of pycocotools),
@@ -56,21 +56,21 @@ def average_precision(finds: Tally) -> float:
     return float(np.where(reached, best_beyond[np.minimum(places, best_beyond.size - 1)], 0).mean())
 
 
-def at_threshold(finds: Tally, threshold: float) -> tuple[float, float]:
+def at_threshold(finds: OutcomeCounts, threshold: float) -> tuple[float, float]:
     """Give precision and recall at a threshold; nan where they have no meaning."""
     kept = [find for find in finds.finds if find.confidence >= threshold]
     right = sum(find.right for find in kept)
     return (right / len(kept) if kept else float("nan")), (right / finds.things if finds.things else float("nan"))
 
 
-def threshold_for_precision(finds: Tally, wanted: float) -> float | None:
+def threshold_for_precision(finds: OutcomeCounts, wanted: float) -> float | None:
     """Find the lowest threshold from which the precision is at least as wanted; None where there is none."""
     drawn = curve(finds)
     enough = np.flatnonzero(drawn.precision >= wanted)
     return float(drawn.thresholds[enough[-1]]) if enough.size else None
 
 
-def threshold_for_false_alarms(finds: Sequence[Find], allowed: float) -> float:
+def threshold_for_false_alarms(finds: Sequence[ScoredDetection], allowed: float) -> float:
     """Find the lowest threshold with at most so many wrong finds in all; just above 1 where none will do."""
     wrong = sorted((find.confidence for find in finds if not find.right), reverse=True)
     if len(wrong) <= allowed:

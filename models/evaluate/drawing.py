@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.picture import read_picture
 from contract import Box
 from models.evaluate.calibration import reliability
 from models.evaluate.curves import curve
 from models.evaluate.labels import KINDS
-from models.evaluate.matching import Judged, tally
+from models.evaluate.matching import MatchedPicture, count_outcomes
 from models.evaluate.vision import all_finds
-from models.picture import read_picture
 
 _SIDE, _EDGE = 460, 60  # of a diagram, in pixels
 _COLOURS = {"animal": (60, 140, 40), "human": (40, 40, 210), "vehicle": (200, 110, 20)}  # blue green red
@@ -32,19 +32,19 @@ class Mistake:
         weight: How bad: the area missed, or the confidence of the wrong find.
     """
 
-    picture: Judged
+    picture: MatchedPicture
     box: Box
     words: str
     weight: float
 
 
-def draw_precision_recall(pictures: Sequence[Judged]) -> bytes:
+def draw_precision_recall(pictures: Sequence[MatchedPicture]) -> bytes:
     """Draw precision (up) against recall (right) for each kind that has boxes; PNG."""
     import cv2
 
     canvas = _axes("recall", "precision")
     for at, kind in enumerate(KINDS):
-        counted = tally(pictures, kind)
+        counted = count_outcomes(pictures, kind)
         if not counted.things:
             continue
         drawn = curve(counted)
@@ -54,7 +54,7 @@ def draw_precision_recall(pictures: Sequence[Judged]) -> bytes:
     return _png(canvas)
 
 
-def draw_reliability(pictures: Sequence[Judged]) -> bytes:
+def draw_reliability(pictures: Sequence[MatchedPicture]) -> bytes:
     """Draw the share that is right (up) against the confidence (right), with the count of each bin; PNG."""
     import cv2
 
@@ -70,7 +70,7 @@ def draw_reliability(pictures: Sequence[Judged]) -> bytes:
     return _png(canvas)
 
 
-def worst_misses(pictures: Sequence[Judged], most: int = 40) -> list[Mistake]:
+def worst_misses(pictures: Sequence[MatchedPicture], most: int = 40) -> list[Mistake]:
     """List the largest things that were not found at any confidence, one a picture."""
     return _worst(
         (
@@ -83,7 +83,7 @@ def worst_misses(pictures: Sequence[Judged], most: int = 40) -> list[Mistake]:
     )
 
 
-def worst_false_alarms(pictures: Sequence[Judged], most: int = 40) -> list[Mistake]:
+def worst_false_alarms(pictures: Sequence[MatchedPicture], most: int = 40) -> list[Mistake]:
     """List the most confident finds that are wrong, one a picture."""
     return _worst(
         (

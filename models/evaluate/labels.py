@@ -7,13 +7,14 @@ from typing import Literal
 import msgspec
 
 from contract import Box
+from contract.errors import InvalidInput
 
 Kind = Literal["animal", "human", "vehicle"]
 KINDS: tuple[Kind, ...] = ("animal", "human", "vehicle")
 _PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
 
 
-class BadLabels(ValueError):
+class BadLabels(InvalidInput):
     """Labels that cannot be used; the message says where and what was expected."""
 
 

@@ -10,7 +10,7 @@ SAME = 0.5  # share of the union from which a find counts as the thing: the 50 o
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class ScoredDetection:
     """One detection, judged.
 
     Attributes:
@@ -23,7 +23,7 @@ class Find:
 
 
 @dataclass(slots=True)
-class Tally:
+class OutcomeCounts:
     """All finds of one kind, and how many things there were.
 
     Attributes:
@@ -31,12 +31,12 @@ class Tally:
         things: Boxes that a person drew.
     """
 
-    finds: list[Find] = field(default_factory=list)
+    finds: list[ScoredDetection] = field(default_factory=list)
     things: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class MatchedPicture:
     """One picture, judged.
 
     Attributes:
@@ -52,7 +52,7 @@ class Judged:
     missed: tuple[float, ...]
 
 
-def judge(labelled: Labelled, detections: Sequence[Detection]) -> Judged:
+def match_detections(labelled: Labelled, detections: Sequence[Detection]) -> MatchedPicture:
     """Match detections to truths, the most confident first, each truth once, as PASCAL VOC and COCO do.
 
     A picture labelled as a whole has no boxes: a find is right where its kind is shown.
@@ -70,23 +70,23 @@ def judge(labelled: Labelled, detections: Sequence[Detection]) -> Judged:
             right.append(at is not None)
             if at is not None:
                 found[at] = detection.confidence
-    return Judged(labelled, tuple(ranked), tuple(right), tuple(found))
+    return MatchedPicture(labelled, tuple(ranked), tuple(right), tuple(found))
 
 
-def tally(pictures: Sequence[Judged], kind: Kind) -> Tally:
+def count_outcomes(pictures: Sequence[MatchedPicture], kind: Kind) -> OutcomeCounts:
     """Collect the finds of one kind over pictures that have boxes, or are known to be empty."""
-    result = Tally()
+    result = OutcomeCounts()
     for picture in pictures:
         if picture.labelled.shows:
             continue
         result.things += sum(truth.kind == kind for truth in picture.labelled.truths)
         for detection, right in zip(picture.detections, picture.right, strict=True):
             if detection.observation_type == kind and right is not None:
-                result.finds.append(Find(detection.confidence, right))
+                result.finds.append(ScoredDetection(detection.confidence, right))
     return result
 
 
-def shared(first: Box, second: Box) -> float:
+def intersection_over_union(first: Box, second: Box) -> float:
     """The two boxes' intersection over their union, 0..1."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
@@ -101,7 +101,7 @@ def _nearest(labelled: Labelled, detection: Detection, found: Sequence[float]) -
     for at, truth in enumerate(labelled.truths):
         if found[at] or truth.kind != detection.observation_type or detection.box is None:
             continue
-        share = shared(truth.box, detection.box)
+        share = intersection_over_union(truth.box, detection.box)
         if share >= best:
             best, best_at = share, at
     return best_at

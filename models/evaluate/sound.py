@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Unreadable
+from captures.sound import read_stretches
 from models.evaluate.labels import BadLabels
-from models.protocol import Unreadable
-from models.sound import read_stretches
 from models.threat import MEANINGS, THRESHOLDS, ThreatSounds
 
 QUIET = ("none", "blank", "empty", "background")  # folders of recordings without any threat
@@ -19,14 +19,21 @@ _DAY_H = 24.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording and the threats in it."""
+    """A recording and the threats in it.
+
+    Attributes:
+        path: Of the file.
+        labels: The threats in it.
+        unsure: The threats of which nobody knows whether they are in it; it counts neither for nor against them.
+    """
 
     path: Path
     labels: frozenset[str]
+    unsure: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LabelScores:
     """What the network made of one recording.
 
     Attributes:
@@ -79,7 +86,7 @@ def read_recordings(root: Path) -> list[Recording]:
 
 def listen(
     detector: ThreatSounds, recordings: Sequence[Recording], done: Callable[[int], None] | None = None
-) -> tuple[list[Heard], list[tuple[Path, str]]]:
+) -> tuple[list[LabelScores], list[tuple[Path, str]]]:
     """Listen to every recording.
 
     Returns:
@@ -90,7 +97,7 @@ def listen(
         try:
             prepared = [detector.preprocess(stretch) for stretch in read_stretches(recording.path)]
             confidences = np.concatenate([detector.confidences(one) for one in prepared])
-            heard.append(Heard(recording, confidences, sum(one.duration_s for one in prepared)))
+            heard.append(LabelScores(recording, confidences, sum(one.duration_s for one in prepared)))
         except (Unreadable, OSError) as error:
             unusable.append((recording.path, str(error)))
         if done is not None:
@@ -98,7 +105,7 @@ def listen(
     return heard, unusable
 
 
-def figures(heard: Sequence[Heard], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
+def figures(heard: Sequence[LabelScores], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
     """Work out the figures of each label that some recording holds, at the thresholds in use."""
     limits = {**THRESHOLDS, **(thresholds or {})}
     return [
@@ -108,10 +115,10 @@ def figures(heard: Sequence[Heard], thresholds: Mapping[str, float] | None = Non
     ]
 
 
-def threshold_for_alarms(heard: Sequence[Heard], label: str, per_day: float) -> float:
+def threshold_for_alarms(heard: Sequence[LabelScores], label: str, per_day: float) -> float:
     """Find the lowest threshold with at most so many false alarms of a label in a day of such recordings."""
     at = list(MEANINGS).index(label)
-    others = [one for one in heard if label not in one.recording.labels]
+    others = [one for one in heard if label not in one.recording.labels | one.recording.unsure]
     candidates = np.unique(np.concatenate([one.confidences[:, at] for one in others])) if others else np.zeros(0)
     low, high = 0, candidates.size  # the number of alarms never grows with the threshold by more than runs split
     while low < high:
@@ -124,9 +131,9 @@ def threshold_for_alarms(heard: Sequence[Heard], label: str, per_day: float) -> 
     return 0.0 if not candidates.size else float(np.nextafter(candidates[min(low, candidates.size - 1)], 2))
 
 
-def _figures(heard: Sequence[Heard], at: int, label: str, threshold: float) -> LabelFigures:
+def _figures(heard: Sequence[LabelScores], at: int, label: str, threshold: float) -> LabelFigures:
     holding = [one for one in heard if label in one.recording.labels]
-    others = [one for one in heard if label not in one.recording.labels]
+    others = [one for one in heard if label not in one.recording.labels | one.recording.unsure]
     alarms = sum(_runs(one.confidences[:, at] >= threshold) for one in others)
     hours = sum(one.duration_s for one in others) / 3600
     recalled = sum(bool((one.confidences[:, at] >= threshold).any()) for one in holding)

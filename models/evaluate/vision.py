@@ -8,8 +8,8 @@ from statistics import fmean
 from models.evaluate.calibration import calibration_error, fit_temperature
 from models.evaluate.curves import at_threshold, average_precision
 from models.evaluate.labels import KINDS, Kind, Labelled
-from models.evaluate.matching import Find, Judged, Tally, judge, tally
-from models.vision import VisionDetector, look
+from models.evaluate.matching import MatchedPicture, OutcomeCounts, ScoredDetection, count_outcomes, match_detections
+from models.vision import VisionDetector, detect_in_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Evaluation:
         temperature: That would mend it best.
     """
 
-    pictures: tuple[Judged, ...]
+    pictures: tuple[MatchedPicture, ...]
     unusable: tuple[tuple[Path, str], ...]
     kinds: tuple[KindFigures, ...]
     map50: float
@@ -79,10 +79,10 @@ def evaluate(
     """
     judged, unusable = [], []
     for number, (known, looked) in enumerate(
-        zip(labelled, look(detector, [one.path for one in labelled]), strict=True), 1
+        zip(labelled, detect_in_pictures(detector, [one.path for one in labelled]), strict=True), 1
     ):
         if looked.problem is None:
-            judged.append(judge(known, looked.detections))
+            judged.append(match_detections(known, looked.detections))
         else:
             unusable.append((looked.path, str(looked.problem)))
         if done is not None:
@@ -90,9 +90,11 @@ def evaluate(
     return summarise(judged, unusable, threshold)
 
 
-def summarise(pictures: Sequence[Judged], unusable: Sequence[tuple[Path, str]], threshold: Threshold) -> Evaluation:
+def summarise(
+    pictures: Sequence[MatchedPicture], unusable: Sequence[tuple[Path, str]], threshold: Threshold
+) -> Evaluation:
     """Work the figures out of judged pictures: all of them, or those of one source, of day or of night."""
-    tallies = {kind: tally(pictures, kind) for kind in KINDS}
+    tallies = {kind: count_outcomes(pictures, kind) for kind in KINDS}
     figures = [_figures(kind, tallies[kind], pictures, threshold(kind)) for kind in KINDS]
     present = [one for one in figures if one.things or one.shown]
     known = [one.ap50 for one in present if one.things]
@@ -112,12 +114,12 @@ def summarise(pictures: Sequence[Judged], unusable: Sequence[tuple[Path, str]], 
     )
 
 
-def all_finds(pictures: Sequence[Judged]) -> list[Find]:
+def all_finds(pictures: Sequence[MatchedPicture]) -> list[ScoredDetection]:
     """Every find that is known to be right or wrong."""
-    return [find for kind in KINDS for find in tally(pictures, kind).finds]
+    return [find for kind in KINDS for find in count_outcomes(pictures, kind).finds]
 
 
-def _figures(kind: Kind, counted: Tally, pictures: Sequence[Judged], threshold: float) -> KindFigures:
+def _figures(kind: Kind, counted: OutcomeCounts, pictures: Sequence[MatchedPicture], threshold: float) -> KindFigures:
     precision, recall = at_threshold(counted, threshold)
     shown = [one for one in pictures if one.labelled.shows and kind in one.labelled.shows]
     seen = sum(
@@ -127,7 +129,7 @@ def _figures(kind: Kind, counted: Tally, pictures: Sequence[Judged], threshold: 
     return KindFigures(kind, counted.things, average_precision(counted), precision, recall, len(shown), seen)
 
 
-def _alarms(picture: Judged, threshold: Threshold) -> bool:
+def _alarms(picture: MatchedPicture, threshold: Threshold) -> bool:
     return any(
         found.confidence >= threshold(kind)
         for found in picture.detections

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from captures.decoded import Sound, Unreadable
+from captures.sound import resample
 from contract import Detection, Model, Span
 from contract.messages import ObservationType
-from models.protocol import Sound, Unreadable
-from models.registry import Share, entry_named, find_weights, load_registry
-from models.sound import resample
+from models.registry import Registry, Share, WeightsError, entry_named, find_weights, load_registry
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
-from models.threat.run_in import without_run_in
+from models.threat.onset_padding import pad_onset
 from models.threat.second_opinion import QUESTIONS, WEIGHTS, SecondOpinion
 
 # In the order of the network's output, with what each is: what a person makes is of type human.
@@ -28,7 +28,9 @@ MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {"gunshot": 0.95, "chainsaw": 0.9, "engine": 0.7, "dog": 0.7, "voice": 0.9}
 )
-_MODEL = "threat-sounds"
+SHIPPED = "threat-sounds"  # in the registry
+INPUT = "log_mel"  # the name of the network's input
+LABELS_KEY = "labels"  # of the ONNX metadata: the labels in the order of the output
 _STEP_S = 1.0  # half a window: a shot at the edge of one lies in the middle of the next
 _TOGETHER = 32
 _DIGITS = 5
@@ -73,21 +75,39 @@ class PreparedThreats:
 class ThreatSounds:
     """Our own network for threats. ``predict`` is for one thread at a time."""
 
-    def __init__(self, options: ThreatOptions | None = None, weights_folder: Path = Path()) -> None:
-        """Load the network that comes with Wildpost, and YAMNet from the folder of weights if it is asked too.
+    def __init__(
+        self,
+        options: ThreatOptions | None = None,
+        weights_folder: Path = Path(),
+        model: str = SHIPPED,
+        registry: Registry | None = None,
+    ) -> None:
+        """Load a network for threat sounds, and YAMNet too for the second opinion.
+
+        Args:
+            options: How to listen.
+            weights_folder: Where ``wildpost models pull`` puts weights.
+            model: As in the registry.
+            registry: Where to look the name up; None: the one that comes with Wildpost.
 
         Raises:
-            WeightsError: its weights are missing or not the right ones.
+            WeightsError: the name is not known or not a model of this kind, its weights are missing or not the right
+                ones, or the file is not a network for these labels.
         """
         import onnxruntime
 
         self._options = options or ThreatOptions()
-        registry = load_registry()
-        entry = entry_named(_MODEL, registry)
+        registry = load_registry() if registry is None else registry
+        entry = entry_named(model, registry)
+        if entry.kind != "threat":
+            raise WeightsError(f"model {model!r} is of kind {entry.kind!r}: expected a threat model")
+        own = {} if entry.threat is None else entry.threat.thresholds
+        if strangers := sorted(set(own) - set(MEANINGS)):
+            raise WeightsError(f"model {model!r}: thresholds of {strangers}: expected labels among {list(MEANINGS)}")
         path = find_weights(entry, weights_folder)
         self._model = entry.model(entry.sha256)
         self._second: SecondOpinion | None = None
-        measured = dict(THRESHOLDS)
+        measured = {**THRESHOLDS, **own}
         if self._options.second_opinion:
             other = entry_named(WEIGHTS, registry)
             self._second = SecondOpinion(find_weights(other, weights_folder), self._options.threads)
@@ -100,6 +120,7 @@ class ThreatSounds:
         settings.intra_op_num_threads = self._options.threads
         settings.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        _check_labels(self._session, path)
         self._thresholds = {**measured, **self._options.thresholds}
 
     @property
@@ -129,7 +150,7 @@ class ThreatSounds:
         """Give each window's confidences: (n, 5), in the order of ``MEANINGS``."""
         pictures = prepared.pictures
         parts = [
-            self._session.run(None, {"log_mel": pictures[at : at + _TOGETHER]})[0]
+            self._session.run(None, {INPUT: pictures[at : at + _TOGETHER]})[0]
             for at in range(0, len(pictures), _TOGETHER)
         ]
         own = np.concatenate(parts)
@@ -168,12 +189,28 @@ class ThreatSounds:
         ]
 
 
+def _check_labels(session: Any, path: Path) -> None:
+    """Refuse a network that was not exported for these labels.
+
+    Raises:
+        WeightsError: it takes another input, has another number of outputs, or its metadata names other labels.
+    """
+    inputs, shape = [one.name for one in session.get_inputs()], session.get_outputs()[0].shape
+    if inputs != [INPUT] or len(shape) != 2 or shape[1] != len(MEANINGS):
+        raise WeightsError(
+            f"{path}: input {inputs}, output {shape}: expected input {[INPUT]} and {len(MEANINGS)} confidences a window"
+        )
+    labels = session.get_modelmeta().custom_metadata_map.get(LABELS_KEY, ",".join(MEANINGS))
+    if labels.split(",") != list(MEANINGS):
+        raise WeightsError(f"{path}: trained for the labels {labels}: expected {','.join(MEANINGS)}")
+
+
 def cut(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cut samples at 16 kHz into windows of two seconds, one begun each second; the last is filled up with silence.
 
     What a recorder or an encoder left silent at the beginning is filled with what follows it.
     """
-    samples = without_run_in(samples)
+    samples = pad_onset(samples)
     length, step = round(WINDOW_S * RATE_HZ), round(_STEP_S * RATE_HZ)
     count = max(1, -(-(samples.size - length) // step) + 1)
     padded = np.zeros((count - 1) * step + length, np.float32)

@@ -18,7 +18,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 OTHERWISE = "*"  # in a table of classes: every class that is not named
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LabelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One folder of labelled pictures.
 
     Attributes:
@@ -79,7 +79,7 @@ class DatasetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         place: The folder that the file lies in, set on loading.
     """
 
-    sources: Annotated[dict[str, Source], Meta(min_length=1)]
+    sources: Annotated[dict[str, LabelSource], Meta(min_length=1)]
     val: Share = 0.1
     test: Share = 0.15
     alike_bits: Annotated[int, Meta(ge=0, le=20)] = 8

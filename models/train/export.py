@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluate.labels import Kind
-from models.registry import Head, Meaning, Registry, VisionFacts, WeightsError
-from models.train.quiet_ultralytics import keep_to_itself
+from models.registry import ClassMeaning, Head, Registry, VisionFacts, WeightsError
+from models.train.ultralytics_env import isolate_ultralytics
 
 AGREEMENT = 1e-3  # of a score, and of a box as a share of the input
 _OPSET = 17  # the newest that both runtimes in pyproject.toml's lowest versions read
@@ -59,7 +59,7 @@ def export_onnx(
     Raises:
         WeightsError: it cannot be opened, no class has a meaning, or the two do not agree.
     """
-    keep_to_itself()
+    isolate_ultralytics()
     network = open_checkpoint(checkpoint)
     names = [str(network.names[at]) for at in sorted(network.names)]
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +103,7 @@ def register_checkpoint(
     """
     import torch
 
-    keep_to_itself()
+    isolate_ultralytics()
     network = open_checkpoint(checkpoint)
     names = [str(network.names[at]) for at in sorted(network.names)]
     with torch.inference_mode():
@@ -116,7 +116,7 @@ def register_checkpoint(
     return Exported(target, facts, 0.0)
 
 
-def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Registry) -> dict[str, Meaning]:
+def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Registry) -> dict[str, ClassMeaning]:
     """Say what each class means; one of which nobody said anything has no meaning and is never reported.
 
     Raises:
@@ -125,14 +125,14 @@ def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Re
     strangers = sorted(set(given) - set(names))
     if strangers:
         raise WeightsError(f"no class {', '.join(strangers)}: expected some of {', '.join(names)}")
-    meanings: dict[str, Meaning] = {}
+    meanings: dict[str, ClassMeaning] = {}
     for entry in registry.values():
         if entry.vision is not None and entry.vision.classes == tuple(names):
             meanings.update(entry.vision.meanings)
             break
     kinds = {name: kind for name, kind in _KNOWN.items() if name in names and name not in meanings}
     for name, kind in {**kinds, **given}.items():
-        meanings[name] = Meaning(label=kind if name in _KNOWN else name, observation_type=kind)
+        meanings[name] = ClassMeaning(label=kind if name in _KNOWN else name, observation_type=kind)
     if not meanings:
         raise WeightsError(f"none of the classes {', '.join(names)} has a meaning: give --class NAME=KIND")
     return meanings
@@ -176,7 +176,7 @@ def open_checkpoint(checkpoint: Path) -> Any:
 
 
 def _facts(
-    names: Sequence[str], shape: tuple[int, ...], size_px: int, meanings: dict[str, Meaning], threshold: float
+    names: Sequence[str], shape: tuple[int, ...], size_px: int, meanings: dict[str, ClassMeaning], threshold: float
 ) -> VisionFacts:
     head: Head = "end2end" if shape[-1] == 6 else "yolov8"
     return VisionFacts(

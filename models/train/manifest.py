@@ -10,7 +10,7 @@ from models.evaluate.labels import BadLabels, Kind, Labelled
 from models.train.dataset_settings import Split
 
 
-class Entry(Labelled, frozen=True, kw_only=True):
+class ManifestRow(Labelled, frozen=True, kw_only=True):
     """A picture that can be used.
 
     Attributes:
@@ -32,7 +32,7 @@ class Entry(Labelled, frozen=True, kw_only=True):
     taught: tuple[Kind, ...] = ()
 
 
-def write_manifest(entries: Iterable[Entry], path: Path) -> None:
+def write_manifest(entries: Iterable[ManifestRow], path: Path) -> None:
     """Write a manifest; the paths of its pictures are written relative to it.
 
     `wildpost models evaluate` reads the same file.
@@ -44,13 +44,13 @@ def write_manifest(entries: Iterable[Entry], path: Path) -> None:
             file.write(encoder.encode(msgspec.structs.replace(entry, path=Path(relative))) + b"\n")
 
 
-def read_manifest(path: Path) -> list[Entry]:
+def read_manifest(path: Path) -> list[ManifestRow]:
     """Read a manifest that `wildpost models data` wrote.
 
     Raises:
         BadLabels: it is not there or a line has not the form; the message has its number.
     """
-    decoder = msgspec.json.Decoder(Entry, dec_hook=lambda kind, value: kind(value))
+    decoder = msgspec.json.Decoder(ManifestRow, dec_hook=lambda kind, value: kind(value))
     entries = []
     try:
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
@@ -64,7 +64,7 @@ def read_manifest(path: Path) -> list[Entry]:
     return entries
 
 
-def of_split(entries: Sequence[Entry], split: Split) -> list[Entry]:
+def of_split(entries: Sequence[ManifestRow], split: Split) -> list[ManifestRow]:
     """Choose the pictures of one split."""
     return [entry for entry in entries if entry.split == split]
 

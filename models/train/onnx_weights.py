@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.registry import WeightsError
-from models.train.settling import settle_normalisations
+from models.train.bn_recalibration import recalibrate_batch_norm
 
 ARCHITECTURE = "wildpost_architecture"  # the ONNX metadata that says how the network is built
 
@@ -31,7 +31,7 @@ def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray
     import torch
 
     network, names = rebuild(onnx_file)
-    settle_normalisations(network, batches)
+    recalibrate_batch_norm(network, batches)
     network.names = names
     torch.save({"model": network.half(), "train_args": {"task": "detect", "imgsz": 320}, "epoch": -1}, checkpoint)
     return checkpoint

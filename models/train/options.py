@@ -1,7 +1,7 @@
 """How to train: what a run is started with, and what it writes down so that it can be taken up again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -63,6 +63,48 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     shares: FieldShares = FieldShares()
 
 
+class SoundTrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run for threat sounds is made of.
+
+    Attributes:
+        clips_sha256: Of the list of clips and their splits: a run is never resumed on other clips.
+        kind: Tells such a run from one for pictures.
+        epochs: How often each mixture is seen.
+        mixtures: How many windows of 2 s are mixed out of the training clips; an eighth as many for validation.
+        seed: Of all random choices.
+    """
+
+    clips_sha256: str
+    kind: Literal["sound"] = "sound"
+    epochs: Annotated[int, Meta(ge=1)] = 8
+    mixtures: Annotated[int, Meta(ge=64)] = 16_000
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class _Kind(msgspec.Struct):
+    kind: str = "vision"
+
+
+def is_sound_run(run: Path) -> bool:
+    """Return whether a folder holds a run for threat sounds."""
+    try:
+        return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).kind == "sound"
+    except (OSError, msgspec.MsgspecError):
+        return False
+
+
+def checked_sound_options(chosen: dict[str, object]) -> SoundTrainOptions:
+    """Make options for threat sounds of what a person chose.
+
+    Raises:
+        WeightsError: a value is outside its limits.
+    """
+    try:
+        return msgspec.convert(chosen, SoundTrainOptions)
+    except msgspec.ValidationError as error:
+        raise WeightsError(f"training options: {error}") from error
+
+
 def checked_options(chosen: dict[str, object]) -> TrainOptions:
     """Make options of what a person chose.
 
@@ -75,7 +117,7 @@ def checked_options(chosen: dict[str, object]) -> TrainOptions:
         raise WeightsError(f"training options: {error}") from error
 
 
-def write_options(options: TrainOptions, run: Path) -> None:
+def write_options(options: TrainOptions | SoundTrainOptions, run: Path) -> None:
     """Write a run's options into its folder."""
     run.mkdir(parents=True, exist_ok=True)
     (run / RUN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(options)))
@@ -91,3 +133,15 @@ def read_options(run: Path) -> TrainOptions:
         return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=TrainOptions)
     except (OSError, msgspec.MsgspecError) as error:
         raise WeightsError(f"{run / RUN_FILE}: {error}: expected the folder of a training run") from error
+
+
+def read_sound_options(run: Path) -> SoundTrainOptions:
+    """Read the options of a run for threat sounds.
+
+    Raises:
+        WeightsError: there is no such run in this folder, or its file is broken.
+    """
+    try:
+        return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=SoundTrainOptions)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise WeightsError(f"{run / RUN_FILE}: {error}: expected the folder of a run for threat sounds") from error

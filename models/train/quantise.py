@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Unreadable
+from captures.picture import read_picture
 from models.evaluate.labels import Labelled
 from models.evaluate.vision import evaluate
-from models.picture import read_picture
-from models.protocol import Unreadable
 from models.registry import RegistryEntry, VisionFacts, WeightsError
 from models.train.export import sha256_of
 from models.vision import VisionDetector, VisionOptions

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.picture import read_picture, shrink
 from models.evaluate.labels import KINDS, Kind
-from models.picture import read_picture, shrink
 from models.train.dataset_settings import Split
-from models.train.manifest import Entry
-from models.train.survey import Aside, Survey
+from models.train.manifest import ManifestRow
+from models.train.survey import ExcludedFile, Survey
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test", "left_out")
 _TILE, _ACROSS, _DOWN = 200, 6, 3
@@ -53,12 +53,12 @@ def write_report(found: Survey, folder: Path) -> Path:
     return page
 
 
-def by_split(entries: Sequence[Entry]) -> dict[str, Counter[str]]:
+def by_split(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
     """Count pictures, groups, boxes, infrared and empty ones of each split."""
     return {split: counts(entry for entry in entries if entry.split == split) for split in _SPLITS}
 
 
-def by_source(entries: Sequence[Entry]) -> dict[str, Counter[str]]:
+def by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
     """Count the same of each source."""
     return {
         source: counts(entry for entry in entries if entry.source == source)
@@ -66,7 +66,7 @@ def by_source(entries: Sequence[Entry]) -> dict[str, Counter[str]]:
     }
 
 
-def counts(entries: Iterable[Entry]) -> Counter[str]:
+def counts(entries: Iterable[ManifestRow]) -> Counter[str]:
     """Count pictures, groups, boxes of each kind, whole-picture labels, infrared and empty ones."""
     counted: Counter[str] = Counter()
     groups = set()
@@ -81,9 +81,9 @@ def counts(entries: Iterable[Entry]) -> Counter[str]:
     return counted
 
 
-def reasons(aside: Iterable[Aside]) -> dict[str, list[Aside]]:
+def reasons(aside: Iterable[ExcludedFile]) -> dict[str, list[ExcludedFile]]:
     """Put together what was set aside for like reasons: those that differ only in names and numbers."""
-    like: dict[str, list[Aside]] = {}
+    like: dict[str, list[ExcludedFile]] = {}
     for one in aside:
         words = " ".join(
             "…" if any(letter.isdigit() or letter in "/." for letter in word) else word for word in one.reason.split()
@@ -92,7 +92,7 @@ def reasons(aside: Iterable[Aside]) -> dict[str, list[Aside]]:
     return dict(sorted(like.items(), key=lambda item: -len(item[1])))
 
 
-def draw_entries(entries: Sequence[Entry]) -> bytes:
+def draw_entries(entries: Sequence[ManifestRow]) -> bytes:
     """Draw up to 18 pictures, evenly taken, with their boxes; JPEG."""
     import cv2
 
@@ -130,7 +130,7 @@ def _table(first: str, rows: dict[str, Counter[str]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _asides(aside: Sequence[Aside]) -> str:
+def _asides(aside: Sequence[ExcludedFile]) -> str:
     if not aside:
         return "<p>Nothing.</p>"
     items = []

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.decoded import Unreadable
+from captures.picture import read_picture
 from models.evaluate.labels import KINDS, BadLabels, Kind, Truth
-from models.picture import read_picture
-from models.protocol import Unreadable
-from models.train.dataset_settings import DatasetSettings, Means, Source, Split
-from models.train.forms import PictureLabels, read_source
-from models.train.likeness import alike_pairs, groups, picture_hash
-from models.train.manifest import Entry
+from models.train.dataset_settings import DatasetSettings, LabelSource, Means, Split
+from models.train.label_formats import PictureLabels, read_source
+from models.train.manifest import ManifestRow
+from models.train.near_duplicates import connected_groups, near_duplicate_pairs, picture_hash
 
 _LOOK_PX = 128  # longest side at which colours and likeness are judged
 _STRICTEST_FIRST: tuple[Split, ...] = ("left_out", "test", "val", "train")
@@ -24,7 +24,7 @@ _GREY = 2.5  # mean distance of a colour from grey, of 255: below it, the pictur
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ExcludedFile:
     """A picture that is not used.
 
     Attributes:
@@ -47,8 +47,8 @@ class Survey:
         aside: The others.
     """
 
-    entries: tuple[Entry, ...]
-    aside: tuple[Aside, ...]
+    entries: tuple[ManifestRow, ...]
+    aside: tuple[ExcludedFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class _Pile:
     """Pictures of all sources, as they are gone through."""
 
     seen: list[tuple[str, _Seen]] = field(default_factory=list)
-    aside: list[Aside] = field(default_factory=list)
+    aside: list[ExcludedFile] = field(default_factory=list)
     by_hash: dict[str, Path] = field(default_factory=dict)
 
 
@@ -105,7 +105,7 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return float((values.max(2) - values.min(2)).mean()) < _GREY
 
 
-def _refuse_strangers(name: str, source: Source, labelled: Sequence[PictureLabels]) -> None:
+def _refuse_strangers(name: str, source: LabelSource, labelled: Sequence[PictureLabels]) -> None:
     used = {box.name for one in labelled for box in one.boxes} | {word for one in labelled for word in one.shows or ()}
     strangers = sorted(word for word in used if source.means(word) is None)
     if strangers:
@@ -115,7 +115,7 @@ def _refuse_strangers(name: str, source: Source, labelled: Sequence[PictureLabel
         )
 
 
-def _look(labels: PictureLabels, source: Source) -> _Seen | tuple[PictureLabels, str]:
+def _look(labels: PictureLabels, source: LabelSource) -> _Seen | tuple[PictureLabels, str]:
     if labels.problem is not None:
         return labels, labels.problem
     try:
@@ -132,7 +132,7 @@ def _look(labels: PictureLabels, source: Source) -> _Seen | tuple[PictureLabels,
     return _Seen(labels, truths, shows, sha256, size, picture_hash(picture.pixels), grey)
 
 
-def _meaning(labels: PictureLabels, source: Source) -> tuple[tuple[Truth, ...], frozenset[Kind] | None]:
+def _meaning(labels: PictureLabels, source: LabelSource) -> tuple[tuple[Truth, ...], frozenset[Kind] | None]:
     kinds: dict[Means, Kind] = {kind: kind for kind in KINDS}
     if labels.shows is None:
         drawn = ((source.means(box.name), box.box) for box in labels.boxes)
@@ -146,10 +146,10 @@ def _meaning(labels: PictureLabels, source: Source) -> tuple[tuple[Truth, ...], 
 
 def _put(pile: _Pile, name: str, looked: "_Seen | tuple[PictureLabels, str]") -> None:
     if isinstance(looked, tuple):
-        pile.aside.append(Aside(looked[0].path, name, looked[1]))
+        pile.aside.append(ExcludedFile(looked[0].path, name, looked[1]))
         return
     if looked.sha256 in pile.by_hash:
-        pile.aside.append(Aside(looked.labels.path, name, f"the same file as {pile.by_hash[looked.sha256]}"))
+        pile.aside.append(ExcludedFile(looked.labels.path, name, f"the same file as {pile.by_hash[looked.sha256]}"))
         return
     pile.by_hash[looked.sha256] = looked.labels.path
     pile.seen.append((name, looked))
@@ -157,27 +157,29 @@ def _put(pile: _Pile, name: str, looked: "_Seen | tuple[PictureLabels, str]") ->
 
 def _part(settings: DatasetSettings, pile: _Pile) -> Survey:
     keys = [_key(name, settings.sources[name], one) for name, one in pile.seen]
-    numbers = groups(keys, alike_pairs([one.bits for _, one in pile.seen], settings.alike_bits))
+    numbers = connected_groups(keys, near_duplicate_pairs([one.bits for _, one in pile.seen], settings.alike_bits))
     members: dict[int, list[int]] = {}
     for at, group in enumerate(numbers):
         members.setdefault(group, []).append(at)
-    entries: list[Entry] = []
+    entries: list[ManifestRow] = []
     aside = list(pile.aside)
     splits = {group: _split(settings, pile, places) for group, places in members.items()}
     for at, (name, one) in enumerate(pile.seen):
         source = settings.sources[name]
         common = splits[numbers[at]]
         if common == "left_out" and source.split != "left_out":
-            aside.append(Aside(one.labels.path, name, "nearly the same as a picture of a source that is left out"))
+            aside.append(
+                ExcludedFile(one.labels.path, name, "nearly the same as a picture of a source that is left out")
+            )
             continue
         entries.append(_entry(name, source, one, common, numbers[at]))
     return Survey(tuple(entries), tuple(aside))
 
 
-def _entry(name: str, source: Source, one: _Seen, split: Split, group: int) -> Entry:
+def _entry(name: str, source: LabelSource, one: _Seen, split: Split, group: int) -> ManifestRow:
     empty = not one.truths and one.labels.shows is not None and one.shows is None
     known = frozenset(KINDS) if empty else (one.shows or source.looked_for)
-    return Entry(
+    return ManifestRow(
         path=one.labels.path,
         truths=one.truths,
         shows=one.shows,
@@ -193,7 +195,7 @@ def _entry(name: str, source: Source, one: _Seen, split: Split, group: int) -> E
     )
 
 
-def _key(name: str, source: Source, one: _Seen) -> tuple[str, str]:
+def _key(name: str, source: LabelSource, one: _Seen) -> tuple[str, str]:
     """Name the camera or film that a picture is from; the picture itself where nobody said."""
     path = one.labels.path.as_posix()
     found = re.search(source.camera, path) if source.camera is not None else None

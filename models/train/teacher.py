@@ -7,8 +7,8 @@ import msgspec
 
 from contract import Box, Detection
 from models.evaluate.labels import KINDS, Kind, Truth
-from models.train.manifest import Entry
-from models.vision import VisionDetector, look
+from models.train.manifest import ManifestRow
+from models.vision import VisionDetector, detect_in_pictures
 
 # Where a person says that an animal is in the picture, a doubtful find of an animal is probably that animal.
 SAID = 0.2
@@ -16,9 +16,9 @@ UNSAID = 0.5
 _SAME = 0.5  # of the smaller box: a find that lies so far within a box that a person drew is that same thing
 
 
-def teach(
-    entries: Sequence[Entry], teacher: VisionDetector, done: Callable[[int], None] | None = None
-) -> tuple[list[Entry], Counter[str]]:
+def pseudo_label(
+    entries: Sequence[ManifestRow], teacher: VisionDetector, done: Callable[[int], None] | None = None
+) -> tuple[list[ManifestRow], Counter[str]]:
     """Add a teacher's boxes to pictures of the train split; val and test stay what people said.
 
     - A picture labelled as a whole gets boxes of the kind that it shows, from confidence 0.2, and of others from 0.5.
@@ -39,7 +39,7 @@ def teach(
         if entry.split == "train" and (entry.shows or len(entry.known) < len(KINDS))
     }
     result, counts = list(entries), Counter[str]()
-    looked = look(teacher, [entry.path for entry in wanting.values()])
+    looked = detect_in_pictures(teacher, [entry.path for entry in wanting.values()])
     for number, ((at, entry), one) in enumerate(zip(wanting.items(), looked, strict=True), 1):
         if one.problem is not None:
             counts["unusable"] += 1
@@ -50,7 +50,7 @@ def teach(
     return result, counts
 
 
-def _taught(entry: Entry, found: Sequence[Detection], counts: Counter[str]) -> Entry:
+def _taught(entry: ManifestRow, found: Sequence[Detection], counts: Counter[str]) -> ManifestRow:
     shown = entry.shows or frozenset()
     added: list[Truth] = []
     for one in found:

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from models.registry import Registry, WeightsError, entry_named, find_weights
+from models.train.bn_recalibration import batches
 from models.train.manifest import read_manifest
 from models.train.onnx_weights import save_checkpoint
 from models.train.options import TrainOptions, read_options, write_options
-from models.train.quiet_ultralytics import keep_to_itself
-from models.train.settling import batches
+from models.train.ultralytics_env import isolate_ultralytics
 from models.train.yolo_folder import YoloFolder, write_yolo_folder
 
 SCRATCH = "scratch"
@@ -59,7 +59,7 @@ def start(
     """
     if (run / "weights" / "last.pt").exists():
         raise WeightsError(f"{run}: holds a run already; take it up with --resume, or name another folder")
-    keep_to_itself()
+    isolate_ultralytics()
     base = find_base(options.base, run, registry, weights_folder)
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     if base.suffix == ".onnx":
@@ -87,7 +87,7 @@ def resume(manifest: Path, run: Path, watch: Watch | None = None) -> YoloFolder:
     last = run / "weights" / "last.pt"
     if not last.is_file():
         raise WeightsError(f"{last}: no such checkpoint: the run ended before its first epoch; start it again")
-    keep_to_itself()
+    isolate_ultralytics()
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     from ultralytics import YOLO
     from ultralytics.nn.tasks import load_checkpoint

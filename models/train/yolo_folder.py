@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from captures.picture import read_picture, shrink
 from models.evaluate.labels import KINDS, BadLabels
-from models.picture import read_picture, shrink
 from models.train.dataset_settings import Split
-from models.train.manifest import Entry
+from models.train.manifest import ManifestRow
 
 _QUALITY = 95
 _SPLITS: tuple[Split, ...] = ("train", "val")
@@ -29,7 +29,7 @@ class YoloFolder:
 
 
 def write_yolo_folder(
-    entries: Sequence[Entry], folder: Path, longest_px: int, done: Callable[[int], None] | None = None
+    entries: Sequence[ManifestRow], folder: Path, longest_px: int, done: Callable[[int], None] | None = None
 ) -> YoloFolder:
     """Write the pictures of the train and val splits.
 
@@ -72,7 +72,7 @@ def write_yolo_folder(
     return YoloFolder(settings, counts)
 
 
-def _write(entry: Entry, folder: Path, longest_px: int) -> None:
+def _write(entry: ManifestRow, folder: Path, longest_px: int) -> None:
     import cv2
 
     # Named for its content: two sources may both have an IMG_0001.JPG.

@@ -1,6 +1,6 @@
 """Finds animals, people and vehicles in pictures with an ONNX network."""
 
+from models.vision.batches import PictureResult, detect_in_pictures
 from models.vision.detector import PreparedPicture, VisionDetector, VisionOptions
-from models.vision.looking import Looked, look
 
-__all__ = ["Looked", "PreparedPicture", "VisionDetector", "VisionOptions", "look"]
+__all__ = ["PictureResult", "PreparedPicture", "VisionDetector", "VisionOptions", "detect_in_pictures"]

@@ -10,9 +10,9 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from captures.decoded import Picture
+from captures.picture import LIMIT_PIXELS, read_picture
 from contract import Box, Detection, Model
-from models.picture import LIMIT_PIXELS, read_picture
-from models.protocol import Picture
 from models.registry import RegistryEntry, Share, VisionFacts, check_hash
 from models.vision.heads import Candidates, check_shape, read_head
 from models.vision.letterbox import Frame, letterbox

@@ -98,9 +98,9 @@ class TorchRuntime:
         import torch
 
         from models.train.export import open_checkpoint
-        from models.train.quiet_ultralytics import keep_to_itself
+        from models.train.ultralytics_env import isolate_ultralytics
 
-        keep_to_itself()
+        isolate_ultralytics()
         if threads:
             torch.set_num_threads(threads)
         self._one_at_a_time = Lock()  # ultralytics' heads keep what belongs to the last picture's size

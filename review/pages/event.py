@@ -5,17 +5,17 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from contract.codec import encode
+from i18n.flag_sentences import reasons
 from review.cards import cards_of
-from review.page import Read
+from review.page import ReaderDependency
 from review.queue import next_undecided
-from review.sentences import reasons
 
 router = APIRouter()
 
 
 # Before the page: its address would take this one for a capture's id.
 @router.get("/events/{event_id}.json")
-def event_message(read: Read, event_id: str) -> Response:
+def event_message(read: ReaderDependency, event_id: str) -> Response:
     """Give the message as the station sent it, set out for people."""
     found = read.site.event(event_id)
     if found is None:
@@ -24,7 +24,7 @@ def event_message(read: Read, event_id: str) -> Response:
 
 
 @router.get("/events/{event_id}")
-def event_page(read: Read, event_id: str) -> HTMLResponse:
+def event_page(read: ReaderDependency, event_id: str) -> HTMLResponse:
     """Show one capture."""
     found = read.site.event(event_id)
     if found is None:
@@ -33,7 +33,7 @@ def event_page(read: Read, event_id: str) -> HTMLResponse:
         "event.html",
         {
             "card": cards_of(read.site, [found])[0],
-            "incident": read.site.incidents.homes_of([event_id]).get(event_id, ""),
+            "incident": read.site.incidents.incident_ids_of([event_id]).get(event_id, ""),
             "history": read.site.casebook.verdict_history(event_id),
             "reasons": lambda flags: reasons(flags, read.language),
         },
@@ -41,7 +41,7 @@ def event_page(read: Read, event_id: str) -> HTMLResponse:
 
 
 @router.get("/events/{event_id}/next")
-def following(read: Read, event_id: str, phase: str = "") -> RedirectResponse:
+def following(read: ReaderDependency, event_id: str, phase: str = "") -> RedirectResponse:
     """Go on to what nobody has decided on yet; to the queue where there is nothing left."""
     found = read.site.event(event_id)
     if found is None:

@@ -11,11 +11,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
+from captures.decoded import Sound, Unreadable
+from captures.spectrogram import spectrogram_png
 from contract import Span
 from ingest.media.port import MediaMissing
-from models.protocol import Sound, Unreadable
-from models.spectrogram import spectrogram_png
-from review.page import Read
+from review.page import ReaderDependency
 
 router = APIRouter()
 FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -51,7 +51,7 @@ def part_of(asked: str, size: int) -> tuple[int, int] | None:
     return (start, end) if start <= end and start < size else None
 
 
-def _content(read: Read, sha256: str) -> bytes:
+def _content(read: ReaderDependency, sha256: str) -> bytes:
     if not SHA256.fullmatch(sha256):
         raise HTTPException(404, "media are named by their sha256")
     try:
@@ -63,7 +63,7 @@ def _content(read: Read, sha256: str) -> bytes:
 
 @router.get("/media/{sha256}")
 def media(
-    read: Read, sha256: str, asked: Annotated[str, Header(alias="range", include_in_schema=False)] = ""
+    read: ReaderDependency, sha256: str, asked: Annotated[str, Header(alias="range", include_in_schema=False)] = ""
 ) -> Response:
     """Give a picture or sound, or the part of it that a player asks for."""
     data = _content(read, sha256)
@@ -93,7 +93,7 @@ def _drawn(data: bytes, spans: tuple[Span, ...]) -> bytes:
 
 
 @router.get("/events/{event_id}/spectrogram-{sha256}.png")
-def spectrogram(read: Read, event_id: str, sha256: str) -> Response:
+def spectrogram(read: ReaderDependency, event_id: str, sha256: str) -> Response:
     """Draw a sound, time to the right and pitch upwards, with what was found in it marked."""
     data, event = _content(read, sha256), read.site.event(event_id)
     if event is None or not (media_type(data) or "").startswith("audio/"):

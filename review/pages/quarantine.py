@@ -5,8 +5,8 @@ from datetime import datetime
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from ingest.records import Quarantined
-from review.page import Read
+from casebook.records import Quarantined
+from review.page import ReaderDependency
 
 router = APIRouter()
 PAGE = 50
@@ -21,7 +21,7 @@ def preview(item: Quarantined) -> str:
 
 
 @router.get("/quarantine")
-def quarantine(read: Read, after: str = "") -> HTMLResponse:
+def quarantine(read: ReaderDependency, after: str = "") -> HTMLResponse:
     """Show one page of it, newest first."""
     items = read.site.casebook.quarantined(PAGE + 1, _after(after))
     shown = items[:PAGE]

@@ -7,12 +7,12 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import URL
 
 from contract.messages import ObservationType
-from pipelines.trends import EARLIEST, LATEST
+from i18n.flag_sentences import reasons
+from i18n.incident_sentences import headline
+from pipelines.trends.counting import EARLIEST, LATEST
 from review.incident_groups import grouped, troubles
-from review.incident_words import headline
-from review.page import Read
+from review.page import ReaderDependency
 from review.queue import Filters, Show, page_of, read_after
-from review.sentences import reasons
 
 router = APIRouter()
 SHOWS: tuple[Show, ...] = ("todo", "flagged", "unreviewed", "reviewed")
@@ -21,7 +21,13 @@ KINDS: tuple[ObservationType, ...] = ("animal", "human", "vehicle", "unknown")
 
 @router.get("/")
 def queue(
-    read: Read, show: str = "todo", station: str = "", taxon: str = "", kind: str = "", day: str = "", after: str = ""
+    read: ReaderDependency,
+    show: str = "todo",
+    station: str = "",
+    taxon: str = "",
+    kind: str = "",
+    day: str = "",
+    after: str = "",
 ) -> HTMLResponse:
     """Show one page of the queue; a filter nobody knows is as none."""
     filters = Filters(

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from review.page import Read
+from review.page import ReaderDependency
 
 router = APIRouter()
 
 
 @router.get("/stations")
-def stations(read: Read) -> HTMLResponse:
+def stations(read: ReaderDependency) -> HTMLResponse:
     """Show every station heard of."""
     return read.page("stations.html", {"stations": read.site.store.stations()})

@@ -1,4 +1,4 @@
-"""How activity changes by day and by hour, drawn and as figures; the counting is in ``pipelines.trends``."""
+"""How activity changes by day and by hour, drawn and as figures; the counting is in ``pipelines.trends.counting``."""
 
 import csv
 import io
@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from i18n.taxa import display_name
 from ingest.store.port import EventQuery
-from pipelines.trends import LONGEST_DAYS, Trends, count_trends, first_of
-from review.names import display_name
-from review.page import Read, Reader
+from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
+from review.page import Reader, ReaderDependency
 
 router = APIRouter()
 DAYS = 30
@@ -34,7 +34,7 @@ class Period:
     zone: ZoneInfo
 
 
-def period(read: Read, station: str = "", taxon: str = "") -> Period:
+def period(read: ReaderDependency, station: str = "", taxon: str = "") -> Period:
     """Read the period from the address; by default thirty days up to the newest capture."""
     asked = read.request.query_params
     last = _day(asked.get("to", "")) or _newest_day(read)
@@ -103,7 +103,7 @@ def chart_data(found: Trends, read: Reader) -> Mapping[str, Any]:
 
 
 @router.get("/trends")
-def trends(read: Read, asked: Asked) -> HTMLResponse:
+def trends(read: ReaderDependency, asked: Asked) -> HTMLResponse:
     """Draw the counts, with the same figures below."""
     # All kinds are counted once, to choose from; the one asked for is among them.
     whole = counted(read, replace(asked, taxon=""))
@@ -123,13 +123,13 @@ def trends(read: Read, asked: Asked) -> HTMLResponse:
 
 
 @router.get("/api/trends")
-def trends_json(read: Read, asked: Asked) -> Response:
+def trends_json(read: ReaderDependency, asked: Asked) -> Response:
     """Give the counts as JSON; ``wildpost trends`` asks here while the server holds the database."""
     return JSONResponse(counted(read, asked).plain())
 
 
 @router.get("/trends.csv")
-def trends_csv(read: Read, asked: Asked) -> Response:
+def trends_csv(read: ReaderDependency, asked: Asked) -> Response:
     """Give the counts per day as a table for a spreadsheet."""
     found, text = counted(read, asked), io.StringIO()
     rows = csv.writer(text)

@@ -1,7 +1,7 @@
 // Decides on captures by button and by key; every decision is sent at once and said aloud.
 "use strict";
 
-const cards = [...document.querySelectorAll(".card")];
+const cards = [...document.querySelectorAll(".capture")];
 const words = document.getElementById("words").dataset;
 const said = document.getElementById("said");
 const correct = document.getElementById("correct");
@@ -28,6 +28,7 @@ async function decide(card, outcome, taxon = "") {
   }).catch((error) => ({ ok: false, json: async () => ({ error: String(error) }) }));
   const body = await answer.json().catch(() => ({}));
   const shown = card.querySelector(".decided");
+  shown.classList.toggle("bad", !answer.ok);
   if (!answer.ok) {
     shown.textContent = said.textContent = `${words.failed}: ${body.error || answer.status}`;
     return;

@@ -15,26 +15,26 @@ import cv2
 import numpy as np
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from captures.decoded import Sound
+from captures.sound import encode_clip
+from casebook.casebook import Casebook
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import IncidentRepository
+from casebook.incidents.shot_repository import ShotRepository
+from casebook.incidents.station_watch import StationWatch
 from contract import Box, Clock, Detection, Event, Media, MediaContent, Model, Span, encode, new_event_id, topic_of
 from contract.messages import ObservationType
-from ingest.casebook import Casebook
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.desk import IncidentDesk
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.reading import IncidentReader
-from ingest.incidents.shots import ShotBook
-from ingest.incidents.watch import StationWatch
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.reading import Arrived, read_batch
-from ingest.rules import Rule, RulesOptions, load_rules
-from ingest.store.duckdb import DuckDbStore
-from models.protocol import Sound
-from models.sound import encode_clip
+from ingest.receive.batch import ReceivedMessage, read_batch
+from ingest.rules.incident_service import IncidentService
+from ingest.rules.rule_set import Rule, RulesOptions, load_rules
+from ingest.store.duckdb.store import DuckDbStore
 from review.app import create_app
 from review.options import ReviewOptions
 from tests.keeping import keep
@@ -114,8 +114,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
     media = FolderMedia(tmp_path / "media")
     rules = load_rules(RulesOptions(rule=(Rule(name="people", observation_types=("human", "vehicle")),)), tmp_path)
     database, options = Database(casebook.engine), IncidentOptions(gap_minutes=15)
-    book, shots = IncidentBook(database, options, AlertPolicy(), ["rangers"]), ShotBook(database, options.corroboration)
-    desk = IncidentDesk(rules, store, book, shots, StationWatch(database, (), options), options)
+    book, shots = (
+        IncidentRepository(database, options, AlertPolicy(), ["rangers"]),
+        ShotRepository(database, options.corroboration),
+    )
+    desk = IncidentService(rules, store, book, shots, StationWatch(database, (), options), options)
     intake = Intake(store, casebook, media, rules, desk)
     made: list[tuple[str, ObservationType]] = [("fox", "animal"), ("fox", "animal"), ("wild boar", "animal")]
     made += [("car", "vehicle"), ("person", "human")]
@@ -123,9 +126,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     captures.append(messages(5, "Strix aluco", "animal", 0.8, sound=True))
     for _, (event, content) in captures:
         now = datetime.now(UTC)
-        keep(intake, read_batch([Arrived(topic_of("wildpost", "ridge-07", "event"), event, now)]))
-        keep(intake, read_batch([Arrived(topic_of("wildpost", "ridge-07", "media"), content, now)]))
-    keep(intake, read_batch([Arrived("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
+        keep(intake, read_batch([ReceivedMessage(topic_of("wildpost", "ridge-07", "event"), event, now)]))
+        keep(intake, read_batch([ReceivedMessage(topic_of("wildpost", "ridge-07", "media"), content, now)]))
+    keep(intake, read_batch([ReceivedMessage("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
     config = uvicorn.Config(create_app(store, casebook, media, ReviewOptions()), port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -154,3 +157,20 @@ def browser() -> Iterator[Browser]:
         contextlib.closing(playwright.chromium.launch(executable_path=program, args=SWITCHES)) as launched,
     ):
         yield launched
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page that fails the test where a script fails or another host is asked."""
+    context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+    opened = context.new_page()
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    opened.on(
+        "request",
+        lambda request: None if request.url.startswith((site.url, "data:", "blob:")) else wrong.append(request.url),
+    )
+    yield opened
+    context.close()
+    assert not wrong

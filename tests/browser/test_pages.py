@@ -1,34 +1,16 @@
 """What a ranger and an analyst do on the pages, in a real browser."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 WIDTHS = {"desk": (1440, 900), "phone": (390, 844)}
 
 
-@pytest.fixture
-def page(browser: Browser, site: Any) -> Iterator[Page]:
-    """A page that fails the test where a script fails or another host is asked."""
-    context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
-    opened = context.new_page()
-    wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    opened.on(
-        "request",
-        lambda request: None if request.url.startswith((site.url, "data:", "blob:")) else wrong.append(request.url),
-    )
-    yield opened
-    context.close()
-    assert not wrong
-
-
 def card(page: Page, event: Any) -> Any:
-    return page.locator(f'.card[data-event="{event.event_id}"]')
+    return page.locator(f'.capture[data-event="{event.event_id}"]')
 
 
 def figures(page: Page, site: Any) -> dict[str, str]:
@@ -36,7 +18,7 @@ def figures(page: Page, site: Any) -> dict[str, str]:
     page.goto(f"{site.url}/trends")
     rows = page.locator("tbody tr")
     return {
-        rows.nth(row).locator("td").nth(1).inner_text(): rows.nth(row).locator(".figure").first.inner_text()
+        rows.nth(row).locator("td").nth(1).inner_text(): rows.nth(row).locator(".num").first.inner_text()
         for row in range(rows.count())
     }
 
@@ -45,11 +27,11 @@ def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page
     assert figures(page, site) == {"fox": "2", "wild boar": "1", "car": "1", "person": "1", "Strix aluco": "1"}
     page.goto(site.url)
     fox, boar, vehicle = site.events[0], site.events[2], site.events[3]
-    card(page, fox).locator(".confirm").click()
+    card(page, fox).locator("[data-decide=confirmed]").click()
     expect(card(page, fox)).to_have_attribute("data-outcome", "confirmed")
-    card(page, vehicle).locator(".dismiss").click()
+    card(page, vehicle).locator("[data-decide=dismissed]").click()
     expect(card(page, vehicle)).to_have_attribute("data-outcome", "dismissed")
-    card(page, boar).locator(".correct").click()
+    card(page, boar).locator("[data-decide=corrected]").click()
     page.locator("#taxon").fill("豹猫")
     page.locator("#taxon").press("Enter")
     expect(card(page, boar)).to_have_attribute("data-outcome", "corrected")
@@ -77,9 +59,9 @@ def test_from_one_capture_to_the_next_until_nothing_is_left(page: Page, site: An
     seen = []
     for _ in site.events:
         page.wait_for_load_state()
-        seen.append(page.locator(".card").get_attribute("data-event"))
+        seen.append(page.locator(".capture").get_attribute("data-event"))
         page.keyboard.press("c")
-        expect(page.locator(".card")).to_have_attribute("data-outcome", "confirmed")
+        expect(page.locator(".capture")).to_have_attribute("data-outcome", "confirmed")
         page.keyboard.press("Enter")  # deciding left the focus on the way on
         expect(page).not_to_have_url(f"{site.url}/events/{seen[-1]}")
     assert (seen[0], seen[-1]) == (person.event_id, car.event_id), "what was passed over comes again at the end"
@@ -95,7 +77,7 @@ def test_a_phone_shows_captures_and_not_what_narrows_the_list(page: Page, site: 
     page.locator("[name=kind]").select_option("vehicle")
     page.wait_for_url("**kind=vehicle**")
     expect(page.locator("[name=kind]")).to_be_visible()
-    expect(page.locator(".card")).to_have_count(1)
+    expect(page.locator(".capture")).to_have_count(1)
 
 
 def test_the_latest_verdict_counts_and_all_are_kept(page: Page, site: Any) -> None:
@@ -103,7 +85,7 @@ def test_the_latest_verdict_counts_and_all_are_kept(page: Page, site: Any) -> No
     page.goto(f"{site.url}/events/{person.event_id}")
     for key, outcome in (("x", "dismissed"), ("c", "confirmed")):
         page.keyboard.press(key)
-        expect(page.locator(".card")).to_have_attribute("data-outcome", outcome)
+        expect(page.locator(".capture")).to_have_attribute("data-outcome", outcome)
     page.reload()
     expect(page.locator(".history li")).to_have_count(2)
     assert figures(page, site)["person"] == "1"
@@ -129,11 +111,11 @@ def test_every_page_speaks_both_languages_and_fits_every_width(
 def test_what_decides_lies_within_its_card(page: Page, site: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{site.url}/?lang=en")
-    beyond = page.locator(".card .decide button").evaluate_all(
+    beyond = page.locator(".capture .verdict button").evaluate_all(
         "all => all.filter(one => one.scrollWidth > one.clientWidth"
-        " || one.getBoundingClientRect().right > one.closest('.card').getBoundingClientRect().right).length"
+        " || one.getBoundingClientRect().right > one.closest('.capture').getBoundingClientRect().right).length"
     )
-    assert page.locator(".card .decide button").count() > 2
+    assert page.locator(".capture .verdict button").count() > 2
     assert beyond == 0
 
 
@@ -146,12 +128,13 @@ def test_no_part_of_a_record_is_cut_off_on_a_phone(page: Page, site: Any) -> Non
 
 
 @pytest.mark.parametrize("language", ["zh_CN", "en"])
-def test_the_head_of_a_page_takes_two_rows_on_a_phone(page: Page, site: Any, language: str) -> None:
+def test_the_head_of_a_page_takes_one_row_on_a_phone(page: Page, site: Any, language: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site.url}/stations?lang={language}")
-    brand, name = page.locator(".brand").bounding_box(), page.locator(".name").bounding_box()
-    assert brand and name
-    assert name["y"] < brand["y"] + brand["height"], "the name stands beside the mark, not below it"
+    head = page.locator(".bar").bounding_box()
+    assert head
+    assert (head["y"], head["width"]) == (0, 390)
+    assert head["height"] < 60
 
 
 def test_a_sound_is_drawn_and_can_be_played(page: Page, site: Any) -> None:
@@ -163,7 +146,7 @@ def test_a_sound_is_drawn_and_can_be_played(page: Page, site: Any) -> None:
 def test_boxes_lie_where_the_detection_is(page: Page, site: Any) -> None:
     page.goto(f"{site.url}/events/{site.events[0].event_id}")
     page.wait_for_function("document.querySelector('.frame img').naturalWidth > 0")
-    frame, box = page.locator(".frame img").bounding_box(), page.locator(".frame rect").bounding_box()
+    frame, box = page.locator(".frame img").bounding_box(), page.locator(".frame .edge").bounding_box()
     assert frame and box
     assert (box["x"] - frame["x"]) / frame["width"] == pytest.approx(0.3, abs=0.02)
     assert box["height"] / frame["height"] == pytest.approx(0.25, abs=0.03)
@@ -187,14 +170,14 @@ def test_days_under_the_chart_are_written_as_the_reader_writes_them(
 
 def test_what_was_set_aside_shows_its_reason(page: Page, site: Any) -> None:
     page.goto(f"{site.url}/quarantine?lang=en")
-    expect(page.locator(".aside .reason")).to_have_text("cannot be read")
+    expect(page.locator(".record .badge")).to_have_text("cannot be read")
 
 
 def test_the_queue_puts_an_incident_together_and_its_page_says_why_and_who_was_told(page: Page, site: Any) -> None:
     page.goto(f"{site.url}/?lang=en")
     group = page.locator(".incident")
     expect(group).to_have_count(1)
-    expect(group.locator(".card")).to_have_count(2)
+    expect(group.locator(".capture")).to_have_count(2)
     group.locator(".incident-head a").click()
     expect(page.locator("h1")).to_contain_text("Warning person, vehicle at ridge-07")
     happened, told = page.locator("table").nth(0), page.locator("table").nth(1)
@@ -204,7 +187,7 @@ def test_the_queue_puts_an_incident_together_and_its_page_says_why_and_who_was_t
     expect(told).to_contain_text("something new was added")
     expect(told).to_contain_text("rangers: waiting")
     for event in (site.events[3], site.events[4]):
-        card(page, event).locator(".confirm").click()
+        card(page, event).locator("[data-decide=confirmed]").click()
         expect(card(page, event)).to_have_attribute("data-outcome", "confirmed")
     page.reload()
     expect(page.locator("main")).to_contain_text("everything in it is decided")

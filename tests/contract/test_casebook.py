@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from ingest.casebook import Casebook
-from ingest.flags import Flag
-from ingest.records import MediaEntry, Quarantined, Totals
-from ingest.store.port import StoreUnavailable, Verdict
+from casebook.casebook import Casebook
+from casebook.flags import Flag
+from casebook.records import CasebookTotals, MediaEntry, Quarantined
+from casebook.verdicts import Verdict
+from contract.errors import StoreUnavailable
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
 FLAG = Flag("event-1", "person", "warning", "human", NOON, {"label": "person", "zone_zh": "湖"}, "lake-west")
@@ -44,7 +45,7 @@ def test_everything_is_there_after_opening_again(casebook: Casebook, url: str) -
     assert again.verdicts_of(["event-1"]) == {"event-1": [VERDICT]}
     assert again.quarantined() == [ITEM]
     assert again.media_of(["event-1", "event-2"]) == {"event-1": [MEDIA]}
-    assert again.totals() == Totals(flags=1, open_flags=1, verdicts=1, quarantined=1, media=1)
+    assert again.totals() == CasebookTotals(flags=1, open_flags=1, verdicts=1, quarantined=1, media=1)
     again.close()
 
 

@@ -16,14 +16,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, inspect, select, text
 
-import ingest.casebook_engine
-import ingest.incidents.tables
-from ingest.casebook import Casebook
-from ingest.casebook_engine import open_engine
-from ingest.casebook_tables import metadata
-from ingest.store.port import StoreUnavailable
+import casebook.engine
+import casebook.incidents.tables
+from casebook.casebook import Casebook
+from casebook.engine import open_engine
+from casebook.tables import metadata
+from contract.errors import StoreUnavailable
 
-MIGRATIONS = Path(ingest.casebook_engine.__file__).parent / "casebook_migrations"
+MIGRATIONS = Path(casebook.engine.__file__).parent / "migrations"
 RELEASED = Path(__file__).with_name("casebook-0.1.0.sql").read_text(encoding="utf-8")
 
 

@@ -8,26 +8,26 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from casebook.casebook import Casebook
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions
+from casebook.incidents.repository import Alert, IncidentRepository
+from casebook.incidents.shot_repository import ShotRepository
+from casebook.incidents.station_rules import StationRule
+from casebook.incidents.station_watch import StationWatch
+from casebook.incidents.tables import incident, occurrence
 from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
+from contract.errors import StoreUnavailable
 from contract.examples import EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
-from ingest.casebook import Casebook
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.desk import IncidentDesk
-from ingest.incidents.happening import IncidentOptions
-from ingest.incidents.shots import ShotBook
-from ingest.incidents.tables import happening, incident
-from ingest.incidents.watch import StationWatch
-from ingest.incidents.watch_loop import WatchLoop
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
-from ingest.reading import Arrived, read_batch
-from ingest.rules import Rule, Rules, RulesOptions
-from ingest.station_rules import StationRule
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import StoreUnavailable
+from ingest.receive.batch import ReceivedMessage, read_batch
+from ingest.rules.incident_service import IncidentService
+from ingest.rules.rule_set import Rule, RuleSet, RulesOptions
+from ingest.station_watch_loop import StationWatchLoop
+from ingest.store.duckdb.store import DuckDbStore
 from tests.keeping import keep
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
@@ -48,13 +48,13 @@ class Desk:
         self.store = DuckDbStore(folder / "detections.duckdb")
         self.casebook = Casebook(casebook_url)
         self.database = Database(self.casebook.engine)
-        options, rules = IncidentOptions(), Rules(RULES, ())
+        options, rules = IncidentOptions(), RuleSet(RULES, ())
         self.alerts: list[Alert] = []
-        self.desk = IncidentDesk(
+        self.desk = IncidentService(
             rules,
             self.store,
-            IncidentBook(self.database, options, AlertPolicy()),
-            ShotBook(self.database, options.corroboration),
+            IncidentRepository(self.database, options, AlertPolicy()),
+            ShotRepository(self.database, options.corroboration),
             StationWatch(self.database, (SILENT, BLIND), options),
             options,
             self.alerts.extend,
@@ -66,8 +66,8 @@ class Desk:
         keep(self.intake, read_batch([self.arrived(kinds[type(one)], one.station, encode(one), at) for one in records]))
 
     @staticmethod
-    def arrived(kind: str, station: str, payload: bytes, at: datetime) -> Arrived:
-        return Arrived(topic_of("wildpost", station, kind), payload, at)  # type: ignore[arg-type]
+    def arrived(kind: str, station: str, payload: bytes, at: datetime) -> ReceivedMessage:
+        return ReceivedMessage(topic_of("wildpost", station, kind), payload, at)  # type: ignore[arg-type]
 
     def look(self, minutes: float, listening_since: datetime = NOW) -> list[str]:
         """What people are told when the clock has gone on."""
@@ -147,9 +147,9 @@ def test_shots_that_cannot_be_one_stay_two(desk: Desk) -> None:
 def test_a_batch_that_comes_again_changes_nothing(desk: Desk) -> None:
     batch = [person(0), shot("lake-07", 20, 0.9), shot("ridge-2", 21, 0.9, latitude=31.003)]
     desk.receive(*batch)
-    kept = desk.rows(incident), desk.rows(happening), list(desk.alerts)
+    kept = desk.rows(incident), desk.rows(occurrence), list(desk.alerts)
     desk.receive(*batch, at=NOW + timedelta(hours=5))
-    assert (desk.rows(incident), desk.rows(happening), desk.alerts) == kept
+    assert (desk.rows(incident), desk.rows(occurrence), desk.alerts) == kept
     assert [one.kind for one in desk.alerts] == ["human", "gunshot"]
 
 
@@ -177,12 +177,12 @@ def test_a_station_of_which_nothing_is_heard_is_silent_once_until_it_is_heard_ag
     assert desk.look(59) == []
     assert desk.look(61) == ["silent"]
     assert desk.look(62) == []
-    found = [row for row in desk.rows(happening) if row["source"] == "health"]
+    found = [row for row in desk.rows(occurrence) if row["source"] == "health"]
     assert [row["over_at"] for row in found] == [None]
     keep(desk.intake, read_batch([desk.arrived("health", HEALTH.station, encode(HEALTH), NOW + timedelta(minutes=70))]))
     assert HEALTH.station == "lake-07"
     assert desk.look(71) == []
-    found = [row for row in desk.rows(happening) if row["source"] == "health"]
+    found = [row for row in desk.rows(occurrence) if row["source"] == "health"]
     assert [row["over_at"] for row in found] == [NOW + timedelta(minutes=70)]
     assert desk.look(131) == ["silent"]
 
@@ -227,7 +227,7 @@ def test_a_camera_that_cannot_see_for_long_enough_is_blind_until_it_sees_again(d
     assert desk.look(61, NOW + timedelta(minutes=60)) == ["blind"]
     desk.receive(effort(60, 120, None), at=NOW + timedelta(minutes=120))
     desk.look(121, NOW + timedelta(minutes=120))
-    assert [row["over_at"] for row in desk.rows(happening)] == [NOW + timedelta(minutes=121)]
+    assert [row["over_at"] for row in desk.rows(occurrence)] == [NOW + timedelta(minutes=121)]
     desk.receive(effort(0, 60, "blind"), at=NOW + timedelta(minutes=122))  # comes again, out of its turn
     assert desk.look(123, NOW + timedelta(minutes=120)) == []
 
@@ -241,7 +241,7 @@ def test_the_clock_is_looked_at_only_while_stations_can_be_heard() -> None:
     seen: list[tuple[datetime, datetime]] = []
     moments = iter(NOW + timedelta(minutes=minute) for minute in range(10))
     up = True
-    loop = WatchLoop(lambda now, since: seen.append((now, since)), lambda: up, now=lambda: next(moments))
+    loop = StationWatchLoop(lambda now, since: seen.append((now, since)), lambda: up, now=lambda: next(moments))
     loop.turn()
     loop.turn()
     up = False
@@ -256,7 +256,7 @@ def test_a_casebook_that_does_not_answer_stops_no_watch() -> None:
     def fail(now: datetime, since: datetime) -> None:
         raise StoreUnavailable("away")
 
-    loop = WatchLoop(fail, lambda: True, every_s=0.01)
+    loop = StationWatchLoop(fail, lambda: True, every_s=0.01)
     loop.start()
     loop.stop()
     assert "away" in loop.problem

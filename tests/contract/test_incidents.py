@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 from sqlalchemy.pool import StaticPool
 
+from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions, Occurrence, are_near
+from casebook.incidents.repository import Alert, IncidentRepository
+from casebook.incidents.tables import incident, occurrence
+from casebook.tables import metadata
 from contract import Location
-from ingest.casebook_engine import open_engine
-from ingest.casebook_tables import metadata
-from ingest.flags import SEVERITIES, Severity
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.happening import Happening, IncidentOptions, near, severity_rank
-from ingest.incidents.tables import happening, incident
+from contract.severity import SEVERITIES, Severity, severity_rank
 
 START = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
 RIDGE = Location(latitude=31.0, longitude=117.3)
@@ -36,14 +36,14 @@ class Case:
             metadata.create_all(self._engine)
         else:
             self._engine = open_engine(url)
-        self.book = IncidentBook(Database(self._engine), self.options, POLICY, ["test"])
+        self.book = IncidentRepository(Database(self._engine), self.options, POLICY, ["test"])
 
-    def take(self, *happenings: Happening) -> list[Alert]:
-        return self.book.take(happenings)
+    def take(self, *occurrences: Occurrence) -> list[Alert]:
+        return self.book.take(occurrences)
 
     def homes(self) -> dict[tuple[str, str], str]:
         with self._engine.connect() as connection:
-            rows = connection.execute(select(happening.c.subject, happening.c.kind, happening.c.incident_id))
+            rows = connection.execute(select(occurrence.c.subject, occurrence.c.kind, occurrence.c.incident_id))
             return {(subject, kind): home for subject, kind, home in rows}
 
     def incidents(self) -> list[dict[str, object]]:
@@ -71,9 +71,9 @@ def seen(
     subject: str = "",
     delay_minutes: float = 0.1,
     location: Location | None = RIDGE,
-) -> Happening:
+) -> Occurrence:
     at = START + timedelta(minutes=minute)
-    return Happening(
+    return Occurrence(
         subject=subject or f"{station}-{minute}",
         kind=kind,
         source="vision",
@@ -182,7 +182,7 @@ def test_two_processes_open_one_incident_for_one_thing(casebook_url: str) -> Non
     import threading
 
     engine = open_engine(casebook_url)
-    books = [IncidentBook(Database(engine), IncidentOptions(), POLICY) for _ in range(4)]
+    books = [IncidentRepository(Database(engine), IncidentOptions(), POLICY) for _ in range(4)]
     alerts: list[Alert] = []
     gate = threading.Barrier(len(books))
 
@@ -226,7 +226,7 @@ steps = st.lists(
 )
 
 
-def played(history: Sequence[Step]) -> list[Happening]:
+def played(history: Sequence[Step]) -> list[Occurrence]:
     """What arrives, in the order in which it arrives."""
     places = {"ridge-07": RIDGE, "ridge-08": None, "far": Location(latitude=32.0, longitude=118.0)}
     made = [
@@ -278,10 +278,10 @@ def test_everything_is_in_one_incident_near_something_in_it_and_comes_again_unno
         case.take(one)
     homes = case.homes()
     assert set(homes) == {(one.subject, one.kind) for one in arrived}
-    members: dict[str, list[Happening]] = defaultdict(list)
+    members: dict[str, list[Occurrence]] = defaultdict(list)
     for one in arrived:
         others = members[homes[one.subject, one.kind]]
-        assert not others or any(near(one, other, case.options) for other in others)
+        assert not others or any(are_near(one, other, case.options) for other in others)
         others.append(one)
     kept = case.incidents()
     assert case.take(*arrived) == []

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.media.port import MediaMissing, MediaStore
 from ingest.media.s3 import MediaOptions, S3Media
-from ingest.store.port import StoreUnavailable
 from tests.s3_server import KEY, SECRET, S3Server
 
 DATA = b"a picture"

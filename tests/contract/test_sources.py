@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from contract import Clock
-from edge.clip import Clip
-from edge.originals import Originals
-from edge.outbox import Outbox
-from edge.sources.camera import CameraOptions, CameraSource
-from edge.sources.folder import FolderSource
-from edge.sources.microphone import MicrophoneOptions, MicrophoneSource
-from edge.sources.port import Source, SourceLost
+from edge.capture.camera import CameraOptions, CameraSource
+from edge.capture.clip import Clip
+from edge.capture.folder import FolderSource
+from edge.capture.microphone import MicrophoneOptions, MicrophoneSource
+from edge.capture.originals import Originals
+from edge.capture.port import Source, SourceLost
+from edge.outbox.outbox import Outbox
 
 LOST: dict[str, Callable[[Path], Source]] = {
     "folder": lambda folder: FolderSource(folder / "unplugged", lambda *_: None, UTC, None, 60),

@@ -9,12 +9,13 @@ from threading import Thread
 import msgspec
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import Detection, Event, Health, Status, encode, new_event_id
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.influx_link import InfluxOptions
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import Counted, CountQuery, EventQuery, Received, Storable, Store, Stretch, Verdict, Written
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.influxdb.connection import InfluxOptions
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.port import CountQuery, EventQuery, OffsetPeriod, Received, Storable, Store, TaxonCount, WriteResult
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
@@ -84,7 +85,7 @@ def found(store: Store, query: CountQuery = WHOLE_DAY) -> dict[str, int]:
 
 
 def test_what_was_written_is_listed_as_it_was_sent(store: Store) -> None:
-    assert store.write(received(EVENT, SOUND_EVENT, BLANK_EVENT)) == Written(new=3, repeated=0)
+    assert store.write(received(EVENT, SOUND_EVENT, BLANK_EVENT)) == WriteResult(new=3, repeated=0)
     assert store.events(EventQuery()) == [BLANK_EVENT, SOUND_EVENT, EVENT]
 
 
@@ -92,19 +93,19 @@ def test_it_survives_closing_and_opening(reopen: Callable[[], Store]) -> None:
     reopen().write(received(EVENT, HEALTH, EFFORT, STATUS))
     again = reopen()
     assert again.events(EventQuery()) == [EVENT]
-    assert again.write(received(EVENT, HEALTH, EFFORT)) == Written(new=0, repeated=3)
+    assert again.write(received(EVENT, HEALTH, EFFORT)) == WriteResult(new=0, repeated=3)
 
 
 def test_an_event_delivered_twice_counts_once(store: Store) -> None:
     event = sighting("boar", "boar")
-    assert store.write(received(event)) == Written(new=1, repeated=0)
-    assert store.write(received(event, event)) == Written(new=0, repeated=2)
+    assert store.write(received(event)) == WriteResult(new=1, repeated=0)
+    assert store.write(received(event, event)) == WriteResult(new=0, repeated=2)
     assert found(store) == {"boar": 2}
 
 
 def test_an_event_twice_in_one_batch_counts_once(store: Store) -> None:
     event = sighting("boar")
-    assert store.write(received(event, event, sighting("deer"))) == Written(new=2, repeated=1)
+    assert store.write(received(event, event, sighting("deer"))) == WriteResult(new=2, repeated=1)
     assert found(store) == {"boar": 1, "deer": 1}
 
 
@@ -116,7 +117,7 @@ def test_a_repeat_does_not_change_what_is_there(store: Store) -> None:
 
 
 def test_an_empty_batch_is_no_trouble(store: Store) -> None:
-    assert store.write([]) == Written(new=0, repeated=0)
+    assert store.write([]) == WriteResult(new=0, repeated=0)
     store.judge([])
     assert store.events(EventQuery()) == []
     assert store.count(WHOLE_DAY) == []
@@ -126,7 +127,7 @@ def test_an_empty_batch_is_no_trouble(store: Store) -> None:
 def test_two_animals_in_one_picture_stay_two(store: Store) -> None:
     store.write(received(sighting("boar", "boar")))
     at_noon = tuple(2 * (hour == 12) for hour in range(24))
-    assert store.count(WHOLE_DAY) == [Counted("boar", "animal", (2,), at_noon, detections=2, events=1)]
+    assert store.count(WHOLE_DAY) == [TaxonCount("boar", "animal", (2,), at_noon, detections=2, events=1)]
 
 
 def test_the_scientific_name_is_the_taxon_where_there_is_one(store: Store) -> None:
@@ -185,7 +186,7 @@ def test_days_and_hours_are_those_of_the_clocks_of_the_place(
 ) -> None:
     store.write(received(sighting("boar", at=datetime(2026, 4, 12, 18, 20, tzinfo=UTC))))
     start = datetime(2026, 4, 11, tzinfo=UTC) - offset
-    query = CountQuery(date(2026, 4, 11), date(2026, 4, 14), (Stretch(start, start + timedelta(days=4), offset),))
+    query = CountQuery(date(2026, 4, 11), date(2026, 4, 14), (OffsetPeriod(start, start + timedelta(days=4), offset),))
     assert by_day_and_hour(store, query) == ([int(day == 11 + number) for number in range(4)], {hour: 1})
 
 
@@ -195,14 +196,15 @@ def test_clocks_may_change_within_the_time_counted(store: Store) -> None:
     at = [start, change - timedelta(seconds=1), change, change + timedelta(hours=1), end - timedelta(seconds=1)]
     store.write(received(*(sighting("boar", at=one) for one in at), sighting("boar", at=end)))
     day = date(2026, 10, 25)
-    query = CountQuery(day, day, (Stretch(start, change, summer), Stretch(change, end, winter)))
+    query = CountQuery(day, day, (OffsetPeriod(start, change, summer), OffsetPeriod(change, end, winter)))
     assert by_day_and_hour(store, query) == ([5], {0: 1, 2: 2, 3: 1, 23: 1})
 
 
 def test_stretches_that_do_not_adjoin_are_refused() -> None:
     with pytest.raises(ValueError, match="expected the end of the one before, 2026-04-12"):
         replace(
-            WHOLE_DAY, stretches=(Stretch(NOON - timedelta(days=1), NOON), Stretch(NOON + timedelta(hours=1), NOON))
+            WHOLE_DAY,
+            stretches=(OffsetPeriod(NOON - timedelta(days=1), NOON), OffsetPeriod(NOON + timedelta(hours=1), NOON)),
         )
 
 
@@ -292,7 +294,7 @@ def test_a_verdict_may_come_before_its_event(store: Store) -> None:
     store.write(received(sighting("deer"), event))
     assert found(store) == {"wolf": 1, "deer": 1}
     store.judge([verdict(event, "dismissed", "wolf", minute=2)])
-    assert store.write(received(event)) == Written(new=0, repeated=1)
+    assert store.write(received(event)) == WriteResult(new=0, repeated=1)
     assert found(store) == {"deer": 1}
 
 
@@ -396,8 +398,8 @@ def test_many_can_read_and_write_at_once(store: Store) -> None:
 
 def test_health_and_effort_delivered_twice_are_kept_once(store: Store) -> None:
     health: Health = HEALTH
-    assert store.write(received(health, EFFORT)) == Written(new=2, repeated=0)
-    assert store.write(received(health, EFFORT)) == Written(new=0, repeated=2)
+    assert store.write(received(health, EFFORT)) == WriteResult(new=2, repeated=0)
+    assert store.write(received(health, EFFORT)) == WriteResult(new=0, repeated=2)
 
 
 def test_closing_twice_is_harmless(store: Store) -> None:

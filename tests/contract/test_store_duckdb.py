@@ -8,11 +8,13 @@ import duckdb
 import msgspec
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import encode, new_event_id
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.duckdb_moment import count_rows
-from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict
+from ingest.store.duckdb.snapshot import count_rows
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import CountQuery, EventQuery, Received
 
 
 def test_a_file_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:

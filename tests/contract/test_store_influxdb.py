@@ -12,15 +12,17 @@ from threading import Thread
 import msgspec
 import pytest
 
+from casebook.verdicts import Verdict
 from contract import Detection, Event, Status, encode, new_event_id
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.store import influx_points
-from ingest.store.influx_link import InfluxLink, InfluxOptions, StoreRefused, Table
-from ingest.store.influx_places import Shelf, Wanted
-from ingest.store.influx_points import event_time, id_time, verdict_time
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.line_protocol import line
-from ingest.store.port import CountQuery, EventQuery, Received, StoreUnavailable, Verdict, Written
+from ingest.store.influxdb import points as influx_points
+from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused, Table
+from ingest.store.influxdb.line_protocol import line
+from ingest.store.influxdb.points import event_time, id_time, verdict_time
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
+from ingest.store.port import CountQuery, EventQuery, Received, WriteResult
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)
@@ -86,8 +88,8 @@ def test_captures_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore)
             break
     pair = received(sighting("boar", event_id=event_id), sighting("boar", event_id=other))
     assert store.write(pair[:1]).new == 1
-    assert store.write(pair) == Written(new=1, repeated=1)
-    assert store.write(pair) == Written(new=0, repeated=2)
+    assert store.write(pair) == WriteResult(new=1, repeated=1)
+    assert store.write(pair) == WriteResult(new=0, repeated=2)
     assert found(store) == {"boar": (2, 2)}
     assert {event.event_id for event in store.events(EventQuery(event_ids=(event_id, other)))} == {event_id, other}
 
@@ -104,16 +106,16 @@ def test_ids_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore) -> N
     a, b = sighting("boar", event_id=event_id), sighting("deer", event_id=other, at=NOON + timedelta(hours=1))
     store.write(received(a))
     store.write(received(b))
-    assert store.write(received(a, b)) == Written(new=0, repeated=2)
+    assert store.write(received(a, b)) == WriteResult(new=0, repeated=2)
     store.judge([corrected(a, "badger"), corrected(b, "wolf")])
     assert found(store) == {"badger": (1, 1), "wolf": (1, 1)}
 
 
 def test_a_crowd_in_one_nanosecond_finds_a_place_each_and_finds_it_again(options: InfluxOptions) -> None:
     InfluxDbStore(options).close()
-    link = InfluxLink(options, "")
-    shelf = Shelf(link, "crowd", "id")
-    wanted = [Wanted("lake-07", 5_000_000, f"id {number}") for number in range(2500)]
+    link = InfluxConnection(options, "")
+    shelf = TimestampAllocator(link, "crowd", "id")
+    wanted = [TimestampRequest("lake-07", 5_000_000, f"id {number}") for number in range(2500)]
     places = shelf.places(wanted)
     assert len({place.time_ns for place in places}) == len(wanted)
     pairs = list(zip(wanted, places, strict=True))
@@ -136,7 +138,7 @@ def test_a_batch_broken_off_anywhere_is_whole_when_it_comes_again(
     broken.close()
     store = InfluxDbStore(options)
     store.write(events)
-    assert store.write(events) == Written(new=0, repeated=2)
+    assert store.write(events) == WriteResult(new=0, repeated=2)
     assert found(store) == {"boar": (2, 2), "deer": (1, 1)}
     assert len(store.events(EventQuery())) == 2
     store.close()
@@ -228,7 +230,7 @@ def test_captures_once_read_by_id_are_not_asked_for_again(
     monkeypatch.setattr(store._link, "tables", listened)
     assert store.events(EventQuery(event_ids=ids)) == newest_first, "what was not there is looked for again"
     assert len(asked) == 2, "one question for its place, one for itself"
-    monkeypatch.setattr("ingest.store.influx_listing._REMEMBERED", 2)
+    monkeypatch.setattr("ingest.store.influxdb.listing._REMEMBERED", 2)
     assert store.events(EventQuery(event_ids=(new_event_id(),))) == []
     assert len(store._listing._read) == 2
 
@@ -252,7 +254,7 @@ def test_what_was_acknowledged_survives_a_killed_server(own_influx: Callable[[bo
             with pytest.raises(StoreUnavailable):
                 store.count(WHOLE_DAY)
             server.start()
-    assert store.write(received(*events)) == Written(new=0, repeated=200)
+    assert store.write(received(*events)) == WriteResult(new=0, repeated=200)
     assert found(store) == {"boar": (200, 200)}
     store.close()
 
@@ -295,7 +297,7 @@ def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable
 
 def test_a_field_of_another_type_is_refused_with_the_servers_words(influx: Influx, options: InfluxOptions) -> None:
     InfluxDbStore(options).close()
-    link = InfluxLink(options, "")
+    link = InfluxConnection(options, "")
     link.write([b'status,station=lake-07 online="yes" %d000000001' % NOON.timestamp()])
     link.close()
     store = InfluxDbStore(options)
@@ -311,14 +313,14 @@ def test_what_two_threads_write_at_once_stays_apart_and_what_both_write_stays_on
     monkeypatch.setattr(influx_points, "SPREAD", 3)  # so that nearly all of them ask for one of three nanoseconds
     store = InfluxDbStore(options)
     shared = [sighting("deer") for _ in range(50)]
-    own = [[sighting("boar") for _ in range(150)] for _ in range(store.abreast)]
-    with ThreadPoolExecutor(store.abreast) as threads:
+    own = [[sighting("boar") for _ in range(150)] for _ in range(store.max_concurrent_batches)]
+    with ThreadPoolExecutor(store.max_concurrent_batches) as threads:
         batches = [received(*shared[:25], *mine, *shared[25:]) for mine in own]
         written = list(threads.map(store.write, batches))
     assert all(one.new + one.repeated == 200 for one in written)
-    assert found(store) == {"boar": (150 * store.abreast,) * 2, "deer": (50, 50)}
-    assert store.write(batches[0]) == Written(new=0, repeated=200)
-    assert len(store.events(EventQuery(limit=1000))) == 150 * store.abreast + 50
+    assert found(store) == {"boar": (150 * store.max_concurrent_batches,) * 2, "deer": (50, 50)}
+    assert store.write(batches[0]) == WriteResult(new=0, repeated=200)
+    assert len(store.events(EventQuery(limit=1000))) == 150 * store.max_concurrent_batches + 50
     store.close()
 
 
@@ -342,7 +344,7 @@ def test_it_is_closed_only_when_what_is_under_way_is_written(
         time.sleep(0.1)
         assert not closing.done()
         go_on.set()
-        assert writing.result(10) == Written(new=1, repeated=0)
+        assert writing.result(10) == WriteResult(new=1, repeated=0)
         closing.result(10)
     again = InfluxDbStore(options)
     assert found(again) == {"boar": (1, 1)}

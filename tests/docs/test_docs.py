@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from wildpost.main import parser
+from tests.repository import REPOSITORY
+from wildpost.cli.main import parser
 
-REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ["contract", "models", "edge", "ingest", "pipelines", "review", "wildpost"]
+PACKAGES = ["contract", "captures", "i18n", "models", "casebook", "edge", "ingest", "pipelines", "review", "wildpost"]
 
 
 def tracked(*patterns: str) -> list[Path]:

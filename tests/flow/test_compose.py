@@ -18,15 +18,16 @@ from typing import Any
 import pytest
 import yaml
 
-from ingest.casebook_engine import CasebookOptions
-from tests.conftest import REPOSITORY, free_port, missing
+from casebook.engine import CasebookOptions
+from tests.conftest import free_port, missing
 from tests.flow.test_extras import uv
-from wildpost.broker_folder import INGEST, BrokerFolder
-from wildpost.data_folder import VARIABLE
-from wildpost.main import parser
-from wildpost.receiving import IngestOptions, ServerSettings, WebOptions
-from wildpost.settings import load_settings
-from wildpost.stores import StoreOptions
+from tests.repository import REPOSITORY
+from wildpost.broker.folder import INGEST, BrokerFolder
+from wildpost.cli.main import parser
+from wildpost.server.stores import StoreOptions
+from wildpost.settings.data_folder import VARIABLE
+from wildpost.settings.loader import load_settings
+from wildpost.settings.server import IngestOptions, ServerSettings, WebOptions
 
 COMPOSE = REPOSITORY / "configs" / "compose.yaml"
 SETTINGS = REPOSITORY / "configs" / "compose" / "server.toml"

@@ -21,7 +21,7 @@ HEARD = {"Junco hyemalis": 13, "Aegolius funereus": 13, "Strix aluco": 5, "Anas 
 
 def run_demo(samples: Path, data: Path) -> tuple[dict[str, Any], str]:
     done = subprocess.run(
-        [sys.executable, "-m", "wildpost.main", "demo", "--samples", str(samples), "--once", "--json"],
+        [sys.executable, "-m", "wildpost", "demo", "--samples", str(samples), "--once", "--json"],
         env=os.environ | {"WILDPOST_DATA": str(data), "http_proxy": "", "https_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
@@ -106,7 +106,7 @@ def test_file_names_in_chinese_travel_the_whole_way(shared_data: Path, data: Pat
 def test_a_folder_with_nothing_to_show_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "wildpost.main", "demo", "--samples", str(tmp_path / "empty"), "--once"],
+        [sys.executable, "-m", "wildpost", "demo", "--samples", str(tmp_path / "empty"), "--once"],
         env=os.environ | {"WILDPOST_DATA": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -122,7 +122,7 @@ def test_a_file_put_where_the_demo_says_is_on_the_page_soon(shared_data: Path, d
     pictures = shared_data / "samples" / "pictures"
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "vehicle.jpg").write_bytes((pictures / "vehicle.jpg").read_bytes())
-    command = [sys.executable, "-u", "-m", "wildpost.main", "demo", "--samples", str(tmp_path / "few"), "--port", "0"]
+    command = [sys.executable, "-u", "-m", "wildpost", "demo", "--samples", str(tmp_path / "few"), "--port", "0"]
     environment = os.environ | {"WILDPOST_DATA": str(data)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None

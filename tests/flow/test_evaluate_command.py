@@ -20,7 +20,7 @@ def weights(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def evaluate(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", "models", "evaluate", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", "models", "evaluate", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -97,14 +97,14 @@ def test_folders_whose_meaning_is_not_told_are_asked_about_in_one_line(weights: 
 def test_looking_at_many_pictures_gives_them_in_order_with_their_problems(
     shared_data: Path, weights: Path, tmp_path: Path
 ) -> None:
-    from models.opening import open_vision
-    from models.vision import look
+    from models.factory import open_vision
+    from models.vision import detect_in_pictures
 
     detector: VisionDetector = open_vision("yolox-nano", weights)
     pictures = sorted((shared_data / "vision/elephant").rglob("*.jpg"))[:5]
     paths = [*pictures[:2], tmp_path / "gone.jpg", *pictures[2:]]
 
-    looked = list(look(detector, paths, workers=3))
+    looked = list(detect_in_pictures(detector, paths, workers=3))
 
     assert [one.path for one in looked] == paths
     assert isinstance(looked[2].problem, FileNotFoundError)
@@ -112,4 +112,4 @@ def test_looking_at_many_pictures_gives_them_in_order_with_their_problems(
         detector.predict([detector.preprocess(path)])[0] for path in pictures
     ]
     with pytest.raises(ValueError, match="workers -1"):
-        list(look(detector, paths, workers=-1))
+        list(detect_in_pictures(detector, paths, workers=-1))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.repository import REPOSITORY
 
 IMPORTS = {
-    "station": "import cv2, openvino, onnxruntime, paho.mqtt.client, soundfile; import edge.station, models.opening",
-    "server": "import duckdb, fastapi, sqlalchemy, plotly; import ingest.receiver, ingest.store.duckdb, review.app",
+    "station": "import cv2, openvino, onnxruntime, paho.mqtt.client, soundfile; import edge.station, models.factory",
+    "server": "import duckdb, fastapi, sqlalchemy, plotly; import ingest.receive.mqtt.receiver, review.app",
     "train": "import torch, torchvision, ultralytics, librosa; import models.train.field_trainer, models.train.export",
     "ray": "import ray; import pipelines",
 }
@@ -59,5 +59,5 @@ def test_an_extra_installs_and_imports_alone(extra: str, tmp_path: Path) -> None
         [str(python), "-P", "-c", IMPORTS[extra]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert outcome.returncode == 0, outcome.stderr
-    shown = subprocess.run([str(python), "-m", "wildpost.main", "--help"], capture_output=True, text=True, check=False)
+    shown = subprocess.run([str(python), "-m", "wildpost", "--help"], capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr

@@ -18,14 +18,14 @@ import pytest
 import soundfile
 
 from models.registry import load_registry
-from pipelines.batch import examine_all, files_in
-from pipelines.examination import Task
+from pipelines.detect.batch import examine_all, files_in
+from pipelines.detect.examination import ExaminationTask
 
 SHOT = "gunshot_149177-6-0-0.flac"
 
 
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", "models", "run", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", "models", "run", *map(str, words)]
     environment = {"WILDPOST_DATA": str(folder / "data"), "PATH": "/usr/bin:/bin"}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
 
@@ -153,7 +153,7 @@ def test_pictures_have_boxes_and_an_empty_one_is_a_blank(tmp_path: Path, shared_
 
 def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path, recordings: Path) -> None:
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "wildpost.main", "models", "run", "threat-sounds", str(recordings)]
+    command = [sys.executable, "-m", "wildpost", "models", "run", "threat-sounds", str(recordings)]
     environment = {"WILDPOST_DATA": str(tmp_path / "data"), "PATH": "/usr/bin:/bin", "TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
@@ -169,8 +169,8 @@ def test_on_a_terminal_it_shows_how_far_it_is(tmp_path: Path, recordings: Path) 
     assert b"x real time" in shown
 
 
-def threat(folder: Path) -> Task:
-    return Task("threat-sounds", load_registry(), folder, folder, UTC)
+def threat(folder: Path) -> ExaminationTask:
+    return ExaminationTask("threat-sounds", load_registry(), folder, folder, UTC)
 
 
 def test_a_process_that_is_killed_costs_no_file(tmp_path: Path, recordings: Path) -> None:

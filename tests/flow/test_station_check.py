@@ -17,21 +17,22 @@ import pytest
 
 from contract import topic_of
 from contract.topics import KINDS
-from edge.check import Finding, broker
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
+from edge.check import Finding
+from edge.outbox.outbox import Outbox, OutboxMessage
+from edge.transport.mqtt import diagnostics as broker
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
 from models.registry import load_registry
 from tests.conftest import Mosquitto, free_port, missing
-from wildpost.broker_certificates import Pair, make_authority, make_broker
-from wildpost.broker_folder import hashed
+from wildpost.broker.certificates import Pair, make_authority, make_broker
+from wildpost.broker.folder import hashed
 
 Started = Callable[[str], Mosquitto]
 TODAY = datetime.now(UTC)
 
 
 def check(port: int, **options: Any) -> dict[str, Finding]:
-    found = list(broker.check(BrokerOptions(port=port, **options), "lake-07"))
+    found = list(broker.check(StationBrokerOptions(port=port, **options), "lake-07"))
     return {finding.what: finding for finding in found}
 
 
@@ -178,13 +179,13 @@ def test_a_broker_that_is_not_there_is_named() -> None:
 
 def test_a_station_that_runs_meanwhile_is_not_put_out(mosquitto: Mosquitto, tmp_path: Path) -> None:
     with listener(mosquitto.port), closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        publisher = Publisher(BrokerOptions(port=mosquitto.port), "lake-07", outbox)
+        publisher = Publisher(StationBrokerOptions(port=mosquitto.port), "lake-07", outbox)
         publisher.start()
-        outbox.commit([Outgoing(topic_of("wildpost", "lake-07", "event"), b"1")])
+        outbox.commit([OutboxMessage(topic_of("wildpost", "lake-07", "event"), b"1")])
         assert publisher.drain(20)
         assert check(mosquitto.port)["credentials"].state == "works"
         assert publisher.connected
-        outbox.commit([Outgoing(topic_of("wildpost", "lake-07", "event"), b"2")])
+        outbox.commit([OutboxMessage(topic_of("wildpost", "lake-07", "event"), b"2")])
         assert publisher.drain(20)
         assert publisher.problem == ""
         publisher.stop()
@@ -232,7 +233,7 @@ class Site:
         np.clip(sine, -1, 1).astype("<f4").tofile(self.folder / "heard.raw")
 
     def check(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "wildpost.main", "station", "check", str(self.settings), *words]
+        command = [sys.executable, "-m", "wildpost", "station", "check", str(self.settings), *words]
         environment = {
             **os.environ,
             "ALSA_CONFIG_PATH": str(self.folder / "asound.conf"),

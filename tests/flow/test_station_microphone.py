@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.sound import read_stretches
+from captures.sound import read_stretches
 from tests.conftest import Mosquitto, missing
 from tests.servers.listeners import listening
 
@@ -38,7 +38,7 @@ def test_what_a_microphone_heard_is_kept_unless_its_policy_forbids(
         '[sensors.microphone]\ndevice = "played"\nstretch_s = 4\n'
         f'[voice]\npolicy = "{policy}"\nvoices = ["gunshot"]\nthreats = []\n'
     )
-    command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    command = [sys.executable, "-m", "wildpost", "station", "run", str(settings), "--once", "--json"]
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf"), "WILDPOST_DATA": str(tmp_path)}
     with listening(mosquitto.port, "wildpost/#"):
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)

@@ -20,7 +20,7 @@ def command(folder: Path, port: int, *sensors: str) -> list[str]:
         f'[station]\nname = "lake-07"\ndeployment = "a"\n[broker]\nport = {port}\n'
         + "".join(f"[[sensors]]\n{sensor}" for sensor in sensors)
     )
-    running = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    running = [sys.executable, "-m", "wildpost", "station", "run", str(settings), "--once", "--json"]
     return [*running, "--data", str(folder / "data")]
 
 

@@ -17,13 +17,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from contract import subscription
 from tests.conftest import Mosquitto, free_port
-from wildpost.broker_folder import INGEST, BrokerFolder
+from wildpost.broker.folder import INGEST, BrokerFolder
 
 Started = Callable[[str], Mosquitto]
 
 
 def wildpost(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", *map(str, words)]
     environment = {name: value for name, value in os.environ.items() if name != "WILDPOST_BROKER_PASSWORD"}
     environment |= {"WILDPOST_DATA": str(folder / "data")}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ingest.rules import load_rules
-from tests.conftest import REPOSITORY, missing
-from wildpost.broker_folder import BrokerFolder
-from wildpost.main import parser
-from wildpost.receiving import ServerSettings
-from wildpost.settings import load_settings
-from wildpost.station_settings import StationSettings
+from ingest.rules.rule_set import load_rules
+from tests.conftest import missing
+from tests.repository import REPOSITORY
+from wildpost.broker.folder import BrokerFolder
+from wildpost.cli.main import parser
+from wildpost.settings.loader import load_settings
+from wildpost.settings.server import ServerSettings
+from wildpost.settings.station import StationSettings
 
 UNITS = sorted((REPOSITORY / "configs" / "systemd").glob("*.service"))
 
@@ -84,7 +85,7 @@ def test_the_guides_commands_put_everything_where_the_units_look_for_it(tmp_path
     (root / "etc" / "systemd" / "system").mkdir(parents=True)
     for line in guides_commands():
         line = line.partition("   #")[0].replace("-u wildpost env ", "env ")
-        line = line.replace("wildpost station", f"{sys.executable} -m wildpost.main station")
+        line = line.replace("wildpost station", f"{sys.executable} -m wildpost station")
         line = line.replace("-o wildpost", f"-o {user}").replace("-g wildpost", f"-g {group}")
         line = line.replace("chgrp -R wildpost", f"chgrp -R {group}").replace(
             "handover/", f"{tmp_path}/broker/handover/"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wildpost.demo import server_and_broker, work_off
+from wildpost.demo.demo import server_and_broker, work_off
 
 
 @pytest.mark.parametrize("name", ["gunshot_149177-6-0-0.flac", "gunshot_174290-6-0-0.flac"])

@@ -1,6 +1,7 @@
 """What tests with a real broker share: a publisher that knows what was acknowledged, and the intake as a process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from ingest.receiver import ReceiverOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from tests.conftest import Mosquitto
+from tests.repository import REPOSITORY
 from tests.servers.listeners import Webhook
 
-REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 60
 
 
@@ -131,3 +133,12 @@ def webhook() -> Iterator[Webhook]:
     opened = Webhook()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def guarded(mosquitto_with: Callable[[str], Mosquitto], tmp_path: Path) -> Mosquitto:
+    """A broker that lets in "server" with the password "right"."""
+    program = shutil.which("mosquitto_passwd")
+    assert program is not None, "mosquitto_passwd comes with mosquitto"
+    subprocess.run([program, "-b", "-c", str(tmp_path / "passwords"), "server", "right"], check=True)
+    return mosquitto_with(f"allow_anonymous false\npassword_file {tmp_path}/passwords\n")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
 from ingest.media.folder import FolderMedia
-from ingest.receiver import ReceiverOptions
-from ingest.rules import Rule, Rules, RulesOptions
-from ingest.serving import Serving
-from ingest.store.duckdb import DuckDbStore
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.rules.rule_set import Rule, RuleSet, RulesOptions
+from ingest.service import IngestService
+from ingest.store.duckdb.store import DuckDbStore
 
 
 def main() -> None:
@@ -19,9 +19,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     store = DuckDbStore(folder / "detections.duckdb")
     casebook = Casebook(f"sqlite:///{folder}/casebook.sqlite")
-    rules = Rules(RulesOptions(rule=(Rule(name="person", observation_types=("human",)),)), ())
+    rules = RuleSet(RulesOptions(rule=(Rule(name="person", observation_types=("human",)),)), ())
     options = msgspec.json.decode(sys.argv[2], type=ReceiverOptions)
-    serving = Serving(store, casebook, FolderMedia(folder / "media"), rules, options)
+    serving = IngestService(store, casebook, FolderMedia(folder / "media"), rules, options)
     serving.start()
     said = b""
     while True:

@@ -59,11 +59,13 @@ class Mailbox:
 
 
 @contextlib.contextmanager
-def listening(port: int, topic: str) -> Iterator[list[mqtt.MQTTMessage]]:
+def listening(port: int, topic: str, username: str = "", password: str = "") -> Iterator[list[mqtt.MQTTMessage]]:
     """Hear a topic as any MQTT program does."""
     heard: list[mqtt.MQTTMessage] = []
     ready = threading.Event()
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    if username:
+        client.username_pw_set(username, password)
     client.on_message = lambda *found: heard.append(found[2])
     client.on_subscribe = lambda *_: ready.set()
     client.connect("127.0.0.1", port)

@@ -14,18 +14,19 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import Engine
 
 import ingest.alerts.dispatcher as dispatcher_module
+from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.alert_queue import AlertQueue, DueAlert, abandon_unknown_notifiers, count_waiting
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions, Occurrence
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import Alert, IncidentRepository
+from contract.errors import Undelivered
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
-from ingest.alerts.outgoing import Due, Outgoing, give_up_on_others, waiting
-from ingest.alerts.port import Message, Notifier, NotYet, Picture, Undelivered, Words
-from ingest.casebook_engine import open_engine
-from ingest.incidents.alerting import AlertPolicy
-from ingest.incidents.book import Alert, IncidentBook
-from ingest.incidents.database import Database
-from ingest.incidents.happening import Happening, IncidentOptions
-from ingest.incidents.reading import IncidentReader
-from ingest.receiver import ReceiverOptions
+from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText, Notifier
+from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
 from tests.servers.conftest import wait_for
 from tests.servers.listeners import Mailbox, Webhook, listening
@@ -38,9 +39,12 @@ ALERT = Alert("a1", "0195d0a1-aaaa", "event-1", "first", "human", "ridge-07", "u
 JPEG = b"\xff\xd8 a picture \xff\xd9"
 MESSAGE = Message(
     ALERT,
-    {"zh_CN": Words("[紧急] 人 · ridge-07", "夜间发现人"), "en": Words("[Urgent] person", "person at night")},
+    {
+        "zh_CN": MessageText("[紧急] 人 · ridge-07", "夜间发现人"),
+        "en": MessageText("[Urgent] person", "person at night"),
+    },
     "https://reserve.example/incidents/1",
-    {"blurred": Picture(JPEG, "image/jpeg")},
+    {"blurred": Attachment(JPEG, "image/jpeg")},
     {"alert_id": "a1", "kind": "human", "text": {"zh_CN": {"title": "[紧急] 人"}}},
 )
 
@@ -182,15 +186,15 @@ class Kept:
 
     def alert(self, *notifiers: str, minute: float = 0, kind: str = "human", severity: Any = "urgent") -> Alert:
         at = NOW + timedelta(minutes=minute)
-        one = Happening(f"event-{minute}-{kind}", kind, "vision", "ridge-07", at, at, None, severity, 0.9)
-        (raised,) = IncidentBook(self.database, IncidentOptions(), AlertPolicy(), notifiers).take([one])
+        one = Occurrence(f"event-{minute}-{kind}", kind, "vision", "ridge-07", at, at, None, severity, 0.9)
+        (raised,) = IncidentRepository(self.database, IncidentOptions(), AlertPolicy(), notifiers).take([one])
         return raised
 
     def dispatcher(self, notifier: Notifier, compose: Callable[[Alert, str], Message] | None = None) -> Dispatcher:
         def write(alert: Alert, picture: str) -> Message:
             return Message(alert, MESSAGE.words, "", {}, {"alert_id": alert.id})
 
-        outgoing = Outgoing(self.open(), notifier.name)  # opened again, as after a restart
+        outgoing = AlertQueue(self.open(), notifier.name)  # opened again, as after a restart
         return Dispatcher(outgoing, notifier, compose or write, RetryOptions(first_s=10), now=lambda: self.now)
 
     def log(self) -> list[tuple[str, str, int]]:
@@ -252,9 +256,9 @@ def test_the_most_urgent_goes_first_and_a_dead_way_keeps_no_other_waiting(
     assert [dispatcher.turn(), dispatcher.turn(), dispatcher.turn()] == [True, True, False]
     assert [one["type"] for one in webhook.taken] == ["failure", "warning"]
     assert sorted(kept.log()) == [("dead", "waiting", 0)] * 2 + [("test", "sent", 1)] * 2
-    assert waiting(kept.database) == 2
-    assert give_up_on_others(kept.database, ["test"], kept.now) == 2
-    assert waiting(kept.database) == 0
+    assert count_waiting(kept.database) == 2
+    assert abandon_unknown_notifiers(kept.database, ["test"], kept.now) == 2
+    assert count_waiting(kept.database) == 0
 
 
 def test_two_processes_tell_an_alert_once(kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +269,7 @@ def test_two_processes_tell_an_alert_once(kept: Kept, webhook: Webhook, monkeypa
     dispatchers = [kept.dispatcher(notifier) for _ in range(3)]
     for dispatcher in dispatchers:
         dispatcher.start()
-    wait_for(lambda: waiting(kept.database) == 0, "all to be told")
+    wait_for(lambda: count_waiting(kept.database) == 0, "all to be told")
     for dispatcher in dispatchers:
         dispatcher.stop()
     assert len(webhook.taken) == 4
@@ -275,7 +279,7 @@ def test_what_a_killed_process_had_in_hand_is_told_soon(
     kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raised = kept.alert("test")
-    assert Outgoing(kept.database, "test").claim(Due(raised, 0), kept.now + dispatcher_module._IN_HAND)
+    assert AlertQueue(kept.database, "test").claim(DueAlert(raised, 0), kept.now + dispatcher_module._IN_HAND)
     dispatcher = kept.dispatcher(by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/"))
     assert not dispatcher.turn(), "another may be telling it"
     kept.now += timedelta(seconds=30)
@@ -297,8 +301,8 @@ def test_an_attempt_that_takes_long_is_left_to_whoever_makes_it(
     kept.alert("test")
     notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
     kept.now = began
-    telling = threading.Thread(target=Dispatcher(Outgoing(kept.open(), "test"), notifier, write, RetryOptions()).turn)
-    other = Dispatcher(Outgoing(kept.open(), "test"), notifier, write, RetryOptions())
+    telling = threading.Thread(target=Dispatcher(AlertQueue(kept.open(), "test"), notifier, write, RetryOptions()).turn)
+    other = Dispatcher(AlertQueue(kept.open(), "test"), notifier, write, RetryOptions())
     telling.start()
     time.sleep(0.2)
     for _ in range(10):
@@ -316,7 +320,7 @@ def test_a_picture_on_its_way_is_waited_for_and_counts_as_no_attempt(
 
     def write(alert: Alert, picture: str) -> Message:
         if not here:
-            raise NotYet("picture")
+            raise AttachmentPending("picture")
         return MESSAGE
 
     kept.alert("test")

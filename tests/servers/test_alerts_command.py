@@ -41,7 +41,7 @@ def environment(webhook_port: int) -> dict[str, str]:
 
 
 def wildpost(*words: str) -> list[str]:
-    return [sys.executable, "-m", "wildpost.main", *words]
+    return [sys.executable, "-m", "wildpost", *words]
 
 
 def person(minutes_ago: float) -> Event:

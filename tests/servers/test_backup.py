@@ -18,14 +18,14 @@ import msgspec
 import pytest
 
 from contract import encode, new_event_id, topic_of
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT, MEDIA_CONTENT, STATUS
 from contract.messages import Event
-from ingest.store.port import StoreUnavailable
 from tests.servers.conftest import Publisher, wait_for
-from wildpost.backup_door import AskedCopy
-from wildpost.main import main
+from wildpost.backup.snapshot_server import RemoteSnapshot
+from wildpost.cli.main import main
 
-WILDPOST = [sys.executable, "-m", "wildpost.main"]
+WILDPOST = [sys.executable, "-m", "wildpost"]
 SETTINGS = """
 [broker]
 port = {port}
@@ -206,7 +206,7 @@ def test_whoever_asks_for_a_copy_and_goes_or_sleeps_does_not_hold_up_the_server(
     data.mkdir(parents=True)
     with serving("serve", settings, data) as process:
         assert (data / "backup.socket").stat().st_mode & 0o777 == 0o600
-        AskedCopy(data).close()
+        RemoteSnapshot(data).close()
         held_copy(data).close()
         written = held_copy(data)
         path, _ = written.write()
@@ -215,7 +215,7 @@ def test_whoever_asks_for_a_copy_and_goes_or_sleeps_does_not_hold_up_the_server(
         wait_for(lambda: not path.exists(), "the server has cleared up")
 
         asleep = held_copy(data)  # and never a word again
-        second = AskedCopy(data)
+        second = RemoteSnapshot(data)
         with pytest.raises(StoreUnavailable, match="another backup of this server is under way"):
             second.hold()
         second.close()
@@ -234,12 +234,12 @@ def test_whoever_asks_for_a_copy_and_goes_or_sleeps_does_not_hold_up_the_server(
     assert not [*data.glob(".backup-*"), *data.glob("backup.socket")]
 
 
-def held_copy(data: Path) -> AskedCopy:
+def held_copy(data: Path) -> RemoteSnapshot:
     """Ask until the server is done with the one before."""
-    held: list[AskedCopy] = []
+    held: list[RemoteSnapshot] = []
 
     def ask() -> bool:
-        copy = AskedCopy(data)
+        copy = RemoteSnapshot(data)
         try:
             copy.hold()
         except StoreUnavailable:

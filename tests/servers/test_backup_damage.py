@@ -10,19 +10,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from casebook.casebook import Casebook
+from casebook.records import MediaEntry
+from casebook.snapshot import SqliteCasebookSnapshot
+from casebook.verdicts import Verdict
 from contract import encode
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.casebook import Casebook
-from ingest.casebook_moment import SqliteCasebookMoment
 from ingest.media.folder import FolderMedia
-from ingest.records import MediaEntry
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import Received, StoreUnavailable, Verdict
-from wildpost.backup import CannotBackUp, Plan, make_backup
-from wildpost.backup_archive import BadArchive
-from wildpost.backup_restore import check, restore
-from wildpost.main import main
-from wildpost.receiving import ServerSettings
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Received
+from wildpost.backup.archive import BadArchive
+from wildpost.backup.create import BackupPlan, CannotBackUp, make_backup
+from wildpost.backup.restore import check, restore
+from wildpost.cli.main import main
+from wildpost.settings.server import ServerSettings
 
 NOW = datetime(2026, 4, 12, tzinfo=UTC)
 THUMBNAILS = [f"thumbnail {number}".encode() * 30 for number in range(4)]
@@ -43,8 +45,8 @@ def fill(data: Path) -> None:
     casebook.close()
 
 
-def plan(data: Path, broker: Path | None = None) -> Plan:
-    return Plan(data, ServerSettings(), None, broker)
+def plan(data: Path, broker: Path | None = None) -> BackupPlan:
+    return BackupPlan(data, ServerSettings(), None, broker)
 
 
 @pytest.fixture
@@ -237,7 +239,7 @@ def test_a_verdict_under_way_while_the_backup_was_made_is_handed_over_again(tmp_
     for verdict in verdicts:
         casebook.record(verdict)
     casebook.mark_applied(verdicts[:1])
-    moment = SqliteCasebookMoment(tmp_path / "data" / "casebook.sqlite")
+    moment = SqliteCasebookSnapshot(tmp_path / "data" / "casebook.sqlite")
     # Between the detections' moment and the casebook's, the second reaches the store and is marked.
     casebook.mark_applied(verdicts[1:])
     moment.hold()

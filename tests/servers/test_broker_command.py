@@ -9,13 +9,19 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from contract.mqtt.publisher import ConfirmedPublisher
+from edge.transport.mqtt.publisher import StationBrokerOptions
+from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import free_port, missing
 
 
@@ -89,7 +95,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def wildpost(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost.main", "broker", *map(str, words)]
+    command = [sys.executable, "-m", "wildpost", "broker", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -149,6 +155,26 @@ def test_workers_may_share_the_messages(broker: Broker) -> None:
     until(lambda: server.received == ["wildpost/v1/lake-07/event"])
     server.close()
     lake.close()
+
+
+def test_the_servers_user_may_publish_alerts_and_what_home_assistant_reads(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handover = broker.folder / "handover/wildpost-ingest"
+    read = tomllib.loads((handover / "broker.toml").read_text())["broker"]
+    options = msgspec.convert(read | {"ca_file": str(handover / "ca.crt")}, ReceiverOptions)
+    monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", broker.password("wildpost-ingest"))
+    watch = broker.connect("wildpost-watch")
+    for topic in ("wildpost/alerts/#", "wildpost/home/#", "homeassistant/#"):
+        watch.subscribe(topic)
+
+    status = "wildpost/home/status"
+    with closing(ConfirmedPublisher(options, will=(status, b"offline"))) as link:
+        for topic in ("wildpost/alerts/urgent", "homeassistant/device/wildpost_lake-07/config", status):
+            link.publish(topic, b"{}")
+
+    until(lambda: len(watch.received) == 3)
+    watch.close()
 
 
 DEBIANS = """
@@ -241,10 +267,8 @@ def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
 
     import msgspec
 
-    from edge.publisher import BrokerOptions
-
     read = tomllib.loads((broker.folder / "handover/lake-07/broker.toml").read_text())
-    options = msgspec.convert(read["broker"], BrokerOptions)
+    options = msgspec.convert(read["broker"], StationBrokerOptions)
 
     assert (options.username, options.port, options.tls) == ("lake-07", broker.port, True)
 

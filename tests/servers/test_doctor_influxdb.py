@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.influx_server import Influx
-from wildpost.doctor import Finding, look_over
+from wildpost.doctor import Diagnosis, look_over
 
 
-def detection_store(folder: Path, url: str, write_path: str, database: str) -> Finding:
+def detection_store(folder: Path, url: str, write_path: str, database: str) -> Diagnosis:
     where = f'url = "{url}"\ndatabase = "{database}"\nwrite_path = "{write_path}"\n'
     (folder / "server.toml").write_text(f'[store]\nkind = "influxdb"\n[store.influxdb]\n{where}')
     found = {finding.what: finding for finding in look_over(folder, None, folder / "server.toml")}

@@ -4,20 +4,21 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from casebook.verdicts import Verdict
 from contract import encode
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
-from ingest.store.influx_link import InfluxLink, InfluxOptions
-from ingest.store.influxdb import InfluxDbStore
-from ingest.store.port import Received, Verdict
+from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
+from ingest.store.influxdb.store import InfluxDbStore
+from ingest.store.port import Received
 from tests.influx_server import Influx
+from tests.repository import REPOSITORY
 
-GRAFANA = Path(__file__).parents[2] / "configs" / "grafana"
+GRAFANA = REPOSITORY / "configs" / "grafana"
 NOW: datetime = EVENT.captured_at + timedelta(hours=1)
 
 
@@ -35,14 +36,14 @@ def queries() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def link(influx: Influx) -> Iterator[InfluxLink]:
+def link(influx: Influx) -> Iterator[InfluxConnection]:
     options = InfluxOptions(url=influx.url, database=influx.new_database())
     store = InfluxDbStore(options)
     records = (EVENT, SOUND_EVENT, BLANK_EVENT, HEALTH, EFFORT, STATUS)
     store.write([Received(record, encode(record), NOW) for record in records])
     store.judge([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", NOW)])
     store.close()
-    link = InfluxLink(options, "")
+    link = InfluxConnection(options, "")
     yield link
     link.close()
     influx.drop(options.database)
@@ -58,12 +59,12 @@ def as_grafana_sends_it(query: str) -> str:
 
 
 @pytest.mark.parametrize("query", list(queries()))
-def test_every_query_is_answered_with_something(link: InfluxLink, query: str) -> None:
+def test_every_query_is_answered_with_something(link: InfluxConnection, query: str) -> None:
     series = link.query(as_grafana_sends_it(query))
     assert any(row for one in series for row in one.rows)
 
 
-def test_the_activity_is_what_people_decided(link: InfluxLink) -> None:
+def test_the_activity_is_what_people_decided(link: InfluxConnection) -> None:
     query = next(panel for panel in dashboards()["activity"]["panels"] if panel["id"] == 2)["targets"][0]["query"]
     counted = {one.tags["taxon"]: one.rows[0]["sum"] for one in link.query(as_grafana_sends_it(query))}
     assert counted == {"boar": 1, "animal": 1, "Botaurus stellaris": 1}

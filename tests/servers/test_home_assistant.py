@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from contract import Event, Health, Status, encode, new_event_id
+from contract.errors import Undelivered
 from contract.examples import EVENT, HEALTH, STATUS
-from ingest.alerts.port import Undelivered
-from ingest.home_assistant import HomeAssistant, HomeAssistantOptions
-from ingest.receiver import ReceiverOptions
-from ingest.store.duckdb import DuckDbStore
+from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from tests.conftest import Mosquitto
 from tests.servers.conftest import wait_for

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
+from casebook.casebook import Casebook
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT, HEALTH, MEDIA_CONTENT, STATUS
-from ingest.casebook import Casebook
 from ingest.media.folder import FolderMedia
-from ingest.receiver import ReceiverOptions
-from ingest.store.duckdb import DuckDbStore
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
 
 Started = Callable[[ReceiverOptions], Any]

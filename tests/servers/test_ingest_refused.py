@@ -1,6 +1,5 @@
 """A server that cannot begin says why, and what to do."""
 
-import shutil
 import subprocess
 import sys
 import time
@@ -10,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from ingest.casebook import Casebook
+from casebook.casebook import Casebook
+from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
-from ingest.receiver import BrokerRefused, Receiver, ReceiverOptions
-from ingest.rules import Rules, RulesOptions
-from ingest.serving import Serving
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.port import StoreUnavailable
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.receiver import BrokerRefused, Receiver
+from ingest.rules.rule_set import RuleSet, RulesOptions
+from ingest.service import IngestService
+from ingest.store.duckdb.store import DuckDbStore
 from tests.noting import Noting
 from tests.servers.conftest import wait_for
 
@@ -33,7 +33,7 @@ def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
         receiver.stop()
 
 
-def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[Serving, Callable[[], None]]:
+def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[IngestService, Callable[[], None]]:
     store = DuckDbStore(tmp_path / "detections.duckdb")
     casebook = Casebook(f"sqlite:///{tmp_path}/casebook.sqlite")
 
@@ -41,17 +41,8 @@ def serving(tmp_path: Path, options: ReceiverOptions) -> tuple[Serving, Callable
         store.close()
         casebook.close()
 
-    rules = Rules(RulesOptions(), ())
-    return Serving(store, casebook, FolderMedia(tmp_path / "media"), rules, options), close
-
-
-@pytest.fixture
-def guarded(mosquitto_with: Callable[[str], Any], tmp_path: Path) -> Any:
-    """A broker that lets in "server" with the password "right"."""
-    program = shutil.which("mosquitto_passwd")
-    assert program is not None, "mosquitto_passwd comes with mosquitto"
-    subprocess.run([program, "-b", "-c", str(tmp_path / "passwords"), "server", "right"], check=True)
-    return mosquitto_with(f"allow_anonymous false\npassword_file {tmp_path}/passwords\n")
+    rules = RuleSet(RulesOptions(), ())
+    return IngestService(store, casebook, FolderMedia(tmp_path / "media"), rules, options), close
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

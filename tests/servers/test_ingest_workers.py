@@ -17,14 +17,14 @@ import msgspec
 
 from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT, STATUS
-from ingest.store.duckdb import DuckDbStore
-from ingest.store.influx_link import InfluxOptions
-from ingest.store.influxdb import InfluxDbStore
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.influxdb.connection import InfluxOptions
+from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import EventQuery
 from tests.conftest import free_port
 from tests.servers.conftest import wait_for
 
-WILDPOST = [sys.executable, "-m", "wildpost.main"]
+WILDPOST = [sys.executable, "-m", "wildpost"]
 
 
 def messages(count: int) -> tuple[set[str], list[tuple[str, bytes]]]:

@@ -18,8 +18,8 @@ from contract import encode, topic_of
 from contract.examples import EVENT, MEDIA_CONTENT
 from tests.s3_server import S3Server
 from tests.servers.conftest import Publisher, wait_for
+from wildpost.cli.main import main
 from wildpost.doctor import look_over
-from wildpost.main import main
 
 SETTINGS = """
 [broker]
@@ -53,7 +53,7 @@ def test_what_comes_while_the_bucket_is_away_is_kept_when_it_is_there(
     settings, data, log = tmp_path / "server.toml", tmp_path / "data", tmp_path / "log"
     settings.write_text(SETTINGS.format(port=mosquitto.port, endpoint=s3.endpoint))
     content = msgspec.structs.replace(MEDIA_CONTENT, data=PICTURE, sha256=NAME)
-    command = [sys.executable, "-m", "wildpost.main", "serve", str(settings), "--data", str(data)]
+    command = [sys.executable, "-m", "wildpost", "serve", str(settings), "--data", str(data)]
     with (
         log.open("w") as output,
         subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process,

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from casebook.casebook import Casebook
+from casebook.engine import CasebookOptions
 from contract import encode, new_event_id, topic_of
+from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.casebook import Casebook
-from ingest.casebook_engine import CasebookOptions
-from ingest.store.port import StoreUnavailable
 from tests.conftest import free_port, missing
 from tests.postgres_server import Postgres, program_folder
 from tests.servers.conftest import Publisher, wait_for
@@ -103,7 +103,7 @@ def test_what_comes_while_the_casebook_is_away_is_flagged_when_it_is_back(
 ) -> None:
     url = server.database()
     (tmp_path / "server.toml").write_text(SETTINGS.format(port=mosquitto.port, url=url))
-    command = [sys.executable, "-m", "wildpost.main", "serve", "server.toml", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "wildpost", "serve", "server.toml", "--data", str(tmp_path)]
     with (
         (tmp_path / "log").open("w") as log,
         subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT) as process,

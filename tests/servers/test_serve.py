@@ -23,7 +23,7 @@ from contract.examples import EVENT, MEDIA_CONTENT
 from contract.messages import Event
 from tests.servers.conftest import Publisher, wait_for
 
-WILDPOST = [sys.executable, "-m", "wildpost.main"]
+WILDPOST = [sys.executable, "-m", "wildpost"]
 
 
 @contextmanager

@@ -24,15 +24,15 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from captures.picture import read_picture
 from contract import Detection, Event, MediaContent, Model, SetAside, decode, encode
 from contract.codec import Record
 from contract.examples import EVENT
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
-from edge.sources.folder import FolderSource
+from edge.capture.folder import FolderSource
+from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.station import Sensor, Station, StationOptions
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
-from models.picture import read_picture
 from models.registry import load_registry
 
 OPTIONS = StationOptions(name="ridge-07", deployment="ridge-07-a", utc_offset="+08:00")
@@ -101,7 +101,7 @@ def eventually(fact: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 @contextmanager
-def station(folder: Path, outbox: Outbox, broker: BrokerOptions) -> Iterator[Publisher]:
+def station(folder: Path, outbox: Outbox, broker: StationBrokerOptions) -> Iterator[Publisher]:
     """Work off a folder in a station, and keep its publisher running."""
     source = FolderSource(folder, outbox.mark_of, UTC, None, 60)
     publisher = Publisher(broker, OPTIONS.name, outbox)
@@ -122,7 +122,7 @@ def originals(events: Sequence[Event]) -> list[str]:
 def test_every_picture_arrives_once_with_its_thumbnail(mosquitto: Any, tmp_path: Path) -> None:
     names = draw(tmp_path / "in", 30)
     with closing(Ear(mosquitto.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        with station(tmp_path / "in", outbox, BrokerOptions(port=mosquitto.port)) as publisher:
+        with station(tmp_path / "in", outbox, StationBrokerOptions(port=mosquitto.port)) as publisher:
             assert publisher.drain(30)
         assert eventually(lambda: sum(isinstance(record, MediaContent) for record in ear.records) == len(names))
         assert originals(ear.events()) == names
@@ -145,7 +145,9 @@ def test_a_broker_that_stops_half_way_and_comes_back_gets_everything(mosquitto: 
 
         interruption = threading.Thread(target=interrupt)
         interruption.start()
-        with station(tmp_path / "in", outbox, BrokerOptions(port=mosquitto.port, reconnect_max_s=1)) as publisher:
+        with station(
+            tmp_path / "in", outbox, StationBrokerOptions(port=mosquitto.port, reconnect_max_s=1)
+        ) as publisher:
             interruption.join()
             assert publisher.drain(60)
             assert eventually(lambda: len(set(originals(ear.events()))) == len(names))
@@ -161,7 +163,7 @@ def test_what_a_killed_broker_had_acknowledged_and_not_saved_arrives(mosquitto_w
     broker.start()
     names = draw(tmp_path / "in", 20)
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        options = BrokerOptions(port=broker.port, reconnect_max_s=1)
+        options = StationBrokerOptions(port=broker.port, reconnect_max_s=1)
         with station(tmp_path / "in", outbox, options) as publisher:
             assert publisher.drain(30), "all is acknowledged"
             broker.kill()
@@ -177,7 +179,7 @@ def test_what_a_killed_broker_had_acknowledged_and_not_saved_arrives(mosquitto_w
 def test_what_nobody_listens_for_is_kept_until_somebody_does(mosquitto: Any, tmp_path: Path) -> None:
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         outbox.commit([small()])
-        publisher = Publisher(BrokerOptions(port=mosquitto.port, reconnect_max_s=1), "ridge-07", outbox)
+        publisher = Publisher(StationBrokerOptions(port=mosquitto.port, reconnect_max_s=1), "ridge-07", outbox)
         publisher.start()
         try:
             assert eventually(lambda: "nobody listens" in publisher.problem)
@@ -193,7 +195,7 @@ def test_what_nobody_listens_for_is_kept_until_somebody_does(mosquitto: Any, tmp
 
 def test_two_stations_of_one_name_are_told_so(mosquitto: Any, tmp_path: Path) -> None:
     with closing(Outbox(tmp_path / "one.sqlite")) as one, closing(Outbox(tmp_path / "two.sqlite")) as two:
-        options = BrokerOptions(port=mosquitto.port, reconnect_max_s=1)
+        options = StationBrokerOptions(port=mosquitto.port, reconnect_max_s=1)
         publishers = [Publisher(options, "ridge-07", outbox) for outbox in (one, two)]
         for publisher in publishers:
             publisher.start()
@@ -212,7 +214,7 @@ def test_a_refused_password_is_named_and_nothing_leaves_the_outbox(
     passwords.chmod(0o600)
     broker = mosquitto_with(f"allow_anonymous false\npassword_file {passwords}\n")
     draw(tmp_path / "in", 3)
-    options = BrokerOptions(port=broker.port, username="ridge-07", reconnect_max_s=1)
+    options = StationBrokerOptions(port=broker.port, username="ridge-07", reconnect_max_s=1)
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", "wrong")
         with station(tmp_path / "in", outbox, options) as publisher:
@@ -234,7 +236,7 @@ def test_a_forbidden_topic_keeps_its_messages_until_the_right_is_given(mosquitto
     broker = mosquitto_with(f"allow_anonymous true\nacl_file {rights}\n")
     draw(tmp_path / "in", 2)
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        with station(tmp_path / "in", outbox, BrokerOptions(port=broker.port)) as publisher:
+        with station(tmp_path / "in", outbox, StationBrokerOptions(port=broker.port)) as publisher:
             assert eventually(lambda: "refused a message" in publisher.problem)
             assert not publisher.drain(1)
         rights.write_text("topic readwrite #\n")
@@ -242,7 +244,7 @@ def test_a_forbidden_topic_keeps_its_messages_until_the_right_is_given(mosquitto
         broker.start()
         with (
             closing(Ear(broker.port)) as ear,
-            station(tmp_path / "in", outbox, BrokerOptions(port=broker.port)) as publisher,
+            station(tmp_path / "in", outbox, StationBrokerOptions(port=broker.port)) as publisher,
         ):
             assert publisher.drain(30)
             assert eventually(lambda: len(ear.events()) == 2), "acknowledged to us, then given to whoever listens"
@@ -254,9 +256,9 @@ def test_what_is_too_large_for_the_broker_is_set_aside_reported_and_holds_up_not
     broker = mosquitto_with("allow_anonymous true\nmax_packet_size 20000\n")
     topic = "wildpost/v1/ridge-07/"
     with closing(Ear(broker.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        large = [Outgoing(f"{topic}event", b"x" * 30_000) for _ in range(30)]  # more than may be under way
-        outbox.commit([*large, Outgoing(f"{topic}media", b"y" * 30_000, 3, media=True), small()])
-        publisher = Publisher(BrokerOptions(port=broker.port), "ridge-07", outbox)
+        large = [OutboxMessage(f"{topic}event", b"x" * 30_000) for _ in range(30)]  # more than may be under way
+        outbox.commit([*large, OutboxMessage(f"{topic}media", b"y" * 30_000, 3, media=True), small()])
+        publisher = Publisher(StationBrokerOptions(port=broker.port), "ridge-07", outbox)
         publisher.start()
         try:
             assert publisher.drain(30)
@@ -275,9 +277,11 @@ def test_a_forbidden_topic_holds_up_no_other(mosquitto_with: Any, tmp_path: Path
     rights.write_text("topic read #\ntopic write wildpost/v1/ridge-07/event\ntopic write wildpost/v1/ridge-07/status\n")
     broker = mosquitto_with(f"allow_anonymous true\nacl_file {rights}\n")
     with closing(Ear(broker.port)) as ear, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        forbidden = [Outgoing("wildpost/v1/ridge-07/health", b"{}") for _ in range(20)]  # more than may be under way
+        forbidden = [
+            OutboxMessage("wildpost/v1/ridge-07/health", b"{}") for _ in range(20)
+        ]  # more than may be under way
         outbox.commit([*forbidden, replace(small(), priority=3)])
-        publisher = Publisher(BrokerOptions(port=broker.port, in_flight=4), "ridge-07", outbox)
+        publisher = Publisher(StationBrokerOptions(port=broker.port, in_flight=4), "ridge-07", outbox)
         publisher.start()
         try:
             assert eventually(lambda: len(ear.events()) == 1)
@@ -288,9 +292,9 @@ def test_a_forbidden_topic_holds_up_no_other(mosquitto_with: Any, tmp_path: Path
         assert len(kept) == 20, "what is forbidden is kept until the right is given"
 
 
-def small() -> Outgoing:
+def small() -> OutboxMessage:
     event = msgspec.structs.replace(EVENT, station="ridge-07")
-    return Outgoing("wildpost/v1/ridge-07/event", encode(event))
+    return OutboxMessage("wildpost/v1/ridge-07/event", encode(event))
 
 
 def test_a_station_killed_while_it_works_takes_up_every_picture_once(
@@ -309,7 +313,7 @@ def test_a_station_killed_while_it_works_takes_up_every_picture_once(
         f"[broker]\nport = {mosquitto.port}\n"
         '[[sensors]]\nname = "camera"\nsource = "folder"\nfolder = "in"\ndetectors = ["vision"]\n'
     )
-    command = [sys.executable, "-m", "wildpost.main", "station", "run", str(settings), "--once", "--json"]
+    command = [sys.executable, "-m", "wildpost", "station", "run", str(settings), "--once", "--json"]
     environment = os.environ | {"WILDPOST_DATA": str(tmp_path / "data"), "PYTHONPATH": str(Path.cwd())}
     seed = random.randrange(1000)
     chance = random.Random(seed)

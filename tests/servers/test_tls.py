@@ -9,12 +9,13 @@ import pytest
 
 from contract import encode, topic_of
 from contract.examples import EVENT
-from edge.outbox import Outbox, Outgoing
-from edge.publisher import BrokerOptions, Publisher
-from ingest.receiver import Receiver, ReceiverOptions
+from edge.outbox.outbox import Outbox, OutboxMessage
+from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.receiver import Receiver
 from tests.conftest import Mosquitto, free_port
 from tests.noting import Noting
-from wildpost.broker_certificates import make_authority, make_broker
+from wildpost.broker.certificates import make_authority, make_broker
 
 Started = Callable[[str], Mosquitto]
 
@@ -50,8 +51,8 @@ def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple
     receiver = Receiver(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), intake)
     receiver.start()
     with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
-        outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
-        publisher = Publisher(BrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
+        outbox.commit([OutboxMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
+        publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
         assert publisher.drain(20)
         publisher.stop()
@@ -84,8 +85,8 @@ def _refused(port: int, authority: Path, folder: Path, said: str) -> None:
     until(lambda: said in receiver.problem)
     receiver.stop()
     with closing(Outbox(folder / "outbox.sqlite")) as outbox:
-        outbox.commit([Outgoing(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
-        publisher = Publisher(BrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
+        outbox.commit([OutboxMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
+        publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
         until(lambda: said in publisher.problem)
         publisher.stop()

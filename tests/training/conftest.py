@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 import pytest
 
-from models.train.dataset_settings import DatasetSettings, Source
+from models.train.dataset_settings import DatasetSettings, LabelSource
 from models.train.manifest import write_manifest
 from models.train.survey import survey
+from tests.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 SMALL = ["--size", "96", "--batch", "8", "--device", "cpu", "--workers", "0", "--learning-rate", "0.004"]
 
 
 def command(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "wildpost.main", "models", *map(str, words)],
+        [sys.executable, "-m", "wildpost", "models", *map(str, words)],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -89,7 +89,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     make_pictures(folder / "made", 60)
     classes = {"0": "animal", "1": "human", "2": "vehicle"}
-    source = Source(folder="made", form="yolo", classes=classes, licence="CC0")  # type: ignore[arg-type]
+    source = LabelSource(folder="made", form="yolo", classes=classes, licence="CC0")  # type: ignore[arg-type]
     found = survey(DatasetSettings(sources={"made": source}, val=0.2, test=0.2, place=folder))
     write_manifest(found.entries, folder / "manifest.jsonl")
     return folder / "manifest.jsonl"
@@ -98,9 +98,9 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, dict[int, str]], Path]:
     """Make checkpoints as ultralytics does, of networks that have learnt nothing."""
-    from models.train.quiet_ultralytics import keep_to_itself
+    from models.train.ultralytics_env import isolate_ultralytics
 
-    keep_to_itself()
+    isolate_ultralytics()
     import torch
     from ultralytics import YOLO
     from ultralytics.nn.tasks import DetectionModel

@@ -10,7 +10,7 @@ import pytest
 from models.registry import WeightsError, load_registry
 from models.train.entry_file import write_entry
 from models.train.export import AGREEMENT, export_onnx, register_checkpoint
-from models.train.quiet_ultralytics import keep_to_itself
+from models.train.ultralytics_env import isolate_ultralytics
 from models.vision import VisionDetector, VisionOptions
 from models.vision.runtimes import RuntimeName
 
@@ -82,7 +82,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> Non
 
 
 def test_a_network_for_something_else_is_refused(tmp_path: Path) -> None:
-    keep_to_itself()
+    isolate_ultralytics()
     from ultralytics import YOLO
 
     path = tmp_path / "classify.pt"

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from models.evaluate.labels import BadLabels
-from models.train.manifest import Entry, read_manifest
+from models.train.manifest import ManifestRow, read_manifest
 from models.train.options import FieldShares
 from models.train.yolo_folder import write_yolo_folder
 
 
 def dataset(manifest: Path, folder: Path, shares: FieldShares) -> Any:
-    from models.train.quiet_ultralytics import keep_to_itself
+    from models.train.ultralytics_env import isolate_ultralytics
 
-    keep_to_itself()
+    isolate_ultralytics()
     from ultralytics.cfg import get_cfg
     from ultralytics.data.utils import check_det_dataset
 
@@ -88,7 +88,7 @@ def test_whole_picture_labels_are_counted_and_empty_ones_are_learnt_from(manifes
 
     entries = read_manifest(manifest)
     train = [entry for entry in entries if entry.split == "train"]
-    changed: list[Entry] = [entry for entry in entries if entry not in train[:3]]
+    changed: list[ManifestRow] = [entry for entry in entries if entry not in train[:3]]
     changed.append(
         msgspec.structs.replace(train[0], truths=(), shows=frozenset({"animal"}), known=frozenset({"animal"}))
     )

@@ -1,5 +1,6 @@
 """The threat network learns, is calibrated on what it has not seen, and is exported as what it is."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -7,19 +8,21 @@ import numpy as np
 import pytest
 
 from models.threat.front_end import BANDS, RATE_HZ, log_mel, mel_bands
-from models.train.threat.fit import Mixtures, confidences, make_mixtures, temperatures, train
-from models.train.threat.mixing import LABELS, Clip
+from models.train.threat.fit import EpochLoss, Mixtures, confidences, make_mixtures, temperatures, train
+from models.train.threat.mixing import LABELS, TrainingClip
 from models.train.threat.network import build, export
 
 
-def made_clips() -> list[Clip]:
+def made_clips() -> list[TrainingClip]:
     """A tone of its own for each threat, and noise below."""
     chance = np.random.default_rng(0)
     times = np.arange(4 * RATE_HZ) / RATE_HZ
-    clips = [Clip(chance.normal(0, 0.1, 4 * RATE_HZ).astype(np.float32), None, "noise", "made", background=True)]
+    clips = [
+        TrainingClip(chance.normal(0, 0.1, 4 * RATE_HZ).astype(np.float32), None, "noise", "made", background=True)
+    ]
     for at, label in enumerate(LABELS):
         tone = 0.3 * np.sin(2 * np.pi * 400 * 1.7**at * times)
-        clips.append(Clip(tone.astype(np.float32), label, label, "made"))
+        clips.append(TrainingClip(tone.astype(np.float32), label, label, "made"))
     return clips
 
 
@@ -31,7 +34,7 @@ def mixtures() -> Mixtures:
 @pytest.fixture(scope="module")
 def learnt(mixtures: Mixtures) -> tuple[Any, list[float]]:
     losses: list[float] = []
-    network = train(mixtures, epochs=12, told=lambda _epoch, loss: losses.append(loss))
+    network = train(mixtures, epochs=12, told=lambda epoch: losses.append(epoch.loss))
     return network, losses
 
 
@@ -66,6 +69,35 @@ def test_the_exported_network_says_what_torch_says_with_its_temperature(
     few = Mixtures(mixtures.pictures[:16], mixtures.present[:16])
     logits = np.log(confidences(network, few).astype(np.float64) / (1 - confidences(network, few).astype(np.float64)))
     assert np.abs(exported - 1 / (1 + np.exp(-logits / np.array(fitted)))).max() < 1e-3
+
+
+def test_a_resumed_training_ends_where_one_without_a_break_does(mixtures: Mixtures, tmp_path: Path) -> None:
+    class Break(Exception):
+        """Ends training after an epoch."""
+
+    def stop(epoch: EpochLoss) -> None:
+        losses.append(epoch.val_loss)
+        if len(losses) == 1:
+            raise Break
+
+    few = Mixtures(mixtures.pictures[:64], mixtures.present[:64])
+    losses: list[float | None] = []
+    whole = train(few, epochs=2, seed=5)
+    with pytest.raises(Break):
+        train(few, 2, 5, stop, validation=few, checkpoint=tmp_path / "run" / "last.pt")
+    again = train(few, 2, 5, stop, validation=few, checkpoint=tmp_path / "run" / "last.pt")
+    assert len(losses) == 2 and all(loss is not None and 0 < loss < 2 for loss in losses)
+    assert np.abs(confidences(again, few) - confidences(whole, few)).max() < 1e-6
+
+
+def test_the_exported_network_says_what_it_is(learnt: tuple[Any, list[float]], tmp_path: Path) -> None:
+    import onnx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of its own exporter
+        export(learnt[0], [1.0, 1.5, 2.0, 2.5, 3.0], str(tmp_path / "threat.onnx"), {"licences": "CC0"})
+    stated = {entry.key: entry.value for entry in onnx.load(tmp_path / "threat.onnx").metadata_props}
+    assert stated == {"labels": ",".join(LABELS), "temperatures": "1,1.5,2,2.5,3", "licences": "CC0"}
 
 
 def test_a_pi_zero_can_hold_it() -> None:

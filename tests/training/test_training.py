@@ -85,13 +85,13 @@ def test_the_export_says_what_torch_says(run: Path, exported: Path) -> None:
 
 
 def test_a_station_opens_the_export_by_its_name(exported: Path, manifest: Path) -> None:
-    from models.opening import open_vision
-    from models.vision import look
+    from models.factory import open_vision
+    from models.vision import detect_in_pictures
 
     registry = load_registry(exported / "mine.toml")
     assert registry["mine"].licence == "CC0"
     detector = open_vision("mine", exported, registry=registry)
-    looked = list(look(detector, [entry.path for entry in read_manifest(manifest)[:5]]))
+    looked = list(detect_in_pictures(detector, [entry.path for entry in read_manifest(manifest)[:5]]))
     assert all(one.problem is None for one in looked)
     assert {found.observation_type for one in looked for found in one.detections} <= {"animal", "human", "vehicle"}
 
@@ -99,9 +99,9 @@ def test_a_station_opens_the_export_by_its_name(exported: Path, manifest: Path) 
 def test_an_export_can_be_trained_further(exported: Path, run: Path, tmp_path: Path) -> None:
     import torch
 
+    from models.train.bn_recalibration import batches
     from models.train.export import open_checkpoint
     from models.train.onnx_weights import save_checkpoint
-    from models.train.settling import batches
 
     again = open_checkpoint(save_checkpoint(exported / "mine.onnx", tmp_path / "again.pt"))
     settled = open_checkpoint(
@@ -130,7 +130,7 @@ def test_an_export_can_be_trained_further(exported: Path, run: Path, tmp_path: P
 def test_a_checkpoint_is_named_and_run_by_torch_with_the_same_finds(
     run: Path, exported: Path, manifest: Path, wildpost_models: Callable[..., str]
 ) -> None:
-    from models.opening import open_vision
+    from models.factory import open_vision
 
     wildpost_models("export", run, "--name", "on-torch", "--out", exported, "--as-is", "--threshold", "0.0005")
     assert tomllib.loads((exported / "on-torch.toml").read_text())["models"]["on-torch"]["file"] == "on-torch.pt"

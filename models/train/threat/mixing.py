@@ -16,7 +16,7 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class TrainingClip:
     """A recording and what is in it.
 
     Attributes:
@@ -58,7 +58,10 @@ class Field:
 
 
 def mix(
-    events: Sequence[Sequence[Clip]], backgrounds: Sequence[Clip], random: np.random.Generator, field: Field
+    events: Sequence[Sequence[TrainingClip]],
+    backgrounds: Sequence[TrainingClip],
+    random: np.random.Generator,
+    field: Field,
 ) -> tuple[Samples, NDArray[np.float32]]:
     """Make one window.
 
@@ -91,7 +94,7 @@ def mix(
     return (window * (loudness / peak if peak > 0 else 1)).astype(np.float32), present
 
 
-def _tell(present: NDArray[np.float32], clip: Clip) -> None:
+def _tell(present: NDArray[np.float32], clip: TrainingClip) -> None:
     """Add what a clip holds; a threat that is certainly there stays so, whatever else nobody knows."""
     for label in clip.unsure:
         at = LABELS.index(label)
@@ -111,11 +114,11 @@ def _without_above(window: Samples, hertz: float) -> Samples:
     return np.asarray(np.fft.irfft(spectrum, _LENGTH), np.float32)
 
 
-def _pick(clips: Sequence[Clip], random: np.random.Generator) -> Clip:
+def _pick(clips: Sequence[TrainingClip], random: np.random.Generator) -> TrainingClip:
     return clips[int(random.integers(len(clips)))]
 
 
-def _window(clip: Clip, random: np.random.Generator) -> Samples:
+def _window(clip: TrainingClip, random: np.random.Generator) -> Samples:
     """Cut two seconds out of a clip, where something is to be heard in it; a short clip lies somewhere in silence."""
     samples = clip.samples
     if samples.size <= _LENGTH:

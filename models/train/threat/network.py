@@ -1,7 +1,9 @@
 """The network that hears threats: four stages of small convolutions over the log-mel picture."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from models.threat.detector import INPUT, LABELS_KEY
 from models.threat.front_end import BANDS, FRAMES
 from models.train.threat.mixing import LABELS
 
@@ -43,11 +45,18 @@ def build() -> Any:
     return Network()
 
 
-def export(network: Any, temperatures: Any, path: str) -> None:
+def export(network: Any, temperatures: Any, path: str, described: Mapping[str, str] | None = None) -> None:
     """Write the network as ONNX.
 
     Its output is calibrated: sigmoid(logit / temperature), with one temperature a label.
+
+    Args:
+        network: As ``train`` returned it.
+        temperatures: In the order of ``LABELS``.
+        path: The file to write.
+        described: What else its metadata says, beside the labels and the temperatures.
     """
+    import onnx
     import torch
 
     class Calibrated(torch.nn.Module):  # type: ignore[misc]
@@ -63,9 +72,15 @@ def export(network: Any, temperatures: Any, path: str) -> None:
         Calibrated().eval(),
         (torch.zeros(1, 1, BANDS, FRAMES),),
         path,
-        input_names=["log_mel"],
+        input_names=[INPUT],
         output_names=["confidence"],
-        dynamic_axes={"log_mel": {0: "windows"}, "confidence": {0: "windows"}},
+        dynamic_axes={INPUT: {0: "windows"}, "confidence": {0: "windows"}},
         opset_version=17,
         dynamo=False,
     )
+    read = onnx.load(path)
+    stated = {LABELS_KEY: ",".join(LABELS), "temperatures": ",".join(f"{value:g}" for value in temperatures)}
+    for key, value in {**stated, **(described or {})}.items():
+        entry = read.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.save(read, path)

@@ -2,8 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from models.sound import read_stretches
+from captures.sound import read_stretches
+from contract.errors import InvalidInput
 from models.threat.front_end import RATE_HZ
-from models.train.threat.mixing import LABELS, Clip
+from models.train.threat.mixing import LABELS, TrainingClip
 
 Split = Literal["train", "val", "test"]
 _STRICTEST: tuple[Split, ...] = ("test", "val", "train")
@@ -23,7 +24,7 @@ _LONGEST_S = 60.0  # more of one recording would outweigh the others
 _WORDS = (*LABELS, "other", "background")
 
 
-class BadSources(ValueError):
+class BadSources(InvalidInput):
     """A file of sources cannot be used; the message says where, and what is expected."""
 
 
@@ -73,7 +74,7 @@ class SoundSources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedClip:
     """One file of a source.
 
     Attributes:
@@ -85,6 +86,7 @@ class Listed:
         labels: The threats in it.
         unsure: The threats of which nobody knows whether they are in it.
         background: It may lie under anything.
+        licence: Of its source.
     """
 
     path: Path
@@ -95,9 +97,10 @@ class Listed:
     labels: frozenset[str]
     unsure: frozenset[str]
     background: bool
+    licence: str
 
 
-def read_sources(path: Path) -> list[Listed]:
+def read_sources(path: Path) -> list[ListedClip]:
     """Find the clips of all sources and give each its split.
 
     Raises:
@@ -107,8 +110,10 @@ def read_sources(path: Path) -> list[Listed]:
         settings = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), SoundSources)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BadSources(f"{path}: {error}") from error
-    listed: list[Listed] = []
+    listed: list[ListedClip] = []
     for name, source in settings.sources.items():
+        if not (path.parent / source.folder).is_dir():
+            raise BadSources(f"{path}: source {name!r}: {path.parent / source.folder}: no such folder")
         found = _listed(name, source, path.parent, name in settings.same_numbers)
         if not found:
             raise BadSources(f"{path}: source {name!r}: no clip in {source.folder} whose path fits {source.name!r}")
@@ -116,7 +121,29 @@ def read_sources(path: Path) -> list[Listed]:
     return _one_split_each(listed)
 
 
-def load(listed: Listed) -> Clip:
+def check_splits(listed: Sequence[ListedClip]) -> None:
+    """Make sure that a network can be trained and calibrated: clips of every label in the splits train and val.
+
+    Raises:
+        BadSources: some are missing.
+    """
+    found = {(one.split, label) for one in listed for label in one.labels}
+    wanted: tuple[Split, ...] = ("train", "val")
+    if missing := [f"{label} in {split}" for split in wanted for label in LABELS if (split, label) not in found]:
+        raise BadSources(f"no clip of {', '.join(missing)}: expected some of every label in the splits train and val")
+
+
+def hash_of(listed: Sequence[ListedClip]) -> str:
+    """Hash the list of clips: their names, sizes, splits and labels, wherever they lie."""
+    lines = [
+        f"{one.source}/{one.path.name} {one.path.stat().st_size} {one.recording} {one.split} "
+        f"{sorted(one.labels)} {sorted(one.unsure)} {one.background}"
+        for one in listed
+    ]
+    return sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def load(listed: ListedClip) -> TrainingClip:
     """Read a clip, at the network's rate.
 
     Raises:
@@ -124,7 +151,7 @@ def load(listed: Listed) -> Clip:
     """
     stretches = read_stretches(listed.path, RATE_HZ, _LONGEST_S)
     samples = next(stretches).samples
-    return Clip(
+    return TrainingClip(
         samples - samples.mean(dtype=np.float32),
         next((label for label in LABELS if label in listed.labels), None),
         listed.recording,
@@ -134,7 +161,7 @@ def load(listed: Listed) -> Clip:
     )
 
 
-def load_all(listed: list[Listed], done: Callable[[int], None] | None = None) -> list[Clip]:
+def load_all(listed: list[ListedClip], done: Callable[[int], None] | None = None) -> list[TrainingClip]:
     """Read clips; those of digital silence teach nothing and are left out.
 
     Raises:
@@ -150,7 +177,7 @@ def load_all(listed: list[Listed], done: Callable[[int], None] | None = None) ->
     return clips
 
 
-def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) -> list[Listed]:
+def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) -> list[ListedClip]:
     folder = beside / source.folder
     found = []
     for path in sorted(folder.rglob("*")):
@@ -164,7 +191,7 @@ def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) 
         split = _split(source, match.groupdict().get("fold") or recording, recording)
         told = set(words.split())
         found.append(
-            Listed(
+            ListedClip(
                 path,
                 name,
                 kind,
@@ -173,6 +200,7 @@ def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) 
                 frozenset(told & set(LABELS)),
                 frozenset(label for label in LABELS if f"?{label}" in told),
                 "background" in told,
+                source.licence,
             )
         )
     return found
@@ -189,22 +217,10 @@ def _split(source: SoundSource, fold: str, recording: str) -> Split:
     return "train"
 
 
-def _one_split_each(listed: list[Listed]) -> list[Listed]:
+def _one_split_each(listed: list[ListedClip]) -> list[ListedClip]:
     """A recording that two splits want goes where it is learnt from least."""
     strictest: dict[str, Split] = {}
     for one in listed:
         known = strictest.get(one.recording, one.split)
         strictest[one.recording] = min(known, one.split, key=_STRICTEST.index)
-    return [
-        Listed(
-            one.path,
-            one.source,
-            one.kind,
-            one.recording,
-            strictest[one.recording],
-            one.labels,
-            one.unsure,
-            one.background,
-        )
-        for one in listed
-    ]
+    return [replace(one, split=strictest[one.recording]) for one in listed]

@@ -1,0 +1,203 @@
+"""The casebook: flags, people's verdicts, what could not be used, and which media belong to which event."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    func,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from casebook.engine import open_engine, unavailable
+from casebook.flags import Flag
+from casebook.records import CasebookTotals, MediaEntry, Quarantined
+from casebook.tables import flag, media, quarantined, verdict
+from casebook.verdicts import Verdict
+
+_AT_ONCE = 500  # ids in one statement: below every database's limit of parameters
+
+
+class Casebook:
+    """What people decide, and what waits for them. Safe to use from several threads.
+
+    Every method raises ``StoreUnavailable`` where the database did not answer or did not take it.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the database, and bring its tables to the newest form.
+
+        Args:
+            url: As SQLAlchemy takes it, such as ``sqlite:////var/lib/wildpost/casebook.sqlite`` or
+                ``postgresql+psycopg://wildpost:secret@localhost/wildpost``.
+
+        Raises:
+            StoreUnavailable: it cannot be opened, or a later Wildpost made it.
+        """
+        self._engine = open_engine(url)
+        self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+
+    @property
+    def engine(self) -> Engine:
+        """The database itself, for books of other things kept in it."""
+        return self._engine
+
+    def flag(self, flags: Sequence[Flag]) -> int:
+        """Keep flags; one that is there already, open or closed, is left as it is. Returns how many were new."""
+        rows = [{name: getattr(item, name) for name in flag.c.keys()} for item in flags]  # noqa: SIM118, no mapping
+        return self._add(flag, [row | {"reason_values": dict(row["reason_values"])} for row in rows])
+
+    def flags(
+        self, open_only: bool = True, limit: int = 50, after: tuple[datetime, str, str] | None = None
+    ) -> list[Flag]:
+        """List flags, newest first.
+
+        Args:
+            open_only: Leave out those a person has closed.
+            limit: At most this many.
+            after: Go on after the flag with this ``key``.
+        """
+        query = select(flag).order_by(flag.c.raised_at.desc(), flag.c.event_id.desc(), flag.c.rule.desc())
+        if open_only:
+            query = query.where(flag.c.state == "open")
+        if after is not None:
+            query = query.where(_before((flag.c.raised_at, flag.c.event_id, flag.c.rule), after))
+        return [Flag(**row) for row in self._read(query.limit(limit))]
+
+    def flags_of(self, event_ids: Iterable[str]) -> dict[str, list[Flag]]:
+        """Find the flags of events; events without any are left out."""
+        found: dict[str, list[Flag]] = defaultdict(list)
+        for ids in _portions(event_ids):
+            for row in self._read(select(flag).where(flag.c.event_id.in_(ids)).order_by(flag.c.rule)):
+                found[row["event_id"]].append(Flag(**row))
+        return dict(found)
+
+    def close_flags(self, event_id: str, by: str, at: datetime) -> int:
+        """Close an event's open flags; returns how many there were."""
+        with self._begin() as connection:
+            query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "open")
+            return connection.execute(query.values(state="closed", closed_by=by, closed_at=at)).rowcount
+
+    def record(self, decision: Verdict) -> None:
+        """Keep a verdict; hand it to the store next, then call ``mark_applied``."""
+        row = {name: getattr(decision, name) for name in Verdict.__slots__}
+        self._add(verdict, [row | {"applied": False}])
+
+    def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
+        """Find the latest verdict on each detection of these events, by ordinal."""
+        latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
+        for ids in _portions(event_ids):
+            query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.decided_at, verdict.c.id)
+            for row in self._read(query):
+                latest[row["event_id"]][row["ordinal"]] = _verdict(row)
+        return {event_id: [found[ordinal] for ordinal in sorted(found)] for event_id, found in latest.items()}
+
+    def verdict_history(self, event_id: str) -> list[Verdict]:
+        """List every verdict on an event, oldest first: none is ever changed or removed."""
+        query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.decided_at, verdict.c.ordinal)
+        return [_verdict(row) for row in self._read(query)]
+
+    def unapplied_verdicts(self) -> list[Verdict]:
+        """List verdicts the store may not have yet, oldest first."""
+        query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.decided_at, verdict.c.id)
+        return [_verdict(row) for row in self._read(query)]
+
+    def mark_applied(self, decisions: Sequence[Verdict]) -> None:
+        """Note that the store has these verdicts."""
+        with self._begin() as connection:
+            for done in decisions:
+                connection.execute(
+                    update(verdict)
+                    .where(
+                        verdict.c.event_id == done.event_id,
+                        verdict.c.ordinal == done.ordinal,
+                        verdict.c.decided_at == done.decided_at,
+                        verdict.c.classified_by == done.classified_by,
+                    )
+                    .values(applied=True)
+                )
+
+    def quarantine(self, *items: Quarantined) -> int:
+        """Keep what could not be used; the same thing delivered again is kept once. Returns how many were new."""
+        rows = [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
+        return self._add(quarantined, rows)
+
+    def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
+        """List what could not be used, newest first, going on after the record with the ``key`` given."""
+        query = select(quarantined).order_by(quarantined.c.at.desc(), quarantined.c.id.desc())
+        if after is not None:
+            query = query.where(_before((quarantined.c.at, quarantined.c.id), after))
+        return [Quarantined(**row) for row in self._read(query.limit(limit))]
+
+    def add_media(self, entries: Sequence[MediaEntry]) -> int:
+        """Note which media arrived for which event; returns how many were new."""
+        return self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in entries])
+
+    def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:
+        """Find the media that arrived for these events."""
+        found: dict[str, list[MediaEntry]] = defaultdict(list)
+        for ids in _portions(event_ids):
+            for row in self._read(select(media).where(media.c.event_id.in_(ids)).order_by(media.c.role)):
+                found[row["event_id"]].append(MediaEntry(**row))
+        return dict(found)
+
+    def totals(self) -> CasebookTotals:
+        """Count what is kept."""
+        with self._begin() as connection:
+
+            def count(table: Table) -> int:
+                return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+            waiting = connection.execute(select(func.count()).where(flag.c.state == "open")).scalar_one()
+            return CasebookTotals(count(flag), waiting, count(verdict), count(quarantined), count(media))
+
+    def close(self) -> None:
+        """Let go of the database; calling it twice is harmless."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise unavailable(self._engine, error) from error
+
+    def _read(self, query: Any) -> list[dict[str, Any]]:
+        with self._begin() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> int:
+        new = 0
+        with self._begin() as connection:
+            for row in rows:
+                query = self._insert(table).values(**row).on_conflict_do_nothing()
+                new += connection.execute(query, execution_options={"preserve_rowcount": True}).rowcount
+        return new
+
+
+def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnElement[bool]:
+    # Each value as its column keeps it: a time compared as text would be after every number.
+    types = [column.type for column in columns]
+    return tuple_(*columns) < tuple_(*values, types=types)
+
+
+def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), _AT_ONCE):
+        yield wanted[start : start + _AT_ONCE]
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    return Verdict(**{name: row[name] for name in Verdict.__slots__})

@@ -1,0 +1,104 @@
+"""What is still to be told, kept in the casebook: a restart or a crash loses none of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, select, update
+
+from casebook.incidents.database import Database
+from casebook.incidents.repository import Alert
+from casebook.incidents.tables import alert, delivery
+
+
+@dataclass(frozen=True, slots=True)
+class DueAlert:
+    """An alert to be told now, and how often that was tried."""
+
+    alert: Alert
+    attempts: int
+
+
+class AlertQueue:
+    """The alerts that wait for one notifier. Every method raises ``StoreUnavailable`` where the database is away."""
+
+    def __init__(self, database: Database, notifier: str) -> None:
+        """Use a database that has the tables."""
+        self._database = database
+        self._notifier = notifier
+
+    def due(self, now: datetime) -> DueAlert | None:
+        """Find what is to be told next: the most urgent first, then the oldest."""
+        urgency = case({"urgent": 0, "warning": 1}, value=alert.c.severity, else_=2)
+        query = (
+            select(alert, delivery.c.attempts)
+            .join(delivery, delivery.c.alert_id == alert.c.id)
+            .where(delivery.c.notifier == self._notifier, delivery.c.state == "waiting", delivery.c.next_at <= now)
+            .order_by(urgency, alert.c.raised_at, alert.c.id)
+            .limit(1)
+        )
+        with self._database.begin() as connection:
+            row = connection.execute(query).mappings().first()
+        return (
+            None
+            if row is None
+            else DueAlert(Alert(**{one.name: row[one.name] for one in fields(Alert)}), row["attempts"])
+        )
+
+    def claim(self, due: DueAlert, until: datetime) -> bool:
+        """Take it in hand, so that no other process tells it too; False where another was faster.
+
+        Whoever has it in hand and dies leaves it to the others after ``until``: it may then be told twice.
+        """
+        with self._database.begin() as connection:
+            mine = and_(self._is(due), delivery.c.state == "waiting", delivery.c.attempts == due.attempts)
+            query = update(delivery).where(mine).values(attempts=due.attempts + 1, next_at=until)
+            return connection.execute(query).rowcount == 1
+
+    def keep(self, due: DueAlert, until: datetime) -> None:
+        """Go on having it in hand."""
+        self._set(due, next_at=until)
+
+    def sent(self, due: DueAlert, at: datetime) -> None:
+        """Note that it was told."""
+        self._set(due, state="sent", ended_at=at, problem="")
+
+    def postpone(self, due: DueAlert, until: datetime, problem: str) -> None:
+        """Note what went wrong, and try again then."""
+        self._set(due, next_at=until, problem=problem)
+
+    def wait(self, due: DueAlert, until: datetime) -> None:
+        """Put it back as it was: nothing was tried."""
+        self._set(due, next_at=until, attempts=due.attempts)
+
+    def give_up(self, due: DueAlert, at: datetime, problem: str) -> None:
+        """Note that it was never told, and why."""
+        self._set(due, state="given up", ended_at=at, problem=problem)
+
+    def _set(self, due: DueAlert, **values: Any) -> None:
+        with self._database.begin() as connection:
+            connection.execute(update(delivery).where(self._is(due)).values(values))
+
+    def _is(self, due: DueAlert) -> Any:
+        return and_(delivery.c.alert_id == due.alert.id, delivery.c.notifier == self._notifier)
+
+
+def count_waiting(database: Database) -> int:
+    """Count what is still to be told, by every way."""
+    with database.begin() as connection:
+        query = select(func.count()).select_from(delivery).where(delivery.c.state == "waiting")
+        return int(connection.execute(query).scalar_one())
+
+
+def abandon_unknown_notifiers(database: Database, known: Sequence[str], now: datetime) -> int:
+    """Close what waits for ways that are no longer set up; returns how many."""
+    with database.begin() as connection:
+        others = and_(delivery.c.state == "waiting", delivery.c.notifier.not_in(list(known)))
+        gone = {"state": "given up", "ended_at": now, "problem": "this way of telling is no longer set up"}
+        return connection.execute(update(delivery).where(others).values(gone)).rowcount
+
+
+def retry_delay(attempt: int, first_s: float, longest_s: float) -> timedelta:
+    """Tell how long to wait before the next attempt: twice as long each time."""
+    return timedelta(seconds=min(longest_s, first_s * 2 ** min(attempt, 30)))

@@ -1,0 +1,80 @@
+"""Remembers shots for the moment in which another station may have heard them too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from casebook.incidents.corroboration import Corroboration, CorroborationOptions, Shot, corroborate, shots_of
+from casebook.incidents.database import Database, place_columns, place_of
+from casebook.incidents.tables import shot
+from contract import Event
+
+# Clocks that are further off, or spans that are longer, are not joined: the search has to end somewhere.
+_SLACK = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedShots:
+    """What several stations heard of one sound.
+
+    Attributes:
+        heard: By event and ordinal, what they make of it together.
+        witnesses: By event, the other events that hold the same sound.
+    """
+
+    heard: Mapping[str, Mapping[int, Corroboration]]
+    witnesses: Mapping[str, frozenset[str]]
+
+
+class ShotRepository:
+    """Shots of every station, in the casebook's database."""
+
+    def __init__(self, database: Database, options: CorroborationOptions) -> None:
+        """Use a database that has the tables."""
+        self._database = database
+        self._options = options
+
+    def take(self, events: Sequence[Event]) -> JoinedShots:
+        """Keep the shots of events and join them with those of other stations, known before or not.
+
+        Returns:
+            Only what two stations or more heard, earlier events included.
+
+        Raises:
+            StoreUnavailable: the database did not answer or did not take it.
+        """
+        new = [
+            one for event in events if 1900 <= event.captured_at.year <= 2200 for one in shots_of(event, self._options)
+        ]
+        if not new:
+            return JoinedShots({}, {})
+        reach = timedelta(seconds=self._options.reach_m / self._options.slowest_m_s + self._options.margin_s) + _SLACK
+        with self._database.begin() as connection:
+            self._database.add(connection, shot, [_row(one) for one in new])
+            around = shot.c.at.between(min(one.at for one in new) - reach, max(one.at for one in new) + reach)
+            known = [_shot(row) for row in connection.execute(select(shot).where(around)).mappings()]
+        asked = {(one.event_id, one.ordinal) for one in new}
+        heard: dict[str, dict[int, Corroboration]] = {}
+        witnesses: dict[str, frozenset[str]] = {}
+        for sound in corroborate(known, self._options):
+            if len(sound.shots) < 2 or not asked & {(one.event_id, one.ordinal) for one in sound.shots}:
+                continue
+            together = Corroboration(sound.confidence, tuple(one.station for one in sound.shots))
+            ids = frozenset(one.event_id for one in sound.shots)
+            for one in sound.shots:
+                heard.setdefault(one.event_id, {})[one.ordinal] = together
+                witnesses[one.event_id] = witnesses.get(one.event_id, frozenset()) | (ids - {one.event_id})
+        return JoinedShots(heard, witnesses)
+
+
+def _row(one: Shot) -> dict[str, Any]:
+    names = ("event_id", "ordinal", "station", "label", "at", "within_s", "clock_error_s", "confidence")
+    return {name: getattr(one, name) for name in names} | place_columns(one.location)
+
+
+def _shot(row: Any) -> Shot:
+    names = ("event_id", "ordinal", "station", "label", "at", "within_s", "clock_error_s", "confidence")
+    return Shot(**{name: row[name] for name in names}, location=place_of(row))

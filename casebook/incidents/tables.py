@@ -1,0 +1,109 @@
+"""The tables of incidents, their alerts and what is known of stations, kept in the casebook's database."""
+
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, Table
+
+from casebook.tables import JsonText, UtcDateTime, metadata
+
+# Whoever changes incidents takes this turn first: two processes must not open one incident each for the same thing.
+turn = Table("incident_turn", metadata, Column("id", Integer, primary_key=True), Column("taken", Integer))
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", JsonText, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("severity", JsonText, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("told_severity", JsonText),  # the highest that people were alerted of; none: not yet
+    Column("told_kinds", JSON, nullable=False),
+    Column("late", Boolean, nullable=False),  # nothing in it was news when it arrived
+    Index("incident_newest", "ended_at"),
+)
+
+occurrence = Table(
+    "happening",
+    metadata,
+    Column("subject", JsonText, primary_key=True),
+    Column("kind", JsonText, primary_key=True),
+    Column("incident_id", JsonText, nullable=False),
+    Column("source", JsonText, nullable=False),
+    Column("station", JsonText, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("severity", JsonText, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("rules", JSON, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("over_at", UtcDateTime),  # of a station's trouble: when it was heard or seeing again
+    Index("happening_when", "at"),
+    Index("happening_of", "incident_id"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", JsonText, primary_key=True),
+    Column("incident_id", JsonText, nullable=False),
+    Column("subject", JsonText, nullable=False),
+    Column("cause", JsonText, nullable=False),
+    Column("kind", JsonText, nullable=False),
+    Column("station", JsonText, nullable=False),
+    Column("severity", JsonText, nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Index("alert_cooling", "station", "raised_at"),
+    Index("alert_of", "incident_id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("alert_id", JsonText, primary_key=True),
+    Column("notifier", JsonText, primary_key=True),
+    Column("state", JsonText, nullable=False),  # "waiting", "sent" or "given up"
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("problem", JsonText, nullable=False),
+    Index("delivery_waiting", "state", "next_at"),
+)
+
+shot = Table(
+    "shot",
+    metadata,
+    Column("event_id", JsonText, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("station", JsonText, nullable=False),
+    Column("label", JsonText, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("within_s", Float, nullable=False),
+    Column("clock_error_s", Float),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("confidence", Float, nullable=False),
+    Index("shot_when", "at"),
+)
+
+# What the server itself heard, by its own clock: a station's clock may be wrong, and a broken one says nothing.
+heard = Table(
+    "heard",
+    metadata,
+    Column("station", JsonText, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("latitude", Float),
+    Column("longitude", Float),
+)
+
+sensor_gap = Table(
+    "sensor_gap",
+    metadata,
+    Column("station", JsonText, primary_key=True),
+    Column("sensor", JsonText, primary_key=True),
+    Column("gap", JsonText),  # none: it watches
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)

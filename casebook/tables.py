@@ -1,0 +1,119 @@
+"""The tables of the casebook."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeEngine
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Microseconds since 1970 in UTC: SQLite has no time type, and a time without its zone is no time."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Python to database."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Database to Python."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class JsonText(TypeDecorator[str]):
+    """Text of any length, ordered by code point everywhere; NUL, which PostgreSQL cannot keep, becomes its symbol."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Python to database."""
+        return None if value is None else value.replace("\0", "\u2400")
+
+
+metadata = MetaData()
+
+about = Table("about", metadata, Column("version", Integer, primary_key=True))
+
+flag = Table(
+    "flag",
+    metadata,
+    Column("event_id", JsonText, primary_key=True),
+    Column("rule", JsonText, primary_key=True),
+    Column("severity", JsonText, nullable=False),
+    Column("reason_key", JsonText, nullable=False),
+    Column("reason_values", JSON, nullable=False),
+    Column("zone", JsonText),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("state", JsonText, nullable=False),
+    Column("closed_by", JsonText),
+    Column("closed_at", UtcDateTime),
+    Index("flag_newest", "state", "raised_at"),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("id", Integer, primary_key=True),  # every decision is kept; the latest of an ordinal counts
+    Column("event_id", JsonText, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("outcome", JsonText, nullable=False),
+    Column("observation_type", JsonText, nullable=False),
+    Column("label", JsonText, nullable=False),
+    Column("scientific_name", JsonText),
+    Column("classified_by", JsonText, nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("applied", Boolean, nullable=False, default=False),
+    UniqueConstraint("event_id", "ordinal", "decided_at", "classified_by"),
+    Index("verdict_unapplied", "applied"),
+)
+
+quarantined = Table(
+    "quarantined",
+    metadata,
+    Column("id", JsonText, primary_key=True),
+    Column("source", JsonText, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("topic", JsonText, nullable=False),
+    Column("station", JsonText, nullable=False),
+    Column("reason", JsonText, nullable=False),
+    Column("detail", JsonText, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("name", JsonText, nullable=False),
+    Index("quarantined_newest", "at"),
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("event_id", JsonText, primary_key=True),
+    Column("sha256", JsonText, primary_key=True),
+    Column("role", JsonText, primary_key=True),
+    Column("type", JsonText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("station", JsonText, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,60 @@
+"""Passes over, cheaply, captures that cannot hold anything: a scene that stands still, silence."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captures.decoded import Sound
+from edge.capture.clip import Clip
+
+_SIDE_PX = 160  # motion of an animal is still seen at this size, and a Pi compares it in a millisecond
+_QUIETEST_DB = -120.0
+
+
+class MotionTrigger:
+    """Fires when enough of the scene differs from what it has been, by a mixture of Gaussians for each pixel.
+
+    Source: Zivkovic, Improved adaptive Gaussian mixture model for background subtraction, ICPR 2004 (OpenCV's MOG2).
+    """
+
+    def __init__(self, share: float = 0.005, history: int = 200) -> None:
+        """Set how much must move.
+
+        Args:
+            share: Of the pixels.
+            history: Over how many frames the scene is learnt.
+        """
+        import cv2
+
+        self._share = share
+        self._model: cv2.BackgroundSubtractorMOG2 = cv2.createBackgroundSubtractorMOG2(history, 25, detectShadows=False)
+        self._frames = 0
+
+    def moved(self, pixels: NDArray[np.uint8]) -> bool:
+        """Tell whether this frame, (height, width, 3) uint8, shows motion; the first frame never does."""
+        import cv2
+
+        height, width = pixels.shape[:2]
+        size = (_SIDE_PX, max(1, round(_SIDE_PX * height / width)))
+        changed = self._model.apply(cv2.GaussianBlur(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), (5, 5), 0))
+        self._frames += 1
+        return self._frames > 1 and float(np.count_nonzero(changed)) / changed.size >= self._share
+
+
+def loudness_db(sound: Sound) -> float:
+    """Measure a sound's root mean square, in decibels below full scale."""
+    if not sound.samples.size:
+        return _QUIETEST_DB
+    power = float(np.mean(np.square(sound.samples, dtype=np.float64)))
+    return max(_QUIETEST_DB, 10 * float(np.log10(power))) if power > 0 else _QUIETEST_DB
+
+
+class SilenceTrigger:
+    """Passes over sound that is quieter than a floor: a dead or covered microphone, or nothing at all."""
+
+    def __init__(self, floor_db: float = -80.0) -> None:
+        """Set the floor, in decibels below full scale."""
+        self._floor_db = floor_db
+
+    def __call__(self, clip: Clip) -> bool:
+        """Tell whether to listen to this; pictures always pass."""
+        return not isinstance(clip.content, Sound) or loudness_db(clip.content) >= self._floor_db

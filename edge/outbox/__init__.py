@@ -1,0 +1,1 @@
+"""Events and media on disk until the broker has acknowledged them."""

@@ -1,0 +1,316 @@
+"""The station's outbox: what was found is on disk before anything is sent, and stays until the broker surely has it."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from contract.errors import TemporaryFailure, WildpostError
+from edge.capture.clip import FileMark
+from edge.outbox.tables import migrate
+
+Counter = Literal[
+    "events",
+    "set_aside",
+    "evicted_media",
+    "evicted_originals",
+    "voice_sent",
+    "voice_sent_with_threat",
+    "voice_dropped",
+    "unsendable",
+]
+
+# A full disk shows itself when the file grows, when it is written, or when memory shared through it is laid out.
+_WITHOUT_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+class OutboxFull(TemporaryFailure, OSError):
+    """The disk has no room for what was found: nothing was kept, and the capture must be taken up again later."""
+
+
+class OutboxError(WildpostError):
+    """The outbox file is not ours or is broken; the message names it and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message to send.
+
+    Attributes:
+        topic: Where.
+        payload: What.
+        priority: Lower goes first: 0 people and vehicles, 1 other findings, 2 how the station fares, 3 media.
+        media: Whether it may be given up where the disk's quota is reached; nothing else ever is.
+        number: Its place in the outbox; 0 before it is in.
+    """
+
+    topic: str
+    payload: bytes
+    priority: int = 0
+    media: bool = False
+    number: int = 0
+
+
+class Outbox:
+    """An SQLite file; safe to use from several threads."""
+
+    def __init__(self, path: Path, media_quota_bytes: int = 2_000_000_000) -> None:
+        """Open it, making it where it is not there.
+
+        Args:
+            path: The file.
+            media_quota_bytes: Undelivered media beyond this are given up, oldest first.
+
+        Raises:
+            OutboxError: the file is not an outbox, or one of a later version.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._quota = media_quota_bytes
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        try:
+            self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        except sqlite3.DatabaseError as error:
+            raise self._named(error) from error
+        try:
+            self._prepare()
+        except (sqlite3.DatabaseError, OutboxError) as error:
+            self._connection.close()
+            if isinstance(error, OutboxError):
+                raise
+            if _without_room(error):
+                raise self._named(error) from error
+            raise OutboxError(f"{path}: {error}; move the file away to begin a new outbox") from error
+
+    def commit(self, messages: Sequence[OutboxMessage], mark: FileMark | None = None, **counts: int) -> None:
+        """Keep messages, how far a file is worked off, and what to add to counters: all of it or nothing.
+
+        Where the disk has no room, media that wait are given up for it, the oldest first.
+
+        Raises:
+            OutboxFull: there is no room even then.
+            OutboxError: the file is broken.
+        """
+        with self._changed:
+            try:
+                self._keep(messages, mark, counts, self._quota)
+            except sqlite3.DatabaseError as error:
+                if not _without_room(error):
+                    raise self._named(error) from error
+                try:
+                    self._keep(messages, mark, counts, self._less(messages))
+                except sqlite3.DatabaseError as again:
+                    raise self._named(again) from again
+            self._changed.notify_all()
+
+    def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
+        """List messages to send, in order, without those whose numbers or topics are named."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT topic, payload, priority, media, number FROM message "
+                "WHERE acknowledged = 0 AND topic NOT IN (SELECT value FROM json_each(?)) "
+                "ORDER BY again, priority, number LIMIT ?",
+                [json.dumps(list(but_topics)), limit + len(but)],
+            ).fetchall()
+        found = [
+            OutboxMessage(topic, payload, priority, bool(media), number)
+            for topic, payload, priority, media, number in rows
+        ]
+        return [message for message in found if message.number not in but][:limit]
+
+    def acknowledge(self, numbers: Sequence[int]) -> None:
+        """Note that the broker has taken messages; they stay for a while, since a broker that is killed forgets some.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        with self._transaction():
+            self._of_each("UPDATE message SET acknowledged = 1 WHERE number = ?", numbers)
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Let go of messages that the broker surely has.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        with self._transaction():
+            self._of_each("DELETE FROM message WHERE number = ?", numbers)
+
+    def send_again(self) -> int:
+        """Have what was acknowledged and is not forgotten sent once more, behind what is new.
+
+        What has had its second turn is let go of, or a line that breaks every minute would carry the same for ever.
+
+        Returns:
+            How many messages will be sent again.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        with self._transaction():
+            self._connection.execute("DELETE FROM message WHERE acknowledged = 1 AND again = 1")
+            changed = self._connection.execute("UPDATE message SET acknowledged = 0, again = 1 WHERE acknowledged = 1")
+        return changed.rowcount
+
+    def set_aside(self, message: OutboxMessage, reason: str, report: OutboxMessage | None = None) -> None:
+        """Keep a message that the broker will never take where it holds up no other, and count it.
+
+        A medium's bytes are let go of: its original lies where the source left it.
+
+        Args:
+            message: As ``waiting`` gave it.
+            reason: Why.
+            report: Tells the server, in its stead.
+
+        Raises:
+            OutboxFull: even that needs a little room; try again later.
+            OutboxError: the file is broken.
+        """
+        kept = b"" if message.media else message.payload
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO unsendable VALUES (?, ?, ?, ?, ?)",
+                [message.number, message.topic, kept, len(message.payload), reason],
+            )
+            self._of_each("DELETE FROM message WHERE number = ?", [message.number])
+            self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
+
+    def unsendable(self) -> list[tuple[str, bytes, str]]:
+        """List what was set aside: topic, payload and reason."""
+        with self._lock:
+            rows = self._connection.execute("SELECT topic, payload, reason FROM unsendable ORDER BY number")
+            return [(topic, payload, reason) for topic, payload, reason in rows]
+
+    def wait_for_change(self, timeout_s: float) -> None:
+        """Return when something was kept or removed, or after a while."""
+        with self._changed:
+            self._changed.wait(timeout_s)
+
+    def mark_of(self, path: str, size: int, modified_ns: int) -> FileMark | None:
+        """Tell how far this file has been worked off; None: not at all, or it has changed since."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT stretches, finished FROM file_mark WHERE path = ? AND size = ? AND modified_ns = ?",
+                [path, size, modified_ns],
+            ).fetchone()
+        return FileMark(path, size, modified_ns, row[0], bool(row[1])) if row else None
+
+    def __len__(self) -> int:
+        """How many messages wait to be sent."""
+        with self._lock:
+            query = "SELECT count(*) FROM message WHERE acknowledged = 0"
+            return int(self._connection.execute(query).fetchone()[0])
+
+    def count(self, name: Counter) -> int:
+        """Tell a counter's value since the outbox was made."""
+        with self._lock:
+            row = self._connection.execute("SELECT value FROM counter WHERE name = ?", [name]).fetchone()
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        """Let go of the file; calling it twice is harmless."""
+        with self._lock:
+            self._connection.close()
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")  # what is committed survives the power
+        try:
+            migrate(self._connection)
+        except ValueError as later:
+            raise OutboxError(f"{self._path}: {later}") from later
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._changed:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                self._roll_back()
+                raise self._named(error) from error
+            self._changed.notify_all()
+
+    def _of_each(self, sql: str, numbers: Sequence[int]) -> None:
+        self._connection.executemany(sql, [[number] for number in numbers])
+
+    def _keep(
+        self, messages: Sequence[OutboxMessage], mark: FileMark | None, counts: dict[str, int], quota: int
+    ) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._insert(messages, mark, counts, quota)
+            self._connection.execute("COMMIT")
+        except sqlite3.DatabaseError:
+            self._roll_back()
+            raise
+
+    def _insert(
+        self, messages: Sequence[OutboxMessage], mark: FileMark | None, counts: dict[str, int], quota: int
+    ) -> None:
+        coming = sum(len(message.payload) for message in messages if message.media)
+        if coming or quota < self._quota:
+            counts = counts | {"evicted_media": counts.get("evicted_media", 0) + self._evict(coming, quota)}
+        self._connection.executemany(
+            "INSERT INTO message (topic, payload, priority, media) VALUES (?, ?, ?, ?)",
+            [[message.topic, message.payload, message.priority, message.media] for message in messages],
+        )
+        if mark is not None:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO file_mark VALUES (?, ?, ?, ?, ?)",
+                [mark.path, mark.size, mark.modified_ns, mark.stretches, mark.finished],
+            )
+        self._connection.executemany(
+            "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+            [[name, value] for name, value in counts.items() if value],
+        )
+
+    def _media_bytes(self) -> int:
+        query = "SELECT coalesce(sum(length(payload)), 0) FROM message WHERE media"
+        return int(self._connection.execute(query).fetchone()[0])
+
+    def _less(self, messages: Sequence[OutboxMessage]) -> int:
+        """Set a quota under which these messages, and as much again, take the room of older media."""
+        needed = sum(len(message.payload) for message in messages)
+        coming = sum(len(message.payload) for message in messages if message.media)
+        return min(self._quota - 1, self._media_bytes() + coming - 2 * needed)
+
+    def _evict(self, coming: int, quota: int) -> int:
+        excess = self._media_bytes() + coming - quota
+        if excess <= 0:
+            return 0
+        evicted: list[int] = []
+        missed = 0
+        # What the broker has already goes first, and is missed by nobody.
+        for number, size, acknowledged in self._connection.execute(
+            "SELECT number, length(payload), acknowledged OR again FROM message WHERE media ORDER BY 3 DESC, number"
+        ):
+            if excess <= 0:
+                break
+            evicted.append(number)
+            excess -= size
+            missed += not acknowledged
+        self._of_each("DELETE FROM message WHERE number = ?", evicted)
+        return missed
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _named(self, error: sqlite3.DatabaseError) -> Exception:
+        if _without_room(error):
+            return OutboxFull(f"{self._path}: {error}: make room on the disk; what was found is taken up again then")
+        return OutboxError(f"{self._path}: {error}")
+
+
+def _without_room(error: sqlite3.DatabaseError) -> bool:
+    return error.sqlite_errorcode in _WITHOUT_ROOM

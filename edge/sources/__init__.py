@@ -1,1 +1,0 @@
-"""Where captures come from: files that arrive in a folder, a camera, a microphone."""

@@ -1,0 +1,263 @@
+"""Sends the outbox to the broker: a message stays in it until the broker surely has it."""
+
+import logging
+import queue
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import paho.mqtt.client as mqtt
+from msgspec import Meta
+
+from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
+from contract.mqtt import BrokerOptions, connect_arguments, make_client
+from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
+from edge.transport.mqtt.redelivery import Redelivery
+from edge.transport.mqtt.topic_backoff import TopicBackoff
+
+LOG = logging.getLogger("wildpost.publisher")
+MOMENT_S = 0.05  # how long a new finding may lie before it is seen
+
+# Reason codes of a PUBACK (MQTT 5, table 2-6) that no waiting mends: topic name, packet too large, payload format.
+_NEVER = frozenset({0x90, 0x95, 0x99})
+_NOBODY = 0x10  # likewise: a success, yet nobody has subscribed and the broker has let the message go
+_SOON_S = 10.0
+_OFTEN = 3
+_SESSION_EXPIRY_S = 24 * 3600
+_HEADER_BYTES = 32  # of a PUBLISH packet beside topic and payload, generously
+
+
+class StationBrokerOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach the broker, and how many messages to send at a time.
+
+    Attributes:
+        in_flight: Most messages that are sent and not yet acknowledged.
+        reconnect_max_s: Longest pause between two attempts to connect; the first is 1 s, each next twice as long.
+        keep_acknowledged_s: How long an acknowledged message is kept, to be sent again if the connection breaks
+            meanwhile: longer than the broker takes to save (Mosquitto's ``autosave_interval``). 0: never again.
+    """
+
+    in_flight: Annotated[int, Meta(ge=1, le=1000)] = 20
+    reconnect_max_s: Annotated[int, Meta(ge=1)] = 300
+    keep_acknowledged_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0
+
+
+class Publisher:
+    """One connection to the broker and a thread that empties the outbox through it."""
+
+    def __init__(self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "") -> None:
+        """Name what to send and where; nothing happens before ``start``."""
+        self._options = options
+        self._station = station
+        self._outbox = outbox
+        self._version = version
+        self._status_topic = topic_of(options.prefix, station, "status")
+        self._sent: dict[int, OutboxMessage] = {}  # by paho's message id; the thread's own
+        self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()  # message id, reason code
+        self._held = TopicBackoff(options.reconnect_max_s)
+        self._largest_bytes = 0  # that the broker takes; 0: it names no limit
+        self._acknowledged = Redelivery(outbox, options.keep_acknowledged_s)  # the thread's own
+        self._broke = threading.Event()  # the line, since what was acknowledged was last looked through
+        self._broke.set()  # the process before us may have ended with it
+        self._connected = threading.Event()
+        self._stopping = threading.Event()
+        self._accepted_at = 0.0
+        self._put_out = 0  # how often in a row the line broke soon after the broker had accepted us
+        self._problem = ""
+        self._refused = ""  # what stands in _held, in words
+        self._client = self._make_client()
+        self._thread = threading.Thread(target=self._work, name="publisher")
+
+    @property
+    def problem(self) -> str:
+        """What keeps messages from leaving, empty where nothing does."""
+        return self._problem or self._refused
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us."""
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        """Connect, now or as soon as the broker can be reached, and send."""
+        self._client.connect_async(
+            **connect_arguments(self._options, keep_session=True, session_expiry_s=_SESSION_EXPIRY_S)
+        )
+        self._client.loop_start()
+        self._thread.start()
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until the outbox is empty; False where it is not by then."""
+        deadline = time.monotonic() + timeout_s
+        while len(self._outbox):
+            if time.monotonic() > deadline or self._stopping.is_set():
+                return False
+            self._outbox.wait_for_change(0.2)
+        return True
+
+    def stop(self) -> None:
+        """Say good-bye and leave; what is not acknowledged stays in the outbox."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._connected.is_set():
+            farewell = self._client.publish(self._status_topic, self._status("offline"), qos=1, retain=True)
+            try:
+                farewell.wait_for_publish(2)
+            except (RuntimeError, ValueError) as error:
+                LOG.warning("the broker did not take our good-bye, its own last will stands in: %s", error)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            self._send_what_fits()
+            self._settle_answers()
+        self._settle_answers()
+
+    def _send_what_fits(self) -> None:
+        room = self._options.in_flight - len(self._sent)
+        if not room or not self._connected.is_set():
+            return
+        under_way = {message.number for message in self._sent.values()}
+        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged.unrecorded}, self._held.resting()):
+            if not self._connected.is_set():
+                break
+            size = len(message.topic.encode()) + len(message.payload) + _HEADER_BYTES
+            if self._largest_bytes and size > self._largest_bytes:
+                self._set_aside(message, f"{size} bytes: the broker takes at most {self._largest_bytes}")
+                continue
+            if not self._held.claim_probe(message.topic):
+                continue
+            # Should the line break now, paho sends it again under the same id, so it stays in _sent.
+            self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
+
+    def _settle_answers(self) -> None:
+        """Wait a moment for answers, and do what each asks for."""
+        broke = self._broke.is_set()  # before the answers: those of the broken line are all here then
+        self._broke.clear()
+        timeout_s = None if broke else MOMENT_S
+        while True:
+            try:
+                mid, reason = self._answers.get(timeout=timeout_s) if timeout_s else self._answers.get_nowait()
+            except queue.Empty:
+                break
+            timeout_s = None
+            message = self._sent.pop(mid, None)  # None: our own status
+            if message is not None:
+                self._settle(message, reason)
+        try:
+            self._acknowledged.note()
+            if broke and (again := self._acknowledged.connection_lost()):
+                LOG.info("%d messages are sent once more, since the broker may have been killed", again)
+        except OutboxFull as full:  # the sensors meet the same; until there is room, only remember it
+            self._note(str(full))
+            if broke:
+                self._broke.set()
+                self._stopping.wait(MOMENT_S)
+
+    def _settle(self, message: OutboxMessage, reason: Any) -> None:
+        if reason.value in _NEVER:
+            self._set_aside(message, f"{len(message.payload)} bytes: the broker refused it: {reason}")
+        elif reason.is_failure or reason.value == _NOBODY:
+            # A right may be given back, a server may come: this topic is tried again, and the others go on.
+            if self._held.refused(message.topic):
+                self._say_what_is_held(reason)
+        else:
+            self._acknowledged.add(message.number)
+            if self._held.taken(message.topic):
+                self._say_what_is_held(reason)
+
+    def _say_what_is_held(self, reason: Any) -> None:
+        before, on = self._refused, ", ".join(self._held.topics)
+        if not on:
+            self._refused = ""
+            self._note("")
+        elif reason.is_failure:
+            self._refused = f"{self._options.host} refused a message of station {self._station!r} on {on}: {reason}"
+        elif reason.value == _NOBODY:
+            self._refused = (
+                f"nobody listens at {self._options.host} on {on}: is the server set up, and its prefix ours?"
+            )
+            if self._refused != before:
+                LOG.error("%s; everything is kept and sent later", self._refused)
+
+    def _set_aside(self, message: OutboxMessage, reason: str) -> None:
+        report = SetAside(
+            report_id=new_event_id(),
+            station=self._station,
+            sensor="publisher",
+            at=datetime.now(UTC),
+            name=f"{parse_topic(message.topic).kind} {message.number}",
+            reason=reason,
+            size=len(message.payload),
+        )
+        topic = topic_of(self._options.prefix, self._station, "setaside")
+        try:
+            # No report of a report: a broker that takes not even those would make them without end.
+            own = None if message.topic == topic else OutboxMessage(topic, encode(report), priority=2)
+            self._outbox.set_aside(message, reason, own)
+        except OutboxFull as full:
+            self._note(str(full))
+        else:
+            LOG.error("%s is set aside, since the broker will never take it: %s", message.topic, reason)
+
+    def _make_client(self) -> mqtt.Client:
+        client = make_client(
+            mqtt.Client,
+            self._options,
+            f"wildpost-{self._station}",
+            keep_session=True,
+            reconnect_max_s=self._options.reconnect_max_s,
+        )
+        client.max_inflight_messages_set(self._options.in_flight + 1)
+        client.will_set(self._status_topic, self._status("offline"), qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        return client
+
+    def _status(self, state: Literal["online", "offline"]) -> bytes:
+        return encode(Status(station=self._station, state=state, at=datetime.now(UTC), version=self._version))
+
+    def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: Any) -> None:
+        if reason.is_failure:  # a refused password also calls this
+            self._note(f"{self._options.host}:{self._options.port} refused station {self._station!r}: {reason}")
+            return
+        self._accepted_at = time.monotonic()
+        self._note("")
+        self._largest_bytes = getattr(properties, "MaximumPacketSize", 0)
+        client.publish(self._status_topic, self._status("online"), qos=1, retain=True)
+        self._connected.set()
+
+    def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
+        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
+        self._note(f"{self._options.host}:{self._options.port} cannot be reached: {sys.exception()}")
+
+    def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
+        self._connected.clear()
+        self._broke.set()
+        self._put_out = self._put_out + 1 if time.monotonic() - self._accepted_at < _SOON_S else 0
+        if reason.is_failure and not self._problem:
+            twin = f". Is another station {self._station!r} running? Each puts the other out"
+            self._note(
+                f"{self._options.host}:{self._options.port} closed the line: {reason}"
+                f"{twin if self._put_out >= _OFTEN else ''}"
+            )
+
+    def _on_publish(self, client: mqtt.Client, data: object, mid: int, reason: Any, properties: object) -> None:
+        if reason.is_failure:
+            self._note(f"{self._options.host} refused a message of station {self._station!r}: {reason}")
+        # Handed to the thread that sends: only it knows for certain which message an id stands for.
+        self._answers.put((mid, reason))
+
+    def _note(self, problem: str) -> None:
+        """Say a problem once, not at every attempt."""
+        if problem and problem != self._problem:
+            LOG.error("%s; everything is kept and sent later", problem)
+        elif self._problem and not problem:
+            LOG.info("connected to %s:%s", self._options.host, self._options.port)
+        self._problem = problem

@@ -1,0 +1,166 @@
+"""Writes what people are told of an incident, in Chinese and English, with a link and a picture."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from casebook.incidents.reader import Incident, IncidentReader
+from casebook.incidents.repository import Alert
+from contract import Box, Event
+from contract.errors import StoreUnavailable
+from i18n.incident_sentences import headline, occurrence_sentences
+from i18n.language import Language, load_languages
+from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
+from ingest.media.port import MediaMissing, MediaStore
+from ingest.store.port import EventQuery, Store
+
+_PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail travels right behind its event
+_AROUND = 0.1  # of a person's box: heads stick out
+
+
+@dataclass(frozen=True)
+class AlertMessageWriter:
+    """Writes the messages.
+
+    Attributes:
+        reader: Of incidents.
+        store: Of captures.
+        media: Of thumbnails.
+        languages: By code.
+        address: Where the pages are reached by those who are told; "": messages have no link.
+        now: The clock.
+    """
+
+    reader: IncidentReader
+    store: Store
+    media: MediaStore
+    languages: Mapping[str, Language]
+    address: str
+    now: Callable[[], datetime]
+
+    def write(self, alert: Alert, picture: str) -> Message:
+        """Write the message of an alert.
+
+        Args:
+            alert: What it is about.
+            picture: "plain", "blurred" or "none".
+
+        Raises:
+            NotYet: the picture is still on its way.
+            StoreUnavailable: store or casebook did not answer.
+        """
+        incident = self.reader.incident(alert.incident_id)
+        if incident is None:
+            raise LookupError(f"alert {alert.id} is about incident {alert.incident_id}, which is not in the casebook")
+        found = self.store.events(EventQuery(event_ids=(alert.subject,), limit=1))
+        event = found[0] if found else None
+        pictures = {} if picture == "none" or event is None else self._pictures(alert, event, picture)
+        link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
+        words = {code: _words(alert, incident, language) for code, language in self.languages.items()}
+        return Message(alert, words, link, pictures, _record(alert, incident, words, link))
+
+    def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Attachment]:
+        wanted = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
+        if not wanted:
+            return {}
+        try:
+            with self.media.open(wanted[0].sha256) as file:
+                data = file.read()
+        except (MediaMissing, StoreUnavailable):
+            if self.now() - alert.raised_at < _PICTURE_WAIT:
+                raise AttachmentPending(wanted[0].sha256) from None
+            return {}
+        if kind == "plain":
+            return {kind: Attachment(data, wanted[0].type)}
+        hidden = blur_people(data, event)
+        return {kind: Attachment(hidden, "image/jpeg")} if hidden else {}
+
+
+def blur_people(data: bytes, event: Event) -> bytes | None:
+    """Blur the people in a picture; all of it where one is not boxed. None: it cannot be read."""
+    from PIL import Image, ImageFilter, UnidentifiedImageError
+
+    people = [one for one in event.detections if one.observation_type == "human"]
+    try:
+        picture = Image.open(io.BytesIO(data)).convert("RGB")
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+        return None
+    soft = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 25))
+    for one in people:
+        area = _area(one.box, picture.size)
+        picture.paste(soft.crop(area), area)
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=80)
+    return written.getvalue()
+
+
+def _area(box: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    if box is None:
+        return 0, 0, size[0], size[1]
+    left, top = box.x - _AROUND * box.width, box.y - _AROUND * box.height
+    right, bottom = box.x + (1 + _AROUND) * box.width, box.y + (1 + _AROUND) * box.height
+    width, height = size
+    return (
+        max(0, round(left * width)),
+        max(0, round(top * height)),
+        min(width, round(right * width) + 1),
+        min(height, round(bottom * height) + 1),
+    )
+
+
+def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:
+    say = language.say
+    severity = {"notice": say("Notice"), "warning": say("Warning"), "urgent": say("Urgent")}[alert.severity]
+    lines = [*occurrence_sentences(incident, language)[:8]]
+    if alert.cause != "first":
+        lines.insert(0, say("This incident has got worse since the last alert."))
+    lines += [
+        say("Station: %(stations)s", stations=say(", ").join(incident.stations)),
+        say("Time: %(time)s", time=language.when(incident.started_at)),
+    ]
+    title = say("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language))
+    return MessageText(title, "\n".join(lines))
+
+
+def _record(alert: Alert, incident: Incident, words: Mapping[str, MessageText], link: str) -> dict[str, Any]:
+    return {
+        "schema": "1.0",
+        "alert_id": alert.id,
+        "incident_id": incident.id,
+        "event_id": alert.subject,
+        "cause": alert.cause,
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "station": alert.station,
+        "stations": list(incident.stations),
+        "kinds": list(incident.kinds),
+        "confidence": round(incident.confidence, 4),
+        "raised_at": alert.raised_at.isoformat(),
+        "started_at": incident.started_at.isoformat(),
+        "ended_at": incident.ended_at.isoformat(),
+        "link": link,
+        "text": {code: {"title": one.title, "body": one.body} for code, one in words.items()},
+    }
+
+
+def test_message(now: datetime, address: str, time_zone: str) -> Message:
+    """Write a message that says it is only a test."""
+    from PIL import Image, ImageDraw
+
+    alert = Alert("test", "test", "test", "first", "test", "test", "notice", now)
+    words = {}
+    for code, language in load_languages(ZoneInfo(time_zone)).items():
+        say = language.say
+        body = say("If you can read this, alerts reach you. Sent %(time)s.", time=language.when(now))
+        words[code] = MessageText(say("[%(severity)s] %(what)s", severity=say("Test"), what=say("Wildpost")), body)
+    picture = Image.new("RGB", (320, 180), "#1f4d3a")
+    ImageDraw.Draw(picture).ellipse((110, 40, 210, 140), fill="#e8b04a")
+    written = io.BytesIO()
+    picture.save(written, "JPEG")
+    drawn = Attachment(written.getvalue(), "image/jpeg")
+    text = {code: {"title": one.title, "body": one.body} for code, one in words.items()}
+    record = {"schema": "1.0", "alert_id": "test", "severity": "notice", "raised_at": now.isoformat(), "text": text}
+    return Message(alert, words, address, {"plain": drawn, "blurred": drawn}, record)

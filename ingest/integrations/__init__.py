@@ -1,0 +1,1 @@
+"""Other systems that show what Wildpost finds, such as Home Assistant."""

@@ -1,0 +1,170 @@
+"""Shows every station as a device in Home Assistant: is it there, what did it find last, how does it fare."""
+
+import threading
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from contract.errors import StoreUnavailable, Undelivered
+from contract.mqtt.publisher import ConfirmedPublisher
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.store.port import EventQuery, StationState, Store
+
+_LOOKED_AT = 20  # captures looked through for one in which something was found
+
+
+class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stations as devices of Home Assistant.
+
+    Attributes:
+        enabled: Whether.
+        discovery_prefix: Where Home Assistant listens for devices.
+        every_s: How often to look for what has changed.
+    """
+
+    enabled: bool = False
+    discovery_prefix: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_/-]+\Z")] = "homeassistant"
+    every_s: Annotated[float, Meta(gt=0)] = 15.0
+
+
+class HomeAssistant:
+    """Publishes each station's device once, and its state whenever that has changed; both retained."""
+
+    def __init__(self, options: HomeAssistantOptions, broker: ReceiverOptions, store: Store) -> None:
+        """Prepare; the broker is asked when there is something to say."""
+        self._options = options
+        # Two levels below the prefix: what stations say has three, and no server takes this for one of them.
+        self._root = f"{broker.prefix}/home"
+        self._store = store
+        self._link = ConfirmedPublisher(broker, will=(self._status_topic, b"offline"))
+        self._said: dict[str, bytes] = {}
+        self._last: dict[str, tuple[object, Mapping[str, Any]]] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="home-assistant")
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and say that nobody speaks for the stations any more."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._attempt(lambda: self._link.publish(self._status_topic, b"offline", retain=True))
+        self._link.close()
+
+    def turn(self) -> None:
+        """Say once what has changed.
+
+        Raises:
+            Undelivered: the broker did not take it.
+            StoreUnavailable: the store did not answer.
+        """
+        states = self._store.stations()
+        if not self._link.connected:
+            self._said.clear()  # a broker that was away may have forgotten
+        self._say(self._status_topic, b"online")
+        for state in states:
+            topic = f"{self._options.discovery_prefix}/device/wildpost_{state.station}/config"
+            self._say(topic, msgspec.json.encode(self._device(state)))
+            self._say(f"{self._root}/{state.station}", msgspec.json.encode(self._state(state)))
+
+    @property
+    def _status_topic(self) -> str:
+        return f"{self._root}/status"
+
+    def _say(self, topic: str, payload: bytes) -> None:
+        if self._said.get(topic) != payload:
+            self._link.publish(topic, payload, retain=True)
+            self._said[topic] = payload
+
+    def _device(self, state: StationState) -> dict[str, Any]:
+        """Describe a station as home-assistant.io/integrations/mqtt, "Device discovery payload", has it."""
+        station = state.station
+
+        def part(platform: str, name: str, key: str, **more: Any) -> dict[str, Any]:
+            return {
+                "platform": platform,
+                "name": name,
+                "unique_id": f"wildpost_{station}_{key}",
+                "value_template": f"{{{{ value_json.{key} }}}}",
+                **more,
+            }
+
+        diagnostic = {"entity_category": "diagnostic"}
+        return {
+            "device": {
+                "identifiers": [f"wildpost_{station}"],
+                "name": station,
+                "manufacturer": "Wildpost",
+                "model": "Wildpost station",
+                **({"sw_version": state.status.version} if state.status and state.status.version else {}),
+            },
+            "origin": {"name": "Wildpost", "sw_version": version("wildpost")},
+            "state_topic": f"{self._root}/{station}",
+            "availability_topic": self._status_topic,
+            "qos": 1,
+            "components": {
+                "online": part("binary_sensor", "Online", "online", device_class="connectivity", **diagnostic),
+                "last_detection": part("sensor", "Last detection", "last_detection", icon="mdi:paw"),
+                "last_capture": part("sensor", "Last capture", "last_capture", device_class="timestamp"),
+                "temperature": part(
+                    "sensor",
+                    "Temperature",
+                    "temperature",
+                    device_class="temperature",
+                    unit_of_measurement="°C",
+                    state_class="measurement",
+                    **diagnostic,
+                ),
+                "disk_free": part(
+                    "sensor",
+                    "Free disk space",
+                    "disk_free",
+                    device_class="data_size",
+                    unit_of_measurement="B",
+                    **diagnostic,
+                ),
+                "waiting": part("sensor", "Waiting messages", "waiting", state_class="measurement", **diagnostic),
+            },
+        }
+
+    def _state(self, state: StationState) -> dict[str, Any]:
+        health = state.health
+        return {
+            "online": "ON" if state.status and state.status.state == "online" else "OFF",
+            "last_capture": state.last_event_at.isoformat() if state.last_event_at else None,
+            **self._last_detection(state),
+            "temperature": health.temperature_c if health else None,
+            "disk_free": health.disk_free_bytes if health else None,
+            "waiting": health.waiting_messages if health else None,
+        }
+
+    def _last_detection(self, state: StationState) -> Mapping[str, Any]:
+        known = self._last.get(state.station)
+        mark = (state.last_event_at, state.events)
+        if known is not None and known[0] == mark:
+            return known[1]
+        events = self._store.events(EventQuery(stations=(state.station,), limit=_LOOKED_AT))
+        found = next((event for event in events if event.detections), None)
+        surest = max(found.detections, key=lambda one: one.confidence) if found else None
+        said = {"last_detection": surest.label if surest else None}
+        self._last[state.station] = (mark, said)
+        return said
+
+    def _run(self) -> None:
+        self._attempt(self.turn)
+        while not self._stopping.wait(self._options.every_s):
+            self._attempt(self.turn)
+
+    def _attempt(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+            self.problem = ""
+        except (Undelivered, StoreUnavailable) as error:
+            self.problem = f"Home Assistant is not told: {error}"

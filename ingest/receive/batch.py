@@ -1,0 +1,105 @@
+"""Reads what came in: records, media, and what cannot be used with the reason why."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from casebook.records import PAYLOAD_KEPT_BYTES, Quarantined
+from contract import Malformed, MediaContent, SetAside, decode, is_probe, parse_topic
+from ingest.store.port import Received
+
+NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload goes to quarantine
+
+
+class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message as the broker handed it over."""
+
+    topic: str
+    payload: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that were read.
+
+    Attributes:
+        received: How many there were.
+        records: What goes into the store.
+        contents: Thumbnails and clips, each with when it came.
+        unusable: What goes to quarantine, and what stations set aside themselves.
+    """
+
+    received: int
+    records: list[Received] = field(default_factory=list)
+    contents: list[tuple[MediaContent, datetime]] = field(default_factory=list)
+    unusable: list[Quarantined] = field(default_factory=list)
+
+
+def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
+    """Read messages; nothing is kept yet, and nothing in them can make this fail."""
+    batch = Batch(len(arrived))
+    for message in arrived:
+        if is_probe(message.topic, message.payload):
+            continue  # a station asked its broker whether it may speak; the answer is the acknowledgement
+        try:
+            record = decode(message.topic, message.payload)
+        except Malformed as reason:
+            batch.unusable.append(_unusable(message, reason))
+            continue
+        if isinstance(record, MediaContent):
+            batch.contents.append((record, message.at))
+        elif isinstance(record, SetAside):
+            batch.unusable.append(_set_aside(message, record))
+        else:
+            batch.records.append(Received(record, message.payload, message.at))
+    return batch
+
+
+def topic_text(raw: bytes) -> str:
+    """Read a topic as it stands in a packet."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return NO_TOPIC
+
+
+def _unusable(message: ReceivedMessage, reason: Malformed) -> Quarantined:
+    try:
+        station = parse_topic(message.topic).station
+    except ValueError:
+        station = ""
+    return Quarantined(
+        id=hashlib.sha256(message.topic.encode(errors="replace") + b"\0" + message.payload).hexdigest(),
+        source="message",
+        at=message.at,
+        topic=_storable(message.topic),
+        station=_storable(station),
+        reason=reason.reason,
+        detail=_storable(reason.detail)[:2000],
+        payload=message.payload[:PAYLOAD_KEPT_BYTES],
+        size=len(message.payload),
+    )
+
+
+def _set_aside(message: ReceivedMessage, report: SetAside) -> Quarantined:
+    return Quarantined(
+        id=report.report_id,
+        source="station",
+        at=message.at,
+        topic=_storable(message.topic),
+        station=report.station,
+        reason="file",
+        detail=_storable(report.reason),
+        payload=message.payload[:PAYLOAD_KEPT_BYTES],
+        size=report.size,
+        name=_storable(report.name),
+    )
+
+
+def _storable(text: str) -> str:
+    # Half a surrogate pair is no UTF-8, and a NUL is refused by PostgreSQL: neither may keep a record out.
+    return text.encode(errors="replace").decode().replace("\0", "�")

@@ -1,0 +1,220 @@
+"""Keeps batches: some are stored at the same time, all are judged and acknowledged in the order they came."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from contract.errors import StoreUnavailable
+from ingest.intake import BatchResult, StoredBatch
+from ingest.metrics.intake_metrics import IntakeMetrics
+from ingest.receive.batch import Batch
+from ingest.receive.message_buffer import BufferedMessage
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.prefetch import Prefetcher
+
+Result = TypeVar("Result")
+
+
+class BatchSink(Protocol):
+    """Makes a batch durable in two steps, each of which may be repeated without effect."""
+
+    @property
+    def max_concurrent_batches(self) -> int:
+        """How many batches may be stored at once."""
+        ...
+
+    def store(self, batch: Batch) -> StoredBatch:
+        """Store what it brought; raises ``StoreUnavailable`` or ``OSError`` where it is to be tried again."""
+        ...
+
+    def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
+        """Do what follows from it; raises the same."""
+        ...
+
+
+class _BatchAbandoned(Exception):
+    """The server stops before a batch could be kept: the broker has it still."""
+
+
+class BatchWorkers:
+    """As many threads as batches may be stored at once. What one cannot keep now, it tries again until it can."""
+
+    def __init__(
+        self,
+        intake: BatchSink,
+        ahead: Prefetcher,
+        options: ReceiverOptions,
+        stopping: threading.Event,
+        metrics: IntakeMetrics,
+        durable: Callable[[Sequence[BufferedMessage]], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            intake: Keeps a batch.
+            ahead: Where batches come from.
+            options: How soon to try again.
+            stopping: Ends the threads.
+            metrics: Where to count.
+            durable: Told of every batch that is kept, in order, and now and then of none; never twice at once.
+        """
+        self._intake = intake
+        self._ahead = ahead
+        self._options = options
+        self._stopping = stopping
+        self._metrics = metrics
+        self._durable = durable
+        self._drawing = threading.Lock()  # over taking the next batch together with its number
+        self._drawn = 0
+        self._telling = threading.Lock()
+        self._changed = threading.Condition()  # over the four below
+        self._turn = 0  # the number of the batch that may be judged
+        self._over = False  # a batch was given up, so that none after it may be judged
+        self._busy = 0
+        self._held = False
+        self._totals = BatchResult()
+        self._failure: BaseException | None = None
+        lanes = range(max(1, intake.max_concurrent_batches))
+        self._problems = ["" for _ in lanes]
+        self._beats = [time.monotonic() for _ in lanes]
+        self._threads = [
+            threading.Thread(target=self._work, args=(lane,), name="intake", daemon=True) for lane in lanes
+        ]
+
+    @property
+    def totals(self) -> BatchResult:
+        """What was taken since the start."""
+        return self._totals
+
+    @property
+    def problem(self) -> str:
+        """What keeps a batch from being kept right now, in words; empty: nothing."""
+        return next(filter(None, self._problems), "")
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended a thread: a fault of ours that no waiting mends."""
+        return self._failure
+
+    @property
+    def silent_s(self) -> float:
+        """How long ago the quietest of the threads gave its last sign of life."""
+        return time.monotonic() - min(self._beats)
+
+    def start(self) -> None:
+        """Begin."""
+        self._beats = [time.monotonic() for _ in self._beats]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, patience_s: float) -> None:
+        """Wait for the batches in hand; to be called after ``stopping`` was set."""
+        until = time.monotonic() + patience_s
+        for thread in self._threads:
+            if thread.is_alive() and threading.current_thread() is not thread:
+                thread.join(max(0.0, until - time.monotonic()))
+
+    @contextmanager
+    def still(self, patience_s: float) -> Iterator[None]:
+        """Hold all threads between two batches: what one brought is then in all databases, or in none.
+
+        Raises:
+            StoreUnavailable: a batch in hand did not end in time.
+        """
+        until = time.monotonic() + patience_s
+        late = StoreUnavailable(f"the intake did not come to the end of a batch in {patience_s:.0f} s")
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._held, patience_s):
+                raise late
+            self._held = True
+            if not self._changed.wait_for(lambda: not self._busy, until - time.monotonic()):
+                self._held = False
+                raise late
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held = False
+                self._changed.notify_all()
+
+    def _work(self, lane: int) -> None:
+        try:
+            while not self._stopping.is_set() and self._failure is None:
+                self._beats[lane] = time.monotonic()
+                if self._may_begin():
+                    try:
+                        self._take_next(lane)
+                    finally:
+                        with self._changed:
+                            self._busy -= 1
+                            self._changed.notify_all()
+        except _BatchAbandoned:
+            self._give_up()
+        except BaseException as failure:
+            self._failure = failure
+            self._problems[lane] = f"the intake ended: {failure!r}"
+            self._give_up()
+            raise
+
+    def _may_begin(self) -> bool:
+        with self._changed:
+            if self._held:
+                self._changed.wait(0.2)
+                return False
+            self._busy += 1
+            return True
+
+    def _take_next(self, lane: int) -> None:
+        with self._drawing:
+            ready = self._ahead.next(0.2)
+            number = self._drawn
+            self._drawn += ready is not None
+        if ready is None:
+            self._tell(())
+            return
+        some, batch = ready
+        began = time.monotonic()
+        stored = self._patiently(lane, lambda: self._intake.store(batch))
+        self._await_turn(lane, number)
+        self._totals += self._patiently(lane, lambda: self._intake.conclude(batch, stored))
+        self._metrics.batch_s.observe(time.monotonic() - began)
+        self._metrics.batch_size.observe(batch.received)
+        self._tell(some)
+        with self._changed:
+            self._turn += 1
+            self._changed.notify_all()
+
+    def _patiently(self, lane: int, step: Callable[[], Result]) -> Result:
+        wait_s = self._options.retry_min_s
+        while True:
+            self._beats[lane] = time.monotonic()
+            try:
+                result = step()
+            except (StoreUnavailable, OSError) as error:
+                self._problems[lane] = f"nothing is acknowledged until this is mended: {error}"
+                self._metrics.refused.inc()
+            else:
+                self._problems[lane] = ""
+                return result
+            if self._stopping.wait(wait_s):
+                raise _BatchAbandoned
+            wait_s = min(2 * wait_s, self._options.retry_max_s)
+
+    def _await_turn(self, lane: int, number: int) -> None:
+        with self._changed:
+            while self._turn != number:
+                if self._over:
+                    raise _BatchAbandoned
+                self._beats[lane] = time.monotonic()
+                self._changed.wait(0.2)
+
+    def _give_up(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def _tell(self, some: Sequence[BufferedMessage]) -> None:
+        with self._telling:
+            self._durable(some)

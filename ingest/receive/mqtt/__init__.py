@@ -1,0 +1,1 @@
+"""Receives messages from an MQTT broker; acknowledges each one after it is durable."""

@@ -1,0 +1,39 @@
+"""How the server receives messages from the broker."""
+
+from typing import Any
+
+from contract.mqtt import BrokerOptions, connect_arguments
+
+
+class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach the broker, and how many messages to take at a time.
+
+    Attributes:
+        client_id: Fixed: the broker keeps messages under it while this server is away.
+        keepalive_s: A broken connection is detected after one and a half times this.
+        session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
+        receive_maximum: Most unacknowledged messages at a time, which bounds memory; MQTT 5 only.
+        batch_messages: Most messages in one commit.
+        batch_bytes: Most bytes in one commit; while four times as many are buffered, nothing more is read.
+        retry_min_s: First pause before a batch is retried that store, casebook or media did not accept.
+        retry_max_s: Longest pause.
+        live_minutes: During a backlog, flagged captures no older than this overtake it; 0: none do. MQTT 5 only.
+        stuck_after_s: Without a heartbeat of the receive loop for this long, /healthz answers 503.
+    """
+
+    client_id: str = "wildpost-server"
+    keepalive_s: int = 30
+    session_expiry_s: int = 30 * 24 * 3600
+    receive_maximum: int = 4500
+    batch_messages: int = 1500
+    batch_bytes: int = 32_000_000
+    retry_min_s: float = 0.2
+    retry_max_s: float = 15.0
+    live_minutes: float = 10.0
+    stuck_after_s: float = 120.0
+
+    def session_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``connect`` for the session that the broker keeps."""
+        return connect_arguments(
+            self, keep_session=True, session_expiry_s=self.session_expiry_s, receive_maximum=self.receive_maximum
+        )

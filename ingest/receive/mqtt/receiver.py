@@ -1,0 +1,291 @@
+"""Listens to the broker and acknowledges a message only when it is durable here."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from contract import Event, subscription
+from contract.errors import WildpostError
+from contract.mqtt import describe_refusal, make_client
+from ingest.intake import BatchResult
+from ingest.metrics.intake_metrics import IntakeMetrics
+from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
+from ingest.receive.batch_workers import BatchSink, BatchWorkers
+from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
+from ingest.receive.mqtt.batch_reader import BatchReadClient, DeliveredMessage
+from ingest.receive.mqtt.live_subscriber import LiveSubscriber
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.receive.prefetch import Prefetcher
+
+__all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
+
+_BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
+_ABREAST = 0.5
+_BEHIND_FOR_S = 2.0
+_SOON_S = 10.0
+_OFTEN = 3
+
+
+class BrokerRefused(WildpostError, ConnectionError):
+    """The broker answered and said no; the message says what to mend."""
+
+
+class Receiver:
+    """One link to the broker, and the threads that keep what comes, in batches."""
+
+    def __init__(
+        self,
+        options: ReceiverOptions,
+        intake: BatchSink,
+        urgent: Callable[[Event], bool] = lambda event: False,
+        metrics: IntakeMetrics | None = None,
+        share: SharedSubscription | None = None,
+    ) -> None:
+        """Prepare; nothing is connected before ``start``.
+
+        Args:
+            options: How to reach the broker.
+            intake: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then it is given again later.
+            urgent: Whether a fresh capture is worth going ahead of a backlog.
+            metrics: Where to count.
+            share: Its part in a group of workers; None: it works alone.
+
+        Raises:
+            ValueError: a share was asked of MQTT 3.1.1, which has none.
+        """
+        if share and options.protocol != "5":
+            raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
+        self._options = options
+        self._share = share
+        self._metrics = metrics or IntakeMetrics()
+        # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
+        self._waiting = MessageBuffer(2 * options.receive_maximum, 4 * options.batch_bytes)
+        self._stopping = threading.Event()
+        self._ahead = Prefetcher(self._waiting, options, self._stopping)
+        self._lanes = BatchWorkers(intake, self._ahead, options, self._stopping, self._metrics, self._durable)
+        self._answered = threading.Event()
+        self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
+        self._connection = 0  # counts connections made and lost
+        self._connected = False
+        self._arrived = 0  # of QoS 1, on this connection; the network thread's own
+        self._acknowledged = 0
+        self._arrived_at = self._abreast_at = self._accepted_at = time.monotonic()
+        self._put_out = 0  # how often in a row a line broke soon after the broker had accepted us
+        self._problem = ""  # with the broker
+        self._client = self._make_client()
+        self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
+        self._metrics.in_flight.set_function(lambda: self.in_flight)
+        self._metrics.connected.set_function(lambda: self.connected)
+        self._metrics.stuck_s.set_function(lambda: self.silent_s)
+
+    @property
+    def totals(self) -> BatchResult:
+        """What was taken since the start."""
+        return self._lanes.totals
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from working right now, in words; empty: nothing."""
+        return "; ".join(filter(None, (self._lanes.problem, self._problem)))
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and our subscription."""
+        return self._connected and not self._problem
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages were handed over and are not acknowledged."""
+        return max(0, self._arrived - self._acknowledged)
+
+    @property
+    def silent_s(self) -> float:
+        """How long ago the receiving loop gave its last sign of life; some seconds are nothing."""
+        return self._lanes.silent_s
+
+    @property
+    def idle_s(self) -> float:
+        """How long everything that came has been done with; 0: there is something in hand."""
+        return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
+
+    def start(self, answer_s: float = 10.0) -> None:
+        """Connect and begin; a broker that is not there yet is tried again for as long as it takes.
+
+        Args:
+            answer_s: How long to wait for the broker's answer before going on without it.
+
+        Raises:
+            BrokerRefused: it answered and refused us.
+        """
+        self._client.connect_async(**self._options.session_arguments())
+        self._client.loop_start()
+        self._ahead.start()
+        self._lanes.start()
+        self._answered.wait(answer_s)
+        if self._answered.is_set() and not self._connected:
+            problem = self._problem
+            self.stop()
+            raise BrokerRefused(problem)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the intake: a fault of ours that no waiting mends."""
+        return self._lanes.failure
+
+    def check(self) -> None:
+        """Raise what ended the intake, if anything did."""
+        if self.failure is not None:
+            raise self.failure
+
+    def still(self, patience_s: float) -> AbstractContextManager[None]:
+        """Hold the intake between two batches; see ``BatchWorkers.still``."""
+        return self._lanes.still(patience_s)
+
+    def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
+        """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again.
+
+        Args:
+            patience_s: How long to wait for the batch in hand.
+            forget: Have the broker end the session: only for a worker that retires and has nothing left.
+        """
+        self._stopping.set()
+        self._tap.close()
+        self._lanes.join(patience_s)
+        properties = None
+        if forget:
+            properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 0
+        self._client.disconnect(properties=properties)
+        self._client.loop_stop()
+
+    def _make_client(self) -> BatchReadClient:
+        client = make_client(
+            BatchReadClient, self._options, self._options.client_id, keep_session=True, manual_ack=True
+        )
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_delivered = self._on_delivered
+        return client
+
+    def _subscriptions(self) -> list[str]:
+        prefix = self._options.prefix
+        return self._share.subscriptions(prefix) if self._share else [subscription(prefix)]
+
+    def _on_connect(self, client: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: Any, _: object) -> None:
+        if reason.is_failure:  # a refused password also calls on_connect
+            self._problem = describe_refusal(self._options, reason)
+            self._answered.set()
+            return
+        with self._lock:
+            self._connection += 1
+            self._arrived = self._acknowledged = 0
+        self._accepted_at = time.monotonic()
+        if flags.session_present:
+            self._waiting.drop_redelivered()
+        if self._share and self._share.retiring:
+            client.unsubscribe(self._subscriptions())
+        else:
+            client.subscribe([(topic, 1) for topic in self._subscriptions()])
+
+    def _on_subscribe(self, client: mqtt.Client, data: object, mid: int, reasons: list[Any], _: object) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        with self._lock:
+            self._connected = not refused
+        self._problem = (
+            f"broker {self._options.host}:{self._options.port} refuses the subscription to "
+            f"{', '.join(self._subscriptions())}: {', '.join(refused)}. Check the rights of this user"
+            if refused
+            else ""
+        )
+        self._answered.set()
+
+    def _on_unsubscribe(self, client: mqtt.Client, data: object, mid: int, reasons: object, _: object) -> None:
+        with self._lock:
+            self._connected = True
+        self._arrived_at = time.monotonic()
+        self._problem = ""
+        self._answered.set()
+
+    def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
+        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
+        self._problem = f"no broker at {self._options.host}:{self._options.port}: {sys.exception()}; trying again"
+
+    def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
+        # From here on nothing may be acknowledged: paho drops what it has not sent, and a message id of the old
+        # connection may name another message on the next.
+        with self._lock:
+            self._connected = False
+            self._connection += 1
+        soon = time.monotonic() - self._accepted_at < _SOON_S
+        self._put_out = self._put_out + 1 if soon and not self._stopping.is_set() else 0
+        if not self._stopping.is_set() and (not self._problem or self._put_out == _OFTEN):
+            self._problem = f"broker {self._options.host}:{self._options.port} is gone ({reason}); trying again"
+            if self._put_out >= _OFTEN:
+                self._problem += f". Is another server here as {self._options.client_id!r}? Each puts out the other"
+
+    def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = NO_TOPIC
+        self._metrics.arrived.inc()
+        if message.qos:
+            self._arrived += 1
+        self._arrived_at = time.monotonic()
+        arrived = ReceivedMessage(topic, bytes(message.payload), datetime.now(UTC))
+        self._waiting.put([BufferedMessage(arrived, message.mid, message.qos, self._connection)], self._stopping)
+
+    def _on_delivered(self, delivered: Sequence[DeliveredMessage]) -> None:
+        self._metrics.arrived.inc(len(delivered))
+        self._arrived += len(delivered)
+        self._arrived_at = time.monotonic()
+        now = datetime.now(UTC)
+        some = [
+            BufferedMessage(ReceivedMessage(topic_text(one.topic), one.payload, now), one.mid, 1, self._connection)
+            for one in delivered
+        ]
+        self._waiting.put(some, self._stopping)
+
+    def _bring_live(self, arrived: ReceivedMessage) -> bool:
+        if not self._waiting.put_live(BufferedMessage(arrived, 0, 0, 0)):
+            return False
+        self._metrics.ahead.inc()
+        return True
+
+    def _follow_backlog(self) -> None:
+        """Listen for live captures while the broker holds back more than may be under way."""
+        if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
+            return
+        now, share = time.monotonic(), self.in_flight / self._options.receive_maximum
+        if share < _BEHIND:
+            self._abreast_at = now
+        if now - self._abreast_at > _BEHIND_FOR_S:
+            self._metrics.catching_up.set(1)
+            self._tap.open()
+        elif share < _ABREAST:
+            self._metrics.catching_up.set(0)
+            self._tap.close()
+
+    def _durable(self, batch: Sequence[BufferedMessage]) -> None:
+        self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
+        if batch:
+            self._acknowledge(batch)
+
+    def _acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
+        with self._lock:
+            mine = [one.mid for one in batch if one.qos and one.connection == self._connection]
+            self._client.ack_all(mine)
+            self._acknowledged += len(mine)

@@ -1,0 +1,65 @@
+"""How strictly each kind of animal is protected, read from a table that a reserve can make or replace."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from contract.errors import InvalidInput
+
+_NAME = ("scientific_name", "学名")
+_LEVEL = ("protection", "保护级别")
+UNPROTECTED = "none"
+_OFFICIAL = {"一级": "I", "二级": "II"}  # the two levels of the national list of key protected wildlife
+
+
+class SpeciesError(InvalidInput):
+    """A table of species cannot be used; the message names the file, the line and what was expected."""
+
+
+def read_species(path: Path) -> Mapping[str, str]:
+    """Read a CSV table of protection levels by scientific name.
+
+    Two columns are read, whatever others there are: ``scientific_name`` (or 学名) and ``protection`` (or 保护级别).
+    A name may be a species, a subspecies or a genus ("Moschus" or "Moschus spp."). 一级 and 二级 are read as "I" and
+    "II"; "none" is for a domestic form of a protected species; any other level is taken as it stands. Rows without a
+    name or a level are passed over.
+
+    Returns:
+        Levels by name, the name in lower case.
+
+    Raises:
+        SpeciesError: the file is missing, is not UTF-8, lacks a column or gives one name two levels.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SpeciesError(f"{path}: {error}") from error
+    columns = list(rows[0]) if rows else []
+    name_column, level_column = (next((one for one in known if one in columns), None) for known in (_NAME, _LEVEL))
+    if name_column is None or level_column is None:
+        raise SpeciesError(f"{path}: columns {columns}: expected {' or '.join(_NAME)}, and {' or '.join(_LEVEL)}")
+    levels: dict[str, str] = {}
+    for line, row in enumerate(rows, 2):
+        name, level = _clean(row[name_column]).lower(), _clean(row[level_column])
+        if not name or not level:
+            continue
+        level = _OFFICIAL.get(level, level)
+        if levels.setdefault(name, level) != level:
+            raise SpeciesError(f"{path}, line {line}: {name!r} is of level {level!r}, but {levels[name]!r} further up")
+    return levels
+
+
+def protection_of(scientific_name: str | None, levels: Mapping[str, str]) -> str | None:
+    """Look up a kind: itself, else its species where it is a subspecies, else its genus."""
+    words = (scientific_name or "").lower().split()
+    for count in range(len(words), 0, -1):
+        level = levels.get(" ".join(words[:count]))
+        if level is not None:
+            return None if level == UNPROTECTED else level
+    return None
+
+
+def _clean(text: str | None) -> str:
+    # Lists are set with full-width blanks, and mark a genus as "spp.".
+    return " ".join((text or "").replace("　", " ").strip(" *#").removesuffix("spp.").split())

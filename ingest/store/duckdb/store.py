@@ -1,0 +1,271 @@
+"""Detections in a DuckDB file: the store of one machine, with no server to install."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from casebook.verdicts import Verdict
+from contract import Effort, Event, Health, Status
+from contract.errors import StoreUnavailable
+from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
+from ingest.store.duckdb.counting import count, count_anew
+from ingest.store.duckdb.listing import DuckDbListing, portions
+from ingest.store.duckdb.snapshot import DuckDbSnapshot
+from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
+
+
+class DuckDbStore:
+    """One file, one process: one writer at a time, any number of readers beside it. See ``Store`` for the contract."""
+
+    problem = ""  # nothing here can go wrong without an error
+    max_concurrent_batches = 1  # a file has one writer
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        """Open the file, making it where it is not there.
+
+        Raises:
+            StoreUnavailable: another process has it open, it is no database of ours, or it is of a later version.
+        """
+        self._path = path
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._closed = False
+        self._detection = "detection"
+        self._connection = self._open()
+
+    def write(self, batch: Sequence[Received]) -> WriteResult:
+        """See ``Store.write``."""
+        events = [item for item in batch if isinstance(item.record, Event)]
+        with self._lock:
+            self._reopen_if_broken()
+            return self._write(batch, events)
+
+    def _write(self, batch: Sequence[Received], events: Sequence[Received]) -> WriteResult:
+        with self._transaction() as connection:
+            new = self._write_events(connection, events)
+            for item in batch:
+                if not isinstance(item.record, Event):
+                    new += _write_other(connection, item)
+        return WriteResult(new=new, repeated=len(batch) - new)
+
+    def judge(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.judge``."""
+        with self._lock:
+            self._reopen_if_broken()
+            self._judge(verdicts)
+
+    def _judge(self, verdicts: Sequence[Verdict]) -> None:
+        with self._transaction() as connection:
+            for verdict in verdicts:
+                connection.execute(
+                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id, ordinal) DO UPDATE SET "
+                    "outcome = excluded.outcome, taxon = excluded.taxon, observation_type = excluded.observation_type, "
+                    "classified_by = excluded.classified_by, decided_us = excluded.decided_us "
+                    "WHERE excluded.decided_us >= verdict.decided_us",
+                    [
+                        verdict.event_id,
+                        verdict.ordinal,
+                        verdict.outcome,
+                        verdict.scientific_name or verdict.label,
+                        verdict.observation_type,
+                        verdict.classified_by,
+                        microseconds(verdict.decided_at),
+                    ],
+                )
+            event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
+            for portion in portions(event_ids):
+                count_anew(connection, portion)
+
+    def events(self, query: EventQuery) -> list[Event]:
+        """See ``Store.events``."""
+        return DuckDbListing(self._read, self._detection).events(query)
+
+    def count(self, query: CountQuery) -> list[TaxonCount]:
+        """See ``Store.count``."""
+        return count(self._read, query, self._detection)
+
+    def stations(self) -> list[StationState]:
+        """See ``Store.stations``."""
+        rows = self._read(
+            """
+            WITH heard AS (SELECT station, max(at_us) AS at_us FROM health GROUP BY station),
+                 last_health AS (SELECT station, payload FROM heard JOIN health USING (station, at_us)),
+                 seen AS (SELECT station, max(captured_us) AS last_us, count(*) AS events FROM event GROUP BY station),
+                 names AS (SELECT station FROM status UNION SELECT station FROM heard UNION SELECT station FROM seen)
+            SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0)
+            FROM names LEFT JOIN status USING (station)
+                LEFT JOIN last_health USING (station) LEFT JOIN seen USING (station)
+            ORDER BY station
+            """,
+            [],
+        )
+        return [
+            StationState(
+                station,
+                msgspec.json.decode(status, type=Status) if status else None,
+                msgspec.json.decode(health, type=Health) if health else None,
+                EPOCH + last_us * MICROSECOND if last_us is not None else None,
+                events,
+            )
+            for station, status, health, last_us, events in rows
+        ]
+
+    def moment(self, path: Path) -> DuckDbSnapshot:
+        """Hold what is committed now, to be copied to a new file while writing goes on.
+
+        Raises:
+            StoreUnavailable: the database cannot be read, or the file cannot be made.
+        """
+        with self._lock:
+            self._reopen_if_broken()
+            return DuckDbSnapshot(self._connection.cursor(), path)
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        try:
+            connection = duckdb.connect(str(self._path), read_only=self._read_only)
+        except duckdb.Error as error:
+            raise self._unavailable(error) from error
+        try:
+            connection.execute("SET pandas_analyze_sample = 0")  # columns of text are text, whatever stands in them
+            self._prepare(connection)
+        except duckdb.Error as error:
+            connection.close()
+            raise self._unavailable(error) from error
+        except StoreUnavailable:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        # The version first: tables of a later one are not touched.
+        known = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'").fetchone()
+        row = connection.execute("SELECT max(version) FROM schema_version").fetchone() if known else None
+        version = row[0] if row else None
+        if version is not None and version > VERSION:
+            raise StoreUnavailable(
+                f"{self._path}: its schema is version {version}, this Wildpost reads up to {VERSION}: "
+                "run the newer Wildpost that made it"
+            )
+        if version == VERSION or (version is None and self._read_only):
+            return
+        if self._read_only:
+            self._detection = DETECTION_OF_1
+            return
+        connection.begin()
+        connection.execute(SCHEMA if version is None else UPGRADE)
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version VALUES (?)", [VERSION])
+        connection.commit()
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._connection, self._unavailable)
+
+    def _read(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        try:
+            with self._connection.cursor() as cursor:
+                return cursor.execute(sql, values).fetchall()
+        except duckdb.Error as error:
+            raise self._unavailable(error) from error
+
+    def _reopen_if_broken(self) -> None:
+        """A full disk at commit makes DuckDB refuse everything until the file is opened anew."""
+        if self._closed:
+            raise StoreUnavailable(f"{self._path}: this store was closed")
+        try:
+            self._connection.execute("SELECT 1 FROM schema_version").fetchone()
+        except duckdb.Error:
+            self._connection.close()
+            self._connection = self._open()
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        text = f"{self._path}: {str(error).partition(chr(10))[0]}"
+        if "Conflicting lock" in text:
+            text += " Another Wildpost serves this file: stop that one, or give this one a WILDPOST_DATA of its own."
+        return StoreUnavailable(text)
+
+    def _write_events(self, connection: duckdb.DuckDBPyConnection, items: Sequence[Received]) -> int:
+        if not items:
+            return 0
+        with as_table(connection, "arrived", event_columns(items)):
+            rows = connection.execute(
+                "INSERT INTO event SELECT * FROM arrived ON CONFLICT DO NOTHING RETURNING event_id"
+            ).fetchall()
+        new = [row[0] for row in rows]
+        if not new:
+            return 0
+        with as_table(connection, "found", detection_columns(items, new)):
+            connection.execute(
+                "INSERT INTO detection SELECT * EXCLUDE (leads), "
+                "CASE WHEN observation_type <> 'blank' THEN taxon END, "
+                "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
+                "confidence, leads AND observation_type <> 'blank' FROM found"
+            )
+        waiting = set(new).intersection(
+            row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
+        )
+        for portion in portions(sorted(waiting)):
+            count_anew(connection, portion)
+            connection.execute("DELETE FROM judged_before WHERE list_contains(?::VARCHAR[], event_id)", [list(portion)])
+        return len(new)
+
+
+class _Transaction:
+    """All of it or nothing of it, and the database's own errors under our name."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, unavailable: Callable[[Exception], StoreUnavailable]
+    ) -> None:
+        self._connection = connection
+        self._unavailable = unavailable
+
+    def __enter__(self) -> duckdb.DuckDBPyConnection:
+        try:
+            self._connection.begin()
+        except duckdb.Error as error:
+            raise self._unavailable(error) from error
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self._connection.commit()
+                return
+            self._connection.rollback()
+        except duckdb.Error as failure:
+            error = error or failure
+        if isinstance(error, duckdb.Error):
+            raise self._unavailable(error) from error
+
+
+def _write_other(connection: duckdb.DuckDBPyConnection, item: Received) -> int:
+    record, payload = item.record, item.payload.decode(errors="replace")
+    if isinstance(record, Effort):
+        sql = "INSERT INTO effort VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
+        values = [
+            record.effort_id,
+            record.station,
+            record.sensor,
+            microseconds(record.start),
+            microseconds(record.end),
+            payload,
+        ]
+    elif isinstance(record, Health):
+        sql = "INSERT INTO health VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
+        values = [record.station, microseconds(record.at), payload]
+    else:
+        # A last will was written before the station went: it is true when it arrives, whatever time it bears.
+        sql = "INSERT OR REPLACE INTO status VALUES (?, ?, ?) RETURNING 1"
+        values = [record.station, microseconds(item.received_at), payload]
+    return len(connection.execute(sql, values).fetchall())

@@ -1,0 +1,164 @@
+"""How records lie in InfluxDB: which are tags, which are fields, and at which nanosecond each stands.
+
+InfluxDB knows a point by measurement, tags and time; an equal one overwrites it.
+docs/explanation/influxdb-layout.md describes the layout.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from casebook.verdicts import Verdict
+from contract import Detection, Effort, Event, Health, Status
+from ingest.store.influxdb.line_protocol import Value, document, line, tag_text, to_tag
+from ingest.store.microseconds import microseconds
+from ingest.store.port import Received
+
+MILLISECOND_NS = 1_000_000
+SPREAD = 990_000  # places within a millisecond that a hash chooses from; the rest is for those that find theirs taken
+
+# InfluxDB's times are 64 bits of nanoseconds: 1677 to 2262. What a broken clock puts elsewhere stands at the edge.
+FIRST_NS = microseconds(datetime(1678, 1, 1, tzinfo=UTC)) * 1000
+LAST_NS = microseconds(datetime(2262, 1, 1, tzinfo=UTC)) * 1000
+
+_YEAR_2000_MS = 946_684_800_000
+_YEAR_2200_MS = 7_258_118_400_000
+_WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
+
+
+def event_time(event: Event) -> int:
+    """Choose where an event would like to stand: in the millisecond of its capture, spread by its id.
+
+    Cameras tell the time to the second, so a burst shares it; the exact time is in a field.
+    """
+    return held(microseconds(event.captured_at)) + _hash(event.event_id) % SPREAD
+
+
+def id_time(event_id: str) -> int:
+    """Choose where what is looked up by an event's id would like to stand: in the millisecond that a UUIDv7 bears.
+
+    Ids that bear no time, or a foolish one, stand in one week of the year 2000.
+    """
+    millisecond = _millisecond(event_id)
+    if millisecond is None:
+        return _YEAR_2000_MS * MILLISECOND_NS + _hash(event_id) % _WEEK_NS
+    return millisecond * MILLISECOND_NS + _hash(event_id) % SPREAD
+
+
+def verdict_time(verdict: Verdict) -> int:
+    """Choose where a verdict would like to stand: in the millisecond of its event's id, spread by its own.
+
+    Not where the event's id stands: two people who decide at once would then both take the next free place.
+    """
+    return verdicts_from(verdict.event_id) + _hash(verdict_id(verdict)) % SPREAD
+
+
+def verdicts_from(event_id: str) -> int:
+    """Give the start of the millisecond in which an event's verdicts stand."""
+    millisecond = _millisecond(event_id)
+    return id_time(event_id) // MILLISECOND_NS * MILLISECOND_NS if millisecond is None else millisecond * MILLISECOND_NS
+
+
+def held(time_us: int) -> int:
+    """Give the start of a time's millisecond in nanoseconds, within what InfluxDB can hold."""
+    return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
+
+
+def event_line(item: Received, event: Event, at_ns: int) -> bytes:
+    """Write the capture itself, as it was sent."""
+    tags = tag_text((("station", event.station), ("sensor", event.sensor)))
+    before = (
+        f"event{tags} captured_us={microseconds(event.captured_at)}i,"
+        f'event_id="{event.event_id}",received_us={microseconds(item.received_at)}i,payload='
+    )
+    return b"%b%b %d" % (before.encode(), document(item.payload), at_ns)
+
+
+def index_line(event: Event, at_ns: int, index_ns: int) -> bytes:
+    """Write where to find a capture by its id: its last point, so that what has one is whole."""
+    return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'.encode()
+
+
+def verdict_id(verdict: Verdict) -> str:
+    """Tell verdicts apart: none overwrites another."""
+    return f"{verdict.event_id}/{verdict.ordinal}/{microseconds(verdict.decided_at)}"
+
+
+def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
+    """Write what a person decided."""
+    fields: dict[str, Value] = {
+        "verdict_id": verdict_id(verdict),
+        "event_id": verdict.event_id,
+        "ordinal": verdict.ordinal,
+        "outcome": verdict.outcome,
+        "taxon": to_tag(verdict.scientific_name or verdict.label),
+        "observation_type": verdict.observation_type,
+        "classified_by": verdict.classified_by,
+        "decided_us": microseconds(verdict.decided_at),
+    }
+    return line("verdict", {}, fields, at_ns)
+
+
+def box_and_span(detection: Detection) -> dict[str, Value]:
+    """Write where in the picture or the sound a detection is."""
+    box, span = detection.box, detection.span
+    fields: dict[str, Value] = {}
+    if box is not None:
+        fields |= {"box_x": box.x, "box_y": box.y, "box_width": box.width, "box_height": box.height}
+    if span is not None:
+        fields |= {"start_s": span.start_s, "end_s": span.end_s, "low_hz": span.low_hz, "high_hz": span.high_hz}
+    return {name: None if value is None else float(value) for name, value in fields.items()}
+
+
+def health_line(item: Received, health: Health, at_ns: int) -> bytes:
+    """Write how a station fares."""
+    numbers = {
+        "uptime_s": health.uptime_s,
+        "disk_free_bytes": health.disk_free_bytes,
+        "memory_free_bytes": health.memory_free_bytes,
+        "waiting_messages": health.waiting_messages,
+        "set_aside": health.set_aside,
+        "evicted_media": health.evicted_media,
+        "evicted_originals": health.evicted_originals,
+        "load_1min": health.load_1min,
+        "temperature_c": health.temperature_c,
+    }
+    fields: dict[str, Value] = {name: None if value is None else float(value) for name, value in numbers.items()}
+    fields |= {"health_id": str(microseconds(health.at)), "payload": item.payload.decode(errors="replace")}
+    return line("health", {"station": health.station}, fields, at_ns)
+
+
+def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
+    """Write a stretch of watching, or of not being able to, at its start."""
+    fields: dict[str, Value] = {
+        "effort_id": effort.effort_id,
+        "watching_s": seconds(effort.end - effort.start) if effort.watching else 0.0,
+        "gap_s": 0.0 if effort.watching else seconds(effort.end - effort.start),
+        "captures": effort.captures,
+        "payload": item.payload.decode(errors="replace"),
+    }
+    tags = {"station": effort.station, "sensor": effort.sensor, "gap": effort.gap or "none"}
+    return line("effort", tags, fields, at_ns)
+
+
+def status_line(item: Received, status: Status) -> bytes:
+    """Write whether a station is there, when we heard it: a last will bears the time of its writing."""
+    fields: dict[str, Value] = {
+        "online": int(status.state == "online"),
+        "payload": item.payload.decode(errors="replace"),
+    }
+    return line("status", {"station": status.station}, fields, microseconds(item.received_at) * 1000)
+
+
+def seconds(span: timedelta) -> float:
+    """Count seconds."""
+    return span / timedelta(seconds=1)
+
+
+def _millisecond(event_id: str) -> int | None:
+    """Read when a UUIDv7 was made, since 1970 (RFC 9562, 5.7); None: it is another, or says what cannot be."""
+    millisecond = int(event_id[:8] + event_id[9:13], 16)
+    return millisecond if event_id[14] == "7" and _YEAR_2000_MS < millisecond < _YEAR_2200_MS else None
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,253 @@
+"""Detections in InfluxDB 1.x, 2.x or 3.x: the store of many machines, which Grafana can read beside the pages."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from typing import TypeVar
+
+import msgspec
+
+from casebook.verdicts import Verdict
+from contract import Effort, Event, Health, Status
+from contract.errors import StoreUnavailable
+from ingest.store.influxdb.conditions import all_of, any_of
+from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
+from ingest.store.influxdb.counted_points import PointKey, detection_lines
+from ingest.store.influxdb.counting import count
+from ingest.store.influxdb.line_protocol import from_tag
+from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
+from ingest.store.influxdb.points import (
+    effort_line,
+    event_line,
+    event_time,
+    health_line,
+    held,
+    index_line,
+    status_line,
+    verdict_id,
+    verdict_line,
+    verdict_time,
+)
+from ingest.store.influxdb.station_counts import StationCounts
+from ingest.store.influxdb.timestamp_allocator import AllocatedTimestamp, TimestampAllocator, TimestampRequest
+from ingest.store.microseconds import microseconds
+from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
+
+Kind = TypeVar("Kind")
+
+
+class InfluxDbStore:
+    """One database, any number of writers; nothing is deleted or changed but fields. See ``Store`` for the contract.
+
+    A capture is whole when its ``event_index`` point stands, which is written last: a crash before that leaves points
+    that the repeat finds and writes again as they were. Times beyond 1678 to 2261 are kept exactly in the payload but
+    stand at the edge of these years. Limits of time are taken to the millisecond when counting.
+    """
+
+    max_concurrent_batches = MAX_CONCURRENT_BATCHES
+
+    def __init__(self, options: InfluxOptions, secret: str = "") -> None:
+        """Open the database, making it where it is not there and that is wished.
+
+        Args:
+            options: Where it is.
+            secret: The token, or with a user name the password; empty where the server asks for none.
+
+        Raises:
+            StoreUnavailable: there is no answer, the secret is not taken, or the database is not there.
+        """
+        self._lock = threading.Lock()  # over working out what a batch becomes, not over sending it
+        self._sent = threading.Condition(self._lock)
+        self._sending = 0
+        self._closed = False
+        self._link = InfluxConnection(options, secret)
+        self._listing = InfluxDbListing(self._link)
+        self._seen = StationCounts(self._link)
+        self._events = TimestampAllocator(self._link, "event", "event_id", by_station=False)
+        self._health = TimestampAllocator(self._link, "health", "health_id")
+        self._effort = TimestampAllocator(self._link, "effort", "effort_id")
+        self._verdicts = TimestampAllocator(self._link, "verdict", "verdict_id", by_station=False)
+        try:
+            self._prepare(options)
+        except StoreUnavailable:
+            self._link.close()
+            raise
+
+    @property
+    def problem(self) -> str:
+        """What an operator should know, or nothing."""
+        older = self._link.older_than_kept
+        return f"{self._link.name} dropped {older} points older than its retention: is a clock wrong?" if older else ""
+
+    def write(self, batch: Sequence[Received]) -> WriteResult:
+        """See ``Store.write``."""
+        events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
+        with ExitStack() as claims:
+            with self._lock:
+                self._still_open()
+                fresh = self._fresh(events, claims)
+                others = [*self._new_health(batch, claims), *self._new_effort(batch, claims), *_statuses(batch)]
+                claims.enter_context(self._counted_as_sending())
+            self._link.write(chain(_event_lines(fresh), others))
+            self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
+            with self._lock:
+                # After the index, so that a verdict given meanwhile is seen by one side or the other.
+                self._settle({event.event_id for _, event in events})
+        new = len(fresh) + len(others)
+        return WriteResult(new=new, repeated=len(batch) - new)
+
+    def judge(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.judge``."""
+        with self._lock:
+            self._still_open()
+            last = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
+            places = self._verdicts.places([TimestampRequest("", verdict_time(one), verdict_id(one)) for one in last])
+            self._link.write([verdict_line(one, place.time_ns) for one, place in zip(last, places, strict=True)])
+            self._settle({verdict.event_id for verdict in verdicts})
+
+    def events(self, query: EventQuery) -> list[Event]:
+        """See ``Store.events``."""
+        self._still_open()
+        return self._listing.events(query)
+
+    def count(self, query: CountQuery) -> list[TaxonCount]:
+        """See ``Store.count``."""
+        self._still_open()
+        return count(self._link, query)
+
+    def stations(self) -> list[StationState]:
+        """See ``Store.stations``."""
+        self._still_open()
+        status, health, seen = self._last("status"), self._last("health"), self._seen()
+        return [
+            StationState(
+                station,
+                msgspec.json.decode(status[station], type=Status) if station in status else None,
+                msgspec.json.decode(health[station], type=Health) if station in health else None,
+                seen[station].last_event_at if station in seen else None,
+                seen[station].events if station in seen else 0,
+            )
+            for station in sorted(status.keys() | health.keys() | seen.keys())
+        ]
+
+    def close(self) -> None:
+        """See ``Store.close``."""
+        with self._lock:
+            self._sent.wait_for(lambda: not self._sending)
+            if not self._closed:
+                self._closed = True
+                self._link.close()
+
+    def _prepare(self, options: InfluxOptions) -> None:
+        if any(row["name"] == options.database for row in self._link.rows("SHOW DATABASES")):
+            return
+        if not options.create:
+            raise StoreRefused(f"{self._link.name}: there is no such database, and [store.influxdb] create is false")
+        name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
+        self._link.query(f"CREATE DATABASE {name}{keep}")
+
+    def _still_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable(f"{self._link.name}: this store was closed")
+
+    @contextmanager
+    def _counted_as_sending(self) -> Iterator[None]:
+        self._sending += 1  # under the lock, by whoever begins
+        try:
+            yield
+        finally:
+            with self._sent:
+                self._sending -= 1
+                self._sent.notify_all()
+
+    def _fresh(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_Fresh"]:
+        """Find those that are not there yet, each once, and a place for each."""
+        once: dict[str, tuple[Received, Event]] = {}
+        for item, event in events:
+            once.setdefault(event.event_id, (item, event))
+        index = claims.enter_context(self._listing.claim_index_places(list(once)))
+        fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
+        wanted = [TimestampRequest("", event_time(event), event.event_id) for _, event in fresh]
+        places = claims.enter_context(self._events.claim(wanted))
+        return [
+            _Fresh(item, event, place.time_ns, index[event.event_id].time_ns)
+            for (item, event), place in zip(fresh, places, strict=True)
+        ]
+
+    def _new_health(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
+        found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
+        times = [microseconds(health.at) for _, health in found]
+        wanted = [
+            TimestampRequest(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)
+        ]
+        return _new(found, claims.enter_context(self._health.claim(wanted)), health_line)
+
+    def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
+        found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
+        wanted = [
+            TimestampRequest(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found
+        ]
+        return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
+
+    def _settle(self, event_ids: Iterable[str]) -> None:
+        """Let the verdicts in force count, as often as it takes until no other came meanwhile."""
+        judged = self._listing.judged(event_ids)
+        while judged:
+            lines = []
+            for stored in self._listing.stored(judged):
+                event = stored.event
+                lines += detection_lines(event, stored.at_ns, judged[event.event_id], self._standing(stored))
+            self._link.write(lines)
+            before, judged = judged, self._listing.judged(event_ids)
+            if judged == before:
+                return
+
+    def _standing(self, stored: StoredEvent) -> list[PointKey]:
+        conditions = all_of([f"time = {stored.at_ns}", *any_of("station", (stored.event.station,))])
+        return [
+            PointKey(
+                int(row["ordinal"]), from_tag(row["observationType"]), from_tag(row["taxon"]), from_tag(row["model"])
+            )
+            for row in self._link.rows(
+                f'SELECT "event_id", "ordinal", "observationType", "taxon", "model" FROM "detection" WHERE {conditions}'
+            )
+        ]
+
+    def _last(self, measurement: str) -> Mapping[str, str]:
+        return {
+            from_tag(series.tags["station"]): series.rows[0]["last"]
+            for series in self._link.query(f'SELECT LAST("payload") AS "last" FROM "{measurement}" GROUP BY "station"')
+        }
+
+
+class _Fresh(msgspec.Struct, frozen=True, gc=False):
+    """A capture that is not there yet, and where it and its index point will stand."""
+
+    item: Received
+    event: Event
+    at_ns: int
+    index_ns: int
+
+
+def _event_lines(fresh: Iterable[_Fresh]) -> Iterator[bytes]:
+    for one in fresh:
+        yield event_line(one.item, one.event, one.at_ns)
+        yield from detection_lines(one.event, one.at_ns, {})
+
+
+def _new(
+    found: Sequence[tuple[Received, Kind]],
+    places: Sequence[AllocatedTimestamp],
+    to_line: Callable[[Received, Kind, int], bytes],
+) -> list[bytes]:
+    return [
+        to_line(item, record, place.time_ns)
+        for (item, record), place in zip(found, places, strict=True)
+        if not place.taken
+    ]
+
+
+def _statuses(batch: Sequence[Received]) -> list[bytes]:
+    return [status_line(item, item.record) for item in batch if isinstance(item.record, Status)]

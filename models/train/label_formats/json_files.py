@@ -1,0 +1,146 @@
+"""Labels in one JSON file for all pictures: COCO's, and the results of MegaDetector."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from models.evaluate.labels import BadLabels
+from models.train.dataset_settings import LabelSource
+from models.train.label_formats.picture_labels import NamedBox, PictureLabels, box_from_corners, without_labels
+
+Four = Annotated[list[float], Meta(min_length=4, max_length=4)]
+Document = TypeVar("Document")
+
+
+class _CocoPicture(msgspec.Struct):
+    id: int | str
+    file_name: str
+    width: float = 0
+    height: float = 0
+
+
+class _CocoBox(msgspec.Struct):
+    image_id: int | str
+    category_id: int
+    bbox: Four | None = None
+
+
+class _CocoClass(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Coco(msgspec.Struct):
+    images: list[_CocoPicture]
+    annotations: list[_CocoBox]
+    categories: list[_CocoClass]
+
+
+class _Finding(msgspec.Struct):
+    category: str
+    conf: float
+    bbox: Four
+
+
+class _Result(msgspec.Struct):
+    file: str
+    detections: list[_Finding] | None = None
+    failure: str | None = None
+
+
+class _MegaDetector(msgspec.Struct):
+    images: list[_Result]
+    detection_categories: dict[str, str]
+
+
+def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
+    """Read COCO's detection format: boxes are x, y, width, height in pixels of the stated size.
+
+    A picture with annotations but without boxes is labelled as a whole (as COCO Camera Traps does).
+    Source: cocodataset.org/#format-data.
+
+    Raises:
+        BadLabels: the file cannot be read.
+    """
+    read = _read(root / (source.labels or "annotations.json"), _Coco)
+    names = {one.id: one.name for one in read.categories}
+    drawn: dict[int | str, list[_CocoBox]] = {}
+    for annotation in read.annotations:
+        drawn.setdefault(annotation.image_id, []).append(annotation)
+    folder = root / (source.pictures or ".")
+    for picture in read.images:
+        path = folder / picture.file_name
+        try:
+            yield _coco_labels(path, picture, drawn.pop(picture.id, []), names)
+        except BadLabels as error:
+            yield PictureLabels(path, problem=str(error))
+    for stray in drawn:
+        yield PictureLabels(folder / f"image {stray}", problem="annotated, but not among the images of the file")
+    yield from without_labels(folder, (folder / picture.file_name for picture in read.images))
+
+
+def _coco_labels(path: Path, picture: _CocoPicture, drawn: Sequence[_CocoBox], names: dict[int, str]) -> PictureLabels:
+    strangers = {one.category_id for one in drawn} - set(names)
+    if strangers:
+        raise BadLabels(f"categories {sorted(strangers)}: not in the file's list")
+    if drawn and all(one.bbox is None for one in drawn):
+        return PictureLabels(path, shows=tuple(sorted({names[one.category_id] for one in drawn})))
+    if drawn and (picture.width <= 0 or picture.height <= 0):
+        raise BadLabels(f"states a size of {picture.width:g} x {picture.height:g} pixels")
+    boxes = []
+    for at, one in enumerate(drawn, 1):
+        if one.bbox is None:
+            raise BadLabels(f"annotation {at} has no box, others of the picture have one")
+        x, y, width, height = one.bbox
+        left, right = x / picture.width, (x + width) / picture.width
+        top, bottom = y / picture.height, (y + height) / picture.height
+        boxes.append(NamedBox(names[one.category_id], box_from_corners(left, top, right, bottom, f"annotation {at}")))
+    return PictureLabels(path, tuple(boxes))
+
+
+def read_megadetector(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
+    """Read MegaDetector's results: boxes are x, y, width, height in fractions, with a confidence.
+
+    They are a machine's. Those below the source's ``least_confidence`` are not taken; a picture with one between a
+    tenth of it and itself is a problem, as nobody knows whether something is there.
+    Source: the format's description in agentmorris/MegaDetector.
+
+    Raises:
+        BadLabels: the file cannot be read.
+    """
+    read = _read(root / (source.labels or "megadetector.json"), _MegaDetector)
+    folder = root / (source.pictures or ".")
+    for result in read.images:
+        path = folder / result.file
+        try:
+            yield _megadetector_labels(path, result, read.detection_categories, source.least_confidence)
+        except BadLabels as error:
+            yield PictureLabels(path, problem=str(error))
+    yield from without_labels(folder, (folder / result.file for result in read.images))
+
+
+def _megadetector_labels(path: Path, result: _Result, names: dict[str, str], least: float) -> PictureLabels:
+    if result.failure is not None or result.detections is None:
+        raise BadLabels(f"MegaDetector could not use it: {result.failure}")
+    boxes = []
+    for at, found in enumerate(result.detections, 1):
+        if found.conf < least / 10 or names.get(found.category) == "empty":
+            continue
+        if found.conf < least:
+            raise BadLabels(f"detection {at} has confidence {found.conf:g}: doubtful, expected {least:g} or more")
+        if found.category not in names:
+            raise BadLabels(f"detection {at} is of category {found.category!r}: not in the file's list")
+        x, y, width, height = found.bbox
+        box = box_from_corners(x, y, x + width, y + height, f"detection {at}")
+        boxes.append(NamedBox(names[found.category], box))
+    return PictureLabels(path, tuple(boxes))
+
+
+def _read(path: Path, form: type[Document]) -> Document:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=form)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BadLabels(f"{path}: {error}") from error

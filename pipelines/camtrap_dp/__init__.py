@@ -1,0 +1,1 @@
+"""Exchange of data in the Camtrap DP format."""

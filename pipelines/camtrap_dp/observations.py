@@ -1,0 +1,111 @@
+"""Writes what detectors found as a table of observations, with the columns of Camtrap DP 1.0."""
+
+import csv
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from contract import Detection
+from pipelines.detect.examination import Examined, time_in_file
+
+# In the order of https://camtrap-dp.tdwg.org/data/; those that a machine cannot fill are left out, as it allows.
+COLUMNS = (
+    "observationID",
+    "deploymentID",
+    "mediaID",
+    "eventStart",
+    "eventEnd",
+    "observationLevel",
+    "observationType",
+    "scientificName",
+    "bboxX",
+    "bboxY",
+    "bboxWidth",
+    "bboxHeight",
+    "classificationMethod",
+    "classifiedBy",
+    "classificationTimestamp",
+    "classificationProbability",
+    "observationTags",
+    "observationComments",
+)
+
+
+class ObservationsFile:
+    """The table, written row by row."""
+
+    def __init__(self, file: TextIO, deployment: str, now: datetime) -> None:
+        """Prepare; nothing is written before the first file.
+
+        Args:
+            file: Where.
+            deployment: ``deploymentID``; empty: the name of each file's folder.
+            now: ``classificationTimestamp``.
+        """
+        self._writer = csv.DictWriter(file, COLUMNS)
+        self._headed = False
+        self._deployment = deployment
+        self._now = now
+        self.rows = 0
+
+    def write(self, examined: Examined) -> None:
+        """Write a row for each detection; a file that was examined to its end and holds nothing is a blank."""
+        if not self._headed:
+            self._writer.writeheader()
+            self._headed = True
+        for row in self._rows(examined):
+            self._writer.writerow(row)
+            self.rows += 1
+
+    def _rows(self, examined: Examined) -> Iterator[dict[str, object]]:
+        if examined.model is None or examined.began is None:
+            return
+        path = printable_path(examined.path)
+        same: dict[str, object] = {
+            "deploymentID": self._deployment or printable_path(examined.path.absolute().parent.name),
+            "mediaID": path,
+            "observationLevel": "media",
+            "classificationMethod": "machine",
+            "classifiedBy": f"{examined.model.name} {examined.model.version}",
+            "classificationTimestamp": _text(self._now),
+            "observationTags": f"timestampSource:{examined.time_source}",
+        }
+        for number, detection in enumerate(examined.found):
+            yield same | {"observationID": f"{path}#{number}"} | _row(examined, detection)
+        if not examined.found and not examined.problem:
+            yield same | {
+                "observationID": f"{path}#0",
+                "eventStart": _text(examined.began),
+                "eventEnd": _text(time_in_file(examined, examined.duration_s)),
+                "observationType": "blank",
+            }
+
+
+def printable_path(path: Path | str) -> str:
+    """Write a name so that every program can read it: one in GBK on a card from an old camera is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _row(examined: Examined, detection: Detection) -> dict[str, object]:
+    start_s, end_s = 0.0, examined.duration_s
+    if detection.span is not None:
+        start_s, end_s = detection.span.start_s, detection.span.end_s
+    row: dict[str, object] = {
+        "eventStart": _text(time_in_file(examined, start_s)),
+        "eventEnd": _text(time_in_file(examined, end_s)),
+        "observationType": detection.observation_type,
+        "scientificName": detection.scientific_name or "",
+        "classificationProbability": detection.confidence,
+        "observationComments": detection.label,
+    }
+    if detection.box is not None:
+        box = detection.box
+        row |= {"bboxX": box.x, "bboxY": box.y, "bboxWidth": box.width, "bboxHeight": box.height}
+    return row
+
+
+def _text(moment: datetime | None) -> str:
+    """Write a time as Camtrap DP wants it: to the second, with its offset."""
+    return "" if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

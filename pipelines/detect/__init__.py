@@ -1,0 +1,1 @@
+"""Runs detectors over files and folders in batches."""

@@ -1,0 +1,1 @@
+"""How often each kind was found, by local day and hour."""

@@ -1,0 +1,121 @@
+"""Counts how often each kind of animal, person or vehicle was found, per local day and per local hour of the day."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contract.errors import InvalidInput
+from ingest.store.port import CountQuery, OffsetPeriod, Store, TaxonCount
+
+LONGEST_DAYS = 3660
+# No camera trap is older; and near the ends of what a date can be, local midnights have no time in UTC.
+EARLIEST, LATEST = date(1900, 1, 1), date(2200, 12, 31)
+
+
+class BadPeriod(InvalidInput):
+    """The days asked for cannot be counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """Counts over a period, most frequent kind first; every day is there, also those on which nothing was found."""
+
+    time_zone: str
+    days: tuple[date, ...]
+    taxa: tuple[TaxonCount, ...]
+
+    def only(self, taxon: str) -> "Trends":
+        """Give those of one taxon."""
+        return replace(self, taxa=tuple(one for one in self.taxa if one.taxon == taxon))
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as what JSON can hold."""
+        return {
+            "time_zone": self.time_zone,
+            "days": [day.isoformat() for day in self.days],
+            "taxa": [
+                {
+                    "taxon": one.taxon,
+                    "observation_type": one.observation_type,
+                    "detections": one.detections,
+                    "events": one.events,
+                    "by_day": list(one.by_day),
+                    "by_hour": list(one.by_hour),
+                }
+                for one in self.taxa
+            ],
+        }
+
+
+def first_of(last: date, days: int) -> date:
+    """Tell the first of so many days that end with the last.
+
+    Raises:
+        BadPeriod: that many days cannot be counted, or the last is no day of our time.
+    """
+    if not 0 < days <= LONGEST_DAYS:
+        raise BadPeriod(f"{days} days: expected 1 to {LONGEST_DAYS}")
+    if not EARLIEST <= last <= LATEST:
+        raise BadPeriod(f"last day {last}: expected one from {EARLIEST} to {LATEST}")
+    return last - timedelta(days=days - 1)
+
+
+def local_midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Tell when a local day begins, in UTC; where a clock change skips midnight, the first moment after it."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[OffsetPeriod, ...]:
+    """Divide local days, both included, where the clocks of a zone change; no zone changes twice within a day."""
+    start, end = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
+    found: list[OffsetPeriod] = []
+    began = looked = start
+    while looked < end:
+        following = min(looked + timedelta(days=1), end)
+        before, after = _offset(looked, zone), _offset(following, zone)
+        if before != after:
+            change = _change(looked, following, zone)
+            found.append(OffsetPeriod(began, change, before))
+            began = change
+        looked = following
+    if began < end or not found:
+        found.append(OffsetPeriod(began, end, _offset(began, zone)))
+    return tuple(found)
+
+
+def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """Find the second between two moments at which clocks change."""
+    offset, seconds = _offset(before, zone), int((after - before).total_seconds())
+    low, high = 0, seconds
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(before + timedelta(seconds=middle), zone) == offset else (low, middle)
+    return before + timedelta(seconds=high)
+
+
+def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta(0)
+
+
+def count_trends(
+    store: Store,
+    first: date,
+    last: date,
+    zone: ZoneInfo,
+    stations: tuple[str, ...] = (),
+    taxa: tuple[str, ...] = (),
+    min_confidence: float = 0.0,
+) -> Trends:
+    """Count from the first to the last local day, both included.
+
+    Raises:
+        BadPeriod: the last day is before the first, they lie more than ten years apart, or are not of our time.
+    """
+    if not (first >= EARLIEST and last <= LATEST):
+        raise BadPeriod(f"{first} to {last}: expected days from {EARLIEST} to {LATEST}")
+    if not 0 <= (last - first).days < LONGEST_DAYS:
+        raise BadPeriod(f"{first} to {last}: expected a last day no earlier than the first, within {LONGEST_DAYS} days")
+    query = CountQuery(first, last, stretches(first, last, zone), stations, taxa, min_confidence)
+    found = sorted(store.count(query), key=lambda one: (-one.detections, one.taxon))
+    return Trends(zone.key, tuple(first + timedelta(days=count) for count in range(query.days)), tuple(found))

@@ -1,0 +1,40 @@
+"""The reference page of messages says what the types say."""
+
+import re
+from typing import get_args
+
+import msgspec
+import pytest
+
+from contract import Box, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model, SetAside, Span
+from contract import Status as StatusMessage
+from contract.codec import LIMIT_BYTES, Reason, kind_of
+from contract.examples import EXAMPLES
+from contract.messages import ClockSource, Gap, MediaRole, ObservationType
+from tests.repository import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
+PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
+TYPES = (
+    Box, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model, SetAside, Span, StatusMessage
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
+def test_every_field_is_listed_and_whether_it_is_needed(kind: type[msgspec.Struct]) -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", PARTS[kind.__name__], flags=re.MULTILINE))
+    assert listed == {field.name: "yes" if field.required else "no" for field in msgspec.structs.fields(kind)}
+
+
+def test_nothing_is_described_that_there_is_not() -> None:
+    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Words", "Reasons for quarantine"}
+
+
+def test_limits_and_words_are_those_of_the_code() -> None:
+    for _, record in EXAMPLES.values():
+        assert f"At most {LIMIT_BYTES[kind_of(record)]:,} bytes." in PARTS[type(record).__name__]
+    words = {"observation_type": ObservationType, "clock.source": ClockSource, "role": MediaRole, "gap": Gap}
+    for field, literal in words.items():
+        assert f"| `{field}` | {', '.join(f'`{word}`' for word in get_args(literal))} |" in PARTS["Words"]
+    reasons = re.findall(r"^\| `(\w+)` \|", PARTS["Reasons for quarantine"], flags=re.MULTILINE)
+    assert reasons == [*get_args(Reason), "file"]

@@ -1,0 +1,46 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bench.latency import RULES, Clock, capture, percentile
+from contract import decode, encode, topic_of
+from wildpost.settings.loader import load_settings
+from wildpost.settings.server import ServerSettings
+
+
+def test_a_percentile_is_the_least_value_that_enough_do_not_pass() -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    assert (percentile(values, 0.99), percentile(values, 0.5), percentile(values, 1)) == (99, 50, 100)
+    assert percentile([3.0], 0.99) == 3
+
+
+@pytest.mark.parametrize(("person", "kind"), [(True, "human"), (False, "animal")])
+def test_a_simulated_capture_is_what_the_server_reads(person: bool, kind: str) -> None:
+    event, thumbnail = capture(7, person)
+    assert [found.observation_type for found in event.detections] == [kind]
+    assert event.media[0].sha256 == hashlib.sha256(thumbnail.data).hexdigest() == thumbnail.sha256
+    assert decode(topic_of("wildpost", "station-007", "event"), encode(event)) == event
+    assert decode(topic_of("wildpost", "station-007", "media"), encode(thumbnail)) == thumbnail
+
+
+def test_seconds_are_told_only_when_all_became_visible_and_every_person_was_told_of() -> None:
+    clock = Clock()
+    clock.published = {"person": 1.0, "deer": 2.0}
+    clock.persons = {"person"}
+    clock.list_(["person"])
+    clock.tell("person")
+    with pytest.raises(AssertionError, match="1 of 2 captures never became visible, 0 of 1 alerts never came"):
+        clock.latencies()
+    clock.list_(["person", "deer"])
+    clock.listed |= {"person": 1.5, "deer": 2.25}
+    clock.told["person"] = 1.75
+    assert clock.latencies() == {"visible": [0.5, 0.25], "told": [0.75]}
+
+
+def test_the_benchmarks_rules_are_settings_of_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "server.toml"
+    path.write_text(RULES)
+    settings = load_settings(path, ServerSettings)
+    assert settings.alerts.mqtt.enabled
+    assert settings.alerts.policy.cooldown_minutes == 0

@@ -1,0 +1,60 @@
+"""What a file's reader says of a broken file is said in a sentence that a ranger can act on."""
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+from captures.decoded import Unreadable
+from captures.picture import read_picture
+from captures.sound import read_stretches
+from i18n.file_problems import why_unusable
+from i18n.language import load_languages
+
+LANGUAGES = load_languages(ZoneInfo("Asia/Shanghai"))
+PICTURE = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 255, (60, 80, 3), np.uint8))[1].tobytes()
+
+
+def refusal(path: Path) -> str:
+    """Hear what the real reader says."""
+    with pytest.raises(Unreadable) as raised:
+        if path.suffix == ".jpg":
+            read_picture(path, 320)
+        else:
+            list(read_stretches(path))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("empty.jpg", b"", "The file is empty"),
+        ("half.jpg", PICTURE[: len(PICTURE) // 2], "ends in the middle"),
+        ("torn.jpg", PICTURE[:40] + b"\0" * 400, "damaged inside"),
+        ("words.jpg", b"no picture at all", "not a picture"),
+        ("empty.wav", b"", "The file is empty"),
+        ("words.wav", b"no sound at all", "not a recording"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_both_languages(
+    tmp_path: Path, name: str, data: bytes, sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    detail = refusal(path)
+    assert sentence in why_unusable(detail, LANGUAGES["en"]), detail
+    assert re.search("[\u4e00-\u9fff]", why_unusable(detail, LANGUAGES["zh_CN"]))
+
+
+def test_a_recording_without_a_sample_is_said_to_hold_no_sound(tmp_path: Path) -> None:
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, np.zeros(0, np.float32), 48_000)
+    assert "no sound in this recording" in why_unusable(refusal(path), LANGUAGES["en"])
+
+
+def test_what_nobody_foresaw_is_left_to_its_own_words() -> None:
+    assert why_unusable("PNG of 0 x 7 pixels", LANGUAGES["zh_CN"]) == ""

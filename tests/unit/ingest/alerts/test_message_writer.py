@@ -1,0 +1,144 @@
+"""What people are told: the sentences in both languages, the link, and who can be seen in the picture."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from PIL import Image, ImageStat
+
+from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import IncidentRepository
+from contract import Box, Event, Media, encode
+from contract.examples import EVENT
+from i18n.language import load_languages
+from ingest.alerts.message_writer import AlertMessageWriter, blur_people
+from ingest.alerts.port import AttachmentPending
+from ingest.media.folder import FolderMedia
+from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions, Season
+from ingest.rules.zones import read_zones
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Received
+from tests.repository import REPOSITORY
+
+AT = datetime(2026, 4, 12, 20, 0, tzinfo=UTC)  # 04:00 of the 13th in China
+RULES = RulesOptions(
+    rule=(
+        Rule(
+            name="closed", severity="urgent", observation_types=("human",), zones=("lake-west",),
+            seasons=(Season(start="03-01", end="08-31"),), hours=(Hours(start="sunset", end="sunrise"),),
+        ),
+        Rule(name="anywhere", severity="warning", observation_types=("human",)),
+    )
+)  # fmt: skip
+
+
+def picture() -> bytes:
+    """A chequered picture: blurring shows as the loss of its sharp edges."""
+    image = Image.new("L", (200, 100))
+    image.putdata([255 * ((x // 4 + y // 4) % 2) for y in range(100) for x in range(200)])
+    written = io.BytesIO()
+    image.convert("RGB").save(written, "JPEG", quality=95)
+    return written.getvalue()
+
+
+class Case:
+    """One person in the closed season at night, as the server has it."""
+
+    def __init__(self, folder: Path) -> None:
+        import hashlib
+
+        data = picture()
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.event = msgspec.structs.replace(
+            EVENT, captured_at=AT, media=(Media(sha256=sha256, type="image/jpeg", size=len(data), role="thumbnail"),)
+        )
+        self.data, self.sha256 = data, sha256
+        self.store = DuckDbStore(folder / "detections.duckdb")
+        self.store.write([Received(self.event, encode(self.event), AT)])
+        self.media = FolderMedia(folder / "media")
+        self.engine = open_engine(f"sqlite:///{folder / 'casebook.sqlite'}")
+        database, options = Database(self.engine), IncidentOptions()
+        self.book = IncidentRepository(database, options, AlertPolicy())
+        rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
+        (self.alert,) = self.book.take(occurrences_of(self.event, rules.judge(self.event, AT), AT, options))
+        self.now = AT
+        self.writer = AlertMessageWriter(
+            IncidentReader(database),
+            self.store,
+            self.media,
+            load_languages(ZoneInfo("Asia/Shanghai")),
+            "https://reserve.example/",
+            lambda: self.now,
+        )
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Iterator[Case]:
+    made = Case(tmp_path)
+    yield made
+    made.store.close()
+    made.engine.dispose()
+
+
+def test_a_person_at_night_in_the_closed_season_is_told_in_both_languages_with_a_link(case: Case) -> None:
+    message = case.writer.write(case.alert, "none")
+    assert message.words["en"].title == "[Urgent] person at lake-07"
+    assert message.words["en"].body.splitlines() == [
+        "person at night in West Lakeshore no-hunting area, closed season Mar 1 to Aug 31",
+        "Station: lake-07",
+        "Time: Apr 13, 2026, 4:00:00\u202fAM",
+    ]
+    assert message.words["zh_CN"].title == "[紧急] 人 · lake-07"
+    assert message.words["zh_CN"].body.splitlines()[0] == "夜间西湖滩禁猎区发现人，禁猎期 3月1日至8月31日"
+    assert message.link == f"https://reserve.example/incidents/{case.alert.incident_id}"
+    assert message.record["event_id"] == case.event.event_id
+    assert "latitude" not in str(message.record)  # where cameras stand is nobody else's business
+
+
+def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:
+    at = AT + timedelta(minutes=2)
+    reasons = ({"label": "gunshot"},)
+    shot = Occurrence("shot", "gunshot", "sound", "lake-07", at, at, case.event.location, "urgent", 0.9, reasons)
+    (worse,) = case.book.take([shot])
+    message = case.writer.write(worse, "none")
+    assert message.words["en"].title == "[Urgent] gunshot, person at lake-07"
+    assert message.words["en"].body.startswith("This incident has got worse")
+
+
+def test_a_picture_is_waited_for_a_moment_and_then_done_without(case: Case) -> None:
+    with pytest.raises(AttachmentPending):
+        case.writer.write(case.alert, "plain")
+    case.now = AT + timedelta(seconds=4)
+    assert case.writer.write(case.alert, "plain").pictures == {}
+    case.media.put(case.data, case.sha256)
+    assert case.writer.write(case.alert, "plain").pictures["plain"].data == case.data
+
+
+def sharpness(data: bytes, area: tuple[int, int, int, int]) -> float:
+    return float(ImageStat.Stat(Image.open(io.BytesIO(data)).convert("L").crop(area)).stddev[0])
+
+
+def with_box(event: Event, box: Box | None) -> Event:
+    return msgspec.structs.replace(event, detections=(msgspec.structs.replace(event.detections[0], box=box),))
+
+
+def test_people_cannot_be_made_out_in_a_blurred_picture_and_the_rest_can(case: Case) -> None:
+    hidden = blur_people(case.data, with_box(case.event, Box(0.1, 0.2, 0.3, 0.6)))
+    assert hidden is not None
+    assert sharpness(hidden, (20, 20, 80, 80)) < 25
+    assert sharpness(hidden, (120, 10, 190, 90)) > 100
+    whole = blur_people(case.data, with_box(case.event, None))  # nobody can say where they are
+    assert whole is not None
+    assert sharpness(whole, (0, 0, 200, 100)) < 25
+
+
+def test_what_is_no_picture_is_not_sent_as_one(case: Case) -> None:
+    assert blur_people(b"\xff\xd8 no picture", case.event) is None

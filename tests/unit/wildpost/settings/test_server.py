@@ -1,0 +1,45 @@
+"""The example settings of a server are what the code takes, and its defaults."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.rules.rule_set import load_rules
+from tests.repository import REPOSITORY
+from wildpost.settings.loader import SettingsError, load_settings
+from wildpost.settings.server import ServerSettings, WebOptions
+from wildpost.settings.station import StationSettings
+
+CONFIGS = REPOSITORY / "configs"
+
+
+def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
+    settings = load_settings(CONFIGS / "server.toml", ServerSettings)
+    assert settings.broker == ReceiverOptions()
+    assert settings.web == WebOptions()
+    assert len(settings.rules.rule) == 5
+    load_rules(settings.rules, CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[station]\nname = 'a b'\ndeployment = 'a'",
+            "station.name: Expected a text of 1 to 63 letters, digits, - and _",
+        ),
+        (
+            "[station]\nname = 'a'\ndeployment = 'a'\nutc_offset = '8'",
+            "station.utc_offset: Expected a text such as +08:00",
+        ),
+        ("[station]\nname = 'a'\ndeployment = 'a'\nlatitude = 91", "station.latitude: Expected a number <= 90.0"),
+        ("[station]\nname = 'a'\ndeployment = 'a'\nlatitude = 'N'", "station.latitude: Expected a number, got a text"),
+        ("[station]\nname = 'a'\ndeployment = 'a'\nheight = 3", "station: Object contains unknown field `height`"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_in_words(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "station.toml").write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(tmp_path / "station.toml", StationSettings)
+    assert str(refused.value).startswith(f"{tmp_path / 'station.toml'}: {said}")

@@ -1,0 +1,1 @@
+"""A Mosquitto broker in which every station has its own credentials and rights."""

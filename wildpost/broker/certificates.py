@@ -1,0 +1,149 @@
+"""A certificate authority of one's own, and the broker's certificate: what stations check before they say a word."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contract.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+_AUTHORITY_DAYS = 20 * 365  # a station in the forest is not visited to change it
+_BROKER_DAYS = 5 * 365
+
+
+class CertificateError(InvalidInput):
+    """A certificate cannot be made; the message says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its private key, both PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+def make_authority(name: str, now: datetime | None = None) -> Pair:
+    """Make an authority that signs nothing but the broker."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:64])])
+    begin = (now or datetime.now(UTC)) - timedelta(days=1)  # a clock may be behind
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=_AUTHORITY_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    return _pair(certificate, key, key)
+
+
+def make_broker(authority: Pair, hosts: Sequence[str], now: datetime | None = None) -> Pair:
+    """Make the broker's certificate.
+
+    Args:
+        authority: That signs it.
+        hosts: Names and addresses by which stations reach the broker.
+        now: The time; None: this machine's.
+
+    Raises:
+        CertificateError: there is no host.
+    """
+    if not hosts:
+        raise CertificateError("no host: expected the names or addresses by which stations reach the broker")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    signer = x509.load_pem_x509_certificate(authority.certificate)
+    signing_key = serialization.load_pem_private_key(authority.key, None)
+    if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
+        raise CertificateError("the authority's key is of another kind: expected an elliptic curve key, as init makes")
+    key = ec.generate_private_key(ec.SECP256R1())
+    begin = (now or datetime.now(UTC)) - timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0][:64])]))
+        .issuer_name(signer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(min(begin + timedelta(days=_BROKER_DAYS), signer.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
+            critical=False,
+        )
+    )
+    return _pair(certificate, key, signing_key)
+
+
+def expires_at(certificate: Path) -> datetime:
+    """Tell until when a certificate is good, UTC."""
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+
+
+def hosts_of(certificate: Path) -> list[str]:
+    """Read the names and addresses that a broker's certificate is for."""
+    from cryptography import x509
+
+    read = x509.load_pem_x509_certificate(certificate.read_bytes())
+    names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(name.value) for name in names]
+
+
+def _name(host: str) -> "x509.GeneralName":
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _usage(signs: bool) -> "x509.KeyUsage":
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pair(
+    certificate: "x509.CertificateBuilder", key: "ec.EllipticCurvePrivateKey", signing_key: "ec.EllipticCurvePrivateKey"
+) -> Pair:
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    signed = certificate.sign(signing_key, hashes.SHA256())
+    return Pair(
+        signed.public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )

@@ -1,0 +1,1 @@
+"""The `wildpost` command: one module for each subcommand."""

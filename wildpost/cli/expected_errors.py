@@ -1,0 +1,51 @@
+"""Errors that a command prints on one line, without a traceback."""
+
+from zoneinfo import ZoneInfoNotFoundError
+
+from contract.errors import WildpostError
+
+
+def is_expected(error: BaseException) -> bool:
+    """Return whether the message of an error is all that the user of a command needs."""
+    return isinstance(error, WildpostError | OSError | ZoneInfoNotFoundError)
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """Return which extra installs a missing package; None if the package is part of Wildpost or unknown."""
+    package = (error.name or "").partition(".")[0]
+    for extra, names in EXTRAS.items():
+        if package in names:
+            return f"{package} is not installed; this needs wildpost[{extra}] (in a clone: uv sync --extra {extra})"
+    return None
+
+
+EXTRAS = {
+    "server": {
+        "duckdb",
+        "influxdb_client",
+        "sqlalchemy",
+        "fastapi",
+        "uvicorn",
+        "jinja2",
+        "plotly",
+        "prometheus_client",
+        "babel",
+        "shapely",
+        "multipart",
+        "apprise",
+        "astral",
+        "obstore",
+    },
+    "station": {
+        "cv2",
+        "openvino",
+        "onnxruntime",
+        "ai_edge_litert",
+        "soundfile",
+        "soxr",
+        "sounddevice",
+        "psutil",
+        "numpy",
+    },
+    "train": {"torch", "torchvision", "ultralytics", "librosa", "onnx"},
+}

@@ -1,0 +1,214 @@
+"""`wildpost models evaluate`: how good a detector is on pictures or recordings whose content you know."""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wildpost.cli import models_evaluate_sound
+from wildpost.settings.data_folder import data_folder
+
+if TYPE_CHECKING:
+    from models.evaluate.labels import Kind
+    from models.evaluate.vision import Evaluation, KindFigures, Threshold
+    from models.registry import RegistryEntry
+
+_LOWEST = 0.01  # confidence from which finds are looked at, so that the whole curve is seen
+
+
+def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register `wildpost models evaluate`."""
+    about = "tell how good a model is on labelled pictures or recordings, and which thresholds suit"
+    parser = actions.add_parser("evaluate", help=about, description=about)
+    parser.add_argument("model", help="as `wildpost models list` has it")
+    parser.add_argument(
+        "data",
+        type=Path,
+        help="a .jsonl manifest, a YOLO data.yaml, or folders named for what they hold",
+    )
+    parser.add_argument("--split", help="only these pictures of the data: train, val or test")
+    parser.add_argument(
+        "--class", dest="classes", action="append", default=[], metavar="NAME=KIND", help="what a class name stands for"
+    )
+    parser.add_argument("--precision", type=_share, default=0.9, help="suggest thresholds for it (default: 0.9)")
+    parser.add_argument("--false-alarms", type=float, help="suggest a threshold for so many wrong finds a day")
+    parser.add_argument("--pictures-per-day", type=float, default=200, help="that your station takes (default: 200)")
+    parser.add_argument("--second-opinion", action="store_true", help="ask YAMNet too about shots and saws")
+    parser.add_argument("--runtime", choices=["openvino", "onnxruntime"], default="openvino", help="default: openvino")
+    parser.add_argument("--out", type=Path, help="draw precision-recall, reliability and the worst mistakes into it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument("--folder", type=Path, help="where weights are kept (default: models in the data folder)")
+    parser.add_argument("--registry", type=Path, action="append", default=[], help="a registry file of your own")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, and print."""
+    from models.cpu_cores import cores
+    from models.evaluate.labels import read_labels
+    from models.evaluate.vision import evaluate
+    from models.factory import open_vision
+    from models.registry import entry_named, load_registry
+    from models.vision import VisionOptions
+
+    registry = load_registry(*arguments.registry)
+    folder = arguments.folder or data_folder() / "models"
+    if entry_named(arguments.model, registry).kind == "threat":
+        return models_evaluate_sound.run(arguments, folder, registry)
+    labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
+    options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1, at_once=cores())
+    detector = open_vision(arguments.model, folder, options, registry)
+    entry = entry_named(arguments.model, registry)
+
+    def threshold(kind: "Kind") -> float:
+        return _threshold(entry, kind)
+
+    shown = sys.stderr.isatty()
+    result = evaluate(
+        detector,
+        labelled,
+        threshold,
+        lambda done: print(f"\r{done} of {len(labelled)} pictures", end="", file=sys.stderr) if shown else None,
+    )
+    if arguments.json:
+        print(json.dumps(_plain(result, threshold, arguments)))
+    else:
+        _print(result, threshold, arguments)
+    if arguments.out is not None:
+        _draw(result, arguments.out)
+    return 0
+
+
+def _print(result: "Evaluation", threshold: "Threshold", arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "boxes", "AP50", "threshold", "precision", "recall", "whole pictures", "seen in", box=None)
+    for one in result.kinds:
+        limit = threshold(one.kind)
+        figures = [_text(one.ap50), f"{limit:.2f}", _text(one.precision), _text(one.recall)]
+        table.add_row(one.kind, str(one.things), *figures, str(one.shown or ""), str(one.seen if one.shown else ""))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    boxes = "no boxes to hold finds against" if math.isnan(result.map50) else f"mAP50 {_text(result.map50)}"
+    print(f"{boxes}, over {len(result.pictures)} pictures", end="")
+    print(f"; {len(result.unusable)} could not be used" if result.unusable else "")
+    for path, reason in result.unusable:
+        print(f"  {path}: {reason}")
+    if result.blank:
+        rate = 1000 * result.blank_alarms / result.blank
+        print(f"empty pictures: {result.blank}, something found in {result.blank_alarms}: {rate:.0f} per 1,000")
+    if not math.isnan(result.calibration_error):
+        print(f"calibration error {_text(result.calibration_error)}; best temperature {result.temperature:.2f}")
+    for kind, suggestion in _suggestions(result, arguments).items():
+        for wish, value in suggestion.items():
+            words = "cannot be had" if value is None else f"threshold {value:.2f}"
+            print(f"{kind}: {wish}: {words}")
+
+
+def _plain(result: "Evaluation", threshold: "Threshold", arguments: argparse.Namespace) -> dict[str, object]:
+    def figures(one: "KindFigures") -> dict[str, object]:
+        return {
+            "boxes": one.things,
+            "ap50": _number(one.ap50),
+            "threshold": threshold(one.kind),
+            "precision": _number(one.precision),
+            "recall": _number(one.recall),
+            "whole_pictures": one.shown,
+            "seen_in": one.seen,
+        }
+
+    return {
+        "model": arguments.model,
+        "pictures": len(result.pictures),
+        "unusable": {str(path): reason for path, reason in result.unusable},
+        "map50": _number(result.map50),
+        "kinds": {one.kind: figures(one) for one in result.kinds},
+        "empty_pictures": result.blank,
+        "empty_with_a_find": result.blank_alarms,
+        "calibration_error": _number(result.calibration_error),
+        "temperature": result.temperature,
+        "suggested_thresholds": _suggestions(result, arguments),
+    }
+
+
+def _suggestions(result: "Evaluation", arguments: argparse.Namespace) -> dict[str, dict[str, float | None]]:
+    from models.evaluate.curves import threshold_for_false_alarms, threshold_for_precision
+    from models.evaluate.matching import count_outcomes
+
+    suggested: dict[str, dict[str, float | None]] = {}
+    for one in result.kinds:
+        if not one.things:
+            continue
+        counted = count_outcomes(result.pictures, one.kind)
+        wishes = {f"precision {arguments.precision:g}": threshold_for_precision(counted, arguments.precision)}
+        if arguments.false_alarms is not None:
+            allowed = arguments.false_alarms * len(result.pictures) / arguments.pictures_per_day
+            wish = f"{arguments.false_alarms:g} false alarms in {arguments.pictures_per_day:g} pictures a day"
+            wishes[wish] = threshold_for_false_alarms(counted.finds, allowed)
+        suggested[one.kind] = wishes
+    return suggested
+
+
+def _draw(result: "Evaluation", folder: Path) -> None:
+    from models.evaluate.drawing import (
+        draw_precision_recall,
+        draw_reliability,
+        draw_sheet,
+        worst_false_alarms,
+        worst_misses,
+    )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {
+        "precision_recall.png": draw_precision_recall(result.pictures),
+        "reliability.png": draw_reliability(result.pictures),
+        "worst_misses.png": draw_sheet(worst_misses(result.pictures)),
+        "worst_false_alarms.png": draw_sheet(worst_false_alarms(result.pictures)),
+    }
+    for name, content in drawn.items():
+        (folder / name).write_bytes(content)
+    print(f"drawn in {folder}: {', '.join(drawn)}", file=sys.stderr)
+
+
+def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
+    """Tell the threshold in use for a kind: of its label where a model has one label a kind, else the general one."""
+    if entry.vision is None:
+        raise ValueError(f"{entry.name} is of kind {entry.kind!r}: expected a vision model")
+    labels = {meaning.label for meaning in entry.vision.meanings.values() if meaning.observation_type == kind}
+    own = [entry.vision.thresholds[label] for label in labels if label in entry.vision.thresholds]
+    return min(own, default=entry.vision.threshold)
+
+
+def class_meanings(words: list[str]) -> "dict[str, Kind]":
+    """Read --class NAME=KIND, as often as it was given.
+
+    Raises:
+        BadLabels: one is not of this form.
+    """
+    from models.evaluate.labels import KINDS, BadLabels
+
+    result: dict[str, Kind] = {}
+    for word in words:
+        name, _, kind = word.partition("=")
+        if kind not in KINDS:
+            raise BadLabels(f"--class {word}: expected NAME=animal, NAME=human or NAME=vehicle")
+        result[name] = kind
+    return result
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a share above 0 and at most 1")
+    return value
+
+
+def _text(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

@@ -1,0 +1,126 @@
+"""`wildpost models evaluate` for the threat network: what it hears, and how often in a day it cries wolf."""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.evaluate.sound import LabelFigures, LabelScores
+    from models.registry import Registry
+
+_FOR_PICTURES = {"split": "--split", "classes": "--class", "out": "--out"}
+
+
+def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> int:
+    """Evaluate the threat network on folders of recordings, and print.
+
+    Raises:
+        BadLabels: the folders are not named for threats, or an option is one for pictures.
+        WeightsError: the weights are missing or not the right ones.
+    """
+    from models.evaluate.labels import BadLabels
+    from models.evaluate.sound import figures, listen, read_recordings
+    from models.threat import ThreatOptions, ThreatSounds
+
+    for name, option in _FOR_PICTURES.items():
+        if getattr(arguments, name):
+            raise BadLabels(f"{option} is for pictures; {arguments.model} listens to folders named for what is heard")
+    recordings = read_recordings(arguments.data)
+    shown = sys.stderr.isatty()
+    options = ThreatOptions(second_opinion=arguments.second_opinion)
+    detector = ThreatSounds(options, weights, arguments.model, registry)
+    heard, unusable = listen(
+        detector,
+        recordings,
+        lambda done: print(f"\r{done} of {len(recordings)} recordings", end="", file=sys.stderr) if shown else None,
+    )
+    found = figures(heard, detector.thresholds)
+    wishes = _suggestions(heard, found, arguments.false_alarms)
+    if arguments.json:
+        print(json.dumps(_plain(detector.model.name, heard, unusable, found, wishes)))
+    else:
+        print_figures(heard, unusable, found, wishes)
+    return 0
+
+
+def print_figures(
+    heard: "list[LabelScores]",
+    unusable: list[tuple[Path, str]],
+    found: "list[LabelFigures]",
+    wishes: dict[str, dict[str, float | None]],
+) -> None:
+    """Print a line for each label, the recordings that could not be used, and the thresholds that were asked for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    headings = ("", "threshold", "recordings", "heard in", "hours without", "false alarms", "a day", "at most")
+    table = Table(*headings, box=None)
+    for one in found:
+        counts = [str(one.clips or ""), str(one.recalled if one.clips else ""), f"{one.hours:.2f}", str(one.alarms)]
+        table.add_row(one.label, f"{one.threshold:.2f}", *counts, _text(one.per_day), _text(one.per_day_at_most))
+    Console(width=120).print(table)
+    print("at most: the bound above which the rate lies only in 1 of 20 cases")
+    print(
+        f"recordings: {len(heard)}, {sum(one.duration_s for one in heard) / 3600:.2f} hours; unusable: {len(unusable)}"
+    )
+    for path, reason in unusable:
+        print(f"  {path}: {reason}")
+    for label, suggestion in wishes.items():
+        for wish, value in suggestion.items():
+            print(f"{label}: {wish}: " + ("cannot be had" if value is None else f"threshold {value:.3f}"))
+
+
+def _plain(
+    model: str,
+    heard: "list[LabelScores]",
+    unusable: list[tuple[Path, str]],
+    found: "list[LabelFigures]",
+    wishes: dict[str, dict[str, float | None]],
+) -> dict[str, object]:
+    return {
+        "model": model,
+        "recordings": len(heard),
+        "hours": round(sum(one.duration_s for one in heard) / 3600, 4),
+        "unusable": {str(path): reason for path, reason in unusable},
+        "labels": {
+            one.label: {
+                "threshold": one.threshold,
+                "recordings": one.clips,
+                "heard_in": one.recalled,
+                "hours_without": round(one.hours, 4),
+                "false_alarms": one.alarms,
+                "false_alarms_a_day": _number(one.per_day),
+                "at_most_a_day": _number(one.per_day_at_most),
+            }
+            for one in found
+        },
+        "suggested_thresholds": wishes,
+    }
+
+
+def _suggestions(
+    heard: "list[LabelScores]", found: "list[LabelFigures]", per_day: float | None
+) -> dict[str, dict[str, float | None]]:
+    from models.evaluate.sound import threshold_for_alarms
+
+    if per_day is None:
+        return {}
+    wish = f"{per_day:g} false alarms a day"
+    suggested: dict[str, dict[str, float | None]] = {}
+    for one in found:
+        if not one.hours:
+            continue  # without a recording that does not hold it, nothing is known of false alarms
+        value = threshold_for_alarms(heard, one.label, per_day)
+        suggested[one.label] = {wish: round(value, 4) if value <= 1 else None}
+    return suggested
+
+
+def _text(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1f}"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 2)

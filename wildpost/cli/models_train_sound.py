@@ -1,0 +1,136 @@
+"""`wildpost models train` and `wildpost models export` for threat sounds."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.train.threat.fit import EpochLoss
+    from models.train.threat.run import Trained
+    from models.train.threat.sources import ListedClip
+
+SUFFIX = ".toml"  # of a table of sounds; a list of pictures is a .jsonl
+_TRAINING_OF_PICTURES = ("base", "minutes", "size", "batch", "device", "workers", "learning_rate")
+_EXPORT_OF_PICTURES = {"size": "--size", "classes": "--class", "int8": "--int8", "as_is": "--as-is"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train a network for threat sounds, or resume a run, and print what it hears in held-out clips.
+
+    Raises:
+        BadSources: the table of sounds cannot be used, or lacks clips of a label.
+        WeightsError: an option is one for pictures or outside its limits, or the folder cannot take this run.
+    """
+    from models.registry import WeightsError
+    from models.train.options import checked_sound_options
+    from models.train.threat.sources import check_splits, hash_of, read_sources
+
+    for name in _TRAINING_OF_PICTURES:
+        if getattr(arguments, name) is not None:
+            raise WeightsError(f"--{name.replace('_', '-')} is for pictures; {arguments.data} is a table of sounds")
+    listed = read_sources(arguments.data)
+    _print_counts(listed)
+    check_splits(listed)
+    given = {"epochs": arguments.epochs, "mixtures": arguments.mixtures, "seed": arguments.seed}
+    chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    options = checked_sound_options({**chosen, "clips_sha256": hash_of(listed)})
+    from models.train.threat.network import build
+    from models.train.threat.run import resume, start
+
+    build()  # without torch this raises before a thousand clips are read
+
+    out: Path = arguments.out
+    trained = (
+        resume(listed, out, _say, _say_epoch) if arguments.resume else start(listed, out, options, _say, _say_epoch)
+    )
+    _print_trained(trained)
+    print(f"next: wildpost models export {out} --name NAME --out FOLDER")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Copy the network of a finished run under a name, with the registry file by which a station names it.
+
+    Raises:
+        WeightsError: an option is one for pictures, or the run is not finished.
+    """
+    import shutil
+
+    import msgspec
+
+    from models.registry import ThreatFacts, WeightsError
+    from models.threat import THRESHOLDS
+    from models.train.entry_file import write_threat_entry
+    from models.train.threat.run import METRICS, NETWORK
+
+    for name, option in _EXPORT_OF_PICTURES.items():
+        if getattr(arguments, name):
+            raise WeightsError(f"{option} is for pictures; {arguments.source} is a run for threat sounds")
+    source: Path = arguments.source
+    if not (source / METRICS).is_file():
+        raise WeightsError(f"{source}: this run is not finished: resume it with wildpost models train --resume")
+    own = {} if arguments.threshold is None else dict.fromkeys(THRESHOLDS, arguments.threshold)
+    try:
+        thresholds = msgspec.convert({"thresholds": {**THRESHOLDS, **own}}, ThreatFacts).thresholds
+    except msgspec.ValidationError as error:
+        raise WeightsError(f"--threshold {arguments.threshold}: expected 0 to 1") from error
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / f"{arguments.name}.onnx"
+    shutil.copyfile(source / NETWORK, target)
+    licences = _licences(target)
+    stated = (arguments.weights_version, arguments.licence)
+    entry = write_threat_entry(arguments.name, *stated, target, thresholds, f"Licences of the clips: {licences}.")
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB; {entry}")
+    print(f"licences of the clips: {licences}")
+    return 0
+
+
+def _licences(path: Path) -> str:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return str(session.get_modelmeta().custom_metadata_map["licences"])
+
+
+def _print_counts(listed: "Sequence[ListedClip]") -> None:
+    """Print how many clips of each label each split has."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from models.train.threat.mixing import LABELS
+
+    splits = ("train", "val", "test")
+    counts: Counter[tuple[str, str]] = Counter(
+        (label, one.split) for one in listed for label in one.labels or {"other"}
+    )
+    counts.update(("background", one.split) for one in listed if one.background)
+    table = Table("clips", *splits, box=None)
+    for label in (*LABELS, "other", "background"):
+        table.add_row(label, *(str(counts[label, split]) for split in splits))
+    Console(width=80).print(table)
+    print(f"{len(listed)} clips of {len({one.recording for one in listed})} recordings", flush=True)
+
+
+def _print_trained(trained: "Trained") -> None:
+    from wildpost.cli.models_evaluate_sound import print_figures
+
+    fitted = ", ".join(f"{label} {value:g}" for label, value in trained.temperatures.items())
+    print(f"temperatures, fitted on mixtures of the split val: {fitted}")
+    print(f"{trained.path}: differs from torch by {trained.difference:.1g} at most")
+    if trained.heard:
+        print_figures(trained.heard, trained.unusable, trained.figures, {})
+    else:
+        print("no clip in the split test: nothing to measure on")
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
+
+
+def _say_epoch(epoch: "EpochLoss") -> None:
+    val = "" if epoch.val_loss is None else f", on the split val {epoch.val_loss:.3f}"
+    print(f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.3f}{val}", flush=True)

@@ -1,0 +1,69 @@
+"""`wildpost station init`: writes the settings of a new station."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from wildpost.settings.loader import SettingsError
+
+
+def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the action."""
+    about = "write a new station's settings, with a comment on each"
+    init = actions.add_parser("init", help=about, description=about)
+    init.add_argument("folder", type=Path, help="where station.toml is written, such as /etc/wildpost")
+    init.add_argument("--name", required=True, help="unique in the reserve, such as lake-07")
+    init.add_argument("--deployment", required=True, help="this placing of it, such as lake-07-2026a")
+    init.add_argument("--broker", metavar="HOST[:PORT]", help="the broker; not needed with --credentials")
+    init.add_argument(
+        "--credentials",
+        type=Path,
+        metavar="FILE",
+        help="the folder that `wildpost broker add-station` wrote, or its file",
+    )
+    init.add_argument("--latitude", type=float, help="where it stands: WGS 84, decimal degrees")
+    init.add_argument("--longitude", type=float, help="as --latitude")
+    init.add_argument("--utc-offset", help="of the clocks of cameras and recorders, such as +08:00")
+    init.add_argument("--watch", metavar="FOLDER", help="take up files from this folder (default: captures)")
+    init.add_argument("--camera", metavar="DEVICE", help="a camera: 0 for /dev/video0, or rtsp://...")
+    init.add_argument(
+        "--microphone", metavar="DEVICE", nargs="?", const="", help="a microphone; without a name the system's default"
+    )
+    init.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files and say what comes next."""
+    from wildpost.station.setup import Kind, StationPlan, read_handover, write_station
+
+    handover = read_handover(arguments.credentials) if arguments.credentials else None
+    if arguments.broker is None and handover is None:
+        raise SettingsError("station init: expected --broker HOST, or --credentials FILE")
+    given = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
+    told: dict[Kind, str | None] = {
+        "folder": arguments.watch,
+        "camera": arguments.camera,
+        "microphone": arguments.microphone,
+    }
+    sensors = {kind: device for kind, device in told.items() if device is not None}
+    plan = StationPlan(
+        name=arguments.name,
+        deployment=arguments.deployment,
+        broker=_broker(arguments.broker) if arguments.broker else {},
+        station={key: value for key, value in given.items() if value is not None},
+        sensors=sensors or {"folder": "captures"},
+        handover=handover,
+    )
+    written = write_station(arguments.folder, plan)
+    print(f"{written} is ready: look it over, then: wildpost station check {written}")
+    return 0
+
+
+def _broker(told: str) -> dict[str, Any]:
+    """Read HOST, HOST:PORT or [ADDRESS]:PORT."""
+    host, colon, port = told.rpartition(":")
+    if not colon or (":" in host and not told.startswith("[")):
+        return {"host": told.strip("[]")}
+    if not port.isdigit():
+        raise SettingsError(f"--broker {told!r}: expected HOST or HOST:PORT")
+    return {"host": host.strip("[]"), "port": int(port)}

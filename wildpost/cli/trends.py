@@ -1,0 +1,125 @@
+"""`wildpost trends`: detections by day and by hour of the day, as a table or as JSON."""
+
+import argparse
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from contract.errors import WildpostError
+from wildpost.settings.data_folder import named_folder
+
+DAYS = 30
+
+
+class CannotCount(WildpostError):
+    """There is nothing to count in, or the server refused; the message says why."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register `wildpost trends`."""
+    about = "count detections by day and by hour of the day"
+    trends = commands.add_parser("trends", help=about, description=about)
+    trends.add_argument("--days", type=int, default=DAYS, help=f"the last so many days (default: {DAYS})")
+    trends.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
+    trends.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
+    trends.add_argument("--station", default="", help="only this station")
+    trends.add_argument("--taxon", default="", help="only this taxon, by scientific name or label")
+    trends.add_argument("--time-zone", default="Asia/Shanghai", help="in which days and hours are counted")
+    trends.add_argument("--json", action="store_true", help="JSON instead of a table")
+    trends.add_argument("--data", type=Path, help="the server's data folder (default: WILDPOST_DATA)")
+    trends.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Count, and print."""
+    from pipelines.trends.counting import first_of
+
+    zone = ZoneInfo(arguments.time_zone)
+    last = arguments.last or datetime.now(zone).date()
+    first = arguments.first or first_of(last, arguments.days)
+    counted = count(named_folder(arguments.data), first, last, zone, arguments.station, arguments.taxon)
+    if arguments.json:
+        print(json.dumps(counted, ensure_ascii=False))
+    else:
+        _show(counted, first, last)
+    return 0
+
+
+def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, taxon: str) -> dict[str, Any]:
+    """Count in the database, or ask the server that holds it.
+
+    Raises:
+        CannotCount: there is no database in the folder, or the server that holds it refuses.
+        StoreUnavailable: the database cannot be read, and no server answers for it.
+        BadPeriod: the days asked for cannot be counted.
+    """
+    from ingest.store.duckdb.store import DuckDbStore
+    from pipelines.trends.counting import count_trends
+
+    server = folder / "server.json"
+    if server.exists():
+        asked = {
+            "from": first.isoformat(),
+            "to": last.isoformat(),
+            "station": station,
+            "taxon": taxon,
+            "zone": zone.key,
+        }
+        try:
+            return _ask(json.loads(server.read_text())["url"], asked)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                raise CannotCount(json.load(refused).get("error", str(refused))) from refused
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            pass  # it was killed and could not take its note away: the database is free
+    path = folder / "detections.duckdb"
+    if not path.exists():
+        raise CannotCount(f"{path}: no detections here; where does the server keep them? --data DIR")
+    store = DuckDbStore(path, read_only=True)
+    try:
+        return count_trends(store, first, last, zone, _some(station), _some(taxon)).plain()
+    finally:
+        store.close()
+
+
+def _some(name: str) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
+def _ask(url: str, asked: dict[str, str]) -> dict[str, Any]:
+    address = f"{url}api/trends?{urllib.parse.urlencode(asked)}"
+    request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310, our own server
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as answer:
+        counted: dict[str, Any] = json.load(answer)
+    return counted
+
+
+def _show(counted: dict[str, Any], first: date, last: date) -> None:
+    table = Table(title=f"{first} to {last}")
+    for name in ("taxon", "type", "found", "captures", "busiest", "by day"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "taxon" else "crop")
+    for one in counted["taxa"]:
+        busiest = one["by_hour"].index(max(one["by_hour"]))
+        row = (one["taxon"], one["observation_type"], str(one["detections"]), str(one["events"]))
+        table.add_row(*row, f"{busiest:02}:00", _bars(one["by_day"]))
+    Console().print(table)
+    if not counted["taxa"]:
+        print("Nothing was found on these days.")
+
+
+def _bars(values: Sequence[int], width: int = 20) -> str:
+    """Draw counts as a line of blocks, several days to a block where there are many."""
+    size = -(-len(values) // width)
+    sums = [sum(values[start : start + size]) for start in range(0, len(values), size)]
+    highest = max(sums) or 1
+    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * value // highest)] for value in sums)

@@ -1,0 +1,1 @@
+"""The demo: a broker, the server and two stations on one machine."""

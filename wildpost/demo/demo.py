@@ -1,0 +1,216 @@
+"""The demo: a broker, the server and two stations, all real, over pictures and recordings from a folder."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from contract.errors import WildpostError
+from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.store.port import CountQuery
+from wildpost.demo.embedded_broker import EmbeddedBroker
+from wildpost.demo.samples import Samples
+from wildpost.server.single_process import ANNOUNCED, Server, running
+from wildpost.settings.examples import EXAMPLES
+from wildpost.settings.loader import load_settings
+from wildpost.settings.server import ServerSettings, WebOptions
+
+MARK = "demo.txt"  # only a folder that bears it is ever emptied
+QUIET_S = 120.0  # with nothing new for so long, what is missing will not come any more
+
+
+class DemoFailed(WildpostError):
+    """A station ended, or what it sent did not arrive; the message names the log to read."""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """The last line of a station that has worked off its folders."""
+
+    station: str
+    pictures: int
+    recordings: int
+    events_sent: int
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the demo did; the names are those of its JSON line."""
+
+    pictures: int
+    recordings: int
+    events_sent: int
+    events_stored: int
+    quarantined: int
+    flags: int
+    species: dict[str, int]
+    seconds: float
+
+
+@contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """Make the demo's own data folder, empty, and keep other demos out of it as long as this one runs.
+
+    Raises:
+        DemoFailed: something else lies where it would be, or another demo runs there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the folder itself stays, so that a lock on it counts
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            mend = "stop that one, or name another data folder: --data DIR"
+            raise DemoFailed(f"another demo runs in {folder}{_page_of(folder)}: {mend}") from error
+        _empty(folder)
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def _page_of(folder: Path) -> str:
+    try:
+        return f", with its page at {json.loads((folder / 'server' / ANNOUNCED).read_text())['url']}"
+    except (OSError, ValueError, KeyError):
+        return ""  # it has only just begun
+
+
+def _empty(folder: Path) -> None:
+    if any(folder.iterdir()) and not (folder / MARK).exists():
+        raise DemoFailed(f"{folder} holds something else than a demo; name another data folder: --data DIR")
+    for left in folder.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        elif left.name != MARK:  # which goes on saying whose folder it is, should this be cut short
+            left.unlink()
+    (folder / MARK).write_text("Made by `wildpost demo`, which empties this folder each time it starts.\n")
+
+
+def lay_out(samples: Samples, folder: Path) -> dict[str, Path]:
+    """Link the samples into the folders that the two stations watch, each under a name of its own."""
+    inboxes = {"camera": folder / "pictures", "microphone": folder / "recordings"}
+    for inbox, files in zip(inboxes.values(), (samples.pictures, samples.recordings), strict=True):
+        inbox.mkdir()
+        for number, file in enumerate(files):
+            name = file.name if not (inbox / file.name).exists() else f"{file.stem}-{number}{file.suffix}"
+            shutil.copy2(file, inbox / name)  # a copy: whoever plays with the demo cannot harm the original
+    return inboxes
+
+
+@contextmanager
+def server_and_broker(folder: Path, port: int) -> Iterator[tuple[Server, int]]:
+    """Start the broker and the server."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker())
+        settings = msgspec.structs.replace(
+            load_settings(EXAMPLES / "server.toml", ServerSettings),
+            broker=ReceiverOptions(host="127.0.0.1", port=broker.port, protocol="3.1.1"),
+            web=WebOptions(port=port),
+        )
+        (folder / "server").mkdir(exist_ok=True)
+        server = stack.enter_context(running(settings, folder / "server", EXAMPLES))
+        yield server, broker.port
+
+
+@contextmanager
+def stations(settings: Sequence[Path], *options: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a process for each station, which logs beside its settings, and stop them all at the end."""
+    started: list[subprocess.Popen[str]] = []
+    with ExitStack() as stack:
+        for path in settings:
+            log: IO[str] = stack.enter_context(path.with_suffix(".log").open("a"))
+            command = [sys.executable, "-m", "wildpost", "station", "run", str(path), *options]
+            command += ["--data", str(path.parent)]  # an outbox of its own, emptied with the demo
+            started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True))
+        try:
+            yield started
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.communicate(timeout=30)
+
+
+def work_off(server: Server, settings: Sequence[Path], progress: Callable[[int, int], None]) -> list[Reported]:
+    """Let every station work off its folder and wait until all it sent is stored.
+
+    Args:
+        server: That stores it.
+        settings: One file a station.
+        progress: Is told how many events and unusable files the server has so far.
+
+    Raises:
+        DemoFailed: a station failed, or something it sent did not arrive.
+    """
+    with stations(settings, "--once", "--json") as processes:
+        while any(process.poll() is None for process in processes):
+            progress(*_stored(server))
+            time.sleep(0.2)
+        reports = [_report(process, path) for process, path in zip(processes, settings, strict=True)]
+    sent, aside = sum(one.events_sent for one in reports), sum(one.set_aside for one in reports)
+    stored, last_change = _stored(server), time.monotonic()
+    while stored[0] < sent or stored[1] < aside:
+        time.sleep(0.1)
+        now = _stored(server)
+        if now != stored:
+            stored, last_change = now, time.monotonic()
+            progress(*stored)
+        elif time.monotonic() - last_change > QUIET_S:
+            raise DemoFailed(f"{stored[0]} of {sent} events and {stored[1]} of {aside} reports arrived in {QUIET_S} s")
+    progress(*stored)
+    return reports
+
+
+def summarise(server: Server, reports: Sequence[Reported], began: float) -> Summary:
+    """Count what is in the store, not what we believe to have put there."""
+    whole = CountQuery.in_utc(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
+    species: dict[str, int] = {}
+    for counted in server.store.count(whole):
+        species[counted.taxon] = species.get(counted.taxon, 0) + counted.detections
+    totals = server.casebook.totals()
+    return Summary(
+        pictures=sum(report.pictures for report in reports),
+        recordings=sum(report.recordings for report in reports),
+        events_sent=sum(report.events_sent for report in reports),
+        events_stored=sum(station.events for station in server.store.stations()),
+        quarantined=totals.quarantined,
+        flags=totals.flags,
+        species=dict(sorted(species.items())),
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+def _stored(server: Server) -> tuple[int, int]:
+    server.state()
+    return sum(station.events for station in server.store.stations()), server.casebook.totals().quarantined
+
+
+def _report(process: subprocess.Popen[str], settings: Path) -> Reported:
+    output, _ = process.communicate()
+    log = settings.with_suffix(".log")
+    if process.returncode != 0:
+        raise DemoFailed(f"station {settings.stem} ended with {process.returncode}; see {log}\n{_last_lines(log)}")
+    try:
+        return msgspec.json.decode(output.splitlines()[-1], type=Reported)
+    except (IndexError, msgspec.MsgspecError) as error:
+        raise DemoFailed(f"station {settings.stem} did not report as expected: {error}; see {log}") from error
+
+
+def _last_lines(log: Path, lines: int = 5) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def json_line(summary: Summary) -> str:
+    """Put the summary into one line."""
+    return json.dumps(msgspec.to_builtins(summary), ensure_ascii=False)

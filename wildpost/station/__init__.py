@@ -1,0 +1,1 @@
+"""Sets up, assembles and diagnoses a station."""

@@ -1,0 +1,144 @@
+"""Looks over a whole station as its settings describe it: machine, sensors, detectors, line to the broker."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captures.decoded import Picture, Sound
+from edge.check import Figure, Finding, machine, sensors
+from edge.instance_lock import lock_holder
+from edge.transport.mqtt.diagnostics import check as check_broker
+from models.port import Detector
+from models.registry import WeightsError, WeightsMismatch
+from wildpost.cli.expected_errors import missing_extra
+from wildpost.settings.loader import SettingsError
+from wildpost.settings.station import LOOKING, StationSettings, load_station
+from wildpost.station.assembly import open_detector, recorders_zone, station_folder
+from wildpost.station.setup import SECRETS, provide_secrets
+
+_TRIAL_S = 3.0  # one window of BirdNET
+_TRIAL_RATE_HZ = 48_000
+
+
+def look_over(path: Path, data: Path) -> Iterator[Finding]:
+    """Look at everything in turn; what the settings do not name is not looked at.
+
+    Args:
+        path: The settings file.
+        data: The data folder.
+    """
+    try:
+        provide_secrets(path)
+        settings = load_station(path)
+    except SettingsError as error:
+        yield Finding("fails", "settings", str(error), "mend the key that is named; docs/reference/station.md has all")
+        return
+    yield _settings(path, settings)
+    beside, folder = path.absolute().parent, station_folder(settings, data)
+    yield machine.clock(datetime.now(UTC), settings.station.utc_offset)
+    yield machine.disk(folder, _quota_bytes(settings))
+    yield machine.outbox(folder)
+    process = lock_holder(folder)
+    if process is not None:
+        yield machine.running(process)
+    warmth = machine.temperature()
+    if warmth:
+        yield warmth
+    frame = None
+    for sensor in settings.sensors:
+        if sensor.source == "camera":
+            finding, seen = sensors.camera(sensor.name, sensor.camera, process)
+            frame = frame if seen is None else seen
+            yield finding
+        elif sensor.source == "microphone":
+            yield sensors.microphone(sensor.name, sensor.microphone, sensor.silence_db, process)
+        else:
+            zone = recorders_zone(settings.station)
+            yield sensors.folder(sensor.name, beside / sensor.folder, zone, datetime.now(UTC))
+    for name in sorted({name for sensor in settings.sensors for name in sensor.detectors}):
+        yield _detector(name, settings, beside, data, frame)
+    yield from check_broker(settings.broker, settings.station.name)
+
+
+def _settings(path: Path, settings: StationSettings) -> Finding:
+    secrets = path.absolute().parent / SECRETS
+    found = f"{path}: station {settings.station.name}, deployment {settings.station.deployment}"
+    # The group may read it: that is how a file of root's is read by the user that the station runs as.
+    if secrets.is_file() and secrets.stat().st_mode & 0o027:
+        return Finding("doubtful", "settings", f"{found}; others can read {secrets}", f"chmod 640 {secrets}")
+    if settings.station.location is None:
+        step = "set latitude and longitude: without, no rule of zones applies and BirdNET hears the whole world"
+        return Finding("doubtful", "settings", f"{found}; no place", step)
+    return Finding("works", "settings", found)
+
+
+def _quota_bytes(settings: StationSettings) -> int:
+    kept = [
+        sensor.originals_quota_bytes
+        for sensor in settings.sensors
+        if sensor.source == "camera" or (sensor.source == "microphone" and sensor.microphone.originals != "none")
+    ]
+    return settings.station.media_quota_bytes + sum(kept)
+
+
+def _detector(
+    name: str, settings: StationSettings, beside: Path, data: Path, frame: NDArray[np.uint8] | None
+) -> Finding:
+    """Open a detector, which checks the hash of its weights, and let it work once; the first time is not measured."""
+    what = f"detector {name}"
+    began = time.monotonic()
+    try:
+        detector = open_detector(name, settings, beside, data)
+        opened_s = time.monotonic() - began
+        item = _picture(frame) if name in LOOKING else _sound()
+        _infer(detector, item)
+        began = time.monotonic()
+        _infer(detector, item)
+        took_ms = round(1000 * (time.monotonic() - began), 1)
+    except ModuleNotFoundError as error:
+        return Finding("fails", what, missing_extra(error) or str(error), "pip install 'wildpost[station]'")
+    except WeightsMismatch as error:
+        return Finding("fails", what, str(error), "remove that file, then: wildpost models pull")
+    except (WeightsError, ValueError) as error:
+        step = "wildpost models list says what is here; settings: docs/reference/station.md"
+        if name == "vision" and "no weights" in str(error):
+            step = f"wildpost models pull {settings.vision.model}; without network: --from FILE"
+        if "yamnet: no weights" in str(error):
+            step = "wildpost models pull yamnet; without network: --from FILE; or second_opinion = false"
+        return Finding("fails", what, str(error), step)
+    except (OSError, RuntimeError) as error:  # what a runtime raises where the machine cannot run it
+        return Finding(
+            "fails", what, f"{type(error).__name__}: {error}", "try the other runtime: docs/reference/models.md"
+        )
+    model = detector.model
+    of = "picture" if name in LOOKING else f"{_TRIAL_S:g} s of sound"
+    figures: dict[str, Figure] = {
+        "model": model.name,
+        "sha256": model.sha256,
+        "inference_ms": took_ms,
+        "opening_s": round(opened_s, 2),
+    }
+    found = f"{model.name} {model.version}, the right weights; {took_ms:.0f} ms for a {of}".replace("a 3", "3")
+    return Finding("works", what, found, figures=figures)
+
+
+def _infer(detector: Detector[Any, Any], item: Picture | Sound) -> None:
+    detector.predict([detector.preprocess(item)])
+
+
+def _picture(frame: NDArray[np.uint8] | None) -> Picture:
+    """Take the camera's frame, or noise where there is no camera: a network takes as long for either."""
+    if frame is None:
+        frame = np.random.default_rng(1).integers(0, 255, (960, 1280, 3), np.uint8)
+    height, width = frame.shape[:2]
+    return Picture(frame, width, height)
+
+
+def _sound() -> Sound:
+    noise = np.random.default_rng(1).normal(0, 0.01, round(_TRIAL_S * _TRIAL_RATE_HZ))
+    return Sound(noise.astype(np.float32), _TRIAL_RATE_HZ)
