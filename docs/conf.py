@@ -14,7 +14,7 @@ project = "Wildpost 野哨"
 author = "the Wildpost authors"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "docs/*/*.md", "models/weights/*.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+include_patterns = ["docs/*.md", "docs/*/*.md", "models/weights/*.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 # Folders without pages, which Sphinx would otherwise walk through.
 exclude_patterns = [
     ".*",
@@ -86,7 +86,7 @@ NAVIGATION = {
         "explanation/influxdb-layout",
         "decisions/README",
     ],
-    "Project": ["/CONTRIBUTING", "/CHANGELOG"],
+    "Project": ["/CONTRIBUTING", "/SECURITY", "/CHANGELOG"],
 }
 
 
