@@ -1,7 +1,7 @@
 """Writes points in InfluxDB's line protocol, as influxdb-client's ``Point`` does, at an eighth of its time.
 
 Every message that is stored passes here, so it is the one part of that library that is not used
-(docs/decisions/24-influxdb-layout.md); a test holds both to the same bytes.
+(docs/decisions/0020-influxdb-layout.md); a test holds both to the same bytes.
 """
 
 import math

@@ -1,6 +1,7 @@
 """How records lie in InfluxDB: which are tags, which are fields, and at which nanosecond each stands.
 
-InfluxDB knows a point by measurement, tags and time; an equal one overwrites it (docs/decisions/24-influxdb-layout.md).
+InfluxDB knows a point by measurement, tags and time; an equal one overwrites it.
+docs/explanation/influxdb-layout.md describes the layout.
 """
 
 import hashlib
