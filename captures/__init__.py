@@ -1,1 +1,4 @@
-"""Reading of pictures and recordings: formats, capture times, clips and spectrograms."""
+"""Reading of pictures and recordings: formats, capture times, clips and spectrograms.
+
+The package imports no detector, station or server.
+"""

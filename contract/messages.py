@@ -71,7 +71,7 @@ class Location(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Model(Struct, frozen=True, gc=False, kw_only=True):
-    """Name, version and weights of a model, so that old detections stay interpretable after an upgrade."""
+    """Name, version and hash of a model, so that old detections stay interpretable after an upgrade."""
 
     name: Text
     version: Text
@@ -89,7 +89,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One result of a detector; it becomes an observation when a person confirms it."""
+    """One result of a detector; a person's verdict on it makes it an observation."""
 
     ordinal: Annotated[int, Meta(ge=0, lt=10_000)]  # distinguishes two animals in one picture
     label: Text

@@ -10,7 +10,7 @@ from contract import Clock, Media
 
 @dataclass(frozen=True, slots=True)
 class FileMark:
-    """How much of a file has been processed; stored in the same transaction as the results.
+    """Progress in a file; stored in the same transaction as the results.
 
     Attributes:
         path: Path of the file.

@@ -22,7 +22,7 @@ class SourceLost(TemporaryFailure):
 
 
 class Source(Protocol):
-    """Yields the captures of one sensor."""
+    """Source of the captures of one sensor."""
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
         """Yield captures until ``stop`` is set, and None from time to time while there are none.

@@ -1,4 +1,4 @@
-"""Result of one check."""
+"""Type of the results of checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

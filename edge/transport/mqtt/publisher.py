@@ -30,7 +30,7 @@ _HEADER_BYTES = 32  # upper bound for a PUBLISH packet without topic and payload
 
 
 class StationBrokerOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Broker connection of a station, with its limits for sending and retrying.
+    """Options of a station's broker connection, with limits for sending and retrying.
 
     Attributes:
         in_flight: Largest number of sent messages without acknowledgement.
