@@ -165,7 +165,7 @@ def _print(rates: dict[str, list[float]], agreement: float | None, has_peer: boo
         "boxes_agree": None if agreement is None else round(agreement, 3),
         "ultralytics": has_peer,
     }
-    what = f"pictures of {min(sizes_mb):.1f} to {max(sizes_mb):.1f} MB a second"
+    what = f"pictures/s, {min(sizes_mb):.1f} to {max(sizes_mb):.1f} MB each"
     report("vision", [what, "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
 
 
