@@ -126,7 +126,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
         for detection in self.detections:
             if detection.model not in names:
                 raise ValueError(
-                    f"detection {detection.ordinal} has model {detection.model!r}: expected one of {sorted(names)}"
+                    f"detection {detection.ordinal} names model {detection.model!r}, not among {sorted(names)}"
                 )
         ordinals = [detection.ordinal for detection in self.detections]
         if len(set(ordinals)) != len(ordinals):
