@@ -39,13 +39,13 @@ _OURS = (
     _READY
     + """
 from models.factory import open_vision
-from models.vision import VisionOptions, look
+from models.vision import VisionOptions, detect_in_pictures
 options = VisionOptions(runtime=sys.argv[5], threads=1, at_once=cores, threshold=0.25)
 detector = open_vision(weights, Path(sys.argv[6]), options)
-list(look(detector, paths[:2], cores))
+list(detect_in_pictures(detector, paths[:2], cores))
 start = time.perf_counter()
 for _ in range(rounds):
-    looked = list(look(detector, paths, cores))
+    looked = list(detect_in_pictures(detector, paths, cores))
 seconds = time.perf_counter() - start
 assert not any(one.problem for one in looked)
 boxes = [[[d.box.x, d.box.y, d.box.x + d.box.width, d.box.y + d.box.height] for d in one.detections] for one in looked]
