@@ -20,12 +20,12 @@ from bench.threat import Hear, Judged, judge, yamnet
 from bench.threat import ours as confidences_of
 from captures.decoded import Unreadable
 from captures.sound import read_stretches
-from models.evaluate.sound import LabelScores, Recording, figures, threshold_for_alarms
+from models.evaluate.sound import LabelScores, Recording, label_figures, threshold_for_alarms
 from models.threat import THRESHOLDS, ThreatOptions, ThreatSounds
-from models.threat.detector import cut
+from models.threat.detector import split_windows
 from models.threat.front_end import RATE_HZ, log_mel
 from models.train.threat.mixing import LABELS
-from models.train.threat.sources import load, read_sources
+from models.train.threat.sources import load_clip, read_sources
 
 LABELS_COUNTED = ("gunshot", "chainsaw")  # the others may well be on a recording of birds
 ALARMS_A_DAY = (500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
@@ -61,7 +61,7 @@ def listen(folder: Path, hearers: dict[str, Hear], told: Callable[[str], object]
         scores: dict[str, list[NDArray[np.float32]]] = {name: [] for name in hearers}
         for stretch in stretches:
             for name, hear in hearers.items():
-                scores[name].append(hear(cut(stretch.samples)))
+                scores[name].append(hear(split_windows(stretch.samples)))
         recording = Recording(path, frozenset())
         heard = {name: LabelScores(recording, np.concatenate(parts), duration_s) for name, parts in scores.items()}
         yield Quiet(path.relative_to(folder).parts[0], heard)
@@ -103,13 +103,13 @@ def at_rate(quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: 
 def counted(quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, threshold: float) -> Counted:
     """Count the false alarms of a threshold, and the share of clips that is heard at it."""
     heard = [one.heard[name] for one in quiet]
-    (found,) = (one for one in figures(heard, {label: threshold}) if one.label == label)
+    (found,) = (one for one in label_figures(heard, {label: threshold}) if one.label == label)
     return {
         "threshold": threshold,
         "hours": round(found.hours, 2),
         "alarms": found.alarms,
         "a_day": round(found.per_day, 1),
-        "at_most": round(found.per_day_at_most, 1),
+        "at_most": round(found.per_day_upper_bound, 1),
         "recall": recalled(judged, name, label, threshold),
         "recall_forests": recalled(judged, name, label, threshold, FORESTS),
     }
@@ -127,7 +127,7 @@ def main() -> None:
         together = ThreatSounds(ThreatOptions(second_opinion=True), places[1])
         hearers["both"] = confidences_of(together)
     listed = [one for one in read_sources(places[0]) if one.split == "test" and one.labels & set(LABELS_COUNTED)]
-    judged, _ = judge([(load(one), f"{one.source}:{one.kind}") for one in listed], hearers)
+    judged, _ = judge([(load_clip(one), f"{one.source}:{one.kind}") for one in listed], hearers)
     quiet = list(listen(places[2], hearers, lambda reason: print(reason, file=sys.stderr)))
     if not quiet:
         sys.exit(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")
