@@ -121,15 +121,16 @@ def label_figures(scored: Sequence[LabelScores], thresholds: Mapping[str, float]
     return [
         _figures(scored, at, label, limits[label])
         for at, label in enumerate(MEANINGS)
-        if any(label in one.recording.labels for one in scored) or any(not one.recording.labels for one in scored)
+        if any(label in scores.recording.labels for scores in scored)
+        or any(not scores.recording.labels for scores in scored)
     ]
 
 
 def threshold_for_alarms(scored: Sequence[LabelScores], label: str, per_day: float) -> float:
     """Return the lowest threshold with at most ``per_day`` false alarms of a label per day."""
     at = list(MEANINGS).index(label)
-    others = [one for one in scored if label not in one.recording.labels | one.recording.unsure]
-    candidates = np.unique(np.concatenate([one.confidences[:, at] for one in others])) if others else np.zeros(0)
+    others = [scores for scores in scored if label not in scores.recording.labels | scores.recording.unsure]
+    candidates = np.unique(np.concatenate([scores.confidences[:, at] for scores in others])) if others else np.zeros(0)
     low, high = 0, candidates.size  # binary search; alarms rise with the threshold only where it splits a run
     while low < high:
         middle = (low + high) // 2
@@ -142,11 +143,11 @@ def threshold_for_alarms(scored: Sequence[LabelScores], label: str, per_day: flo
 
 
 def _figures(scored: Sequence[LabelScores], at: int, label: str, threshold: float) -> LabelFigures:
-    positives = [one for one in scored if label in one.recording.labels]
-    negatives = [one for one in scored if label not in one.recording.labels | one.recording.unsure]
-    alarms = sum(_count_runs(one.confidences[:, at] >= threshold) for one in negatives)
-    hours = sum(one.duration_s for one in negatives) / 3600
-    recalled = sum(bool((one.confidences[:, at] >= threshold).any()) for one in positives)
+    positives = [scores for scores in scored if label in scores.recording.labels]
+    negatives = [scores for scores in scored if label not in scores.recording.labels | scores.recording.unsure]
+    alarms = sum(_count_runs(scores.confidences[:, at] >= threshold) for scores in negatives)
+    hours = sum(scores.duration_s for scores in negatives) / 3600
+    recalled = sum(bool((scores.confidences[:, at] >= threshold).any()) for scores in positives)
     rates = (alarms * _DAY_H / hours, poisson_upper_bound(alarms) * _DAY_H / hours) if hours else (np.nan, np.nan)
     return LabelFigures(label, threshold, len(positives), recalled, hours, alarms, *rates)
 

@@ -95,11 +95,13 @@ def summarise(
     """Compute the figures of matched pictures: all of them, or a subset such as one source or the night pictures."""
     counts = {kind: count_outcomes(pictures, kind) for kind in KINDS}
     figures = [_figures(kind, counts[kind], pictures, threshold(kind)) for kind in KINDS]
-    present = [one for one in figures if one.truths or one.shown]
-    known = [one.ap50 for one in present if one.truths]
+    present = [entry for entry in figures if entry.truths or entry.shown]
+    known = [entry.ap50 for entry in present if entry.truths]
     detections = scored_detections(pictures)
     blank = [
-        one for one in pictures if not one.labelled.truths and not one.labelled.shows and len(one.labelled.known) == 3
+        picture
+        for picture in pictures
+        if not picture.labelled.truths and not picture.labelled.shows and len(picture.labelled.known) == 3
     ]
     return Evaluation(
         tuple(pictures),
@@ -107,7 +109,7 @@ def summarise(
         tuple(present),
         fmean(known) if known else float("nan"),
         len(blank),
-        sum(_has_alarm(one, threshold) for one in blank),
+        sum(_has_alarm(picture, threshold) for picture in blank),
         calibration_error(detections),
         fit_temperature(detections),
     )
@@ -120,10 +122,10 @@ def scored_detections(pictures: Sequence[MatchedPicture]) -> list[ScoredDetectio
 
 def _figures(kind: Kind, counts: OutcomeCounts, pictures: Sequence[MatchedPicture], threshold: float) -> KindFigures:
     precision, recall = precision_and_recall(counts, threshold)
-    shown = [one for one in pictures if one.labelled.shows and kind in one.labelled.shows]
+    shown = [picture for picture in pictures if picture.labelled.shows and kind in picture.labelled.shows]
     seen = sum(
-        any(found.observation_type == kind and found.confidence >= threshold for found in one.detections)
-        for one in shown
+        any(found.observation_type == kind and found.confidence >= threshold for found in picture.detections)
+        for picture in shown
     )
     return KindFigures(kind, counts.truths, average_precision(counts), precision, recall, len(shown), seen)
 

@@ -1,4 +1,4 @@
-"""The threat-sound detector: gunshots, chainsaws, engines, dogs and voices; a single gunshot is one detection."""
+"""The threat-sound detector: gunshots, chainsaws, engines, dogs and voices; one gunshot is enough for a detection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

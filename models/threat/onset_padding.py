@@ -1,4 +1,4 @@
-"""Replaces artificial silence at the start of a recording, because the abrupt end of it resembles a gunshot."""
+"""Replaces artificial silence at the start of a recording, because its abrupt end resembles a gunshot."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -14,7 +14,7 @@ _PICTURES, _BATCH = 512, 16  # more pictures do not change the statistics notice
 
 
 def read_batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
-    """Read about 512 of the training pictures that `write_yolo_folder` wrote, as batches for the network.
+    """Read every n-th training picture that `write_yolo_folder` wrote, at least 512 or all, as batches for the network.
 
     Args:
         dataset: The folder of the dataset.

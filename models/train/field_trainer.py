@@ -23,7 +23,7 @@ from models.train.options import AugmentationShares
 
 
 class FieldAugmentation:
-    """Transform after mosaic, geometry and colours, and before the conversion to a tensor."""
+    """Applies the camera-trap augmentations, after ultralytics' own and before the conversion to a tensor."""
 
     def __init__(self, shares: AugmentationShares) -> None:
         self._shares = shares

@@ -83,21 +83,23 @@ def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
 
 
 def _coco_labels(path: Path, picture: _CocoPicture, drawn: Sequence[_CocoBox], names: dict[int, str]) -> PictureLabels:
-    unknown = {one.category_id for one in drawn} - set(names)
+    unknown = {annotation.category_id for annotation in drawn} - set(names)
     if unknown:
         raise BadLabels(f"categories {sorted(unknown)}: not in the file's list of categories")
-    if drawn and all(one.bbox is None for one in drawn):
-        return PictureLabels(path, shows=tuple(sorted({names[one.category_id] for one in drawn})))
+    if drawn and all(annotation.bbox is None for annotation in drawn):
+        return PictureLabels(path, shows=tuple(sorted({names[annotation.category_id] for annotation in drawn})))
     if drawn and (picture.width <= 0 or picture.height <= 0):
         raise BadLabels(f"size of {picture.width:g} x {picture.height:g} pixels: expected more than 0")
     boxes = []
-    for at, one in enumerate(drawn, 1):
-        if one.bbox is None:
+    for at, annotation in enumerate(drawn, 1):
+        if annotation.bbox is None:
             raise BadLabels(f"annotation {at} has no box, but other annotations of the picture have one")
-        x, y, width, height = one.bbox
+        x, y, width, height = annotation.bbox
         left, right = x / picture.width, (x + width) / picture.width
         top, bottom = y / picture.height, (y + height) / picture.height
-        boxes.append(NamedBox(names[one.category_id], box_from_corners(left, top, right, bottom, f"annotation {at}")))
+        boxes.append(
+            NamedBox(names[annotation.category_id], box_from_corners(left, top, right, bottom, f"annotation {at}"))
+        )
     return PictureLabels(path, tuple(boxes))
 
 
