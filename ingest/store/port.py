@@ -11,6 +11,7 @@ import msgspec
 from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
+from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import microseconds
 
 Storable = Event | Status | Health | Effort
@@ -206,6 +207,14 @@ class Store(Protocol):
         """Count detections of each kind per local day and per local hour, with verdicts in force.
 
         Dismissed ones are out, corrected ones count as corrected, blanks are not counted. Sorted by taxon, then type.
+        """
+        ...
+
+    def effort(self, query: EffortQuery) -> list[SensorEffort]:
+        """Return when sensors watched and when they could not and why, by station and sensor.
+
+        Intervals are sorted, clipped to the period and do not overlap (``ingest.store.effort`` says how records are
+        merged). What lies between them is not known; a sensor of which nothing is known in the period is left out.
         """
         ...
 

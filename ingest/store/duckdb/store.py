@@ -13,9 +13,11 @@ from contract import Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import count, count_anew
+from ingest.store.duckdb.effort import effort
 from ingest.store.duckdb.listing import DuckDbListing, portions
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
+from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
 
@@ -89,6 +91,10 @@ class DuckDbStore:
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """See ``Store.count``."""
         return count(self._read, query, self._detection)
+
+    def effort(self, query: EffortQuery) -> list[SensorEffort]:
+        """See ``Store.effort``."""
+        return effort(self._read, query)
 
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""

@@ -11,10 +11,12 @@ import msgspec
 from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
+from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
+from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
 from ingest.store.influxdb.points import (
@@ -115,6 +117,11 @@ class InfluxDbStore:
         """See ``Store.count``."""
         self._still_open()
         return count(self._link, query)
+
+    def effort(self, query: EffortQuery) -> list[SensorEffort]:
+        """See ``Store.effort``."""
+        self._still_open()
+        return effort(self._link, query)
 
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""
