@@ -53,7 +53,7 @@ class Casebook:
         """The database itself, for books of other things kept in it."""
         return self._engine
 
-    def flag(self, flags: Sequence[Flag]) -> int:
+    def add_flags(self, flags: Sequence[Flag]) -> int:
         """Keep flags; one that is there already, open or closed, is left as it is. Returns how many were new."""
         rows = [{name: getattr(item, name) for name in flag.c.keys()} for item in flags]  # noqa: SIM118, no mapping
         return self._add(flag, [row | {"reason_values": dict(row["reason_values"])} for row in rows])
@@ -89,7 +89,7 @@ class Casebook:
             query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "open")
             return connection.execute(query.values(state="closed", closed_by=by, closed_at=at)).rowcount
 
-    def record(self, decision: Verdict) -> None:
+    def record_verdict(self, decision: Verdict) -> None:
         """Keep a verdict; hand it to the store next, then call ``mark_applied``."""
         row = {name: getattr(decision, name) for name in Verdict.__slots__}
         self._add(verdict, [row | {"applied": False}])

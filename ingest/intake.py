@@ -10,7 +10,7 @@ from contract import Event, MediaContent
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
 from ingest.receive.batch import Batch
-from ingest.rules.incident_service import IncidentService, JudgedEvent
+from ingest.rules.incident_service import EvaluatedEvent, IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store, WriteResult
 
@@ -97,9 +97,9 @@ class Intake:
         events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
         judged = self._judge(events)
         flags = [flag for one in judged for flag in one.flags]
-        flagged = self._casebook.flag(flags) if flags else 0
+        flagged = self._casebook.add_flags(flags) if flags else 0
         if self._incidents:
-            self._incidents.take(judged, records)
+            self._incidents.record(judged, records)
         taken = BatchResult(
             received=batch.received,
             stored=stored.written.new,
@@ -114,16 +114,16 @@ class Intake:
 
     def _count(self, taken: BatchResult, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
         names = ("received", "stored", "repeated", "events", "media", "flagged")
-        self._metrics.took(
+        self._metrics.record_batch(
             {name: getattr(taken, name) for name in names},
             [item.reason for item in unusable],
             ages_s([event.captured_at for event in events], datetime.now(UTC)),
         )
 
-    def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[JudgedEvent]:
+    def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
         if self._incidents:
-            return self._incidents.judge(events)
-        return [JudgedEvent(event, at, tuple(self._rules.judge(event, at))) for event, at in events]
+            return self._incidents.evaluate(events)
+        return [EvaluatedEvent(event, at, tuple(self._rules.evaluate(event, at))) for event, at in events]
 
     def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> None:
         for content, _ in contents:

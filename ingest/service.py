@@ -53,7 +53,7 @@ class IngestService:
         self._receiver = Receiver(
             options,
             self._intake,
-            lambda event: bool(rules.judge(event, event.captured_at)),
+            lambda event: bool(rules.evaluate(event, event.captured_at)),
             self.metrics,
             share,
         )
@@ -87,13 +87,13 @@ class IngestService:
             self._receiver.idle_s,
         )
 
-    def still(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
+    def paused(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
         """Hold the intake between two batches: what one brought is then in all databases, or in none.
 
         Raises:
             StoreUnavailable: the batch in hand did not end in time.
         """
-        return self._receiver.still(patience_s)
+        return self._receiver.paused(patience_s)
 
     @property
     def stuck(self) -> str:

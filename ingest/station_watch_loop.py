@@ -40,7 +40,7 @@ class StationWatchLoop:
         self._stopping.set()
         self._thread.join()
 
-    def turn(self) -> None:
+    def run_once(self) -> None:
         """Look once."""
         now = self._now()
         if not self._listening():
@@ -54,6 +54,6 @@ class StationWatchLoop:
             self.problem = f"stations are not watched until this is mended: {error}"
 
     def _run(self) -> None:
-        self.turn()
+        self.run_once()
         while not self._stopping.wait(self._every_s):
-            self.turn()
+            self.run_once()

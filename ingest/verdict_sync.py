@@ -54,12 +54,12 @@ class VerdictSync:
         self._wake.set()
         self._thread.join()
 
-    def turn(self) -> bool:
+    def run_once(self) -> bool:
         """Make one attempt; returns whether it succeeded. ``problem`` says why it did not."""
         try:
             waiting = self._casebook.unapplied_verdicts()
             if waiting:
-                self._store.judge(waiting)
+                self._store.apply_verdicts(waiting)
                 self._casebook.mark_applied(waiting)
         except StoreUnavailable as error:
             self.problem = f"verdicts are not counted yet, trying again: {error}"
@@ -79,7 +79,7 @@ class VerdictSync:
             self._wake.clear()
             if self._stopping.is_set():  # after clear(), which may have cleared the wake of stop()
                 return
-            if self.turn():
+            if self.run_once():
                 pause_s = self._first_pause_s
                 self._wake.wait(self._every_s)
             else:

@@ -56,11 +56,11 @@ class AlertQueue:
             query = update(delivery).where(mine).values(attempts=due.attempts + 1, next_at=until)
             return connection.execute(query).rowcount == 1
 
-    def keep(self, due: DueAlert, until: datetime) -> None:
+    def extend_claim(self, due: DueAlert, until: datetime) -> None:
         """Go on having it in hand."""
         self._set(due, next_at=until)
 
-    def sent(self, due: DueAlert, at: datetime) -> None:
+    def mark_sent(self, due: DueAlert, at: datetime) -> None:
         """Note that it was told."""
         self._set(due, state="sent", ended_at=at, problem="")
 
@@ -68,11 +68,11 @@ class AlertQueue:
         """Note what went wrong, and try again then."""
         self._set(due, next_at=until, problem=problem)
 
-    def wait(self, due: DueAlert, until: datetime) -> None:
+    def release(self, due: DueAlert, until: datetime) -> None:
         """Put it back as it was: nothing was tried."""
         self._set(due, next_at=until, attempts=due.attempts)
 
-    def give_up(self, due: DueAlert, at: datetime, problem: str) -> None:
+    def abandon(self, due: DueAlert, at: datetime, problem: str) -> None:
         """Note that it was never told, and why."""
         self._set(due, state="given up", ended_at=at, problem=problem)
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from casebook.engine import unavailable
-from casebook.incidents.tables import turn
+from casebook.incidents.tables import incident_lock
 from contract import Location
 
 
@@ -35,11 +35,13 @@ class Database:
             raise unavailable(self._engine, error) from error
 
     @contextmanager
-    def turn(self) -> Iterator[Connection]:
+    def exclusive(self) -> Iterator[Connection]:
         """Open a transaction that no other of its kind runs beside, in any process."""
         with self.begin() as connection:
-            query = self._insert(turn).values(id=1, taken=1)
-            connection.execute(query.on_conflict_do_update(index_elements=["id"], set_={"taken": turn.c.taken + 1}))
+            query = self._insert(incident_lock).values(id=1, taken=1)
+            connection.execute(
+                query.on_conflict_do_update(index_elements=["id"], set_={"taken": incident_lock.c.taken + 1})
+            )
             yield connection
 
     def add(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:

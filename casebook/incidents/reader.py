@@ -65,7 +65,7 @@ class Incident:
     severity: Severity
     confidence: float
     late: bool
-    waits: bool
+    is_open: bool
     occurrences: tuple[IncidentMember, ...]
     alerts: tuple[SentAlert, ...]
 
@@ -100,12 +100,12 @@ class IncidentReader:
         self._database = database
 
     def incidents(
-        self, waiting_only: bool = True, limit: int = 20, after: tuple[datetime, str] | None = None
+        self, open_only: bool = True, limit: int = 20, after: tuple[datetime, str] | None = None
     ) -> list[Incident]:
         """List incidents, the newest first, going on after the one with this ``key``."""
         query = select(incident).order_by(incident.c.ended_at.desc(), incident.c.id.desc()).limit(limit)
-        if waiting_only:
-            query = query.where(_waits())
+        if open_only:
+            query = query.where(_is_open())
         if after is not None:
             earlier = and_(incident.c.ended_at == after[0], incident.c.id < after[1])
             query = query.where(or_(incident.c.ended_at < after[0], earlier))
@@ -116,7 +116,7 @@ class IncidentReader:
         found = self._read(select(incident).where(incident.c.id == incident_id))
         return found[0] if found else None
 
-    def named(self, incident_ids: Iterable[str]) -> list[Incident]:
+    def incidents_by_id(self, incident_ids: Iterable[str]) -> list[Incident]:
         """Find incidents by their names, in no order."""
         return self._read(select(incident).where(incident.c.id.in_(list(incident_ids))))
 
@@ -143,7 +143,7 @@ class IncidentReader:
 
     def _read(self, query: Any) -> list[Incident]:
         with self._database.begin() as connection:
-            rows = connection.execute(query.add_columns(_waits().label("waits"))).mappings().all()
+            rows = connection.execute(query.add_columns(_is_open().label("is_open"))).mappings().all()
             ids = [row["id"] for row in rows]
             inside = connection.execute(
                 select(occurrence)
@@ -165,7 +165,7 @@ class IncidentReader:
         return [
             Incident(
                 **{name: row[name] for name in ("id", "started_at", "ended_at", "severity", "confidence", "late")},
-                waits=bool(row["waits"]),
+                is_open=bool(row["is_open"]),
                 occurrences=tuple(
                     IncidentMember(occurrence_of_row(one), one["over_at"]) for one in members.get(row["id"], ())
                 ),
@@ -175,7 +175,7 @@ class IncidentReader:
         ]
 
 
-def _waits() -> Any:
+def _is_open() -> Any:
     open_flag = exists().where(flag.c.event_id == occurrence.c.subject, flag.c.state == "open")
     trouble = and_(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
     return exists().where(occurrence.c.incident_id == incident.c.id, or_(open_flag, trouble))

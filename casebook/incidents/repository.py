@@ -62,7 +62,7 @@ class IncidentRepository:
         self._policy = policy
         self._notifiers = tuple(notifiers)
 
-    def take(self, occurrences: Iterable[Occurrence]) -> list[Alert]:
+    def record(self, occurrences: Iterable[Occurrence]) -> list[Alert]:
         """Keep what happened, each in its incident, and queue the alerts it is worth.
 
         Taking the same again changes nothing and alerts nobody.
@@ -70,11 +70,11 @@ class IncidentRepository:
         waiting = sorted(occurrences, key=lambda one: (one.at, one.subject, one.kind))
         if not waiting:
             return []
-        with self._database.turn() as connection:
-            found = (self._take(connection, one) for one in waiting)
+        with self._database.exclusive() as connection:
+            found = (self._record(connection, one) for one in waiting)
             return [raised for raised in found if raised is not None]
 
-    def _take(self, connection: Connection, one: Occurrence) -> Alert | None:
+    def _record(self, connection: Connection, one: Occurrence) -> Alert | None:
         known = (
             connection.execute(
                 select(occurrence).where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
@@ -83,7 +83,7 @@ class IncidentRepository:
             .first()
         )
         if known is None:
-            incident_id = self._home(connection, one)
+            incident_id = self._find_or_open_incident(connection, one)
             self._database.add(connection, occurrence, [_row(one) | {"incident_id": incident_id}])
         else:
             if not _adds(one, known):
@@ -101,9 +101,9 @@ class IncidentRepository:
                 .where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
                 .values(changed)
             )
-        return self._tell(connection, incident_id, one)
+        return self._update_incident(connection, incident_id, one)
 
-    def _home(self, connection: Connection, one: Occurrence) -> str:
+    def _find_or_open_incident(self, connection: Connection, one: Occurrence) -> str:
         """Find the incident it belongs to, the nearest in time; open one where there is none."""
         around = self._options.gap
         rows = connection.execute(
@@ -138,7 +138,7 @@ class IncidentRepository:
         connection.execute(incident.insert().values(values))
         return opened
 
-    def _tell(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
+    def _update_incident(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
         """Bring the incident up to what has joined it, and raise an alert where it is worth one."""
         row = connection.execute(select(incident).where(incident.c.id == incident_id)).mappings().one()
         told = Alerted(row["told_severity"], frozenset(row["told_kinds"]))

@@ -37,7 +37,7 @@ class ShotRepository:
         self._database = database
         self._options = options
 
-    def take(self, events: Sequence[Event]) -> JoinedShots:
+    def add(self, events: Sequence[Event]) -> JoinedShots:
         """Keep the shots of events and join them with those of other stations, known before or not.
 
         Returns:

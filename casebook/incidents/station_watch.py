@@ -29,7 +29,7 @@ class StationWatch:
         self._saved: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def note(self, received: Iterable[tuple[Event | Status | Health | Effort, datetime]]) -> None:
+    def record(self, received: Iterable[tuple[Event | Status | Health | Effort, datetime]]) -> None:
         """Keep what records say of their stations.
 
         Args:
@@ -57,10 +57,10 @@ class StationWatch:
                     changing = ["at", *(("latitude", "longitude") if place else ())]
                     self._database.put(connection, heard, row, changing)
                 for effort in efforts:
-                    self._note_effort(connection, effort)
+                    self._record_effort(connection, effort)
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
-    def check(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
+    def update_problems(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
         """Tell what has been wrong for too long, and note what is over.
 
         Args:
@@ -73,7 +73,7 @@ class StationWatch:
         with self._database.begin() as connection:
             last = {row["station"]: row for row in connection.execute(select(heard)).mappings()}
             gaps = list(connection.execute(select(sensor_gap)).mappings())
-            self._end_what_is_over(connection, now, last, gaps)
+            self._close_resolved(connection, now, last, gaps)
         found: list[Occurrence] = []
         for rule in self._rules:
             found += self._silent(rule, now, listening_since, last) if rule.state == "silent" else ()
@@ -82,23 +82,23 @@ class StationWatch:
 
     def _silent(self, rule: StationRule, now: datetime, listening_since: datetime, last: Any) -> Iterable[Occurrence]:
         for station, row in last.items():
-            if _concerns(rule, station) and now - max(row["at"], listening_since) >= rule.after:
-                yield self._happening(rule, station, "silent", row["at"], now, row, late=False)
+            if _applies_to(rule, station) and now - max(row["at"], listening_since) >= rule.after:
+                yield self._occurrence(rule, station, "silent", row["at"], now, row, late=False)
 
     def _blind(self, rule: StationRule, now: datetime, last: Any, gaps: Any) -> Iterable[Occurrence]:
         for row in gaps:
             if (
-                not _concerns(rule, row["station"])
+                not _applies_to(rule, row["station"])
                 or row["gap"] not in rule.gaps
                 or row["until"] - row["since"] < rule.after
             ):
                 continue
             late = now - row["until"] > self._options.late_after
-            yield self._happening(
+            yield self._occurrence(
                 rule, row["station"], row["gap"], row["since"], now, last.get(row["station"]), late, row["sensor"]
             )
 
-    def _happening(
+    def _occurrence(
         self,
         rule: StationRule,
         station: str,
@@ -126,7 +126,7 @@ class StationWatch:
             late=late,
         )
 
-    def _end_what_is_over(self, connection: Any, now: datetime, last: Any, gaps: Any) -> None:
+    def _close_resolved(self, connection: Any, now: datetime, last: Any, gaps: Any) -> None:
         going_on = {(row["station"], row["gap"]) for row in gaps if row["gap"]}
         query = select(occurrence).where(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
         for row in connection.execute(query).mappings().all():
@@ -143,7 +143,7 @@ class StationWatch:
                     .values(over_at=word["at"] if row["kind"] == "silent" else now)
                 )
 
-    def _note_effort(self, connection: Any, effort: Effort) -> None:
+    def _record_effort(self, connection: Any, effort: Effort) -> None:
         start, end = effort.start.astimezone(UTC), effort.end.astimezone(UTC)
         key = (sensor_gap.c.station == effort.station, sensor_gap.c.sensor == effort.sensor)
         known = connection.execute(select(sensor_gap).where(*key)).mappings().first()
@@ -159,5 +159,5 @@ class StationWatch:
         return saved is None or at - saved >= _SAVE_EVERY
 
 
-def _concerns(rule: StationRule, station: str) -> bool:
+def _applies_to(rule: StationRule, station: str) -> bool:
     return not rule.stations or station in rule.stations

@@ -5,7 +5,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, Table
 from casebook.tables import JsonText, UtcDateTime, metadata
 
 # Whoever changes incidents takes this turn first: two processes must not open one incident each for the same thing.
-turn = Table("incident_turn", metadata, Column("id", Integer, primary_key=True), Column("taken", Integer))
+incident_lock = Table("incident_turn", metadata, Column("id", Integer, primary_key=True), Column("taken", Integer))
 
 incident = Table(
     "incident",

@@ -14,9 +14,9 @@ from casebook.incidents.repository import Alert
 from contract.errors import StoreUnavailable, Undelivered
 from ingest.alerts.port import AttachmentPending, Message, Notifier
 
-_IN_HAND = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
-_RENEWED_S = 5.0
-_LOOK_AGAIN_S = 1.0  # another process may have raised an alert
+_CLAIM = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
+_RENEW_S = 5.0
+_POLL_S = 1.0  # another process may have raised an alert
 
 
 class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        outgoing: AlertQueue,
+        queue: AlertQueue,
         notifier: Notifier,
         compose: Callable[[Alert, str], Message],
         options: RetryOptions,
@@ -47,14 +47,14 @@ class Dispatcher:
         """Prepare.
 
         Args:
-            outgoing: What waits for this notifier.
+            queue: What waits for this notifier.
             notifier: Who is told.
             compose: Writes the message of an alert with the picture that the notifier wants; may raise
                 ``AttachmentPending``.
             options: How long to try.
             now: The clock.
         """
-        self._outgoing, self._notifier, self._compose = outgoing, notifier, compose
+        self._queue, self._notifier, self._compose = queue, notifier, compose
         self._options, self._now = options, now
         self._wake = threading.Event()
         self._stopping = False
@@ -77,33 +77,33 @@ class Dispatcher:
             self._thread.join()
         self._notifier.close()
 
-    def turn(self) -> bool:
+    def send_next(self) -> bool:
         """Tell one alert; False where there is none to tell now."""
-        due = self._outgoing.due(self._now())
-        if due is None or not self._outgoing.claim(due, self._now() + _IN_HAND):
+        due = self._queue.due(self._now())
+        if due is None or not self._queue.claim(due, self._now() + _CLAIM):
             return False
         try:
-            with self._in_hand(due):
+            with self._claim_renewed(due):
                 self._notifier.send(self._compose(due.alert, self._notifier.picture))
         except AttachmentPending:
-            self._outgoing.wait(due, self._now() + timedelta(seconds=0.2))
+            self._queue.release(due, self._now() + timedelta(seconds=0.2))
             self._wake.wait(0.2)
         except Undelivered as error:
             self._fail(due, str(error))
         else:
-            self._outgoing.sent(due, self._now())
+            self._queue.mark_sent(due, self._now())
             self.problem = ""
         return True
 
     @contextlib.contextmanager
-    def _in_hand(self, due: DueAlert) -> Iterator[None]:
+    def _claim_renewed(self, due: DueAlert) -> Iterator[None]:
         """Keep others from telling it, for as long as the attempt takes."""
         done = threading.Event()
 
         def renew() -> None:
-            while not done.wait(_RENEWED_S):
+            while not done.wait(_RENEW_S):
                 with contextlib.suppress(StoreUnavailable):  # at worst it is told twice
-                    self._outgoing.keep(due, self._now() + _IN_HAND)
+                    self._queue.extend_claim(due, self._now() + _CLAIM)
 
         renewing = threading.Thread(target=renew, name=f"{self._thread.name}-in-hand")
         renewing.start()
@@ -117,17 +117,17 @@ class Dispatcher:
         now = self._now()
         self.problem = f"alerts by {self._notifier.name}: {problem}"
         if now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
-            self._outgoing.give_up(due, now, problem)
+            self._queue.abandon(due, now, problem)
             return
         pause = retry_delay(due.attempts, self._options.first_s, self._options.longest_s)
-        self._outgoing.postpone(due, now + pause, problem)
+        self._queue.postpone(due, now + pause, problem)
 
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
             try:
-                told = self.turn()
+                told = self.send_next()
             except StoreUnavailable as error:
                 told, self.problem = False, f"alerts by {self._notifier.name} wait: {error}"
             if not told:
-                self._wake.wait(_LOOK_AGAIN_S)
+                self._wake.wait(_POLL_S)

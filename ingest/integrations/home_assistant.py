@@ -13,7 +13,7 @@ from contract.mqtt.publisher import ConfirmedPublisher
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import EventQuery, StationState, Store
 
-_LOOKED_AT = 20  # captures looked through for one in which something was found
+_SEARCHED_EVENTS = 20  # captures looked through for one in which something was found
 
 
 class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,8 +40,8 @@ class HomeAssistant:
         self._root = f"{broker.prefix}/home"
         self._store = store
         self._link = ConfirmedPublisher(broker, will=(self._status_topic, b"offline"))
-        self._said: dict[str, bytes] = {}
-        self._last: dict[str, tuple[object, Mapping[str, Any]]] = {}
+        self._published: dict[str, bytes] = {}
+        self._last_detections: dict[str, tuple[object, Mapping[str, Any]]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="home-assistant")
         self.problem = ""
@@ -58,7 +58,7 @@ class HomeAssistant:
         self._attempt(lambda: self._link.publish(self._status_topic, b"offline", retain=True))
         self._link.close()
 
-    def turn(self) -> None:
+    def publish_changes(self) -> None:
         """Say once what has changed.
 
         Raises:
@@ -67,21 +67,21 @@ class HomeAssistant:
         """
         states = self._store.stations()
         if not self._link.connected:
-            self._said.clear()  # a broker that was away may have forgotten
-        self._say(self._status_topic, b"online")
+            self._published.clear()  # a broker that was away may have forgotten
+        self._publish_if_changed(self._status_topic, b"online")
         for state in states:
             topic = f"{self._options.discovery_prefix}/device/wildpost_{state.station}/config"
-            self._say(topic, msgspec.json.encode(self._device(state)))
-            self._say(f"{self._root}/{state.station}", msgspec.json.encode(self._state(state)))
+            self._publish_if_changed(topic, msgspec.json.encode(self._device(state)))
+            self._publish_if_changed(f"{self._root}/{state.station}", msgspec.json.encode(self._state(state)))
 
     @property
     def _status_topic(self) -> str:
         return f"{self._root}/status"
 
-    def _say(self, topic: str, payload: bytes) -> None:
-        if self._said.get(topic) != payload:
+    def _publish_if_changed(self, topic: str, payload: bytes) -> None:
+        if self._published.get(topic) != payload:
             self._link.publish(topic, payload, retain=True)
-            self._said[topic] = payload
+            self._published[topic] = payload
 
     def _device(self, state: StationState) -> dict[str, Any]:
         """Describe a station as home-assistant.io/integrations/mqtt, "Device discovery payload", has it."""
@@ -146,21 +146,21 @@ class HomeAssistant:
         }
 
     def _last_detection(self, state: StationState) -> Mapping[str, Any]:
-        known = self._last.get(state.station)
+        known = self._last_detections.get(state.station)
         mark = (state.last_event_at, state.events)
         if known is not None and known[0] == mark:
             return known[1]
-        events = self._store.events(EventQuery(stations=(state.station,), limit=_LOOKED_AT))
+        events = self._store.events(EventQuery(stations=(state.station,), limit=_SEARCHED_EVENTS))
         found = next((event for event in events if event.detections), None)
         surest = max(found.detections, key=lambda one: one.confidence) if found else None
         said = {"last_detection": surest.label if surest else None}
-        self._last[state.station] = (mark, said)
+        self._last_detections[state.station] = (mark, said)
         return said
 
     def _run(self) -> None:
-        self._attempt(self.turn)
+        self._attempt(self.publish_changes)
         while not self._stopping.wait(self._options.every_s):
-            self._attempt(self.turn)
+            self._attempt(self.publish_changes)
 
     def _attempt(self, do: Callable[[], None]) -> None:
         try:

@@ -49,7 +49,7 @@ class IntakeMetrics:
         self.stuck_s = gauge("loop_silent_seconds", "Since the receiving loop last gave a sign of life")
         self.catching_up = gauge("catching_up", "1 while a backlog is worked off and live captures go first")
 
-    def took(self, counts: Mapping[str, int], reasons: Sequence[str], ages_s: Sequence[float]) -> None:
+    def record_batch(self, counts: Mapping[str, int], reasons: Sequence[str], ages_s: Sequence[float]) -> None:
         """Count a batch that is durable.
 
         Args:

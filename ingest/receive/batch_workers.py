@@ -117,7 +117,7 @@ class BatchWorkers:
                 thread.join(max(0.0, until - time.monotonic()))
 
     @contextmanager
-    def still(self, patience_s: float) -> Iterator[None]:
+    def paused(self, patience_s: float) -> Iterator[None]:
         """Hold all threads between two batches: what one brought is then in all databases, or in none.
 
         Raises:

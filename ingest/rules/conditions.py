@@ -12,7 +12,7 @@ from contract import Detection, Location
 from contract.messages import ObservationType
 from contract.severity import Severity
 from ingest.rules.protection import protection_of
-from ingest.rules.sun import RISING, is_sun_edge, sun_at, sun_word
+from ingest.rules.sun import RISING, is_sun_event, sun_event_name, sun_event_time
 
 
 class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for day in (self.start, self.end):
             _check_day(day)
 
-    def holds(self, moment: datetime) -> bool:
+    def contains(self, moment: datetime) -> bool:
         """Tell whether a local time falls in the season."""
         day = f"{moment.month:02d}-{moment.day:02d}"
         if self.start <= self.end:
@@ -47,7 +47,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         for hour in (self.start, self.end):
-            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", hour) and not is_sun_edge(hour):
+            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", hour) and not is_sun_event(hour):
                 raise ValueError(
                     f"hour {hour!r}: expected hours and minutes such as 19:00, or a turn of the sun such as sunset or "
                     "sunrise+00:30"
@@ -56,13 +56,13 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def by_sun(self) -> bool:
         """Whether one has to know where on Earth."""
-        return is_sun_edge(self.start) or is_sun_edge(self.end)
+        return is_sun_event(self.start) or is_sun_event(self.end)
 
     @property
     def night(self) -> bool:
         """Whether these hours are what people call night: from evening to morning."""
-        evening = sun_word(self.start) not in RISING if is_sun_edge(self.start) else self.start >= "17:00"
-        morning = sun_word(self.end) in RISING if is_sun_edge(self.end) else self.end <= "08:00"
+        evening = sun_event_name(self.start) not in RISING if is_sun_event(self.start) else self.start >= "17:00"
+        morning = sun_event_name(self.end) in RISING if is_sun_event(self.end) else self.end <= "08:00"
         return evening and morning
 
     def span(self, moment: datetime, place: Location | None = None) -> tuple[datetime, datetime] | None:
@@ -77,18 +77,18 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def _span_from(self, day: date, moment: datetime, place: Location | None) -> tuple[datetime, datetime]:
         start, end = self._edge(self.start, day, moment, place), self._edge(self.end, day, moment, place)
-        sets = is_sun_edge(self.start) and sun_word(self.start) not in RISING
+        sets = is_sun_event(self.start) and sun_event_name(self.start) not in RISING
         # Behind a sunset, the sunrise is always the next day's, even where the sun does not rise and both are at noon.
-        over_midnight = end < start or (sets and is_sun_edge(self.end) and sun_word(self.end) in RISING)
+        over_midnight = end < start or (sets and is_sun_event(self.end) and sun_event_name(self.end) in RISING)
         return start, self._edge(self.end, day + timedelta(days=1), moment, place) if over_midnight else end
 
     def _edge(self, text: str, day: date, moment: datetime, place: Location | None) -> datetime:
-        if is_sun_edge(text):
+        if is_sun_event(text):
             if place is None or moment.tzinfo is None:
                 raise ValueError(
                     f"hours from {self.start} to {self.end} go by the sun: expected a place and a time zone"
                 )
-            return sun_at(text, day, moment.tzinfo, place)
+            return sun_event_time(text, day, moment.tzinfo, place)
         hours, minutes = text.split(":")
         midnight = datetime(day.year, day.month, day.day, tzinfo=moment.tzinfo)
         # Wall time on both sides: where clocks change, 19:00 is what the clock on the wall says.
@@ -131,7 +131,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if not 0 <= self.min_confidence <= 1:
             raise ValueError(f"rule {self.name!r}: min_confidence {self.min_confidence} is outside 0..1")
 
-    def concerns(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
+    def matches(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
         """Tell whether a detection is of the kind this rule is about, and sure enough.
 
         Args:

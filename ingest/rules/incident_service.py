@@ -15,7 +15,7 @@ from ingest.rules.rule_set import RuleSet
 from ingest.store.port import EventQuery, Received, Store
 
 
-class JudgedEvent(msgspec.Struct, frozen=True, gc=False):
+class EvaluatedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event, what rules say of it, and where the same was heard."""
 
     event: Event
@@ -46,13 +46,13 @@ class IncidentService:
         self._options = options
         self._raised = raised
 
-    def judge(self, events: Sequence[tuple[Event, datetime]]) -> list[JudgedEvent]:
+    def evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
         """Apply the rules to events that the store has, and again to earlier ones that were now heard elsewhere too.
 
         Raises:
             StoreUnavailable: store or casebook did not answer.
         """
-        joined = self._shots.take([event for event, _ in events])
+        joined = self._shots.add([event for event, _ in events])
         whole = list(events)
         here = {event.event_id for event, _ in events}
         if earlier := tuple(sorted(set(joined.heard) - here)):
@@ -60,22 +60,22 @@ class IncidentService:
             found = self._store.events(EventQuery(event_ids=earlier, limit=len(earlier)))
             whole += [(event, now) for event in found]
         return [
-            JudgedEvent(
+            EvaluatedEvent(
                 event,
                 at,
-                tuple(self._rules.judge(event, at, joined.heard.get(event.event_id))),
+                tuple(self._rules.evaluate(event, at, joined.heard.get(event.event_id))),
                 joined.witnesses.get(event.event_id, frozenset()),
             )
             for event, at in whole
         ]
 
-    def take(self, judged: Sequence[JudgedEvent], received: Sequence[Received]) -> None:
+    def record(self, judged: Sequence[EvaluatedEvent], received: Sequence[Received]) -> None:
         """Keep what happened, and what was heard of stations; taking it again changes nothing.
 
         Raises:
             StoreUnavailable: the casebook did not take it.
         """
-        self._watch.note((item.record, item.received_at) for item in received)
+        self._watch.record((item.record, item.received_at) for item in received)
         self._keep(
             [
                 one
@@ -84,14 +84,14 @@ class IncidentService:
             ]
         )
 
-    def look(self, now: datetime, listening_since: datetime) -> None:
+    def check_stations(self, now: datetime, listening_since: datetime) -> None:
         """See which stations have been silent or blind for too long.
 
         Raises:
             StoreUnavailable: the casebook did not answer.
         """
-        self._keep(self._watch.check(now, listening_since))
+        self._keep(self._watch.update_problems(now, listening_since))
 
     def _keep(self, occurrences: Sequence[Occurrence]) -> None:
-        if alerts := self._book.take(occurrences):
+        if alerts := self._book.record(occurrences):
             self._raised(alerts)

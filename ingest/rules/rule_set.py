@@ -73,7 +73,9 @@ class RuleSet:
                     f"rule {rule.name!r} asks for protection {sorted(unknown)}: the table has {sorted(known)}"
                 )
 
-    def judge(self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None) -> list[Flag]:
+    def evaluate(
+        self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None
+    ) -> list[Flag]:
         """Raise a flag for each rule that applies; the same event gives the same flags again.
 
         Args:
@@ -85,7 +87,7 @@ class RuleSet:
         return [flag for flag in flags if flag is not None]
 
     def _apply(self, rule: Rule, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration]) -> Flag | None:
-        fitting = [one for one in event.detections if rule.concerns(one, self._levels, heard.get(one.ordinal))]
+        fitting = [one for one in event.detections if rule.matches(one, self._levels, heard.get(one.ordinal))]
         if not fitting:
             return None
         found = max(fitting, key=lambda one: _confidence(one, heard))
@@ -115,7 +117,7 @@ class RuleSet:
     def _zone_of(self, rule: Rule, event: Event) -> Zone | None:
         if event.location is None:
             return None
-        return next((self._zones[name] for name in rule.zones if self._zones[name].holds(event.location)), None)
+        return next((self._zones[name] for name in rule.zones if self._zones[name].contains(event.location)), None)
 
     def _local_time(self, event: Event) -> datetime | None:
         if event.clock.source == "none" or not 1900 <= event.captured_at.year <= 2200:  # no clock, or one gone mad
@@ -150,7 +152,7 @@ def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[st
         # Without a clock nobody can say that it was allowed then: better one look too many.
         return {"time_unknown": "yes"} if rule.seasons or rule.hours else {}
     values = {"local_time": local.isoformat(timespec="seconds")}
-    season = next((season for season in rule.seasons if season.holds(local)), None)
+    season = next((season for season in rule.seasons if season.contains(local)), None)
     if season is not None:
         values |= {"season_start": season.start, "season_end": season.end}
     elif rule.seasons:

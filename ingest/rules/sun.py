@@ -11,12 +11,12 @@ _TWILIGHT_DEGREES = 6.0  # civil twilight: about as long as one sees without a l
 _SEEN_DEGREES = 0.833  # the sun's radius and the air's refraction: it is seen while its centre is this far below
 
 
-def is_sun_edge(text: str) -> bool:
+def is_sun_event(text: str) -> bool:
     """Tell whether a text names a turn of the sun, such as "sunset" or "sunset-00:30" (up to 6:59 from it)."""
     return _EDGE.fullmatch(text) is not None
 
 
-def sun_word(text: str) -> str:
+def sun_event_name(text: str) -> str:
     """Take the turn of the sun out of a text that names one, without what is added or taken off."""
     found = _EDGE.fullmatch(text)
     if found is None:
@@ -24,7 +24,7 @@ def sun_word(text: str) -> str:
     return found[1]
 
 
-def sun_at(text: str, day: date, zone: tzinfo, place: Location) -> datetime:
+def sun_event_time(text: str, day: date, zone: tzinfo, place: Location) -> datetime:
     """Find when a turn of the sun comes on a local day.
 
     Where the sun does not rise that day, rising and setting both lie at solar noon: the day has no length. Where it
@@ -44,7 +44,7 @@ def sun_at(text: str, day: date, zone: tzinfo, place: Location) -> datetime:
     """
     from astral import Observer, sun
 
-    word = sun_word(text)
+    word = sun_event_name(text)
     observer = Observer(place.latitude, place.longitude)
     midday = sun.noon(observer, day, tzinfo=zone)
     try:

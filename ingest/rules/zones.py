@@ -35,7 +35,7 @@ class Zone:
     name_en: str
     area: Any
 
-    def holds(self, place: Location) -> bool:
+    def contains(self, place: Location) -> bool:
         """Tell whether a place lies in the zone or on its border."""
         return bool(self.area.covers(Point(place.longitude, place.latitude)))
 

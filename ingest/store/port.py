@@ -62,7 +62,7 @@ class EventQuery:
     after: tuple[datetime, str] | None = None
     limit: int = 50
 
-    def meets(self, station: str, captured_us: int, event_id: str) -> bool:
+    def matches(self, station: str, captured_us: int, event_id: str) -> bool:
         """Say whether a capture, of a time in microseconds since 1970, is of these stations, this time and page."""
         return (
             (not self.stations or station in self.stations)
@@ -94,7 +94,7 @@ class CountQuery:
     Attributes:
         first: The first local day.
         last: The last local day.
-        stretches: From the beginning of the first day to the end of the last; each begins where the one before it ends.
+        periods: From the beginning of the first day to the end of the last; each begins where the one before it ends.
         stations: Only from these; empty: all.
         taxa: Only these; empty: all.
         min_confidence: Machine detections below this are left out; a person's verdict always counts.
@@ -102,7 +102,7 @@ class CountQuery:
 
     first: date
     last: date
-    stretches: tuple[OffsetPeriod, ...]
+    periods: tuple[OffsetPeriod, ...]
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     min_confidence: float = 0.0
@@ -113,21 +113,21 @@ class CountQuery:
         return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (OffsetPeriod(start, end),))
 
     def __post_init__(self) -> None:
-        if not self.stretches:
-            raise ValueError("stretches: expected at least one")
-        for before, after in pairwise(self.stretches):
+        if not self.periods:
+            raise ValueError("periods: expected at least one")
+        for before, after in pairwise(self.periods):
             if before.end != after.start:
                 raise ValueError(f"a stretch begins at {after.start}: expected the end of the one before, {before.end}")
 
     @property
     def start(self) -> datetime:
         """Captured at or after."""
-        return self.stretches[0].start
+        return self.periods[0].start
 
     @property
     def end(self) -> datetime:
         """Captured before."""
-        return self.stretches[-1].end
+        return self.periods[-1].end
 
     @property
     def days(self) -> int:
@@ -190,7 +190,7 @@ class Store(Protocol):
         """
         ...
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Commit verdicts, which count from now on in place of the machine's labels; repeating one is harmless.
 
         Raises:

@@ -16,19 +16,19 @@ class Tally:
         self._days = days
         self._kinds: dict[tuple[str, str], tuple[list[int], list[int], list[int]]] = {}
 
-    def on_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
+    def add_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
         """Add what was found on a day, the first being 0."""
         self._of(taxon, kind)[0][day] += detections
 
-    def in_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
+    def add_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
         """Add what was found in an hour of the day."""
         self._of(taxon, kind)[1][hour] += detections
 
-    def captures(self, taxon: str, kind: str, events: int) -> None:
+    def add_captures(self, taxon: str, kind: str, events: int) -> None:
         """Add captures that hold some."""
         self._of(taxon, kind)[2][0] += events
 
-    def counted(self) -> list[TaxonCount]:
+    def totals(self) -> list[TaxonCount]:
         """Give the sums, by taxon and type; kinds of which none was found are left out."""
         return [
             TaxonCount(

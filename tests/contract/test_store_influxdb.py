@@ -107,7 +107,7 @@ def test_ids_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore) -> N
     store.write(received(a))
     store.write(received(b))
     assert store.write(received(a, b)) == WriteResult(new=0, repeated=2)
-    store.judge([corrected(a, "badger"), corrected(b, "wolf")])
+    store.apply_verdicts([corrected(a, "badger"), corrected(b, "wolf")])
     assert found(store) == {"badger": (1, 1), "wolf": (1, 1)}
 
 
@@ -151,13 +151,13 @@ def test_a_verdict_broken_off_anywhere_counts_once_when_it_is_given_again(
     event = sighting("boar")
     store = InfluxDbStore(options)
     store.write(received(event))
-    store.judge([corrected(event, "badger")])
+    store.apply_verdicts([corrected(event, "badger")])
     last = corrected(event, "wolf", minute=1)
     with monkeypatch.context() as patch:
         break_after(store, written, patch)
         with pytest.raises(StoreUnavailable):
-            store.judge([last])
-    store.judge([last])
+            store.apply_verdicts([last])
+    store.apply_verdicts([last])
     assert found(store) == {"wolf": (1, 1)}
     store.close()
 
@@ -166,7 +166,7 @@ def test_a_taxon_corrected_back_and_forth_is_counted_once_each_time(store: Influ
     event = sighting("boar", "boar")
     store.write(received(event))
     for minute, taxon in enumerate(["badger", "boar", "wolf", "badger", "boar"]):
-        store.judge([corrected(event, taxon, minute)])
+        store.apply_verdicts([corrected(event, taxon, minute)])
         counted = {"boar": (2, 1)} if taxon == "boar" else {"boar": (1, 1), taxon: (1, 1)}
         assert found(store) == counted
 
@@ -187,7 +187,7 @@ def test_two_people_at_once_leave_one_verdict_in_force(options: InfluxOptions) -
     def judge(store: InfluxDbStore, offset: int) -> None:
         try:
             for number in range(15):
-                store.judge([corrected(event, f"taxon {number} {offset}", 2 * number + offset)])
+                store.apply_verdicts([corrected(event, f"taxon {number} {offset}", 2 * number + offset)])
         except BaseException as error:
             failures.append(error)
             raise

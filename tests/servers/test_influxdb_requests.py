@@ -106,7 +106,9 @@ def test_writes_of_1_x_name_the_database_and_sign_in_by_password(recorder: Recor
 def test_every_question_is_one_statement_of_influxql(recorder: Recorder) -> None:
     store = InfluxDbStore(InfluxOptions(url=recorder.url, database="wild"))
     store.write([Received(EVENT, encode(EVENT), EVENT.captured_at)])
-    store.judge([Verdict(EVENT.event_id, 0, "dismissed", "blank", "person", None, "ranger", EVENT.captured_at)])
+    store.apply_verdicts(
+        [Verdict(EVENT.event_id, 0, "dismissed", "blank", "person", None, "ranger", EVENT.captured_at)]
+    )
     store.count(replace(MOMENT, taxa=("it's; a boar",)))
     store.events(EventQuery(event_ids=(EVENT.event_id,)))
     store.events(EventQuery(taxa=("boar",)))

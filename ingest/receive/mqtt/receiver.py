@@ -146,9 +146,9 @@ class Receiver:
         if self.failure is not None:
             raise self.failure
 
-    def still(self, patience_s: float) -> AbstractContextManager[None]:
-        """Hold the intake between two batches; see ``BatchWorkers.still``."""
-        return self._lanes.still(patience_s)
+    def paused(self, patience_s: float) -> AbstractContextManager[None]:
+        """Hold the intake between two batches; see ``BatchWorkers.paused``."""
+        return self._lanes.paused(patience_s)
 
     def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
         """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again.

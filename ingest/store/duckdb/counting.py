@@ -36,25 +36,25 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[T
     tally = Tally(query.days)
     for taxon, kind, of_day, slot, detections, events in rows:
         if of_day:
-            tally.on_day(taxon, kind, slot, detections)
-            tally.captures(taxon, kind, events)
+            tally.add_day(taxon, kind, slot, detections)
+            tally.add_captures(taxon, kind, events)
         else:
-            tally.in_hour(taxon, kind, slot, detections)
-    return tally.counted()
+            tally.add_hour(taxon, kind, slot, detections)
+    return tally.totals()
 
 
 def _since_first_midnight(query: CountQuery) -> str:
     """Give local time as microseconds since the first local day began, which are never less than 0."""
     midnight_us = (query.first - EPOCH.date()).days * DAY_US
-    shifts = [stretch.offset // MICROSECOND - midnight_us for stretch in query.stretches]
+    shifts = [period.offset // MICROSECOND - midnight_us for period in query.periods]
     if len(shifts) == 1:
         return f"captured_us + {shifts[0]}"
-    ends = [microseconds(stretch.end) for stretch in query.stretches[:-1]]
+    ends = [microseconds(period.end) for period in query.periods[:-1]]
     earlier = " ".join(f"WHEN captured_us < {end} THEN {shift}" for end, shift in zip(ends, shifts, strict=False))
     return f"captured_us + CASE {earlier} ELSE {shifts[-1]} END"
 
 
-def count_anew(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
+def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
     """Let the verdicts in force on these captures count; those on captures still to come are kept for then."""
     marks = ", ".join("?" * len(event_ids))
     known = connection.execute(

@@ -44,7 +44,7 @@ class DuckDbListing:
         for portion in portions(list(dict.fromkeys(query.event_ids))):
             rows = self._by_id("captured_us, event_id, station", portion)
             keys = [
-                (time_us, event_id) for time_us, event_id, station in rows if query.meets(station, time_us, event_id)
+                (time_us, event_id) for time_us, event_id, station in rows if query.matches(station, time_us, event_id)
             ]
             if keys and (query.taxa or query.observation_types):
                 conditions, values = _counting_as(query)

@@ -12,7 +12,7 @@ from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
-from ingest.store.duckdb.counting import count, count_anew
+from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.listing import DuckDbListing, portions
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
@@ -54,13 +54,13 @@ class DuckDbStore:
                     new += _write_other(connection, item)
         return WriteResult(new=new, repeated=len(batch) - new)
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
-        """See ``Store.judge``."""
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.apply_verdicts``."""
         with self._lock:
             self._reopen_if_broken()
-            self._judge(verdicts)
+            self._apply_verdicts(verdicts)
 
-    def _judge(self, verdicts: Sequence[Verdict]) -> None:
+    def _apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         with self._transaction() as connection:
             for verdict in verdicts:
                 connection.execute(
@@ -80,7 +80,7 @@ class DuckDbStore:
                 )
             event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
             for portion in portions(event_ids):
-                count_anew(connection, portion)
+                recount(connection, portion)
 
     def events(self, query: EventQuery) -> list[Event]:
         """See ``Store.events``."""
@@ -116,7 +116,7 @@ class DuckDbStore:
             for station, status, health, last_us, events in rows
         ]
 
-    def moment(self, path: Path) -> DuckDbSnapshot:
+    def snapshot(self, path: Path) -> DuckDbSnapshot:
         """Hold what is committed now, to be copied to a new file while writing goes on.
 
         Raises:
@@ -216,7 +216,7 @@ class DuckDbStore:
             row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
         )
         for portion in portions(sorted(waiting)):
-            count_anew(connection, portion)
+            recount(connection, portion)
             connection.execute("DELETE FROM judged_before WHERE list_contains(?::VARCHAR[], event_id)", [list(portion)])
         return len(new)
 

@@ -27,37 +27,37 @@ def count(link: InfluxConnection, query: CountQuery) -> list[TaxonCount]:
     measurement = "detection" if query.stations else "detection_by_taxon"
     tally = Tally(query.days)
     first_hour = (query.first - EPOCH.date()).days * HOURS
-    for stretch in query.stretches:
-        _add_hours(link, measurement, tally, stretch, conditions, first_hour)
+    for period in query.periods:
+        _add_hours(link, measurement, tally, period, conditions, first_hour)
     rest = all_of(within(query.start, query.end) + conditions)
     asked = f'SELECT SUM("leads") FROM "{measurement}" WHERE {rest} GROUP BY "taxon", "observationType"'
     for table in link.tables(asked):
         for _, events in table.values:
-            tally.captures(from_tag(table.tags["taxon"]), table.tags["observationType"], integer(events or 0))
-    return tally.counted()
+            tally.add_captures(from_tag(table.tags["taxon"]), table.tags["observationType"], integer(events or 0))
+    return tally.totals()
 
 
 def _add_hours(
     link: InfluxConnection,
     measurement: str,
     tally: Tally,
-    stretch: OffsetPeriod,
+    period: OffsetPeriod,
     conditions: list[str],
     first_hour: int,
 ) -> None:
-    if stretch.start >= stretch.end:
+    if period.start >= period.end:
         return
     # Hours begin where local ones do, also where these are a quarter past those of UTC.
-    shift_s = -stretch.offset % HOUR // timedelta(seconds=1)
+    shift_s = -period.offset % HOUR // timedelta(seconds=1)
     every = f"time(1h, {shift_s}s)" if shift_s else "time(1h)"
-    offset_ns = stretch.offset // timedelta(seconds=1) * SECOND_NS
+    offset_ns = period.offset // timedelta(seconds=1) * SECOND_NS
     for table in link.tables(
-        f'SELECT SUM("counts") FROM "{measurement}" WHERE {all_of(within(stretch.start, stretch.end) + conditions)} '
+        f'SELECT SUM("counts") FROM "{measurement}" WHERE {all_of(within(period.start, period.end) + conditions)} '
         f'GROUP BY {every}, "taxon", "observationType" fill(none)'
     ):
         taxon, kind = from_tag(table.tags["taxon"]), table.tags["observationType"]
         for began_ns, detections in table.values:
             hour = (began_ns + offset_ns) // HOUR_NS
             found = integer(detections or 0)
-            tally.on_day(taxon, kind, (hour - first_hour) // HOURS, found)
-            tally.in_hour(taxon, kind, hour % HOURS, found)
+            tally.add_day(taxon, kind, (hour - first_hour) // HOURS, found)
+            tally.add_hour(taxon, kind, hour % HOURS, found)

@@ -108,7 +108,7 @@ class InfluxDbListing:
             cut: int | None = end
             while cut is not None and len(found) < query.limit:
                 stored, cut = self._portion(query, start, cut)
-                found |= {one.event.event_id: one.event for one in stored if _meets(query, one.event)}
+                found |= {one.event.event_id: one.event for one in stored if _matches(query, one.event)}
             if len(found) >= query.limit:
                 break
         return _newest(query, found.values())
@@ -123,7 +123,7 @@ class InfluxDbListing:
                 for row in self._counting((), [f"time >= {first}", f"time <= {last}", *counted], "")
             }
             stored = [one for one in stored if one.event.event_id in found]
-        return _newest(query, [one.event for one in stored if _meets(query, one.event)])
+        return _newest(query, [one.event for one in stored if _matches(query, one.event)])
 
     def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[StoredEvent], int | None]:
         """Read the newest captures from a stretch, whole milliseconds of them, and say before which time to go on."""
@@ -194,8 +194,8 @@ def _read(row: Mapping[str, Any]) -> Event:
     return msgspec.json.decode(row["payload"], type=Event)
 
 
-def _meets(query: EventQuery, event: Event) -> bool:
-    return query.meets(event.station, microseconds(event.captured_at), event.event_id)
+def _matches(query: EventQuery, event: Event) -> bool:
+    return query.matches(event.station, microseconds(event.captured_at), event.event_id)
 
 
 def _newest(query: EventQuery, events: Iterable[Event]) -> list[Event]:

@@ -97,8 +97,8 @@ class InfluxDbStore:
         new = len(fresh) + len(others)
         return WriteResult(new=new, repeated=len(batch) - new)
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
-        """See ``Store.judge``."""
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.apply_verdicts``."""
         with self._lock:
             self._still_open()
             last = list({verdict_id(verdict): verdict for verdict in verdicts}.values())

@@ -183,10 +183,10 @@ def test_while_it_is_held_still_no_batch_is_half_kept(intake: Intake, running: R
     intake.may_end = {1: threading.Event()}
     lanes = running(intake, 20)
     eventually(lambda: 2 in intake.begun)
-    with pytest.raises(StoreUnavailable, match="did not come to the end of a batch in 0 s"), lanes.still(0.05):
+    with pytest.raises(StoreUnavailable, match="did not come to the end of a batch in 0 s"), lanes.paused(0.05):
         pass
     threading.Timer(0.1, intake.may_end[1].set).start()
-    with lanes.still(10):
+    with lanes.paused(10):
         kept = list(intake.judged)
         assert sorted(intake.begun) == kept == intake.acknowledged
         time.sleep(0.3)
