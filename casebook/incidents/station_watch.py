@@ -1,4 +1,4 @@
-"""Notices a station that has fallen silent or blind, by the server's own clock, and when it is back."""
+"""Detects silent and blind stations, and their recovery, by the server's own clock."""
 
 import threading
 import uuid
@@ -14,12 +14,12 @@ from casebook.incidents.station_rules import StationRule
 from casebook.incidents.tables import heard, occurrence, sensor_gap
 from contract import Effort, Event, Health, Status
 
-_SAVE_EVERY = timedelta(seconds=30)  # each save is a commit: a busy station must not cost one a batch
-_SAME_GAP = timedelta(minutes=5)  # two accounts of one gap may lie so far apart
+_SAVE_EVERY = timedelta(seconds=30)  # each save is a commit; a busy station must not cost one commit per batch
+_SAME_GAP = timedelta(minutes=5)  # two effort records of one gap may be this far apart
 
 
 class StationWatch:
-    """Keeps what was last heard of every station, and tells what has been wrong for too long."""
+    """Stores when each station was last heard and its sensor gaps, and detects problems that last too long."""
 
     def __init__(self, database: Database, rules: Iterable[StationRule], options: IncidentOptions) -> None:
         """Use a database that has the tables."""
@@ -30,19 +30,19 @@ class StationWatch:
         self._lock = threading.Lock()
 
     def record(self, received: Iterable[tuple[Event | Status | Health | Effort, datetime]]) -> None:
-        """Keep what records say of their stations.
+        """Store when stations were heard, where they are, and their sensor gaps.
 
         Args:
-            received: Each record, and when this server received it, UTC.
+            received: Each record, and the time this server received it, UTC.
 
         Raises:
-            StoreUnavailable: the database did not take it.
+            StoreUnavailable: the database did not answer or rejected the statement.
         """
         latest: dict[str, tuple[Event | Health | Effort, datetime]] = {}
         efforts = []
         for record, received_at in received:
             if isinstance(record, Status):
-                continue  # the broker publishes it in the station's name, and again to every new subscriber
+                continue  # may be a last will or a retained copy, which the broker sends without the station
             latest[record.station] = record, received_at
             if isinstance(record, Effort):
                 efforts.append(record)
@@ -61,11 +61,11 @@ class StationWatch:
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
     def update_problems(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
-        """Tell what has been wrong for too long, and note what is over.
+        """Close problems that are resolved, and return those that have lasted too long.
 
         Args:
-            now: By the server's clock.
-            listening_since: From when on the server could hear stations: before that it is itself that was deaf.
+            now: Current time of the server's clock.
+            listening_since: Time since which the server has been able to receive; earlier silence does not count.
 
         Raises:
             StoreUnavailable: the database did not answer.
@@ -111,7 +111,7 @@ class StationWatch:
     ) -> Occurrence:
         values = {"label": kind, "station": station, "since": since.isoformat(timespec="seconds")}
         return Occurrence(
-            # The same trouble has the same name each time it is looked at: it is told once.
+            # One problem has the same id at every check, so it raises one alert.
             subject=str(uuid.uuid5(uuid.NAMESPACE_URL, f"wildpost:{station}/{sensor}/{kind}/{since.isoformat()}")),
             kind=kind,
             source="health",
@@ -127,20 +127,20 @@ class StationWatch:
         )
 
     def _close_resolved(self, connection: Any, now: datetime, last: Any, gaps: Any) -> None:
-        going_on = {(row["station"], row["gap"]) for row in gaps if row["gap"]}
+        current_gaps = {(row["station"], row["gap"]) for row in gaps if row["gap"]}
         query = select(occurrence).where(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
         for row in connection.execute(query).mappings().all():
-            word = last.get(row["station"])
+            heard_last = last.get(row["station"])
             over = (
-                word is not None and word["at"] > row["received_at"]
+                heard_last is not None and heard_last["at"] > row["received_at"]
                 if row["kind"] == "silent"
-                else (row["station"], row["kind"]) not in going_on
+                else (row["station"], row["kind"]) not in current_gaps
             )
             if over:
                 connection.execute(
                     update(occurrence)
                     .where(occurrence.c.subject == row["subject"], occurrence.c.kind == row["kind"])
-                    .values(over_at=word["at"] if row["kind"] == "silent" else now)
+                    .values(over_at=heard_last["at"] if row["kind"] == "silent" else now)
                 )
 
     def _record_effort(self, connection: Any, effort: Effort) -> None:
@@ -148,7 +148,7 @@ class StationWatch:
         key = (sensor_gap.c.station == effort.station, sensor_gap.c.sensor == effort.sensor)
         known = connection.execute(select(sensor_gap).where(*key)).mappings().first()
         if known is not None and end <= known["until"]:
-            return  # delivered again, or out of its turn: something later is known
+            return  # redelivered or out of order: a later record is stored
         same = known is not None and known["gap"] == effort.gap and start - known["until"] <= _SAME_GAP
         row = {"station": effort.station, "sensor": effort.sensor, "gap": effort.gap, "until": end}
         row["since"] = known["since"] if same else start
