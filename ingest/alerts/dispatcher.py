@@ -1,4 +1,4 @@
-"""Carries alerts out: takes what waits for one notifier, tells it, and tries again for as long as it makes sense."""
+"""Delivers the queued alerts of one notifier, with retries and exponential back-off."""
 
 import contextlib
 import threading
@@ -14,18 +14,18 @@ from casebook.incidents.repository import Alert
 from contract.errors import StoreUnavailable, Undelivered
 from ingest.alerts.port import AttachmentPending, Message, Notifier
 
-_CLAIM = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
+_CLAIM = timedelta(seconds=20)  # an alert claimed by a process that died becomes available again after this
 _RENEW_S = 5.0
-_POLL_S = 1.0  # another process may have raised an alert
+_POLL_S = 1.0  # poll: another process may have queued an alert
 
 
 class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to try.
+    """Back-off and time limit of deliveries.
 
     Attributes:
-        first_s: Pause after the first failure; doubled after each.
-        longest_s: And at the longest.
-        give_up_hours: An alert this old is given up; the log keeps it.
+        first_s: Pause after the first failure in seconds; doubled after each further failure.
+        longest_s: Longest pause in seconds.
+        give_up_hours: After a failed attempt, an alert this old is abandoned; its record is kept.
     """
 
     first_s: Annotated[float, Meta(gt=0)] = 5.0
@@ -34,7 +34,7 @@ class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Dispatcher:
-    """One thread for one notifier, so that a dead mail server keeps no messenger waiting."""
+    """A delivery thread for one notifier, so that a failing mail server does not delay other notifiers."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class Dispatcher:
         options: RetryOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Prepare.
+        """Create the thread; ``start`` starts it.
 
         Args:
-            queue: What waits for this notifier.
-            notifier: Who is told.
-            compose: Writes the message of an alert with the picture that the notifier wants; may raise
+            queue: Undelivered alerts of this notifier.
+            notifier: Delivers the messages.
+            compose: Writes the message of an alert with the picture that the notifier sends; may raise
                 ``AttachmentPending``.
-            options: How long to try.
+            options: Back-off and time limit.
             now: The clock.
         """
         self._queue, self._notifier, self._compose = queue, notifier, compose
@@ -62,15 +62,15 @@ class Dispatcher:
         self.problem = ""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There may be something to tell."""
+        """Query the queue now."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Finish what is in hand; the rest waits for the next start."""
+        """Finish the current delivery and stop; the other alerts stay queued until the next start."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
@@ -78,7 +78,7 @@ class Dispatcher:
         self._notifier.close()
 
     def send_next(self) -> bool:
-        """Tell one alert; False where there is none to tell now."""
+        """Attempt the next delivery; return False if none is due."""
         due = self._queue.due(self._now())
         if due is None or not self._queue.claim(due, self._now() + _CLAIM):
             return False
@@ -97,15 +97,15 @@ class Dispatcher:
 
     @contextlib.contextmanager
     def _claim_renewed(self, due: DueAlert) -> Iterator[None]:
-        """Keep others from telling it, for as long as the attempt takes."""
+        """Renew the claim on an alert for as long as the attempt takes."""
         done = threading.Event()
 
         def renew() -> None:
             while not done.wait(_RENEW_S):
-                with contextlib.suppress(StoreUnavailable):  # at worst it is told twice
+                with contextlib.suppress(StoreUnavailable):  # at worst, the alert is delivered twice
                     self._queue.extend_claim(due, self._now() + _CLAIM)
 
-        renewing = threading.Thread(target=renew, name=f"{self._thread.name}-in-hand")
+        renewing = threading.Thread(target=renew, name=f"{self._thread.name}-claim")
         renewing.start()
         try:
             yield
@@ -115,7 +115,7 @@ class Dispatcher:
 
     def _fail(self, due: DueAlert, problem: str) -> None:
         now = self._now()
-        self.problem = f"alerts by {self._notifier.name}: {problem}"
+        self.problem = f"notifier {self._notifier.name}: {problem}"
         if now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
             self._queue.abandon(due, now, problem)
             return
@@ -126,8 +126,8 @@ class Dispatcher:
         while not self._stopping:
             self._wake.clear()
             try:
-                told = self.send_next()
+                attempted = self.send_next()
             except StoreUnavailable as error:
-                told, self.problem = False, f"alerts by {self._notifier.name} wait: {error}"
-            if not told:
+                attempted, self.problem = False, f"notifier {self._notifier.name}: the queue is unavailable: {error}"
+            if not attempted:
                 self._wake.wait(_POLL_S)

@@ -94,7 +94,7 @@ def test_a_verdict_given_while_the_store_is_away_counts_when_it_is_back(
     casebook.record_verdict(VERDICT)
     sync.wake()
     eventually(lambda: len(store.attempts) > 3)
-    assert sync.problem == "verdicts are not counted yet, trying again: InfluxDB restarts"
+    assert sync.problem == "verdicts are not counted yet, retrying: InfluxDB restarts"
     assert casebook.unapplied_verdicts() == [VERDICT]
     store.failure = None
     eventually(lambda: not sync.problem)
@@ -169,7 +169,7 @@ def test_a_casebook_that_does_not_answer_is_reported_and_asked_again(store: Inte
     file.mkdir()
     sync = VerdictSync(casebook, store)
     assert not sync.run_once()
-    assert sync.problem.startswith("verdicts are not counted yet, trying again: casebook")
+    assert sync.problem.startswith("verdicts are not counted yet, retrying: casebook")
     file.rmdir()
     (tmp_path / "elsewhere").rename(file)
     assert sync.run_once()
