@@ -34,7 +34,7 @@ class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 @dataclass(frozen=True, slots=True)
 class Alerted:
-    """What the alerts of an incident have reported so far.
+    """Severity and kinds that the alerts of an incident have reported so far.
 
     Attributes:
         severity: The highest severity reported; None if no alert was raised.
@@ -51,7 +51,7 @@ def cause_of_alert(
     """Decide whether an occurrence that has joined an incident raises an alert.
 
     Args:
-        alerted: What the alerts of this incident have reported so far.
+        alerted: Severity and kinds that the alerts of this incident have reported so far.
         occurrence: The new occurrence.
         cooling: By kind, the highest severity of the alerts for this station within the cooldown.
         policy: Thresholds for an alert.

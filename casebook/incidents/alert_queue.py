@@ -73,7 +73,7 @@ class AlertQueue:
         self._set(due, next_at=until, attempts=due.attempts)
 
     def abandon(self, due: DueAlert, at: datetime, problem: str) -> None:
-        """Give up delivery for good, and store the reason."""
+        """Mark the alert as undeliverable, and store the reason."""
         self._set(due, state="given up", ended_at=at, problem=problem)
 
     def _set(self, due: DueAlert, **values: Any) -> None:

@@ -16,7 +16,7 @@ _EARTH_RADIUS_M = 6_371_008.8  # mean radius of the WGS 84 ellipsoid, IUGG
 
 
 class CorroborationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When detections of several stations count as one sound.
+    """Criteria for joining detections of several stations into one sound.
 
     Attributes:
         labels: Labels of the detections that are joined; detections of different labels never are.
@@ -136,7 +136,7 @@ def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = No
 
     Args:
         shots: Detections in any order; one given twice, by event and ordinal, counts once.
-        options: When detections count as one sound.
+        options: Criteria for joining.
 
     Returns:
         Groups in the order of their first detection; each detection is in exactly one group. The result does not

@@ -18,14 +18,14 @@ Source = Literal["vision", "sound", "health"]
 
 
 class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When occurrences belong to one incident.
+    """Criteria for grouping occurrences into incidents.
 
     Attributes:
         gap_minutes: Longest time between an occurrence and its nearest neighbour in the incident.
         reach_m: Longest distance between an occurrence and its nearest neighbour in the incident, in metres.
         longest_minutes: Longest duration of an incident; without it, a busy road would make one incident of a day.
         late_after_minutes: A capture that arrives this long after it was taken is late: shown, but never alerted.
-        corroboration: When detections of several stations are one sound; these are one incident at any distance.
+        corroboration: Criteria for joining detections of one sound; these are one incident at any distance.
     """
 
     gap_minutes: Annotated[float, Meta(gt=0)] = 10.0

@@ -53,8 +53,8 @@ class IncidentRepository:
 
         Args:
             database: A database with the incident tables.
-            options: When occurrences belong to one incident.
-            policy: When an incident raises an alert.
+            options: Criteria for grouping occurrences into incidents.
+            policy: Thresholds for raising an alert.
             notifiers: Names of the notifiers that deliver each alert.
         """
         self._database = database
@@ -104,7 +104,7 @@ class IncidentRepository:
         return self._update_incident(connection, incident_id, one)
 
     def _find_or_open_incident(self, connection: Connection, one: Occurrence) -> str:
-        """Return the id of the incident nearest in time that the occurrence fits; open a new one if there is none."""
+        """Return the id of the matching incident nearest in time; open a new incident if none matches."""
         around = self._options.gap
         rows = connection.execute(
             select(occurrence, incident.c.started_at, incident.c.ended_at)

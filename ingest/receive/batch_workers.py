@@ -100,7 +100,7 @@ class BatchWorkers:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the oldest of the threads' last heartbeats."""
+        """Seconds since the last heartbeat of the thread that has been silent longest."""
         return time.monotonic() - min(self._beats)
 
     def start(self) -> None:

@@ -73,7 +73,7 @@ class MessageBuffer:
                 return batch
 
     def drop_redelivered(self) -> None:
-        """Drop all messages but those of QoS 0: the broker redelivers the others, and both would fill the memory."""
+        """Drop the messages that the broker redelivers, all except QoS 0; two copies of each would fill the memory."""
         kept = []
         while True:
             try:

@@ -200,11 +200,11 @@ def test_clocks_may_change_within_the_time_counted(store: Store) -> None:
     assert by_day_and_hour(store, query) == ([5], {0: 1, 2: 2, 3: 1, 23: 1})
 
 
-def test_stretches_that_do_not_adjoin_are_refused() -> None:
+def test_periods_that_do_not_adjoin_are_refused() -> None:
     with pytest.raises(ValueError, match="expected the end of the one before, 2026-04-12"):
         replace(
             WHOLE_DAY,
-            stretches=(OffsetPeriod(NOON - timedelta(days=1), NOON), OffsetPeriod(NOON + timedelta(hours=1), NOON)),
+            periods=(OffsetPeriod(NOON - timedelta(days=1), NOON), OffsetPeriod(NOON + timedelta(hours=1), NOON)),
         )
 
 

@@ -116,13 +116,13 @@ def test_a_crowd_in_one_nanosecond_finds_a_place_each_and_finds_it_again(options
     link = InfluxConnection(options, "")
     shelf = TimestampAllocator(link, "crowd", "id")
     wanted = [TimestampRequest("lake-07", 5_000_000, f"id {number}") for number in range(2500)]
-    places = shelf.places(wanted)
+    places = shelf.find(wanted)
     assert len({place.time_ns for place in places}) == len(wanted)
     pairs = list(zip(wanted, places, strict=True))
     link.write([line("crowd", {"station": "lake-07"}, {"id": one.id}, place.time_ns) for one, place in pairs])
-    again = shelf.places(list(reversed(wanted)))
+    again = shelf.find(list(reversed(wanted)))
     assert [place.time_ns for place in reversed(again)] == [place.time_ns for place in places]
-    assert all(place.taken for place in again)
+    assert all(place.exists for place in again)
     link.close()
 
 
@@ -230,9 +230,9 @@ def test_captures_once_read_by_id_are_not_asked_for_again(
     monkeypatch.setattr(store._link, "tables", listened)
     assert store.events(EventQuery(event_ids=ids)) == newest_first, "what was not there is looked for again"
     assert len(asked) == 2, "one question for its place, one for itself"
-    monkeypatch.setattr("ingest.store.influxdb.listing._REMEMBERED", 2)
+    monkeypatch.setattr("ingest.store.influxdb.listing._CACHED_EVENTS", 2)
     assert store.events(EventQuery(event_ids=(new_event_id(),))) == []
-    assert len(store._listing._read) == 2
+    assert len(store._listing._cache) == 2
 
 
 def test_a_long_payload_is_kept_whole(store: InfluxDbStore) -> None:

@@ -170,7 +170,7 @@ def test_what_may_pass_is_told_from_what_does_not(recorder: Recorder, status: in
 def test_a_disk_that_was_full_is_told_with_what_1_x_needs_afterwards(recorder: Recorder) -> None:
     link = InfluxConnection(InfluxOptions(url=recorder.url), "")
     recorder.answers = [(500, b'{"error":"engine: error writing WAL entry: no space left on device"}')]
-    with pytest.raises(StoreUnavailable, match=r"no space left on device.*start InfluxDB anew") as told:
+    with pytest.raises(StoreUnavailable, match=r"no space left on device.*restart InfluxDB") as told:
         link.write([b"status online=1i 1"])
     assert not isinstance(told.value, StoreRefused)
     link.close()

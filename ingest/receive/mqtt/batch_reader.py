@@ -70,7 +70,7 @@ class BatchReadClient(mqtt.Client):
         return found
 
     def _read_chunk(self) -> bool:
-        """Read another chunk behind the unparsed rest of the last; return False if paho must handle the socket."""
+        """Append a newly read chunk to the unparsed bytes; return False if there is none, and paho finds out why."""
         rest = self._chunk[self._at :]
         try:
             found = super()._sock_recv(_CHUNK)
