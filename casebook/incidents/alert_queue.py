@@ -24,7 +24,7 @@ class AlertQueue:
     """Undelivered alerts of one notifier. Every method raises ``StoreUnavailable`` if the database does not answer."""
 
     def __init__(self, database: Database, notifier: str) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
         self._notifier = notifier
 

@@ -96,7 +96,7 @@ class IncidentReader:
     """Lists incidents. Every method raises ``StoreUnavailable`` if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
 
     def incidents(

@@ -33,7 +33,7 @@ class ShotRepository:
     """Detections of shots by all stations, in the casebook database."""
 
     def __init__(self, database: Database, options: CorroborationOptions) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
         self._options = options
 

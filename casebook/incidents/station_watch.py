@@ -22,7 +22,7 @@ class StationWatch:
     """Stores when each station was last heard and its sensor gaps, and detects problems that last too long."""
 
     def __init__(self, database: Database, rules: Iterable[StationRule], options: IncidentOptions) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
         self._rules = tuple(rules)
         self._options = options

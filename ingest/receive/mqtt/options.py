@@ -9,9 +9,9 @@ class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_f
     """Settings of the broker connection and of batches.
 
     Attributes:
-        client_id: Fixed: the broker keeps messages under it while this server is away.
+        client_id: Fixed MQTT client id, under which the broker queues messages while this server is offline.
         keepalive_s: A broken connection is detected after one and a half times this.
-        session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
+        session_expiry_s: How long the broker queues messages for a server that is offline; MQTT 5 only.
         receive_maximum: Most unacknowledged messages at a time, which bounds memory; MQTT 5 only.
         batch_messages: Most messages in one commit.
         batch_bytes: Most bytes in one commit; reading stops while four times as many are buffered.

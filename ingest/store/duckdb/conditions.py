@@ -19,7 +19,7 @@ def within(start: datetime | None, end: datetime | None) -> tuple[list[str], lis
 
 
 def any_of(conditions: list[str], values: list[Any], wanted: Mapping[str, Sequence[Any]]) -> None:
-    """Append conditions that limit columns to values; none given: any. Literal IN lists let DuckDB use an index."""
+    """Append conditions that limit columns to values; none given: any. Written-out IN lists let DuckDB use an index."""
     for column, names in wanted.items():
         if names:
             conditions.append(f"{column} IN ({', '.join('?' * len(names))})")

@@ -15,7 +15,7 @@ def within(start: datetime | None, end: datetime | None) -> list[str]:
 
 
 def bounds(start: datetime | None, end: datetime | None) -> tuple[int, int]:
-    """Return the first (included) and last (not included) nanosecond of points of captures from start to end."""
+    """Return the timestamp range of captures from start to end: first nanosecond, and the one after the last."""
     first = FIRST_NS if start is None else clamp_ns(microseconds(start))
     before = LAST_NS + MILLISECOND_NS if end is None else clamp_ns(microseconds(end) + 999)
     return first, before

@@ -42,7 +42,7 @@ class InfluxDbListing:
     """Read access to events and verdicts, with a cache of events."""
 
     def __init__(self, link: InfluxConnection) -> None:
-        """Read through a connection."""
+        """Use a connection for all queries."""
         self._link = link
         # Events never change, and every page of the review queue reads the same flagged ones.
         self._cache: dict[str, StoredEvent] = {}

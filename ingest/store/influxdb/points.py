@@ -14,7 +14,7 @@ from ingest.store.microseconds import microseconds
 from ingest.store.port import Received
 
 MILLISECOND_NS = 1_000_000
-SPREAD = 990_000  # nanoseconds of a millisecond that a hash selects from; the rest is reserved for collisions
+SPREAD = 990_000  # a hash selects one of these nanoseconds of a millisecond; the rest is reserved for collisions
 
 # InfluxDB's times are 64-bit nanoseconds: 1677 to 2262. Other times, from wrong clocks, are clamped to these limits.
 FIRST_NS = microseconds(datetime(1678, 1, 1, tzinfo=UTC)) * 1000

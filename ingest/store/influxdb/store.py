@@ -143,7 +143,7 @@ class InfluxDbStore:
         if any(row["name"] == options.database for row in self._link.rows("SHOW DATABASES")):
             return
         if not options.create:
-            raise StoreRefused(f"{self._link.name}: there is no such database, and [store.influxdb] create is not set")
+            raise StoreRefused(f"{self._link.name}: there is no such database, and [store.influxdb] create is false")
         name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
         keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
         self._link.query(f"CREATE DATABASE {name}{keep}")
