@@ -26,7 +26,7 @@ def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
     for receiver in receivers:
         receiver.start()
     wait_for(
-        lambda: any("another server here as 'wildpost-server'" in one.problem for one in receivers),
+        lambda: any("Two servers with client id 'wildpost-server'" in one.problem for one in receivers),
         "one to say that each puts the other out",
     )
     for receiver in receivers:

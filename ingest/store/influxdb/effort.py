@@ -9,7 +9,7 @@ from contract.messages import Gap
 from ingest.store.effort import MAX_RECORD_US, EffortMerger, EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of, bounds
 from ingest.store.influxdb.connection import InfluxConnection
-from ingest.store.influxdb.points import held
+from ingest.store.influxdb.points import clamp_ns
 from ingest.store.microseconds import microseconds
 
 _PAGE = 20_000  # records an answer; some 10 MB
@@ -36,7 +36,7 @@ def effort(link: InfluxConnection, query: EffortQuery) -> list[SensorEffort]:
     sensors = any_of("station", query.stations) + any_of("sensor", query.sensors)
     _, before_ns = bounds(query.start, query.end)
     start_us = microseconds(query.start)
-    short_ns, earliest_ns = held(start_us - _BEFORE_US), held(start_us - MAX_RECORD_US)
+    short_ns, earliest_ns = clamp_ns(start_us - _BEFORE_US), clamp_ns(start_us - MAX_RECORD_US)
     long = f'("watching_s" >= {_LONG_S} OR "gap_s" >= {_LONG_S})'
     merger = EffortMerger(query)
     for payloads in (
