@@ -9,7 +9,7 @@ from ingest.store.effort import MAX_RECORD_US, EffortMerger, EffortQuery, Effort
 from ingest.store.influxdb.conditions import all_of, any_of, bounds, integer
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
-from ingest.store.influxdb.points import MILLISECOND_NS, held
+from ingest.store.influxdb.points import MILLISECOND_NS, clamp_ns
 from ingest.store.microseconds import microseconds
 
 _PAGE = 40_000  # records an answer, about; some 4 MB
@@ -38,7 +38,7 @@ def effort(link: InfluxConnection, query: EffortQuery) -> list[SensorEffort]:
     sensors = any_of("station", query.stations) + any_of("sensor", query.sensors)
     _, before_ns = bounds(query.start, query.end)
     start_us = microseconds(query.start)
-    short_ns, earliest_ns = held(start_us - _BEFORE_US), held(start_us - MAX_RECORD_US)
+    short_ns, earliest_ns = clamp_ns(start_us - _BEFORE_US), clamp_ns(start_us - MAX_RECORD_US)
     long = f'("watching_s" >= {_LONG_S} OR "gap_s" >= {_LONG_S})'
     merger = EffortMerger(query)
     _read(link, merger, earliest_ns, short_ns, [*sensors, long], MAX_RECORD_US * 1000)  # few

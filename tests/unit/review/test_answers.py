@@ -88,7 +88,9 @@ class Pages:
         return event
 
     def flag(self, event: Event) -> None:
-        self.casebook.flag([Flag(event.event_id, "people", "urgent", "human", datetime.now(UTC), {"label": "person"})])
+        self.casebook.add_flags(
+            [Flag(event.event_id, "people", "urgent", "human", datetime.now(UTC), {"label": "person"})]
+        )
 
     @property
     def ours(self) -> dict[str, str]:
@@ -260,7 +262,7 @@ def test_a_decision_that_the_store_does_not_take_is_recorded_closes_the_flag_and
     def refuse(verdicts: Sequence[Verdict]) -> None:
         raise StoreUnavailable("the store is away")
 
-    monkeypatch.setattr(pages.store, "judge", refuse)
+    monkeypatch.setattr(pages.store, "apply_verdicts", refuse)
     woken = threading.Event()
     app = create_app(pages.store, pages.casebook, pages.media, ReviewOptions(), wake_verdict_sync=woken.set)
     with served(app) as client:
