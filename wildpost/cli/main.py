@@ -21,12 +21,24 @@ COMMANDS = (
     "backup",
     "restore",
     "import_bundle",
+    "completion",
 )
+
+
+class _PrintVersion(argparse.Action):
+    """Prints the version; asks git only when it is wanted."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from wildpost.version import version_text
+
+        print(f"wildpost {version_text()}")
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the whole command line; the docs are checked against it."""
     whole = argparse.ArgumentParser(prog="wildpost", description=__doc__)
+    whole.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and the commit, and exit")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"wildpost.cli.{name}").add(commands)

@@ -3,24 +3,17 @@
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
-from models.download import install, pull
-from models.registry import (
-    Registry,
-    RegistryEntry,
-    WeightsError,
-    WeightsMismatch,
-    entry_named,
-    find_weights,
-    load_registry,
-    place_of,
-)
 from wildpost.cli import models_evaluate, models_export, models_run, models_train
 from wildpost.settings.data_folder import data_folder
+
+if TYPE_CHECKING:
+    from models.registry import Registry, RegistryEntry
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,6 +69,8 @@ def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentP
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print a table of the models."""
+    from models.registry import load_registry
+
     whole = [Column(title, overflow="fold") for title in ("version", "kind", "MB", "licence", "here", "from")]
     table = Table(Column("name", no_wrap=True), *whole)  # a name is what other commands are given
     for entry in load_registry(*arguments.registry).values():
@@ -88,6 +83,9 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 def run_pull(arguments: argparse.Namespace) -> int:
     """Fetch weights, or take over a file."""
+    from models.download import install
+    from models.registry import WeightsError, entry_named, load_registry
+
     registry = load_registry(*arguments.registry)
     entries = [entry_named(name, registry) for name in arguments.name]
     if arguments.source is not None and len(entries) != 1:
@@ -104,6 +102,8 @@ def run_pull(arguments: argparse.Namespace) -> int:
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """Check the hash of the weights; 1 if any is not the right one."""
+    from models.registry import WeightsMismatch, find_weights, load_registry
+
     registry = load_registry(*arguments.registry)
     wrong = 0
     for entry in _chosen(arguments, registry):
@@ -115,7 +115,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _chosen(arguments: argparse.Namespace, registry: Registry) -> list[RegistryEntry]:
+def _chosen(arguments: argparse.Namespace, registry: "Registry") -> "list[RegistryEntry]":
+    from models.registry import entry_named
+
     if arguments.name:
         return [entry_named(name, registry) for name in arguments.name]
     return [entry for entry in registry.values() if _is_here(entry, _folder(arguments))]
@@ -125,14 +127,18 @@ def _folder(arguments: argparse.Namespace) -> Path:
     return arguments.folder if isinstance(arguments.folder, Path) else data_folder() / "models"
 
 
-def _is_here(entry: RegistryEntry, folder: Path) -> bool:
+def _is_here(entry: "RegistryEntry", folder: Path) -> bool:
+    from models.registry import WeightsError, place_of
+
     try:
         return place_of(entry, folder).is_file()
     except WeightsError:
         return False  # its package is not installed on this machine
 
 
-def _pull_with_bar(entry: RegistryEntry, folder: Path, mirror: str | None) -> Path:
+def _pull_with_bar(entry: "RegistryEntry", folder: Path, mirror: str | None) -> Path:
+    from models.download import pull
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

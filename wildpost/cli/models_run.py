@@ -11,7 +11,6 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from models.registry import WeightsError, load_registry
 from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import SettingsError, describe_validation_error
 
@@ -57,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     count = sum(1 for _ in files_in(arguments.files, task.suffixes))
     if not count:
+        from models.registry import WeightsError
+
         raise WeightsError(
             f"{', '.join(map(str, arguments.files))}: no file that ends in {', '.join(sorted(task.suffixes))}"
         )
@@ -92,6 +93,7 @@ def _task(arguments: argparse.Namespace) -> "ExaminationTask":
 
     from contract import Location
     from edge.station import StationOptions
+    from models.registry import load_registry
     from pipelines.detect.examination import ExaminationTask
 
     if arguments.threshold is not None and not 0.01 <= arguments.threshold <= 0.99:

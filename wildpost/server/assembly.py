@@ -138,7 +138,7 @@ def run_server(
         serving.start()
         if isinstance(store, DuckDbStore):
             stack.enter_context(serve_snapshots(folder, store, serving.paused))
-        station_watch = StationWatchLoop(told.desk.look, lambda: serving.connected) if watches else None
+        station_watch = StationWatchLoop(told.desk.check_stations, lambda: serving.connected) if watches else None
         if station_watch:
             stack.callback(station_watch.stop)
             station_watch.start()

@@ -1,4 +1,4 @@
-"""Listens to the broker and acknowledges a message only when it is durable here."""
+"""Receives messages from the broker and acknowledges each only after it is durable."""
 
 import sys
 import threading
@@ -24,7 +24,7 @@ from ingest.receive.mqtt.shared_subscription import SharedSubscription
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 
-_BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
+_BEHIND = 0.9  # share of receive_maximum in flight above which the broker has a backlog
 _ABREAST = 0.5
 _BEHIND_FOR_S = 2.0
 _SOON_S = 10.0
@@ -32,7 +32,7 @@ _OFTEN = 3
 
 
 class BrokerRefused(WildpostError, ConnectionError):
-    """The broker answered and said no; the message says what to mend."""
+    """The broker refused the connection or the subscription; the message contains the remedy."""
 
 
 class Receiver:
@@ -45,16 +45,16 @@ class Receiver:
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
     ) -> None:
-        """Prepare; nothing is connected before ``start``.
+        """Create the client and its threads; ``start`` connects.
 
         Args:
-            options: How to reach the broker.
-            urgent: Whether a fresh capture is worth going ahead of a backlog.
-            metrics: Where to count.
-            share: Its part in a group of workers; None: it works alone.
+            options: Connection settings of the broker.
+            urgent: Returns whether a fresh capture may overtake a backlog.
+            metrics: Metrics to update.
+            share: Shared subscription of a group of workers; None for a single worker.
 
         Raises:
-            ValueError: a share was asked of MQTT 3.1.1, which has none.
+            ValueError: a shared subscription was requested with MQTT 3.1.1, which has none.
         """
         if share and options.protocol != "5":
             raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
@@ -65,13 +65,13 @@ class Receiver:
         self._stopping = threading.Event()  # replaced by the pipeline's
         self._forgotten = False
         self._answered = threading.Event()
-        self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
-        self._connection = 0  # counts connections made and lost
+        self._lock = threading.Lock()  # guards the fields below, and acknowledging on their connection
+        self._connection = 0  # incremented at each connect and disconnect
         self._connected = False
-        self._arrived = 0  # of QoS 1, on this connection; the network thread's own
+        self._arrived = 0  # QoS 1 messages on this connection; written by the network thread only
         self._acknowledged = 0
         self._arrived_at = self._abreast_at = self._accepted_at = time.monotonic()
-        self._put_out = 0  # how often in a row a line broke soon after the broker had accepted us
+        self._put_out = 0  # consecutive disconnects soon after the broker accepted the connection
         self._problem = ""  # with the broker
         self._client = self._make_client()
         self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
@@ -85,24 +85,24 @@ class Receiver:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted us and our subscription."""
+        """Whether the broker has accepted the connection and the subscription."""
         return self._connected and not self._problem
 
     @property
     def in_flight(self) -> int:
-        """How many messages were handed over and are not acknowledged."""
+        """Number of messages received and not yet acknowledged."""
         return max(0, self._arrived - self._acknowledged)
 
     @property
     def idle_s(self) -> float:
-        """How long everything that came has been done with; 0: there is something in hand."""
+        """Seconds since the last message, if all messages are processed; 0 otherwise."""
         return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
 
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
-        """See ``MessageSource.start``.
+        """See ``MessageSource.start``; an unreachable broker is retried without limit.
 
         Raises:
-            BrokerRefused: the broker answered and refused this server.
+            BrokerRefused: the broker refused the connection or the subscription.
         """
         self._waiting, self._stopping = buffer, stopping
         self._client.connect_async(**self._options.session_arguments())
@@ -113,16 +113,16 @@ class Receiver:
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         """See ``MessageSource.acknowledge``."""
-        self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
+        self._follow_backlog()  # before acknowledging, while in_flight still shows whether the broker has a backlog
         if batch:
             self._acknowledge(batch)
 
     def forget_session(self) -> None:
-        """Have the broker end the session at ``stop``: only for a worker that retires and has nothing left."""
+        """End the session at the broker at ``stop``; only for a retiring worker with no messages left."""
         self._forgotten = True
 
     def stop(self) -> None:
-        """See ``MessageSource.stop``; the broker keeps the session, and delivers what is not acknowledged again."""
+        """See ``MessageSource.stop``; the broker keeps the session and redelivers unacknowledged messages."""
         self._tap.close()
         properties = None
         if self._forgotten:
@@ -184,21 +184,21 @@ class Receiver:
         self._answered.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
-        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
-        self._problem = f"no broker at {self._options.host}:{self._options.port}: {sys.exception()}; trying again"
+        # paho calls this inside its except block, so sys.exception() has the cause: refused, unknown name, certificate
+        self._problem = f"no broker at {self._options.host}:{self._options.port}: {sys.exception()}; retrying"
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
-        # From here on nothing may be acknowledged: paho drops what it has not sent, and a message id of the old
-        # connection may name another message on the next.
+        # Stop acknowledging: paho drops unsent packets, and a message id of this connection may name another message
+        # on the next one.
         with self._lock:
             self._connected = False
             self._connection += 1
         soon = time.monotonic() - self._accepted_at < _SOON_S
         self._put_out = self._put_out + 1 if soon and not self._stopping.is_set() else 0
         if not self._stopping.is_set() and (not self._problem or self._put_out == _OFTEN):
-            self._problem = f"broker {self._options.host}:{self._options.port} is gone ({reason}); trying again"
+            self._problem = f"broker {self._options.host}:{self._options.port} disconnected ({reason}); retrying"
             if self._put_out >= _OFTEN:
-                self._problem += f". Is another server here as {self._options.client_id!r}? Each puts out the other"
+                self._problem += f". Two servers with client id {self._options.client_id!r} disconnect each other"
 
     def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
         try:
@@ -230,7 +230,7 @@ class Receiver:
         return True
 
     def _follow_backlog(self) -> None:
-        """Listen for live captures while the broker holds back more than may be under way."""
+        """Open the live subscription during a backlog, and close it afterwards."""
         if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
             return
         now, share = time.monotonic(), self.in_flight / self._options.receive_maximum
