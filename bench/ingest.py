@@ -145,7 +145,7 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
         store = msgspec.convert(influx_store(url, database), StoreOptions)
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
-    with run_server(settings, folder, folder, watches=False) as open_, reduced_garbage_collection():
+    with run_server(settings, folder, folder, primary=False) as open_, reduced_garbage_collection():
         while not (first := open_.state().taken.received):
             time.sleep(0.001)
         began, used = time.perf_counter(), time.process_time()
@@ -214,7 +214,7 @@ def shared(count: int, workers: int, influx: Influx) -> float:
         try:
             began = 0.0
             while True:
-                crew.turn()
+                crew.supervise()
                 taken = crew.received
                 if taken and not began and crew.connected:
                     began, first = time.perf_counter(), taken

@@ -210,7 +210,7 @@ def test_a_folder_is_read_in_order_without_hidden_files(recordings: Path) -> Non
     ("words", "said"),
     [
         (["threat-sounds", "no-such-folder"], "no-such-folder"),
-        (["threat-sounds", "."], "no file that ends in"),
+        (["threat-sounds", "."], "no file with a suffix of"),
         (["no-such-model", "card"], "no-such-model"),
         (["threat-sounds", "card", "--processes", "0"], "--processes 0"),
         (["threat-sounds", "card", "--threshold", "2"], "--threshold 2"),
@@ -218,7 +218,7 @@ def test_a_folder_is_read_in_order_without_hidden_files(recordings: Path) -> Non
         (["threat-sounds", "card", "--utc-offset", "8"], "--utc-offset: Expected a text such as +08:00"),
         (["threat-sounds", "card", "--json"], "--csv"),
         (["threat-sounds", "card", "--csv", "card/notes.txt"], "there already"),
-        (["yolox-nano", "card"], "no file that ends in"),
+        (["yolox-nano", "card"], "no file with a suffix of"),
         (["yamnet", "card"], "expected vision, birdnet or threat"),
         (["threat-sounds", "card", "--second-opinion"], "wildpost models pull yamnet"),
     ],

@@ -121,4 +121,4 @@ def test_without_any_way_to_tell_people_the_guide_is_named(tmp_path: Path) -> No
     command = wildpost("alerts", "test", str(tmp_path / "server.toml"))
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "sets up no way of telling people; docs/how-to/alerts.md" in ended.stderr
+    assert "configures no notifier; docs/how-to/alerts.md" in ended.stderr
