@@ -1,4 +1,4 @@
-"""Examines many files in several processes: in their order, in memory that does not grow, and past every broken one."""
+"""Runs a detector on many files in several processes, in order, with bounded memory; broken files are skipped."""
 
 import multiprocessing
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 
 from pipelines.detect.examination import ExaminationTask, Examined, Examiner
 
-_AHEAD = 4  # files handed out for each process: enough that none waits, few enough to hold
-_ENDED = "the process that examined it ended, killed or out of memory: try it alone"
+_AHEAD = 4  # files submitted per process: enough to keep it busy, few enough to bound memory
+_ENDED = "the process that examined this file was killed or ran out of memory: try the file alone"
 _examiner: Examiner | None = None  # of this process, in a pool
 
 
 def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
-    """List files: each that is named, and those below each folder that have one of the suffixes, in order.
+    """Yield files in order: those given, and those with one of the suffixes below each folder given.
 
     Raises:
-        FileNotFoundError: a place is not there.
+        FileNotFoundError: a file or folder does not exist.
     """
     for place in places:
         if place.is_dir():
@@ -32,17 +32,17 @@ def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]
 
 
 def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) -> Iterator[Examined]:
-    """Examine files, and yield what came of each in the order given.
+    """Examine files and yield the results in the order given.
 
     Args:
-        files: Listed as they are needed, a few ahead.
-        task: What to do.
-        processes: How many; with 1, none is started, and the network may use every core.
+        files: The files; the iterator is read only a few files ahead.
+        task: The detector and its parameters.
+        processes: Number of worker processes; 1: no process is started, and the network may use every core.
 
     Raises:
         WeightsError, ValueError: the detector cannot be opened.
     """
-    # Opened here in any case: what is wrong shows before anything is begun, and BirdNET's measurements are made once.
+    # Opened here in any case: errors are raised before the first file, and BirdNET measures its runtimes only once.
     examiner = Examiner(task)
     if processes == 1:
         yield from map(examiner.examine, files)
@@ -50,7 +50,7 @@ def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) ->
     del examiner
     waiting = iter(files)
     while (rest := (yield from _until_broken(waiting, task, processes))) is not None:
-        # Somebody's process died, and with it every result under way: one by one, the file that kills is found.
+        # A worker died and all pending results are lost: examine the files one by one to find the one that kills it.
         for path in rest:
             yield _alone(path, task)
 
@@ -58,7 +58,7 @@ def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) ->
 def _until_broken(
     files: Iterator[Path], task: ExaminationTask, processes: int
 ) -> Generator[Examined, None, list[Path] | None]:
-    """Yield results until all files are done, and return None; or return those that a dying process left undone."""
+    """Yield results until all files are done and return None, or return the unfinished files if a worker dies."""
     under_way: deque[tuple[Path, Future[Examined]]] = deque()
     pool = _pool(task, processes)
     try:
@@ -90,19 +90,19 @@ def _alone(path: Path, task: ExaminationTask) -> Examined:
 
 
 def _pool(task: ExaminationTask, processes: int) -> ProcessPoolExecutor:
-    # Not forked: a network that was opened before does not survive it.
+    # Spawned, not forked: a network opened in the parent process does not work after a fork.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(processes, context, _open, (task,))
 
 
 def _open(task: ExaminationTask) -> None:
     global _examiner
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gave the work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     _examiner = Examiner(task)
 
 
 def _examine(path: Path) -> Examined:
-    assert _examiner is not None, "the pool opens it before any work"  # noqa: S101
+    assert _examiner is not None, "the pool's initializer opens it"  # noqa: S101
     return _examiner.examine(path)
 
 

@@ -67,7 +67,7 @@ def test_a_person_at_a_station_reaches_people_once_and_what_is_days_old_does_not
     def serve() -> subprocess.Popen[str]:
         process = subprocess.Popen(command, env=environment(webhook.port), stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        assert any("serves" in line for line in process.stdout)
+        assert any("serving http" in line for line in process.stdout)
         return process
 
     with listening(mosquitto.port, "wildpost/alerts/#") as heard, ExitStack() as at_the_end:
