@@ -190,6 +190,6 @@ def test_the_queue_puts_an_incident_together_and_its_page_says_why_and_who_was_t
         card(page, event).locator("[data-decide=confirmed]").click()
         expect(card(page, event)).to_have_attribute("data-outcome", "confirmed")
     page.reload()
-    expect(page.locator("main")).to_contain_text("all captures decided")
+    expect(page.locator("main")).to_contain_text("review complete")
     page.goto(f"{site.url}/incidents?lang=en")
     expect(page.locator("main")).to_contain_text("No incident is waiting for review.")

@@ -217,7 +217,7 @@ def test_a_folder_is_read_in_order_without_hidden_files(recordings: Path) -> Non
         (["threat-sounds", "card", "--latitude", "31"], "longitude"),
         (["threat-sounds", "card", "--utc-offset", "8"], "--utc-offset: Expected a text such as +08:00"),
         (["threat-sounds", "card", "--json"], "--csv"),
-        (["threat-sounds", "card", "--csv", "card/notes.txt"], "there already"),
+        (["threat-sounds", "card", "--csv", "card/notes.txt"], "already exists"),
         (["yolox-nano", "card"], "no file with a suffix of"),
         (["yamnet", "card"], "expected vision, birdnet or threat"),
         (["threat-sounds", "card", "--second-opinion"], "wildpost models pull yamnet"),

@@ -299,7 +299,7 @@ def test_what_cannot_be_done_is_said_in_one_line(broker: Broker, words: tuple[st
     [
         (("--owner", "ghost-of-a-user"), "ghost-of-a-user: no such user" if os.geteuid() == 0 else "only root"),
         (("--reload", str(2**22)), "no such process"),  # the kernel's highest number of a process is one less
-        (("--reload", "17 18"), "expected the number of one process"),
+        (("--reload", "17 18"), "expected one process id"),
     ],
 )
 def test_a_mistake_is_said_before_half_a_broker_is_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

@@ -19,7 +19,7 @@ from contract.examples import EVENT, MEDIA_CONTENT
 from tests.s3_server import S3Server
 from tests.servers.conftest import Publisher, wait_for
 from wildpost.cli.main import main
-from wildpost.doctor import look_over
+from wildpost.doctor import diagnose
 
 SETTINGS = """
 [broker]
@@ -94,7 +94,7 @@ def test_the_doctor_says_whether_the_bucket_answers(
     settings.write_text(SETTINGS.format(port=1, endpoint=s3.endpoint))
 
     def media() -> tuple[str, str]:
-        (found,) = (one for one in look_over(tmp_path, None, settings) if one.what == "media")
+        (found,) = (one for one in diagnose(tmp_path, None, settings) if one.subject == "media")
         return found.state, found.detail
 
     assert media()[0] == "broken"

@@ -13,7 +13,9 @@ COMMANDS = ("demo", "serve", "ingest", "station", "trends", "models", "doctor", 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line parser; a test checks the docs against it."""
-    root = argparse.ArgumentParser(prog="wildpost", description=__doc__)
+    root = argparse.ArgumentParser(
+        prog="wildpost", description="Run and manage wildlife monitoring stations and their server."
+    )
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"wildpost.cli.{name}").add(commands)

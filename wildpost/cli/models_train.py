@@ -43,10 +43,10 @@ def _add_train(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--base", help="initial weights: a model name, a .pt, .yaml or .onnx file, or scratch (default)"
     )
     parser.add_argument("--epochs", type=int, help="passes over the data (default: 100 for pictures, 8 for sounds)")
-    parser.add_argument("--minutes", type=float, help="time limit, which replaces the number of epochs")
+    parser.add_argument("--minutes", type=float, help="stop after this many minutes, regardless of --epochs")
     parser.add_argument("--size", type=int, help="side of the network's input in pixels (default: 320)")
     parser.add_argument("--batch", type=int, help="pictures per step (default: 16)")
-    parser.add_argument("--device", help="cpu, or the number of a GPU (default: the first GPU, else cpu)")
+    parser.add_argument("--device", help="cpu, or the number of a GPU (default: a GPU if there is one)")
     parser.add_argument("--workers", type=int, help="processes that load pictures (default: 2)")
     parser.add_argument("--mixtures", type=int, help="training windows mixed from clips of sound (default: 16000)")
     parser.add_argument("--learning-rate", type=float, help="maximum learning rate (default: chosen by ultralytics)")
