@@ -145,7 +145,7 @@ def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
         store = msgspec.convert(influx_store(url, database), StoreOptions)
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
-    with run_server(settings, folder, folder, watches=False) as open_, reduced_garbage_collection():
+    with run_server(settings, folder, folder, primary=False) as open_, reduced_garbage_collection():
         while not (first := open_.state().taken.received):
             time.sleep(0.001)
         began, used = time.perf_counter(), time.process_time()
@@ -205,7 +205,7 @@ def run_workers(count: int, workers: int, influx: Influx) -> float:
         try:
             began = 0.0
             while True:
-                pool.turn()
+                pool.supervise()
                 received = pool.received
                 if received and not began and pool.connected:
                     began, first = time.perf_counter(), received

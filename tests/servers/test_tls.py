@@ -14,7 +14,7 @@ from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
 from tests.noting import Noting, mqtt_pipeline
-from wildpost.broker.certificates import make_authority, make_broker
+from wildpost.broker.certificates import make_authority, make_broker_certificate
 
 Started = Callable[[str], Mosquitto]
 
@@ -27,7 +27,7 @@ def secured(mosquitto_with: Started, tmp_path: Path) -> tuple[int, Path]:
 
 def _listening(mosquitto_with: Started, folder: Path, host: str) -> tuple[int, Path]:
     authority = make_authority("reserve")
-    pair = make_broker(authority, [host])
+    pair = make_broker_certificate(authority, [host])
     for name, content in (("ca.crt", authority.certificate), ("b.crt", pair.certificate), ("b.key", pair.key)):
         (folder / name).write_bytes(content)
     port = free_port()

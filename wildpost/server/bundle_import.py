@@ -94,10 +94,10 @@ class BundleImport:
 
     @contextmanager
     def _pipeline(self) -> Iterator[tuple[ReceivePipeline, BundleSource]]:
-        with open_databases(self._settings, self._folder, self._beside, speaks=False) as open_:
-            intake = Intake(open_.store, open_.casebook, open_.media, open_.rules, open_.told.desk)
+        with open_databases(self._settings, self._folder, self._beside, primary=False) as opened:
+            intake = Intake(opened.store, opened.casebook, opened.media, opened.rules, opened.alerts.incident_service)
             prefix = self._settings.broker.prefix
-            source = BundleSource(self._imports, prefix, open_.casebook.quarantine, every_s=_LOOK_S, settle_s=0)
+            source = BundleSource(self._imports, prefix, opened.casebook.quarantine, every_s=_LOOK_S, settle_s=0)
             pipeline = ReceivePipeline(self._settings.broker, intake, [source])
             pipeline.start()
             try:

@@ -16,24 +16,24 @@ from models.threat import SHIPPED, ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings.loader import SettingsError, load_settings
 
-LOOKING = frozenset({"vision"})  # the other detectors listen
+LOOKING = frozenset({"vision"})  # detectors of pictures; all others are for sound
 
 
 class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sensor: where its captures come from, and which detectors look at them.
+    """One sensor: the source of its captures and its detectors.
 
     Attributes:
         name: Unique on the station.
-        source: What it is; ``folder``, ``camera`` or ``microphone`` below then says which.
+        source: Kind of source; the attribute of the same name configures it.
         detectors: "vision" for pictures, "birdnet" and "threat" for sound.
-        folder: To watch, for source "folder"; relative to the settings file.
-        camera: For source "camera".
-        microphone: For source "microphone".
-        visit_gap_s: Longest pause within a visit.
-        stretch_s: A longer recording in the folder is cut into pieces of this length.
-        silence_db: Sound below this, in decibels below full scale, is not listened to.
-        originals_quota_bytes: What a camera's pictures or a microphone's recordings may take on the disk; the oldest
-            go first.
+        folder: Folder to watch, for source "folder"; relative to the settings file.
+        camera: Options for source "camera".
+        microphone: Options for source "microphone".
+        visit_gap_s: Longest pause within a visit, in seconds.
+        stretch_s: Length of the segments that a longer recording in the folder is split into, in seconds.
+        silence_db: Level below which sound is not analysed, in decibels relative to full scale.
+        originals_quota_bytes: Disk quota of a camera's pictures or a microphone's recordings; the oldest are deleted
+            first.
     """
 
     name: Name
@@ -49,7 +49,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         if self.source == "folder" and not self.folder:
-            raise ValueError(f"sensor {self.name!r} watches a folder: expected its path in 'folder'")
+            raise ValueError(f"sensor {self.name!r} has source 'folder': expected a path in 'folder'")
         if not self.detectors:
             raise ValueError(
                 f"sensor {self.name!r}: expected at least one of 'vision', 'birdnet', 'threat' in 'detectors'"
@@ -60,13 +60,13 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which network looks at pictures.
+    """The network for pictures and its options.
 
     Attributes:
-        model: As `wildpost models list` has it.
-        registry: A registry file of one's own that describes the model; relative to the settings file.
-        weights: The folder that holds its weights; relative to the settings file; empty: models in the data folder.
-        options: How to run it.
+        model: Model name from `wildpost models list`.
+        registry: Additional registry file that describes the model; relative to the settings file.
+        weights: Folder of its weights; relative to the settings file; "": models in the data folder.
+        options: Options of inference.
     """
 
     model: str = "wildpost-nano"
@@ -76,11 +76,11 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which network detects threat sounds, and how to run it.
+    """The network for threat sounds and its options.
 
     Attributes:
-        model: As `wildpost models list` has it.
-        registry: A registry file of one's own that describes the model; relative to the settings file.
+        model: Model name from `wildpost models list`.
+        registry: Additional registry file that describes the model; relative to the settings file.
     """
 
     model: str = SHIPPED
@@ -88,7 +88,7 @@ class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a station is told; configs/station.toml is an example with comments."""
+    """All settings of a station; configs/station.toml is a commented example."""
 
     station: StationOptions
     sensors: tuple[SensorOptions, ...]
@@ -101,14 +101,14 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def __post_init__(self) -> None:
         names = [sensor.name for sensor in self.sensors]
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"sensors {names}: expected at least one, each with a name of its own")
+            raise ValueError(f"sensors {names}: expected at least one, each with a unique name")
 
 
 def load_station(path: Path) -> StationSettings:
-    """Read a station's settings.
+    """Load a station's settings.
 
     Raises:
-        SettingsError: the file cannot be used; the message names the key.
+        SettingsError: the file is not valid; the message names the key.
     """
     settings = load_settings(path, StationSettings)
     broker = settings.broker

@@ -29,22 +29,22 @@ from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
-    """Name the folder of one station in the data folder: its outbox, and what it recorded itself."""
+    """Return the folder of a station in the data folder; it holds the outbox and the station's own recordings."""
     return data / "stations" / settings.station.name
 
 
 @contextlib.contextmanager
 def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Transport, Outbox]]:
-    """Build a station and its publisher; both use the outbox, which is closed at the end.
+    """Build a station, its publisher and the outbox that both use; the outbox is closed at the end.
 
     Args:
-        settings: What it is told.
+        settings: The station's settings.
         beside: The folder that paths in the settings are relative to.
         data: The data folder of this machine.
 
     Raises:
-        WeightsError: a detector's weights are missing or not the right ones.
-        OutboxError: the outbox file cannot be used.
+        WeightsError: a detector's weights are missing or their hash does not match.
+        OutboxError: the outbox file is not usable.
         StationRunning: another process runs this station.
     """
     folder = station_folder(settings, data)
@@ -75,8 +75,8 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
     """Open a detector by its name in a sensor's ``detectors``.
 
     Raises:
-        WeightsError: its weights are missing or not the right ones.
-        ValueError: a setting names a class that it does not know.
+        WeightsError: its weights are missing or their hash does not match.
+        ValueError: a setting names a class that the detector does not have.
     """
     if name == "vision":
         own = [beside / settings.vision.registry] if settings.vision.registry else []
@@ -91,9 +91,9 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:
-    """Tell in which zone the clocks of cameras and recorders run."""
+    """Return the time zone of the clocks of cameras and recorders."""
     zone = datetime.fromisoformat(f"2026-01-01T00:00:00{station.utc_offset}").tzinfo
-    assert zone is not None  # noqa: S101, the offset has been checked
+    assert zone is not None  # noqa: S101, the settings loader has checked the offset
     return zone
 
 
