@@ -3,7 +3,9 @@
 from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_probe, new_event_id
 from contract.messages import (
     SCHEMA,
+    Alternative,
     Box,
+    Classification,
     Clock,
     Detection,
     Effort,
@@ -22,7 +24,9 @@ from contract.topics import Topic, parse_topic, subscription, topic_of
 __all__ = [
     "LIMIT_BYTES",
     "SCHEMA",
+    "Alternative",
     "Box",
+    "Classification",
     "Clock",
     "Detection",
     "Effort",

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta, timezone
 
 from contract.codec import Record
 from contract.messages import (
+    Alternative,
     Box,
+    Classification,
     Clock,
     Detection,
     Effort,
@@ -85,6 +87,40 @@ SOUND_EVENT = Event(
     media=(),
 )
 
+CLASSIFIED_EVENT = Event(
+    event_id="0195d0a1-0000-7000-8000-000000000004",
+    station="lake-07",
+    sensor="camera",
+    deployment="lake-07-2026",
+    captured_at=_AT,
+    clock=_CLOCK,
+    boot_id=_BOOT,
+    sequence=44,
+    capture="picture",
+    models=(
+        Model(name="wildpost-nano", version="1", sha256="0" * 64),
+        Model(name="county-species", version="3", sha256="3" * 64),
+    ),
+    detections=(
+        Detection(
+            ordinal=0,
+            label="animal",
+            observation_type="animal",
+            confidence=0.88,
+            model="wildpost-nano",
+            box=Box(0.5, 0.25, 0.25, 0.5),
+            classification=Classification(
+                label="wild boar",
+                confidence=0.75,
+                model="county-species",
+                scientific_name="Sus scrofa",
+                alternatives=(Alternative(label="deer", confidence=0.125),),
+            ),
+        ),
+    ),
+    media=(),
+)
+
 BLANK_EVENT = Event(
     event_id="0195d0a1-0000-7000-8000-000000000003",
     station="lake-07",
@@ -156,6 +192,7 @@ EXAMPLES: Mapping[str, tuple[Kind, Record]] = {
     "event": ("event", EVENT),
     "event-sound": ("event", SOUND_EVENT),
     "event-blank": ("event", BLANK_EVENT),
+    "event-classified": ("event", CLASSIFIED_EVENT),
     "status": ("status", STATUS),
     "health": ("health", HEALTH),
     "effort": ("effort", EFFORT),

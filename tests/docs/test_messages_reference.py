@@ -6,7 +6,23 @@ from typing import get_args
 import msgspec
 import pytest
 
-from contract import Box, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model, SetAside, Span
+from contract import (
+    SCHEMA,
+    Alternative,
+    Box,
+    Classification,
+    Clock,
+    Detection,
+    Effort,
+    Event,
+    Health,
+    Location,
+    Media,
+    MediaContent,
+    Model,
+    SetAside,
+    Span,
+)
 from contract import Status as StatusMessage
 from contract.codec import LIMIT_BYTES, Reason, kind_of
 from contract.examples import EXAMPLES
@@ -16,7 +32,8 @@ from tests.repository import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
-    Box, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model, SetAside, Span, StatusMessage
+    Alternative, Box, Classification, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model,
+    SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 
@@ -27,7 +44,11 @@ def test_every_field_is_listed_and_whether_it_is_needed(kind: type[msgspec.Struc
 
 
 def test_nothing_is_described_that_there_is_not() -> None:
-    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Words", "Reasons for quarantine"}
+    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Versions", "Words", "Reasons for quarantine"}
+
+
+def test_the_last_version_listed_is_the_one_that_is_written() -> None:
+    assert re.findall(r"^\| `(\d\.\d+)` \|", PARTS["Versions"], flags=re.MULTILINE)[-1] == SCHEMA
 
 
 def test_limits_and_words_are_those_of_the_code() -> None:
