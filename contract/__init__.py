@@ -1,6 +1,7 @@
 """What station and server agree on: the messages, their topics, and how they travel as bytes."""
 
 from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_probe, new_event_id
+from contract.deployment import DeployedSensor, Deployment
 from contract.messages import (
     SCHEMA,
     Alternative,
@@ -28,6 +29,8 @@ __all__ = [
     "Box",
     "Classification",
     "Clock",
+    "DeployedSensor",
+    "Deployment",
     "Detection",
     "Effort",
     "Event",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from contract.codec import Record
+from contract.deployment import DeployedSensor, Deployment
 from contract.messages import (
     Alternative,
     Box,
@@ -188,6 +189,29 @@ MEDIA_CONTENT = MediaContent(
     data=_THUMBNAIL,
 )
 
+DEPLOYMENT = Deployment(
+    station="lake-07",
+    deployment="lake-07-2026",
+    at=_AT,
+    sensors=(
+        DeployedSensor(
+            name="camera", kind="camera", model="Reconyx HF2X", height_m=0.75, tilt_deg=-10.0, heading_deg=22.5
+        ),
+        DeployedSensor(name="microphone", kind="microphone"),
+    ),
+    evidence_use="lead",
+    start=_AT - timedelta(days=30),
+    location=Location(latitude=31.0, longitude=117.3),
+    coordinate_uncertainty_m=25,
+    location_name="东湖北岸",
+    setup_by="field team 2",
+    habitat="reed bed",
+    bait_use=False,
+    timestamp_issues=False,
+    tags=("wetland", "closed season"),
+    comments="on the old boat post",
+)
+
 EXAMPLES: Mapping[str, tuple[Kind, Record]] = {
     "event": ("event", EVENT),
     "event-sound": ("event", SOUND_EVENT),
@@ -198,4 +222,5 @@ EXAMPLES: Mapping[str, tuple[Kind, Record]] = {
     "effort": ("effort", EFFORT),
     "setaside": ("setaside", SET_ASIDE),
     "media": ("media", MEDIA_CONTENT),
+    "deployment": ("deployment", DEPLOYMENT),
 }

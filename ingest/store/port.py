@@ -9,11 +9,11 @@ from typing import Protocol, Self
 import msgspec
 
 from casebook.verdicts import Verdict
-from contract import Effort, Event, Health, Status
+from contract import Deployment, Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.microseconds import microseconds
 
-Storable = Event | Status | Health | Effort
+Storable = Event | Status | Health | Effort | Deployment
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -168,7 +168,7 @@ class StationState:
 
 
 class Store(Protocol):
-    """Keeps detections, station status, health and effort, and counts them."""
+    """Keeps detections, station status, health, effort and deployments, and counts detections."""
 
     @property
     def problem(self) -> str:
@@ -211,6 +211,10 @@ class Store(Protocol):
 
     def stations(self) -> list[StationState]:
         """List every station heard of, by name."""
+        ...
+
+    def deployments(self) -> list[Deployment]:
+        """List the deployments of all stations, each by its latest record; sorted by station, then deployment."""
         ...
 
     def close(self) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract import SCHEMA, Detection, Event, Malformed, decode, encode
-from contract.examples import EXAMPLES
+from contract import SCHEMA, Deployment, Detection, Event, Malformed, decode, encode
+from contract.examples import EVENT, EXAMPLES
 from contract.topics import KINDS, topic_of
 
 GOLDEN = Path(__file__).parent / "golden"
-SINCE_1_1 = {"event-classified"}
+SINCE_1_1 = {"event-classified", "deployment"}
 OF_1_0 = [name for name in EXAMPLES if name not in SINCE_1_1]
 
 
@@ -105,6 +105,29 @@ def test_a_newer_major_version_is_not_guessed(name: str) -> None:
     with pytest.raises(Malformed) as refused:
         decode(topic, newer)
     assert refused.value.reason == "version"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"end": "2025-01-01T00:00:00Z"}, "before its start"),
+        ({"sensors": [{"name": "camera"}, {"name": "camera"}]}, "sensors share a name"),
+        ({"evidence_use": "proof"}, "Invalid enum value 'proof'"),
+        ({"start": "9999-12-31T00:00:00Z"}, "end of the calendar"),
+        ({"at": "2026-04-12T05:41:07"}, "timezone"),
+        ({"sensors": [{"name": "camera", "tilt_deg": 91}]}, "<= 90"),
+    ],
+)
+def test_a_deployment_that_cannot_be_is_refused(wrong: dict[str, Any], reason: str) -> None:
+    topic, payload = golden("deployment")
+    with pytest.raises(Malformed, match=reason) as refused:
+        decode(topic, msgspec.json.encode(msgspec.json.decode(payload) | wrong))
+    assert refused.value.reason == "shape"
+
+
+def test_a_deployment_may_leave_out_what_is_not_known() -> None:
+    known = Deployment(station="lake-07", deployment="a", at=EVENT.captured_at, sensors=(), evidence_use="lead")
+    assert decode(topic_of("wildpost", "lake-07", "deployment"), encode(known)) == known
 
 
 def test_times_keep_the_offset_of_the_station() -> None:

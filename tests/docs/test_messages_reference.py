@@ -12,6 +12,8 @@ from contract import (
     Box,
     Classification,
     Clock,
+    DeployedSensor,
+    Deployment,
     Detection,
     Effort,
     Event,
@@ -25,6 +27,7 @@ from contract import (
 )
 from contract import Status as StatusMessage
 from contract.codec import LIMIT_BYTES, Reason, kind_of
+from contract.deployment import EvidenceUse, SensorKind
 from contract.examples import EXAMPLES
 from contract.messages import ClockSource, Gap, MediaRole, ObservationType
 from tests.repository import REPOSITORY
@@ -32,8 +35,8 @@ from tests.repository import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
-    Alternative, Box, Classification, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model,
-    SetAside, Span, StatusMessage,
+    Alternative, Box, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event, Health, Location,
+    Media, MediaContent, Model, SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 
@@ -55,6 +58,7 @@ def test_limits_and_words_are_those_of_the_code() -> None:
     for _, record in EXAMPLES.values():
         assert f"At most {LIMIT_BYTES[kind_of(record)]:,} bytes." in PARTS[type(record).__name__]
     words = {"observation_type": ObservationType, "clock.source": ClockSource, "role": MediaRole, "gap": Gap}
+    words |= {"evidence_use": EvidenceUse, "sensors.kind": SensorKind}
     for field, literal in words.items():
         assert f"| `{field}` | {', '.join(f'`{word}`' for word in get_args(literal))} |" in PARTS["Words"]
     reasons = re.findall(r"^\| `(\w+)` \|", PARTS["Reasons for quarantine"], flags=re.MULTILINE)

@@ -1,6 +1,10 @@
 """The tables of the DuckDB store, what counts in them, and how an older file becomes one of today."""
 
-VERSION = 2
+from collections.abc import Mapping
+
+from ingest.store.duckdb.deployments import TABLE as _DEPLOYMENT
+
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
@@ -31,7 +35,7 @@ CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
 # Times are microseconds since 1970 in UTC; the payload is what the station sent, so fields of a later version stay.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT
 
 
 def counting(detections: str, verdicts: str) -> str:
@@ -59,7 +63,7 @@ def counting(detections: str, verdicts: str) -> str:
 
 
 # Version 1 had no columns for what counts, and joined the verdicts at every question.
-UPGRADE = f"""
+_TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
 {_DETECTION}
@@ -68,6 +72,9 @@ DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
 INSERT INTO judged_before SELECT DISTINCT event_id FROM verdict WHERE event_id NOT IN (SELECT event_id FROM event);
 """
+
+# By version, how its file becomes one of today. Version 2 had no table of deployments.
+UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT, 2: _DEPLOYMENT}
 
 
 # What stands for the table `detection` in a file of version 1 that may only be read: it answers the same, if slowly.
