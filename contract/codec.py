@@ -23,7 +23,7 @@ LIMIT_BYTES: Mapping[Kind, int] = {
     "effort": 16_000,
     "setaside": 16_000,
     "media": 8_000_000,
-    "deployment": 16_000,
+    "deployment": 128_000,
 }
 
 _TYPES: Mapping[Kind, type[Record]] = {

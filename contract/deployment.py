@@ -9,6 +9,7 @@ from contract.messages import SCHEMA, Amount, Location, Moment, Name, Note, Text
 
 EvidenceUse = Literal["lead", "reviewed-and-announced"]
 SensorKind = Literal["camera", "microphone"]
+Tags = Annotated[tuple[Text, ...], Meta(max_length=50)]
 
 
 class DeployedSensor(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -32,7 +33,7 @@ class Deployment(Struct, frozen=True, gc=False, kw_only=True):
     station: Name
     deployment: Name  # as in events and effort; unique within the station
     at: Moment  # when the station wrote this record
-    sensors: tuple[DeployedSensor, ...]
+    sensors: Annotated[tuple[DeployedSensor, ...], Meta(max_length=32)]
     evidence_use: EvidenceUse
     schema: str = SCHEMA
     start: Moment | None = None
@@ -44,7 +45,7 @@ class Deployment(Struct, frozen=True, gc=False, kw_only=True):
     habitat: Annotated[str, Meta(max_length=200)] = ""
     bait_use: bool | None = None
     timestamp_issues: bool | None = None
-    tags: tuple[Text, ...] = ()
+    tags: Tags = ()
     comments: Note = ""
 
     def __post_init__(self) -> None:

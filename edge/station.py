@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
-from contract import Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from contract.codec import kind_of
 from contract.messages import Gap, Name
 from edge.capture.clip import Clip, Unusable
 from edge.capture.originals import Recordings
@@ -115,19 +116,24 @@ class Station:
         outbox: Outbox,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         voice: VoiceOptions | None = None,
+        deployment: Deployment | None = None,
     ) -> None:
-        """Put the parts together; ``now`` is the clock, UTC; ``voice`` decides about clips in which somebody speaks."""
+        """Put the parts together; ``now`` is the clock, UTC; ``voice`` decides about clips in which somebody speaks.
+
+        ``deployment`` is sent once, when the station starts.
+        """
         self._options = options
         self._prefix = prefix
         self._sensors = sensors
         self._outbox = outbox
         self._now = now
         self._voice = voice or VoiceOptions()
+        self._deployment = deployment
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
         self._telling = threading.Lock()
-        self._owed: list[OutboxMessage] = []  # accounts of effort for which there was no room yet
+        self._owed: list[OutboxMessage] = []  # effort and deployment for which the outbox had no room yet
         self._recordings: set[str] = set()
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # by sensor, why; only with ``once``
@@ -148,6 +154,7 @@ class Station:
         Raises:
             Exception: a fault of ours in one of the threads, which ends the others too.
         """
+        self._tell(self._deployment)
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
@@ -280,11 +287,11 @@ class Station:
             else:
                 self._recordings.add(clip.mark.path if clip.mark else clip.name)
 
-    def _tell(self, effort: Effort | None) -> None:
-        if effort is None:
+    def _tell(self, record: Effort | Deployment | None) -> None:
+        if record is None:
             return
         with self._telling:
-            self._owed.append(OutboxMessage(self._topic("effort"), encode(effort), priority=2))
+            self._owed.append(OutboxMessage(self._topic(kind_of(record)), encode(record), priority=2))
             try:
                 self._outbox.commit(self._owed)
             except OutboxFull as full:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract import SCHEMA, Deployment, Detection, Event, Malformed, decode, encode
-from contract.examples import EVENT, EXAMPLES
+from contract import SCHEMA, DeployedSensor, Deployment, Detection, Event, Malformed, decode, encode
+from contract.examples import DEPLOYMENT, EVENT, EXAMPLES
 from contract.topics import KINDS, topic_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -123,6 +123,15 @@ def test_a_deployment_that_cannot_be_is_refused(wrong: dict[str, Any], reason: s
     with pytest.raises(Malformed, match=reason) as refused:
         decode(topic, msgspec.json.encode(msgspec.json.decode(payload) | wrong))
     assert refused.value.reason == "shape"
+
+
+def test_the_largest_deployment_that_the_types_allow_is_within_the_limit() -> None:
+    name, line = "n" * 60, "野" * 200
+    sensor = DeployedSensor(name=name, kind="microphone", model=line, height_m=1e300, tilt_deg=-89.999, heading_deg=1.1)
+    sensors = [msgspec.structs.replace(sensor, name=f"{name}{number:02}") for number in range(32)]
+    texts = {"location_name": line, "setup_by": line, "habitat": line, "tags": (line,) * 50, "comments": "野" * 2000}
+    large = msgspec.structs.replace(DEPLOYMENT, sensors=tuple(sensors), **texts)
+    assert decode(topic_of("wildpost", "lake-07", "deployment"), encode(large)) == large
 
 
 def test_a_deployment_may_leave_out_what_is_not_known() -> None:

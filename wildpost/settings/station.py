@@ -6,9 +6,11 @@ from typing import Literal
 
 import msgspec
 
+from contract.deployment import SensorKind
 from contract.messages import Name
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
+from edge.deployment import DeploymentOptions, MountingOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
@@ -34,6 +36,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         silence_db: Sound below this, in decibels below full scale, is not listened to.
         originals_quota_bytes: What a camera's pictures or a microphone's recordings may take on the disk; the oldest
             go first.
+        mounting: Its model and how it is mounted; sent to the server with the deployment.
     """
 
     name: Name
@@ -46,6 +49,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stretch_s: float = 60.0
     silence_db: float = -90.0
     originals_quota_bytes: int = 8_000_000_000
+    mounting: MountingOptions = MountingOptions()
 
     def __post_init__(self) -> None:
         if self.source == "folder" and not self.folder:
@@ -57,6 +61,14 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         useful = {"camera": bool(LOOKING & set(self.detectors)), "microphone": bool(set(self.detectors) - LOOKING)}
         if not useful.get(self.source, True):
             raise ValueError(f"sensor {self.name!r}: no detector of {list(self.detectors)} can use a {self.source}")
+
+    @property
+    def kind(self) -> SensorKind | None:
+        """Camera or microphone; None for a folder that takes both pictures and recordings."""
+        if self.source != "folder":
+            return self.source
+        looking = {name in LOOKING for name in self.detectors}
+        return None if len(looking) > 1 else "camera" if True in looking else "microphone"
 
 
 class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +104,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     station: StationOptions
     sensors: tuple[SensorOptions, ...]
+    deployment: DeploymentOptions = DeploymentOptions()
     broker: StationBrokerOptions = StationBrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()

@@ -2,19 +2,21 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from contract import DeployedSensor, Deployment
 from edge.capture.camera import CameraSource
 from edge.capture.folder import FolderSource
 from edge.capture.microphone import MicrophoneSource
 from edge.capture.originals import Originals, Recordings
 from edge.capture.port import Source
 from edge.capture.triggers import SilenceTrigger
+from edge.deployment import deployment_record
 from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
@@ -66,7 +68,14 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
             for options in settings.sensors
         ]
         publisher = Publisher(settings.broker, settings.station.name, outbox, version("wildpost"))
-        station = Station(settings.station, settings.broker.prefix, sensors, outbox, voice=settings.voice)
+        station = Station(
+            settings.station,
+            settings.broker.prefix,
+            sensors,
+            outbox,
+            voice=settings.voice,
+            deployment=deployment_of(settings, datetime.now(UTC)),
+        )
         yield station, publisher, outbox
 
 
@@ -87,6 +96,22 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
         return BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
     own = [beside / settings.threat.registry] if settings.threat.registry else []
     return ThreatSounds(settings.threat, data / "models", settings.threat.model, load_registry(*own))
+
+
+def deployment_of(settings: StationSettings, at: datetime) -> Deployment:
+    """Build the deployment record that the settings describe."""
+    sensors = [
+        DeployedSensor(
+            name=sensor.name,
+            kind=sensor.kind,
+            model=sensor.mounting.model,
+            height_m=sensor.mounting.height_m,
+            tilt_deg=sensor.mounting.tilt_deg,
+            heading_deg=sensor.mounting.heading_deg,
+        )
+        for sensor in settings.sensors
+    ]
+    return deployment_record(settings.station, settings.deployment, sensors, at)
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
 from captures.clock import system_clock
 from captures.decoded import Sound
 from captures.picture import read_picture
-from contract import Clock, Detection, Effort, Event, Health, MediaContent, Model, SetAside, decode
+from contract import Clock, Deployment, Detection, Effort, Event, Health, MediaContent, Model, SetAside, decode
 from contract.codec import Record
 from edge.capture.clip import Clip
 from edge.capture.folder import FolderSource
@@ -91,12 +92,13 @@ class Kept:
         self.options = StationOptions(name="ridge-07", deployment="a", **options)
         self.listening: Sequence[Noise | Talk] = (Noise(),)
         self.voice = VoiceOptions()
+        self.deployment: Deployment | None = None
         self.stop = threading.Event()
 
     def run(self, once: bool = True, gap_s: float = 60) -> None:
         source = FolderSource(self.folder, self.outbox.mark_of, UTC, None, 3)
         sensor = Sensor("yard", source, [Light()], gap_s, SilenceTrigger(), self.listening)
-        station = Station(self.options, "wildpost", [sensor], self.outbox, voice=self.voice)
+        station = Station(self.options, "wildpost", [sensor], self.outbox, voice=self.voice, deployment=self.deployment)
         station.run(self.stop, once, self.folder.parent)
 
     def picture(self, name: str, grey: int) -> None:
@@ -277,6 +279,40 @@ def test_a_full_disk_is_a_gap_and_everything_is_taken_up_when_there_is_room(
     eventually(lambda: any(effort.gap == "disk" for effort in watching.records(Effort)), "the gap's account")
     names = [event.media[0].name for event in watching.records(Event)]
     assert len(names) == len(set(names))
+
+
+PLACED = Deployment(
+    station="ridge-07", deployment="a", at=datetime(2026, 4, 12, tzinfo=UTC), sensors=(), evidence_use="lead"
+)
+
+
+def test_the_deployment_is_sent_once_at_each_start_and_every_event_and_effort_names_it(kept: Kept) -> None:
+    kept.deployment = PLACED
+    kept.picture("one.jpg", 240)
+    kept.run()
+    assert kept.records(Deployment) == [PLACED]
+    named = {record.deployment for kind in (Event, Effort) for record in kept.records(kind)}
+    assert named == {PLACED.deployment}
+    kept.run()
+    assert kept.records(Deployment) == [PLACED, PLACED]
+
+
+def test_a_deployment_for_which_there_was_no_room_is_sent_when_there_is(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.deployment = msgspec.structs.replace(PLACED, tags=("long" * 50,) * 50)  # larger than what is free in a page
+    connection = kept.outbox._connection
+    connection.execute("PRAGMA max_page_count = 1")  # SQLite then reports a full disk
+    thread = threading.Thread(target=kept.run, kwargs={"once": False})
+    thread.start()
+    try:
+        eventually(lambda: "make room" in caplog.text, "the station says that there is no room")
+        assert kept.records(Deployment) == []
+        connection.execute("PRAGMA max_page_count = 1000000")
+        eventually(lambda: kept.records(Deployment), "the deployment")
+    finally:
+        kept.stop.set()
+        thread.join()
 
 
 def test_captures_within_the_gap_share_a_visit() -> None:
