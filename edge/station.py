@@ -23,7 +23,7 @@ from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
 from edge.health import health
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
-from models.port import Detector
+from models.port import Classifier, Detector
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
@@ -81,6 +81,7 @@ class Sensor:
         triggered: Tells cheaply whether a capture can hold anything; others are only counted.
         listening: The detectors that listen to each stretch of sound.
         recordings: Where a microphone's originals are kept; None: nowhere, or the source keeps them itself.
+        classifier: Names the animals that are found in pictures; None: they are not classified.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Sensor:
     triggered: Callable[[Clip], bool] = field(default=lambda _clip: True)
     listening: Sequence[Detector[Any, Any]] = ()
     recordings: Recordings | None = None
+    classifier: Classifier | None = None
 
     def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
         """Choose those that understand this capture.
@@ -226,7 +228,8 @@ class Station:
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
         """Make the messages about a capture, and what to add to the counts of clips with a voice."""
         detectors = sensor.detectors_for(clip)
-        found = detect(detectors, clip)
+        classifier = None if isinstance(clip.content, Sound) else sensor.classifier
+        found = detect(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
@@ -245,7 +248,7 @@ class Station:
             boot_id=self._boot_id,
             sequence=sequence,
             capture="sound" if sound else "picture",
-            models=tuple(detector.model for detector in detectors),
+            models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
             media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,

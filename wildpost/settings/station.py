@@ -14,6 +14,7 @@ from edge.deployment import DeploymentOptions, MountingOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
+from models.species import SpeciesOptions
 from models.threat import SHIPPED, ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings.loader import SettingsError, load_settings
@@ -72,19 +73,29 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which network looks at pictures.
+    """Which network looks at pictures, and which one classifies the animals in them.
 
     Attributes:
         model: As `wildpost models list` has it.
-        registry: A registry file of one's own that describes the model; relative to the settings file.
-        weights: The folder that holds its weights; relative to the settings file; empty: models in the data folder.
-        options: How to run it.
+        registry: A registry file of one's own that describes both models; relative to the settings file.
+        weights: The folder that holds their weights; relative to the settings file; empty: models in the data folder.
+        options: How to run the detector.
+        classifier: The classifier, as `wildpost models list` has it; empty: animals are not classified.
+        classifier_options: How to run the classifier.
+        site_list: A CSV file of the species that are plausible here; relative to the settings file; empty: no limit.
     """
 
     model: str = "wildpost-nano"
     registry: str = ""
     weights: str = ""
     options: VisionOptions = VisionOptions()
+    classifier: str = ""
+    classifier_options: SpeciesOptions = SpeciesOptions()
+    site_list: str = ""
+
+    def __post_init__(self) -> None:
+        if self.site_list and not self.classifier:
+            raise ValueError(f"site_list {self.site_list!r} limits a classifier: expected its name in 'classifier'")
 
 
 class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):

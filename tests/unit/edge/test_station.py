@@ -17,7 +17,21 @@ import pytest
 from captures.clock import system_clock
 from captures.decoded import Sound
 from captures.picture import read_picture
-from contract import Clock, Deployment, Detection, Effort, Event, Health, MediaContent, Model, SetAside, decode
+from contract import (
+    Box,
+    Classification,
+    Clock,
+    Deployment,
+    Detection,
+    Effort,
+    Event,
+    Health,
+    Location,
+    MediaContent,
+    Model,
+    SetAside,
+    decode,
+)
 from contract.codec import Record
 from edge.capture.clip import Clip
 from edge.capture.folder import FolderSource
@@ -26,6 +40,7 @@ from edge.capture.visits import Visits
 from edge.effort import EffortLog
 from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
+from models.port import Crop, Framing
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 
@@ -43,6 +58,45 @@ class Light:
             if value > 0.5
             else []
             for value in batch
+        ]
+
+
+class Animals:
+    """Finds an animal in the middle of each picture, which it reads at a fraction of its size, and a person beside."""
+
+    model = Model(name="animals", version="1", sha256="6" * 64)
+
+    def preprocess(self, item: Any) -> tuple[int, ...]:
+        return read_picture(item, 64).pixels.shape
+
+    def predict(self, batch: Sequence[tuple[int, ...]]) -> list[list[Detection]]:
+        assert all(shape[1] < 1200 for shape in batch)
+        boxes = {"animal": Box(0.25, 0.5, 0.5, 0.25), "human": Box(0.0, 0.0, 0.5, 0.25)}
+        return [
+            [
+                Detection(
+                    ordinal=at, label=kind, observation_type=kind, confidence=0.9 - at / 10, model="animals", box=box
+                )  # type: ignore[arg-type]
+                for at, (kind, box) in enumerate(boxes.items())
+            ]
+            for _ in batch
+        ]
+
+
+class Sizes:
+    """Names each animal by the size of its crop; keeps what it was given."""
+
+    model = Model(name="sizes", version="1", sha256="7" * 64)
+    framing = Framing()
+
+    def __init__(self) -> None:
+        self.crops: list[Crop] = []
+
+    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
+        self.crops += crops
+        return [
+            Classification(label=f"{crop.pixels.shape[1]} x {crop.pixels.shape[0]}", confidence=0.75, model="sizes")
+            for crop in crops
         ]
 
 
@@ -93,11 +147,15 @@ class Kept:
         self.listening: Sequence[Noise | Talk] = (Noise(),)
         self.voice = VoiceOptions()
         self.deployment: Deployment | None = None
+        self.looking: Sequence[Light | Animals] = (Light(),)
+        self.classifier: Sizes | None = None
         self.stop = threading.Event()
 
     def run(self, once: bool = True, gap_s: float = 60) -> None:
         source = FolderSource(self.folder, self.outbox.mark_of, UTC, None, 3)
-        sensor = Sensor("yard", source, [Light()], gap_s, SilenceTrigger(), self.listening)
+        sensor = Sensor(
+            "yard", source, self.looking, gap_s, SilenceTrigger(), self.listening, classifier=self.classifier
+        )
         station = Station(self.options, "wildpost", [sensor], self.outbox, voice=self.voice, deployment=self.deployment)
         station.run(self.stop, once, self.folder.parent)
 
@@ -153,6 +211,32 @@ def test_a_picture_without_findings_is_an_event_too_and_both_have_thumbnails(kep
     assert thumbnail.shape == (720, 960, 3)
     assert len({event.event_id for event in events.values()}) == 2
     assert sorted(event.sequence for event in events.values()) == [1, 2]
+
+
+def test_an_animal_is_classified_on_the_pixels_of_the_whole_picture_and_a_person_is_not(kept: Kept) -> None:
+    kept.options = msgspec.structs.replace(kept.options, latitude=31.5, longitude=117.25)
+    kept.looking, kept.classifier = (Animals(),), Sizes()
+    kept.picture("large.jpg", 100)  # 1200 x 900
+    kept.sound("loud.wav", 1.0, 20_000)
+    kept.run()
+    events = {event.capture: event for event in kept.records(Event)}
+    animal, person = events["picture"].detections
+    claim = Classification(label="600 x 225", confidence=0.75, model="sizes")
+    assert (animal.label, animal.confidence, animal.model, animal.classification) == ("animal", 0.9, "animals", claim)
+    assert (person.label, person.classification) == ("human", None)
+    assert [model.name for model in events["picture"].models] == ["animals", "sizes"]
+    assert [model.name for model in events["sound"].models] == ["noise"]
+    (crop,) = kept.classifier.crops
+    assert (crop.taken_at, crop.location) == (events["picture"].captured_at, Location(latitude=31.5, longitude=117.25))
+
+
+def test_without_a_classifier_nothing_is_classified(kept: Kept) -> None:
+    kept.looking = (Animals(),)
+    kept.picture("large.jpg", 100)
+    kept.run()
+    (event,) = kept.records(Event)
+    assert [one.classification for one in event.detections] == [None, None]
+    assert [model.name for model in event.models] == ["animals"]
 
 
 def test_a_person_goes_before_what_was_kept_earlier(kept: Kept) -> None:

@@ -9,6 +9,7 @@ from edge.capture.microphone import MicrophoneOptions
 from edge.deployment import DeploymentOptions, MountingOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
+from models.species import SpeciesOptions
 from models.threat import VoiceOptions
 from tests.repository import REPOSITORY
 from wildpost.settings.loader import SettingsError
@@ -45,6 +46,7 @@ def test_every_setting_is_described() -> None:
         DeploymentOptions,
         MountingOptions,
         VisionSettings,
+        SpeciesOptions,
         VoiceOptions,
         StationSettings,
     )
@@ -74,6 +76,10 @@ def test_every_setting_of_the_threat_detector_is_described() -> None:
             '[station]\nname = "a"\ndeployment = "a"\n'
             "[deployment]\nstart = 2026-04-01T00:00:00Z\nend = 2026-03-01T00:00:00Z\n",
             "before its start",
+        ),
+        (
+            '[station]\nname = "a"\ndeployment = "a"\n[vision]\nsite_list = "here.csv"\n',
+            "expected its name in 'classifier'",
         ),
         ('[station]\nname = "a"\ndeployment = "a"\n[voice]\npolicy = "listen"\n', "listen"),
     ],

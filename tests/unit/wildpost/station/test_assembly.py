@@ -1,11 +1,15 @@
-"""A station that is built from settings says in its deployment record what the settings say."""
+"""A station has the classifier that its settings name, and its deployment record says what they say."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
+
 from contract import DeployedSensor, Deployment, Location, decode, encode, topic_of
-from wildpost.settings.station import load_station
-from wildpost.station.assembly import deployment_of
+from tests.species_network import colour_network, registry_of
+from wildpost.settings.station import VisionSettings, load_station
+from wildpost.station.assembly import deployment_of, open_station_classifier
+from wildpost.station.diagnostics import look_over
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 TOLD = """
@@ -92,3 +96,54 @@ def test_without_a_table_of_its_own_a_deployment_is_a_lead_and_nothing_else_is_c
     known = (DeployedSensor(name="c", kind="camera"),)
     assert found == Deployment(station="ridge-07", deployment="a", at=AT, sensors=known, evidence_use="lead")
     assert decode(topic_of("wildpost", "ridge-07", "deployment"), encode(found)) == found
+
+
+WITH_CLASSIFIER = """
+[station]
+name = "ridge-07"
+deployment = "a"
+
+[broker]
+host = "127.0.0.1"
+port = 1
+
+[[sensors]]
+name = "camera"
+source = "folder"
+folder = "."
+detectors = ["vision"]
+
+[vision]
+registry = "colours.toml"
+classifier = "colours"
+"""
+
+
+def classifier_file(folder: Path, vision: str = "") -> Path:
+    labels = [("first", "Primus primus"), ("second", ""), ("third", "")]
+    registry_of(folder, "colours", colour_network(folder / "colours.onnx"), labels, output="logits")
+    (folder / "here.csv").write_text("taxon,months,area\nPrimus primus,,\n", encoding="utf-8")
+    file = folder / "station.toml"
+    file.write_text(WITH_CLASSIFIER + vision, encoding="utf-8")
+    return file
+
+
+def test_the_station_s_classifier_is_the_one_that_its_settings_name(tmp_path: Path) -> None:
+    for vision, name in (("", "colours"), ('site_list = "here.csv"\n', "colours+here")):
+        settings = load_station(classifier_file(tmp_path, vision))
+        opened = open_station_classifier(settings, tmp_path, tmp_path)
+        assert opened is not None and opened.model.name == name
+    settings = load_station(classifier_file(tmp_path))
+    plain = msgspec.structs.replace(settings, vision=VisionSettings())
+    assert open_station_classifier(plain, tmp_path, tmp_path) is None
+
+
+def test_station_check_tries_the_classifier(tmp_path: Path) -> None:
+    file = classifier_file(tmp_path)
+    found = {finding.what: finding for finding in look_over(file, tmp_path)}
+    assert found["classifier"].state == "works"
+    assert found["classifier"].figures["model"] == "colours"
+    (tmp_path / "colours.onnx").unlink()
+    found = {finding.what: finding for finding in look_over(file, tmp_path)}
+    assert found["classifier"].state == "fails"
+    assert "wildpost models pull colours" in found["classifier"].next_step
