@@ -33,6 +33,7 @@ from contract import (
     decode,
 )
 from contract.codec import Record
+from contract.messages import ObservationType
 from edge.capture.clip import Clip
 from edge.capture.folder import FolderSource
 from edge.capture.triggers import SilenceTrigger, loudness_db
@@ -71,12 +72,12 @@ class Animals:
 
     def predict(self, batch: Sequence[tuple[int, ...]]) -> list[list[Detection]]:
         assert all(shape[1] < 1200 for shape in batch)
-        boxes = {"animal": Box(0.25, 0.5, 0.5, 0.25), "human": Box(0.0, 0.0, 0.5, 0.25)}
+        boxes: dict[ObservationType, Box] = {"animal": Box(0.25, 0.5, 0.5, 0.25), "human": Box(0.0, 0.0, 0.5, 0.25)}
         return [
             [
                 Detection(
                     ordinal=at, label=kind, observation_type=kind, confidence=0.9 - at / 10, model="animals", box=box
-                )  # type: ignore[arg-type]
+                )
                 for at, (kind, box) in enumerate(boxes.items())
             ]
             for _ in batch

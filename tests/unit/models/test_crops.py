@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from contract import Box, Classification, Detection, Location, Model
+from contract.messages import ObservationType
 from models.crops import classify_animals, cut
 from models.port import Crop, Framing
 
@@ -64,14 +65,14 @@ class Sizes:
         ]
 
 
-def found(ordinal: int, kind: str, box: Box | None) -> Detection:
+def found(ordinal: int, kind: ObservationType, box: Box | None) -> Detection:
     return Detection(
         ordinal=ordinal,
         label=kind,
         observation_type=kind,
         confidence=0.5,
         model="eye",
-        box=box,  # type: ignore[arg-type]
+        box=box,
     )
 
 

@@ -42,7 +42,7 @@ def test_colours_come_in_the_order_that_the_entry_names(tmp_path: Path, channels
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_confidence_is_the_softmax_of_normalised_colours(tmp_path: Path, runtime: Any) -> None:
-    facts = {"channels": "bgr", "mean": (0.5, 0.25, 0.1), "std": (0.5, 0.25, 0.2)}
+    facts: dict[str, Any] = {"channels": "bgr", "mean": (0.5, 0.25, 0.1), "std": (0.5, 0.25, 0.2)}
     found = claim(classifier(tmp_path, SpeciesOptions(runtime=runtime), **facts))
     logits = (np.array(BLUE_GREEN_RED) / 255 - [0.5, 0.25, 0.1]) / [0.5, 0.25, 0.2]
     expected = np.exp(logits) / np.exp(logits).sum()
