@@ -1,6 +1,7 @@
 """Writes and reads deployments in InfluxDB: a point for every record that a station sent, at the time of its writing.
 
 Tags are station and deployment, both of few values: the last point of a series is the record that is valid.
+Where the database has a retention, a record older than that is dropped like detections of that age.
 """
 
 import msgspec
