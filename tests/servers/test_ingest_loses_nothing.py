@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from casebook.casebook import Casebook
-from contract import Event, encode, new_event_id, topic_of
+from contract import SCHEMA, Event, encode, new_event_id, topic_of
 from contract.examples import DEPLOYMENT, EVENT, HEALTH, MEDIA_CONTENT, STATUS
 from ingest.media.folder import FolderMedia
 from ingest.receive.mqtt.options import ReceiverOptions
@@ -169,7 +169,7 @@ def test_what_is_not_ours_is_quarantined_and_the_rest_goes_on(
         "size": (topic, b"x" * 10_000_000),
         "syntax": (topic, b'{"schema": "1.0", "station": "\xff\xfe"}'),
         "shape": (topic, b'{"schema": "1.0", "temperature": 21}'),
-        "version": (topic, payload.replace(b'"schema":"1.0"', b'"schema":"2.0"')),
+        "version": (topic, payload.replace(f'"schema":"{SCHEMA}"'.encode(), b'"schema":"2.0"')),
         "station": (topic_of("wildpost", "other", "event"), payload),
         "topic": ("wildpost/v1/lake-07/nonsense", payload),
         "hash": (topic_of("wildpost", "lake-07", "media"), encode(forged)),
