@@ -1,6 +1,7 @@
 """Looks at or listens to one capture with every detector of its sensor, and makes what goes with the finding."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,16 @@ from typing import Any
 
 import msgspec
 
-from captures.decoded import Picture, Sound
+from captures.decoded import Picture, Sound, Unreadable
 from contract import Detection, Location, Media
 from edge.capture.clip import Clip
 from models.crops import classify_animals
 from models.port import Classifier, Detector
 from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
+LOG = logging.getLogger("wildpost.station")
 Triggered = Callable[[Clip], bool]
-_WHOLE = 1_000_000  # pixels on the longest side: more than any picture that ``read_picture`` takes has
+_WHOLE = 1_000_000  # pixels; no picture that ``read_picture`` accepts has a longer side
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,12 @@ def detect(
     found = [msgspec.structs.replace(detection, ordinal=ordinal) for ordinal, detection in enumerate(found)]
     if classifier is None or not any(detection.observation_type == "animal" for detection in found):
         return found
-    return classify_animals(classifier, _native(clip.content).pixels, found, clip.captured_at, location)
+    try:
+        picture = _native(clip.content)
+    except Unreadable as error:  # the detectors could read it at a fraction: what they found is not lost for that
+        LOG.warning("%s: animals are not classified: %s", clip.name, error)
+        return found
+    return classify_animals(classifier, picture.pixels, found, clip.captured_at, location)
 
 
 def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:
