@@ -68,7 +68,8 @@ def open_classifier(
     site = read_site_list(site_list)
     threshold = entry.species.threshold if options.threshold is None else options.threshold
     everything = msgspec.structs.replace(options, threshold=0.0, alternatives=20)
-    return SiteFilter(SpeciesClassifier(weights, entry, everything), site, threshold)
+    classifier = SpeciesClassifier(weights, entry, everything)
+    return SiteFilter(classifier, site, threshold, options.alternatives)
 
 
 def open_birdnet(options: "BirdNetOptions | None" = None) -> "BirdNet":

@@ -69,15 +69,17 @@ class SiteFilter:
     something that the list does not know, and no claim is made.
     """
 
-    def __init__(self, classifier: Classifier, site: SiteList, threshold: float) -> None:
+    def __init__(self, classifier: Classifier, site: SiteList, threshold: float, alternatives: int = 3) -> None:
         """Limit a classifier.
 
         Args:
             classifier: Should make claims of low confidence too, with alternatives.
             site: The species that are plausible.
             threshold: The lowest confidence of a claim.
+            alternatives: How many less probable taxa to report beside the best.
         """
-        self._classifier, self._site, self._threshold = classifier, site, threshold
+        self._classifier, self._site = classifier, site
+        self._threshold, self._alternatives = threshold, alternatives
         inner = classifier.model
         self._model = Model(
             name=f"{inner.name}+{site.name}"[:200],
@@ -116,7 +118,7 @@ class SiteFilter:
             confidence=plausible[0].confidence,
             model=self._model.name,
             scientific_name=plausible[0].scientific_name,
-            alternatives=tuple(plausible[1:]),
+            alternatives=tuple(plausible[1 : 1 + self._alternatives]),
         )
 
 

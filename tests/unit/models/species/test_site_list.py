@@ -68,6 +68,15 @@ def test_a_plausible_claim_passes_without_its_implausible_alternatives(tmp_path:
     assert claim.alternatives == (Alternative(label="deer", confidence=0.1),)
 
 
+def test_no_more_alternatives_are_reported_than_wished(tmp_path: Path) -> None:
+    file = tmp_path / "marsh.csv"
+    file.write_text(TABLE, encoding="utf-8")
+    answer = Fixed(("Sus scrofa", 0.5), ("deer", 0.3), ("Grus monacha", 0.2))
+    for wished in (0, 1, 2):
+        (claim,) = SiteFilter(answer, read_site_list(file), 0.3, wished).classify([Crop(PIXELS, ANIMAL)])
+        assert claim is not None and len(claim.alternatives) == wished
+
+
 def test_in_place_of_an_implausible_claim_stands_the_best_plausible_one_if_it_is_sure_enough(tmp_path: Path) -> None:
     claim = limited(tmp_path, ("Panthera leo", 0.5), ("deer", 0.4), ("Sus scrofa", 0.1))
     assert claim is not None and (claim.label, claim.confidence, claim.scientific_name) == ("deer", 0.4, None)
