@@ -61,7 +61,7 @@ class ExaminationTask:
     @property
     def suffixes(self) -> frozenset[str]:
         """Suffixes of the files that the detector can read."""
-        return frozenset(PICTURES if self.kind == "vision" else RECORDINGS)
+        return frozenset(PICTURES if self.kind in ("vision", "species") else RECORDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,28 +165,25 @@ def _shifted(detection: Detection, by_s: float) -> Detection:
 
 
 def _open_detector(task: ExaminationTask) -> "Detector[Any, Any]":
+    from models.factory import open_birdnet, open_threat, open_vision
+
     if task.kind == "vision":
-        from models.factory import open_vision
         from models.vision import VisionOptions
 
         return open_vision(
             task.model, task.weights, VisionOptions(threads=task.threads, threshold=task.threshold), task.registry
         )
     if task.kind == "birdnet":
-        from models.birdnet import BirdNet, BirdNetOptions
+        from models.birdnet import BirdNetOptions
 
         options = BirdNetOptions(threads=task.threads, cache=str(task.cache), overlap_s=task.overlap_s)
-        return BirdNet(
+        return open_birdnet(
             options if task.threshold is None else msgspec.structs.replace(options, threshold=task.threshold)
         )
     if task.kind != "threat":
         raise WeightsError(f"model {task.model!r} is of kind {task.kind!r}: expected vision, birdnet or threat")
-    from models.threat import MEANINGS, ThreatOptions, ThreatSounds
+    from models.threat import MEANINGS, ThreatOptions
 
     thresholds = {} if task.threshold is None else dict.fromkeys(MEANINGS, task.threshold)
-    return ThreatSounds(
-        ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion),
-        task.weights,
-        task.model,
-        task.registry,
-    )
+    threats = ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion)
+    return open_threat(task.model, task.weights, threats, task.registry)

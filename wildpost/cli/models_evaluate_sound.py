@@ -23,7 +23,8 @@ def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> i
     """
     from models.evaluate.labels import BadLabels
     from models.evaluate.sound import label_figures, read_recordings, score_recordings
-    from models.threat import ThreatOptions, ThreatSounds
+    from models.factory import open_threat
+    from models.threat import ThreatOptions
 
     for name, option in _FOR_PICTURES.items():
         if getattr(arguments, name):
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> i
     recordings = read_recordings(arguments.data)
     shown = sys.stderr.isatty()
     options = ThreatOptions(second_opinion=arguments.second_opinion)
-    detector = ThreatSounds(options, weights, arguments.model, registry)
+    detector = open_threat(arguments.model, weights, options, registry)
     heard, unusable = score_recordings(
         detector,
         recordings,

@@ -6,12 +6,15 @@ from typing import Literal
 
 import msgspec
 
+from contract.deployment import SensorKind
 from contract.messages import Name
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
+from edge.deployment import DeploymentOptions, MountingOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
+from models.species import SpeciesOptions
 from models.threat import SHIPPED, ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings.loader import SettingsError, load_settings
@@ -34,6 +37,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         silence_db: Level below which sound is not analysed, in decibels relative to full scale.
         originals_quota_bytes: Disk quota of a camera's pictures or a microphone's recordings; the oldest are deleted
             first.
+        mounting: Model of the device and how it is mounted; sent to the server with the deployment.
     """
 
     name: Name
@@ -46,6 +50,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stretch_s: float = 60.0
     silence_db: float = -90.0
     originals_quota_bytes: int = 8_000_000_000
+    mounting: MountingOptions = MountingOptions()
 
     def __post_init__(self) -> None:
         if self.source == "folder" and not self.folder:
@@ -58,21 +63,39 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if not useful.get(self.source, True):
             raise ValueError(f"sensor {self.name!r}: no detector of {list(self.detectors)} can use a {self.source}")
 
+    @property
+    def kind(self) -> SensorKind | None:
+        """Camera or microphone; None for a folder that takes both pictures and recordings."""
+        if self.source != "folder":
+            return self.source
+        looking = {name in LOOKING for name in self.detectors}
+        return None if len(looking) > 1 else "camera" if True in looking else "microphone"
+
 
 class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network for pictures and its options.
+    """The networks that detect in pictures and classify the animals in them, and their options.
 
     Attributes:
         model: Model name from `wildpost models list`.
-        registry: Additional registry file that describes the model; relative to the settings file.
-        weights: Folder of its weights; relative to the settings file; "": models in the data folder.
-        options: Options of inference.
+        registry: Additional registry file that describes both models; relative to the settings file.
+        weights: Folder of their weights; relative to the settings file; "": models in the data folder.
+        options: Options of the detector.
+        classifier: Name of the classifier from `wildpost models list`; "": animals are not classified.
+        classifier_options: Options of the classifier.
+        site_list: CSV file of the species that are plausible here; relative to the settings file; "": no limit.
     """
 
     model: str = "wildpost-nano"
     registry: str = ""
     weights: str = ""
     options: VisionOptions = VisionOptions()
+    classifier: str = ""
+    classifier_options: SpeciesOptions = SpeciesOptions()
+    site_list: str = ""
+
+    def __post_init__(self) -> None:
+        if self.site_list and not self.classifier:
+            raise ValueError(f"site_list {self.site_list!r} limits a classifier: expected its name in 'classifier'")
 
 
 class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +115,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     station: StationOptions
     sensors: tuple[SensorOptions, ...]
+    deployment: DeploymentOptions = DeploymentOptions()
     broker: StationBrokerOptions = StationBrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()

@@ -1,25 +1,27 @@
 """Diagnoses a station: machine, sensors, detectors and the connection to the broker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Picture, Sound
+from contract import Detection, Model
 from edge.check import Figure, Finding, machine, sensors
 from edge.instance_lock import lock_holder
 from edge.transport.mqtt.diagnostics import check as check_broker
-from models.port import Detector
+from models.port import Crop
 from models.registry import WeightsError, WeightsMismatch
 from wildpost.cli.expected_errors import missing_extra
 from wildpost.settings.loader import SettingsError
 from wildpost.settings.station import LOOKING, StationSettings, load_station
-from wildpost.station.assembly import open_detector, recorders_zone, station_folder
+from wildpost.station.assembly import open_detector, open_station_classifier, recorders_zone, station_folder
 from wildpost.station.setup import SECRETS, provide_secrets
+
+Trial = tuple[Model, Callable[[], object]]  # an open model, and a call that runs it once
 
 _TRIAL_S = 3.0  # length of one window of BirdNET
 _TRIAL_RATE_HZ = 48_000
@@ -60,8 +62,11 @@ def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
         else:
             zone = recorders_zone(settings.station)
             yield sensors.folder(sensor.name, settings_folder / sensor.folder, zone, datetime.now(UTC))
-    for name in sorted({name for sensor in settings.sensors for name in sensor.detectors}):
+    wanted = {name for sensor in settings.sensors for name in sensor.detectors}
+    for name in sorted(wanted):
         yield _detector(name, settings, settings_folder, data, frame)
+    if settings.vision.classifier and wanted & LOOKING:
+        yield _classifier(settings, settings_folder, data, frame)
     yield from check_broker(settings.broker, settings.station.name)
 
 
@@ -89,16 +94,45 @@ def _quota_bytes(settings: StationSettings) -> int:
 def _detector(
     name: str, settings: StationSettings, settings_folder: Path, data: Path, frame: NDArray[np.uint8] | None
 ) -> Finding:
-    """Open a detector, which checks the hash of its weights, and measure one inference after a warm-up."""
-    what = f"detector {name}"
+    def open_() -> Trial:
+        detector = open_detector(name, settings, settings_folder, data)
+        item = _picture(frame) if name in LOOKING else _sound()
+        return detector.model, lambda: detector.predict([detector.preprocess(item)])
+
+    pull = f"wildpost models pull {settings.vision.model}; without network: --from FILE" if name == "vision" else ""
+    return _tried(f"detector {name}", open_, "picture" if name in LOOKING else f"sound of {_TRIAL_S:g} s", pull)
+
+
+def _classifier(
+    settings: StationSettings, settings_folder: Path, data: Path, frame: NDArray[np.uint8] | None
+) -> Finding:
+    def open_() -> Trial:
+        classifier = open_station_classifier(settings, settings_folder, data)
+        assert classifier is not None, "the settings name one"  # noqa: S101
+        animal = Detection(ordinal=0, label="animal", observation_type="animal", confidence=1.0, model="trial")
+        crop = Crop(_picture(frame).pixels, animal, datetime.now(UTC), settings.station.location)
+        return classifier.model, lambda: classifier.classify([crop])
+
+    pull = f"wildpost models pull {settings.vision.classifier}; without network: --from FILE"
+    return _tried("classifier", open_, "crop", pull)
+
+
+def _tried(what: str, open_: Callable[[], Trial], of: str, pull: str) -> Finding:
+    """Open a model, which checks the hash of its weights, and measure one inference after a warm-up.
+
+    Args:
+        what: Heading of the finding.
+        open_: Opens the model.
+        of: Its input, for the message.
+        pull: The next step if its weights are missing; "": a general one.
+    """
     began = time.monotonic()
     try:
-        detector = open_detector(name, settings, settings_folder, data)
+        model, infer = open_()
         opened_s = time.monotonic() - began
-        item = _picture(frame) if name in LOOKING else _sound()
-        _infer(detector, item)
+        infer()
         began = time.monotonic()
-        _infer(detector, item)
+        infer()
         took_ms = round(1000 * (time.monotonic() - began), 1)
     except ModuleNotFoundError as error:
         return Finding("fails", what, missing_extra(error) or str(error), "pip install 'wildpost[station]'")
@@ -106,8 +140,8 @@ def _detector(
         return Finding("fails", what, str(error), "remove that file, then: wildpost models pull")
     except (WeightsError, ValueError) as error:
         step = "wildpost models list shows the installed models; settings: docs/reference/station.md"
-        if name == "vision" and "no weights" in str(error):
-            step = f"wildpost models pull {settings.vision.model}; without network: --from FILE"
+        if pull and "no weights" in str(error):
+            step = pull
         if "yamnet: no weights" in str(error):
             step = "wildpost models pull yamnet; without network: --from FILE; or second_opinion = false"
         return Finding("fails", what, str(error), step)
@@ -115,20 +149,14 @@ def _detector(
         return Finding(
             "fails", what, f"{type(error).__name__}: {error}", "try the other runtime: docs/reference/models.md"
         )
-    model = detector.model
-    unit = "a picture" if name in LOOKING else f"{_TRIAL_S:g} s of sound"
     figures: dict[str, Figure] = {
         "model": model.name,
         "sha256": model.sha256,
         "inference_ms": took_ms,
         "opening_s": round(opened_s, 2),
     }
-    found = f"{model.name} {model.version}, weights verified; {took_ms:.0f} ms for {unit}"
+    found = f"{model.name} {model.version}, weights verified; {took_ms:.0f} ms for a {of}"
     return Finding("works", what, found, figures=figures)
-
-
-def _infer(detector: Detector[Any, Any], item: Picture | Sound) -> None:
-    detector.predict([detector.preprocess(item)])
 
 
 def _picture(frame: NDArray[np.uint8] | None) -> Picture:
