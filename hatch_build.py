@@ -1,4 +1,4 @@
-"""Writes the commit into what is built, so that an installed `wildpost --version` can name it."""
+"""Build hook that writes the git commit into the wheel, so that `wildpost --version` can print it."""
 
 import subprocess
 from pathlib import Path
@@ -8,10 +8,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CommitHook(BuildHookInterface):
-    """Adds wildpost/commit.txt to a wheel that is built from a clone."""
+    """Hatch build hook that adds wildpost/commit.txt to a wheel that is built from a git clone."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Write the commit, unless this is an editable install (which asks git itself) or no clone."""
+        """Write the git commit into the wheel, unless the install is editable or there is no git clone."""
         if version == "editable":
             return
         git = ["git", "-C", self.root, "describe", "--always", "--dirty", "--abbrev=10", "--exclude", "*"]

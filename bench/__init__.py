@@ -1,1 +1,1 @@
-"""Benchmarks, some against other programs; each prints a table and, last, one line of JSON."""
+"""Benchmarks, some of which compare Wildpost with other programs; each prints a table and one line of JSON."""

@@ -1,4 +1,4 @@
-"""How long ``Store.effort`` takes for a year of stations, and the sums per local day after it.
+"""Query time of a year of effort records by ``Store.effort``, and time of summing the result by local day.
 
     python -m bench.effort [--stations N] [--every-hours H] [--rounds N] [--only duckdb|influxdb]
 
@@ -38,7 +38,7 @@ BATCH = 1_500
 
 
 def records(stations: int, every: timedelta) -> Iterator[Effort]:
-    """Make a year of records of each station."""
+    """Yield a year of effort records of all stations."""
     random, start = Random(18), local_midnight(FIRST, ZONE)
     for number in range(int(timedelta(days=DAYS) / every)):
         for station in range(stations):
@@ -58,7 +58,7 @@ def records(stations: int, every: timedelta) -> Iterator[Effort]:
 
 
 def main() -> None:
-    """Fill, ask, print."""
+    """Fill the stores with effort records, time the queries and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--stations", type=int, default=50, help="how many (default: 50)")
     parser.add_argument("--every-hours", type=float, default=24, help="length of a record (default: 24)")

@@ -1,4 +1,4 @@
-"""Lost and duplicated records under faults: killed processes, cut connections, a full disk.
+"""Number of lost and duplicated records under faults: killed processes, cut connections and a full disk.
 
 `python -m bench.faults [--quick] [--store duckdb|influxdb] [--events N] [--each N] [--seed N]`. A real station's outbox
 and publisher, a real Mosquitto, `wildpost ingest` and a real InfluxDB each run as a process that is killed (SIGKILL)
@@ -38,17 +38,17 @@ REPEATED = "wildpost_records_repeated_total"
 
 
 def captured(station: str, at: datetime) -> Event:
-    """Return a capture with two detections."""
+    """Return the event of a new capture with two detections."""
     return msgspec.structs.replace(EVENT, event_id=new_event_id(), station=station, captured_at=at)
 
 
 def outgoing(event: Event) -> OutboxMessage:
-    """Return the outbox message of an event."""
+    """Return an event as a message for the outbox."""
     return OutboxMessage(topic_of("wildpost", event.station, "event"), encode(event))
 
 
 def station(folder: Path, port: int, count: int, a_second: float) -> None:
-    """Run a station: commit captures with their progress and publish them, until the broker has acknowledged all."""
+    """Run a station that writes captures to its outbox, until the broker has acknowledged all of them."""
     outbox = Outbox(folder / "outbox.sqlite")
     publisher = Publisher(StationBrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
     publisher.start()
@@ -69,7 +69,7 @@ def station(folder: Path, port: int, count: int, a_second: float) -> None:
 
 @dataclass
 class Testbed:
-    """The processes of one run, with counts of their restarts."""
+    """Station, server, broker and database of one benchmark run, with counts of their restarts."""
 
     folder: Path
     broker: Mosquitto
@@ -83,7 +83,7 @@ class Testbed:
     _before: float = 0.0
 
     def __post_init__(self) -> None:
-        """Start the server."""
+        """Start the proxies to the broker and the `wildpost ingest` server."""
         self.lines = {"station": Proxy(self.broker.port), "server": Proxy(self.broker.port)}
         settings = (
             f"[ingest]\nport = {self.metrics_port}\n"
@@ -102,22 +102,22 @@ class Testbed:
 
     @property
     def data(self) -> Path:
-        """The server's data folder, on the small disk."""
+        """Data folder of the `wildpost ingest` server, on the small disk."""
         return self.folder / "server"
 
     def send(self, count: int, a_second: float) -> None:
-        """Start the station."""
+        """Start the station process, which sends ``count`` captures."""
         (self.folder / "station").mkdir()
         words = [str(self.folder / "station"), str(self.lines["station"].port), str(count), str(a_second)]
         self.station = Process([sys.executable, "-m", "bench.faults", "--station", *words], self.folder / "log")
 
     def faults(self) -> list[str]:
-        """Return the faults that can be injected in this run."""
+        """Return the names of the faults that can be injected in this run."""
         found = ["station", "broker", "server", "network"]
         return found + ["database"] * (self.influx is not None) + ["disk"] * self.disk
 
     def inject(self, fault: str, chance: random.Random) -> None:
-        """Cause a fault and end it."""
+        """Cause one fault, such as a killed server, then restore normal operation."""
         away_s = chance.uniform(0.1, 1.0)
         if fault == "station":
             self.station.kill()
@@ -140,7 +140,7 @@ class Testbed:
             fill(self.data, away_s)
 
     def restart_ended(self) -> None:
-        """Restart ended processes as systemd does; a server ends if the disk is full when it starts."""
+        """Restart an ended server or station as systemd does; a server ends if it starts on a full disk."""
         now = metric_total(self.metrics_port, REPEATED)
         self.suppressed += now - self._before if now >= self._before else now
         self._before = now
@@ -166,7 +166,7 @@ class Testbed:
 
 
 def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequence[str]) -> dict[str, Any]:
-    """Send captures while faults are injected; return the lost and duplicated records."""
+    """Send captures while faults are injected; return the numbers of lost and duplicated records."""
     chance = random.Random(seed)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -206,7 +206,7 @@ def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequenc
 
 
 def open_influx(folder: Path) -> Influx:
-    """Start an InfluxDB.
+    """Start an InfluxDB server with its data in a folder.
 
     Raises:
         SystemExit: its programs are not installed.
@@ -218,7 +218,7 @@ def open_influx(folder: Path) -> Influx:
 
 
 def _settled(testbed: Testbed, count: int) -> dict[str, int]:
-    """Wait until all records are stored or no more arrive, stop the server, and count the losses."""
+    """Wait until all records are stored or no more arrive; stop the server and count lost and duplicated records."""
     testbed.broker.save_seldom()
     quiet_since, last = time.monotonic(), -1.0
     restarted = False
@@ -259,7 +259,7 @@ def _ingesting(folder: Path, port: int, metrics_port: int) -> Iterator[None]:
 
 
 def replay(stations: int, a_day: int) -> dict[str, Any]:
-    """Send the backlog of a day from the outboxes of many stations; return the time until all of it is durable."""
+    """Send a day's backlog from the outboxes of many stations; return the time until all of it is stored."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(mosquitto_program(), folder / "broker")
@@ -284,7 +284,7 @@ def replay(stations: int, a_day: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run with faults, then replay a day's backlog, and print the results."""
+    """Run the benchmark with faults on each store, replay a day's backlog, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="500 events, each fault once, 5 stations")
     parser.add_argument("--store", choices=("duckdb", "influxdb"), action="append", help="one store only (repeatable)")

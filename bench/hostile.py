@@ -1,4 +1,4 @@
-"""Hostile messages against the server: quarantined messages, crashes and memory.
+"""Test of the server with hostile messages: numbers of quarantined messages, crashes, and memory used.
 
 `python -m bench.hostile [--quick] [--messages N] [--seed N]`. A real Mosquitto and a real `wildpost ingest`; messages
 that hypothesis generates (bench/hostile_messages.py), with a valid capture after every tenth, all at QoS 1.
@@ -66,7 +66,7 @@ COUNTED = ("records_stored", "records_repeated", "media", "messages_quarantined"
 
 @dataclass
 class Outcome:
-    """Result of an attack.
+    """Counts and measurements of one run with hostile messages.
 
     Attributes:
         sent: Number of hostile messages by kind.
@@ -94,17 +94,17 @@ class Outcome:
 
     @property
     def unaccounted(self) -> int:
-        """Number of received messages that are in no count."""
+        """Number of received messages that the server counted as neither stored, repeated nor quarantined."""
         return self.received - sum(self.kept.values())
 
     @property
     def missing(self) -> int:
-        """Number of valid captures that are not in the store."""
+        """Number of valid captures that are missing from the store."""
         return len(self.honest - self.stored)
 
 
 class Server:
-    """A running `wildpost ingest`."""
+    """A `wildpost ingest` process that receives the hostile messages."""
 
     def __init__(self, folder: Path, broker_port: int) -> None:
         self.port = free_port()
@@ -118,7 +118,7 @@ class Server:
         self._wait_until(lambda: self.metrics().get("wildpost_connected") == 1, "the server is connected to the broker")
 
     def metrics(self) -> dict[str, float]:
-        """Read the metrics: the value of each label set, and the sum over all label sets."""
+        """Read the server's metrics: the value of each label set, and each metric's sum over its label sets."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as answer:
                 lines = answer.read().decode().splitlines()
@@ -139,7 +139,7 @@ class Server:
         return float(sum(process.memory_info().rss for process in [top, *top.children(recursive=True)])) / 1e6
 
     def wait_for_received(self, count: int) -> None:
-        """Wait until ``count`` messages are durable."""
+        """Wait until the server has received and stored ``count`` messages."""
         self._wait_until(
             lambda: self.metrics().get("wildpost_messages_received_total", 0) >= count, f"{count} messages are received"
         )
@@ -152,7 +152,7 @@ class Server:
         return f"exit code {code}: {log}" if code or "Traceback" in log or "again" in log else ""
 
     def kill(self) -> None:
-        """Kill the server if it is still running."""
+        """Kill all processes of the server if it is still running."""
         if self._process.poll() is None:
             for child in psutil.Process(self._process.pid).children(recursive=True):
                 child.kill()
@@ -168,7 +168,7 @@ class Server:
 
 
 class Sender:
-    """Publishes at QoS 1 in batches, so that neither the broker nor this process buffers all messages."""
+    """MQTT publisher that sends in batches, so that neither the broker nor this process buffers all messages."""
 
     def __init__(self, port: int) -> None:
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -177,7 +177,7 @@ class Sender:
         self._client.loop_start()
 
     def send(self, messages: Sequence[Hostile]) -> None:
-        """Publish messages and wait until the broker has acknowledged them."""
+        """Publish messages at QoS 1 and wait until the broker has acknowledged all of them."""
         pending = []
         for message in messages:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -189,13 +189,13 @@ class Sender:
             assert info.is_published(), "the broker did not acknowledge a message"
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 
 
 def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Hostile]:
-    """Yield the messages with a valid capture after every tenth; add its id to ``honest``."""
+    """Yield the messages, with a valid capture after every tenth; add the capture's id to ``honest``."""
     for number, message in enumerate(messages, 1):
         yield message
         if number % HONEST_EVERY == 0:
@@ -205,7 +205,7 @@ def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Ho
 
 
 def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
-    """Send ``count`` hostile messages to a new server; return the result."""
+    """Send ``count`` hostile messages, with valid captures between them, to a new server; return the outcome."""
     outcome = Outcome()
     server = Server(folder, broker_port)
     try:
@@ -263,7 +263,7 @@ def _read_stores(folder: Path, outcome: Outcome) -> None:
 
 
 def main() -> None:
-    """Run the attack and print the result."""
+    """Send hostile messages to a server and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--messages", type=int, default=100_000)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the kinds of hostile messages: topic, payload and, for some, content type."""
+"""Hypothesis strategies that generate hostile messages, one strategy for each kind of fault."""
 
 import gzip
 import json
@@ -99,7 +99,7 @@ def _damaged() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def _places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield the paths of all values in a message, including the nested ones."""
+    """Yield the path of every value in a message, including nested values."""
     inner: Mapping[Any, object] = (
         value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
     )
@@ -126,7 +126,7 @@ NUMBER_PLACES = {
 
 
 def with_value(name: str, pick: int, value: object) -> tuple[str, str]:
-    """Replace one value of an example; return the topic, and the payload as text."""
+    """Replace one value of an example message; return the message's topic, and its payload as JSON text."""
     tree = json.loads(GOOD[name][1])
     *way, last = _PLACES[name][pick % len(_PLACES[name])]
     inner = tree
@@ -225,7 +225,7 @@ def _media() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def _wrong_form() -> st.SearchStrategy[tuple[str, bytes, str]]:
-    """Return messages with a wrong content type, compression, character encoding or format."""
+    """Return a strategy for messages with a wrong content type, compression, character encoding or format."""
 
     def form(name: str, form: str, content_type: str, salt: bytes) -> tuple[str, bytes, str]:
         topic, good = GOOD[name]

@@ -1,4 +1,4 @@
-"""Hostile messages: broken, invalid, oversized, of another station, or with injections.
+"""Generator of hostile messages: broken, invalid, oversized, of another station, or with injections.
 
 Hypothesis generates them; the same seed gives the same messages, without duplicates.
 """
@@ -37,7 +37,7 @@ EVERY_BIG = 250  # one message in this many is oversized
 
 
 class Hostile(NamedTuple):
-    """One hostile message.
+    """An MQTT message of the attack: a hostile message, or a valid one if ``sort`` is empty.
 
     Attributes:
         sort: Kind of fault; "" for a valid message.
@@ -53,7 +53,7 @@ class Hostile(NamedTuple):
 
 
 def hostile_messages(count: int, seed: int) -> Iterator[Hostile]:
-    """Yield ``count`` different messages, generated a few hundred at a time."""
+    """Yield ``count`` different hostile messages, generated a few hundred at a time."""
     seen: set[int] = set()
     big = _oversized(random.Random(seed))
     for made_round in count_up():
@@ -113,7 +113,7 @@ def _with_new_ids(message: Hostile, chance: random.Random) -> Hostile:
 
 
 def _known(chance: random.Random) -> Iterator[Hostile]:
-    """Yield messages with each time, injection and extreme number in each field that may have one."""
+    """Yield messages with each listed time, injection and extreme number in each field that may contain one."""
     for name in sorted(TREES):
         fields = [
             ("time", TIME_PLACES[name], [json.dumps(time) for time in TIMES]),
@@ -128,7 +128,7 @@ def _known(chance: random.Random) -> Iterator[Hostile]:
 
 
 def _oversized(chance: random.Random) -> Iterator[Hostile]:
-    """Yield, in a cycle, messages that are oversized as sent or after decompression."""
+    """Yield an endless series of messages that are too large as sent or after decompression."""
     event, media = topic_of("wildpost", STATION, "event"), topic_of("wildpost", STATION, "media")
     bomb = gzip.compress(bytes(50_000_000), mtime=0)
     packed = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Durable messages per second: Wildpost on DuckDB and on InfluxDB, compared with bare paho and Node-RED.
+"""Throughput in durable messages per second: Wildpost with DuckDB and with InfluxDB, bare paho, and Node-RED.
 
 `python -m bench.ingest [--quick] [--messages N] [--rounds N] [--node-red FOLDER] [--gogc N]`. Each contestant has the
 same messages queued in its session at a real Mosquitto and is timed from its first durable messages to its last, so
@@ -42,7 +42,7 @@ STATIONS = 20
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Result of one run."""
+    """Number of messages, wall-clock time and CPU time of one benchmark run."""
 
     messages: int
     seconds: float
@@ -50,12 +50,12 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Messages per second."""
+        """Throughput in messages per second."""
         return self.messages / self.seconds
 
 
 def events(count: int, detections: int) -> list[tuple[str, bytes]]:
-    """Return messages of captures that differ in id, station and time."""
+    """Return the topics and payloads of ``count`` captures that differ in id, station and time."""
     detection = EVENT.detections[-1]
     messages = []
     start = datetime.now(UTC) - timedelta(hours=12)
@@ -72,7 +72,7 @@ def events(count: int, detections: int) -> list[tuple[str, bytes]]:
 
 
 def message_of(event: Event) -> tuple[str, bytes]:
-    """Return the topic and the payload of an event."""
+    """Return the MQTT topic and the payload of an event."""
     return topic_of("wildpost", event.station, "event"), encode(event)
 
 
@@ -82,7 +82,7 @@ def queue_messages(
     messages: Sequence[tuple[str, bytes]],
     session_options: ReceiverOptions | None = None,
 ) -> None:
-    """Create persistent sessions at the broker, disconnect, and publish messages, which the broker queues in them."""
+    """Create persistent sessions at the broker, then publish messages, which the broker queues for them."""
     for client_id, topics in sessions.items():
         options = session_options or ReceiverOptions(port=port, client_id=client_id)
         client = make_client(mqtt.Client, options, client_id, keep_session=True, manual_ack=True)
@@ -107,7 +107,7 @@ def queue_messages(
 
 
 def receive_only(port: int, count: int) -> Result:
-    """Receive messages with paho and acknowledge each immediately: the upper limit for any intake built on paho."""
+    """Time paho alone, acknowledging each message at once: the upper limit for any receiver built on paho."""
     options = ReceiverOptions(port=port, client_id=CLIENT)
     client = make_client(mqtt.Client, options, CLIENT, keep_session=True, manual_ack=True)
     done = threading.Event()
@@ -134,7 +134,7 @@ def receive_only(port: int, count: int) -> Result:
 
 
 def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
-    """Receive and store messages with the server code of `wildpost ingest`."""
+    """Time the server code of `wildpost ingest` while it receives and stores the queued messages."""
     from wildpost.server.assembly import run_server
     from wildpost.server.stores import StoreOptions
     from wildpost.settings.server import ServerSettings
@@ -155,13 +155,13 @@ def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
 
 
 def influx_store(url: str, database: str) -> dict[str, object]:
-    """Return store options that write directly to the API of InfluxDB 1.x, as Node-RED does."""
+    """Return store settings that write directly to the API of InfluxDB 1.x, as Node-RED does."""
     return {"kind": "influxdb", "influxdb": {"url": url, "database": database, "write_path": "v1"}}
 
 
 @contextmanager
 def broker(folder: Path) -> Iterator[Mosquitto]:
-    """Run a broker that does not save its state meanwhile, so that only receiving is measured."""
+    """Run a Mosquitto that does not save its state during the run, so that only receiving is measured."""
     started = Mosquitto(
         mosquitto_program(), folder, "allow_anonymous true\nautosave_on_changes false\nautosave_interval 3600\n"
     )
@@ -172,7 +172,7 @@ def broker(folder: Path) -> Iterator[Mosquitto]:
 
 
 def run_contestant(contestant: str, count: int, detections: int, influx: Influx | None) -> Result:
-    """Queue messages for one contestant and time it in a separate process."""
+    """Queue messages for one of the compared programs and time the program in a separate process."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         queue_messages(running.port, {CLIENT: [subscription("wildpost")]}, events(count, detections))
         url = f"{influx.direct_url}/{influx.new_database()}" if influx and contestant == "influxdb" else ""
@@ -184,7 +184,7 @@ def run_contestant(contestant: str, count: int, detections: int, influx: Influx 
 
 
 def run_workers(count: int, workers: int, influx: Influx) -> float:
-    """Return the messages per second of several workers, timed from when all of them are connected."""
+    """Return the messages per second of several ingest workers, timed from when all workers are connected."""
     from wildpost.server.ingest_workers import Workers
     from wildpost.settings.server import ServerSettings
 
@@ -217,7 +217,7 @@ def run_workers(count: int, workers: int, influx: Influx) -> float:
 
 
 def run_node_red(packages: Path, count: int, influx: Influx) -> tuple[float, int]:
-    """Run Node-RED on the same messages; return its messages per second and the number it stored."""
+    """Run Node-RED on ``count`` queued messages; return its messages per second and the number it stored."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         # Node-RED connects with MQTT 3.1.1, so its session is created with it too.
         options = ReceiverOptions(port=running.port, client_id=node_red.CLIENT, protocol="3.1.1")
@@ -226,7 +226,7 @@ def run_node_red(packages: Path, count: int, influx: Influx) -> tuple[float, int
 
 
 def main() -> None:
-    """Run all contestants by turns and print the comparison."""
+    """Run all compared programs by turns and print their throughput."""
     arguments = _arguments()
     if arguments.contestant:
         contestant, port, count, folder, *url = arguments.contestant

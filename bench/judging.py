@@ -1,4 +1,4 @@
-"""Lost and duplicated records: reads a store without the code that wrote it and compares with the station."""
+"""Count of lost and duplicated records, from a store's rows and the ids that the station recorded."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 
 
 def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
-    """Return the event ids, and the event id and ordinal of each detection, in a DuckDB store."""
+    """Read a DuckDB file; return the ids of all events, and the event id and ordinal of all detections."""
     import duckdb
 
     with duckdb.connect(str(path), read_only=True) as store:
@@ -17,7 +17,7 @@ def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
 
 
 def of_influx(url: str, database: str) -> tuple[list[str], list[tuple[str, int]]]:
-    """Return the event ids, and the event id and ordinal of each detection, in an InfluxDB database."""
+    """Read an InfluxDB database; return the ids of all events, and the event id and ordinal of all detections."""
     link = InfluxConnection(InfluxOptions(url=url, database=database, timeout_s=300), "")
     try:
         events = [row["event_id"] for row in link.rows("SELECT event_id FROM event")]

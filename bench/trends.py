@@ -1,4 +1,4 @@
-"""Query times of the trends page, the queue and the stations' page by number of detections.
+"""Query times of the trends page, the review queue and the stations' page, by number of stored detections.
 
     python -m bench.trends [--detections N] [--rounds N] [--only duckdb|influxdb] [--quick]
 
@@ -50,7 +50,7 @@ ROUND = "a round of all, median"
 
 
 def payload_parts() -> tuple[str, ...]:
-    """Split a payload at the id, the station, the time and the hash of 64 digits, which each capture fills in."""
+    """Split an example event's payload at its id, station, time and hash, which differ in each capture."""
     rest, parts = encode(EVENT).decode(), list[str]()
     for name in ('event_id":"', 'station":"', 'captured_at":"', 'media":[{"sha256":"'):
         before, _, after = rest.partition(name)
@@ -60,12 +60,12 @@ def payload_parts() -> tuple[str, ...]:
 
 
 class Filled(Protocol):
-    """A store with a fast way to write benchmark rows."""
+    """Interface of a store with a fast method to write benchmark rows."""
 
     store: Store
 
     def fill(self, rows: list[Row]) -> None:
-        """Write rows to the store."""
+        """Write benchmark rows to the store."""
 
 
 class FilledDuckDb:
@@ -76,7 +76,7 @@ class FilledDuckDb:
         self.store: Store = DuckDbStore(self._path)
 
     def fill(self, rows: list[Row]) -> None:
-        """See ``Filled.fill``."""
+        """Write benchmark rows to the DuckDB tables by SQL."""
         self.store.close()
         number, station, taxon, ordinal, before_s, confidence = (np.array(column) for column in zip(*rows, strict=True))
         with duckdb.connect(str(self._path)) as connection:
@@ -124,7 +124,7 @@ class FilledInflux:
             )
 
     def fill(self, rows: list[Row]) -> None:
-        """See ``Filled.fill``."""
+        """Write benchmark rows to InfluxDB as line protocol."""
         parts = [part.replace('"', '\\"') for part in payload_parts()]
         for start in range(0, len(rows), 100_000):
             lines: list[str] = []
@@ -156,13 +156,13 @@ class FilledInflux:
 
 
 def id_of(number: int, before_s: int) -> str:
-    """Return the UUIDv7 id of a capture, which contains its time."""
+    """Return the UUIDv7 id of a benchmark capture; the id contains the capture time."""
     milliseconds = LAST_US // 1000 - before_s * 1000
     return f"{milliseconds >> 16:08x}-{milliseconds & 65535:04x}-7000-8000-{number:012}"
 
 
 def generate(total: int) -> Iterator[list[Row]]:
-    """Yield detections in portions; one capture in five has two detections of a taxon."""
+    """Yield random detections in portions; one capture in five has two detections of the same taxon."""
     random = Random(7)
     station = taxon = before_s = 0
     rows: list[Row] = []
@@ -181,7 +181,7 @@ def generate(total: int) -> Iterator[list[Row]]:
 
 
 def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
-    """Return the queries of the pages by name; their results can be compared."""
+    """Return the store queries of the review pages by name; two stores must give equal results."""
     return {
         "trends of 30 days": trends_of(30),
         "trends of 30 days, confidence 0.5": trends_of(30, score=0.5),
@@ -199,7 +199,7 @@ def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
 
 
 def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] = (), score: float = 0.0) -> Query:
-    """Return a query of the trends page."""
+    """Return the store query of the trends page for the last ``days`` days, with the page's filters."""
     last: date = LAST.astimezone(ZONE).date()
     first = last - timedelta(days=days - 1)
     return lambda store: [
@@ -209,12 +209,12 @@ def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] =
 
 
 def listed(query: EventQuery) -> Query:
-    """Return a query of the review queue."""
+    """Return a store query for the event ids that the review queue lists."""
     return lambda store: [event.event_id for event in store.events(query)]
 
 
 def percentile_95(seconds: list[float]) -> float:
-    """Return the 95th percentile by the nearest-rank method."""
+    """Return the 95th percentile of durations by the nearest-rank method."""
     return sorted(seconds)[max(0, -(-95 * len(seconds) // 100) - 1)]
 
 

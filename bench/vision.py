@@ -1,4 +1,4 @@
-"""Throughput from 12-megapixel picture files to boxes: Wildpost and ultralytics' predict with the same weights.
+"""Detection throughput on 12-megapixel picture files: Wildpost and ultralytics' predict with the same weights.
 
     python -m bench.vision [PICTURES] [--quick]
 
@@ -96,7 +96,7 @@ print_rate(seconds, [result.boxes.xyxyn.tolist() for result in results])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark and print its results; return 1 if the boxes of the two programs differ."""
+    """Run the picture benchmark and print the results; return 1 if the boxes of the two programs differ."""
     parser = argparse.ArgumentParser(prog="bench.vision", description=__doc__)
     parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files (default: synthetic pictures)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: few pictures, one round")
@@ -175,7 +175,7 @@ def _run(contestant: Sequence[str], folder: Path, rounds: int, cores: int) -> di
 
 
 def _alone(contestant: Sequence[str], folder: Path, rounds: int, cores: int) -> float:
-    """Run a process on each core at the same time and return the sum of their rates."""
+    """Time reading or inference alone with one process on each core; return the total pictures per second."""
     pinned = sorted(os.sched_getaffinity(0))[:cores]
     processes = [_start(contestant, folder, rounds, [core]) for core in pinned]
     for process in processes:
@@ -203,7 +203,7 @@ def _result_of(process: subprocess.Popen[str]) -> dict[str, float]:
 
 
 def _agreement(contestants: dict[str, list[str]], folder: Path, torch_weights: str) -> float:
-    """Return the fraction of boxes that both programs found; boxes match at an IoU above 0.5.
+    """Return the fraction of boxes that both programs found; two boxes match at an IoU above 0.5.
 
     Ultralytics decodes the picture at full size and Wildpost at the scale needed, so edges differ by a few pixels.
     """
@@ -225,7 +225,7 @@ def _iou(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _ultralytics_weights(folder: Path) -> tuple[Path, Path]:
-    """Return our weights as files for ultralytics: a checkpoint, and the ONNX file."""
+    """Return the paths of Wildpost's weights for ultralytics: a torch checkpoint and the ONNX file."""
     from models.train.onnx_weights import save_checkpoint
 
     ours = find_weights(MODEL, folder / "weights")
@@ -233,7 +233,7 @@ def _ultralytics_weights(folder: Path) -> tuple[Path, Path]:
 
 
 def make_pictures(folder: Path, count: int, source: Path | None) -> None:
-    """Write JPEG files of 12 megapixels, quality 90.
+    """Write ``count`` JPEG files of 12 megapixels, quality 90, enlarged from ``source`` or synthesised.
 
     Raises:
         ValueError: the source has no readable JPEG file.

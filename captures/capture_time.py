@@ -1,4 +1,4 @@
-"""Capture time of a file, from its EXIF data or recorder metadata, its name, or the file system, in this order."""
+"""Capture time of a picture or recording, from its metadata, its file name or the file system, in this order."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ _BEFORE_CAMERAS = datetime(1995, 1, 1, tzinfo=UTC)
 
 
 def picture_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, Clock]:
-    """Return the capture time of a picture, with its source.
+    """Return the capture time of a picture file, and the source of that time.
 
     Args:
         path: Path of the picture.
@@ -30,7 +30,7 @@ def picture_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, 
 
 
 def recording_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, Clock]:
-    """Return the start time of a recording, with its source; the arguments are those of ``picture_time``.
+    """Return the start time of a recording, and the source of that time; arguments as in ``picture_time``.
 
     Raises:
         Unreadable: the file is not a recording.

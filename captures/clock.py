@@ -1,4 +1,4 @@
-"""Source and accuracy of this machine's clock."""
+"""Source and accuracy of the system clock of this machine."""
 
 import ctypes
 import sys
@@ -13,7 +13,7 @@ _MICROSECOND = 1e-6
 
 
 class _Timex(ctypes.Structure):
-    """First fields of struct timex of adjtimex(2), with padding for the rest."""
+    """C struct ``timex`` of adjtimex(2): its first fields, and padding for its other fields."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),

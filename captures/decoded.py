@@ -1,4 +1,4 @@
-"""Pictures and sounds in memory, the input of detectors."""
+"""Types for decoded pictures and sounds in memory, which are the input of detectors."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from contract.errors import InvalidInput
 
 
 class Unreadable(InvalidInput):
-    """A picture or recording that cannot be decoded; the message gives the reason, and retrying cannot help."""
+    """Raised when a picture or recording cannot be decoded; the message gives the reason. Retrying cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A decoded stretch of mono sound.
+    """A decoded stretch of a recording, mixed to mono.
 
     Attributes:
         samples: (n,) float32 in -1..1.
@@ -47,5 +47,5 @@ class Sound:
 
     @property
     def duration_s(self) -> float:
-        """Duration in seconds."""
+        """Duration of the sound in seconds."""
         return self.samples.size / self.rate_hz

@@ -1,4 +1,4 @@
-"""File name extensions of the pictures and recordings that are read."""
+"""File name extensions of the supported picture and recording formats."""
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RECORDINGS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff"}

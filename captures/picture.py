@@ -1,4 +1,4 @@
-"""Decoding of pictures at the scale needed, and thumbnails."""
+"""Decoding of picture files at reduced scale, and thumbnails."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _FULL_SIZE_FACTOR = 2  # decoding at full size takes 3 to 6 bytes a pixel, so on
 
 
 def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMIT_PIXELS) -> Picture:
-    """Decode a JPEG, PNG or TIFF at the scale needed, with EXIF orientation applied.
+    """Decode a JPEG, PNG or TIFF picture at a scale that suits ``longest_px``, with EXIF orientation applied.
 
     Grey, 16-bit and CMYK pictures become 8-bit BGR; transparency is dropped. libjpeg decodes a baseline JPEG at 1/2,
     1/4 or 1/8 of its size if the result is at least ``longest_px`` long; other pictures are decoded at full size, then
@@ -60,7 +60,7 @@ def shrink(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
 
 
 def thumbnail(source: Picture | Path | bytes, longest_px: int = 960, quality: int = 80) -> bytes:
-    """Make a small JPEG with EXIF orientation applied and without the original's metadata.
+    """Return a JPEG thumbnail of a picture, with EXIF orientation applied and without the picture's metadata.
 
     Raises:
         Unreadable: the source cannot be decoded.

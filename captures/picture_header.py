@@ -1,4 +1,4 @@
-"""Header of a picture: its format, size and completeness, read without decoding."""
+"""Header of a picture file: format, size and completeness of the picture, read without decoding."""
 
 import re
 import struct
@@ -18,7 +18,7 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Format and size of a picture.
+    """Format and size of a picture, from its file header.
 
     Attributes:
         kind: Format by the file's signature, not by its name.
@@ -34,7 +34,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header:
-    """Read the header and check that the file is complete.
+    """Read the file header of a picture and check that the file is complete.
 
     Raises:
         Unreadable: the file is empty, not a JPEG, PNG or TIFF, has no size, or is cut off.
@@ -55,7 +55,7 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
-    """Walk the segments to the end-of-image marker; data after it is ignored."""
+    """Read the size of a JPEG and walk its segments to the end-of-image marker; ignore data after the marker."""
     found: Header | None = None
     at = 2
     while True:
@@ -94,7 +94,7 @@ def _cut_off(data: bytes, found: Header | None) -> Unreadable:
 
 
 def _png(data: bytes) -> Header:
-    """Walk the chunks to IEND (ISO/IEC 15948, 5.3)."""
+    """Read the size of a PNG and walk its chunks to the IEND chunk (ISO/IEC 15948, 5.3)."""
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise Unreadable(f"PNG cut off after {len(data)} bytes: its header is missing")
     width, height = struct.unpack_from(">II", data, 16)
@@ -108,7 +108,7 @@ def _png(data: bytes) -> Header:
 
 
 def _tiff(data: bytes) -> Header:
-    """Read the size from the first directory and check that its strips are within the file (TIFF 6.0, section 2)."""
+    """Read the size of a TIFF from its first directory and check that its strips are in the file (TIFF 6.0, 2)."""
     order = "<" if data[:2] == b"II" else ">"
     tags: dict[int, tuple[int, ...]] = {}
     try:

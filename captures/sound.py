@@ -37,7 +37,7 @@ _CLIP_PEAK = 0.89  # -1 dBFS: MP3 overshoots
 
 @dataclass(frozen=True, slots=True)
 class SoundInfo:
-    """Properties of a recording from its header.
+    """Sample rate, channels, duration, format and start time of a recording, from its file header.
 
     Attributes:
         rate_hz: Samples per second and channel.
@@ -55,7 +55,7 @@ class SoundInfo:
 
 
 def sound_info(path: Path) -> SoundInfo:
-    """Read a recording's header.
+    """Read the file header of a recording.
 
     Raises:
         Unreadable: the file is not a recording, or its header has impossible values.
@@ -72,7 +72,7 @@ def read_stretches(
     taken_at: datetime | None = None,
     location: Location | None = None,
 ) -> Iterator[Sound]:
-    """Decode a recording as consecutive stretches; the memory needed does not depend on its length.
+    """Decode a recording as consecutive stretches; the recording's length does not affect the memory used.
 
     Channels are mixed to mono, and soxr resamples to ``rate_hz``. The stretches have no gaps and no overlap; only the
     last one is shorter.
@@ -105,7 +105,7 @@ def read_stretches(
 
 
 def resample(sound: Sound, rate_hz: int) -> Sound:
-    """Resample a sound to another sample rate with soxr."""
+    """Return a sound, resampled to another sample rate with soxr."""
     import soxr
 
     if sound.rate_hz == rate_hz:
@@ -115,7 +115,7 @@ def resample(sound: Sound, rate_hz: int) -> Sound:
 
 
 def normalise(sound: Sound) -> Sound:
-    """Amplify or attenuate a sound to a common loudness, without clipping.
+    """Return a sound, amplified or attenuated to a common loudness without clipping.
 
     The gain is limited by the peak, which matters for a gunshot: its peak is far above its mean.
     """
@@ -129,7 +129,7 @@ def normalise(sound: Sound) -> Sound:
 
 
 def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
-    """Encode a sound as MP3, which every browser plays.
+    """Encode a sound as an MP3 clip, which every browser plays.
 
     Args:
         sound: The sound to encode.
@@ -154,7 +154,7 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
 
 def decode_clip(data: bytes) -> Sound:
-    """Decode a clip to mono, for its spectrogram.
+    """Decode the bytes of a sound clip to mono, for the clip's spectrogram.
 
     Raises:
         Unreadable: the data is not a sound file, or it has no samples.
@@ -172,7 +172,7 @@ def decode_clip(data: bytes) -> Sound:
 
 @contextmanager
 def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
-    """Open a recording for reading; errors of libsndfile become ``Unreadable``."""
+    """Open a recording for reading; convert errors of libsndfile to ``Unreadable``."""
     import soundfile
 
     # By descriptor, not by name: soundfile treats a name that ends in .raw as a format without header.
@@ -220,7 +220,7 @@ def _recorded_at(comment: str) -> datetime | None:
 
 
 def _resampled(file: Any, rate_hz: int, path: Path) -> Iterator[NDArray[np.float32]]:
-    """Read blocks, mix them to mono and resample them as one continuous stream."""
+    """Yield the blocks of a recording, mixed to mono and resampled as one continuous stream."""
     import soundfile
     import soxr
 
@@ -247,7 +247,7 @@ def _resampled(file: Any, rate_hz: int, path: Path) -> Iterator[NDArray[np.float
 
 
 def _cut(blocks: Iterator[NDArray[np.float32]], length: int) -> Iterator[NDArray[np.float32]]:
-    """Regroup blocks of any size into arrays of one length; the last may be shorter."""
+    """Regroup sample blocks of any size into arrays of ``length`` samples; the last array may be shorter."""
     buffer = np.empty(length, np.float32)
     filled = 0
     for block in blocks:

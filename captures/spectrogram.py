@@ -1,4 +1,4 @@
-"""Spectrogram of a sound as a PNG picture, with frames around the detections."""
+"""Spectrogram of a sound as a PNG picture, with a frame around each detection."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -35,7 +35,7 @@ def spectrogram_png(
     height_px: int = 320,
     highest_hz: float = 12_000.0,
 ) -> bytes:
-    """Draw the spectrogram of a sound, with a frame around each span.
+    """Draw the spectrogram of a sound as a PNG, with a frame around each span.
 
     Args:
         sound: The sound to draw.
@@ -73,7 +73,7 @@ def spectrogram_png(
 
 
 def loudness_db(sound: Sound, columns: int, rows: int, top_hz: float) -> NDArray[np.float32]:
-    """Compute a sound's level by frequency and time.
+    """Compute the level of a sound by frequency and time.
 
     Every sample is used, however few columns there are: each column shows the maximum of its frames, so that a shot in
     a long recording stays visible.
@@ -122,7 +122,7 @@ def _axes(pen: "ImageDraw", columns: int, rows: int, duration_s: float, top_hz: 
 
 
 def _ticks(end: float, most: float) -> list[float]:
-    """Return about ``most`` round numbers from 0 to ``end``, with steps of 1, 2 or 5 times a power of ten."""
+    """Return about ``most`` axis ticks from 0 to ``end``, in steps of 1, 2 or 5 times a power of ten."""
     least = end / max(most, 1)
     power = 10.0 ** np.floor(np.log10(least))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9))

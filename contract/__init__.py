@@ -1,4 +1,4 @@
-"""The contract between station and server: messages, MQTT topics and encoding."""
+"""Message contract between stations and the server: message types, MQTT topics, encoding and validation."""
 
 from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_probe, new_event_id
 from contract.deployment import DeployedSensor, Deployment

@@ -49,7 +49,7 @@ _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in 
 
 
 class _Header(msgspec.Struct):
-    """The field that every message has in every version."""
+    """Schema version of a message, which is decoded first; every message has it."""
 
     schema: str
 
@@ -65,7 +65,7 @@ _msgpack_header = msgspec.msgpack.Decoder(_Header)
 
 
 class Malformed(InvalidInput):
-    """A message that cannot be used; the receiver quarantines it with this reason.
+    """Raised for a message that is not valid; the receiver quarantines the message with ``reason``.
 
     Attributes:
         reason: Category for metrics: topic, version, size, syntax, shape, station or hash.
@@ -78,22 +78,22 @@ class Malformed(InvalidInput):
 
 
 def new_event_id() -> str:
-    """Return a new identifier that sorts by its creation time: UUIDv7, RFC 9562."""
+    """Return a new UUIDv7 (RFC 9562), an identifier that sorts by its creation time."""
     return str(uuid_utils.uuid7())
 
 
 def kind_of(record: Record) -> Kind:
-    """Return the kind of topic on which a record is published."""
+    """Return the message kind of a record, which is the last level of the record's topic."""
     return _KIND_OF[type(record)]
 
 
 def encode(record: Record) -> bytes:
-    """Encode a record as its payload: JSON, or MessagePack for media content."""
+    """Encode a record as a message payload: MessagePack for media content, JSON for all other records."""
     return _msgpack.encode(record) if isinstance(record, MediaContent) else _json.encode(record)
 
 
 def decode(topic: str, payload: bytes) -> Record:
-    """Decode and validate a message received on a topic.
+    """Decode a message payload and validate it against the topic on which it was received.
 
     Unknown fields are ignored; they remain in the stored payload.
 
@@ -126,7 +126,7 @@ def decode(topic: str, payload: bytes) -> Record:
 
 
 def is_probe(topic: str, payload: bytes) -> bool:
-    """Return whether a message is an empty one, with which a station tests its permission on a topic."""
+    """Return whether a message is a permission probe: an empty payload that a station sends to test a topic."""
     if payload:
         return False
     try:

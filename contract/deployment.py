@@ -1,4 +1,4 @@
-"""The deployment of a station: where it stands, since when, with which sensors. Names follow Camtrap DP 1.0."""
+"""Deployment record of a station: place, period and sensors; the field names follow Camtrap DP 1.0."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ Tags = Annotated[tuple[Text, ...], Meta(max_length=50)]
 
 
 class DeployedSensor(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One sensor of a deployment and how it is mounted; ``None`` and "" mean not known."""
+    """One sensor of a deployment, with its mounting; ``None`` or "" in a field means unknown."""
 
     name: Name  # as ``sensor`` of events and effort
     kind: SensorKind | None = None
@@ -24,7 +24,7 @@ class DeployedSensor(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
 
 
 class Deployment(Struct, frozen=True, gc=False, kw_only=True):
-    """What a station knows of its deployment; of several records of one deployment the latest ``at`` is valid.
+    """A station's description of one deployment; the record with the latest ``at`` supersedes earlier ones.
 
     ``evidence_use`` says what a picture may be used for: a hidden device's picture is a lead; only equipment that was
     reviewed, marked and announced gives evidence for a fine (Administrative Penalty Law of the PRC, article 41).
@@ -56,7 +56,7 @@ class Deployment(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def check_period(start: datetime | None, end: datetime | None) -> None:
-    """Refuse a period that ends before it starts.
+    """Raise an error if a deployment ends before it starts.
 
     Raises:
         ValueError: it does.

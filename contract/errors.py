@@ -1,4 +1,4 @@
-"""Expected errors; the two families tell a caller whether to retry.
+"""Base classes of expected errors: retry after a ``TemporaryFailure``, not after an ``InvalidInput``.
 
     WildpostError
     ├── InvalidInput        a value, file or message cannot be used: report it or set it aside, do not retry
@@ -12,20 +12,20 @@ without a traceback: the message names the value received and what was expected.
 
 
 class WildpostError(Exception):
-    """An expected failure; its message tells a person what to correct."""
+    """Base class of expected errors; the error message tells a person what to correct."""
 
 
 class InvalidInput(WildpostError, ValueError):
-    """A value, file or message cannot be used; retrying cannot help."""
+    """Raised when a value, file or message cannot be used; retrying cannot help."""
 
 
 class TemporaryFailure(WildpostError):
-    """A service, disk or connection failed; the same call may succeed later."""
+    """Raised when a service, disk or connection failed; the same call may succeed later."""
 
 
 class StoreUnavailable(TemporaryFailure):
-    """A database or object store did not accept or answer a request: keep the message unacknowledged and retry."""
+    """Raised when a database or object store fails a request; leave the message unacknowledged and retry."""
 
 
 class Undelivered(TemporaryFailure):
-    """A message did not reach its destination; sending it again is always safe. The error text has no secrets."""
+    """Raised when a message was not delivered; sending it again is safe. The error text has no secrets."""

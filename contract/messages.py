@@ -1,4 +1,4 @@
-"""Messages of a station: events, status, health, effort, set-aside files and media.
+"""Types of the messages that a station sends: events, status, health, effort, set-aside files and media.
 
 Names follow Camtrap DP 1.0 in snake case (``observation_type`` is its ``observationType``); the mapping is in
 docs/reference/messages.md. Times have a UTC offset, scores are 0..1, boxes are fractions of the picture.
@@ -43,7 +43,7 @@ class Box(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """Time span within the clip, in seconds from its start, with optional frequency bounds."""
+    """Time span of a detection in a sound clip, in seconds from the clip's start, with optional frequency bounds."""
 
     start_s: Amount
     end_s: Amount
@@ -56,7 +56,7 @@ class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 
 class Clock(Struct, frozen=True, gc=False, kw_only=True):
-    """Source and accuracy of a capture time."""
+    """Clock that gave a capture time, with the accuracy of that time."""
 
     source: ClockSource
     synchronised: bool
@@ -64,7 +64,7 @@ class Clock(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Location(Struct, frozen=True, gc=False, kw_only=True):
-    """Position of the deployment: WGS 84, decimal degrees."""
+    """Position of a deployment in WGS 84, in decimal degrees."""
 
     latitude: Annotated[float, Meta(ge=-90, le=90)]
     longitude: Annotated[float, Meta(ge=-180, le=180)]
@@ -79,7 +79,7 @@ class Model(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Media(Struct, frozen=True, gc=False, kw_only=True):
-    """Metadata of an event's file: the original stays on the station, a thumbnail or a clip is sent."""
+    """Metadata of an event's file: an original, which stays on the station, or a thumbnail or clip, which is sent."""
 
     sha256: Sha256
     type: Text
@@ -89,7 +89,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """A taxon that a classifier found less probable than the one it reports."""
+    """A taxon to which a classifier gave a lower confidence than to the taxon of its ``Classification``."""
 
     label: Text
     confidence: Fraction
@@ -97,7 +97,7 @@ class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
 
 
 class Classification(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """What a classifier says of a detection; the detector's own label, confidence and model stay as they are."""
+    """Result of a classifier for one detection; the detector's label, confidence and model stay unchanged."""
 
     label: Text
     confidence: Fraction
@@ -107,7 +107,7 @@ class Classification(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
 
 
 class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One result of a detector; a person's verdict on it makes it an observation."""
+    """One result of a detector in a capture; it becomes an observation when a person gives a verdict on it."""
 
     ordinal: Annotated[int, Meta(ge=0, lt=10_000)]  # distinguishes two animals in one picture
     label: Text
@@ -121,7 +121,7 @@ class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
 
 
 class Event(Struct, frozen=True, gc=False, kw_only=True):
-    """One capture with all its detections; an event without detections is a blank."""
+    """One capture with all its detections; an event without detections is a blank picture or recording."""
 
     event_id: Uuid  # UUIDv7, set at capture: a message delivered twice is stored once
     station: Name
@@ -153,7 +153,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Status(Struct, frozen=True, gc=False, kw_only=True):
-    """Connection status of a station: a retained message that the last will sets to offline."""
+    """Connection status of a station, as a retained message; the MQTT last will sets ``state`` to offline."""
 
     station: Name
     state: Literal["online", "offline"]
@@ -163,7 +163,7 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Health(Struct, frozen=True, gc=False, kw_only=True):
-    """Periodic report of a station's health."""
+    """Periodic report of a station's clock, disk, memory, load, temperature and counters."""
 
     station: Name
     at: Moment
@@ -184,7 +184,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):
-    """A time interval in which a sensor was watching, or was not, with the reason."""
+    """A time interval in which a sensor was watching, or in which it was not, with the reason in ``gap``."""
 
     effort_id: Uuid
     station: Name
@@ -208,7 +208,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class SetAside(Struct, frozen=True, gc=False, kw_only=True):
-    """Report of a file or capture that the station could not use and keeps."""
+    """Report of a file or capture that a station could not process and keeps on its disk."""
 
     report_id: Uuid
     station: Name

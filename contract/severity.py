@@ -1,4 +1,4 @@
-"""Severity of flags and alerts; it is also the last level of the alert topics."""
+"""Severity levels of flags and alerts; an alert's severity is also the last level of its topic."""
 
 from typing import Literal, get_args
 
@@ -7,5 +7,5 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # lowest first
 
 
 def severity_rank(severity: Severity) -> int:
-    """Return the position in ``SEVERITIES``; a higher number is more urgent."""
+    """Return the position of a severity in ``SEVERITIES``; a higher number is more urgent."""
     return SEVERITIES.index(severity)

@@ -1,4 +1,4 @@
-"""MQTT topics of the messages: ``<prefix>/v1/<station>/<kind>``."""
+"""MQTT topics of the station messages: ``<prefix>/v1/<station>/<kind>``."""
 
 import re
 from functools import lru_cache
@@ -12,7 +12,7 @@ _SHAPE = re.compile(r"(?P<prefix>.+)/v(?P<major>\d+)/(?P<station>[^/+#]+)/(?P<ki
 
 
 class Topic(NamedTuple):
-    """The parts of a topic."""
+    """Parts of a parsed MQTT topic: prefix, major version, station and kind."""
 
     prefix: str
     major: int
@@ -21,7 +21,7 @@ class Topic(NamedTuple):
 
 
 def topic_of(prefix: str, station: str, kind: Kind) -> str:
-    """Return the topic of one station's messages of one kind.
+    """Return the MQTT topic for one kind of message of one station.
 
     Raises:
         ValueError: the prefix is empty, or has a wildcard, white space or an empty level.
@@ -33,7 +33,7 @@ def topic_of(prefix: str, station: str, kind: Kind) -> str:
 
 
 def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") -> str:
-    """Return the topic filter for the messages of all stations, in every version of the contract.
+    """Return the MQTT topic filter that matches the messages of all stations, in every contract version.
 
     Args:
         prefix: First levels of every topic.
@@ -51,7 +51,7 @@ def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") 
 
 @lru_cache(maxsize=1024)  # a site has a few hundred topics; the bound limits memory, as a hostile topic may have 64 kB
 def parse_topic(topic: str) -> Topic:
-    """Parse a topic into its parts.
+    """Split an MQTT topic into prefix, major version, station and kind.
 
     Raises:
         ValueError: the topic does not have the form ``<prefix>/v<number>/<station>/<kind>``.

@@ -1,1 +1,1 @@
-"""The station: captures pictures and sound, runs detectors on them and sends the results to the server."""
+"""Station software: captures pictures and sound, runs detectors on them and sends the results to the server."""

@@ -1,4 +1,4 @@
-"""Describes the station's deployment to the server, from what its settings say."""
+"""Options that describe a station's deployment, and the deployment record for the server built from them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ Line = Annotated[str, Meta(max_length=200)]
 
 
 class MountingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a sensor is mounted.
+    """Options that describe how a sensor is mounted.
 
     Attributes:
         model: Manufacturer and model of the camera or recorder.
@@ -31,7 +31,7 @@ class MountingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class DeploymentOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of the deployment, beside its name and place in ``StationOptions``.
+    """Options that describe the deployment; its name and coordinates are in ``StationOptions``.
 
     Attributes:
         location_name: Name of the place, as people call it.
@@ -67,7 +67,7 @@ class DeploymentOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def deployment_record(
     station: StationOptions, options: DeploymentOptions, sensors: Sequence[DeployedSensor], at: datetime
 ) -> Deployment:
-    """Build the record that a station sends.
+    """Build the deployment record that a station sends to the server.
 
     Args:
         station: Names the station and the deployment, and says where it stands.

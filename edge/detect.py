@@ -1,4 +1,4 @@
-"""Runs the detectors of a sensor on one capture and makes its thumbnail or sound clip."""
+"""Runs a sensor's detectors on one capture and makes the capture's thumbnail or sound clip."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ _WHOLE = 1_000_000  # pixels; no picture that ``read_picture`` accepts has a lon
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A thumbnail or sound clip that is sent along with its event."""
+    """A thumbnail or sound clip that is sent in addition to its event message."""
 
     media: Media
     data: bytes
@@ -35,7 +35,7 @@ def detect(
     classifier: Classifier | None = None,
     location: Location | None = None,
 ) -> list[Detection]:
-    """Run every detector, number the detections by falling confidence, and classify the animals.
+    """Run all detectors on a capture, number the detections by falling confidence and classify the animals.
 
     Args:
         detectors: All of them process the same capture.
@@ -72,7 +72,7 @@ def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> t
 
 
 def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
-    """Make the thumbnail of a picture, or the clip of a sound with detections; None for a sound without detections.
+    """Return a picture's thumbnail, or the clip of a sound with detections; None for a sound without detections.
 
     Raises:
         Unreadable: the capture cannot be decoded.
@@ -90,7 +90,7 @@ def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
 
 
 def _native(content: Path | Picture | Sound) -> Picture:
-    """Read a picture at full resolution: detectors read a large JPEG at a fraction of it."""
+    """Return a picture at full resolution for the classifier; detectors read large JPEGs at a reduced scale."""
     from captures.picture import read_picture
 
     if isinstance(content, Sound):

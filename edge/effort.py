@@ -1,4 +1,4 @@
-"""Effort: when a sensor was watching, when it was not, and why; a time without a record is unknown, not empty."""
+"""Effort of a sensor: when it was watching, when it was not, and why; a time without a record is unknown."""
 
 from datetime import datetime
 
@@ -7,10 +7,10 @@ from contract.messages import Gap
 
 
 class EffortLog:
-    """Effort of one sensor, as consecutive intervals of watching or of a gap."""
+    """Effort of one sensor as consecutive intervals; in each interval it either watches or has a gap."""
 
     def __init__(self, station: str, sensor: str, deployment: str, now: datetime) -> None:
-        """Open the first interval, in the watching state."""
+        """Open the sensor's first interval, in the watching state."""
         self._names = {"station": station, "sensor": sensor, "deployment": deployment}
         self._since = now
         self._gap: Gap | None = None
@@ -19,21 +19,21 @@ class EffortLog:
 
     @property
     def gap(self) -> Gap | None:
-        """Reason why the sensor is not watching now; None while it is watching."""
+        """Reason why the sensor is not watching now, or None while it is watching."""
         return self._gap
 
     def count_capture(self) -> None:
-        """Count a capture in the open interval."""
+        """Add one to the number of captures in the open interval."""
         self._captures += 1
 
     def set_state(self, now: datetime, gap: Gap | None = None, note: str = "") -> Effort | None:
-        """Start an interval with another gap and return the closed one; None: the gap has not changed."""
+        """Start a new interval and return the closed one if the gap has changed; else return None."""
         if gap == self._gap:
             return None
         return self.close(now, gap, note)
 
     def close(self, now: datetime, gap: Gap | None = None, note: str = "") -> Effort:
-        """Close the open interval, open the next one with this gap, and return the closed one."""
+        """Close the open interval, start the next one with ``gap``, and return the closed interval."""
         # If the clock was set back meanwhile, the interval must not have a negative length.
         end = max(now, self._since)
         effort = Effort(
@@ -50,7 +50,7 @@ class EffortLog:
         return effort
 
     def close_if_due(self, now: datetime, every_s: float) -> Effort | None:
-        """Close the interval if it is at least ``every_s`` long and continue in the same state; None: it is shorter.
+        """Close an interval of at least ``every_s`` and start the next in the same state; else return None.
 
         The server thus receives the effort of a long interval before the state changes.
         """

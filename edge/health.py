@@ -15,7 +15,7 @@ _THERMAL = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal")
 
 
 def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Path) -> Health:
-    """Measure the health of this machine and its outbox.
+    """Return a health message with measurements of this machine and counts from the outbox.
 
     Args:
         station: Name of the station.
@@ -44,7 +44,7 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
 
 
 def temperature_c() -> float | None:
-    """Read the processor's temperature; None: the machine does not report it."""
+    """Return the processor's temperature in degrees Celsius, or None if the machine does not report it."""
     sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
     readings = [reading.current for name in _THERMAL for reading in sensors.get(name, [])]
     return max(readings) if readings else None

@@ -9,12 +9,12 @@ from contract.errors import WildpostError
 
 
 class StationRunning(WildpostError, OSError):
-    """Another process runs this station; the message gives its process id."""
+    """Raised when another process runs this station; the message gives the id of that process."""
 
 
 @contextlib.contextmanager
 def instance_lock(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a station's folder; the system releases it even if the process is killed.
+    """Hold an exclusive lock on a station's folder; the system releases the lock even if the process is killed.
 
     Raises:
         StationRunning: another process holds the lock.
@@ -39,7 +39,7 @@ def instance_lock(folder: Path) -> Iterator[None]:
 
 
 def lock_holder(folder: Path) -> int | None:
-    """Return the id of the process that holds the lock, 0 if it is unknown; None: no process holds it."""
+    """Return the id of the process that locks a station's folder: 0 if unknown, None if there is no lock."""
     import fcntl
 
     path = folder / "running"

@@ -1,4 +1,4 @@
-"""The station's loop: capture, detect and write to the outbox; one thread for each sensor."""
+"""Main loop of a station: one thread for each sensor captures, detects and writes messages to the outbox."""
 
 import logging
 import threading
@@ -63,7 +63,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def location(self) -> Location | None:
-        """Position of the station; None: not configured."""
+        """Position of the station, or None if it is not configured."""
         if self.latitude is None or self.longitude is None:
             return None
         return Location(latitude=self.latitude, longitude=self.longitude)
@@ -94,7 +94,7 @@ class Sensor:
     classifier: Classifier | None = None
 
     def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
-        """Return the detectors for this kind of capture.
+        """Return the sensor's detectors for a capture: those for sound or those for pictures.
 
         Raises:
             Unreadable: the sensor has no detector for it.
@@ -108,7 +108,7 @@ class Sensor:
 
 
 class Station:
-    """Reads the sources, runs the detectors and writes the messages to the outbox."""
+    """A station: reads its sensors, runs the detectors and writes messages to the outbox."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Station:
         voice: VoiceOptions | None = None,
         deployment: Deployment | None = None,
     ) -> None:
-        """Store the parts.
+        """Store the options, the sensors and the outbox; ``run`` starts the sensors.
 
         ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech;
         ``deployment`` is sent once, when the station starts.
@@ -143,7 +143,7 @@ class Station:
 
     @property
     def recordings(self) -> int:
-        """Number of recordings that were processed, however many stretches each was cut into."""
+        """Number of processed recordings; a recording that was cut into stretches counts once."""
         return len(self._recordings)
 
     def run(self, stop: threading.Event, once: bool = False, folder: Path = Path()) -> None:
@@ -206,7 +206,7 @@ class Station:
             self._tell(closed)
 
     def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
-        """Store the results of a capture or set it aside as unusable; False: its file was removed meanwhile."""
+        """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
         if isinstance(capture, Unusable):
             self._set_aside(sensor, capture)
             return True
@@ -308,7 +308,7 @@ class Station:
         return OutboxMessage(self._topic("health"), encode(record), priority=2)
 
     def _send(self, message: OutboxMessage) -> None:
-        """Commit a health message; on a full disk it is dropped, since the next one replaces it."""
+        """Store a health message in the outbox; on a full disk, drop it, since the next one replaces it."""
         try:
             self._outbox.commit([message])
         except OutboxFull as full:

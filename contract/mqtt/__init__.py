@@ -1,4 +1,4 @@
-"""MQTT connections of all packages: credentials, TLS and protocol version."""
+"""MQTT connection code that all packages share: credentials, TLS and protocol version."""
 
 from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_refusal, make_client, read_password
 

@@ -1,4 +1,4 @@
-"""Options of the broker connection, and a paho client configured with them."""
+"""Options of a connection to the MQTT broker, and a paho client that is configured from the options."""
 
 import os
 import ssl
@@ -16,7 +16,7 @@ Client = TypeVar("Client", bound=mqtt.Client)
 
 
 class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options of the connection to the broker.
+    """Options of a connection to the MQTT broker.
 
     Attributes:
         host: Name or address of the broker.
@@ -44,7 +44,7 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def address(self) -> str:
-        """Host and port, for messages."""
+        """Host and port of the broker as ``host:port``, for log and error messages."""
         return f"{self.host}:{self.port}"
 
 
@@ -58,7 +58,7 @@ def make_client(
     reconnect: bool = True,
     reconnect_max_s: int = 30,
 ) -> Client:
-    """Return a configured client; connect it with ``connect_arguments``.
+    """Return an unconnected paho client; pass ``connect_arguments`` to the client's ``connect``.
 
     Args:
         kind: ``paho.mqtt.client.Client`` or a subclass.
@@ -92,7 +92,7 @@ def make_client(
 def connect_arguments(
     options: BrokerOptions, *, keep_session: bool, session_expiry_s: int = 0, receive_maximum: int | None = None
 ) -> dict[str, Any]:
-    """Return the keyword arguments of ``connect`` and ``connect_async``.
+    """Return the keyword arguments for the ``connect`` and ``connect_async`` methods of a paho client.
 
     Args:
         options: Options of the connection.
@@ -113,7 +113,7 @@ def connect_arguments(
 
 
 def read_password(options: BrokerOptions) -> str | None:
-    """Read the password from ``password_file`` or, if that is empty, the environment variable; None: neither is set.
+    """Return the password from ``password_file`` or, without one, the environment variable; None if unset.
 
     Raises:
         OSError: the password file cannot be read.
@@ -127,7 +127,7 @@ def read_password(options: BrokerOptions) -> str | None:
 
 
 def tls_context(options: BrokerOptions) -> ssl.SSLContext:
-    """Return a TLS context that verifies the broker's certificate and name.
+    """Return a TLS context that verifies the broker's certificate and host name.
 
     Raises:
         OSError: the authority's file is missing or has no certificate.
@@ -141,7 +141,7 @@ def tls_context(options: BrokerOptions) -> ssl.SSLContext:
 
 
 def describe_refusal(options: BrokerOptions, reason: object) -> str:
-    """Return the message for a refused connection, with the credentials to check."""
+    """Return the error message for a connection that the broker refused, with the credentials to check."""
     message = f"broker {options.address} refuses the connection: {reason}."
     message += f" Check username {options.username!r} and its password"
     # A username without a password is not always wrong: brokers without a password file accept it.

@@ -1,4 +1,4 @@
-"""Publisher that waits for the broker's acknowledgement of each message."""
+"""MQTT publisher that waits for the broker's acknowledgement of each message."""
 
 import threading
 from typing import Any
@@ -10,10 +10,10 @@ from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_
 
 
 class ConfirmedPublisher:
-    """Publishes one message at a time at QoS 1; the first message opens the connection."""
+    """MQTT publisher that sends one message at a time at QoS 1 and waits for its acknowledgement."""
 
     def __init__(self, options: BrokerOptions, will: tuple[str, bytes] | None = None, timeout_s: float = 10.0) -> None:
-        """Store the options; the first ``publish`` connects.
+        """Store the connection options; the first call of ``publish`` connects to the broker.
 
         Args:
             options: Options of the connection; the broker chooses the client id.
@@ -57,7 +57,7 @@ class ConfirmedPublisher:
             )
 
     def close(self) -> None:
-        """Disconnect; may be called twice."""
+        """Disconnect from the broker; a second call does nothing."""
         if self._client is not None:
             self._client.disconnect()
             self._client.loop_stop()

@@ -1,1 +1,1 @@
-"""Sources of captures (folder, camera, microphone), triggers and visits."""
+"""Sources of captures (folder, camera, microphone), capture triggers, and grouping of captures into visits."""

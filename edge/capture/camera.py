@@ -40,7 +40,7 @@ class CameraOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @contextlib.contextmanager
 def open_camera(device: str) -> "Iterator[cv2.VideoCapture]":
-    """Open a camera and release it at the end of the block.
+    """Open a camera for the length of a ``with`` block.
 
     Raises:
         SourceLost: the camera cannot be opened.
@@ -65,7 +65,7 @@ def without_password(device: str) -> str:
 
 
 class CameraSource:
-    """Reads frames through OpenCV; implements ``Source``."""
+    """Source of pictures from a camera, read through OpenCV; implements ``Source``."""
 
     def __init__(
         self, options: CameraOptions, originals: Originals, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -76,7 +76,7 @@ class CameraSource:
         self._now = now
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | None]:
-        """See ``Source.captures``; with ``once``, the end of a video file ends the iterator."""
+        """Yield frames with motion as ``Source.captures`` specifies; ``once`` stops at a video file's end."""
         motion = MotionTrigger(self._options.motion_share)
         with open_camera(self._options.device) as camera:
             remaining, last_burst = 0, datetime.fromtimestamp(0, UTC)

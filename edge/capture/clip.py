@@ -1,4 +1,4 @@
-"""Data types of a capture: a picture or a stretch of sound, with its time, file and progress."""
+"""Data types of captures: pictures and stretches of sound, with their time, file and processing progress."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from contract import Clock, Media
 
 @dataclass(frozen=True, slots=True)
 class FileMark:
-    """Progress in a file; stored in the same transaction as the results.
+    """How much of a capture file has been processed; stored in one transaction with the resulting messages.
 
     Attributes:
         path: Path of the file.
@@ -50,7 +50,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file that cannot be used, with the reason."""
+    """A file or capture that cannot be processed, with the reason."""
 
     name: str
     reason: str

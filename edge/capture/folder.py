@@ -30,7 +30,7 @@ class _File(NamedTuple):
 
 
 class FolderSource:
-    """Polls a folder for files; implements ``Source``.
+    """Source that polls a folder for new files; implements ``Source``.
 
     A file is read when its size and modification time are the same in two consecutive polls. Hidden files and files
     that end in .part or .tmp are ignored, since programs use such names while they write. Files are never moved,
@@ -40,7 +40,7 @@ class FolderSource:
     def __init__(
         self, folder: Path, mark_of: MarkOf, zone: tzinfo, location: Location | None, stretch_s: float
     ) -> None:
-        """Store the options.
+        """Store the folder to watch and the options for reading its files.
 
         Args:
             folder: Folder to watch, including its subfolders.
@@ -57,7 +57,7 @@ class FolderSource:
         self._failures: Counter[Path] = Counter()
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
-        """See ``Source.captures``."""
+        """Yield the complete, unprocessed files of the folder, as ``Source.captures`` specifies."""
         last: set[_File] = set()
         while not stop.is_set():
             now = set(self._poll())
@@ -113,7 +113,7 @@ class FolderSource:
             yield Unusable(name, f"{name}: {error.strerror or error}", seen.size, done)
 
     def _stretches(self, seen: _File) -> Iterator[Clip]:
-        """Cut a recording; the mark of each stretch covers it, and the mark of the last one the whole file."""
+        """Yield the stretches of a recording, each with a mark of the file's progress up to its end."""
         from captures.sound import read_stretches
 
         start, clock = recording_time(seen.path, self._zone, seen.modified_ns)
@@ -131,7 +131,7 @@ class FolderSource:
 
 
 def _look_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | None, bool]]:
-    """Yield each stretch with the error that follows it, if any, and whether it is the last one."""
+    """Yield each stretch, the error that follows the stretch or None, and whether it is the last stretch."""
     piece = next(pieces, None)
     while piece is not None:
         following, failure = None, None
@@ -151,5 +151,5 @@ def _original(path: Path) -> Media:
 
 
 def _printable(path: Path | str) -> str:
-    """Return a name as valid UTF-8, with other bytes escaped: an old camera's card may hold names in GBK."""
+    """Return a file name as valid UTF-8, with other bytes escaped; old cameras may write names in GBK."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -50,7 +50,7 @@ def input_devices() -> list[str]:
 
 
 class MicrophoneSource:
-    """Records through PortAudio, on Linux from ALSA; implements ``Source``."""
+    """Source of sound that PortAudio records from a microphone (on Linux by ALSA); implements ``Source``."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class MicrophoneSource:
         self._now = now
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip]:
-        """See ``Source.captures``; with ``once``, a single stretch."""
+        """Yield stretches of sound as ``Source.captures`` specifies; ``once`` yields one stretch."""
         try:
             import sounddevice
         except OSError as error:

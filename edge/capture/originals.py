@@ -1,4 +1,4 @@
-"""Originals that the station records itself: stored up to a disk quota, the oldest deleted first."""
+"""Storage of original captures that the station records itself; a disk quota deletes the oldest first."""
 
 import dataclasses
 import hashlib
@@ -20,7 +20,7 @@ OriginalsPolicy = Literal["found", "all", "none"]
 
 
 class Originals:
-    """Folder of original captures, named by their time, with a quota."""
+    """Folder of original captures with a disk quota; the files are named by capture time."""
 
     def __init__(
         self, folder: Path, quota_bytes: int, on_evicted: Callable[[int], object] = lambda number: number
@@ -33,7 +33,7 @@ class Originals:
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, data: bytes, name: str, kind: str) -> tuple[Path, Media]:
-        """Store a capture durably and return its path and its metadata, with the SHA-256 of the data.
+        """Write a capture durably to the folder; return its path and its metadata with the data's SHA-256.
 
         Raises:
             OSError: the file cannot be written.
@@ -54,7 +54,7 @@ class Originals:
         return path, Media(sha256=digest, type=kind, size=len(data), role="original", name=path.name)
 
     def count_evicted(self, number: int) -> None:
-        """Count originals that were deleted or not stored; on a full disk they are counted with the next ones."""
+        """Count originals that were deleted or not stored; on a full disk, add them to the next count."""
         self._uncounted += number
         if not self._uncounted:
             return
@@ -67,11 +67,11 @@ class Originals:
 
     @property
     def quota_bytes(self) -> int:
-        """Largest total size of the folder's files."""
+        """Largest total size of the files in the folder, in bytes."""
         return self._quota
 
     def _unused_path(self, name: str) -> Path:
-        """Return a path that does not exist, so that no file is overwritten after the clock was set back."""
+        """Return an unused path for a file name, so that no file is overwritten after a clock change."""
         path, number = self._folder / name, 1
         while path.exists():
             number += 1
@@ -93,7 +93,7 @@ class Originals:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recordings:
-    """Stores lossless recordings of a microphone, in addition to the clips that are sent.
+    """Stores lossless recordings of a microphone, beside the clips that are sent to the server.
 
     Attributes:
         originals: Folder of the recordings.
@@ -104,7 +104,7 @@ class Recordings:
     which: OriginalsPolicy
 
     def store(self, clip: Clip, found: Sequence[Detection], may_leave: bool) -> Clip:
-        """Store a stretch of sound if wanted; return the capture with its original.
+        """Store a sound capture losslessly if ``which`` selects it; return the capture with its original.
 
         A stretch whose clip may not leave the station is not stored either. If the disk is full, the original is not
         stored, which is counted and logged; the detections are kept.

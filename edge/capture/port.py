@@ -1,4 +1,4 @@
-"""Interface of the sources of captures."""
+"""Interface that every source of captures implements."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from edge.capture.clip import Clip, Unusable
 
 
 class SourceLost(TemporaryFailure):
-    """The source is unavailable: unplugged, unmounted or unreachable. Retry later.
+    """Raised when a source of captures is unavailable, such as unplugged, unmounted or unreachable; retry later.
 
     Attributes:
         gap: Cause of the gap in the effort record.
@@ -22,10 +22,10 @@ class SourceLost(TemporaryFailure):
 
 
 class Source(Protocol):
-    """Source of the captures of one sensor."""
+    """Interface of a source that yields the captures of one sensor."""
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
-        """Yield captures until ``stop`` is set, and None from time to time while there are none.
+        """Yield captures until ``stop`` is set; yield None at intervals while there is no new capture.
 
         Args:
             stop: Set when the station stops.

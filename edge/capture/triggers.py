@@ -1,4 +1,4 @@
-"""Cheap triggers that skip captures without content: a still scene, or silence."""
+"""Inexpensive tests before the detectors, which skip pictures without motion and sound that is silent."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ class MotionTrigger:
     """
 
     def __init__(self, share: float = 0.005, history: int = 200) -> None:
-        """Set the threshold.
+        """Set the motion threshold and the number of background frames.
 
         Args:
             share: Fraction of the pixels that must change.
@@ -49,10 +49,10 @@ def loudness_db(sound: Sound) -> float:
 
 
 class SilenceTrigger:
-    """Skips sound below a level: silence, or a dead or covered microphone."""
+    """Trigger that skips sound below a level: silence, or the sound of a dead or covered microphone."""
 
     def __init__(self, floor_db: float = -80.0) -> None:
-        """Set the level, in dB relative to full scale."""
+        """Set the level below which sound is skipped, in dB relative to full scale."""
         self._floor_db = floor_db
 
     def __call__(self, clip: Clip) -> bool:

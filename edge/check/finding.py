@@ -1,4 +1,4 @@
-"""Type of the results of checks."""
+"""Data type of the result of a station check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Figure = float | int | str | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Result of one check.
+    """Result of one station check, with the next step if there is a problem.
 
     Attributes:
         state: "doubtful": the station works, but a person should look at this.

@@ -1,4 +1,4 @@
-"""Checks of the machine: clock, time zone, disk, outbox, temperature and a running station."""
+"""Checks of the station's machine: clock, time zone, disk, outbox, temperature and a running station process."""
 
 import os
 import time
@@ -18,7 +18,7 @@ _GIGABYTE = 1e9
 
 
 def clock(now: datetime, utc_offset: str) -> Finding:
-    """Check the clock, and report the time zones of the machine and of the recorders.
+    """Check the system clock, and report the time zones of the machine and of its cameras and recorders.
 
     Args:
         now: Current time by the machine's clock.
@@ -44,12 +44,12 @@ def clock(now: datetime, utc_offset: str) -> Finding:
 
 
 def running(process: int) -> Finding:
-    """Report that a process is running this station, which may have its cameras and microphones open."""
+    """Report that another process runs this station and may have the cameras and microphones open."""
     return Finding("works", "station", f"process {process or 'unknown'} runs it", figures={"process": process})
 
 
 def disk(folder: Path, quota_bytes: int) -> Finding:
-    """Check that the disk is writable and has enough free space for the quotas.
+    """Check that the disk of the station's folder is writable and has enough free space for the quotas.
 
     Args:
         folder: Folder of the station in the data folder; it need not exist.
@@ -87,7 +87,7 @@ def disk(folder: Path, quota_bytes: int) -> Finding:
 
 
 def outbox(folder: Path) -> Finding:
-    """Report the unsent, set-aside and unsendable messages.
+    """Report the numbers of unsent messages, set-aside files and unsendable messages of the outbox.
 
     Args:
         folder: Folder of the station in the data folder.
@@ -116,7 +116,7 @@ def outbox(folder: Path) -> Finding:
 
 
 def temperature() -> Finding | None:
-    """Check the processor's temperature; None: the machine does not report it."""
+    """Check the processor's temperature; return None if the machine does not report it."""
     degrees = temperature_c()
     if degrees is None:
         return None

@@ -1,4 +1,4 @@
-"""Measures of a picture and a sound that reveal a covered lens or a dead microphone."""
+"""Brightness and sharpness of pictures and level of sound, to find covered lenses and dead microphones."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class PictureMeasures:
 
     @property
     def complaint(self) -> str:
-        """Fault of the picture in words; empty: none."""
+        """Fault of the picture in words, such as "dark"; empty if the picture has no fault."""
         if self.brightness_percent < DARK_PERCENT:
             return "dark"
         if self.brightness_percent > BRIGHT_PERCENT:
@@ -39,7 +39,7 @@ class PictureMeasures:
 
 
 def measure_picture(pixels: NDArray[np.uint8]) -> PictureMeasures:
-    """Measure a picture, (height, width, 3) uint8, BGR.
+    """Measure the brightness and sharpness of a picture, (height, width, 3) uint8, BGR.
 
     Source: Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000, for the sharpness.
     """

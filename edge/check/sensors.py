@@ -1,4 +1,4 @@
-"""Checks of the sensors: a folder and its newest file, a camera's frame, one second of a microphone."""
+"""Checks of a station's sensors: watched folders, cameras and microphones."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wron
 
 
 def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
-    """Check that a watched folder can be read, count its captures and measure the newest one.
+    """Check that a watched folder can be read, count its captures and measure the newest capture.
 
     Args:
         name: Name of the sensor.
@@ -66,7 +66,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
 
 
 def camera(name: str, options: CameraOptions, process: int | None) -> tuple[Finding, NDArray[np.uint8] | None]:
-    """Open a camera and measure a frame.
+    """Open a camera and measure the brightness and sharpness of one frame.
 
     Args:
         name: Name of the sensor.
@@ -103,7 +103,7 @@ def camera(name: str, options: CameraOptions, process: int | None) -> tuple[Find
 
 
 def microphone(name: str, options: MicrophoneOptions, silence_db: float, process: int | None) -> Finding:
-    """Record one second and measure its level.
+    """Record one second of sound from a microphone and measure the sound level.
 
     Args:
         name: Name of the sensor.
@@ -132,7 +132,7 @@ def microphone(name: str, options: MicrophoneOptions, silence_db: float, process
 
 
 def _unavailable(what: str, problem: str, step: str, process: int | None) -> Finding:
-    """Return the finding for a device that cannot be opened; a running station may be using it."""
+    """Return the finding for a camera or microphone that cannot be opened; a running station may use it."""
     if process is None:
         return Finding("fails", what, problem, step)
     step = "effort messages show that a sensor works; to check it: sudo systemctl stop wildpost-station, check again"
@@ -141,7 +141,7 @@ def _unavailable(what: str, problem: str, step: str, process: int | None) -> Fin
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence OpenCV's log, which would repeat the finding."""
+    """Suppress OpenCV's log messages during a ``with`` block, since they would repeat the finding."""
     from cv2.utils import logging
 
     before = logging.getLogLevel()
@@ -160,7 +160,7 @@ def _captures(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str, Figure]]:
-    """Measure a file; return a description, the next step ("": none needed) and the figures."""
+    """Measure a capture file; return a description, the next step ("" if none is needed) and the figures."""
     written = path.stat().st_mtime_ns
     complaint = ""
     figures: dict[str, Figure] = {}

@@ -1,1 +1,1 @@
-"""Queue of messages on disk; a message is deleted after the broker has acknowledged it."""
+"""Station outbox: a queue on disk that keeps each message until the broker has acknowledged and saved it."""

@@ -29,16 +29,16 @@ _WITHOUT_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE
 
 
 class OutboxFull(TemporaryFailure, OSError):
-    """The disk is full: nothing was stored, and the caller must process the capture again later."""
+    """Raised when the disk is full: nothing was stored, and the caller must process the capture again later."""
 
 
 class OutboxError(WildpostError):
-    """The file is not an outbox or is corrupt; the message gives its path and the remedy."""
+    """Raised when the outbox file is corrupt or no outbox; the message gives the file's path and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message to send.
+    """An MQTT message for the outbox, with its priority.
 
     Attributes:
         topic: MQTT topic.
@@ -56,10 +56,10 @@ class OutboxMessage:
 
 
 class Outbox:
-    """Message queue in an SQLite file; may be used by several threads."""
+    """Persistent message queue in an SQLite file; several threads may use one object."""
 
     def __init__(self, path: Path, media_quota_bytes: int = 2_000_000_000) -> None:
-        """Open the outbox, or create it.
+        """Open the outbox file, or create it if it does not exist.
 
         Args:
             path: The SQLite file.
@@ -88,7 +88,7 @@ class Outbox:
             raise OutboxError(f"{path}: {error}; move the file away to start a new outbox") from error
 
     def commit(self, messages: Sequence[OutboxMessage], mark: FileMark | None = None, **counts: int) -> None:
-        """Store messages, the progress in a file and increments of counters in one transaction.
+        """Store messages, the progress mark of a capture file and counter increments in one transaction.
 
         If the disk is full, stored media are deleted to make room, the oldest first.
 
@@ -109,7 +109,7 @@ class Outbox:
             self._changed.notify_all()
 
     def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
-        """Return unsent messages in sending order, without the numbers in ``but`` and the topics in ``but_topics``."""
+        """Return unsent messages in sending order, except the numbers in ``but`` and the topics in ``but_topics``."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT topic, payload, priority, media, number FROM message "
@@ -124,7 +124,7 @@ class Outbox:
         return [message for message in found if message.number not in but][:limit]
 
     def acknowledge(self, numbers: Sequence[int]) -> None:
-        """Mark messages as acknowledged; they are kept, since a broker that is killed loses those it has not saved.
+        """Mark messages as acknowledged but keep them, since a killed broker loses what it has not saved.
 
         Raises:
             OutboxFull: the disk is full; retry later.
@@ -134,7 +134,7 @@ class Outbox:
             self._of_each("UPDATE message SET acknowledged = 1 WHERE number = ?", numbers)
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Delete messages that the broker has acknowledged and saved.
+        """Delete messages from the outbox that the broker has acknowledged and saved.
 
         Raises:
             OutboxFull: the disk is full; retry later.
@@ -144,7 +144,7 @@ class Outbox:
             self._of_each("DELETE FROM message WHERE number = ?", numbers)
 
     def send_again(self) -> int:
-        """Queue all acknowledged messages once more, after the new ones.
+        """Queue all acknowledged messages for sending once more, after the new messages.
 
         Messages that were already sent twice are deleted; else a connection that breaks often would repeat them.
 
@@ -184,18 +184,18 @@ class Outbox:
             self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
 
     def unsendable(self) -> list[tuple[str, bytes, str]]:
-        """Return the unsendable messages as topic, payload and reason."""
+        """Return the topic, payload and reason of each unsendable message."""
         with self._lock:
             rows = self._connection.execute("SELECT topic, payload, reason FROM unsendable ORDER BY number")
             return [(topic, payload, reason) for topic, payload, reason in rows]
 
     def wait_for_change(self, timeout_s: float) -> None:
-        """Wait until the outbox changes, for at most ``timeout_s``."""
+        """Wait until the outbox changes, for at most ``timeout_s`` seconds."""
         with self._changed:
             self._changed.wait(timeout_s)
 
     def mark_of(self, path: str, size: int, modified_ns: int) -> FileMark | None:
-        """Return how much of a file has been processed; None: nothing, or the file has changed since."""
+        """Return how much of a capture file has been processed, or None if the file is new or has changed."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT stretches, finished FROM file_mark WHERE path = ? AND size = ? AND modified_ns = ?",
@@ -204,19 +204,19 @@ class Outbox:
         return FileMark(path, size, modified_ns, row[0], bool(row[1])) if row else None
 
     def __len__(self) -> int:
-        """Number of unsent messages."""
+        """Return the number of unsent messages."""
         with self._lock:
             query = "SELECT count(*) FROM message WHERE acknowledged = 0"
             return int(self._connection.execute(query).fetchone()[0])
 
     def count(self, name: Counter) -> int:
-        """Return a counter's value since the outbox was created."""
+        """Return the value of a counter, which counts from the creation of the outbox."""
         with self._lock:
             row = self._connection.execute("SELECT value FROM counter WHERE name = ?", [name]).fetchone()
         return int(row[0]) if row else 0
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
+        """Close the outbox file; a second call does nothing."""
         with self._lock:
             self._connection.close()
 
@@ -279,7 +279,7 @@ class Outbox:
         return int(self._connection.execute(query).fetchone()[0])
 
     def _less(self, messages: Sequence[OutboxMessage]) -> int:
-        """Return a quota that frees twice the size of these messages by deleting older media."""
+        """Return a lower media quota, so that deleting older media frees twice the size of the new messages."""
         needed = sum(len(message.payload) for message in messages)
         coming = sum(len(message.payload) for message in messages if message.media)
         return min(self._quota - 1, self._media_bytes() + coming - 2 * needed)

@@ -1,4 +1,4 @@
-"""Tables of the outbox, and the migration of older versions."""
+"""SQLite tables of the outbox, and the migration of outbox files of older versions."""
 
 import sqlite3
 
@@ -27,7 +27,7 @@ _INDEX = "CREATE INDEX IF NOT EXISTS message_to_send ON message (acknowledged, a
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Create the tables, or migrate those of an older version, in one transaction.
+    """Create the outbox tables, or migrate the tables of an older version, in one transaction.
 
     Raises:
         ValueError: the tables are of a later version.

@@ -1,1 +1,1 @@
-"""Transports that carry the outbox's messages off the station."""
+"""Transports that send the messages of the outbox to the server."""

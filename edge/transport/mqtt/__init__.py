@@ -1,1 +1,1 @@
-"""Publishing of the outbox to an MQTT broker."""
+"""Publishing of the outbox's messages to an MQTT broker."""

@@ -1,4 +1,4 @@
-"""Diagnostics of the broker connection: reachability, TLS, credentials, permissions and delivery."""
+"""Diagnostics of the connection to the MQTT broker: reachability, TLS, credentials, permissions and delivery."""
 
 import queue
 import socket
@@ -23,7 +23,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 
 def check(options: BrokerOptions, station: str) -> Iterator[Finding]:
-    """Run the checks in order, up to the first that fails.
+    """Run the connection checks in order and yield their findings; stop at the first failure.
 
     The test messages are empty; a server ignores them. The client id differs from the station's, so that a running
     station keeps its connection.
@@ -105,7 +105,7 @@ def _certificate_remedy(error: ssl.SSLCertVerificationError) -> str:
 
 
 class _Connection:
-    """A test connection to the broker, with a queue of its answers."""
+    """A test connection to the broker, with a queue of the broker's answers."""
 
     def __init__(self, options: BrokerOptions, station: str) -> None:
         self._options = options
@@ -124,7 +124,7 @@ class _Connection:
         return client
 
     def check_credentials(self) -> Finding:
-        """Connect and check whether the broker accepts the credentials."""
+        """Connect to the broker and check whether it accepts the station's credentials."""
         user = f"user {self._options.username!r}" if self._options.username else "a client without username"
         try:
             answer, reason, properties = self.connect()
@@ -153,7 +153,7 @@ class _Connection:
         return Finding("works", "credentials", found, figures=figures)
 
     def connect(self) -> tuple[str, Any, Any]:
-        """Connect; return the name of the callback, "" after a timeout, with its reason and properties.
+        """Connect to the broker; return the paho callback called ("" after a timeout), its reason and properties.
 
         Raises:
             OSError: the broker cannot be reached.
@@ -163,7 +163,7 @@ class _Connection:
         return self._answer()
 
     def publish(self, topic: str) -> tuple[str, Any, float]:
-        """Publish an empty message; return the name of the callback, its reason and the round-trip time in ms."""
+        """Publish an empty message; return the paho callback called, its reason and the round-trip time in ms."""
         answer, reason, took_ms = self._publish(topic)
         if answer == "disconnect":  # Mosquitto may disconnect after it refused the previous topic
             answer, reason, took_ms = self._publish(topic)
@@ -184,7 +184,7 @@ class _Connection:
         return answer, reason, 1000 * (time.monotonic() - began)
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -1,4 +1,4 @@
-"""Publishes the messages of the outbox to the broker, with retries and redelivery."""
+"""Publisher of the outbox's messages to the MQTT broker, with retries and redelivery."""
 
 import logging
 import queue
@@ -48,7 +48,7 @@ class Publisher:
     """One connection to the broker, and a thread that publishes the messages of the outbox."""
 
     def __init__(self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "") -> None:
-        """Store the options; ``start`` opens the connection."""
+        """Store the options; ``start`` opens the connection to the broker."""
         self._options = options
         self._station = station
         self._outbox = outbox
@@ -72,16 +72,16 @@ class Publisher:
 
     @property
     def problem(self) -> str:
-        """Message about what prevents sending; empty: nothing does."""
+        """Description of the problem that prevents sending; empty if there is none."""
         return self._problem or self._refused
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted the connection."""
+        """Whether the connection to the broker is accepted and open."""
         return self._connected.is_set()
 
     def start(self) -> None:
-        """Connect in the background, with retries, and start the sending thread."""
+        """Connect to the broker in the background, with retries, and start the thread that sends messages."""
         self._client.connect_async(
             **connect_arguments(self._options, keep_session=True, session_expiry_s=_SESSION_EXPIRY_S)
         )
@@ -98,7 +98,7 @@ class Publisher:
         return True
 
     def stop(self) -> None:
-        """Publish the status offline and disconnect; messages without acknowledgement stay in the outbox."""
+        """Publish the status "offline" and disconnect; unacknowledged messages stay in the outbox."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -136,7 +136,7 @@ class Publisher:
             self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
 
     def _settle_answers(self) -> None:
-        """Wait up to ``MOMENT_S`` for acknowledgements and process them."""
+        """Wait up to ``MOMENT_S`` for the broker's acknowledgements and process them."""
         broke = self._broke.is_set()  # read first: all answers of the broken connection are queued then
         self._broke.clear()
         timeout_s = None if broke else MOMENT_S
@@ -256,7 +256,7 @@ class Publisher:
         self._answers.put((mid, reason))
 
     def _note(self, problem: str) -> None:
-        """Store a problem and log it once, not at every attempt."""
+        """Store the connection's current problem, and log it once instead of at every attempt."""
         if problem and problem != self._problem:
             LOG.error("%s; messages stay in the outbox and are sent later", problem)
         elif self._problem and not problem:

@@ -1,4 +1,4 @@
-"""Redelivery of recently acknowledged messages, since a broker that is killed loses those it has not saved."""
+"""Redelivery of recently acknowledged messages, since a killed broker loses messages that it has not saved."""
 
 import time
 from collections import deque
@@ -18,7 +18,7 @@ class Redelivery:
     """
 
     def __init__(self, outbox: Outbox, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Store the outbox; with ``keep_s`` 0, messages are deleted when they are acknowledged."""
+        """Store the outbox; with ``keep_s`` 0, messages are deleted as soon as they are acknowledged."""
         self._outbox = outbox
         self._keep_s = keep_s
         self._clock = clock
@@ -31,11 +31,11 @@ class Redelivery:
         return self._new
 
     def acknowledge(self, number: int) -> None:
-        """Remember the number of an acknowledged message until ``flush`` records it."""
+        """Remember the number of an acknowledged message until ``flush`` records it in the outbox."""
         self._new.append(number)
 
     def flush(self) -> None:
-        """Record acknowledgements in the outbox and delete messages older than ``keep_s`` from it.
+        """Record acknowledgements in the outbox, and delete messages acknowledged more than ``keep_s`` ago.
 
         Raises:
             OutboxFull: the disk is full; nothing is lost, retry later.
@@ -54,7 +54,7 @@ class Redelivery:
                 self._kept.popleft()
 
     def connection_lost(self) -> int:
-        """Queue all acknowledged messages that are still in the outbox once more; return their number.
+        """Queue all acknowledged messages of the outbox for sending again; return their number.
 
         Raises:
             OutboxFull: the disk is full; nothing is lost, retry later.
