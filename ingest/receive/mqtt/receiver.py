@@ -1,4 +1,4 @@
-"""Receives messages from the broker and acknowledges each only after it is durable."""
+"""Receiver of messages from the MQTT broker, which acknowledges each message after it is durable."""
 
 import sys
 import threading
@@ -36,11 +36,11 @@ _OFTEN = 3
 
 
 class BrokerRefused(WildpostError, ConnectionError):
-    """The broker refused the connection or the subscription; the message contains the remedy."""
+    """The broker refused the connection or the subscription; the message says what to change."""
 
 
 class Receiver:
-    """The broker connection, and the threads that make its messages durable in batches."""
+    """The broker connection, and the worker threads that make received messages durable in batches."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Receiver:
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
     ) -> None:
-        """Create the client and its threads; ``start`` connects.
+        """Create the MQTT client and the worker threads without connecting; see ``start``.
 
         Args:
             options: Connection settings of the broker.
@@ -89,12 +89,12 @@ class Receiver:
 
     @property
     def totals(self) -> BatchResult:
-        """Counts of the messages processed since the start."""
+        """Counts of the messages processed since ``start``."""
         return self._lanes.totals
 
     @property
     def problem(self) -> str:
-        """Current problem as text; empty if there is none."""
+        """Current problem of the broker connection or of the batches, as text; empty if there is none."""
         return "; ".join(filter(None, (self._lanes.problem, self._problem)))
 
     @property
@@ -104,7 +104,7 @@ class Receiver:
 
     @property
     def in_flight(self) -> int:
-        """Number of messages received and not yet acknowledged."""
+        """Number of messages received on this connection and not yet acknowledged."""
         return max(0, self._arrived - self._acknowledged)
 
     @property
@@ -114,11 +114,11 @@ class Receiver:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last message, if all messages are processed; 0 otherwise."""
+        """Seconds since the last message arrived; 0 if messages are being processed or the broker is disconnected."""
         return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
 
     def start(self, answer_s: float = 10.0) -> None:
-        """Connect and start the threads; an unreachable broker is retried without limit.
+        """Connect to the broker and start the threads; an unreachable broker is retried without limit.
 
         Args:
             answer_s: Seconds to wait for the answer of the broker before returning without it.
@@ -138,20 +138,20 @@ class Receiver:
 
     @property
     def failure(self) -> BaseException | None:
-        """The unexpected exception that ended the intake; retrying cannot help. None if it runs."""
+        """The unexpected exception that ended the intake; None if the intake runs."""
         return self._lanes.failure
 
     def check(self) -> None:
-        """Raise the exception that ended the intake, if there is one."""
+        """Raise the unexpected exception that ended the intake; do nothing if the intake runs."""
         if self.failure is not None:
             raise self.failure
 
     def paused(self, patience_s: float) -> AbstractContextManager[None]:
-        """Pause the intake between two batches; see ``BatchWorkers.paused``."""
+        """Pause the worker threads between two batches; see ``BatchWorkers.paused``."""
         return self._lanes.paused(patience_s)
 
     def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
-        """Finish the current batches and disconnect; the broker redelivers unacknowledged messages.
+        """Finish the current batches and disconnect; the broker will redeliver unacknowledged messages.
 
         Args:
             patience_s: Seconds to wait for the current batches.
@@ -266,7 +266,7 @@ class Receiver:
         return True
 
     def _follow_backlog(self) -> None:
-        """Open the live subscription during a backlog, and close it afterwards."""
+        """Open the live subscription while the broker has a backlog, and close the live subscription afterwards."""
         if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
             return
         now, share = time.monotonic(), self.in_flight / self._options.receive_maximum
