@@ -1,1 +1,4 @@
-"""Flags, verdicts and incidents in one SQL database; independent of the detection store, the rules and the pages."""
+"""Casebook: one SQL database of flags, verdicts, incidents and quarantined input.
+
+The package depends neither on the detection store nor on the rules nor on the pages.
+"""

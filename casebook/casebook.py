@@ -1,4 +1,4 @@
-"""The casebook database: flags, verdicts, quarantined input, and the media of each event."""
+"""Repository of flags, verdicts, quarantined input and media entries in the casebook database."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,13 +30,13 @@ _MAX_IDS = 500  # ids per statement; below the parameter limit of both databases
 
 
 class Casebook:
-    """Repository of flags, verdicts, quarantined input and media entries. Thread-safe.
+    """Thread-safe repository of flags, verdicts, quarantined input and media entries.
 
     Every method raises ``StoreUnavailable`` if the database does not answer or rejects the statement.
     """
 
     def __init__(self, url: str) -> None:
-        """Open the database and migrate its tables to the newest schema.
+        """Open the casebook database and migrate its tables to the newest schema.
 
         Args:
             url: A SQLAlchemy URL, such as ``sqlite:////var/lib/wildpost/casebook.sqlite`` or
@@ -50,18 +50,18 @@ class Casebook:
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, for repositories that keep other tables in the same database."""
+        """SQLAlchemy engine of the casebook database, for repositories of its other tables."""
         return self._engine
 
     def add_flags(self, flags: Sequence[Flag]) -> int:
-        """Insert flags and return how many were new; an existing flag, open or closed, is not changed."""
+        """Insert flags that the casebook does not have yet, and return their number."""
         rows = [{name: getattr(item, name) for name in flag.c.keys()} for item in flags]  # noqa: SIM118, no mapping
         return self._add(flag, [row | {"reason_values": dict(row["reason_values"])} for row in rows])
 
     def flags(
         self, open_only: bool = True, limit: int = 50, after: tuple[datetime, str, str] | None = None
     ) -> list[Flag]:
-        """List flags, newest first.
+        """List the flags of all events, newest first.
 
         Args:
             open_only: Leave out flags that a person has closed.
@@ -76,7 +76,7 @@ class Casebook:
         return [Flag(**row) for row in self._read(query.limit(limit))]
 
     def flags_of(self, event_ids: Iterable[str]) -> dict[str, list[Flag]]:
-        """Return the flags of each event; events without flags are left out."""
+        """Return the flags of each event by event id, without events that have no flag."""
         found: dict[str, list[Flag]] = defaultdict(list)
         for ids in _portions(event_ids):
             for row in self._read(select(flag).where(flag.c.event_id.in_(ids)).order_by(flag.c.rule)):
@@ -84,18 +84,18 @@ class Casebook:
         return dict(found)
 
     def close_flags(self, event_id: str, by: str, at: datetime) -> int:
-        """Close the open flags of an event and return their number."""
+        """Close the open flags of one event and return how many were closed."""
         with self._begin() as connection:
             query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "open")
             return connection.execute(query.values(state="closed", closed_by=by, closed_at=at)).rowcount
 
     def record_verdict(self, decision: Verdict) -> None:
-        """Store a verdict as not yet applied; call ``mark_applied`` once the detection store has it."""
+        """Store a verdict and mark it as not yet applied to the detection store; see ``mark_applied``."""
         row = {name: getattr(decision, name) for name in Verdict.__slots__}
         self._add(verdict, [row | {"applied": False}])
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
-        """Return the latest verdict on each detection of these events, sorted by ordinal."""
+        """Return the latest verdict on each detection of the given events, sorted by ordinal."""
         latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
         for ids in _portions(event_ids):
             query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.decided_at, verdict.c.id)
@@ -104,17 +104,17 @@ class Casebook:
         return {event_id: [found[ordinal] for ordinal in sorted(found)] for event_id, found in latest.items()}
 
     def verdict_history(self, event_id: str) -> list[Verdict]:
-        """List every verdict on an event, oldest first; verdicts are never changed or removed."""
+        """List every verdict on one event, oldest first, including those that a later verdict replaced."""
         query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.decided_at, verdict.c.ordinal)
         return [_verdict(row) for row in self._read(query)]
 
     def unapplied_verdicts(self) -> list[Verdict]:
-        """List verdicts that the detection store may not have yet, oldest first."""
+        """List the verdicts that are not marked as applied to the detection store, oldest first."""
         query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.decided_at, verdict.c.id)
         return [_verdict(row) for row in self._read(query)]
 
     def mark_applied(self, decisions: Sequence[Verdict]) -> None:
-        """Mark verdicts as applied to the detection store."""
+        """Mark verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
         with self._begin() as connection:
             for done in decisions:
                 connection.execute(
@@ -129,23 +129,23 @@ class Casebook:
                 )
 
     def quarantine(self, *items: Quarantined) -> int:
-        """Store quarantined input, each id once, and return how many records were new."""
+        """Store quarantined input whose id is not stored yet, and return the number of new records."""
         rows = [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
         return self._add(quarantined, rows)
 
     def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
-        """List quarantined input, newest first; ``after`` is the ``key`` of the last record of the previous page."""
+        """List quarantined input, newest first; ``after`` is the ``key`` of the previous page's last record."""
         query = select(quarantined).order_by(quarantined.c.at.desc(), quarantined.c.id.desc())
         if after is not None:
             query = query.where(_before((quarantined.c.at, quarantined.c.id), after))
         return [Quarantined(**row) for row in self._read(query.limit(limit))]
 
     def add_media(self, entries: Sequence[MediaEntry]) -> int:
-        """Insert media entries of events and return how many were new."""
+        """Insert media entries that the casebook does not have yet, and return their number."""
         return self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in entries])
 
     def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:
-        """Return the media that arrived for these events."""
+        """Return the media entries of each given event, by event id."""
         found: dict[str, list[MediaEntry]] = defaultdict(list)
         for ids in _portions(event_ids):
             for row in self._read(select(media).where(media.c.event_id.in_(ids)).order_by(media.c.role)):
@@ -153,7 +153,7 @@ class Casebook:
         return dict(found)
 
     def totals(self) -> CasebookTotals:
-        """Count the records of each kind."""
+        """Count the flags, verdicts, quarantined records and media entries in the casebook."""
         with self._begin() as connection:
 
             def count(table: Table) -> int:
@@ -163,7 +163,7 @@ class Casebook:
             return CasebookTotals(count(flag), open_flags, count(verdict), count(quarantined), count(media))
 
     def close(self) -> None:
-        """Close the database connections; idempotent."""
+        """Close the connections to the casebook database; idempotent."""
         self._engine.dispose()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Opens the casebook database, SQLite or PostgreSQL, and migrates its schema."""
+"""Connection to the casebook database, SQLite or PostgreSQL, and migration of its schema."""
 
 import os
 import sqlite3
@@ -31,7 +31,7 @@ class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     secret_variable: str = "WILDPOST_CASEBOOK_SECRET"  # noqa: S105, its name
 
     def url_in(self, folder: Path) -> str:
-        """Return the complete database URL, password included, for a data folder."""
+        """Return the casebook's database URL with its password; if none is set, that of a SQLite file in ``folder``."""
         if not self.url:
             return f"sqlite:///{folder / 'casebook.sqlite'}"
         secret = os.environ.get(self.secret_variable)
@@ -54,7 +54,7 @@ class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def describe_schema(url: str) -> str:
-    """Return the schema version of a database as text, without changing it.
+    """Return the schema version of the casebook at a database URL as text, without changing the database.
 
     Raises:
         StoreUnavailable: the database does not answer or refuses the connection.
@@ -74,7 +74,7 @@ def describe_schema(url: str) -> str:
 
 
 def open_engine(url: str) -> Engine:
-    """Open a database and migrate its tables to the newest schema; concurrent callers wait for each other.
+    """Open the casebook at a database URL and migrate its tables, under a lock that admits one process at a time.
 
     Raises:
         StoreUnavailable: the database cannot be opened, or a later Wildpost wrote its schema.
@@ -105,7 +105,7 @@ def _engine(url: str) -> Engine:
 
 
 def unavailable(engine: Engine, error: SQLAlchemyError) -> StoreUnavailable:
-    """Convert a database error into ``StoreUnavailable`` with a message of one line."""
+    """Convert a SQLAlchemy error into ``StoreUnavailable`` with the database URL and the first line of the error."""
     return StoreUnavailable(f"casebook {engine.url!r}: {str(error).partition(chr(10))[0]}")
 
 
@@ -131,7 +131,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _from_before_migrations(connection: Connection) -> str | None:
-    """Return the revision of a casebook created before Alembic numbered its schema; None if it is empty."""
+    """Return the Alembic revision of a casebook that has no revision number; None if the database is empty."""
     tables = set(inspect(connection).get_table_names())
     if "about" not in tables:
         return None
@@ -157,7 +157,7 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
 
 
 def _until_free(step: Callable[[], object]) -> None:
-    """Retry until the file is not locked: SQLite ignores its timeout when two processes set WAL on a new file."""
+    """Call ``step`` until the SQLite file is not locked; SQLite's own timeout does not cover setting WAL mode."""
     until = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A flag: a rule's request that a person review a capture, with the reason."""
+"""Flags, each of which is a rule's request that a person review a capture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ FlagState = Literal["open", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The flag of one rule on one event; at most one exists for each pair.
+    """The flag of one rule on one event; each rule raises at most one flag on each event.
 
     Attributes:
         event_id: Id of the event.
@@ -52,5 +52,5 @@ class Flag:
 
     @property
     def key(self) -> tuple[datetime, str, str]:
-        """Pagination cursor."""
+        """Pagination cursor in the list of flags."""
         return self.raised_at, self.event_id, self.rule

@@ -1,4 +1,4 @@
-"""Record types of the casebook other than flags and verdicts: quarantined input, media entries, totals."""
+"""Record types of the casebook for quarantined input, media entries and totals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,13 +39,13 @@ class Quarantined:
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Pagination cursor."""
+        """Pagination cursor in the list of quarantined input."""
         return self.at, self.id
 
 
 @dataclass(frozen=True, slots=True)
 class MediaEntry:
-    """A thumbnail or clip that arrived; it may arrive before its event."""
+    """A thumbnail or clip that the server has received, possibly before the event of the same capture."""
 
     event_id: str
     sha256: str
@@ -58,7 +58,7 @@ class MediaEntry:
 
 @dataclass(frozen=True, slots=True)
 class CasebookTotals:
-    """Number of records in the casebook, by kind."""
+    """Number of records of each kind in the casebook."""
 
     flags: int
     open_flags: int

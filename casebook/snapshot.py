@@ -1,4 +1,4 @@
-"""Takes a consistent snapshot of the casebook while others write, and copies it to a new SQLite file."""
+"""Consistent copy of a SQLite casebook while other processes write to the casebook."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from contract.errors import StoreUnavailable
 
 
 class SqliteCasebookSnapshot:
-    """Snapshot of a casebook in a SQLite file. Call ``hold`` after the snapshot of the detections, then ``write``."""
+    """Snapshot of a SQLite casebook: call ``hold`` after the detection store's snapshot, then ``write``."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file without changing its tables.
+        """Open the SQLite file of a casebook without migrating its tables.
 
         Raises:
             StoreUnavailable: the file does not exist or cannot be read.
@@ -29,7 +29,7 @@ class SqliteCasebookSnapshot:
         )
 
     def hold(self) -> None:
-        """Begin the read transaction that fixes the content of the snapshot.
+        """Begin the read transaction that fixes the content of the snapshot; later writes are not in it.
 
         Raises:
             StoreUnavailable: the file cannot be read.
@@ -39,7 +39,7 @@ class SqliteCasebookSnapshot:
         self._scalar("SELECT count(*) FROM sqlite_schema")  # the first read fixes the snapshot of the transaction
 
     def write(self, path: Path) -> dict[str, int]:
-        """Copy the snapshot into a new file and return the number of rows of each table.
+        """Copy the snapshot into a new SQLite file and return the number of rows of each table.
 
         Raises:
             StoreUnavailable: the copy failed or is not complete.
@@ -56,7 +56,7 @@ class SqliteCasebookSnapshot:
         return copied
 
     def close(self) -> None:
-        """Close the file; idempotent."""
+        """Close the connection to the casebook file; idempotent."""
         self._connection.close()
 
     def _scalar(self, sql: str) -> int:
@@ -65,7 +65,7 @@ class SqliteCasebookSnapshot:
 
 
 def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
-    """Count the rows of every table."""
+    """Count the rows of every table in a SQLite database, by table name."""
     names = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     )
@@ -77,7 +77,7 @@ def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def count_file(path: Path) -> dict[str, int]:
-    """Check the integrity of a casebook file and count the rows of every table.
+    """Check the integrity of a casebook file and count the rows of every table, by table name.
 
     Raises:
         StoreUnavailable: the file is not a SQLite file or is damaged.
@@ -90,7 +90,7 @@ def count_file(path: Path) -> dict[str, int]:
 
 
 def media_names(path: Path) -> Iterator[str]:
-    """Yield the SHA-256 of all media that a casebook file names, sorted."""
+    """Yield the SHA-256 of every media entry in a casebook file, sorted and without duplicates."""
     with _named(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         for (name,) in connection.execute("SELECT DISTINCT sha256 FROM media ORDER BY sha256"):
             yield str(name)

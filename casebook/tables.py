@@ -24,32 +24,32 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, stored as microseconds since 1970 in UTC because SQLite has no time type."""
+    """Column type for an aware datetime, stored as microseconds since 1970 in UTC; SQLite has no time type."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Convert a datetime to microseconds."""
+        """Convert a datetime to microseconds since 1970, for storage."""
         return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Convert microseconds to a datetime."""
+        """Convert stored microseconds since 1970 to a datetime in UTC."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
 class JsonText(TypeDecorator[str]):
-    """Text of any length, sorted by code point on both databases; NUL, which PostgreSQL rejects, becomes U+2400."""
+    """Column type for text of any length, sorted by code point; NUL, which PostgreSQL rejects, becomes U+2400."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the column type of the dialect."""
+        """Return the text type for a database dialect; on PostgreSQL it has the collation "C"."""
         return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Replace NUL characters."""
+        """Replace NUL characters in a text with U+2400, for storage."""
         return None if value is None else value.replace("\0", "\u2400")
 
 

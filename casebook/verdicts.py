@@ -1,4 +1,4 @@
-"""A verdict: the decision of a person on a detection."""
+"""A verdict: the decision of a person on a machine's detection."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ Outcome = Literal["confirmed", "corrected", "dismissed"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision of a person on one detection; the latest is in force, and the machine's label is kept beside it.
+    """The decision of a person on one detection; the latest decision on a detection is in force.
 
     Attributes:
         event_id: Id of the event.

@@ -1,1 +1,1 @@
-"""The server side: receives messages from stations, stores them, and flags captures for review."""
+"""Server that receives messages from stations, stores their records, and flags captures for review."""

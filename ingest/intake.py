@@ -1,4 +1,4 @@
-"""Processes batches of messages: quarantine, media, detection store, then rules and incidents."""
+"""Processing of message batches: quarantine, media and detection store first, then rules and incidents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ingest.store.port import Store, WriteResult
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """Counts of processed messages.
+    """Counts of processed messages, of one batch or a sum of several.
 
     Attributes:
         received: Messages received.
@@ -43,14 +43,17 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """Result of the first step: the number of new quarantine records, and the write result of the store."""
+    """Result of ``Intake.store``: the number of new quarantine records, and the detection store's write result."""
 
     quarantined: int
     written: WriteResult
 
 
 class Intake:
-    """Makes a batch durable in two idempotent steps; after both, it may be acknowledged to the broker."""
+    """Makes a batch of messages durable in two idempotent steps, ``store`` and ``conclude``.
+
+    After both steps, the batch may be acknowledged to the broker.
+    """
 
     def __init__(
         self,
@@ -70,11 +73,11 @@ class Intake:
 
     @property
     def max_concurrent_batches(self) -> int:
-        """Maximum number of batches stored concurrently."""
+        """Maximum number of batches that ``store`` may write concurrently."""
         return self._store.max_concurrent_batches
 
     def store(self, batch: Batch) -> StoredBatch:
-        """Store a batch: the first step, which is independent of other batches.
+        """Store the quarantined input, media and records of a batch: the first step, in any order of batches.
 
         Raises:
             StoreUnavailable: store or casebook failed; the batch must not be acknowledged and will be redelivered.
@@ -87,7 +90,7 @@ class Intake:
         return StoredBatch(quarantined, written)
 
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
-        """Apply rules, flags and incidents: the second step, called in the order of arrival of the batches.
+        """Record the flags and incidents of a batch: the second step, in the order in which batches arrived.
 
         Raises:
             StoreUnavailable: as for ``store``.

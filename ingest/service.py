@@ -1,4 +1,4 @@
-"""The ingest service: receiver and intake behind one start, state and stop."""
+"""Ingest service, which combines the receiver and the intake."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ingest.store.port import Store
 
 @dataclass(frozen=True, slots=True)
 class IngestState:
-    """State of the intake, for /healthz and progress output.
+    """State of the intake, as shown by /healthz and in progress output.
 
     Attributes:
         connected: Whether the broker has accepted the connection and the subscription.
@@ -38,7 +38,7 @@ class IngestState:
 
 
 class IngestService:
-    """Receives, stores and flags messages until it is stopped. The caller closes the stores it passes in."""
+    """Service that receives, stores and flags messages until ``stop``; the caller closes the stores."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class IngestService:
         self._pipeline = ReceivePipeline(options, self._intake, [self._receiver, *bundles], self.metrics)
 
     def start(self, answer_s: float = 10.0) -> None:
-        """Connect and start receiving.
+        """Connect to the broker and start receiving messages.
 
         Args:
             answer_s: Seconds to wait for the answer of the broker before returning without it.
@@ -89,11 +89,11 @@ class IngestService:
 
     @property
     def connected(self) -> bool:
-        """Whether messages from stations can arrive."""
+        """Whether the broker has accepted the connection and the subscription."""
         return self._receiver.connected
 
     def state(self) -> IngestState:
-        """Return the current state.
+        """Return the current state of the intake.
 
         Raises:
             BaseException: the unexpected exception that ended the intake.
@@ -129,7 +129,7 @@ class IngestService:
         return ""
 
     def stop(self, forget: bool = False) -> None:
-        """Finish the current batches and disconnect; the broker keeps the session and queues new messages.
+        """Finish the current batches and disconnect from the broker, which queues new messages for the session.
 
         Args:
             forget: End the session at the broker; only for a retiring worker with no messages left.

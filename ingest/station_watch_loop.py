@@ -1,4 +1,7 @@
-"""Checks periodically for silent and blind stations, since silence sends no message to react to."""
+"""Periodic check for silent and blind stations.
+
+A silent station sends no message that could start a check.
+"""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +11,7 @@ from contract.errors import StoreUnavailable
 
 
 class StationWatchLoop:
-    """A thread that checks the stations at a fixed interval while the server runs."""
+    """Thread that checks for silent and blind stations at a fixed interval."""
 
     def __init__(
         self,
@@ -17,7 +20,7 @@ class StationWatchLoop:
         every_s: float = 20.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Create the thread; ``start`` starts it.
+        """Create the checking thread without starting it; see ``start``.
 
         Args:
             check: Called with the current time and the time since which messages can arrive.
@@ -32,16 +35,16 @@ class StationWatchLoop:
         self.problem = ""
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the checking thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread and wait for it."""
+        """Stop the checking thread and wait for its end."""
         self._stopping.set()
         self._thread.join()
 
     def run_once(self) -> None:
-        """Run one check, unless the server cannot receive messages."""
+        """Check the stations once; skip the check while the server cannot receive messages."""
         now = self._now()
         if not self._listening():
             self._since = None

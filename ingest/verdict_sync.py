@@ -1,4 +1,4 @@
-"""Applies verdicts from the casebook to the detection store in the background, with retries."""
+"""Background thread that applies verdicts from the casebook to the detection store, with retries."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from ingest.store.port import Store
 
 
 class VerdictSync:
-    """A thread that applies unapplied verdicts to the detection store.
+    """Thread that applies the casebook's unapplied verdicts to the detection store.
 
     The pages apply a verdict as soon as it is recorded. This thread applies the others: those given while the store
     was unavailable, those recorded by a process that was killed before it could apply them, and those of a restored
@@ -24,7 +24,7 @@ class VerdictSync:
         first_pause_s: float = 0.5,
         longest_pause_s: float = 30.0,
     ) -> None:
-        """Create the thread; ``start`` starts it.
+        """Create the thread without starting it; see ``start``.
 
         Args:
             casebook: Source of the verdicts.
@@ -41,21 +41,21 @@ class VerdictSync:
         self.problem = ""
 
     def start(self) -> None:
-        """Start the thread; it makes its first attempt immediately."""
+        """Start the thread, which makes its first attempt immediately."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Query for unapplied verdicts now; after a failure, the pause before the next attempt still applies."""
+        """Make the thread query for unapplied verdicts now, except during the pause after a failure."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Stop after the attempt in progress; verdicts still unapplied are applied after the next start."""
+        """Stop the thread after the attempt in progress; the next start applies the remaining verdicts."""
         self._stopping.set()
         self._wake.set()
         self._thread.join()
 
     def run_once(self) -> bool:
-        """Make one attempt and return whether it succeeded; ``problem`` contains the reason of a failure."""
+        """Try once to apply all unapplied verdicts; return False and set ``problem`` if the attempt fails."""
         try:
             unapplied = self._casebook.unapplied_verdicts()
             if unapplied:

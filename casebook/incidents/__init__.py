@@ -1,1 +1,1 @@
-"""Incidents: occurrences close in time and place, grouped so that they raise one alert."""
+"""Incidents, which group occurrences close in time and place, and the alerts that incidents raise."""

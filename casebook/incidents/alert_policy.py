@@ -1,4 +1,4 @@
-"""Decides when an incident raises an alert: the first time, at each escalation, and never for late captures."""
+"""Alert policy: an incident raises a first alert and one at each escalation, but none for late captures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Cause = Literal["first", "severity", "kind"]
 
 
 class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds for raising an alert.
+    """Thresholds above which an occurrence raises an alert.
 
     Attributes:
         min_severity: The lowest severity that raises an alert: "notice", "warning" or "urgent".
@@ -28,7 +28,7 @@ class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def cooldown(self) -> timedelta:
-        """Duration of the cooldown."""
+        """Duration of the cooldown after an alert."""
         return timedelta(minutes=self.cooldown_minutes)
 
 
@@ -48,7 +48,7 @@ class Alerted:
 def cause_of_alert(
     alerted: Alerted, occurrence: Occurrence, cooling: Mapping[str, Severity], policy: AlertPolicy
 ) -> Cause | None:
-    """Decide whether an occurrence that has joined an incident raises an alert.
+    """Return why an occurrence that has joined an incident raises an alert; None if it raises none.
 
     Args:
         alerted: Severity and kinds that the alerts of this incident have reported so far.
@@ -71,5 +71,5 @@ def cause_of_alert(
 
 
 def cooling_since(now: datetime, policy: AlertPolicy) -> datetime:
-    """Return the start of the cooldown window that ends now."""
+    """Return the start of the alert cooldown window that ends at ``now``."""
     return now - policy.cooldown

@@ -1,4 +1,4 @@
-"""Queue of undelivered alerts, stored in the casebook; a restart or a crash loses none."""
+"""Queue of undelivered alerts in the casebook database, which survives a restart or a crash."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,22 +14,22 @@ from casebook.incidents.tables import alert, delivery
 
 @dataclass(frozen=True, slots=True)
 class DueAlert:
-    """An alert that is due for delivery, and the number of attempts so far."""
+    """An alert that is due for delivery, and the number of delivery attempts so far."""
 
     alert: Alert
     attempts: int
 
 
 class AlertQueue:
-    """Undelivered alerts of one notifier. Every method raises ``StoreUnavailable`` if the database does not answer."""
+    """Queue of one notifier's undelivered alerts; methods raise ``StoreUnavailable`` if the database is unreachable."""
 
     def __init__(self, database: Database, notifier: str) -> None:
-        """Use a database with the incident tables."""
+        """Read and update the queue of the named notifier in a database with the incident tables."""
         self._database = database
         self._notifier = notifier
 
     def due(self, now: datetime) -> DueAlert | None:
-        """Return the next alert to deliver, the most urgent first, then the oldest; None if none is due."""
+        """Return the due alert of the highest severity, of these the oldest; None if no alert is due."""
         urgency = case({"urgent": 0, "warning": 1}, value=alert.c.severity, else_=2)
         query = (
             select(alert, delivery.c.attempts)
@@ -47,7 +47,7 @@ class AlertQueue:
         )
 
     def claim(self, due: DueAlert, until: datetime) -> bool:
-        """Claim an alert so that no other process delivers it; return False if another process claimed it first.
+        """Claim an alert for delivery by this process; return False if another process claimed the alert first.
 
         The claim expires at ``until``. If the claiming process dies, another one may then deliver the alert again.
         """
@@ -57,23 +57,23 @@ class AlertQueue:
             return connection.execute(query).rowcount == 1
 
     def extend_claim(self, due: DueAlert, until: datetime) -> None:
-        """Extend the claim until a later time."""
+        """Extend this process's claim on an alert until the time ``until``."""
         self._set(due, next_at=until)
 
     def mark_sent(self, due: DueAlert, at: datetime) -> None:
-        """Mark the alert as delivered."""
+        """Mark an alert as delivered."""
         self._set(due, state="sent", ended_at=at, problem="")
 
     def postpone(self, due: DueAlert, until: datetime, problem: str) -> None:
-        """Schedule the next attempt after a failure, and store the reason."""
+        """Schedule the next delivery attempt after a failed attempt, and store the reason of the failure."""
         self._set(due, next_at=until, problem=problem)
 
     def release(self, due: DueAlert, until: datetime) -> None:
-        """Release the claim without counting an attempt; the alert is due again at ``until``."""
+        """Release the claim on an alert without counting an attempt; the alert is due again at ``until``."""
         self._set(due, next_at=until, attempts=due.attempts)
 
     def abandon(self, due: DueAlert, at: datetime, problem: str) -> None:
-        """Mark the alert as undeliverable, and store the reason."""
+        """Mark an alert as undeliverable, so that no further attempt is made, and store the reason."""
         self._set(due, state="given up", ended_at=at, problem=problem)
 
     def _set(self, due: DueAlert, **values: Any) -> None:
@@ -92,7 +92,7 @@ def count_waiting(database: Database) -> int:
 
 
 def abandon_unknown_notifiers(database: Database, known: Sequence[str], now: datetime) -> int:
-    """Abandon the undelivered alerts of notifiers that are no longer configured, and return their number."""
+    """Abandon the undelivered alerts of notifiers that are not in ``known``, and return the number of alerts."""
     with database.begin() as connection:
         others = and_(delivery.c.state == "waiting", delivery.c.notifier.not_in(list(known)))
         gone = {"state": "given up", "ended_at": now, "problem": "this notifier is no longer configured"}
@@ -100,5 +100,5 @@ def abandon_unknown_notifiers(database: Database, known: Sequence[str], now: dat
 
 
 def retry_delay(attempt: int, first_s: float, longest_s: float) -> timedelta:
-    """Return the exponential back-off before the next attempt: doubled with each attempt, at most ``longest_s``."""
+    """Return the pause before the next delivery attempt: doubled with each attempt, at most ``longest_s``."""
     return timedelta(seconds=min(longest_s, first_s * 2 ** min(attempt, 30)))

@@ -1,4 +1,4 @@
-"""Joins detections of one shot by several stations, which gives one incident and a higher confidence."""
+"""Grouping of several stations' detections of one sound, such as a shot, with a combined confidence."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _EARTH_RADIUS_M = 6_371_008.8  # mean radius of the WGS 84 ellipsoid, IUGG
 
 
 class CorroborationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Criteria for joining detections of several stations into one sound.
+    """Criteria that decide whether detections of several stations are one sound.
 
     Attributes:
         labels: Labels of the detections that are joined; detections of different labels never are.
@@ -94,7 +94,10 @@ class Corroboration:
 
 
 def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[Shot]:
-    """Return the detections of an event that can be corroborated; without a span, one covers the whole capture."""
+    """Return those detections of an event that other stations can corroborate, such as gunshots.
+
+    A detection without a span covers the whole capture.
+    """
     labels = (options or CorroborationOptions()).labels
     found = []
     for detection in event.detections:
@@ -119,7 +122,7 @@ def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[
 
 
 def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = None) -> list[CorroboratedSound]:
-    """Group detections that can be one sound heard at several places.
+    """Group detections that can be the same sound, heard by different stations.
 
     Two detections can be one sound if ``|t1 - t2| <= d / c + e1 + e2 + w1 + w2 + margin``, where d is the distance
     between the stations, c the lowest speed of sound, e the clock errors and w half the lengths of the spans. (From any
@@ -164,7 +167,7 @@ def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = No
 
 
 def distance_m(one: Location, other: Location) -> float:
-    """Return the ground distance in metres: haversine formula on a sphere, within 0.6 % of the ellipsoid."""
+    """Return the ground distance between two locations in metres, by the haversine formula (error up to 0.6 %)."""
     latitude, other_latitude = math.radians(one.latitude), math.radians(other.latitude)
     north = math.sin((other_latitude - latitude) / 2) ** 2
     east = math.sin(math.radians(other.longitude - one.longitude) / 2) ** 2
@@ -192,7 +195,7 @@ def _between_s(one: Shot, other: Shot) -> float:
 
 
 def _longest_s(shots: Sequence[Shot], options: CorroborationOptions) -> float:
-    """Return the longest time in seconds between two of these detections that can be one sound."""
+    """Return an upper bound in seconds on the time between two of the given detections of the same sound."""
     slack = [(_clock_error_s(shot, options) or 0.0) + shot.within_s for shot in shots]
     return options.reach_m / options.slowest_m_s + 2 * max(slack, default=0.0) + options.margin_s
 

@@ -17,13 +17,13 @@ class Database:
     """Transactions and upserts that work on both SQLite and PostgreSQL."""
 
     def __init__(self, engine: Engine) -> None:
-        """Use an engine; the caller closes it."""
+        """Use a SQLAlchemy engine, which the caller closes."""
         self._engine = engine
         self._insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Open a transaction, committed at the end of the block and rolled back on an exception.
+        """Open a transaction that is committed at the end of the block and rolled back on an exception.
 
         Raises:
             StoreUnavailable: the database did not answer or rejected a statement.
@@ -36,7 +36,10 @@ class Database:
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
-        """Open a transaction under a lock that admits one such transaction at a time across all processes."""
+        """Open a transaction that holds the incident lock, which one transaction at a time can hold.
+
+        The lock holds across all processes.
+        """
         with self.begin() as connection:
             query = self._insert(incident_lock).values(id=1, taken=1)
             connection.execute(
@@ -45,13 +48,13 @@ class Database:
             yield connection
 
     def add(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Insert rows that do not exist yet, and return how many were new."""
+        """Insert the rows whose primary key the table does not contain yet, and return the number of new rows."""
         counting = {"preserve_rowcount": True}
         queries = [self._insert(table).values(**row).on_conflict_do_nothing() for row in rows]
         return sum(connection.execute(query, execution_options=counting).rowcount for query in queries)
 
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any], changing: Sequence[str]) -> None:
-        """Insert a row, or update the columns ``changing`` of the existing one."""
+        """Insert a row into a table; if its primary key exists, update the columns named in ``changing``."""
         query = self._insert(table).values(**row)
         keys = [column.name for column in table.primary_key]
         connection.execute(
@@ -60,12 +63,12 @@ class Database:
 
 
 def place_columns(place: Location | None) -> dict[str, float | None]:
-    """Return the latitude and longitude columns of a location."""
+    """Return the values of the columns ``latitude`` and ``longitude`` for a location."""
     return {"latitude": place.latitude if place else None, "longitude": place.longitude if place else None}
 
 
 def place_of(row: Mapping[str, Any]) -> Location | None:
-    """Return the location in a row, or None if it has none."""
+    """Return the location in the columns ``latitude`` and ``longitude`` of a row; None if they are empty."""
     if row["latitude"] is None:
         return None
     return Location(latitude=row["latitude"], longitude=row["longitude"])

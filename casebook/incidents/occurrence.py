@@ -1,4 +1,4 @@
-"""Occurrences, the members of an incident, and the rule that groups them."""
+"""Occurrences, which are the members of incidents, and the criteria for grouping them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,23 +36,23 @@ class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def gap(self) -> timedelta:
-        """Longest pause within an incident."""
+        """Longest time between an occurrence and its nearest neighbour in the same incident."""
         return timedelta(minutes=self.gap_minutes)
 
     @property
     def longest(self) -> timedelta:
-        """Longest duration of an incident."""
+        """Longest duration of an incident, from its first occurrence to its last."""
         return timedelta(minutes=self.longest_minutes)
 
     @property
     def late_after(self) -> timedelta:
-        """Age at arrival beyond which a capture is late."""
+        """Time between capture and arrival above which a capture counts as late."""
         return timedelta(minutes=self.late_after_minutes)
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One kind of finding in one capture, or a problem of a station such as silence.
+    """One kind of finding in one capture, such as a person, or one problem of a station, such as silence.
 
     Attributes:
         subject: Id of the event; for a station, an id derived from its name, the problem and its start.
@@ -86,7 +86,7 @@ class Occurrence:
 
 
 def are_near(one: Occurrence, other: Occurrence, options: IncidentOptions) -> bool:
-    """Return whether two occurrences are close in time and place, or are one sound."""
+    """Return whether two occurrences are close in time and place, or are the same sound."""
     if one.subject in other.witnesses or other.subject in one.witnesses:
         return True
     if abs(one.at - other.at) > options.gap:
@@ -105,7 +105,7 @@ def occurrences_of(
     options: IncidentOptions,
     witnesses: Iterable[str] = (),
 ) -> list[Occurrence]:
-    """Convert the flags of one event to occurrences, one for each kind of finding.
+    """Convert the flags of one event to occurrences, one for each kind of finding such as "human" or "gunshot".
 
     Args:
         event: The event.

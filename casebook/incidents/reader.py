@@ -1,4 +1,4 @@
-"""Read access to incidents, with their occurrences, alerts and deliveries."""
+"""Read access to incidents, with their occurrences, alerts and alert deliveries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from contract.severity import Severity
 
 @dataclass(frozen=True, slots=True)
 class IncidentMember:
-    """An occurrence in an incident; ``over_at`` is the time at which a problem of a station ended."""
+    """An occurrence in an incident; for a problem of a station, also the time at which the problem ended."""
 
     occurrence: Occurrence
     over_at: datetime | None
@@ -25,7 +25,7 @@ class IncidentMember:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Delivery of one alert by one notifier; ``state`` is "waiting", "sent" or "given up"."""
+    """State of the delivery of one alert by one notifier: "waiting", "sent" or "given up"."""
 
     notifier: str
     state: str
@@ -37,7 +37,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class SentAlert:
-    """An alert and its deliveries."""
+    """An alert and its delivery by each notifier."""
 
     alert: Alert
     deliveries: tuple[Delivery, ...]
@@ -71,38 +71,38 @@ class Incident:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of the occurrences, without duplicates, in order of time."""
+        """Kinds of the occurrences in the incident, without duplicates, in order of time."""
         return tuple(dict.fromkeys(one.occurrence.kind for one in self.occurrences))
 
     @property
     def stations(self) -> tuple[str, ...]:
-        """Stations involved, without duplicates."""
+        """Names of the stations with an occurrence in the incident, without duplicates."""
         return tuple(dict.fromkeys(one.occurrence.station for one in self.occurrences))
 
     @property
     def event_ids(self) -> tuple[str, ...]:
-        """Ids of the events involved, without duplicates."""
+        """Ids of the events with an occurrence in the incident, without duplicates."""
         return tuple(
             dict.fromkeys(one.occurrence.subject for one in self.occurrences if one.occurrence.source != "health")
         )
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Pagination cursor."""
+        """Pagination cursor in the list of incidents."""
         return self.ended_at, self.id
 
 
 class IncidentReader:
-    """Lists incidents. Every method raises ``StoreUnavailable`` if the database does not answer."""
+    """Read access to incidents; every method raises ``StoreUnavailable`` if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
-        """Use a database with the incident tables."""
+        """Read from a database with the incident tables."""
         self._database = database
 
     def incidents(
         self, open_only: bool = True, limit: int = 20, after: tuple[datetime, str] | None = None
     ) -> list[Incident]:
-        """List incidents, newest first; ``after`` is the ``key`` of the last one of the previous page."""
+        """List incidents, newest first; ``after`` is the ``key`` of the previous page's last incident."""
         query = select(incident).order_by(incident.c.ended_at.desc(), incident.c.id.desc()).limit(limit)
         if open_only:
             query = query.where(_is_open())
@@ -112,16 +112,16 @@ class IncidentReader:
         return self._read(query)
 
     def incident(self, incident_id: str) -> Incident | None:
-        """Return one incident, or None if it does not exist."""
+        """Return the incident with an id, or None if there is no such incident."""
         found = self._read(select(incident).where(incident.c.id == incident_id))
         return found[0] if found else None
 
     def incidents_by_id(self, incident_ids: Iterable[str]) -> list[Incident]:
-        """Return incidents by their ids, in no particular order."""
+        """Return the incidents with the given ids, in no particular order."""
         return self._read(select(incident).where(incident.c.id.in_(list(incident_ids))))
 
     def incident_ids_of(self, event_ids: Iterable[str]) -> dict[str, str]:
-        """Return the incident id of each event; events without an incident are left out."""
+        """Return the incident id of each event by event id, without events that are in no incident."""
         wanted = list(event_ids)
         found: dict[str, str] = {}
         with self._database.begin() as connection:
@@ -132,7 +132,7 @@ class IncidentReader:
         return found
 
     def resolve_station_problems(self, incident_id: str, at: datetime) -> int:
-        """Mark the open station problems of an incident as resolved by a person, and return their number."""
+        """Mark the open station problems in an incident as resolved by a person, and return the number of problems."""
         with self._database.begin() as connection:
             open_problems = and_(
                 occurrence.c.incident_id == incident_id,

@@ -1,4 +1,4 @@
-"""Stores occurrences, assigns each to an incident, and raises alerts in the same transaction."""
+"""Repository that stores occurrences, assigns each one to an incident, and queues the alerts of incidents."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -41,7 +41,7 @@ class Alert:
 
 
 class IncidentRepository:
-    """Write access to incidents and their alerts; safe to use from several threads and processes.
+    """Write access to incidents and their alerts, for any number of threads and processes.
 
     Every method raises ``StoreUnavailable`` if the database does not answer or rejects the statement.
     """
@@ -49,7 +49,7 @@ class IncidentRepository:
     def __init__(
         self, database: Database, options: IncidentOptions, policy: AlertPolicy, notifiers: Sequence[str] = ()
     ) -> None:
-        """Use a database.
+        """Use a database with the incident tables.
 
         Args:
             database: A database with the incident tables.
@@ -63,7 +63,7 @@ class IncidentRepository:
         self._notifiers = tuple(notifiers)
 
     def record(self, occurrences: Iterable[Occurrence]) -> list[Alert]:
-        """Store occurrences, each in its incident, and return the alerts that were raised and queued.
+        """Store occurrences, assign each one to an incident, and return the alerts that the incidents raised.
 
         Idempotent: recording the same occurrence again changes nothing and raises no alert.
         """
@@ -104,7 +104,7 @@ class IncidentRepository:
         return self._update_incident(connection, incident_id, one)
 
     def _find_or_open_incident(self, connection: Connection, one: Occurrence) -> str:
-        """Return the id of the matching incident nearest in time; open a new incident if none matches."""
+        """Return the id of the incident nearest in time that matches an occurrence; open one if none matches."""
         around = self._options.gap
         rows = connection.execute(
             select(occurrence, incident.c.started_at, incident.c.ended_at)
@@ -139,7 +139,7 @@ class IncidentRepository:
         return incident_id
 
     def _update_incident(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
-        """Update the incident with a new occurrence, and raise an alert if the policy asks for one."""
+        """Update an incident with a new occurrence, and queue an alert if the alert policy requires one."""
         row = connection.execute(select(incident).where(incident.c.id == incident_id)).mappings().one()
         alerted = Alerted(row["told_severity"], frozenset(row["told_kinds"]))
         cause = cause_of_alert(alerted, one, self._cooling(connection, one), self._policy)
@@ -192,7 +192,7 @@ def _row(one: Occurrence) -> dict[str, Any]:
 
 
 def occurrence_of_row(row: Any) -> Occurrence:
-    """Convert a row to an occurrence."""
+    """Convert a row of the table ``occurrence`` to an ``Occurrence``."""
     names = ("subject", "kind", "source", "station", "at", "received_at", "severity", "confidence", "late")
     return Occurrence(
         **{name: row[name] for name in names},

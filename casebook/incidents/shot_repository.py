@@ -1,4 +1,4 @@
-"""Stores detections of shots until other stations can corroborate them."""
+"""Repository of shot detections, which later detections by other stations can corroborate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SLACK = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class JoinedShots:
-    """Sounds that several stations heard.
+    """Sounds that two or more stations heard.
 
     Attributes:
         heard: By event id and ordinal, the combined evidence for the detection.
@@ -30,7 +30,7 @@ class JoinedShots:
 
 
 class ShotRepository:
-    """Detections of shots by all stations, in the casebook database."""
+    """Repository of the shot detections of all stations, in the casebook database."""
 
     def __init__(self, database: Database, options: CorroborationOptions) -> None:
         """Use a database with the incident tables."""
@@ -38,7 +38,7 @@ class ShotRepository:
         self._options = options
 
     def add(self, events: Sequence[Event]) -> JoinedShots:
-        """Store the shots of events, and join them with the shots of other stations.
+        """Store the shot detections of events, and return the sounds that several stations heard.
 
         Returns:
             Only sounds that two or more stations heard; they may include earlier events.

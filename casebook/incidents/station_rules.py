@@ -1,4 +1,4 @@
-"""Rules about problems of the stations themselves: silence, blindness, deafness."""
+"""Rules about problems of stations: silence, and sensors that cannot watch."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from contract.severity import Severity
 
 
 class StationRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule about a problem of the stations themselves.
+    """Rule that reports a station after its problem has lasted a set time.
 
     Attributes:
         name: Name of the rule; do not change it once in use.
@@ -32,5 +32,5 @@ class StationRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def after(self) -> timedelta:
-        """Duration after which the problem counts."""
+        """Duration of a station's problem after which the rule applies."""
         return timedelta(minutes=self.after_minutes)

@@ -1,4 +1,4 @@
-"""Detects silent and blind stations, and their recovery, by the server's own clock."""
+"""Detection of silent and blind stations, and of their recovery, by the server's clock."""
 
 import threading
 import uuid
@@ -19,7 +19,7 @@ _SAME_GAP = timedelta(minutes=5)  # two effort records of one gap may be this fa
 
 
 class StationWatch:
-    """Stores when each station was last heard and its sensor gaps, and detects problems that last too long."""
+    """Repository of each station's last message and sensor gaps, which detects silent and blind stations."""
 
     def __init__(self, database: Database, rules: Iterable[StationRule], options: IncidentOptions) -> None:
         """Use a database with the incident tables."""
@@ -30,7 +30,7 @@ class StationWatch:
         self._lock = threading.Lock()
 
     def record(self, received: Iterable[tuple[Event | Status | Health | Effort | Deployment, datetime]]) -> None:
-        """Store when stations were heard, where they are, and their sensor gaps.
+        """Store the time of each station's last message, the station's location, and its sensor gaps.
 
         Args:
             received: Each record, and the time this server received it, UTC.
@@ -61,7 +61,7 @@ class StationWatch:
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
     def update_problems(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
-        """Close problems that are resolved, and return those that have lasted too long.
+        """Close the resolved problems of stations, and return the problems that have lasted too long.
 
         Args:
             now: Current time of the server's clock.

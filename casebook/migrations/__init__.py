@@ -1,1 +1,1 @@
-"""Alembic migrations of the casebook; a migration does not change after its release."""
+"""Alembic migrations of the casebook database; a released migration is never changed."""

@@ -1,4 +1,4 @@
-"""Runs the migrations on the casebook's open connection, within its transaction."""
+"""Alembic environment that runs the migrations in the transaction of an open casebook connection."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Notifier for Apprise services: mail, webhooks, WeCom, DingTalk, Feishu, Telegram, ntfy and a hundred more."""
+"""Notifier for the services that Apprise supports, such as mail, webhooks, WeCom, DingTalk, Feishu and ntfy."""
 
 import logging
 import os
@@ -14,11 +14,11 @@ _TYPES: dict[str, str] = {"notice": "info", "warning": "warning", "urgent": "fai
 
 
 class NotConfigured(InvalidInput):
-    """A notifier is configured wrongly; the message contains the remedy."""
+    """Invalid configuration of a notifier; the message says what to change."""
 
 
 class AppriseOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of one Apprise notifier.
+    """Settings of one notifier that uses Apprise.
 
     Attributes:
         name: Name in the log and in the alert queue; do not change it once in use, or queued alerts are abandoned.
@@ -34,10 +34,10 @@ class AppriseOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class AppriseNotifier:
-    """A notifier for one Apprise URL. See ``Notifier`` for the contract."""
+    """Notifier that sends alerts to one Apprise URL; implements ``Notifier``."""
 
     def __init__(self, options: AppriseOptions) -> None:
-        """Read the URL from the environment.
+        """Read the Apprise URL from the environment variable that the settings name.
 
         Raises:
             NotConfigured: the variable is not set, or Apprise does not know the URL.
@@ -63,16 +63,16 @@ class AppriseNotifier:
 
     @property
     def name(self) -> str:
-        """See ``Notifier.name``."""
+        """Name of the notifier from its settings; see ``Notifier.name``."""
         return self._options.name
 
     @property
     def picture(self) -> str:
-        """See ``Notifier.picture``."""
+        """Kind of picture from the notifier's settings; see ``Notifier.picture``."""
         return self._options.picture
 
     def send(self, message: Message) -> None:
-        """See ``Notifier.send``."""
+        """Send a message to the Apprise URL; see ``Notifier.send``."""
         import apprise
         from apprise.attachment.memory import AttachMemory
 
@@ -98,7 +98,7 @@ class AppriseNotifier:
             )
 
     def close(self) -> None:
-        """See ``Notifier.close``; there is no open connection."""
+        """Do nothing, since Apprise keeps no connection open; see ``Notifier.close``."""
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:

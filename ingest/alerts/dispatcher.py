@@ -1,4 +1,4 @@
-"""Delivers the queued alerts of one notifier, with retries and exponential back-off."""
+"""Delivery of the queued alerts of one notifier, with retries and exponential back-off."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ _POLL_S = 1.0  # poll: another process may have queued an alert
 
 
 class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Back-off and time limit of deliveries.
+    """Back-off and time limit of alert deliveries.
 
     Attributes:
         first_s: Pause after the first failure in seconds; doubled after each further failure.
@@ -34,7 +34,7 @@ class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Dispatcher:
-    """A delivery thread for one notifier, so that a failing mail server does not delay other notifiers."""
+    """Thread that delivers the alerts of one notifier, so that a failing mail server does not delay the others."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Dispatcher:
         options: RetryOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Create the thread; ``start`` starts it.
+        """Create the delivery thread without starting it; see ``start``.
 
         Args:
             queue: Undelivered alerts of this notifier.
@@ -62,15 +62,15 @@ class Dispatcher:
         self.problem = ""
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the delivery thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Query the queue now."""
+        """Make the delivery thread query the alert queue now, before the end of its pause."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Finish the current delivery and stop; the other alerts stay queued until the next start."""
+        """Finish the current delivery and stop the thread; undelivered alerts stay in the queue."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
@@ -78,7 +78,7 @@ class Dispatcher:
         self._notifier.close()
 
     def send_next(self) -> bool:
-        """Attempt the next delivery; return False if none is due."""
+        """Attempt to deliver the next due alert; return False if no alert is due."""
         due = self._queue.due(self._now())
         if due is None or not self._queue.claim(due, self._now() + _CLAIM):
             return False
@@ -97,7 +97,7 @@ class Dispatcher:
 
     @contextlib.contextmanager
     def _claim_renewed(self, due: DueAlert) -> Iterator[None]:
-        """Renew the claim on an alert for as long as the attempt takes."""
+        """Renew the claim on an alert at intervals until the block ends."""
         done = threading.Event()
 
         def renew() -> None:

@@ -1,4 +1,4 @@
-"""Writes the alert messages of incidents, in Chinese and English, with a link and a picture."""
+"""Writer of alert messages in Chinese and English, with a link to the incident and a picture."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _MARGIN = 0.1  # of the box size: heads extend beyond the box
 
 @dataclass(frozen=True)
 class AlertMessageWriter:
-    """Writes the messages of alerts.
+    """Writer of the message of an alert, with its texts, link and picture.
 
     Attributes:
         reader: Source of incidents.
@@ -42,7 +42,7 @@ class AlertMessageWriter:
     now: Callable[[], datetime]
 
     def write(self, alert: Alert, picture: str) -> Message:
-        """Write the message of an alert.
+        """Return the message of an alert, with the requested kind of picture.
 
         Args:
             alert: The alert.
@@ -80,7 +80,10 @@ class AlertMessageWriter:
 
 
 def blur_people(data: bytes, event: Event) -> bytes | None:
-    """Return a JPEG with people blurred, all of it if a person has no box; None if the picture cannot be decoded."""
+    """Return a JPEG in which people are blurred; None if the picture cannot be decoded.
+
+    If a person has no box, the whole picture is blurred.
+    """
     from PIL import Image, ImageFilter, UnidentifiedImageError
 
     people = [one for one in event.detections if one.observation_type == "human"]
@@ -149,7 +152,7 @@ def _record(alert: Alert, incident: Incident, words: Mapping[str, MessageText], 
 
 
 def test_message(now: datetime, address: str, time_zone: str) -> Message:
-    """Write a test message that states that it is a test."""
+    """Return a test message, whose text says that the message is a test."""
     from PIL import Image, ImageDraw
 
     alert = Alert("test", "test", "test", "first", "test", "test", "notice", now)

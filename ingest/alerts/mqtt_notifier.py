@@ -1,4 +1,4 @@
-"""Notifier for programs such as sirens or Node-RED: publishes each alert as JSON on ``<prefix>/alerts/<severity>``."""
+"""Notifier that publishes each alert as JSON on ``<prefix>/alerts/<severity>``, for sirens or Node-RED."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the alert topic, on the broker that the stations use.
+    """Settings of the notifier that publishes alerts over MQTT, on the broker of the stations.
 
     Attributes:
         enabled: Whether alerts are published.
@@ -22,29 +22,29 @@ class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class MqttNotifier:
-    """Publishes alerts on the alert topic. See ``Notifier`` for the contract."""
+    """Notifier that publishes alerts over MQTT; implements ``Notifier``."""
 
     def __init__(self, options: MqttAlertOptions, broker: ReceiverOptions) -> None:
-        """Create the publisher; it connects at the first alert."""
+        """Create the MQTT publisher, which connects to the broker at the first alert."""
         self._options = options
         self._prefix = broker.prefix
         self._link = ConfirmedPublisher(broker)
 
     @property
     def name(self) -> str:
-        """See ``Notifier.name``."""
+        """Name of the MQTT notifier; see ``Notifier.name``."""
         return self._options.name
 
     @property
     def picture(self) -> str:
-        """See ``Notifier.picture``; none, since a program can follow the link."""
+        """Always "none", since a subscriber can follow the message's link; see ``Notifier.picture``."""
         return "none"
 
     def send(self, message: Message) -> None:
-        """See ``Notifier.send``."""
+        """Publish an alert on the topic of its severity; see ``Notifier.send``."""
         # Two levels below the prefix; station topics have three, so no server takes this for a station message.
         self._link.publish(f"{self._prefix}/alerts/{message.alert.severity}", msgspec.json.encode(message.record))
 
     def close(self) -> None:
-        """See ``Notifier.close``."""
+        """Disconnect the publisher from the broker; see ``Notifier.close``."""
         self._link.close()

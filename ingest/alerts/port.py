@@ -1,4 +1,7 @@
-"""Interface of every notifier, and the message types; one contract suite runs against each notifier."""
+"""Interface of every alert notifier, and the message types that notifiers send.
+
+One contract suite of tests runs against each notifier.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +12,12 @@ from contract.errors import TemporaryFailure
 
 
 class AttachmentPending(TemporaryFailure):
-    """An attachment of the message has not arrived yet; retry without back-off."""
+    """The picture for a message has not arrived yet; the delivery is retried without back-off."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageText:
-    """The text of a message in one language: a title of one line, and the body."""
+    """The text of an alert message in one language: a title of one line, and the body."""
 
     title: str
     body: str
@@ -22,7 +25,7 @@ class MessageText:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A picture attached to a message, with its media type."""
+    """A picture attached to an alert message, with its media type."""
 
     data: bytes
     type: str
@@ -30,7 +33,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The content of an alert, for every notifier.
+    """The content of an alert message, equal for every notifier.
 
     Attributes:
         alert: The alert.
@@ -48,20 +51,20 @@ class Message:
 
 
 class Notifier(Protocol):
-    """Delivers messages by one channel."""
+    """Interface of a service that delivers alert messages, such as mail or MQTT."""
 
     @property
     def name(self) -> str:
-        """Name in the log and in the alert queue."""
+        """Name of the notifier in the log and in the alert queue."""
         ...
 
     @property
     def picture(self) -> str:
-        """Kind of picture it sends: "plain", "blurred" or "none"."""
+        """Kind of picture that the notifier attaches: "plain", "blurred" or "none"."""
         ...
 
     def send(self, message: Message) -> None:
-        """Send a message and return once the service has accepted it.
+        """Send an alert message and return once the service has accepted the message.
 
         Raises:
             Undelivered: the service did not accept it; the caller retries later.
@@ -69,5 +72,5 @@ class Notifier(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connections; idempotent."""
+        """Close the notifier's connections; idempotent."""
         ...

@@ -1,1 +1,1 @@
-"""Integrations with other systems, such as Home Assistant."""
+"""Integrations of the ingest server with other systems, such as Home Assistant."""

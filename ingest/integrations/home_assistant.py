@@ -1,4 +1,4 @@
-"""Publishes every station as a Home Assistant device: availability, last detection, and health."""
+"""Publisher of every station as a Home Assistant device: availability, last detection, and health."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
 
 class HomeAssistant:
-    """A thread that publishes each station's device once, and its state at each change; both are retained."""
+    """Thread that publishes each station's device description and its changing state as retained messages."""
 
     def __init__(self, options: HomeAssistantOptions, broker: ReceiverOptions, store: Store) -> None:
-        """Create the thread and the publisher, which connects at the first message."""
+        """Create the thread and the MQTT publisher, which connects to the broker at the first message."""
         self._options = options
         # Two levels below the prefix; station topics have three, so no server takes this for a station message.
         self._root = f"{broker.prefix}/home"
@@ -47,11 +47,11 @@ class HomeAssistant:
         self.problem = ""
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the publishing thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, and publish that all devices are unavailable."""
+        """Stop the publishing thread, and publish that all devices are unavailable."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -59,7 +59,7 @@ class HomeAssistant:
         self._link.close()
 
     def publish_changes(self) -> None:
-        """Publish the devices and states that have changed since the last call.
+        """Publish the device descriptions and states that have changed since the last call.
 
         Raises:
             Undelivered: the broker did not accept a message.
@@ -84,7 +84,7 @@ class HomeAssistant:
             self._published[topic] = payload
 
     def _device(self, state: StationState) -> dict[str, Any]:
-        """Return a station's device as in home-assistant.io/integrations/mqtt, section "Device discovery payload"."""
+        """Return a station's device description, as home-assistant.io/integrations/mqtt, "Device discovery payload"."""
         station = state.station
 
         def component(platform: str, name: str, key: str, **more: Any) -> dict[str, Any]:

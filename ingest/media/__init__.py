@@ -1,1 +1,1 @@
-"""Content-addressed storage of thumbnails and clips: a folder or an S3 bucket."""
+"""Storage of thumbnails and clips under the SHA-256 of their content, in a folder or an S3 bucket."""

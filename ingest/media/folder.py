@@ -1,4 +1,4 @@
-"""Media store in a local folder, with files ``ab/abcdef...`` that are written atomically."""
+"""Media store in a local folder, with one file ``ab/abcdef...`` for each SHA-256."""
 
 import hashlib
 import os
@@ -14,15 +14,15 @@ _PART = "[0-9a-f]{2}"
 
 
 class FolderMedia:
-    """A folder of files named by the SHA-256 of their content. See ``MediaStore`` for the contract."""
+    """Media store in a local folder; implements ``MediaStore``."""
 
     def __init__(self, folder: Path) -> None:
-        """Use a folder; create it if it does not exist."""
+        """Use a folder for media files, and create the folder if it does not exist."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, data: bytes, sha256: str) -> None:
-        """See ``MediaStore.put``."""
+        """Write the bytes to a file in the folder; see ``MediaStore.put``."""
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
             raise ValueError(f"content has sha256 {found}, expected {sha256}")
@@ -45,14 +45,14 @@ class FolderMedia:
             _sync_folder(folder)
 
     def open(self, sha256: str) -> BinaryIO:
-        """See ``MediaStore.open``."""
+        """Open the file of a SHA-256 for reading; see ``MediaStore.open``."""
         try:
             return self._path(sha256).open("rb")
         except FileNotFoundError as error:
             raise MediaMissing(f"no media {sha256} in {self._folder}") from error
 
     def names(self) -> Iterator[str]:
-        """See ``MediaStore.names``."""
+        """Yield the SHA-256 of every file in the folder, sorted; see ``MediaStore.names``."""
         for part in sorted(entry.name for entry in os.scandir(self._folder) if re.fullmatch(_PART, entry.name)):
             inside = (entry.name for entry in os.scandir(self._folder / part))
             yield from sorted(name for name in inside if re.fullmatch(rf"{part}[0-9a-f]{{62}}", name))

@@ -1,4 +1,7 @@
-"""Interface of every media store; content is named by its SHA-256, so equal bytes are stored once."""
+"""Interface of every media store, which stores thumbnails and clips under the SHA-256 of their content.
+
+Equal bytes are stored once. One contract suite of tests runs against each media store.
+"""
 
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
@@ -7,17 +10,17 @@ from contract.errors import WildpostError
 
 
 class MediaMissing(WildpostError, LookupError):
-    """The store has no content with this hash, or not yet."""
+    """The media store has no content with the requested SHA-256; the content may still arrive."""
 
 
 class MediaStore(Protocol):
-    """Stores the bytes of thumbnails and clips.
+    """Interface of a store for the bytes of thumbnails and clips.
 
     Every method raises ``StoreUnavailable`` if the store is on another machine that does not answer.
     """
 
     def put(self, data: bytes, sha256: str) -> None:
-        """Store the bytes and return once they are durable; idempotent.
+        """Store the bytes of a thumbnail or clip and return once the bytes are durable; idempotent.
 
         Raises:
             ValueError: the bytes do not have this hash.
@@ -26,7 +29,7 @@ class MediaStore(Protocol):
         ...
 
     def open(self, sha256: str) -> BinaryIO:
-        """Open the content for reading.
+        """Open the content with a SHA-256 for reading.
 
         Raises:
             MediaMissing: the store does not have it.
@@ -34,5 +37,5 @@ class MediaStore(Protocol):
         ...
 
     def names(self) -> Iterator[str]:
-        """Yield the hashes of all stored content, sorted."""
+        """Yield the SHA-256 of all stored content, sorted."""
         ...

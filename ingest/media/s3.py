@@ -1,4 +1,4 @@
-"""Media store in an S3-compatible bucket, with keys ``prefix/ab/abcdef...``, shared by several servers."""
+"""Media store in an S3-compatible bucket, with one object ``prefix/ab/abcdef...`` for each SHA-256."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ from ingest.media.port import MediaMissing
 
 
 class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the store of thumbnails and clips.
+    """Settings of the media store, which stores thumbnails and clips.
 
     Attributes:
         url: ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; empty: a folder in the data folder.
@@ -45,10 +45,10 @@ class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class S3Media:
-    """A bucket of objects named by the SHA-256 of their content. See ``MediaStore`` for the contract."""
+    """Media store in an S3-compatible bucket; implements ``MediaStore``."""
 
     def __init__(self, options: MediaOptions) -> None:
-        """Create the client; no request is sent yet.
+        """Create the S3 client without sending a request.
 
         Raises:
             OSError: the environment variables of key and secret are not both set.
@@ -75,7 +75,7 @@ class S3Media:
         )
 
     def put(self, data: bytes, sha256: str) -> None:
-        """See ``MediaStore.put``."""
+        """Write the bytes to an object in the bucket; see ``MediaStore.put``."""
         import obstore
 
         found = hashlib.sha256(data).hexdigest()
@@ -88,7 +88,7 @@ class S3Media:
             raise self._unavailable(f"media of {len(data)} bytes", error) from error
 
     def open(self, sha256: str) -> BinaryIO:
-        """See ``MediaStore.open``."""
+        """Open the object of a SHA-256 for reading; see ``MediaStore.open``."""
         import obstore
 
         key = self._key(sha256)
@@ -100,7 +100,7 @@ class S3Media:
             raise self._unavailable(sha256, error) from error
 
     def names(self) -> Iterator[str]:
-        """See ``MediaStore.names``; S3 lists keys in sorted order."""
+        """Yield the SHA-256 of every object in the bucket, in S3's sorted order; see ``MediaStore.names``."""
         import obstore
 
         try:

@@ -1,1 +1,1 @@
-"""Prometheus metrics of the server."""
+"""Prometheus metrics of the ingest server."""

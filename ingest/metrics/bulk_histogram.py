@@ -1,4 +1,7 @@
-"""A Prometheus histogram that observes many values per call: the client library's own takes 3 us per value."""
+"""Prometheus histogram that observes many values per call.
+
+The client library's own histogram takes 3 us per value.
+"""
 
 import threading
 from bisect import bisect_left
@@ -11,10 +14,10 @@ from prometheus_client.registry import Collector
 
 
 class BulkHistogram(Collector):
-    """Counts the values at or below each bound."""
+    """Prometheus histogram that counts the values at or below each bound."""
 
     def __init__(self, name: str, about: str, bounds: Sequence[float], registry: CollectorRegistry) -> None:
-        """Register an empty histogram; ``bounds`` ascend, and larger values go into a last bucket."""
+        """Register an empty histogram with ascending ``bounds``; a last bucket counts larger values."""
         self._name = name
         self._about = about
         self._bounds = tuple(bounds)
@@ -24,14 +27,14 @@ class BulkHistogram(Collector):
         registry.register(self)
 
     def observe(self, values: Sequence[float]) -> None:
-        """Add values to the histogram."""
+        """Count several observed values in one call."""
         with self._lock:
             for value in values:
                 self._counts[bisect_left(self._bounds, value)] += 1
             self._sum += sum(values)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Yield the metric family that the client library writes."""
+        """Yield the histogram as the metric family that the Prometheus client library exports."""
         with self._lock:
             counts, total = list(self._counts), self._sum
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]

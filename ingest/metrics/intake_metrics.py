@@ -1,4 +1,4 @@
-"""Prometheus metrics of the intake."""
+"""Prometheus metrics of the intake, which receives and stores messages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,10 +12,10 @@ _AGES = (1, 2, 5, 10, 30, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 
 
 class IntakeMetrics:
-    """Metrics of one intake in their own registry; counters start at zero with the process."""
+    """Metrics of one intake in a registry of their own; counters start at zero with the process."""
 
     def __init__(self) -> None:
-        """Create and register the metrics."""
+        """Create the metrics and their registry."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
 
@@ -52,7 +52,7 @@ class IntakeMetrics:
         self.catching_up = gauge("catching_up", "1 while a backlog is processed and live captures overtake it")
 
     def record_batch(self, counts: Mapping[str, int], reasons: Sequence[str], ages_s: Sequence[float]) -> None:
-        """Count a batch after it is durable.
+        """Add a durable batch to the counters and to the histogram of capture ages.
 
         Args:
             counts: Increments by attribute name of the counters above.
@@ -67,5 +67,5 @@ class IntakeMetrics:
 
 
 def ages_s(captured: Sequence[datetime], now: datetime) -> list[float]:
-    """Return the ages of captures in seconds, at least 0 even if the clock of a station is ahead."""
+    """Return the age of each capture in seconds; a capture time in the future gives age 0."""
     return [max(0.0, (now - at).total_seconds()) for at in captured]

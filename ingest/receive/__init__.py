@@ -1,1 +1,1 @@
-"""Receiving messages: buffering, decoding and writing them in batches; one sub-package per message source."""
+"""Reception of messages: buffering, decoding, and writing in batches."""

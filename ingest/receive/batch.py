@@ -1,4 +1,4 @@
-"""Decodes messages into records, media and quarantined input."""
+"""Decoding of received messages into records, media and quarantined input."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Decoded messages, sorted by destination.
+    """Decoded messages, sorted into records, media and quarantined input.
 
     Attributes:
         received: Number of messages.
@@ -40,7 +40,7 @@ class Batch:
 
 
 def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
-    """Decode messages without storing anything; no content of a message makes this fail."""
+    """Decode messages into a batch without storing anything; undecodable messages become quarantined input."""
     batch = Batch(len(arrived))
     for message in arrived:
         if is_probe(message.topic, message.payload):
@@ -60,7 +60,7 @@ def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
 
 
 def topic_text(raw: bytes) -> str:
-    """Decode the topic of a packet; ``NO_TOPIC`` if it is not UTF-8."""
+    """Decode the topic bytes of a packet as UTF-8; return ``NO_TOPIC`` if the bytes are not UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Worker threads that store batches concurrently, and conclude and acknowledge them in order of arrival."""
+"""Worker threads that store batches concurrently, then conclude and acknowledge them in order of arrival."""
 
 import threading
 import time
@@ -18,28 +18,28 @@ Result = TypeVar("Result")
 
 
 class BatchSink(Protocol):
-    """Makes a batch durable in two idempotent steps."""
+    """Interface of an object that makes a batch durable in two idempotent steps, ``store`` and ``conclude``."""
 
     @property
     def max_concurrent_batches(self) -> int:
-        """Maximum number of batches stored concurrently."""
+        """Maximum number of batches that ``store`` may write concurrently."""
         ...
 
     def store(self, batch: Batch) -> StoredBatch:
-        """Store the batch; raises ``StoreUnavailable`` or ``OSError`` if the step must be retried."""
+        """Store a batch; ``StoreUnavailable`` or ``OSError`` means that the caller must retry."""
         ...
 
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
-        """Apply rules, flags and incidents; raises as ``store`` does."""
+        """Apply rules to a stored batch and record its flags and incidents; raises the same errors as ``store``."""
         ...
 
 
 class _BatchAbandoned(Exception):
-    """The server stops before a batch is durable; the broker still has its messages."""
+    """The server stopped before a batch was durable; the broker will redeliver its messages."""
 
 
 class BatchWorkers:
-    """One thread per concurrent batch; each retries its batch until it is durable."""
+    """Worker threads for concurrent batches; each thread retries its batch until the batch is durable."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class BatchWorkers:
         metrics: IntakeMetrics,
         durable: Callable[[Sequence[BufferedMessage]], None],
     ) -> None:
-        """Create the threads; ``start`` starts them.
+        """Create the worker threads without starting them; see ``start``.
 
         Args:
             intake: Makes a batch durable.
@@ -85,32 +85,32 @@ class BatchWorkers:
 
     @property
     def totals(self) -> BatchResult:
-        """Counts of the messages processed since the start."""
+        """Counts of the messages processed since ``start``."""
         return self._totals
 
     @property
     def problem(self) -> str:
-        """Why a batch cannot be made durable right now, as text; empty if there is no problem."""
+        """Why the current batches cannot be made durable, as text; empty if there is no problem."""
         return next(filter(None, self._problems), "")
 
     @property
     def failure(self) -> BaseException | None:
-        """The unexpected exception that ended a thread; retrying cannot help. None if all run."""
+        """The unexpected exception that ended a worker thread; None if all worker threads run."""
         return self._failure
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the last heartbeat of the thread that has been silent longest."""
+        """Seconds since the last heartbeat of the worker thread that has been silent longest."""
         return time.monotonic() - min(self._beats)
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the worker threads."""
         self._beats = [time.monotonic() for _ in self._beats]
         for thread in self._threads:
             thread.start()
 
     def join(self, patience_s: float) -> None:
-        """Wait for the current batches; call it after setting ``stopping``."""
+        """Wait at most ``patience_s`` seconds for the worker threads to end after ``stopping`` is set."""
         until = time.monotonic() + patience_s
         for thread in self._threads:
             if thread.is_alive() and threading.current_thread() is not thread:
@@ -118,7 +118,7 @@ class BatchWorkers:
 
     @contextmanager
     def paused(self, patience_s: float) -> Iterator[None]:
-        """Pause all threads between two batches, so that every batch is in all databases or in none.
+        """Pause all worker threads between two batches, so that every batch is in all databases or in none.
 
         Raises:
             StoreUnavailable: a current batch did not end in time.

@@ -1,4 +1,4 @@
-"""Bounded buffer between the broker and the store; live messages overtake the backlog."""
+"""Bounded buffer of received messages, in which live messages overtake the backlog."""
 
 import queue
 import threading
@@ -10,7 +10,10 @@ from ingest.receive.batch import ReceivedMessage
 
 
 class BufferedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message with the packet id and connection needed to acknowledge it; QoS 0 needs no acknowledgement."""
+    """A received message, with the packet id and connection that are needed to acknowledge the message.
+
+    A message of QoS 0 needs no acknowledgement.
+    """
 
     message: ReceivedMessage
     mid: int
@@ -19,10 +22,10 @@ class BufferedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageBuffer:
-    """Two queues: the messages of the session in order, and copies of live messages that overtake them."""
+    """Two queues of received messages: all messages in order, and copies of live messages that overtake them."""
 
     def __init__(self, room: int, room_bytes: int) -> None:
-        """Create a buffer that blocks ``put`` while it has ``room`` messages or ``room_bytes`` bytes."""
+        """Create a buffer that counts as full at ``room`` messages or ``room_bytes`` bytes."""
         self._room = room
         self._room_bytes = room_bytes
         self._brought = self._taken = 0  # bytes put into and taken from the ordered queue; one thread takes
@@ -31,7 +34,7 @@ class MessageBuffer:
         self._live: queue.SimpleQueue[BufferedMessage] = queue.SimpleQueue()
 
     def put(self, some: Sequence[BufferedMessage], stopping: threading.Event) -> None:
-        """Append messages; block while the buffer is full, unless ``stopping`` is set."""
+        """Append messages to the ordered queue; block while the buffer is full and ``stopping`` is not set."""
         while self._full() and not stopping.wait(0.02):
             pass
         size = sum([len(waiting.message.payload) for waiting in some])
@@ -41,7 +44,7 @@ class MessageBuffer:
             self._in_order.put(waiting)
 
     def put_live(self, waiting: BufferedMessage) -> bool:
-        """Queue a copy of a live message ahead of the backlog; return False if there is no room for it."""
+        """Queue a copy of a live message ahead of the backlog; return False if the live queue is full."""
         if self._live.qsize() >= self._room:
             return False
         self._live.put(waiting)
@@ -49,7 +52,7 @@ class MessageBuffer:
         return True
 
     def next_batch(self, messages: int, size_bytes: int, patience_s: float) -> list[BufferedMessage]:
-        """Take the buffered messages, live ones first; wait at most ``patience_s`` seconds for the first.
+        """Remove and return buffered messages, live ones first; wait up to ``patience_s`` seconds if there are none.
 
         It does not wait for a full batch: while one batch is committed, messages for the next accumulate.
         """
@@ -76,7 +79,10 @@ class MessageBuffer:
                 return batch
 
     def drop_redelivered(self) -> None:
-        """Drop the messages that the broker redelivers, all except QoS 0; two copies of each would fill the memory."""
+        """Drop the buffered messages that the broker will redeliver, which are all except those of QoS 0.
+
+        Otherwise two copies of each message would fill the memory.
+        """
         kept = []
         while True:
             try:

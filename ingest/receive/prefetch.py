@@ -1,4 +1,4 @@
-"""Decodes the next batch of messages while the previous one is being stored."""
+"""Thread that decodes the next batch of messages while the previous batch is being stored."""
 
 import queue
 import threading
@@ -10,10 +10,13 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class Prefetcher:
-    """A thread that keeps one decoded batch ready; databases run outside Python, so decoding need not wait."""
+    """Thread that keeps one decoded batch ready for the worker threads.
+
+    Database drivers release Python's lock, so decoding can run while a batch is being stored.
+    """
 
     def __init__(self, waiting: MessageBuffer, options: ReceiverOptions, stopping: threading.Event) -> None:
-        """Create a thread that takes messages from a buffer until ``stopping`` is set."""
+        """Create a thread that takes messages from a buffer until ``stopping`` is set; see ``start``."""
         self._waiting = waiting
         self._options = options
         self._stopping = stopping
@@ -23,11 +26,11 @@ class Prefetcher:
         self._thread = threading.Thread(target=self._work, name="reading", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the decoding thread."""
         self._thread.start()
 
     def next(self, patience_s: float) -> tuple[Sequence[BufferedMessage], Batch] | None:
-        """Return the next batch; None if none is ready within ``patience_s`` seconds.
+        """Return the next decoded batch; None if no batch is ready within ``patience_s`` seconds.
 
         Raises:
             BaseException: the unexpected exception that ended the thread.

@@ -1,1 +1,1 @@
-"""Rules that raise flags and incidents on events: conditions, zones, seasons, protected species."""
+"""Rules that raise flags on events, with conditions such as zones, seasons and protected species."""

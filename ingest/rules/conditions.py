@@ -1,4 +1,4 @@
-"""Rules and their conditions: type, label, confidence, protection, zone, season and hours."""
+"""Rules about captures, and their conditions: type, label, confidence, protection, zone, season and hours."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from ingest.rules.sun import RISING, is_sun_event, sun_event_name, sun_event_tim
 
 
 class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A season from one day of the year to another, both included, as month-day such as "03-01"; may span new year."""
+    """A period of the year from one month-day such as "03-01" to another, both included; may span new year."""
 
     start: str
     end: str
@@ -26,7 +26,7 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             _check_day(day)
 
     def contains(self, moment: datetime) -> bool:
-        """Return whether a local time is in the season."""
+        """Return whether the day of a local time is in the season."""
         day = f"{moment.month:02d}-{moment.day:02d}"
         if self.start <= self.end:
             return self.start <= day <= self.end
@@ -55,18 +55,18 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def by_sun(self) -> bool:
-        """Whether the start or the end is a sun event, which needs a place."""
+        """Whether the start or the end is a sun event such as "sunset", whose time depends on the place."""
         return is_sun_event(self.start) or is_sun_event(self.end)
 
     @property
     def night(self) -> bool:
-        """Whether these hours are the night: from evening to morning."""
+        """Whether these hours start in the evening and end in the morning."""
         evening = sun_event_name(self.start) not in RISING if is_sun_event(self.start) else self.start >= "17:00"
         morning = sun_event_name(self.end) in RISING if is_sun_event(self.end) else self.end <= "08:00"
         return evening and morning
 
     def span(self, moment: datetime, place: Location | None = None) -> tuple[datetime, datetime] | None:
-        """Return the start and end of the period that contains a local time; None if no period does.
+        """Return the times at which these hours start and end around a local time; None if that time is outside.
 
         Raises:
             ValueError: the hours depend on the sun, and no place is given.
@@ -98,7 +98,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule, which applies if all of its conditions are met; an empty condition is always met.
+    """A rule, which applies to a capture that meets all conditions; an empty condition is always met.
 
     Attributes:
         name: Name of the rule on its flags; do not change it once in use.
@@ -134,7 +134,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(f"rule {self.name!r}: min_confidence {self.min_confidence} is outside 0..1")
 
     def matches(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
-        """Return whether a detection meets the conditions on type, label, protection, confidence and stations.
+        """Return whether a detection meets the rule's conditions on type, label, protection, confidence and stations.
 
         Args:
             detection: The detection of one station.

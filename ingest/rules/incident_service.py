@@ -1,4 +1,4 @@
-"""Evaluates rules on received events, and records the resulting incidents and alerts."""
+"""Service that evaluates rules on received events, and records the resulting incidents and alerts."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from ingest.store.port import EventQuery, Received, Store
 
 
 class EvaluatedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event with its flags, and the events of other stations that contain the same sound."""
+    """An event with its flags, and the ids of other stations' events that contain the same sound."""
 
     event: Event
     received_at: datetime
@@ -25,7 +25,7 @@ class EvaluatedEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class IncidentService:
-    """Evaluates events together with the evidence of other stations, and records incidents."""
+    """Evaluates rules on events, with the evidence of other stations, and records the resulting incidents."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class IncidentService:
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
     ) -> None:
-        """Combine the parts; ``raised`` is called with new alerts after they are committed."""
+        """Combine rules, store and repositories; ``raised`` is called with new alerts after their commit."""
         self._rules = rules
         self._store = store
         self._repository = repository
@@ -47,7 +47,7 @@ class IncidentService:
         self._raised = raised
 
     def evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
-        """Apply the rules to stored events, and again to earlier events that the new ones corroborate.
+        """Return the flags of the given stored events and of the earlier events that the given ones corroborate.
 
         Raises:
             StoreUnavailable: store or casebook did not answer.
@@ -70,7 +70,7 @@ class IncidentService:
         ]
 
     def record(self, evaluated: Sequence[EvaluatedEvent], received: Sequence[Received]) -> None:
-        """Record the state of the stations and the incidents of evaluated events; idempotent.
+        """Record when stations sent received records, and the incidents of evaluated events; idempotent.
 
         Raises:
             StoreUnavailable: the casebook did not answer or rejected the statement.
@@ -85,7 +85,7 @@ class IncidentService:
         )
 
     def check_stations(self, now: datetime, listening_since: datetime) -> None:
-        """Record incidents for stations that have been silent or blind for too long, and close resolved ones.
+        """Record incidents for stations silent or blind for too long, and close problems that are resolved.
 
         Args:
             now: Current time.

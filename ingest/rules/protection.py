@@ -13,11 +13,11 @@ _OFFICIAL = {"一级": "I", "二级": "II"}  # the two levels of the national li
 
 
 class SpeciesError(InvalidInput):
-    """A table of species is invalid; the message contains the file, the line and what was expected."""
+    """Invalid table of protection levels; the message contains the file, the line and what was expected."""
 
 
 def read_species(path: Path) -> Mapping[str, str]:
-    """Read a CSV table of protection levels by scientific name.
+    """Read a CSV table of protection levels and return them by scientific name.
 
     Two columns are read and all others ignored: ``scientific_name`` (or 学名) and ``protection`` (or 保护级别).
     A name may be a species, a subspecies or a genus ("Moschus" or "Moschus spp."). 一级 and 二级 are read as "I" and
@@ -53,7 +53,7 @@ def read_species(path: Path) -> Mapping[str, str]:
 
 
 def protection_of(scientific_name: str | None, levels: Mapping[str, str]) -> str | None:
-    """Return the level of a subspecies, else of its species, else of its genus; None if it is not protected."""
+    """Return the protection level of a subspecies, else of its species, else of its genus; None if unprotected."""
     words = (scientific_name or "").lower().split()
     for count in range(len(words), 0, -1):
         level = levels.get(" ".join(words[:count]))

@@ -1,4 +1,4 @@
-"""A set of rules that raises flags on events, with the reason of each flag."""
+"""Set of rules that raises flags on events, each with its reason."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,11 +20,11 @@ __all__ = ["Hours", "Rule", "RuleSet", "RulesError", "RulesOptions", "Season", "
 
 
 class RulesError(InvalidInput):
-    """The rules are invalid; the message contains the rule, the value and what was expected."""
+    """Invalid rules; the message contains the rule, the value and what was expected."""
 
 
 class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules of a server.
+    """Settings of the rules about captures and stations.
 
     Attributes:
         time_zone: IANA time zone of seasons and hours.
@@ -44,7 +44,7 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RuleSet:
-    """Evaluates rules on events and raises flags."""
+    """Set of validated rules that raises flags on events."""
 
     def __init__(self, options: RulesOptions, zones: Sequence[Zone], levels: Mapping[str, str] | None = None) -> None:
         """Validate the rules against the zones and the protection levels.
@@ -76,7 +76,7 @@ class RuleSet:
     def evaluate(
         self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None
     ) -> list[Flag]:
-        """Return a flag for each rule that applies; deterministic for equal arguments.
+        """Return one flag for each rule that applies to an event; equal arguments give equal flags.
 
         Args:
             event: The event.
@@ -126,7 +126,7 @@ class RuleSet:
 
 
 def load_rules(options: RulesOptions, beside: Path) -> RuleSet:
-    """Read the files of zones and species, and build the rule set.
+    """Read the files of zones and protection levels, and return the validated rule set.
 
     Args:
         options: The rules.
@@ -147,7 +147,7 @@ def _confidence(detection: Detection, heard: Mapping[int, Corroboration]) -> flo
 
 
 def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[str, str] | None:
-    """Return the reason values of the season and hours that contain a local time; None if none does."""
+    """Return the season and hours of a rule that contain a local time, as reason values; None if none does."""
     if local is None:
         # The time is unknown, so the conditions on it count as met: prefer a needless review to a missed finding.
         return {"time_unknown": "yes"} if rule.seasons or rule.hours else {}

@@ -14,12 +14,12 @@ _HORIZON_DEGREES = (
 
 
 def is_sun_event(text: str) -> bool:
-    """Return whether a text is a sun event such as "sunset" or "sunset-00:30"; offsets reach up to 6:59."""
+    """Return whether a text is a sun event with an optional offset up to 6:59, such as "sunset-00:30"."""
     return _SUN_EVENT.fullmatch(text) is not None
 
 
 def sun_event_name(text: str) -> str:
-    """Return the name of a sun event without its offset."""
+    """Return the name of a sun event without its offset: "sunset" for "sunset-00:30"."""
     found = _SUN_EVENT.fullmatch(text)
     if found is None:
         raise ValueError(
@@ -29,7 +29,7 @@ def sun_event_name(text: str) -> str:
 
 
 def sun_event_time(text: str, day: date, zone: tzinfo, place: Location) -> datetime:
-    """Return the time of a sun event on a local day.
+    """Return the time of a sun event at a place on a local day.
 
     If the sun does not rise that day, sunrise and sunset are both at solar noon: the day has no length. If it does not
     set, they are twelve hours before and after solar noon.

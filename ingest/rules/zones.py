@@ -1,4 +1,4 @@
-"""Zones with restrictions or protection, read from a GeoJSON file."""
+"""Zones of a reserve with restrictions or protection, read from a GeoJSON file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from contract.errors import InvalidInput
 
 
 class ZonesError(InvalidInput):
-    """A zones file is invalid; the message contains the file, the zone and what was expected."""
+    """Invalid zones file; the message contains the file, the zone and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One zone.
+    """One zone of a reserve, such as a core zone.
 
     Attributes:
         id: Id used in rules.
@@ -36,7 +36,7 @@ class Zone:
     area: Any
 
     def contains(self, place: Location) -> bool:
-        """Return whether a place is in the zone or on its border."""
+        """Return whether a location is in the zone or on its border."""
         return bool(self.area.covers(Point(place.longitude, place.latitude)))
 
 

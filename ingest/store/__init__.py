@@ -1,1 +1,1 @@
-"""Detection stores: the interface, and one adapter for each database."""
+"""Detection stores: the interface ``Store``, and its implementations for DuckDB and InfluxDB."""

@@ -1,4 +1,4 @@
-"""Effort of sensors: the query, the answer, and how overlapping records become one timeline.
+"""Effort of sensors: query, result, and merging of overlapping effort records into one timeline.
 
 Records overlap when a clock was set back, a station was restored from a copy, or two sources describe the same time.
 At each instant a gap overrides watching, and of two gaps the one later in ``STATES``. The result depends neither on the
@@ -26,7 +26,7 @@ _COMPACT_AT = 100_000  # pending records; some 15 MB
 
 @dataclass(frozen=True, slots=True)
 class EffortQuery:
-    """Which effort to read; empty tuples mean any.
+    """Filter for reading effort; an empty tuple accepts any value.
 
     Attributes:
         start: Intervals are clipped to begin at or after this.
@@ -62,7 +62,7 @@ class EffortInterval:
 
 @dataclass(frozen=True, slots=True)
 class SensorEffort:
-    """The known timeline of one sensor: sorted, without overlaps; what lies between intervals is not known."""
+    """Timeline of one sensor: sorted intervals without overlaps; the state between intervals is unknown."""
 
     station: str
     sensor: str
@@ -70,17 +70,23 @@ class SensorEffort:
 
 
 class EffortMerger:
-    """Merges effort records of any order into one timeline per sensor, in memory bounded by the result."""
+    """Merger of effort records, given in any order, into one timeline per sensor.
+
+    The memory it needs is bounded by the result.
+    """
 
     def __init__(self, query: EffortQuery) -> None:
-        """Clip all records to the period of this query."""
+        """Create a merger that clips all records to the period of a query."""
         self._start_us, self._end_us = microseconds(query.start), microseconds(query.end)
         self._pending: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
         self._count = 0
         self._compact_at = _COMPACT_AT
 
     def add(self, station: str, sensor: str, start_us: int, end_us: int, state: EffortState) -> None:
-        """Add a span, of times in microseconds since 1970, that records of plausible length cover."""
+        """Add the time span of one or more effort records, in microseconds since 1970.
+
+        The caller leaves out records longer than ``MAX_RECORD_US``.
+        """
         start_us, end_us = max(start_us, self._start_us), min(end_us, self._end_us)
         if start_us >= end_us:
             return
@@ -90,7 +96,7 @@ class EffortMerger:
             self._compact()
 
     def merged(self) -> list[SensorEffort]:
-        """Return the timelines by station and sensor; sensors of which nothing is known are left out."""
+        """Return the timeline of each sensor with records, sorted by station and sensor."""
         return [
             SensorEffort(
                 station,
@@ -104,14 +110,14 @@ class EffortMerger:
         ]
 
     def _compact(self) -> None:
-        """Merge what is pending: merging is associative, so later records can be added to the result."""
+        """Merge the pending spans of each sensor to limit memory; the result can be merged with later spans."""
         self._pending = {sensor: merge(spans) for sensor, spans in self._pending.items()}
         self._count = sum(map(len, self._pending.values()))
         self._compact_at = max(_COMPACT_AT, 2 * self._count)
 
 
 def merge(spans: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Merge spans into sorted ones without overlaps: at each instant the highest rank, equal neighbours joined.
+    """Merge overlapping spans into sorted spans with the highest rank at each instant; join equal neighbours.
 
     Args:
         spans: Start, end and rank of each; the end is not included.

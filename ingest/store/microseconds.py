@@ -1,4 +1,4 @@
-"""Conversion of times to integer microseconds."""
+"""Conversion of datetimes to integer microseconds since 1970."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,5 +7,5 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(moment: datetime) -> int:
-    """Return microseconds since 1970 in UTC; integers compare equally in every database."""
+    """Return a datetime as integer microseconds since 1970 in UTC."""
     return (moment - EPOCH) // MICROSECOND

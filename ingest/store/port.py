@@ -1,4 +1,7 @@
-"""Interface of every detection store, with its query types; one contract suite runs against each store."""
+"""Interface of every detection store, with the types of its queries and results.
+
+One contract suite of tests runs against each store.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ Storable = Event | Status | Health | Effort | Deployment
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
-    """A received record with its payload.
+    """A record received from a station, with its original payload.
 
     Attributes:
         record: The decoded record.
@@ -33,7 +36,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """Result of a write: the number of new records, and of those the store had already."""
+    """Number of new records in a write, and of records that the store already had."""
 
     new: int
     repeated: int
@@ -64,7 +67,7 @@ class EventQuery:
     limit: int = 50
 
     def matches(self, station: str, captured_us: int, event_id: str) -> bool:
-        """Return whether an event, captured at microseconds since 1970, meets ``stations``, the times and ``after``."""
+        """Return whether an event meets the query's conditions on station, capture time and ``after``."""
         return (
             (not self.stations or station in self.stations)
             and (self.start is None or captured_us >= microseconds(self.start))
@@ -90,7 +93,7 @@ class OffsetPeriod:
 
 @dataclass(frozen=True, slots=True)
 class CountQuery:
-    """Filter and time axis for counting detections.
+    """Filter, local days and UTC offsets for counting detections.
 
     Attributes:
         first: First local day.
@@ -110,7 +113,7 @@ class CountQuery:
 
     @classmethod
     def in_utc(cls, start: datetime, end: datetime) -> Self:
-        """Return a query from start (included) to end (not included) in days and hours of UTC."""
+        """Return a query from start (included) to end (not included) that counts by days and hours of UTC."""
         return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (OffsetPeriod(start, end),))
 
     def __post_init__(self) -> None:
@@ -122,23 +125,23 @@ class CountQuery:
 
     @property
     def start(self) -> datetime:
-        """Start of the counted time, included."""
+        """Start of the period in which detections are counted, included."""
         return self.periods[0].start
 
     @property
     def end(self) -> datetime:
-        """End of the counted time, not included."""
+        """End of the period in which detections are counted, not included."""
         return self.periods[-1].end
 
     @property
     def days(self) -> int:
-        """Number of local days."""
+        """Number of local days from the first to the last, both included."""
         return (self.last - self.first).days + 1
 
 
 @dataclass(frozen=True, slots=True)
 class TaxonCount:
-    """Counts of one taxon.
+    """Counts of the detections of one taxon.
 
     Attributes:
         taxon: Scientific name if known, else the label.
@@ -159,7 +162,7 @@ class TaxonCount:
 
 @dataclass(frozen=True, slots=True)
 class StationState:
-    """Latest status, health and capture time of a station, and the number of its events."""
+    """Latest status and health of a station, the time of its latest capture, and the number of its events."""
 
     station: str
     status: Status | None
@@ -169,20 +172,20 @@ class StationState:
 
 
 class Store(Protocol):
-    """Stores and counts detections, and stores the status, health, effort and deployments of stations."""
+    """Interface of a store for events and their detections, and for the records about stations."""
 
     @property
     def problem(self) -> str:
-        """Current problem for the operator as text; empty if there is none."""
+        """Current problem of the store that the operator must solve, as text; empty if there is none."""
         ...
 
     @property
     def max_concurrent_batches(self) -> int:
-        """Number of batches worth writing concurrently, each in its own thread; 1: writes are serialised."""
+        """Number of batches that threads may usefully write concurrently; 1 if the store serialises writes."""
         ...
 
     def write(self, batch: Sequence[Received]) -> WriteResult:
-        """Commit a whole batch; records that exist already are not changed.
+        """Commit a whole batch of received records; a record that the store already has is not changed.
 
         Returns only after the batch is durable, since its messages are then acknowledged to the broker.
 
@@ -192,7 +195,7 @@ class Store(Protocol):
         ...
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Commit verdicts, which count from now on instead of the machine's labels; idempotent.
+        """Commit verdicts, which replace the machine's labels in counts from then on; idempotent.
 
         Raises:
             StoreUnavailable: the verdicts must be treated as not written.
@@ -200,7 +203,7 @@ class Store(Protocol):
         ...
 
     def events(self, query: EventQuery) -> list[Event]:
-        """List events as sent by their stations, newest capture first, ties by descending event_id."""
+        """List events as their stations sent them, newest capture first, ties by descending event id."""
         ...
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
@@ -211,7 +214,7 @@ class Store(Protocol):
         ...
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
-        """Return when sensors watched and when they could not and why, by station and sensor.
+        """Return the timeline of each sensor: when it watched, and when and why it could not.
 
         Intervals are sorted, clipped to the period and do not overlap (``ingest.store.effort`` says how records are
         merged). What lies between them is not known; a sensor of which nothing is known in the period is left out.
@@ -219,13 +222,13 @@ class Store(Protocol):
         ...
 
     def stations(self) -> list[StationState]:
-        """List every station that ever sent a message, sorted by name."""
+        """List every station that has sent a message, sorted by name, with its latest state."""
         ...
 
     def deployments(self) -> list[Deployment]:
-        """List the deployments of all stations, each by its latest record; sorted by station, then deployment."""
+        """List the latest record of every deployment, sorted by station and deployment."""
         ...
 
     def close(self) -> None:
-        """Close the database; idempotent."""
+        """Close the connection to the database; idempotent."""
         ...

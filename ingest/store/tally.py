@@ -1,4 +1,4 @@
-"""Sums partial counts of a store per taxon, local day and local hour."""
+"""Sums of a store's partial counts per taxon, local day and local hour."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ HOURS = 24
 
 
 class Tally:
-    """Accumulator for the counts of one query."""
+    """Accumulator for the detection counts of one query."""
 
     def __init__(self, days: int) -> None:
         """Create an empty accumulator for a number of local days."""
@@ -17,19 +17,19 @@ class Tally:
         self._kinds: dict[tuple[str, str], tuple[list[int], list[int], list[int]]] = {}
 
     def add_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
-        """Add detections on a day; the first day is 0."""
+        """Add a number of a taxon's detections on a local day; the first day is 0."""
         self._of(taxon, kind)[0][day] += detections
 
     def add_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
-        """Add detections in an hour of the day, 0..23."""
+        """Add a number of a taxon's detections in a local hour of the day, 0..23."""
         self._of(taxon, kind)[1][hour] += detections
 
     def add_captures(self, taxon: str, kind: str, events: int) -> None:
-        """Add events with at least one such detection."""
+        """Add a number of events with at least one detection of a taxon."""
         self._of(taxon, kind)[2][0] += events
 
     def totals(self) -> list[TaxonCount]:
-        """Return the sums sorted by taxon and type, without taxa that have no detection."""
+        """Return the counts of each taxon with detections, sorted by taxon and observation type."""
         return [
             TaxonCount(
                 taxon, msgspec.convert(kind, ObservationType), tuple(by_day), tuple(by_hour), sum(by_day), events

@@ -1,4 +1,4 @@
-"""Sums the watched time of stations per local day."""
+"""Sums of the time that a station's sensors watched, per local day."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -13,7 +13,7 @@ DAY_US = 86_400_000_000
 def watched_by_day(
     effort: Iterable[SensorEffort], first: date, days: int, stretches: Sequence[OffsetPeriod]
 ) -> dict[str, tuple[float | None, ...]]:
-    """Sum watched time per station and local day.
+    """Sum the time that the sensors of each station watched, per local day.
 
     Args:
         effort: Timelines without overlaps, as ``Store.effort`` returns them.
@@ -41,7 +41,7 @@ def watched_by_day(
 
 
 def _add(sums: list[int], start_us: int, end_us: int) -> None:
-    """Add a span of local time, counted from the first midnight, to the days it touches."""
+    """Divide a span of local time, in microseconds since the first midnight, among the days that it covers."""
     while start_us < end_us:
         day = start_us // DAY_US
         until_us = min(end_us, (day + 1) * DAY_US)

@@ -1,4 +1,8 @@
-"""Checks the Host header and the origin of POST requests, and sets the security headers of every response."""
+"""Checks the Host and Origin headers of requests, not people: nobody is identified or authenticated here.
+
+The middleware rejects requests to unknown hosts, and requests other than GET and HEAD from pages of other sites. It
+also sets the security headers of every response. Any program that sends fitting headers passes these checks.
+"""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
@@ -15,12 +19,12 @@ POLICY = (
 
 
 def host_without_port(host: str) -> str:
-    """Return a Host header without its port; IPv6 addresses are supported."""
+    """Return the host name in a Host header, without the port; an IPv6 address keeps its brackets."""
     return host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
 def same_origin(request: Request) -> bool:
-    """Return whether a request was sent by one of the server's own pages."""
+    """Return whether the Sec-Fetch-Site and Origin headers say that a page of this server sent the request."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):
@@ -31,7 +35,7 @@ def same_origin(request: Request) -> bool:
 
 
 def guard(hosts: tuple[str, ...]) -> Callable[[Request, Next], Awaitable[Response]]:
-    """Create the middleware that checks every request."""
+    """Create the middleware that checks the headers of every request; ``hosts`` lists the accepted host names."""
 
     async def check(request: Request, call_next: Next) -> Response:
         host = host_without_port(request.headers.get("host", ""))

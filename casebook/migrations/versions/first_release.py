@@ -1,4 +1,4 @@
-"""Creates the tables of release 0.1.0: flags, verdicts, quarantine, media."""
+"""Migration that creates the tables of release 0.1.0: flags, verdicts, quarantine, media."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables for flags, verdicts, quarantined input and media entries."""
     op.create_table("about", sa.Column("version", sa.Integer, primary_key=True))
     op.create_table(
         "flag",

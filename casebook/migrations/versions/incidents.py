@@ -1,4 +1,4 @@
-"""Creates the tables of incidents, alerts and the state of stations."""
+"""Migration that creates the tables of incidents, alerts and the state of stations."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables for incidents, alerts and the state of stations."""
     op.create_table("incident_turn", sa.Column("id", sa.Integer, primary_key=True), sa.Column("taken", sa.Integer))
     _make_incidents()
     _make_alerts()

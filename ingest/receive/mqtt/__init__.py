@@ -1,1 +1,1 @@
-"""Receives messages from an MQTT broker, and acknowledges each after it is durable."""
+"""Reception of messages from an MQTT broker, each acknowledged after it is durable."""

@@ -1,4 +1,4 @@
-"""An MQTT client that reads and acknowledges messages in bulk; paho alone reads the socket five times per message."""
+"""MQTT client that reads and acknowledges messages in bulk; paho alone reads the socket five times per message."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -23,26 +23,26 @@ class DeliveredMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class BatchReadClient(mqtt.Client):
-    """paho's client with a fast path that parses complete QoS 1 messages directly from each chunk read.
+    """paho MQTT client that parses complete QoS 1 messages directly from each chunk of socket data.
 
     paho handles all other packets, and also connecting, TLS, keep-alive and errors. The network thread calls
     ``on_delivered`` with the messages of a chunk, and ``on_message`` for messages that paho parsed.
     """
 
     def __init__(self, *options: Any, **named: Any) -> None:
-        """See ``paho.mqtt.client.Client``."""
+        """Create the client with the arguments of ``paho.mqtt.client.Client``."""
         self._chunk = b""
         self._at = 0
         self.on_delivered: Callable[[Sequence[DeliveredMessage]], None] | None = None
         super().__init__(*options, **named)
 
     def reconnect(self) -> MQTTErrorCode:
-        """See ``paho.mqtt.client.Client.reconnect``; unread bytes of the old connection are dropped."""
+        """Reconnect to the broker as paho does, and drop the unparsed bytes of the old connection."""
         self._chunk, self._at = b"", 0
         return super().reconnect()
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Process all bytes that the broker has sent."""
+        """Read one chunk from the broker's socket and process all packets in the chunk."""
         if not self._read_chunk():
             return super().loop_read(max_packets)
         while self._at < len(self._chunk) and self._sock is not None:
@@ -55,7 +55,7 @@ class BatchReadClient(mqtt.Client):
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def ack_all(self, mids: Sequence[int]) -> None:
-        """Acknowledge several QoS 1 messages in one write."""
+        """Acknowledge the QoS 1 messages with the given packet ids in one write."""
         if mids:
             packets = b"".join(struct.pack("!BBH", MessageType.PUBACK, 2, mid) for mid in mids)
             self._packet_queue(MessageType.PUBACK, packets, mids[-1], 1)
@@ -70,7 +70,7 @@ class BatchReadClient(mqtt.Client):
         return found
 
     def _read_chunk(self) -> bool:
-        """Append a newly read chunk to the unparsed bytes; return False if there is none, and paho finds out why."""
+        """Read a chunk from the socket and append it to the unparsed bytes; return False if paho must read instead."""
         rest = self._chunk[self._at :]
         try:
             found = super()._sock_recv(_CHUNK)
@@ -94,7 +94,7 @@ class BatchReadClient(mqtt.Client):
 
 
 def _read(chunk: bytes, at: int, is_v5: bool) -> tuple[DeliveredMessage, int] | None:
-    """Parse a QoS 1 PUBLISH at an offset, and return it with its end; None: another packet, or incomplete."""
+    """Parse a complete QoS 1 PUBLISH packet at an offset; return the message and its end, or None if there is none."""
     if at >= len(chunk) or chunk[at] & ~_DUPLICATE != _QOS_1:
         return None
     length, body = _variable(chunk, at + 1)
@@ -115,7 +115,10 @@ def _read(chunk: bytes, at: int, is_v5: bool) -> tuple[DeliveredMessage, int] | 
 
 
 def _is_truncated(chunk: bytes, at: int) -> bool:
-    """Return whether an incomplete QoS 1 PUBLISH starts at an offset; False for a large one, which paho reads."""
+    """Return whether the bytes at an offset are the start of a QoS 1 PUBLISH packet whose end has not arrived.
+
+    False for a packet of which a whole chunk has arrived: paho reads such large packets.
+    """
     if chunk[at] & ~_DUPLICATE != _QOS_1 or len(chunk) - at >= _CHUNK:
         return False
     length, body = _variable(chunk, at + 1)
@@ -123,7 +126,7 @@ def _is_truncated(chunk: bytes, at: int) -> bool:
 
 
 def _variable(chunk: bytes, at: int) -> tuple[int, int]:
-    """Parse a variable byte integer, and return its value and end; an end of 0 means incomplete or too long."""
+    """Parse an MQTT variable byte integer; return its value and end offset, or (0, 0) if incomplete or too long."""
     value = shift = 0
     for byte in chunk[at : at + _LENGTH_BYTES]:
         at += 1

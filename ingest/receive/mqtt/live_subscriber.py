@@ -1,4 +1,4 @@
-"""A second subscription to live captures while a backlog is processed, so that alerts do not wait behind it."""
+"""Second subscription for live captures during a backlog, so that their alerts do not wait for the backlog."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class LiveSubscriber:
-    """A second broker connection without a session, open only during a backlog.
+    """Second broker connection without a session, open only while the server processes a backlog.
 
     It delivers copies: each message is also queued in the main session at the broker. A message lost here therefore
     still arrives in order, and the store recognises one that was delivered twice.
@@ -27,7 +27,7 @@ class LiveSubscriber:
         urgent: Callable[[Event], bool],
         deliver: Callable[[ReceivedMessage], bool],
     ) -> None:
-        """Create the subscriber; ``open`` connects it.
+        """Create the subscriber without connecting to the broker; see ``open``.
 
         Args:
             options: Connection settings of the broker.
@@ -44,7 +44,7 @@ class LiveSubscriber:
         self._client: mqtt.Client | None = None
 
     def open(self) -> None:
-        """Connect and subscribe; idempotent."""
+        """Connect to the broker and subscribe to events; idempotent."""
         with self._lock:
             if self._client is not None:
                 return
@@ -56,7 +56,7 @@ class LiveSubscriber:
             self._client = client
 
     def close(self) -> None:
-        """Disconnect; idempotent."""
+        """Disconnect from the broker; idempotent."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:

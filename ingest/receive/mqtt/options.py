@@ -1,4 +1,4 @@
-"""Settings of the server's broker connection."""
+"""Settings of the ingest server's connection to the MQTT broker."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from contract.mqtt import BrokerOptions, connect_arguments
 
 
 class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the broker connection and of batches.
+    """Settings of the ingest server's broker connection and of its batches.
 
     Attributes:
         client_id: Fixed MQTT client id, under which the broker queues messages while this server is offline.
@@ -33,7 +33,7 @@ class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_f
     stuck_after_s: float = 120.0
 
     def session_arguments(self) -> dict[str, Any]:
-        """Return the keyword arguments of ``connect`` for the session that the broker keeps."""
+        """Return the keyword arguments of paho's ``connect`` for a session that outlives the connection."""
         return connect_arguments(
             self, keep_session=True, session_expiry_s=self.session_expiry_s, receive_maximum=self.receive_maximum
         )

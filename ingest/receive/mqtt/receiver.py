@@ -1,4 +1,4 @@
-"""Receives messages from the broker and acknowledges each only after it is durable."""
+"""Receiver of messages from the MQTT broker, which acknowledges each message after it is durable."""
 
 import sys
 import threading
@@ -32,7 +32,7 @@ _OFTEN = 3
 
 
 class BrokerRefused(WildpostError, ConnectionError):
-    """The broker refused the connection or the subscription; the message contains the remedy."""
+    """The broker refused the connection or the subscription; the message says what to change."""
 
 
 class Receiver:
@@ -45,7 +45,7 @@ class Receiver:
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
     ) -> None:
-        """Create the client and its threads; ``start`` connects.
+        """Create the MQTT client and the worker threads without connecting; see ``start``.
 
         Args:
             options: Connection settings of the broker.
@@ -90,12 +90,12 @@ class Receiver:
 
     @property
     def in_flight(self) -> int:
-        """Number of messages received and not yet acknowledged."""
+        """Number of messages received on this connection and not yet acknowledged."""
         return max(0, self._arrived - self._acknowledged)
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last message, if all messages are processed; 0 otherwise."""
+        """Seconds since the last message arrived; 0 if messages are being processed or the broker is disconnected."""
         return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
 
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
@@ -230,7 +230,7 @@ class Receiver:
         return True
 
     def _follow_backlog(self) -> None:
-        """Open the live subscription during a backlog, and close it afterwards."""
+        """Open the live subscription while the broker has a backlog, and close the live subscription afterwards."""
         if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
             return
         now, share = time.monotonic(), self.in_flight / self._options.receive_maximum

@@ -1,4 +1,4 @@
-"""Shared subscription of a group of ingest workers."""
+"""Shared MQTT subscription of a group of ingest workers."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from contract.topics import KINDS
 
 @dataclass(frozen=True, slots=True)
 class SharedSubscription:
-    """Subscription of one worker in a group that shares the messages.
+    """Subscription of one worker in a group that divides the messages among its workers.
 
     Attributes:
         group: Name of the group, equal for every worker on every machine.
@@ -22,6 +22,6 @@ class SharedSubscription:
     retiring: bool = False
 
     def subscriptions(self, prefix: str) -> list[str]:
-        """Return the topic filters of this worker."""
+        """Return the MQTT topic filters that this worker subscribes to."""
         shared = [subscription(prefix, kind, self.group) for kind in KINDS if kind != "status"]
         return shared + ([subscription(prefix, "status")] if self.hears_status else [])

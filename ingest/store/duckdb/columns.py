@@ -1,4 +1,4 @@
-"""Converts records to NumPy columns, which DuckDB reads in place without writing or parsing text."""
+"""Conversion of records to NumPy columns, which DuckDB reads in place, without writing or parsing text."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _FLOAT = np.dtype(np.float64)  # DuckDB reads NaN as NULL
 
 @contextmanager
 def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns) -> Iterator[None]:
-    """Register columns as a table of this name for the duration of the block."""
+    """Register NumPy columns as a DuckDB table with a name until the block ends."""
     connection.register(name, columns)
     try:
         yield
@@ -28,7 +28,7 @@ def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns)
 
 
 def event_columns(items: Iterable[Received]) -> Columns:
-    """Return events as columns of the table ``event``."""
+    """Return events as columns of the DuckDB table ``event``."""
     rows = [
         (
             item.record.event_id,
@@ -46,7 +46,7 @@ def event_columns(items: Iterable[Received]) -> Columns:
 
 
 def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> Columns:
-    """Return the machine detections of events as columns: one row per detection, or one "blank" row for none.
+    """Return the machine detections of events as columns: a row per detection, or a "blank" row without any.
 
     The most confident detection of each taxon in an event has ``leads`` set; counting these counts events.
     """

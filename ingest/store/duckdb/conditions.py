@@ -8,7 +8,7 @@ from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> tuple[list[str], list[Any]]:
-    """Return the condition on the capture time: from start (included) to end (not included)."""
+    """Return SQL conditions and values that limit the capture time to start (included) to end (not included)."""
     conditions: list[str] = []
     values: list[Any] = []
     for limit, sign in ((start, ">="), (end, "<")):
@@ -19,7 +19,10 @@ def within(start: datetime | None, end: datetime | None) -> tuple[list[str], lis
 
 
 def any_of(conditions: list[str], values: list[Any], wanted: Mapping[str, Sequence[Any]]) -> None:
-    """Append conditions that limit columns to values; none given: any. Written-out IN lists let DuckDB use an index."""
+    """Append one IN condition for each column with values in ``wanted``; a column without values is not limited.
+
+    The lists are written out so that DuckDB uses an index.
+    """
     for column, names in wanted.items():
         if names:
             conditions.append(f"{column} IN ({', '.join('?' * len(names))})")
@@ -27,5 +30,5 @@ def any_of(conditions: list[str], values: list[Any], wanted: Mapping[str, Sequen
 
 
 def all_of(conditions: Sequence[str]) -> str:
-    """Join conditions with AND."""
+    """Join SQL conditions with AND; without conditions, return "true"."""
     return " AND ".join(conditions) or "true"

@@ -1,4 +1,4 @@
-"""Counts detections in a DuckDB store per local day and hour, and updates what counts after a verdict."""
+"""Counting of detections in a DuckDB store per local day and hour, and the update of counts after a verdict."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,10 @@ DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 
 def count(read: Read, query: CountQuery, detection: str = "detection") -> list[TaxonCount]:
-    """See ``Store.count``; ``read`` runs one query, ``detection`` is the table of detections or a subquery for it."""
+    """Count detections with the query function ``read``; see ``Store.count``.
+
+    ``detection`` is the table of detections or a subquery for it.
+    """
     conditions, values = within(query.start, query.end)
     any_of(conditions, values, {"station": query.stations, "counts_as": query.taxa})
     conditions.append("counts_as IS NOT NULL")
@@ -44,7 +47,10 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[T
 
 
 def _since_first_midnight(query: CountQuery) -> str:
-    """Return SQL for local time in microseconds since the start of the first local day; never negative."""
+    """Return a SQL expression for local time in microseconds since the start of the query's first local day.
+
+    The expression is never negative.
+    """
     midnight_us = (query.first - EPOCH.date()).days * DAY_US
     shifts = [period.offset // MICROSECOND - midnight_us for period in query.periods]
     if len(shifts) == 1:
@@ -55,7 +61,7 @@ def _since_first_midnight(query: CountQuery) -> str:
 
 
 def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
-    """Update what counts in events after a verdict; events that have not arrived yet are noted for later."""
+    """Apply the verdicts on events to the stored detections; note the ids of events that are not stored yet."""
     marks = ", ".join("?" * len(event_ids))
     known = connection.execute(
         f"SELECT event_id, captured_us FROM event WHERE event_id IN ({marks})", list(event_ids)

@@ -1,4 +1,4 @@
-"""Writes and reads deployments in DuckDB: every record that a station sent is kept, the latest one is valid."""
+"""Writing and reading of deployment records in DuckDB; all are kept, and the latest of a deployment is valid."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +16,14 @@ CREATE TABLE deployment (
 
 
 def write_deployment(connection: duckdb.DuckDBPyConnection, deployment: Deployment, payload: str) -> int:
-    """Insert a record; return 1, or 0 where the table has it already."""
+    """Insert a deployment record and return 1; return 0 if the table already contains the record."""
     values = [deployment.station, deployment.deployment, microseconds(deployment.at), payload]
     sql = "INSERT INTO deployment VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
     return len(connection.execute(sql, values).fetchall())
 
 
 def read_deployments(read: Callable[[str, list[Any]], list[tuple[Any, ...]]]) -> list[Deployment]:
-    """Read the latest record of each deployment, sorted by station and deployment."""
+    """Read the latest record of each deployment from DuckDB, sorted by station and deployment."""
     rows = read(
         "SELECT arg_max(payload, at_us) FROM deployment GROUP BY station, deployment ORDER BY station, deployment", []
     )

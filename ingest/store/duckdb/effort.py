@@ -1,4 +1,7 @@
-"""Reads effort from a DuckDB store: records of one state are joined in SQL, different states by ``EffortMerger``."""
+"""Reading of sensor effort from a DuckDB store.
+
+SQL joins records of one state; ``EffortMerger`` combines different states.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +14,7 @@ Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 
 
 def effort(read: Read, query: EffortQuery) -> list[SensorEffort]:
-    """See ``Store.effort``; ``read`` runs one statement."""
+    """Return the effort timelines of sensors; ``read`` runs one SQL statement. See ``Store.effort``."""
     start_us, end_us = microseconds(query.start), microseconds(query.end)
     conditions = ["start_us < ?", "end_us > ?", "end_us - start_us <= ?"]
     values: list[Any] = [end_us, start_us, MAX_RECORD_US]

@@ -1,4 +1,7 @@
-"""Lists events of a DuckDB store by id or newest first, without reading the payloads of others."""
+"""Listing of events in a DuckDB store, by id or newest first.
+
+Only the payloads of the listed events are read.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,15 +19,15 @@ MAX_IDS = 1_000  # ids per query; from 2,048 on, DuckDB scans the table instead 
 
 
 class DuckDbListing:
-    """Lists events."""
+    """Read access to the events of a DuckDB store."""
 
     def __init__(self, read: Read, detection: str = "detection") -> None:
-        """Read with a function that runs one query; ``detection`` is the table of detections or a subquery for it."""
+        """Read with a function that runs one query; ``detection`` is the table of detections or a subquery."""
         self._read = read
         self._detection = detection
 
     def events(self, query: EventQuery) -> list[Event]:
-        """See ``Store.events``."""
+        """List the events that meet a query, newest first; see ``Store.events``."""
         if query.limit <= 0:
             return []
         if query.event_ids:
@@ -39,7 +42,7 @@ class DuckDbListing:
         return [msgspec.json.decode(payloads[event_id], type=Event) for _, event_id in keys]
 
     def _wanted(self, query: EventQuery) -> list[Key]:
-        """Return the keys of the requested ids that meet the other conditions."""
+        """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
         found: list[Key] = []
         for portion in portions(list(dict.fromkeys(query.event_ids))):
             rows = self._by_id("captured_us, event_id, station", portion)
@@ -61,7 +64,7 @@ class DuckDbListing:
     def _newest(
         self, table: str, query: EventQuery, also: Sequence[str] = (), also_values: Sequence[Any] = ()
     ) -> list[Key]:
-        """Return the keys of the newest events with a row in the table that meets the conditions.
+        """Return the sort keys of the newest events that have a row in the given table that meets the query.
 
         The first query sorts times only, which is fast; the second reads ids of rows at least as new as the last time.
         """
@@ -102,7 +105,7 @@ class DuckDbListing:
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Split ids into portions of one query each."""
+    """Split event ids into portions of at most ``MAX_IDS``, one for each query."""
     for start in range(0, len(event_ids), MAX_IDS):
         yield event_ids[start : start + MAX_IDS]
 

@@ -1,4 +1,4 @@
-"""Takes a consistent snapshot of a DuckDB file while others write, and copies it to a new file."""
+"""Consistent copy of a DuckDB detection store to a new file while other threads write to the store."""
 
 import contextlib
 from pathlib import Path
@@ -10,10 +10,10 @@ from contract.errors import StoreUnavailable
 
 
 class DuckDbSnapshot:
-    """Snapshot of the data committed at its creation; for use by one thread."""
+    """Snapshot of the data that a DuckDB store had at the snapshot's creation; for use by one thread."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        """Begin the transaction that fixes the content of the snapshot.
+        """Create the copy's file and begin the transaction that fixes the content of the snapshot.
 
         Args:
             connection: A connection not used elsewhere, such as a cursor; ``close`` closes it.
@@ -36,7 +36,7 @@ class DuckDbSnapshot:
             raise self._unavailable(error) from error
 
     def write(self) -> dict[str, int]:
-        """Write the copy and return the number of rows of each table.
+        """Copy the snapshot to the new file and return the number of rows of each table.
 
         Raises:
             StoreUnavailable: the copy failed or is not complete.
@@ -53,12 +53,12 @@ class DuckDbSnapshot:
         return copied
 
     def interrupt(self) -> None:
-        """Cancel the copy from another thread; a finished copy is not affected."""
+        """Cancel a running ``write`` from another thread; a finished copy is not affected."""
         with contextlib.suppress(duckdb.ConnectionException):  # closed already
             self._connection.interrupt()
 
     def close(self) -> None:
-        """End the snapshot and detach an unfinished copy; idempotent."""
+        """End the snapshot's transaction, detach an unfinished copy and close the connection; idempotent."""
         # Closing a connection does not detach attached databases.
         for statement in ("ROLLBACK", f"DETACH DATABASE IF EXISTS {self._copy}"):
             with contextlib.suppress(duckdb.Error):  # no transaction, or closed already
@@ -73,7 +73,7 @@ class DuckDbSnapshot:
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, int]:
-    """Count the rows of every table of an attached database."""
+    """Count the rows of every table in an attached DuckDB database, by table name."""
     names = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY table_name", [database]
     ).fetchall()
@@ -86,7 +86,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str
 
 
 def count_file(path: Path) -> dict[str, int]:
-    """Count the rows of every table of a detections file that no process has open.
+    """Count the rows of every table in a DuckDB file that no other process has open.
 
     Raises:
         StoreUnavailable: the file is not a DuckDB file, or another process has it open.

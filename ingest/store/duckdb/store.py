@@ -1,4 +1,4 @@
-"""Detection store in a DuckDB file, for a single machine without a database server."""
+"""Detection store in a DuckDB file, for one machine without a database server."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ from ingest.store.port import CountQuery, EventQuery, Received, StationState, Ta
 
 
 class DuckDbStore:
-    """Store in one file, used by one process, with one writer and any number of readers. See ``Store``."""
+    """Detection store in one DuckDB file, for one process with one writer and many readers; implements ``Store``."""
 
     problem = ""  # every problem raises an error
     max_concurrent_batches = 1  # a file has one writer
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
-        """Open the file, and create it if it does not exist.
+        """Open the DuckDB file, and create the file if it does not exist.
 
         Raises:
             StoreUnavailable: another process has it open, it is not a detections file, or its schema is newer.
@@ -44,7 +44,7 @@ class DuckDbStore:
         self._connection = self._open()
 
     def write(self, batch: Sequence[Received]) -> WriteResult:
-        """See ``Store.write``."""
+        """Commit a batch of records to the DuckDB file; see ``Store.write``."""
         events = [item for item in batch if isinstance(item.record, Event)]
         with self._lock:
             self._reopen_if_broken()
@@ -59,7 +59,7 @@ class DuckDbStore:
         return WriteResult(new=new, repeated=len(batch) - new)
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """See ``Store.apply_verdicts``."""
+        """Store verdicts and apply them to the stored detections; see ``Store.apply_verdicts``."""
         with self._lock:
             self._reopen_if_broken()
             self._apply_verdicts(verdicts)
@@ -87,19 +87,19 @@ class DuckDbStore:
                 recount(connection, portion)
 
     def events(self, query: EventQuery) -> list[Event]:
-        """See ``Store.events``."""
+        """List events, newest capture first; see ``Store.events``."""
         return DuckDbListing(self._read, self._detection).events(query)
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
-        """See ``Store.count``."""
+        """Count detections per local day and hour; see ``Store.count``."""
         return count(self._read, query, self._detection)
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
-        """See ``Store.effort``."""
+        """Return the effort timelines of sensors; see ``Store.effort``."""
         return effort(self._read, query)
 
     def stations(self) -> list[StationState]:
-        """See ``Store.stations``."""
+        """List every station with its latest state; see ``Store.stations``."""
         rows = self._read(
             """
             WITH heard AS (SELECT station, max(at_us) AS at_us FROM health GROUP BY station),
@@ -125,11 +125,11 @@ class DuckDbStore:
         ]
 
     def deployments(self) -> list[Deployment]:
-        """See ``Store.deployments``."""
+        """List the latest record of every deployment; see ``Store.deployments``."""
         return read_deployments(self._read) if self._has_deployments else []
 
     def snapshot(self, path: Path) -> DuckDbSnapshot:
-        """Take a snapshot of the committed data, to be copied to a new file while writing continues.
+        """Take a snapshot of the committed data, to be copied to the file ``path`` while writing continues.
 
         Raises:
             StoreUnavailable: the database cannot be read, or the file cannot be created.
@@ -139,7 +139,7 @@ class DuckDbStore:
             return DuckDbSnapshot(self._connection.cursor(), path)
 
     def close(self) -> None:
-        """See ``Store.close``."""
+        """Close the DuckDB file; see ``Store.close``."""
         with self._lock:
             self._closed = True
             self._connection.close()
@@ -194,7 +194,7 @@ class DuckDbStore:
             raise self._unavailable(error) from error
 
     def _reopen_if_broken(self) -> None:
-        """Reopen the file after a failed commit: with a full disk, DuckDB rejects all further statements."""
+        """Reopen the DuckDB file if its connection no longer works, as after a failed commit on a full disk."""
         if self._closed:
             raise StoreUnavailable(f"{self._path}: this store was closed")
         try:
@@ -236,7 +236,7 @@ class DuckDbStore:
 
 
 class _Transaction:
-    """A transaction that converts DuckDB errors to ``StoreUnavailable``."""
+    """Transaction in DuckDB that converts DuckDB errors to ``StoreUnavailable``."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, unavailable: Callable[[Exception], StoreUnavailable]

@@ -1,4 +1,4 @@
-"""Schema of the DuckDB store, the SQL for what counts, and the upgrade of older files."""
+"""Schema of the DuckDB store, the SQL that applies verdicts to detections, and the upgrade of older files."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
-    """Return SQL for rows of the table ``detection`` with the verdicts applied.
+    """Return SQL that selects rows of the table ``detection`` with the verdicts applied.
 
     Args:
         detections: A table of machine detections, with all detections of each event.

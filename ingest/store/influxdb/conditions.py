@@ -1,4 +1,4 @@
-"""InfluxQL conditions; values are quoted here, since not all versions support query parameters."""
+"""InfluxQL conditions with quoted values, since not all InfluxDB versions support query parameters."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,21 +15,21 @@ def within(start: datetime | None, end: datetime | None) -> list[str]:
 
 
 def bounds(start: datetime | None, end: datetime | None) -> tuple[int, int]:
-    """Return the timestamp range of captures from start to end: first nanosecond, and the one after the last."""
+    """Convert a capture time range to nanoseconds since 1970: the first in the range, and the first after it."""
     first = FIRST_NS if start is None else clamp_ns(microseconds(start))
     before = LAST_NS + MILLISECOND_NS if end is None else clamp_ns(microseconds(end) + 999)
     return first, before
 
 
 def any_of(tag: str, values: Sequence[str]) -> list[str]:
-    """Return a condition that limits a tag to values; none given: any."""
+    """Return an InfluxQL condition that limits a tag to the given values; no condition if there are no values."""
     if not values:
         return []
     return ["(" + " OR ".join(f'"{tag}" = {quoted(to_tag(value))}' for value in values) + ")"]
 
 
 def all_of(conditions: Iterable[str]) -> str:
-    """Join conditions with AND."""
+    """Join InfluxQL conditions with AND."""
     return " AND ".join(conditions)
 
 
@@ -39,5 +39,5 @@ def quoted(text: str) -> str:
 
 
 def integer(value: float | str) -> int:
-    """Convert a count to int; some versions return it as a float."""
+    """Convert an integer in an InfluxDB result to ``int``; some versions return floats."""
     return int(value)

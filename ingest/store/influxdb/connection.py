@@ -1,4 +1,4 @@
-"""Connection to an InfluxDB server: line protocol writes, InfluxQL queries, and the classification of errors."""
+"""Connection to an InfluxDB server: line protocol writes, InfluxQL queries, and classification of errors."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -20,11 +20,11 @@ _OLDER = re.compile(r"points? beyond retention policy.*dropped=(\d+)")
 
 
 class StoreRefused(StoreUnavailable):
-    """The database rejected the request; retrying cannot help until the cause is fixed."""
+    """InfluxDB rejected the request; a retry fails until an operator fixes the cause."""
 
 
 class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Connection settings of an InfluxDB server; the secret comes from the environment.
+    """Connection settings of an InfluxDB server, without the secret, which an environment variable contains.
 
     Attributes:
         url: URL of the server or its reverse proxy.
@@ -49,14 +49,14 @@ class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of a query result: its group-by tags, and its rows by column name."""
+    """One series of an InfluxQL result: its group-by tags, and its rows by column name."""
 
     tags: dict[str, str]
     rows: list[dict[str, Any]]
 
 
 class Table(msgspec.Struct):
-    """One series of a query result as received: column names, and rows of values."""
+    """One series of an InfluxQL result as InfluxDB returns it: column names, and rows of values."""
 
     columns: list[str]
     tags: dict[str, str] = {}
@@ -74,14 +74,14 @@ class _Answer(msgspec.Struct):
 
 
 class InfluxConnection:
-    """Synchronous access to one database through influxdb-client; every call waits for the server's answer.
+    """Synchronous connection to one InfluxDB database; every call waits for the server's response.
 
     Attributes:
         older_than_kept: Number of points the server dropped on write because they are older than its retention.
     """
 
     def __init__(self, options: InfluxOptions, secret: str) -> None:
-        """Create the client; no request is sent yet."""
+        """Create the HTTP client without sending a request."""
         from influxdb_client import InfluxDBClient  # slow to import; only servers with InfluxDB need it
 
         token = f"{options.username}:{secret}" if options.username else secret
@@ -98,11 +98,11 @@ class InfluxConnection:
 
     @property
     def name(self) -> str:
-        """Name of the database for messages, without the secret."""
+        """Name of the database for messages and errors, without the secret."""
         return f"InfluxDB {self._options.url}, {self._options.database}"
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Write lines in order, and return once the server has them in its write-ahead log.
+        """Write line-protocol lines in order, and return once InfluxDB has them in its write-ahead log.
 
         The iterable is consumed while earlier lines are being sent.
 
@@ -132,14 +132,16 @@ class InfluxConnection:
             self.older_than_kept += int(older[1])
 
     def query(self, statement: str) -> list[Series]:
-        """Run a statement as ``tables`` does, and return rows by column name."""
+        """Run one InfluxQL statement and return its series, with rows by column name."""
         return [
             Series(one.tags, [dict(zip(one.columns, row, strict=True)) for row in one.values])
             for one in self.tables(statement)
         ]
 
     def tables(self, statement: str) -> list[Table]:
-        """Run one InfluxQL statement (3.x accepts only one); times are nanoseconds since 1970.
+        """Run one InfluxQL statement and return its series as received, with times in nanoseconds since 1970.
+
+        InfluxDB 3.x accepts only one statement per request.
 
         Raises:
             StoreUnavailable: the server did not answer or rejected the statement.
@@ -160,17 +162,17 @@ class InfluxConnection:
         return [one for result in answer.results for one in result.series]
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
-        """Run one statement and return the rows of all its series."""
+        """Run one InfluxQL statement and return the rows of all series, by column name."""
         return [row for series in self.query(statement) for row in series.rows]
 
     def refused(self, why: str) -> StoreUnavailable:
-        """Return the error for a rejected request: transient (``StoreUnavailable``) or lasting (``StoreRefused``)."""
+        """Return the error for a rejected request: ``StoreUnavailable`` if a retry can help, else ``StoreRefused``."""
         transient = ("timeout", "engine is closed", "shard is disabled", "cache-max-memory", "too many", "not ready")
         kind = StoreUnavailable if any(word in why for word in transient) else StoreRefused
         return kind(f"{self.name}: {why.strip()[:500]}")
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to the InfluxDB server."""
         self._posting.shutdown()
         self._client.close()
 

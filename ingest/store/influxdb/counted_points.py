@@ -1,4 +1,4 @@
-"""Writes the detection points of an event, and marks which of them count after verdicts.
+"""Layout of detection points in InfluxDB, with fields that state whether a point counts after verdicts.
 
 Tags cannot be changed, and InfluxDB 3 cannot delete points. Every detection point therefore has fields that state
 whether it counts; a correction writes a point with the new taxon, and sets the old one to count no more.
@@ -20,7 +20,7 @@ VERDICT_CERTAINTY = 1.0  # a verdict passes every threshold
 
 @dataclass(frozen=True, slots=True)
 class EffectiveVerdict:
-    """The latest verdict on one detection."""
+    """The latest verdict on one detection, which replaces the machine's label in counts."""
 
     outcome: str
     taxon: str
@@ -29,7 +29,7 @@ class EffectiveVerdict:
 
 
 class PointKey(NamedTuple):
-    """The tags that distinguish the points of one event."""
+    """The tags that distinguish the detection points of one event."""
 
     ordinal: int
     observation_type: str
@@ -38,7 +38,10 @@ class PointKey(NamedTuple):
 
 
 class _Point(msgspec.Struct, gc=False):
-    """The fields of a point; by default it does not count. ``found`` has the machine's fields in line protocol."""
+    """Fields of a detection point; ``found`` contains the machine's fields as line protocol.
+
+    By default, a point does not count.
+    """
 
     found: str = ""
     certainty: float = 0.0
@@ -51,7 +54,7 @@ class _Point(msgspec.Struct, gc=False):
 def detection_lines(
     event: Event, at_ns: int, verdicts: Mapping[int, EffectiveVerdict], existing: Iterable[PointKey] = ()
 ) -> list[bytes]:
-    """Return lines for all detection points of an event: those that count, and those that no longer count.
+    """Return lines for all detection points of an event, including points that no longer count.
 
     Args:
         event: The event as it was sent.
@@ -88,7 +91,7 @@ def _add_verdict_point(
 
 
 def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
-    """Return the most confident point of each taxon in the event; counting these counts events."""
+    """Return the most confident counted point of each taxon in an event; these points count events."""
     best: dict[tuple[str, str], _Point] = {}
     for key, point in points.items():
         group = (key.taxon, key.observation_type)
@@ -106,7 +109,10 @@ def _found(detection: Detection) -> str:
 
 
 def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[bytes, bytes]:
-    """Return a point for two measurements: with all tags, and with few tags for queries over all stations."""
+    """Return the lines of one point: in ``detection`` with all tags, in ``detection_by_taxon`` with few tags.
+
+    Few tags make queries over all stations fast.
+    """
     all_tags, few_tags = _tags(key, event.sensor, event.station)
     counted = (
         f"certainty={value_text(float(point.certainty))},counts={int(point.counts)}i,"

@@ -1,4 +1,6 @@
-"""Counts detections in InfluxDB per local day and hour; InfluxQL supports offsets from UTC, but no local time.
+"""Counting of detections in InfluxDB per local day and hour.
+
+InfluxQL supports offsets from UTC, but no local time.
 
 InfluxDB 1.x opens every series in every shard for each sum, which takes longer than the summing itself. Sums are
 therefore queried once per hour, from which days and hours of the day follow, and events once for the whole time.
@@ -19,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 def count(link: InfluxConnection, query: CountQuery) -> list[TaxonCount]:
-    """See ``Store.count``; time limits have a resolution of one millisecond."""
+    """Count detections, with time limits rounded to milliseconds; see ``Store.count``."""
     conditions = any_of("station", query.stations) + any_of("taxon", query.taxa)
     if query.min_confidence > 0:
         conditions.append(f'"certainty" >= {float(query.min_confidence)!r}')

@@ -1,4 +1,7 @@
-"""Reads effort from InfluxDB; points stand at the start of their record to the millisecond, fields have exact times."""
+"""Reading of effort from InfluxDB; the exact times of an effort record are in the fields of its point.
+
+The timestamp of a point is in the millisecond in which its record starts.
+"""
 
 from datetime import datetime
 
@@ -21,7 +24,7 @@ _LONG_S = _BEFORE_US // 1_000_000 - 1
 
 
 class _Record(msgspec.Struct, gc=False):
-    """What is needed of ``contract.Effort``."""
+    """The fields of ``contract.Effort`` that a timeline needs."""
 
     station: str
     sensor: str
@@ -34,7 +37,7 @@ _record = msgspec.json.Decoder(_Record)
 
 
 def effort(link: InfluxConnection, query: EffortQuery) -> list[SensorEffort]:
-    """See ``Store.effort``."""
+    """Return the effort timelines of sensors; see ``Store.effort``."""
     sensors = any_of("station", query.stations) + any_of("sensor", query.sensors)
     _, before_ns = bounds(query.start, query.end)
     start_us = microseconds(query.start)
@@ -49,7 +52,7 @@ def effort(link: InfluxConnection, query: EffortQuery) -> list[SensorEffort]:
 def _read(
     link: InfluxConnection, merger: EffortMerger, start_ns: int, before_ns: int, conditions: list[str], span_ns: int
 ) -> None:
-    """Read records of one time span after the other, of lengths that make answers of about a page."""
+    """Read effort records in consecutive time spans, whose lengths adapt to results of about ``_PAGE`` records."""
     while start_ns < before_ns:
         end_ns = min(start_ns + span_ns, before_ns)
         rows = _read_span(link, merger, all_of([f"time >= {start_ns}", f"time < {end_ns}", *conditions]))
@@ -63,7 +66,7 @@ def _read(
 
 
 def _next_record(link: InfluxConnection, start_ns: int, before_ns: int, conditions: list[str]) -> int:
-    """Find the first record from a time on; the end of the period where there is none."""
+    """Return the timestamp of the first effort record at or after a time; without one, the end of the period."""
     if start_ns >= before_ns:
         return before_ns
     asked = all_of([f"time >= {start_ns}", f"time < {before_ns}", *conditions])
@@ -72,7 +75,10 @@ def _next_record(link: InfluxConnection, start_ns: int, before_ns: int, conditio
 
 
 def _read_span(link: InfluxConnection, merger: EffortMerger, conditions: str) -> int:
-    """Read records from their fields, or from their payloads where points are older than these fields."""
+    """Add the effort records of one time span to the merger, and return the number of records.
+
+    The payload is read if a point is older than the fields with exact times.
+    """
     tables = link.tables(
         f'SELECT "start_us", "end_us", "watching_s" FROM "effort" WHERE {conditions} '
         'GROUP BY "station", "sensor", "gap"'
@@ -98,7 +104,7 @@ def _read_payloads(link: InfluxConnection, merger: EffortMerger, conditions: str
 
 
 def _state(gap: str) -> EffortState:
-    """Read the tag, which ``effort_line`` writes."""
+    """Convert the tag ``gap`` of an effort point to the sensor's state."""
     return "watching" if gap == "none" else msgspec.convert(gap, Gap)
 
 

@@ -1,4 +1,4 @@
-"""Reads events and verdicts from InfluxDB: by id, or newest first."""
+"""Reading of events and verdicts from InfluxDB, by id or newest first."""
 
 import time
 from bisect import bisect_left
@@ -32,34 +32,34 @@ _DAY_NS = 86_400 * 1_000 * MILLISECOND_NS
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event and the timestamp of its point in nanoseconds."""
+    """A stored event, and the timestamp of the event's point in nanoseconds since 1970."""
 
     event: Event
     at_ns: int
 
 
 class InfluxDbListing:
-    """Read access to events and verdicts, with a cache of events."""
+    """Read access to events and verdicts in InfluxDB, with a cache of events."""
 
     def __init__(self, link: InfluxConnection) -> None:
-        """Use a connection for all queries."""
+        """Use an InfluxDB connection for all queries."""
         self._link = link
         # Events never change, and every page of the review queue reads the same flagged ones.
         self._cache: dict[str, StoredEvent] = {}
         self._index = TimestampAllocator(link, "event_index", "event_id", by_station=False, also=("at_ns", "station"))
 
     def find_in_index(self, event_ids: Collection[str]) -> dict[str, AllocatedTimestamp]:
-        """Return the index timestamp of each event, stored or free."""
+        """Return the timestamp of each event id in the index of events; for an event not stored, a free timestamp."""
         return dict(zip(event_ids, self._index.find(_in_index(event_ids)), strict=True))
 
     @contextmanager
     def claim_in_index(self, event_ids: Collection[str]) -> Iterator[dict[str, AllocatedTimestamp]]:
-        """Return the same for events that will be written inside the block; see ``TimestampAllocator.claim``."""
+        """Return each event id's timestamp in the index, and reserve free ones until the block ends."""
         with self._index.claim(_in_index(event_ids)) as places:
             yield dict(zip(event_ids, places, strict=True))
 
     def stored(self, event_ids: Collection[str]) -> list[StoredEvent]:
-        """Return the events that are stored, from the cache or the database."""
+        """Return those of the given events that are stored, from the cache or from InfluxDB."""
         found = {event_id: self._cache[event_id] for event_id in event_ids if event_id in self._cache}
         places = self.find_in_index([event_id for event_id in event_ids if event_id not in found])
         new = self._read_at(
@@ -78,7 +78,7 @@ class InfluxDbListing:
         self._cache = dict(islice(cached.items(), max(0, len(cached) - _CACHED_EVENTS), None))
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, dict[int, EffectiveVerdict]]:
-        """Return the latest verdict on each detection by ordinal, for events that have verdicts."""
+        """Return the latest verdict on each detection of the given events, by event id and ordinal."""
         wanted = set(event_ids)
         latest: dict[tuple[str, int], dict[str, Any]] = {}
         for first, last in merge_ranges((at, at + MILLISECOND_NS + REACH_NS) for at in map(verdict_base_time, wanted)):
@@ -96,7 +96,7 @@ class InfluxDbListing:
         return found
 
     def events(self, query: EventQuery) -> list[Event]:
-        """See ``Store.events``."""
+        """List the events that meet a query, newest first; see ``Store.events``."""
         if query.event_ids:
             return self._by_id(query)
         found: dict[str, Event] = {}
@@ -125,7 +125,10 @@ class InfluxDbListing:
         return _newest(query, [one.event for one in stored if _matches(query, one.event)])
 
     def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[StoredEvent], int | None]:
-        """Return the newest events of a time range, in whole milliseconds, and the end of the rest; None: no rest."""
+        """Return the newest events of a time range, and the end of the unread part; None if all of it was read.
+
+        A millisecond is read as a whole.
+        """
         within_range = [f"time >= {start}", f"time < {end}"]
         rows = self._scan(query, within_range, f"ORDER BY time DESC LIMIT {query.limit}")
         before = None
@@ -151,7 +154,10 @@ class InfluxDbListing:
         return self._link.rows(f'SELECT "event_id", "station", "counts" FROM "{measurement}" WHERE {where} {ending}')
 
     def _read_at(self, places: Mapping[str, tuple[int, str]]) -> list[StoredEvent]:
-        """Read events at known timestamps; naming the station makes InfluxDB open one series per event."""
+        """Read the events at the given timestamps and stations.
+
+        With the station in the query, InfluxDB opens one series per event.
+        """
         found: list[StoredEvent] = []
         ordered = sorted(places.values())
         for first, last in merge_ranges(((time_ns, time_ns) for time_ns, _ in ordered), MILLISECOND_NS):
@@ -168,7 +174,7 @@ class InfluxDbListing:
 
 
 def backward_windows(first: int, before: int, now: int) -> Iterator[tuple[int, int]]:
-    """Split a time range into windows, latest first; each window is eight times as long as the previous one.
+    """Split a time range into windows, latest first, each eight times as long as the previous window.
 
     InfluxDB opens every series in every shard that a query touches, so the search starts where the newest events
     likely are. The first window includes events that a wrong clock put into the future.

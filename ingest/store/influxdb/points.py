@@ -1,4 +1,4 @@
-"""Layout of records in InfluxDB: tags, fields and timestamps of each measurement.
+"""Layout of records as InfluxDB points: tags, fields and timestamps of each measurement.
 
 InfluxDB identifies a point by measurement, tags and time; an equal one overwrites it.
 docs/explanation/influxdb-layout.md describes the layout.
@@ -26,7 +26,7 @@ _WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
 
 
 def event_time(event: Event) -> int:
-    """Return the preferred timestamp of an event: in the millisecond of its capture, spread by a hash of its id.
+    """Return an event's preferred timestamp: in the millisecond of its capture, spread by a hash of its id.
 
     Camera clocks have a resolution of one second, so events of a burst share a time; the exact time is in a field.
     """
@@ -34,7 +34,7 @@ def event_time(event: Event) -> int:
 
 
 def id_time(event_id: str) -> int:
-    """Return the preferred timestamp of an index point: in the millisecond of the UUIDv7 event id.
+    """Return the preferred timestamp of an event's index point: in the millisecond of its UUIDv7 id.
 
     Ids without a time, or with an implausible one, are spread over one week of the year 2000.
     """
@@ -45,7 +45,7 @@ def id_time(event_id: str) -> int:
 
 
 def verdict_time(verdict: Verdict) -> int:
-    """Return the preferred timestamp of a verdict: in the millisecond of its event's id, spread by its own id.
+    """Return the preferred timestamp of a verdict's point: in the millisecond of the event's UUIDv7 id.
 
     It differs from the event's own timestamp: otherwise two concurrent verdicts would both take the next free one.
     """
@@ -53,18 +53,18 @@ def verdict_time(verdict: Verdict) -> int:
 
 
 def verdict_base_time(event_id: str) -> int:
-    """Return the start of the millisecond that contains the verdicts on an event."""
+    """Return the start of the millisecond that contains the points of all verdicts on an event."""
     millisecond = _millisecond(event_id)
     return id_time(event_id) // MILLISECOND_NS * MILLISECOND_NS if millisecond is None else millisecond * MILLISECOND_NS
 
 
 def clamp_ns(time_us: int) -> int:
-    """Return the start of a time's millisecond in nanoseconds, clamped to the range of InfluxDB."""
+    """Round microseconds since 1970 down to a millisecond; return nanoseconds in the range of InfluxDB."""
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
 
 
 def event_line(item: Received, event: Event, at_ns: int) -> bytes:
-    """Return the line of an event with its original payload."""
+    """Return the line-protocol line of an event, with its original payload."""
     tags = tag_text((("station", event.station), ("sensor", event.sensor)))
     before = (
         f"event{tags} captured_us={microseconds(event.captured_at)}i,"
@@ -74,17 +74,20 @@ def event_line(item: Received, event: Event, at_ns: int) -> bytes:
 
 
 def index_line(event: Event, at_ns: int, index_ns: int) -> bytes:
-    """Return the line of the index by event id; it is written last, so an indexed event is complete."""
+    """Return the line-protocol line of an event's index point.
+
+    The index point is written after all other points of the event, so an indexed event is complete.
+    """
     return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'.encode()
 
 
 def verdict_id(verdict: Verdict) -> str:
-    """Return a unique id of a verdict, so that none overwrites another."""
+    """Return a unique id of a verdict: event id, ordinal and time of the decision."""
     return f"{verdict.event_id}/{verdict.ordinal}/{microseconds(verdict.decided_at)}"
 
 
 def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
-    """Return the line of a verdict."""
+    """Return the line-protocol line of a verdict."""
     fields: dict[str, Value] = {
         "verdict_id": verdict_id(verdict),
         "event_id": verdict.event_id,
@@ -99,7 +102,7 @@ def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
 
 
 def box_and_span(detection: Detection) -> dict[str, Value]:
-    """Return the position fields of a detection: its box in the picture or its span in the sound."""
+    """Return the fields with a detection's position: its box in the picture or its span in the sound."""
     box, span = detection.box, detection.span
     fields: dict[str, Value] = {}
     if box is not None:
@@ -110,7 +113,7 @@ def box_and_span(detection: Detection) -> dict[str, Value]:
 
 
 def health_line(item: Received, health: Health, at_ns: int) -> bytes:
-    """Return the line of a health record."""
+    """Return the line-protocol line of a health record."""
     numbers = {
         "uptime_s": health.uptime_s,
         "disk_free_bytes": health.disk_free_bytes,
@@ -128,7 +131,7 @@ def health_line(item: Received, health: Health, at_ns: int) -> bytes:
 
 
 def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
-    """Return the line of an effort record, at the start of its interval."""
+    """Return the line-protocol line of an effort record."""
     fields: dict[str, Value] = {
         "effort_id": effort.effort_id,
         "start_us": microseconds(effort.start),
@@ -143,7 +146,10 @@ def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
 
 
 def status_line(item: Received, status: Status) -> bytes:
-    """Return the line of a status record at its time of arrival; a last will has the time of its registration."""
+    """Return the line-protocol line of a station's status record, at the time when the server received it.
+
+    The time in a last will is that of its registration, not that of the lost connection.
+    """
     fields: dict[str, Value] = {
         "online": int(status.state == "online"),
         "payload": item.payload.decode(errors="replace"),
@@ -152,12 +158,12 @@ def status_line(item: Received, status: Status) -> bytes:
 
 
 def seconds(span: timedelta) -> float:
-    """Return a duration in seconds."""
+    """Convert a duration to seconds."""
     return span / timedelta(seconds=1)
 
 
 def _millisecond(event_id: str) -> int | None:
-    """Return the milliseconds since 1970 of a UUIDv7 (RFC 9562, 5.7); None for other ids and implausible times."""
+    """Return the time in a UUIDv7 (RFC 9562, 5.7) as milliseconds since 1970; None if it is absent or implausible."""
     millisecond = int(event_id[:8] + event_id[9:13], 16)
     return millisecond if event_id[14] == "7" and _YEAR_2000_MS < millisecond < _YEAR_2200_MS else None
 

@@ -1,4 +1,4 @@
-"""Counts the events of every station in InfluxDB, with a cache if the query is slow."""
+"""Number of events of every station in InfluxDB, cached if the query is slow."""
 
 import threading
 import time
@@ -16,17 +16,20 @@ _CACHE_FACTOR = 20  # cache for this many query durations: continuous polling us
 
 
 class Seen(NamedTuple):
-    """Number of events of a station, and the capture time of the latest."""
+    """Number of events of a station, and the capture time of its latest event."""
 
     events: int
     last_event_at: datetime
 
 
 class StationCounts:
-    """Cached query over all events: it takes five seconds for ten million, and /healthz is polled twice a minute."""
+    """Cached query for the number of events of every station.
+
+    The query takes five seconds for ten million events, and /healthz is polled twice a minute.
+    """
 
     def __init__(self, link: InfluxConnection, clock: Callable[[], float] = time.monotonic) -> None:
-        """Query through a connection, on the first call."""
+        """Use an InfluxDB connection for the query; the first call runs the query."""
         self._link = link
         self._clock = clock
         self._lock = threading.Lock()  # concurrent callers wait and share the result
@@ -34,7 +37,10 @@ class StationCounts:
         self._duration_s = self._queried_at = 0.0
 
     def __call__(self) -> Mapping[str, Seen]:
-        """Return the counts by station, at most twenty query durations old; a fast query is not cached."""
+        """Return the event counts by station, from the cache if the last query was slow and is recent.
+
+        A cached result is at most twenty query durations old.
+        """
         with self._lock:
             if self._duration_s < _SLOW_S or self._clock() - self._queried_at > _CACHE_FACTOR * self._duration_s:
                 began = self._clock()

@@ -1,4 +1,4 @@
-"""Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can read it too."""
+"""Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can query the same database."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,7 +47,9 @@ Kind = TypeVar("Kind")
 
 
 class InfluxDbStore:
-    """Store in one database with any number of writers; only fields change, nothing is deleted. See ``Store``.
+    """Detection store in one InfluxDB database, for any number of writers; implements ``Store``.
+
+    Only fields change; nothing is deleted.
 
     An event is complete when its ``event_index`` point exists, which is written last. After a crash before that, the
     redelivered event finds its points and writes them again unchanged. Times outside 1678 to 2261 are exact in the
@@ -57,7 +59,7 @@ class InfluxDbStore:
     max_concurrent_batches = MAX_CONCURRENT_BATCHES
 
     def __init__(self, options: InfluxOptions, secret: str = "") -> None:
-        """Open the database, and create it if it is missing and ``create`` is set.
+        """Open the InfluxDB database; create the database if it is missing and ``create`` is set.
 
         Args:
             options: Connection settings.
@@ -86,12 +88,12 @@ class InfluxDbStore:
 
     @property
     def problem(self) -> str:
-        """Current problem for the operator as text; empty if there is none."""
+        """Current problem of the store that the operator must solve, as text; empty if there is none."""
         older = self._link.older_than_kept
         return f"{self._link.name} dropped {older} points older than its retention: is a clock wrong?" if older else ""
 
     def write(self, batch: Sequence[Received]) -> WriteResult:
-        """See ``Store.write``."""
+        """Write a batch of records to InfluxDB; see ``Store.write``."""
         events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
         with ExitStack() as claims:
             with self._lock:
@@ -109,7 +111,7 @@ class InfluxDbStore:
         return WriteResult(new=new, repeated=len(batch) - new)
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """See ``Store.apply_verdicts``."""
+        """Store verdicts and rewrite the points of their events; see ``Store.apply_verdicts``."""
         with self._lock:
             self._check_open()
             unique = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
@@ -118,22 +120,22 @@ class InfluxDbStore:
             self._rewrite_counts({verdict.event_id for verdict in verdicts})
 
     def events(self, query: EventQuery) -> list[Event]:
-        """See ``Store.events``."""
+        """List events, newest capture first; see ``Store.events``."""
         self._check_open()
         return self._listing.events(query)
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
-        """See ``Store.count``."""
+        """Count detections per local day and hour; see ``Store.count``."""
         self._check_open()
         return count(self._link, query)
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
-        """See ``Store.effort``."""
+        """Return the effort timelines of sensors; see ``Store.effort``."""
         self._check_open()
         return effort(self._link, query)
 
     def stations(self) -> list[StationState]:
-        """See ``Store.stations``."""
+        """List every station with its latest state; see ``Store.stations``."""
         self._check_open()
         status, health, seen = self._last("status"), self._last("health"), self._seen()
         return [
@@ -148,12 +150,12 @@ class InfluxDbStore:
         ]
 
     def deployments(self) -> list[Deployment]:
-        """See ``Store.deployments``."""
+        """List the latest record of every deployment; see ``Store.deployments``."""
         self._check_open()
         return read_deployments(self._link)
 
     def close(self) -> None:
-        """See ``Store.close``."""
+        """Wait for current writes and close the connection to InfluxDB; see ``Store.close``."""
         with self._lock:
             self._sent.wait_for(lambda: not self._sending)
             if not self._closed:
@@ -184,7 +186,7 @@ class InfluxDbStore:
                 self._sent.notify_all()
 
     def _new_events(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_NewEvent"]:
-        """Return the events not stored yet, without duplicates, with the timestamps of their points."""
+        """Return those events of a batch that are not stored yet, without duplicates, and their points' timestamps."""
         once: dict[str, tuple[Received, Event]] = {}
         for item, event in events:
             once.setdefault(event.event_id, (item, event))
@@ -220,7 +222,7 @@ class InfluxDbStore:
         return _new(found, claims.enter_context(self._deployments.claim(wanted)), deployment_line)
 
     def _rewrite_counts(self, event_ids: Iterable[str]) -> None:
-        """Rewrite the points of events with their latest verdicts, until no new verdict arrives meanwhile."""
+        """Rewrite the detection points of events with the latest verdicts; repeat if a verdict arrives meanwhile."""
         verdicts = self._listing.verdicts_of(event_ids)
         while verdicts:
             lines = []
@@ -251,7 +253,7 @@ class InfluxDbStore:
 
 
 class _NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event not stored yet, with the timestamps of its point and of its index point."""
+    """An event that is not stored yet, with the timestamps of its point and of its index point."""
 
     item: Received
     event: Event

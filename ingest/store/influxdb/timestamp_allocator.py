@@ -1,4 +1,4 @@
-"""Allocates a unique timestamp to each record, so that no point overwrites another and redelivery adds none.
+"""Allocator of a unique timestamp for each record, so that no InfluxDB point overwrites another.
 
 A measurement is used as a hash table over time with linear probing: a hash of the id selects a nanosecond, and the
 record takes the next free one. The same id always finds the same timestamp.
@@ -21,7 +21,7 @@ _Claims = Mapping[tuple[str, int], str]  # (station, timestamp) to the id that c
 
 
 class TimestampRequest(msgspec.Struct, frozen=True, gc=False):
-    """A record and its preferred timestamp: station (or ""), nanoseconds since 1970, id."""
+    """Station ("" if none), preferred timestamp in nanoseconds since 1970, and id of a record."""
 
     station: str
     time_ns: int
@@ -29,7 +29,7 @@ class TimestampRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class AllocatedTimestamp(msgspec.Struct, frozen=True, gc=False):
-    """The timestamp of a record; ``exists`` if the record is stored there already, with its ``row``."""
+    """Timestamp of a record, and whether the record is stored there already; ``row`` is the stored point."""
 
     time_ns: int
     exists: bool
@@ -37,12 +37,12 @@ class AllocatedTimestamp(msgspec.Struct, frozen=True, gc=False):
 
 
 class TimestampAllocator:
-    """Allocates timestamps in one measurement, in which no two records of a station share a nanosecond."""
+    """Allocator of timestamps in one measurement; no two records of one station share a timestamp."""
 
     def __init__(
         self, link: InfluxConnection, measurement: str, id_field: str, by_station: bool = True, also: Sequence[str] = ()
     ) -> None:
-        """Use a measurement, with the field that contains the record's id and further fields to read."""
+        """Use a measurement; ``id_field`` contains the record's id, ``also`` names further fields to read."""
         self._link = link
         self._measurement = measurement
         self._id_field = id_field
@@ -53,12 +53,15 @@ class TimestampAllocator:
         self._claims: tuple[_Claims, ...] = ()
 
     def find(self, wanted: Sequence[TimestampRequest]) -> list[AllocatedTimestamp]:
-        """Return a timestamp for each record; equal records share it, and ``exists`` is False only for the first."""
+        """Return the timestamp of each record: that of its stored point, or a free one.
+
+        Equal records share a timestamp, and ``exists`` is False only for the first of them.
+        """
         return self._find(wanted, {})
 
     @contextmanager
     def claim(self, wanted: Sequence[TimestampRequest]) -> Iterator[list[AllocatedTimestamp]]:
-        """Find timestamps, and reserve the free ones for these records until the block ends, while they are written.
+        """Find a timestamp for each record, and reserve the free timestamps until the block ends.
 
         A timestamp that another block has claimed for the same record counts as free, since that block may fail.
         Threads may be in such blocks concurrently, but the caller must serialise entering them.
@@ -109,7 +112,7 @@ class TimestampAllocator:
 
 
 def merge_ranges(spans: Iterable[tuple[int, int]], gap_ns: int = GAP_NS) -> Iterator[tuple[int, int]]:
-    """Merge time ranges that are closer than a gap, so that each result is one query."""
+    """Merge time ranges whose distance is at most ``gap_ns``, so that one query reads each merged range."""
     ordered = sorted(spans)
     if not ordered:
         return
