@@ -1,4 +1,4 @@
-"""Cuts detected animals out of a picture at full resolution and puts a classifier's claims beside the detections."""
+"""Cuts detected animals out of a picture at full resolution, and adds a classifier's results to their detections."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ def classify_animals(
     taken_at: datetime | None = None,
     location: Location | None = None,
 ) -> list[Detection]:
-    """Return the detections, those of animals with the classifier's claim; nothing else in them changes.
+    """Classify the detected animals in a picture; return all detections, those of animals with their classification.
 
     Args:
         classifier: Names the taxon of each animal.
@@ -43,7 +43,9 @@ def classify_animals(
 
 
 def cut(pixels: NDArray[np.uint8], box: Box, framing: Framing) -> NDArray[np.uint8]:
-    """Cut the crop of a box, at least one pixel wide and high; what lies outside the picture is grey.
+    """Cut the crop around a box out of a picture; the part of the crop outside the picture is grey.
+
+    The crop is at least one pixel wide and high.
 
     Args:
         pixels: (height, width, 3) uint8.

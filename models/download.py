@@ -1,4 +1,4 @@
-"""Downloads weights over unreliable connections: resumes partial downloads and verifies the pinned checksum."""
+"""Downloads weights files: resumes partial downloads, and verifies the checksum that the registry states."""
 
 import http.client
 import os
@@ -17,11 +17,11 @@ Progress = Callable[[int, int], None]  # bytes downloaded, total bytes
 
 
 class Interrupted(WeightsError):
-    """The connection broke; the partial file is kept, and the next pull resumes it."""
+    """The connection broke during a download; the next ``pull`` resumes the download from the partial file."""
 
 
 def address(url: str, mirror: str | None) -> str:
-    """Return the URL to download from, with a mirror applied.
+    """Return the URL from which a file is downloaded: the URL in the registry, or its replacement on a mirror.
 
     Args:
         url: The URL in the registry.
@@ -50,7 +50,7 @@ def pull(
     progress: Progress | None = None,
     timeout_s: float = 30.0,
 ) -> Path:
-    """Download a pinned file into the folder, unless it is already there.
+    """Download a weights file or a sample into a folder, unless the folder already contains the file.
 
     Proxies are read from the environment (``https_proxy``, ``no_proxy``).
 
@@ -85,7 +85,7 @@ def pull(
 
 
 def install(entry: Pinned, source: Path, folder: Path) -> Path:
-    """Copy a weights file that the user provides into the folder, for a machine without a network.
+    """Copy a weights file that the user provides into the weights folder, for a machine without a network.
 
     Raises:
         WeightsMismatch: the entry does not accept the file.

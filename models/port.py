@@ -1,4 +1,4 @@
-"""The interfaces of detectors, for pictures and for sounds, and of classifiers."""
+"""Interfaces of the models: detectors for pictures and sounds, and classifiers for crops of detected animals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ Prepared = TypeVar("Prepared")
 
 
 class Detector(Protocol[Input, Prepared]):
-    """Detects animals, people, vehicles or threats in pictures or sounds.
+    """Interface of a detector of animals, people, vehicles or threats in pictures or sounds.
 
     ``preprocess`` decodes the input and ``predict`` runs the network; they may run in different threads or processes.
     """
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the weights in use."""
+        """Name, version and hash of the detector's weights."""
         ...
 
     def preprocess(self, item: Input) -> Prepared:
-        """Convert one input into the form that the network takes.
+        """Convert one picture or sound into the input of the detector's network.
 
         Raises:
             Unreadable: the input cannot be used.
@@ -34,7 +34,7 @@ class Detector(Protocol[Input, Prepared]):
         ...
 
     def predict(self, batch: Sequence[Prepared]) -> list[list[Detection]]:
-        """Return the detections in each input.
+        """Run the network on preprocessed inputs, and return the detections in each input.
 
         Returns:
             One list per input, in the order of the inputs. Each list is sorted by confidence, highest first, and its
@@ -45,7 +45,7 @@ class Detector(Protocol[Input, Prepared]):
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Which part of the picture a classifier takes as the crop of a detection.
+    """The margin and the shape of the crop that a classifier needs around the box of a detection.
 
     Attributes:
         margin: Share of the box's longer side that is added on each of its four sides.
@@ -58,7 +58,7 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A detected animal, cut from the picture at full resolution.
+    """The part of a picture that shows one detected animal, at full resolution: the input of a classifier.
 
     Attributes:
         pixels: (height, width, 3) uint8, blue green red, at least 1 x 1; grey 114 where it reaches outside the picture.
@@ -74,20 +74,20 @@ class Crop:
 
 
 class Classifier(Protocol):
-    """Names the taxon of a detected animal; usable from several threads at once."""
+    """Interface of a classifier, which names the taxon of a detected animal; thread-safe."""
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of what makes the claims."""
+        """Name, version and hash that identify the classifier and its weights."""
         ...
 
     @property
     def framing(self) -> Framing:
-        """How crops have to be cut."""
+        """The margin and the shape with which crops for this classifier must be cut."""
         ...
 
     def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        """Name the taxon in each crop.
+        """Return the taxon of the animal in each crop.
 
         Returns:
             One claim per crop, in the order given, under the name of ``model``; None where the classifier makes none.

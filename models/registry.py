@@ -1,4 +1,4 @@
-"""The registry of known weights: the origin, checksum, licence and class meanings of each model."""
+"""The registry of models: the origin, checksum, licence and class meanings of the weights of each model."""
 
 import hashlib
 import tomllib
@@ -22,15 +22,15 @@ Scale = Annotated[float, Meta(gt=0)]
 
 
 class WeightsError(WildpostError):
-    """Weights are missing or differ from the registry; the message states how to fix it."""
+    """A weights file is missing or differs from the registry; the message states how to fix the problem."""
 
 
 class WeightsMismatch(WeightsError):
-    """A file's hash differs from the hash in the registry."""
+    """The hash of a weights file differs from the hash in the registry."""
 
 
 class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The label and observation type that detections of one network class get."""
+    """The label and the observation type of detections of one class of a network."""
 
     label: str
     observation_type: ObservationType
@@ -38,7 +38,7 @@ class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Edition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another accepted file of the same model, identified by its hash; the user must provide it."""
+    """Another weights file that a registry entry accepts, identified by its hash; the user must provide the file."""
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=1)]
@@ -75,7 +75,7 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The thresholds of a threat-sound network.
+    """The confidence thresholds of a threat-sound network, by label.
 
     Attributes:
         thresholds: The lowest confidence that is reported, by label, where it differs from that of ``threat-sounds``.
@@ -85,7 +85,7 @@ class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to feed a classifier of crops and how to read it.
+    """The input format, the output format and the labels of a species-classification network.
 
     Attributes:
         width: Of its input, in pixels.
@@ -118,7 +118,7 @@ class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model of the registry; exactly one of url, file and package states the origin of its weights.
+    """One model in the registry; exactly one of url, file and package states the origin of its weights.
 
     Attributes:
         filename: The file name of the weights in the weights folder.
@@ -161,40 +161,40 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def accepted(self) -> Mapping[str, int]:
-        """The accepted hashes of this model, with the size of each file in bytes."""
+        """The hash of each weights file that the entry accepts, with the size of that file in bytes."""
         return {self.sha256: self.size, **{edition.sha256: edition.size for edition in self.also}}
 
     def model(self, sha256: str) -> Model:
-        """Return the model description for messages: name, version and the given hash."""
+        """Return the model's description for messages: its name, its version and the given hash."""
         return Model(name=self.name, version=self.version, sha256=sha256)
 
 
 class Pinned(Protocol):
-    """Any file that is pinned by its hash and can be downloaded: weights, or a sample for the demo."""
+    """Interface of a file with a known hash that can be downloaded: weights, or a sample for the demo."""
 
     @property
     def name(self) -> str:
-        """Display name."""
+        """Name of the model or the sample, for display."""
 
     @property
     def filename(self) -> str:
-        """File name in its folder."""
+        """Name under which the file is stored in its folder."""
 
     @property
     def url(self) -> str | None:
-        """Download URL; None if there is none."""
+        """Download URL of the file; None if the file cannot be downloaded."""
 
     @property
     def sha256(self) -> str:
-        """Expected sha256, in hexadecimal."""
+        """Expected sha256 of the file, in hexadecimal."""
 
     @property
     def size(self) -> int:
-        """Size in bytes."""
+        """Expected size of the file, in bytes."""
 
     @property
     def accepted(self) -> Mapping[str, int]:
-        """All accepted hashes, with the size of each file in bytes."""
+        """The hash of each accepted edition of the file, with the size of that edition in bytes."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,7 +205,7 @@ Registry = Mapping[str, RegistryEntry]
 
 
 def load_registry(*more: Path) -> Registry:
-    """Read the registry included in Wildpost, then the given registry files of the user.
+    """Read the registry file included in Wildpost and the user's registry files into one registry.
 
     Raises:
         WeightsError: a file is missing, is not TOML or does not have the expected fields, or a name occurs twice.
@@ -224,7 +224,7 @@ def load_registry(*more: Path) -> Registry:
 
 
 def entry_named(name: str, registry: Registry) -> RegistryEntry:
-    """Return the registry entry of a name.
+    """Return the registry entry of the model with the given name.
 
     Raises:
         WeightsError: no model has this name.
@@ -235,7 +235,7 @@ def entry_named(name: str, registry: Registry) -> RegistryEntry:
 
 
 def place_of(entry: Pinned, folder: Path) -> Path:
-    """Return the path of a pinned file, whether or not the file exists.
+    """Return the path at which a weights file or a sample is stored, whether or not the file exists.
 
     Raises:
         WeightsError: the package that contains the file is not installed, or lacks the file.
@@ -259,7 +259,7 @@ def place_of(entry: Pinned, folder: Path) -> Path:
 
 
 def find_weights(entry: RegistryEntry | str, folder: Path) -> Path:
-    """Return the path of an entry's weights, after verifying their checksum.
+    """Return the path of a model's weights file, after verifying the checksum of the file.
 
     Raises:
         WeightsMismatch: the file has another hash.
@@ -274,7 +274,7 @@ def find_weights(entry: RegistryEntry | str, folder: Path) -> Path:
 
 
 def check_hash(entry: Pinned, path: Path) -> str:
-    """Return a file's sha256, after verifying that the entry accepts it.
+    """Verify that a registry entry accepts a file, and return the sha256 of the file.
 
     Raises:
         WeightsMismatch: the entry does not accept it; the message contains both hashes.

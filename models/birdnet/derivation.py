@@ -20,12 +20,12 @@ _FLOAT32, _INT32 = 0, 2  # TensorType values in LiteRT's schema
 
 
 class NotDerivable(InvalidInput):
-    """The installed network does not have the structure that this module expects."""
+    """The installed BirdNET network does not have the structure that ``derive`` expects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """BirdNET's front end for one frequency band.
+    """The parameters of BirdNET's spectrogram front end for one of its frequency bands.
 
     Attributes:
         matrix: (frame, bands) float64: the product of window, real Fourier transform and mel filters.
@@ -39,7 +39,9 @@ class Band:
 
     @property
     def folded_matrix(self) -> NDArray[np.float64]:
-        """The (frame / 2, bands) matrix for folded frames, which uses the symmetry of the filters.
+        """The matrix of this band for folded frames, (frame / 2, bands), instead of ``matrix`` for complete frames.
+
+        The filters are symmetric in time, so one half of ``matrix`` is sufficient.
 
         A folded frame contains the sums of samples 1 and last, 2 and last but one, and so on; the middle sample is
         added to itself.
@@ -57,7 +59,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class SplitNetwork:
-    """BirdNET, split into its front end and the remaining network.
+    """The two parts of a BirdNET network: the parameters of its front end, and the remaining network.
 
     Attributes:
         bands: The front end of each frequency band.
@@ -71,7 +73,7 @@ class SplitNetwork:
 
 
 def derive(path: Path, window: int) -> SplitNetwork:
-    """Split a BirdNET V2.4 file into its front end and the remaining network.
+    """Read a BirdNET V2.4 network file, and split the network into its front end and the remaining network.
 
     Args:
         path: Path of the installed network.
@@ -126,7 +128,7 @@ def _constant(model: Any, numbers: dict[str, int], name: str, kind: int) -> NDAr
 
 
 def _cut(model: Any, numbers: dict[str, int], shape: list[int]) -> bytes:
-    """Remove every operator up to the cut tensor, and make that tensor the input."""
+    """Return the network without its front end, as a LiteRT file; the tensor after the front end becomes the input."""
     import flatbuffers
 
     if _CUT_TENSOR not in numbers:

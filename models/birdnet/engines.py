@@ -21,7 +21,7 @@ BATCH_SIZE = 4  # windows per inference call of one thread: the weights are load
 
 
 class Engine(ABC):
-    """Computes the logits of sound windows on its own thread pool.
+    """Base class of the inference engines, which compute the logits of sound windows on a thread pool.
 
     Attributes:
         name: Name of the runtime.
@@ -31,12 +31,14 @@ class Engine(ABC):
     name: str
 
     def __init__(self, threads: int) -> None:
-        """Create the thread pool."""
+        """Create a pool of ``threads`` worker threads for inference."""
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="birdnet")
 
     def submit(self, windows: Sequence[NDArray[np.float32]]) -> list[Future[NDArray[np.float32]]]:
-        """Submit n windows of (144000,) samples at 48 kHz, and return futures of their logits, in the same order.
+        """Submit windows of (144000,) samples at 48 kHz to the thread pool, and return one future per batch.
+
+        Each future returns the logits of its batch; the batches are in the order of the windows.
 
         Windows are processed in batches only as far as every thread gets the same number of batches; the remaining
         windows are processed one by one, so that no thread is idle.
@@ -47,21 +49,24 @@ class Engine(ABC):
         return [self._pool.submit(self._infer, part) for part in parts]
 
     def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the logits of one or more windows: (n, 6522), before the sigmoid."""
+        """Compute the logits of one or more windows on the thread pool: (n, 6522), before the sigmoid."""
         return np.concatenate([part.result() for part in self.submit(windows)])
 
     @abstractmethod
     def _infer(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the logits of one batch; all threads call this concurrently."""
+        """Compute the logits of one batch of windows; the worker threads call this method concurrently."""
 
 
 class LiteRtEngine(Engine):
-    """The original network on LiteRT: one single-threaded interpreter per thread, faster than a multithreaded one."""
+    """Engine for BirdNET's original network on LiteRT, with one single-threaded interpreter per worker thread.
+
+    This is faster than one multithreaded interpreter.
+    """
 
     name = "litert"
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Load one interpreter for each thread."""
+        """Load the network file into one LiteRT interpreter for each worker thread."""
         super().__init__(threads)
         self._free: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
@@ -91,7 +96,7 @@ class LiteRtEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """The same network with a faster front end, on OpenVINO in float32, in batches on each thread.
+    """Engine for BirdNET's derived network, which has a faster front end, on OpenVINO in float32.
 
     Windows that contain silence are processed on LiteRT: for silence, BirdNET raises the rounding errors of its own
     Fourier transform to a small power, and only the same transform produces the same errors.
@@ -100,7 +105,7 @@ class OpenVinoEngine(Engine):
     name = "openvino"
 
     def __init__(self, path: Path, sha256: str, threads: int, cache: Path | None) -> None:
-        """Load the derived form from the cache, or derive it.
+        """Load BirdNET's derived network from the cache folder, or derive it from the original network file.
 
         Raises:
             NotDerivable: the network does not have the expected structure.
@@ -118,7 +123,7 @@ class OpenVinoEngine(Engine):
         self._reference: LiteRtEngine | None = None  # loaded on first use: stations rarely record digital silence
 
     def _compile(self, batch_size: int) -> SimpleQueue[BatchRequest]:
-        """Compile the network for a batch size, and create one inference request for each thread."""
+        """Compile the network for a batch size, and return one inference request for each worker thread."""
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 has an error of 0.1 in the logits
             "INFERENCE_NUM_THREADS": self.threads,
@@ -154,7 +159,7 @@ class OpenVinoEngine(Engine):
 
 
 def contains_silence(window: NDArray[np.float32]) -> bool:
-    """Return whether a part of a window is silent compared with its loudest part, such as padding at the end.
+    """Return whether a window has a part that is silent compared with its loudest part, such as padding.
 
     A silence as long as BirdNET's shorter frame, 1024 samples, covers at least one complete block of 512.
     """

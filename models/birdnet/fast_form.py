@@ -1,4 +1,4 @@
-"""BirdNET's derived form for OpenVINO: a front end of one folded matrix per band, connected to the network."""
+"""Builds BirdNET's derived network for OpenVINO: one matrix per frequency band, and the remaining network."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _HOPS = "hops"  # key of the metadata with the hop of each band, in samples
 
 
 def load_fast_form(core: Any, path: Path, sha256: str, cache: Path | None) -> Any:
-    """Read the derived network from the cache, or build it and write it to the cache.
+    """Read BirdNET's derived network from the cache folder, or build it and write it to the cache folder.
 
     Its inputs are the folded frames of each band (n, frames, frame / 2) and the offset of the sound (n, 1, 1).
 
@@ -42,7 +42,7 @@ def load_fast_form(core: Any, path: Path, sha256: str, cache: Path | None) -> An
 
 
 class BatchRequest:
-    """An inference request with input buffers for one batch; not thread-safe."""
+    """An OpenVINO inference request with input buffers for one batch of windows; not thread-safe."""
 
     def __init__(self, compiled: Any, network: Any) -> None:
         import openvino
@@ -56,7 +56,7 @@ class BatchRequest:
         _ = self._request.get_output_tensor(0).data
 
     def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the logits of one full batch of windows; the next call overwrites the returned array."""
+        """Compute the logits of one full batch of windows; the next call overwrites the returned array."""
         for at, window in enumerate(windows):
             scale, self._shift[at] = _scale_and_shift(window)
             scaled = window * scale
@@ -71,7 +71,9 @@ class BatchRequest:
 def fold_frames(
     sound: NDArray[np.float32], backward: NDArray[np.float32], hop: int, folded: NDArray[np.float32]
 ) -> None:
-    """Add the reversed second half of every frame to its first half, as input for symmetric filters.
+    """Fold each frame of a sound: add the reversed second half of the frame to its first half.
+
+    A folded frame is sufficient as the input of symmetric filters.
 
     Args:
         sound: The samples.
@@ -87,7 +89,7 @@ def fold_frames(
 
 
 def _scale_and_shift(window: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
-    """Return scale and shift of BirdNET's normalisation of a window to -1..1, as x * scale + shift.
+    """Return scale and shift of x * scale + shift, by which BirdNET normalises a window to -1..1.
 
     The normalisation is y = 2 ((x - min) / (max - min + 1e-6) - 0.5). The network adds the shift after the long sums,
     because its rounding errors would otherwise be significant in quiet parts.
@@ -98,7 +100,7 @@ def _scale_and_shift(window: NDArray[np.float32]) -> tuple[np.float32, np.float3
 
 
 def _build(core: Any, derived: SplitNetwork) -> Any:
-    """Build the front end from OpenVINO operations, and connect it to the remaining network."""
+    """Build BirdNET's front end from OpenVINO operations, and connect it to the remaining network."""
     import openvino
     from openvino import opset13 as operations
 
@@ -123,7 +125,10 @@ def _build(core: Any, derived: SplitNetwork) -> Any:
 
 
 def _spectrogram(folded: Any, shift: Any, band: Band) -> Any:
-    """Multiply every frame by one band's matrix; a convolution of length 1 is the fastest operation for this here."""
+    """Return the OpenVINO operations that compute one frequency band's spectrogram from its folded frames.
+
+    A convolution of length 1 multiplies each frame by the matrix, because it is the fastest operation for this here.
+    """
     from openvino import opset13 as operations
 
     matrix = band.folded_matrix.T[::-1]  # bands in reverse order, as in the network's input

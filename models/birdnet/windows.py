@@ -1,4 +1,4 @@
-"""Divides sound into BirdNET's 3-second windows, continuously across the borders of consecutive stretches."""
+"""Divides a sound that is read in consecutive stretches into BirdNET's 3-second windows."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +17,7 @@ Window = tuple[float, NDArray[np.float32]]
 
 
 class Windower:
-    """Collects samples in pieces of any size, and yields each window as soon as it is full."""
+    """A buffer that collects samples in pieces of any size and yields each 3-second window as soon as it is full."""
 
     def __init__(self, overlap_s: float = 0.0) -> None:
         self._step = WINDOW - round(overlap_s * RATE_HZ)
@@ -28,7 +28,7 @@ class Windower:
         self._yielded = 0  # number of windows
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[Window]:
-        """Append samples, and yield the windows that are now full."""
+        """Append samples to the buffer, and yield the windows that are now full."""
         held = np.concatenate((self._rest, samples)) if self._rest.size else samples
         # The state is updated before the first yield, so that a caller may stop iterating at any window.
         full = range(0, held.size - WINDOW + 1, self._step)
@@ -41,7 +41,10 @@ class Windower:
             yield (first + offset) / RATE_HZ, held[offset : offset + WINDOW]
 
     def finish(self) -> Iterator[Window]:
-        """Yield the rest, padded with silence, if it is at least half a window or there was no window before."""
+        """Yield the remaining samples as a last window, padded with silence.
+
+        Less than half a window is dropped, unless there was no window before.
+        """
         fresh = self._rest.size - (WINDOW - self._step if self._yielded else 0)
         if self._rest.size and (not self._yielded or (self._rest.size >= SHORTEST and fresh > 0)):
             window = np.zeros(WINDOW, np.float32)
@@ -51,7 +54,7 @@ class Windower:
 
 
 def windows_of(stretches: Iterable[Sound], overlap_s: float = 0.0) -> Iterator[Window]:
-    """Divide consecutive stretches at 48 kHz into windows, which may continue from one stretch to the next."""
+    """Yield the windows of consecutive stretches at 48 kHz; a window may continue in the next stretch."""
     windower = Windower(overlap_s)
     for stretch in stretches:
         if stretch.rate_hz != RATE_HZ:

@@ -13,7 +13,7 @@ _MIN_DETECTIONS = 10  # fewer are not enough to fit a temperature
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Detections within one interval of confidence.
+    """Number, mean confidence and accuracy of the detections within one interval of confidence.
 
     Attributes:
         low: Lowest confidence, inclusive.
@@ -31,7 +31,7 @@ class Bin:
 
 
 def reliability(detections: Sequence[ScoredDetection], bins: int = 10) -> list[Bin]:
-    """Group detections into confidence bins of equal width."""
+    """Group detections into confidence bins of equal width, for a reliability diagram."""
     confidences, correct = _arrays(detections)
     result = []
     for at in range(bins):
@@ -44,7 +44,7 @@ def reliability(detections: Sequence[ScoredDetection], bins: int = 10) -> list[B
 
 
 def calibration_error(detections: Sequence[ScoredDetection], bins: int = 10) -> float:
-    """Return the expected calibration error: the mean gap between confidence and accuracy; nan without detections.
+    """Return the expected calibration error: mean gap between confidence and accuracy; nan without detections.
 
     The mean over the bins is weighted by their number of detections.
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
@@ -56,7 +56,7 @@ def calibration_error(detections: Sequence[ScoredDetection], bins: int = 10) -> 
 
 
 def fit_temperature(detections: Sequence[ScoredDetection]) -> float:
-    """Return the temperature T for which sigmoid(logit(confidence) / T) fits best; 1 for fewer than 10 detections.
+    """Return the temperature T that calibrates sigmoid(logit(confidence) / T) best; 1 for fewer than 10 detections.
 
     It is also 1 if all detections are correct or all are wrong. Above 1, the detector is overconfident. The fit
     minimises the negative log likelihood by golden-section search between 0.2 and 5.

@@ -11,7 +11,7 @@ from models.evaluate.matching import OutcomeCounts, ScoredDetection
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Precision and recall at each threshold, highest threshold first.
+    """Precision and recall at each confidence threshold, highest threshold first.
 
     Attributes:
         thresholds: (n,) confidences in descending order.
@@ -27,7 +27,7 @@ class Curve:
 
 
 def precision_recall_curve(counts: OutcomeCounts) -> Curve:
-    """Compute the precision-recall curve of one kind."""
+    """Compute the precision-recall curve of the detections of one kind of object."""
     ranked = sorted(counts.detections, key=lambda detection: -detection.confidence)
     confidences = np.array([detection.confidence for detection in ranked])
     correct = np.cumsum([detection.correct for detection in ranked]) if ranked else np.zeros(0)
@@ -40,7 +40,7 @@ def precision_recall_curve(counts: OutcomeCounts) -> Curve:
 
 
 def average_precision(counts: OutcomeCounts) -> float:
-    """Return the mean of the best precision at 101 recalls from 0 to 1; nan if there is no ground-truth box.
+    """Return the average precision, interpolated at 101 recalls from 0 to 1; nan if there is no ground-truth box.
 
     Source: COCO's detection metric (Lin et al. 2014, "Microsoft COCO", and ``COCOeval.accumulate`` of pycocotools),
     here at one overlap, 0.5.
@@ -58,7 +58,10 @@ def average_precision(counts: OutcomeCounts) -> float:
 
 
 def precision_and_recall(counts: OutcomeCounts, threshold: float) -> tuple[float, float]:
-    """Return precision and recall at a threshold; nan for a precision without detections or a recall without boxes."""
+    """Return the precision and the recall of the detections at or above a confidence threshold.
+
+    The precision is nan without such detections; the recall is nan without ground-truth boxes.
+    """
     kept = [detection for detection in counts.detections if detection.confidence >= threshold]
     correct = sum(detection.correct for detection in kept)
     precision = correct / len(kept) if kept else float("nan")
@@ -66,14 +69,17 @@ def precision_and_recall(counts: OutcomeCounts, threshold: float) -> tuple[float
 
 
 def threshold_for_precision(counts: OutcomeCounts, minimum: float) -> float | None:
-    """Return the lowest threshold at which the precision is at least ``minimum``; None if there is none."""
+    """Return the lowest confidence threshold with a precision of at least ``minimum``; None if there is none."""
     curve = precision_recall_curve(counts)
     enough = np.flatnonzero(curve.precision >= minimum)
     return float(curve.thresholds[enough[-1]]) if enough.size else None
 
 
 def threshold_for_false_alarms(detections: Sequence[ScoredDetection], allowed: float) -> float:
-    """Return the lowest threshold with at most ``allowed`` wrong detections in total; it can be just above 1."""
+    """Return the lowest confidence threshold with at most ``allowed`` wrong detections in total.
+
+    The threshold can be just above 1.
+    """
     wrong = sorted((detection.confidence for detection in detections if not detection.correct), reverse=True)
     if len(wrong) <= allowed:
         return 0.0

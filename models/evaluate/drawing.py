@@ -23,7 +23,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A missed ground-truth box, or a false alarm.
+    """One error of a detector in a picture: a missed ground-truth box, or a false alarm.
 
     Attributes:
         picture: The matched picture.
@@ -39,7 +39,7 @@ class Mistake:
 
 
 def draw_precision_recall(pictures: Sequence[MatchedPicture]) -> bytes:
-    """Draw precision (vertical) against recall (horizontal) for each kind with ground-truth boxes, as a PNG."""
+    """Draw the precision-recall curve of each kind with ground-truth boxes, and return the diagram as a PNG."""
     import cv2
 
     canvas = _axes("recall", "precision")
@@ -55,7 +55,10 @@ def draw_precision_recall(pictures: Sequence[MatchedPicture]) -> bytes:
 
 
 def draw_reliability(pictures: Sequence[MatchedPicture]) -> bytes:
-    """Draw accuracy (vertical) against confidence (horizontal), with the count of each bin, as a PNG."""
+    """Draw accuracy against confidence, and return the diagram as a PNG.
+
+    Accuracy is vertical, confidence horizontal; each bin shows its number of detections.
+    """
     import cv2
 
     canvas = _axes("confidence", "accuracy")
@@ -97,7 +100,10 @@ def worst_false_alarms(pictures: Sequence[MatchedPicture], most: int = 40) -> li
 
 
 def draw_sheet(mistakes: Sequence[Mistake]) -> bytes:
-    """Draw a contact sheet: ground-truth boxes in white, the error in red, the file name below, as a PNG."""
+    """Draw a contact sheet of detection errors, and return it as a PNG.
+
+    Ground-truth boxes are white, the error is red, and the file name is below the picture.
+    """
     import cv2
 
     rows = max(1, -(-len(mistakes) // _ACROSS))
@@ -142,7 +148,7 @@ def _axes(across: str, up: str) -> Picture:
 
 
 def _point(across: float, up: float) -> tuple[int, int]:
-    """Return the pixel of a point with both coordinates in 0..1."""
+    """Convert a point in the diagram, with coordinates in 0..1, to a pixel of the drawn image."""
     return round(_EDGE + across * _SIDE), round(_EDGE + (1 - up) * _SIDE)
 
 

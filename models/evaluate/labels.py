@@ -1,4 +1,4 @@
-"""Reads labels of pictures: bounding boxes, or labels of whole pictures."""
+"""Reads the ground-truth labels of pictures: bounding boxes, or the kinds that a whole picture shows."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,18 +15,18 @@ _PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
 
 
 class BadLabels(InvalidInput):
-    """Labels cannot be used; the message states the location of the error and the expected value."""
+    """Labels in a file or folder cannot be used; the message states where the error is and what is expected."""
 
 
 class Truth(msgspec.Struct, frozen=True):
-    """One ground-truth box that a person drew."""
+    """One ground-truth bounding box in a picture, with its kind of object."""
 
     kind: Kind
     box: Box
 
 
 class LabelledPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture with its labels.
+    """A picture with its ground-truth labels: bounding boxes, or the kinds that the whole picture shows.
 
     Attributes:
         path: Path of the picture.
@@ -115,7 +115,7 @@ def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> It
 
 
 def _yolo_settings(settings: Path) -> tuple[dict[int, str], dict[str, Path]]:
-    """Return the class names by number and the folders by split of a YOLO data.yaml."""
+    """Read a YOLO data.yaml, and return its class names by number and its picture folders by split."""
     import yaml
 
     try:

@@ -11,7 +11,7 @@ MIN_IOU = 0.5  # intersection over union from which a detection matches a ground
 
 @dataclass(frozen=True, slots=True)
 class ScoredDetection:
-    """A detection that was compared with the ground truth.
+    """The confidence of a detection, and whether the detection is correct according to the ground truth.
 
     Attributes:
         confidence: 0..1.
@@ -24,7 +24,7 @@ class ScoredDetection:
 
 @dataclass(slots=True)
 class OutcomeCounts:
-    """All detections of one kind, and the number of ground-truth boxes.
+    """All scored detections of one kind, and the number of ground-truth boxes of that kind.
 
     Attributes:
         detections: In any order.
@@ -53,7 +53,9 @@ class MatchedPicture:
 
 
 def match_detections(labelled: LabelledPicture, detections: Sequence[Detection]) -> MatchedPicture:
-    """Match detections to ground-truth boxes, highest confidence first and each box once, like PASCAL VOC and COCO.
+    """Match the detections in a picture to its ground-truth boxes, as in PASCAL VOC and COCO.
+
+    Detections are matched in order of confidence, highest first; each box is matched at most once.
 
     In a picture that is labelled as a whole, a detection is correct if the picture shows its kind.
     """
@@ -74,7 +76,10 @@ def match_detections(labelled: LabelledPicture, detections: Sequence[Detection])
 
 
 def count_outcomes(pictures: Sequence[MatchedPicture], kind: Kind) -> OutcomeCounts:
-    """Collect the detections of one kind in pictures that are labelled with boxes or as empty."""
+    """Collect the detections of one kind in many pictures, and count the ground-truth boxes of that kind.
+
+    Pictures that are labelled as a whole are left out unless they are empty.
+    """
     result = OutcomeCounts()
     for picture in pictures:
         if picture.labelled.shows:
@@ -97,7 +102,7 @@ def intersection_over_union(first: Box, second: Box) -> float:
 
 
 def _best_match(labelled: LabelledPicture, detection: Detection, found: Sequence[float]) -> int | None:
-    """Return the index of the unmatched ground-truth box with the largest overlap; None if none reaches MIN_IOU."""
+    """Return the index of the free ground-truth box with the largest overlap; None if none reaches ``MIN_IOU``."""
     best, best_at = MIN_IOU, None
     for at, truth in enumerate(labelled.truths):
         if found[at] or truth.kind != detection.observation_type or detection.box is None:

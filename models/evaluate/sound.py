@@ -19,7 +19,7 @@ _DAY_H = 24.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording with its labels.
+    """A recording for the evaluation, with the labels of the threats in it.
 
     Attributes:
         path: Path of the file.
@@ -34,7 +34,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """The network's confidences for one recording.
+    """The threat network's confidences for each window and each label of one recording.
 
     Attributes:
         recording: The recording.
@@ -49,7 +49,7 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class LabelFigures:
-    """Recall and false alarms of one label at one threshold.
+    """Recall and false alarms of one threat label at one confidence threshold.
 
     Attributes:
         label: The label.
@@ -73,7 +73,9 @@ class LabelFigures:
 
 
 def read_recordings(root: Path) -> list[Recording]:
-    """List the recordings in a folder with one subfolder per label; ``none`` has recordings without any threat.
+    """List the recordings in a folder that has one subfolder per threat label.
+
+    The subfolder ``none`` contains recordings without any threat.
 
     Raises:
         BadLabels: the name of a subfolder is not a label, or there is no recording.
@@ -87,7 +89,7 @@ def read_recordings(root: Path) -> list[Recording]:
 def score_recordings(
     detector: ThreatSounds, recordings: Sequence[Recording], done: Callable[[int], None] | None = None
 ) -> tuple[list[LabelScores], list[tuple[Path, str]]]:
-    """Compute the confidences of every recording.
+    """Compute a detector's confidences for each window of every recording.
 
     Args:
         detector: The detector to evaluate.
@@ -111,7 +113,9 @@ def score_recordings(
 
 
 def label_figures(scored: Sequence[LabelScores], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
-    """Compute the figures of each label that a recording contains, or of all labels if one contains no threat.
+    """Compute recall and false alarms of each threat label.
+
+    A label is included if a recording contains it; all labels are included if a recording contains no threat.
 
     Args:
         scored: The scores of all recordings.
@@ -127,7 +131,7 @@ def label_figures(scored: Sequence[LabelScores], thresholds: Mapping[str, float]
 
 
 def threshold_for_alarms(scored: Sequence[LabelScores], label: str, per_day: float) -> float:
-    """Return the lowest threshold with at most ``per_day`` false alarms of a label per day."""
+    """Return the lowest confidence threshold with at most ``per_day`` false alarms of a label per day."""
     at = list(MEANINGS).index(label)
     others = [scores for scores in scored if label not in scores.recording.labels | scores.recording.unsure]
     candidates = np.unique(np.concatenate([scores.confidences[:, at] for scores in others])) if others else np.zeros(0)
@@ -153,7 +157,7 @@ def _figures(scored: Sequence[LabelScores], at: int, label: str, threshold: floa
 
 
 def poisson_upper_bound(count: int, confidence: float = 0.95) -> float:
-    """Return the upper confidence bound of the mean of a Poisson distribution with the observed count.
+    """Return the upper confidence bound of the mean of a Poisson distribution, given one observed count.
 
     At this mean, a count of at most ``count`` has the probability 1 - ``confidence``. The bound for a count of 0 is
     3.0 (the rule of three). It is solved by bisection.
@@ -167,7 +171,7 @@ def poisson_upper_bound(count: int, confidence: float = 0.95) -> float:
 
 
 def _poisson_cdf(count: int, mean: float) -> float:
-    """Return the probability of at most ``count`` for a Poisson distribution with this mean."""
+    """Return the probability that a Poisson variable with the given mean is at most ``count``."""
     logs = np.arange(count + 1) * np.log(mean) - np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, count + 1)))))
     return float(np.exp(logs - mean).sum())
 

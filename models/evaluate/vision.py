@@ -14,7 +14,7 @@ from models.vision import VisionDetector, detect_in_pictures
 
 @dataclass(frozen=True, slots=True)
 class KindFigures:
-    """Accuracy of a detector for one kind.
+    """Accuracy figures of a vision detector for one kind of object.
 
     Attributes:
         kind: The kind.
@@ -37,7 +37,7 @@ class KindFigures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Accuracy of a detector on labelled pictures.
+    """Accuracy figures of a vision detector on a set of labelled pictures.
 
     Attributes:
         pictures: All readable pictures with matched detections, down to the detector's lowest confidence.
@@ -69,7 +69,7 @@ def evaluate(
     threshold: Threshold,
     done: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Run a detector on labelled pictures and compute its figures.
+    """Run a vision detector on labelled pictures, and compute its accuracy figures.
 
     Args:
         detector: Opened with a threshold far below the one in use (0.01), so that the curve is complete.
@@ -92,7 +92,7 @@ def evaluate(
 def summarise(
     pictures: Sequence[MatchedPicture], unusable: Sequence[tuple[Path, str]], threshold: Threshold
 ) -> Evaluation:
-    """Compute the figures of matched pictures: all of them, or a subset such as one source or the night pictures."""
+    """Compute the accuracy figures of matched pictures: of all, or of a subset such as the night pictures."""
     counts = {kind: count_outcomes(pictures, kind) for kind in KINDS}
     figures = [_figures(kind, counts[kind], pictures, threshold(kind)) for kind in KINDS]
     present = [entry for entry in figures if entry.truths or entry.shown]
@@ -116,7 +116,7 @@ def summarise(
 
 
 def scored_detections(pictures: Sequence[MatchedPicture]) -> list[ScoredDetection]:
-    """Return all detections that are either correct or wrong, that is, of labelled kinds."""
+    """Return the detections of labelled kinds in all pictures, and for each whether it is correct."""
     return [detection for kind in KINDS for detection in count_outcomes(pictures, kind).detections]
 
 

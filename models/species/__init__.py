@@ -1,4 +1,4 @@
-"""Names species on crops of pictures."""
+"""Classifies the species of detected animals in crops of pictures."""
 
 from models.species.classifier import SpeciesClassifier, SpeciesOptions
 from models.species.site_list import SiteFilter, SiteList, read_site_list

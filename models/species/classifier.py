@@ -1,4 +1,4 @@
-"""Names species on crops with an ONNX network that its registry entry describes."""
+"""Classifies the species in crops with an ONNX network; its registry entry states its input and output formats."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _DIGITS = 5
 
 
 class SpeciesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to run a classifier.
+    """Options of a species classifier.
 
     Attributes:
         runtime: OpenVINO, or ONNX Runtime where that is the faster or the only one.
@@ -35,10 +35,13 @@ class SpeciesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class SpeciesClassifier:
-    """A classification network and what its outputs mean. See ``Classifier`` for the contract."""
+    """Classifier of species with an ONNX network.
+
+    See ``Classifier`` for the contract.
+    """
 
     def __init__(self, model_path: Path, entry: RegistryEntry, options: SpeciesOptions | None = None) -> None:
-        """Load the network and its labels.
+        """Load the classification network, and the labels file that its registry entry names.
 
         Raises:
             WeightsMismatch: network or labels are not the files that the entry pins.
@@ -62,28 +65,28 @@ class SpeciesClassifier:
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the weights in use."""
+        """Name, version and hash of the weights of the classification network."""
         return self._model
 
     @property
     def framing(self) -> Framing:
-        """See ``Classifier.framing``."""
+        """The margin and the shape of the crops; see ``Classifier.framing``."""
         return Framing(self._facts.margin, self._facts.square)
 
     @property
     def threshold(self) -> float:
-        """The lowest confidence of a claim."""
+        """The lowest confidence at which a classification is returned."""
         return self._facts.threshold if self._options.threshold is None else self._options.threshold
 
     def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        """See ``Classifier.classify``."""
+        """Return the taxon of the animal in each crop; see ``Classifier.classify``."""
         if not crops:
             return []
         outputs = self._runtime.infer(np.stack([self._tensor(crop.pixels) for crop in crops]))
         return [self._claim(scores) for scores in self._probabilities(outputs)]
 
     def _tensor(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn a crop into (3, height, width) float32."""
+        """Scale and normalise the pixels of a crop to the network's input, (3, height, width) float32."""
         import cv2
 
         size = (self._facts.width, self._facts.height)
@@ -95,7 +98,7 @@ class SpeciesClassifier:
         return np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32)
 
     def _probabilities(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Turn outputs (n, classes) into calibrated probabilities: softmax(logits / temperature).
+        """Convert network outputs (n, classes) to calibrated probabilities: softmax(logits / temperature).
 
         Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
         """

@@ -1,4 +1,4 @@
-"""Reads the labels of a classifier: one row for each output of its network, with the scientific name where known."""
+"""Reads the labels file of a species classifier: label and scientific name of each output of the network."""
 
 import csv
 import hashlib
@@ -12,7 +12,7 @@ _COLUMNS = ("label", "scientific_name")
 
 @dataclass(frozen=True, slots=True)
 class TaxonLabel:
-    """What an output of the network means.
+    """The label and the scientific name of one output of a classification network.
 
     Attributes:
         label: The classifier's own name of the class.
@@ -24,7 +24,7 @@ class TaxonLabel:
 
 
 def read_labels(path: Path, sha256: str) -> tuple[TaxonLabel, ...]:
-    """Read a labels file.
+    """Read the labels file of a species classifier, after verifying the hash of the file.
 
     Raises:
         WeightsMismatch: its hash is not the expected one.

@@ -1,4 +1,4 @@
-"""Limits a classifier to the species that a site's list names for the place and the season."""
+"""Limits a classifier to the species that a site's CSV list allows at a location in a month."""
 
 import csv
 import hashlib
@@ -17,12 +17,12 @@ _ALL_YEAR = frozenset(range(1, 13))
 
 
 class SiteListError(InvalidInput):
-    """A site's list of species cannot be used; the message names the line."""
+    """A site's list of species cannot be used; the message names the file, and the line if one line is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteSpecies:
-    """A taxon and where and when it is plausible.
+    """The months and the area in which one taxon of a site's list is plausible.
 
     Attributes:
         months: In which it occurs, 1 to 12.
@@ -33,7 +33,7 @@ class SiteSpecies:
     area: tuple[float, float, float, float] | None
 
     def occurs(self, taken_at: datetime | None, location: Location | None) -> bool:
-        """Return whether it is plausible; an unknown time or place rules nothing out."""
+        """Return whether the taxon is plausible at a time and place; an unknown time or place excludes nothing."""
         if taken_at is not None and taken_at.month not in self.months:
             return False
         if self.area is None or location is None:
@@ -44,7 +44,7 @@ class SiteSpecies:
 
 @dataclass(frozen=True, slots=True)
 class SiteList:
-    """A list of species.
+    """The species that are plausible at a site, read from a CSV file.
 
     Attributes:
         name: Of its file, without ending.
@@ -57,12 +57,14 @@ class SiteList:
     species: dict[str, tuple[SiteSpecies, ...]]
 
     def holds(self, taxon: str, taken_at: datetime | None, location: Location | None) -> bool:
-        """Return whether a taxon is on the list for this time and place."""
+        """Return whether the site's list contains a taxon for the given time and location."""
         return any(one.occurs(taken_at, location) for one in self.species.get(taxon.lower(), ()))
 
 
 class SiteFilter:
-    """A classifier whose claims are limited to a site's list. See ``Classifier`` for the contract.
+    """A classifier that limits the results of another classifier to a site's list of species.
+
+    See ``Classifier`` for the contract.
 
     The best taxon on the list is claimed with the classifier's own confidence, if that reaches the threshold. What the
     classifier gave to other taxa is not shared out: a network that is sure of an implausible species has seen
@@ -70,7 +72,7 @@ class SiteFilter:
     """
 
     def __init__(self, classifier: Classifier, site: SiteList, threshold: float, alternatives: int = 3) -> None:
-        """Limit a classifier.
+        """Limit the results of a classifier to a site's list of species.
 
         Args:
             classifier: Should make claims of low confidence too, with alternatives.
@@ -89,16 +91,19 @@ class SiteFilter:
 
     @property
     def model(self) -> Model:
-        """The classifier and the list; the hash is the sha256 of both hashes, joined by a space."""
+        """Name, version and hash of the classifier in combination with the site's list.
+
+        The hash is the sha256 of both hashes, joined by a space.
+        """
         return self._model
 
     @property
     def framing(self) -> Framing:
-        """See ``Classifier.framing``."""
+        """The margin and the shape of the crops; see ``Classifier.framing``."""
         return self._classifier.framing
 
     def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        """See ``Classifier.classify``."""
+        """Return the taxon of the animal in each crop, if the site's list contains it; see ``Classifier.classify``."""
         return [
             None if claim is None else self._limited(claim, crop)
             for claim, crop in zip(self._classifier.classify(crops), crops, strict=True)
@@ -123,7 +128,9 @@ class SiteFilter:
 
 
 def read_site_list(path: Path) -> SiteList:
-    """Read a CSV file with the columns ``taxon``, ``months`` (such as "4-10" or "11-2, 5") and ``area``.
+    """Read a site's list of species from a CSV file with the columns ``taxon``, ``months`` and ``area``.
+
+    Months are numbers and ranges, such as "4-10" or "11-2, 5".
 
     Empty months mean all year, an empty area the whole site; an area is "south west north east" in degrees. A taxon may
     have several rows.

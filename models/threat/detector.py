@@ -1,4 +1,7 @@
-"""The threat-sound detector: gunshots, chainsaws, engines, dogs and voices; one gunshot is enough for a detection."""
+"""The threat-sound detector, which detects gunshots, chainsaws, engines, dogs and voices.
+
+One gunshot is enough for a detection.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +63,7 @@ class ThreatOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class PreparedThreats:
-    """A sound divided into windows of 2 s that start every second.
+    """A sound divided into windows of 2 s that start every second, as spectrograms and as samples.
 
     Attributes:
         spectrograms: Log-mel spectrograms, (n, 1, 64, 198) float32.
@@ -74,7 +77,7 @@ class PreparedThreats:
 
 
 class ThreatSounds:
-    """A network for threat sounds, optionally combined with YAMNet; ``predict`` is not thread-safe."""
+    """Detector of threat sounds, optionally combined with the network YAMNet; ``predict`` is not thread-safe."""
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class ThreatSounds:
         model: str = SHIPPED,
         registry: Registry | None = None,
     ) -> None:
-        """Load a network for threat sounds, and YAMNet if a second opinion is configured.
+        """Load a threat-sound network, and also YAMNet if ``options.second_opinion`` is set.
 
         Args:
             options: Labels, thresholds and runtime options; None: the defaults.
@@ -126,16 +129,19 @@ class ThreatSounds:
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the weights in use; with a second opinion, name and version include YAMNet's."""
+        """Name, version and hash of the weights of the threat-sound network.
+
+        With a second opinion, name and version include YAMNet's.
+        """
         return self._model
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """The lowest confidence that is reported, by label."""
+        """The lowest confidence that is reported, for each threat label."""
         return self._thresholds
 
     def preprocess(self, item: Sound) -> PreparedThreats:
-        """Resample a sound to 16 kHz and divide it into windows; a short sound is padded with silence.
+        """Resample a sound to 16 kHz and divide it into windows of 2 s; a short sound is padded with silence.
 
         Raises:
             Unreadable: the sound is empty, or has samples that are not finite.
@@ -148,7 +154,7 @@ class ThreatSounds:
         return PreparedThreats(log_mel(windows), item.duration_s, windows)
 
     def confidences(self, prepared: PreparedThreats) -> NDArray[np.float32]:
-        """Return the confidences of each window: (n, 5), in the order of ``MEANINGS``."""
+        """Return the confidences of each window: (n, 5), one column per label in the order of ``MEANINGS``."""
         spectrograms = prepared.spectrograms
         parts = [
             self._session.run(None, {INPUT: spectrograms[at : at + _BATCH_SIZE]})[0]
@@ -158,7 +164,7 @@ class ThreatSounds:
         return own if self._second is None else self._second.fuse(own, prepared.windows, tuple(MEANINGS))
 
     def predict(self, batch: Sequence[PreparedThreats]) -> list[list[Detection]]:
-        """Return the threats in each sound, sorted by confidence, highest first.
+        """Return a list of detected threats for each sound, sorted by confidence, highest first.
 
         Consecutive windows with the same threat are one detection, with the highest of their confidences: a chainsaw
         that runs for a minute is one detection, and two gunshots ten seconds apart are two.
@@ -191,7 +197,7 @@ class ThreatSounds:
 
 
 def _check_labels(session: Any, path: Path) -> None:
-    """Verify that a network was exported for these labels.
+    """Verify that a network file was exported for the threat labels in ``MEANINGS``.
 
     Raises:
         WeightsError: the network has another input or another number of outputs, or its metadata has other labels.
@@ -207,7 +213,7 @@ def _check_labels(session: Any, path: Path) -> None:
 
 
 def split_windows(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Divide samples at 16 kHz into windows of 2 s that start every second; the last one is padded with silence.
+    """Divide samples into windows of 2 s that start every second; the last window is padded with silence.
 
     Digital silence from the recorder or the encoder at the beginning is replaced first; see ``pad_onset``.
 
@@ -226,6 +232,6 @@ def split_windows(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _true_runs(values: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the first and last index of each run of true values."""
+    """Return the first and the last index of each run of consecutive true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], values, [False])).astype(np.int8)))
     return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms: the input of the threat network."""
+"""Computes log-mel spectrograms, the input of the threat-sound network."""
 
 from functools import cache
 
@@ -15,7 +15,9 @@ _SILENCE = 1e-6  # added to the power, so that the logarithm of silence is finit
 
 
 def log_mel(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute log-mel spectrograms, each normalised to mean 0 and standard deviation 1, independent of loudness.
+    """Compute the log-mel spectrogram of each window, normalised to mean 0 and standard deviation 1.
+
+    The normalisation makes the spectrograms independent of loudness.
 
     Args:
         windows: (n, 32000) samples at 16 kHz.
@@ -41,7 +43,7 @@ def log_mel(windows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def mel_bands() -> NDArray[np.float32]:
-    """Return the (257, 64) matrix of the mel filter bank, for a power spectrum.
+    """Return the mel filter bank for a power spectrum, as a matrix (257 frequencies, 64 bands).
 
     The mel value of f Hz is 2595 log10(1 + f / 700).
     Source: O'Shaughnessy 1987, "Speech Communication".

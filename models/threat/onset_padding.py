@@ -1,4 +1,4 @@
-"""Replaces artificial silence at the start of a recording, because its abrupt end resembles a gunshot."""
+"""Replaces artificial silence at the start of a recording, because the silence's abrupt end resembles a gunshot."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ _QUIETER = 0.1  # 20 dB below that level
 
 
 def pad_onset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Replace artificial silence at the start with the mirrored sound after it; the length stays the same.
+    """Replace artificial silence at the start of a recording with the sound after the silence, mirrored in time.
+
+    The length of the recording stays the same.
 
     Recorders deliver zeros until the microphone is ready, and MP3 encoders insert up to 50 ms of near silence before
     the first sound. Both end as abruptly as a gunshot begins.

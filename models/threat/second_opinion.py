@@ -1,4 +1,7 @@
-"""Combines the confidences of gunshots and chainsaws with YAMNet's, because the two networks rarely err together."""
+"""Combines the threat network's confidences of gunshots and chainsaws with the scores of the network YAMNet.
+
+The two networks rarely make the same error.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ WEIGHTS = "yamnet"  # in the registry
 
 @dataclass(frozen=True, slots=True)
 class FusionRule:
-    """How YAMNet's score is combined with the threat network's confidence for one label.
+    """Parameters for combining YAMNet's score with the threat network's confidence for one label.
 
     Attributes:
         classes: Indices of YAMNet's classes for this label; the highest of their scores is used.
@@ -51,16 +54,18 @@ FUSION_RULES: Mapping[str, FusionRule] = MappingProxyType(
 
 
 class SecondOpinion:
-    """Fuses the threat network's confidences with YAMNet's scores; not thread-safe."""
+    """The network YAMNet as a second opinion on the threat network's confidences; not thread-safe."""
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
-        """Load YAMNet; 0 threads: the runtime's default."""
+        """Load YAMNet from its weights file; 0 threads: the runtime's default."""
         self._yamnet = YamNet(weights, threads)
 
     def fuse(
         self, confidences: NDArray[np.float32], windows: NDArray[np.float32], labels: tuple[str, ...]
     ) -> NDArray[np.float32]:
-        """Multiply the odds of both networks, on the assumption that their errors are independent.
+        """Combine the threat network's confidences of each window with YAMNet's scores.
+
+        The odds of both networks are multiplied, on the assumption that their errors are independent.
 
         Args:
             confidences: (n, labels) confidences of the threat network.
@@ -82,13 +87,13 @@ class SecondOpinion:
 
 
 def amplify(window: NDArray[np.float32], max_gain: float) -> NDArray[np.float32]:
-    """Amplify a window to full scale, but at most by ``max_gain``."""
+    """Amplify the samples of a window to full scale, but at most by the factor ``max_gain``."""
     peak = float(np.abs(window).max())
     return window * np.float32(min(max_gain, 1 / peak)) if 0 < peak < 1 else window
 
 
 def fuse_confidences(own: NDArray[np.float32], other: NDArray[np.float32], rule: FusionRule) -> NDArray[np.float32]:
-    """Return the combined confidence: sigmoid((log odds + log odds + shift) / temperature).
+    """Return the combined confidence: sigmoid((log odds + YAMNet's log odds + shift) / temperature).
 
     Args:
         own: (n,) confidences of the threat network.

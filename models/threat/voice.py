@@ -12,7 +12,7 @@ VoiceReason = Literal["no voice", "policy keeps", "threat", "policy drops", "no 
 
 
 class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options of the voice policy.
+    """Options of the voice policy: when clips with voices are sent, and which labels are voices or threats.
 
     Attributes:
         policy: Send clips with a voice always, never, or only if they also contain a threat.
@@ -31,7 +31,7 @@ class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class VoiceDecision(msgspec.Struct, frozen=True):
-    """The decision about one clip.
+    """The decision of the voice policy about one clip, and the reason for it.
 
     Attributes:
         send: Whether the clip may leave the station. The detections are always sent, and the original is always kept.
@@ -43,7 +43,7 @@ class VoiceDecision(msgspec.Struct, frozen=True):
 
 
 class VoiceCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of clips with a voice, by decision.
+    """Numbers of clips with a human voice, by the decision of the voice policy.
 
     Attributes:
         sent: Sent, because the policy keeps all clips.
@@ -56,7 +56,7 @@ class VoiceCounts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
 
     def with_decision(self, decision: VoiceDecision) -> "VoiceCounts":
-        """Return the counts with one more clip; a clip without a voice changes none of them."""
+        """Return the counts with the decision about one more clip; a clip without a voice changes no count."""
         return VoiceCounts(
             sent=self.sent + (decision.reason == "policy keeps"),
             sent_with_threat=self.sent_with_threat + (decision.reason == "threat"),
@@ -65,7 +65,10 @@ class VoiceCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide_voice(detections: Sequence[Detection], options: VoiceOptions | None = None) -> VoiceDecision:
-    """Decide whether the clip with these detections may be sent; their confidence is ignored."""
+    """Decide from the detections in a clip whether the clip may leave the station.
+
+    The confidences of the detections are ignored.
+    """
     chosen = options or VoiceOptions()
     labels = {detection.label for detection in detections}
     if labels.isdisjoint(chosen.voices):

@@ -1,4 +1,4 @@
-"""YAMNet: scores of Google's classifier of 521 everyday sounds for a window of 2 s."""
+"""Runs YAMNet, Google's classifier of 521 classes of everyday sounds, on windows of 2 s."""
 
 from functools import cache
 from pathlib import Path
@@ -19,13 +19,13 @@ _PATCHES = (0, 51, 102)  # first frames of the patches at the start, in the midd
 
 
 class YamNet:
-    """YAMNet (Apache-2.0) in google-coral's edition: log-mel input, 521 scores; not thread-safe.
+    """The classifier YAMNet (Apache-2.0) in google-coral's edition: log-mel input, 521 scores; not thread-safe.
 
     Source: Ellis and Plakal, github.com/tensorflow/models, research/audioset/yamnet: features.py and params.py.
     """
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
-        """Load the network; 0 threads: the runtime's default."""
+        """Load YAMNet from its weights file; 0 threads: the runtime's default."""
         from ai_edge_litert.interpreter import Interpreter
 
         self._network = Interpreter(str(weights), num_threads=threads or None)
@@ -34,7 +34,10 @@ class YamNet:
         self._output = self._network.get_output_details()[0]["index"]
 
     def scores(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the scores of (32000,) samples at 16 kHz: (521,), for each class the highest score of all patches."""
+        """Return YAMNet's score of each class for a window: (521,).
+
+        The window is (32000,) samples at 16 kHz. A score is the highest score of the class in all patches.
+        """
         return np.asarray(np.max([self._score(patch) for patch in patches(window)], axis=0), np.float32)
 
     def _score(self, patch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -55,7 +58,10 @@ def patches(window: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 @cache
 def _mel_bands() -> NDArray[np.float64]:
-    """Return the (257, 64) mel filter bank for amplitudes; the mel value of f Hz is 1127 ln(1 + f / 700)."""
+    """Return YAMNet's mel filter bank for an amplitude spectrum, as a matrix (257 frequencies, 64 bands).
+
+    The mel value of f Hz is 1127 ln(1 + f / 700).
+    """
     edges = np.linspace(1127 * np.log1p(_LOW_HZ / 700), 1127 * np.log1p(_HIGH_HZ / 700), _BANDS + 2)
     mels = 1127 * np.log1p(np.fft.rfftfreq(_POINTS, 1 / RATE_HZ) / 700)[:, None]
     rising, falling = (mels - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - mels) / np.diff(edges)[1:]

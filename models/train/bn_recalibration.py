@@ -1,4 +1,4 @@
-"""Recalibrates batch normalisations to the measured statistics of their inputs, without a change of the output."""
+"""Sets a network's batch normalisations to the measured statistics of their inputs, without changing its output."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +14,9 @@ _PICTURES, _BATCH = 512, 16  # more pictures do not change the statistics notice
 
 
 def read_batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
-    """Read every n-th training picture that `write_yolo_folder` wrote, at least 512 or all, as batches for the network.
+    """Yield training pictures of a folder that `write_yolo_folder` wrote, as batches for the network.
+
+    Every n-th picture is read, with at least 512 pictures in total, or all if there are fewer.
 
     Args:
         dataset: The folder of the dataset.
@@ -31,7 +33,7 @@ def read_batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
 
 
 def recalibrate_batch_norm(network: Any, batches: Iterable[NDArray[np.float32]]) -> int:
-    """Set the statistics of each batch normalisation to those of its inputs, and adapt its weights accordingly.
+    """Set the statistics of each batch normalisation to those of its inputs, without changing the network's output.
 
     A network whose normalisations were folded into its convolutions has the statistics 0 and 1. It gives correct
     outputs in evaluation, but in training each layer is normalised by the statistics of its batch, which changes the
@@ -73,7 +75,7 @@ def recalibrate_batch_norm(network: Any, batches: Iterable[NDArray[np.float32]])
 
 
 def _set_statistics(norm: Any, mean: Any, square: Any) -> None:
-    """Set mean and variance of a normalisation, and change scale and offset so that its output stays the same."""
+    """Set mean and variance of a batch normalisation, and change its scale and offset to keep its output the same."""
     variance = (square - mean.square()).clamp(min=0)
     slope = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     offset = norm.bias.double() - norm.running_mean.double() * slope

@@ -1,4 +1,4 @@
-"""Settings of a dataset file: the folders of pictures, their label formats, and the meanings of their classes."""
+"""Reads a dataset file: the folders of pictures, their label formats, and the meanings of their classes."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ WILDCARD = "*"  # key in a table of classes that applies to all classes without 
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One folder of labelled pictures.
+    """Settings of one source of a dataset: a folder of labelled pictures and its label format.
 
     Attributes:
         folder: Path of the folder, relative to the dataset file.
@@ -57,19 +57,19 @@ class LabelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ValueError(f"camera {self.camera!r}: {error}: expected a regular expression") from error
 
     def meaning_of(self, name: str) -> Meaning | None:
-        """Return the meaning of a class; None if the table of classes has no matching entry."""
+        """Return the configured meaning of a class name; None if ``classes`` has no matching entry."""
         return self.classes.get(name, self.classes.get(WILDCARD))
 
     @property
     def labelled_kinds(self) -> frozenset[Kind]:
-        """The kinds that were labelled completely in this source."""
+        """The kinds of which every object in the pictures of this source is labelled."""
         if self.known is not None:
             return frozenset(self.known)
         return frozenset(kind for kind in KINDS if kind in self.classes.values())
 
 
 class DatasetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a dataset file.
+    """The settings in a dataset file: sources, fractions of the splits, and the limit for near-duplicates.
 
     Attributes:
         sources: The sources, by name.
@@ -91,7 +91,7 @@ class DatasetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def load_dataset(path: Path) -> DatasetSettings:
-    """Read a dataset file.
+    """Read the settings of a dataset from a dataset file in TOML.
 
     Raises:
         BadLabels: the file is missing, is not TOML or does not have the expected fields; the message has the location.

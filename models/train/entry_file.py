@@ -86,7 +86,7 @@ def _write_file(name: str, weights: Path, lines: Sequence[str]) -> Path:
 
 
 def _text(value: str) -> str:
-    """Return a TOML basic string; TOML has all escapes of JSON."""
+    """Quote a text as a TOML basic string with JSON's escapes, which are all valid in TOML."""
     import msgspec
 
     return msgspec.json.encode(value).decode()

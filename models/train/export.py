@@ -23,7 +23,7 @@ _KNOWN: Mapping[str, Kind] = {"animal": "animal", "human": "human", "person": "h
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """An exported network, with the facts for its registry entry.
+    """The file of an exported network, and the facts about the network for its registry entry.
 
     Attributes:
         path: Path of the file.
@@ -89,7 +89,7 @@ def register_checkpoint(
     registry: Registry,
     threshold: float = 0.25,
 ) -> ExportResult:
-    """Copy a checkpoint without an export, for machines with torch.
+    """Copy an ultralytics checkpoint to ``target`` without exporting it, for use on machines with torch.
 
     Args:
         checkpoint: A ``.pt`` file of ultralytics that you trust.
@@ -118,7 +118,7 @@ def register_checkpoint(
 
 
 def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Registry) -> dict[str, ClassMeaning]:
-    """Return the meanings of a network's classes; a class without a meaning is never reported.
+    """Return the meaning of each class of a network; classes without a meaning are left out and never reported.
 
     Args:
         names: The classes of the network.
@@ -145,7 +145,7 @@ def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Re
 
 
 def open_yolo(checkpoint: Path) -> Any:
-    """Open a checkpoint as an ultralytics ``YOLO`` object.
+    """Open an ultralytics checkpoint file as a ``YOLO`` object.
 
     Raises:
         WeightsError: the file is not a detection network of ultralytics.
@@ -173,7 +173,7 @@ def open_yolo(checkpoint: Path) -> Any:
 
 
 def open_checkpoint(checkpoint: Path) -> Any:
-    """Open a checkpoint as a torch network in evaluation mode, in float32, on the CPU.
+    """Open an ultralytics checkpoint file as a torch network in evaluation mode, in float32, on the CPU.
 
     Raises:
         WeightsError: see ``open_yolo``.
@@ -197,7 +197,10 @@ def sha256_of(path: Path) -> str:
 
 
 def _add_architecture(path: Path, architecture: Mapping[str, object]) -> None:
-    """Write the architecture into the metadata of the file, so that training can continue without the checkpoint."""
+    """Write the architecture of a network into the metadata of its ONNX file.
+
+    With the architecture, training can continue from the ONNX file without the checkpoint.
+    """
     import onnx
 
     from models.train.onnx_weights import ARCHITECTURE
@@ -232,7 +235,10 @@ def _compare(
 
 
 def _difference(expected: NDArray[np.float32], found: NDArray[np.float32], size_px: int) -> float:
-    """Return the largest difference of outputs (1, 4 + classes, n) or (1, n, 6), boxes as fractions of the input."""
+    """Return the largest difference between two outputs of a network, with boxes as fractions of the input.
+
+    The outputs have the shape (1, 4 + classes, n) or (1, n, 6).
+    """
     errors = np.abs(expected.astype(np.float64) - found)
     boxes, rest = (errors[..., :4], errors[..., 4:]) if expected.shape[-1] == 6 else (errors[:, :4], errors[:, 4:])
     return float(max(boxes.max(initial=0) / size_px, rest.max(initial=0)))

@@ -13,7 +13,7 @@ _SMALLEST_PX = 8  # shorter side of a pasted animal; smaller ones are not recogn
 
 
 def infrared(pixels: Pixels, chance: np.random.Generator) -> Pixels:
-    """Simulate a night picture with infrared flash from a day picture; it is only an approximation.
+    """Convert a day picture to an approximate night picture with infrared flash.
 
     The grey value is a random mix of the colours, because leaves are bright in infrared and no fixed mix is right for
     everything. The light falls off from a random centre, like that of a flash beside the lens. Noise is added.
@@ -30,7 +30,7 @@ def infrared(pixels: Pixels, chance: np.random.Generator) -> Pixels:
 
 
 def low_light(pixels: Pixels, chance: np.random.Generator) -> Pixels:
-    """Simulate a picture at dusk: darker, most of all in the shadows, and with shot noise."""
+    """Convert a picture to a picture at dusk: darker, most of all in the shadows, and with shot noise."""
     light = (pixels / np.float32(255)) ** chance.uniform(1.2, 2.2) * chance.uniform(0.4, 0.9)
     # Shot noise: the standard deviation of a count of n photons is the square root of n.
     grain = chance.normal(0, 1, pixels.shape) * np.sqrt(light) * chance.uniform(3, 14)
@@ -38,7 +38,7 @@ def low_light(pixels: Pixels, chance: np.random.Generator) -> Pixels:
 
 
 def motion_blur(pixels: Pixels, chance: np.random.Generator) -> Pixels:
-    """Blur a picture along a line, like movement during a long exposure."""
+    """Blur a picture along a line, like the blur of a movement during a long exposure."""
     import cv2
 
     length = int(chance.integers(3, max(4, min(pixels.shape[:2]) // 20) + 1))
@@ -54,7 +54,7 @@ def motion_blur(pixels: Pixels, chance: np.random.Generator) -> Pixels:
 def crop_through_box(
     pixels: Pixels, corners: Corners, chance: np.random.Generator
 ) -> tuple[Pixels, Corners, NDArray[np.int64]]:
-    """Crop a picture so that its edge goes through one of its boxes, like an animal at the edge of the frame.
+    """Crop a picture so that the edge of the crop cuts a box, as with an animal at the edge of the frame.
 
     Returns:
         The crop, scaled to the size of the picture; its boxes; and the index that each of these had in ``corners``.
@@ -90,7 +90,7 @@ def crop_through_box(
 
 
 def empty_scene(pixels: Pixels, corners: Corners, chance: np.random.Generator) -> Pixels | None:
-    """Crop a corner of a picture without boxes, and scale it to the size of the picture; None if there is none.
+    """Cut out a corner that contains no box, and scale it to the picture's size; None if there is no such corner.
 
     Use it only for pictures in which all kinds are labelled.
     """
@@ -113,7 +113,7 @@ def empty_scene(pixels: Pixels, corners: Corners, chance: np.random.Generator) -
 def paste_small(
     pixels: Pixels, corners: Corners, which: Sequence[int], chance: np.random.Generator
 ) -> tuple[Pixels, Corners, int] | None:
-    """Paste a small copy of one box at a position without boxes, because distant animals are missed most often.
+    """Paste a small copy of a box's content where the picture has no box, to simulate a distant animal.
 
     The edge of the copy is blended with the background, and its brightness is adapted to the background.
 
@@ -157,7 +157,10 @@ def paste_small(
 
 
 def _alpha_mask(height: int, width: int) -> NDArray[np.float32]:
-    """Return opacities from 1 in the middle to 0 at the corners, where a box usually contains background."""
+    """Return the opacity of each pixel of a pasted copy, from 1 in the middle to 0 at the corners.
+
+    The corners of a box usually contain background.
+    """
     rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None, :]
     return np.clip(2.5 * (1.15 - np.hypot(rows, columns)), 0, 1).astype(np.float32)
 

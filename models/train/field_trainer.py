@@ -23,13 +23,16 @@ from models.train.options import AugmentationShares
 
 
 class FieldAugmentation:
-    """Applies the camera-trap augmentations, after ultralytics' own and before the conversion to a tensor."""
+    """Transform that applies the camera-trap augmentations to a training picture.
+
+    It runs after ultralytics' own augmentations and before the conversion to a tensor.
+    """
 
     def __init__(self, shares: AugmentationShares) -> None:
         self._shares = shares
 
     def __call__(self, labels: dict[str, Any]) -> dict[str, Any]:
-        """Augment ``img``, ``cls`` and ``instances`` consistently, and return the same dictionary."""
+        """Augment the picture ``img``, its classes ``cls`` and its boxes ``instances`` in place; return ``labels``."""
         # Ultralytics seeds Python's generator in each of its workers.
         chance = np.random.default_rng(random.getrandbits(64))
         pixels: NDArray[np.uint8] = np.ascontiguousarray(labels["img"])
@@ -53,7 +56,7 @@ class FieldAugmentation:
         classes: NDArray[np.float32],
         chance: np.random.Generator,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        """Apply at most one of these: an empty crop, a crop through a box, a pasted small animal."""
+        """Apply at most one of three augmentations: an empty crop, a crop through a box, a pasted small animal."""
         choice, shares = chance.random(), self._shares
         if choice < shares.empty:
             scene = empty_scene(pixels, corners, chance)
@@ -79,26 +82,29 @@ class FieldAugmentation:
 
 
 class FieldDataset(YOLODataset):  # type: ignore[misc]
-    """Training pictures with the camera-trap augmentations."""
+    """Ultralytics dataset that applies the camera-trap augmentations to its training pictures."""
 
     def __init__(self, *arguments: Any, shares: AugmentationShares, **more: Any) -> None:
         self._shares = shares  # set first, because the constructor of the parent builds the transforms
         super().__init__(*arguments, **more)
 
     def build_transforms(self, hyp: Any = None) -> Any:
-        """Insert the augmentations before the last step, which creates tensors; called again when mosaic ends."""
+        """Return ultralytics' transforms with ``FieldAugmentation`` inserted before the last one.
+
+        The last transform creates tensors. Ultralytics calls this method again when mosaic ends.
+        """
         transforms = super().build_transforms(hyp)
         transforms.insert(len(transforms.transforms) - 1, FieldAugmentation(self._shares))
         return transforms
 
 
 class FieldTrainer(DetectionTrainer):  # type: ignore[misc]
-    """Ultralytics trainer with the camera-trap augmentations."""
+    """Ultralytics trainer that applies the camera-trap augmentations to training pictures."""
 
     shares = AugmentationShares()  # set in a subclass, because ultralytics passes no further options to the trainer
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """Build the dataset like ultralytics, with the augmentations in training and without them in validation."""
+        """Build the dataset like ultralytics, with the augmentations for training and without them for validation."""
         if mode != "train":
             return super().build_dataset(img_path, mode, batch)
         return FieldDataset(

@@ -11,7 +11,7 @@ from models.train.dataset_settings import Split
 
 
 class ManifestRow(LabelledPicture, frozen=True, kw_only=True):
-    """One picture of a dataset.
+    """One line of a dataset's manifest: a picture with its labels, split, licence and group.
 
     Attributes:
         sha256: Hash of the file.
@@ -33,7 +33,10 @@ class ManifestRow(LabelledPicture, frozen=True, kw_only=True):
 
 
 def write_manifest(entries: Iterable[ManifestRow], path: Path) -> None:
-    """Write a manifest, with the paths of the pictures relative to it; `wildpost models evaluate` reads it too."""
+    """Write the pictures of a dataset to a manifest file, with paths relative to the file.
+
+    `wildpost models evaluate` can read the file too.
+    """
     encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
     with path.open("wb") as file:
         for entry in entries:
@@ -42,7 +45,7 @@ def write_manifest(entries: Iterable[ManifestRow], path: Path) -> None:
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """Read a manifest that `wildpost models data` wrote.
+    """Read a manifest file that `wildpost models data` wrote.
 
     Raises:
         BadLabels: the file is missing, or a line does not have the expected fields; the message has its number.
@@ -62,7 +65,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 
 def rows_of_split(entries: Sequence[ManifestRow], split: Split) -> list[ManifestRow]:
-    """Return the pictures of one split."""
+    """Return the manifest rows whose pictures are in the given split."""
     return [entry for entry in entries if entry.split == split]
 
 

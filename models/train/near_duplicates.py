@@ -29,7 +29,7 @@ def picture_hash(pixels: NDArray[np.uint8]) -> int:
 
 
 def near_duplicate_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, int]]:
-    """Return all pairs of indices whose hashes differ in at most ``bits`` bits."""
+    """Return the index pairs of all near-duplicates: pictures whose hashes differ in at most ``bits`` bits."""
     values = np.array(hashes, np.uint64)
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(values), _ROWS):
@@ -42,7 +42,7 @@ def near_duplicate_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, in
 
 
 def connected_groups(keys: Sequence[Hashable], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the connected components of items that are linked by equal keys or by pairs.
+    """Group items that are linked by equal keys or by pairs, directly or through other items.
 
     Args:
         keys: One key per item.

@@ -38,7 +38,7 @@ def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray
 
 
 def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
-    """Build the torch network of an ONNX file, with its weights.
+    """Build a torch network with the architecture and the weights that an exported ONNX file contains.
 
     The export folded each batch normalisation into the convolution before it. Here it is restored with scale 1, mean 0
     and the offset of the convolution, which leaves the output unchanged, so that training can continue.
@@ -81,7 +81,10 @@ def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
 
 
 def _module_of(node: str) -> str:
-    """Return the module of a node: /model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv is model.23.cv3.0.1.0.conv."""
+    """Return the name of the torch module from which an ONNX node was exported.
+
+    /model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv was exported from model.23.cv3.0.1.0.conv.
+    """
     parts: list[str] = []
     for part in node.strip("/").split("/")[:-1]:
         if parts and part.startswith(f"{parts[-1]}."):

@@ -1,4 +1,4 @@
-"""Options of training runs, and the file of a run that stores them, so that an interrupted run can be resumed."""
+"""Options of training runs; each run stores its options in a file, so that the run can be resumed."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ RUN_FILE = "run.json"
 
 
 class AugmentationShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Probabilities of the camera-trap augmentations of a training picture.
+    """Probability of each camera-trap augmentation for a training picture.
 
     Attributes:
         infrared: Grey, with the light fall-off of an infrared flash.
@@ -87,7 +87,7 @@ class _Kind(msgspec.Struct):
 
 
 def is_sound_run(run: Path) -> bool:
-    """Return whether a folder contains a run of a threat-sound network."""
+    """Return whether a folder contains a training run of a threat-sound network."""
     try:
         return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).kind == "sound"
     except (OSError, msgspec.MsgspecError):
@@ -95,7 +95,7 @@ def is_sound_run(run: Path) -> bool:
 
 
 def checked_sound_options(chosen: dict[str, object]) -> SoundTrainOptions:
-    """Create validated options of a threat-sound network from the values that the user set.
+    """Validate the values that the user set, and return the training options of a threat-sound network.
 
     Raises:
         WeightsError: a value is outside its limits.
@@ -107,7 +107,7 @@ def checked_sound_options(chosen: dict[str, object]) -> SoundTrainOptions:
 
 
 def checked_options(chosen: dict[str, object]) -> TrainOptions:
-    """Create validated options of a vision network from the values that the user set.
+    """Validate the values that the user set, and return the training options of a vision network.
 
     Raises:
         WeightsError: a value is outside its limits.
@@ -119,13 +119,13 @@ def checked_options(chosen: dict[str, object]) -> TrainOptions:
 
 
 def write_options(options: TrainOptions | SoundTrainOptions, run: Path) -> None:
-    """Write a run's options into its folder."""
+    """Write the options of a training run to a file in the folder of the run."""
     run.mkdir(parents=True, exist_ok=True)
     (run / RUN_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(options)))
 
 
 def read_options(run: Path) -> TrainOptions:
-    """Read the options of a run of a vision network.
+    """Read the options of a vision network's training run from the folder of the run.
 
     Raises:
         WeightsError: the folder contains no run, or its file is invalid.
@@ -137,7 +137,7 @@ def read_options(run: Path) -> TrainOptions:
 
 
 def read_sound_options(run: Path) -> SoundTrainOptions:
-    """Read the options of a run of a threat-sound network.
+    """Read the options of a threat-sound network's training run from the folder of the run.
 
     Raises:
         WeightsError: the folder contains no such run, or its file is invalid.

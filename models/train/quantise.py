@@ -1,4 +1,4 @@
-"""Quantises a network to 8 bits with calibration pictures, and measures the loss of accuracy."""
+"""Quantises a vision network to 8 bits with calibration pictures, and measures the loss of accuracy."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _MIN_INPUTS = 20  # calibration pictures; fewer do not show the range of the act
 
 
 def read_inputs(pictures: Sequence[LabelledPicture], facts: VisionFacts) -> Iterator[NDArray[np.float32]]:
-    """Yield pictures as inputs of the network, (3, height, width); unreadable pictures are skipped."""
+    """Yield pictures as inputs of the network, (3, height, width); pictures that cannot be read are skipped."""
     longest = max(facts.width, facts.height)
     for picture in pictures:
         try:
@@ -33,7 +33,7 @@ def read_inputs(pictures: Sequence[LabelledPicture], facts: VisionFacts) -> Iter
 
 
 def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32]]) -> Path:
-    """Write an INT8 edition of an ONNX network.
+    """Quantise a float32 ONNX network to INT8 with calibration inputs, and write the result to ``target``.
 
     The quantisation is static, in QDQ format, with one scale per channel of the weights, and only of convolutions. The
     decoding of the boxes stays in float, because its tensor contains both pixels up to 640 and scores up to 1, and no
@@ -60,13 +60,13 @@ def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        """Iterates over the inputs."""
+        """Iterator over the calibration inputs, with the interface that ONNX Runtime requires."""
 
         def __init__(self) -> None:
             self._iterator = iter(inputs)
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            """Return the next input; None after the last one."""
+            """Return the next calibration input; None after the last one."""
             picture = next(self._iterator, None)
             return None if picture is None else {"images": picture[None]}
 
@@ -88,12 +88,15 @@ def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32
 
 
 def is_loss_acceptable(float_map50: float, int8_map50: float) -> bool:
-    """Return whether the INT8 edition loses less than ``MAX_LOSS`` of mAP50; False if one of them is nan."""
+    """Return whether INT8 lowers the mAP50 by less than ``MAX_LOSS``; False if either mAP50 is nan."""
     return round(float_map50 - int8_map50, 6) < MAX_LOSS
 
 
 def mean_precision(weights: Path, facts: VisionFacts, pictures: Sequence[LabelledPicture]) -> float:
-    """Return the mAP50 of a network like `wildpost models evaluate`; nan if the pictures have no boxes."""
+    """Compute the mAP50 of a network file on labelled pictures, as `wildpost models evaluate` does.
+
+    The mAP50 is nan if the pictures have no boxes.
+    """
     entry = RegistryEntry(
         kind="vision",
         version="",

@@ -1,4 +1,4 @@
-"""HTML report of a dataset: counts, sample pictures with their boxes, and excluded pictures with the reasons."""
+"""HTML report of a dataset: counts, sample pictures with their boxes, and the reasons for excluded pictures."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ Pixels = NDArray[np.uint8]
 
 
 def write_report(found: Survey, folder: Path) -> Path:
-    """Write ``report.html`` and one contact sheet per source into a folder.
+    """Write the report of a dataset, ``report.html`` and one contact sheet per source, into a folder.
 
     Returns:
         Path of the page.
@@ -54,12 +54,12 @@ def write_report(found: Survey, folder: Path) -> Path:
 
 
 def count_by_split(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
-    """Return the counts of ``count_entries`` for each split."""
+    """Count the pictures, groups and boxes in each split of a dataset; see ``count_entries``."""
     return {split: count_entries(entry for entry in entries if entry.split == split) for split in _SPLITS}
 
 
 def count_by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
-    """Return the counts of ``count_entries`` for each source."""
+    """Count the pictures, groups and boxes of each source of a dataset; see ``count_entries``."""
     return {
         source: count_entries(entry for entry in entries if entry.source == source)
         for source in dict.fromkeys(entry.source for entry in entries)
@@ -67,7 +67,7 @@ def count_by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
 
 
 def count_entries(entries: Iterable[ManifestRow]) -> Counter[str]:
-    """Count pictures, groups, boxes of each kind, pictures labelled as a whole, infrared and empty pictures."""
+    """Count the pictures (also the infrared, empty and whole-labelled), their groups and the boxes of each kind."""
     counted: Counter[str] = Counter()
     groups = set()
     for entry in entries:
@@ -82,7 +82,9 @@ def count_entries(entries: Iterable[ManifestRow]) -> Counter[str]:
 
 
 def group_by_reason(excluded: Iterable[ExcludedFile]) -> dict[str, list[ExcludedFile]]:
-    """Group excluded files by reason, largest group first; reasons that differ only in names and numbers are equal.
+    """Group excluded pictures by the reason for their exclusion, largest group first.
+
+    Reasons that differ only in names and numbers are equal.
 
     Returns:
         The files of each reason, in which "…" replaces names and numbers.
@@ -97,7 +99,10 @@ def group_by_reason(excluded: Iterable[ExcludedFile]) -> dict[str, list[Excluded
 
 
 def draw_entries(entries: Sequence[ManifestRow]) -> bytes:
-    """Draw a contact sheet of up to 18 pictures at equal intervals, with their boxes, as a JPEG."""
+    """Draw a contact sheet of up to 18 pictures with their boxes, and return it as a JPEG.
+
+    The pictures are at equal intervals in ``entries``.
+    """
     import cv2
 
     step = max(1, len(entries) // (_ACROSS * _DOWN))

@@ -25,7 +25,7 @@ _GREY = 2.5  # mean difference of the largest and smallest channel, of 255; belo
 
 @dataclass(frozen=True, slots=True)
 class ExcludedFile:
-    """A picture that cannot be used.
+    """A picture that was excluded from the dataset, with the reason.
 
     Attributes:
         path: Path of the picture.
@@ -53,7 +53,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class _ExaminedPicture:
-    """A readable picture with its labels, perceptual hash and colours."""
+    """A readable picture with its labels and its perceptual hash, and whether the picture is grey."""
 
     labels: PictureLabels
     truths: tuple[Truth, ...]
@@ -74,7 +74,7 @@ class _Collection:
 
 
 def survey(settings: DatasetSettings, done: Callable[[str, int], None] | None = None) -> Survey:
-    """Examine every picture of a dataset.
+    """Examine every picture of a dataset: exclude unusable ones, find near-duplicates and assign the splits.
 
     Args:
         settings: The sources and splits.
@@ -96,7 +96,7 @@ def survey(settings: DatasetSettings, done: Callable[[str, int], None] | None = 
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether a picture has no colours, like infrared pictures.
+    """Return whether a picture has almost no colour, like an infrared picture.
 
     Args:
         pixels: (h, w, 3) uint8.
@@ -117,7 +117,7 @@ def _check_classes(name: str, source: LabelSource, labelled: Sequence[PictureLab
 
 
 def _examine(labels: PictureLabels, source: LabelSource) -> _ExaminedPicture | tuple[PictureLabels, str]:
-    """Return the examined picture, or its labels and the reason why it is excluded."""
+    """Examine one picture; if it cannot be used, return its labels and the reason for its exclusion."""
     if labels.problem is not None:
         return labels, labels.problem
     try:
@@ -200,7 +200,7 @@ def _manifest_row(name: str, source: LabelSource, picture: _ExaminedPicture, spl
 
 
 def _camera_key(name: str, source: LabelSource, picture: _ExaminedPicture) -> tuple[str, str]:
-    """Return the source and the camera or film of a picture; the path of the picture if these are unknown."""
+    """Return the key that groups the pictures of one camera or film; if these are unknown, the picture's own path."""
     path = picture.labels.path.as_posix()
     found = re.search(source.camera, path) if source.camera is not None else None
     if found is None:
@@ -209,7 +209,7 @@ def _camera_key(name: str, source: LabelSource, picture: _ExaminedPicture) -> tu
 
 
 def _choose_split(settings: DatasetSettings, collection: _Collection, indices: Sequence[int]) -> Split:
-    """Return the split of a group: the configured split of its sources, or one from the hash of its pictures.
+    """Return the split of a group: the split set for its sources, or one chosen by the hash of its pictures.
 
     The hash keeps the split of a group when other pictures are added to the dataset.
     """

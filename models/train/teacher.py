@@ -1,4 +1,4 @@
-"""Pseudo-labels: adds a detector's boxes to pictures that are labelled as a whole or not for all kinds."""
+"""Adds a detector's boxes as pseudo-labels to pictures that are labelled as a whole or not for all kinds."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,7 +19,9 @@ _MAX_OVERLAP = 0.5  # fraction of the smaller box; a detection with a larger ove
 def pseudo_label(
     entries: Sequence[ManifestRow], teacher: VisionDetector, done: Callable[[int], None] | None = None
 ) -> tuple[list[ManifestRow], Counter[str]]:
-    """Add a teacher's boxes to pictures of the split train; val and test keep only labels by people.
+    """Add a teacher network's boxes to incompletely labelled pictures of the split train.
+
+    The splits val and test keep only labels by people.
 
     - A picture labelled as a whole gets boxes of its labelled kinds, from confidence 0.2, and of other kinds, from 0.5.
       If the teacher misses a labelled kind, the picture stays unchanged and cannot be used for training.
@@ -79,7 +81,7 @@ def _add_boxes(entry: ManifestRow, detections: Sequence[Detection], counts: Coun
 
 
 def _overlap(first: Box, second: Box) -> float:
-    """Return the area of the intersection divided by the area of the smaller box."""
+    """Return the area of the intersection of two boxes divided by the area of the smaller box."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     smaller = min(first.width * first.height, second.width * second.height)

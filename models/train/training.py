@@ -1,4 +1,4 @@
-"""A training run of a vision network on the pictures of a manifest: start, and resume from a checkpoint."""
+"""Runs the training of a vision network on the pictures of a manifest, and resumes it from a checkpoint."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _WIDTH, _MAX_CHANNELS = 0.1875, 768  # YOLO11 with three quarters of the width o
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Losses and accuracy after one epoch.
+    """Losses and accuracy of a vision network after one epoch of training.
 
     Attributes:
         number: Number of the epoch, from 1.
@@ -48,7 +48,7 @@ def start(
     weights_folder: Path,
     on_epoch: OnEpoch | None = None,
 ) -> YoloFolder:
-    """Start a training run.
+    """Train a vision network on the pictures of a manifest in the folder of a new training run.
 
     It writes ``run.json``, ``dataset/``, ``weights/last.pt`` after every epoch, ``weights/best.pt``, ``results.csv``
     and diagrams in ``results.png`` to the folder.
@@ -81,7 +81,7 @@ def start(
 
 
 def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFolder:
-    """Resume an interrupted training run after its last finished epoch.
+    """Resume an interrupted training run of a vision network after its last finished epoch.
 
     Raises:
         WeightsError: there is no such run, it is finished, or it used another manifest.
@@ -107,7 +107,7 @@ def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFo
 
 
 def disable_unsafe_empty_crops(options: TrainOptions, folder: YoloFolder) -> TrainOptions:
-    """Return options without empty crops if not all kinds are labelled in all pictures.
+    """Return the options with no empty crops if some pictures are not labelled for all kinds.
 
     A crop without boxes may otherwise contain an object of an unlabelled kind.
     """
@@ -117,7 +117,7 @@ def disable_unsafe_empty_crops(options: TrainOptions, folder: YoloFolder) -> Tra
 
 
 def manifest_hash(manifest: Path) -> str:
-    """Return the sha256 of a manifest.
+    """Return the sha256 of a manifest file, in hexadecimal.
 
     Raises:
         OSError: the file cannot be read.
@@ -126,7 +126,7 @@ def manifest_hash(manifest: Path) -> str:
 
 
 def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) -> Path:
-    """Return the path of the initial network: a file that ultralytics opens, or an ONNX file.
+    """Return the path of the file from which training starts: one that ultralytics opens, or an ONNX file.
 
     For ``scratch``, the architecture is written into the folder of the run.
 
@@ -145,7 +145,7 @@ def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) ->
 
 
 def _write_architecture(path: Path) -> Path:
-    """Write the architecture of wildpost-nano: YOLO11, narrower than its smallest edition."""
+    """Write the architecture file of the network wildpost-nano: YOLO11, narrower than its smallest edition."""
     import yaml
     from ultralytics.utils import ROOT
 
@@ -186,7 +186,7 @@ def _train(model: Any, options: TrainOptions, on_epoch: OnEpoch | None, **settin
     from models.train.field_trainer import FieldTrainer
 
     class Trainer(FieldTrainer):
-        """Trainer with the augmentation probabilities of this run."""
+        """Ultralytics trainer with the augmentation probabilities of this training run."""
 
         shares = options.shares
 

@@ -1,4 +1,4 @@
-"""Environment for ultralytics: no network access, no package installation, and its own folder for settings."""
+"""Environment variables for ultralytics: no network access, no package installation, its own settings folder."""
 
 import os
 

@@ -17,7 +17,7 @@ _SPLITS: tuple[Split, ...] = ("train", "val")
 
 @dataclass(frozen=True, slots=True)
 class YoloFolder:
-    """A written dataset folder.
+    """A dataset folder in ultralytics' layout, with the numbers of its pictures.
 
     Attributes:
         settings: Path of the ``data.yaml``.
@@ -32,7 +32,7 @@ class YoloFolder:
 def write_yolo_folder(
     entries: Sequence[ManifestRow], folder: Path, longest_px: int, done: Callable[[int], None] | None = None
 ) -> YoloFolder:
-    """Write the pictures of the splits train and val.
+    """Write the pictures of the splits train and val into a dataset folder in ultralytics' layout.
 
     The pictures are copied and not linked, because ultralytics rewrites a JPEG with a damaged end in place. The copies
     have the size of the network's input, so that a picture of 12 megapixels is decoded once and not in every epoch.

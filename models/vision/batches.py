@@ -1,4 +1,4 @@
-"""Detection in many pictures with a thread pool; each thread decodes one picture and runs the network on it."""
+"""Runs a detector on many pictures with a thread pool; each thread decodes a picture and runs the network on it."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,9 @@ class PictureResult:
 
 
 def detect_in_pictures(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> Iterator[PictureResult]:
-    """Detect in pictures and yield the results in the order of the paths; memory use does not grow with their number.
+    """Run a detector on many pictures, and yield the detections of each in the order of the paths.
+
+    Memory use does not grow with the number of pictures.
 
     A picture that cannot be used yields a result with its error, and detection continues with the next one.
 

@@ -1,4 +1,4 @@
-"""The vision detector: bounding boxes of animals, people and vehicles in pictures."""
+"""The vision detector, which returns bounding boxes of animals, people and vehicles in pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
-    """A decoded picture as the input of the network.
+    """A decoded picture, scaled and padded to the input of the vision network.
 
     Attributes:
         tensor: (3, height, width) float32.
@@ -61,10 +61,10 @@ class PreparedPicture:
 
 
 class VisionDetector:
-    """An object-detection network with the meanings of its classes; thread-safe."""
+    """Detector of animals, people and vehicles with an object-detection network; thread-safe."""
 
     def __init__(self, model_path: Path, entry: RegistryEntry, options: VisionOptions | None = None) -> None:
-        """Load the network.
+        """Load the object-detection network from its weights file, and verify it against its registry entry.
 
         Raises:
             WeightsMismatch: the entry does not accept the file's hash.
@@ -94,16 +94,16 @@ class VisionDetector:
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the weights in use."""
+        """Name, version and hash of the weights of the object-detection network."""
         return self._model
 
     @property
     def at_once(self) -> int:
-        """Maximum number of concurrent network calls."""
+        """Maximum number of concurrent calls of the network."""
         return self._options.at_once
 
     def preprocess(self, item: Picture | Path | bytes) -> PreparedPicture:
-        """Decode a picture at the required scale and fit it into the network's input.
+        """Decode a picture, and scale and pad it to the network's input.
 
         Raises:
             Unreadable: the picture cannot be decoded.
@@ -114,7 +114,7 @@ class VisionDetector:
         return PreparedPicture(*letterbox(picture.pixels, self._facts.head, self._facts.width, self._facts.height))
 
     def predict(self, batch: Sequence[PreparedPicture]) -> list[list[Detection]]:
-        """Return the detections in each picture, sorted by confidence, highest first."""
+        """Return a list of detections for each picture, sorted by confidence, highest first."""
         if not batch:
             return []
         outputs = self._runtime.infer(np.stack([prepared.tensor for prepared in batch]))
@@ -150,7 +150,7 @@ class VisionDetector:
         return found
 
     def _suppress_overlaps(self, candidates: Candidates, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Apply non-maximum suppression within each observation type, and return the kept indices into ``chosen``.
+        """Apply non-maximum suppression within each observation type; return the positions in ``chosen`` to keep.
 
         Suppression within each class would report one animal as both a dog and a cow.
         """
@@ -168,7 +168,7 @@ class VisionDetector:
 
 
 def class_thresholds(facts: VisionFacts, options: VisionOptions) -> NDArray[np.float64]:
-    """Return the lowest confidence that is reported, for each class; infinite for a class without a meaning.
+    """Return the confidence threshold of each class of the network; infinite for a class without a meaning.
 
     Raises:
         ValueError: a threshold names a label or observation type that the model does not have.

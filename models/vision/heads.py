@@ -1,4 +1,4 @@
-"""Decoders of network outputs: boxes, classes and scores from the output tensor of each network family."""
+"""Decodes the output tensor of each family of object-detection networks into boxes, classes and scores."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ _STRIDES = (8, 16, 32)  # pixels per grid cell in YOLOX's three levels
 
 
 class WrongHead(WeightsError):
-    """A network's output does not have the form that its registry entry states."""
+    """The output tensor of a network does not have the form that the network's registry entry states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Candidates:
 
 
 def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
-    """Verify that an output shape, with the batch as the first axis, matches the head of the registry entry.
+    """Verify that the shape of a network's output, batch axis first, matches the head in its registry entry.
 
     Raises:
         WrongHead: the shape does not match.
@@ -51,7 +51,7 @@ def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
 
 
 def read_head(output: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Decode the output for one picture, without its batch axis; the returned scores are calibrated."""
+    """Decode a network's output for one picture, without the batch axis, into boxes with calibrated scores."""
     if facts.head == "yolox":
         decoded = _yolox(output, facts)
     elif facts.head == "yolov8":
@@ -64,7 +64,7 @@ def read_head(output: NDArray[np.float32], facts: VisionFacts) -> Candidates:
 
 
 def calibrated(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return scores with their logits divided by a temperature: sigmoid(logit(score) / temperature).
+    """Calibrate scores by dividing their logits by a temperature: sigmoid(logit(score) / temperature).
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     """
@@ -77,7 +77,7 @@ def _grid_cells(facts: VisionFacts) -> int:
 
 
 def _yolox(rows: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Decode (n, 5 + classes): centre offset in the cell, log size, objectness, class scores.
+    """Decode a YOLOX output (n, 5 + classes): centre offset in the cell, log size, objectness, class scores.
 
     Source: Ge et al. 2021, "YOLOX", and ``demo_postprocess`` of Megvii-BaseDetection/YOLOX.
     """
@@ -96,14 +96,17 @@ def _yolox(rows: NDArray[np.float32], facts: VisionFacts) -> Candidates:
 
 
 def _yolov8(columns: NDArray[np.float32]) -> Candidates:
-    """Decode (4 + classes, n): centre and size in pixels, class scores (ultralytics' ``Detect`` head of v8 and 11)."""
+    """Decode a YOLOv8 or YOLO11 output (4 + classes, n): centre and size in pixels, class scores.
+
+    This is the output of the ``Detect`` head of ultralytics' v8 and 11.
+    """
     rows = columns.T
     centre, half = rows[:, :2], rows[:, 2:4] / 2
     return _best_class(np.concatenate((centre - half, centre + half), 1), rows[:, 4:])
 
 
 def _best_class(corners: NDArray[np.float32], scores: NDArray[np.float32]) -> Candidates:
-    """Keep the class with the highest score of each box."""
+    """Return candidates that have, for each box, the class with the highest score."""
     classes = scores.argmax(1)
     best = np.take_along_axis(scores, classes[:, None], 1)[:, 0]
     return Candidates(corners, _clip_to_unit(best), classes.astype(np.int64))

@@ -12,7 +12,7 @@ _GREY = 114  # the padding value of both YOLOX and ultralytics in training
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Position of the picture in the network's input, in pixels of the input."""
+    """Position and size of a picture in the network's input, in pixels of the input."""
 
     left: int
     top: int
@@ -20,14 +20,14 @@ class Frame:
     height: int
 
     def fractions(self, corners: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Convert (n, 4) corners x1 y1 x2 y2 in the input to fractions of the picture, clipped to 0..1."""
+        """Convert (n, 4) corners x1 y1 x2 y2 in the network's input to fractions of the picture, clipped to 0..1."""
         offset = np.array([self.left, self.top] * 2, np.float64)
         size = np.array([self.width, self.height] * 2, np.float64)
         return np.asarray(np.clip((corners.astype(np.float64) - offset) / size, 0, 1))
 
 
 def letterbox(pixels: NDArray[np.uint8], head: Head, width: int, height: int) -> tuple[NDArray[np.float32], Frame]:
-    """Convert a picture to a network's input, with the same preprocessing as in the network's training.
+    """Scale and pad a picture to a network's input, with the same preprocessing as in the network's training.
 
     YOLOX: picture at the top left, blue green red, 0..255 (YOLOX's ``preproc``).
     Other heads: picture centred, red green blue, 0..1 (ultralytics' ``LetterBox``).

@@ -13,11 +13,11 @@ RuntimeName = Literal["openvino", "onnxruntime"]
 
 
 class Runtime(Protocol):
-    """A loaded network; thread-safe."""
+    """Interface of an inference runtime that has loaded one network; thread-safe."""
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of the first output; -1 for an axis without a fixed size."""
+        """Shape of the network's first output; -1 for an axis without a fixed size."""
         ...
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -26,7 +26,7 @@ class Runtime(Protocol):
 
 
 class OpenVinoRuntime:
-    """OpenVINO on the CPU, in float32, so that scores are equal on all machines."""
+    """A network in OpenVINO on the CPU, in float32, so that scores are equal on all machines."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int, at_once: int, cache: Path | None) -> None:
         import openvino
@@ -50,12 +50,12 @@ class OpenVinoRuntime:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """See ``Runtime.output_shape``."""
+        """Shape of the network's first output; see ``Runtime.output_shape``."""
         axes = self._compiled.output(0).partial_shape
         return tuple(-1 if axis.is_dynamic else axis.get_length() for axis in axes)
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Runtime.infer``."""
+        """Run the network on a batch of pictures; see ``Runtime.infer``."""
         parts = [batch] if self._batch is None else [batch[at : at + 1] for at in range(len(batch))]
         request = self._free.get()
         try:
@@ -66,7 +66,7 @@ class OpenVinoRuntime:
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the CPU."""
+    """A network in ONNX Runtime on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
@@ -80,11 +80,11 @@ class OnnxRuntime:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """See ``Runtime.output_shape``."""
+        """Shape of the network's first output; see ``Runtime.output_shape``."""
         return tuple(axis if isinstance(axis, int) else -1 for axis in self._output.shape)
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Runtime.infer``."""
+        """Run the network on a batch of pictures; see ``Runtime.infer``."""
         one_by_one = isinstance(self._input.shape[0], int)
         parts = [batch[at : at + 1] for at in range(len(batch))] if one_by_one else [batch]
         results = [self._session.run([self._output.name], {self._input.name: part})[0] for part in parts]
@@ -92,7 +92,7 @@ class OnnxRuntime:
 
 
 class TorchRuntime:
-    """Torch, for ultralytics checkpoints; requires the extra ``train``."""
+    """An ultralytics checkpoint in torch; requires the extra ``train``."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int) -> None:
         import torch
@@ -109,11 +109,11 @@ class TorchRuntime:
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """See ``Runtime.output_shape``."""
+        """Shape of the network's first output; see ``Runtime.output_shape``."""
         return (-1, *self._shape[1:])
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Runtime.infer``."""
+        """Run the network on a batch of pictures; see ``Runtime.infer``."""
         import torch
 
         with self._lock, torch.inference_mode():
@@ -125,7 +125,7 @@ class TorchRuntime:
 def open_runtime(
     name: RuntimeName, path: Path, width: int, height: int, threads: int, at_once: int, cache: Path | None
 ) -> Runtime:
-    """Load a network.
+    """Load a network file into an inference runtime.
 
     Args:
         name: The runtime; torch runs a checkpoint (.pt) regardless of this name.

@@ -1,4 +1,7 @@
-"""Readers of label formats; an error in the labels of one picture is reported with that picture."""
+"""Readers of the label formats that a dataset's sources can have.
+
+An error in the labels of one picture is reported with that picture.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,7 +28,9 @@ FORMS: Mapping[Form, Callable[[Path, LabelSource], Iterator[PictureLabels]]] = {
 
 
 def read_source(parent: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read the labels of one source; an error in the labels of a picture is its ``problem``.
+    """Read the labels of all pictures in one source of a dataset.
+
+    An error in the labels of one picture is stored as the ``problem`` of that picture.
 
     Args:
         parent: The folder of the dataset file.

@@ -1,4 +1,4 @@
-"""Reader of pictures in folders named after their class, without boxes."""
+"""Reader of pictures without boxes, in folders named after the class of their pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from models.train.label_formats.picture_labels import PictureLabels, pictures_be
 
 
 def read_folders(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read one subfolder per class; each picture is labelled as a whole with the class of its folder."""
+    """Read pictures from one subfolder per class; each picture is labelled as a whole with its subfolder's class."""
     top = root / (source.pictures or ".")
     for folder in sorted(path for path in top.iterdir() if path.is_dir()):
         for picture in pictures_below(folder):

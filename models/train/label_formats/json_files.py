@@ -57,7 +57,7 @@ class _MegaDetector(msgspec.Struct):
 
 
 def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read COCO's detection format: boxes are x, y, width, height in pixels of the picture size in the file.
+    """Read a COCO detection file; its boxes are x, y, width, height in pixels of the picture size in the file.
 
     A picture with annotations but without boxes is labelled as a whole, as in COCO Camera Traps.
     Source: cocodataset.org/#format-data.
@@ -104,7 +104,7 @@ def _coco_labels(path: Path, picture: _CocoPicture, drawn: Sequence[_CocoBox], n
 
 
 def read_megadetector(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read MegaDetector results: boxes are x, y, width, height as fractions, with a confidence.
+    """Read a MegaDetector results file; its boxes are x, y, width, height as fractions, with a confidence.
 
     Boxes below a tenth of the source's ``least_confidence`` are dropped. A picture with a box between that and
     ``least_confidence`` has a ``problem``, because it is not known whether the detection is correct.

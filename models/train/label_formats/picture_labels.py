@@ -14,7 +14,7 @@ _TOLERANCE = 0.05  # fraction of the picture; a box that extends further outside
 
 @dataclass(frozen=True, slots=True)
 class NamedBox:
-    """A box with its class name or class number."""
+    """A labelled bounding box with its class name or class number."""
 
     name: str
     box: Box
@@ -22,7 +22,7 @@ class NamedBox:
 
 @dataclass(frozen=True, slots=True)
 class PictureLabels:
-    """The labels of one picture.
+    """The labels of one picture, with the class names of the source.
 
     Attributes:
         path: Path of the picture; the file may not exist.
@@ -38,7 +38,7 @@ class PictureLabels:
 
 
 def box_from_corners(left: float, top: float, right: float, bottom: float, where: str) -> Box:
-    """Create a box from fractions, clipped to the picture if it extends outside by at most 5 %.
+    """Create a box from corners in fractions of the picture; up to 5 % outside the picture are clipped.
 
     Raises:
         BadLabels: the box has no area, or extends further outside.
@@ -56,7 +56,7 @@ def box_from_corners(left: float, top: float, right: float, bottom: float, where
 
 
 def number(text: str | None, where: str) -> float:
-    """Convert a text to a number.
+    """Convert the text of a field in a label file to a number.
 
     Raises:
         BadLabels: the text is not a number.
@@ -73,7 +73,7 @@ def pictures_below(folder: Path) -> list[Path]:
 
 
 def without_labels(folder: Path, mentioned: Iterable[Path]) -> list[PictureLabels]:
-    """Return the pictures of a folder that a file of labels does not mention, each with a ``problem``."""
+    """Return each picture in a folder that the label file does not mention, with that as its ``problem``."""
     known = set(mentioned)
     return [
         PictureLabels(path, problem="the labels do not mention it")

@@ -18,7 +18,7 @@ Line = Mapping[str, str | None]
 
 
 def read_csv(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read a CSV file with column names in its first line.
+    """Read labels from a CSV file with column names in its first line.
 
     The picture is in ``filepath``, ``file``, ``filename``, ``path`` or ``image``, its class in ``label``, ``class``,
     ``category`` or ``species``. A box is in ``bboxX, bboxY, bboxWidth, bboxHeight`` (fractions, as in Camtrap DP), or

@@ -10,7 +10,7 @@ from models.train.label_formats.picture_labels import NamedBox, PictureLabels, b
 
 
 def read_voc(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read pictures in ``images`` with labels of the same name in ``annotations``.
+    """Read the pictures in ``images``, and the XML label files of the same names in ``annotations``.
 
     Boxes are converted to fractions of the size in the XML file, because the pictures are often scaled down afterwards.
     """

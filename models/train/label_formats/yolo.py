@@ -9,7 +9,7 @@ from models.train.label_formats.picture_labels import NamedBox, PictureLabels, b
 
 
 def read_yolo(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read pictures in ``images`` with labels of the same name in ``labels``.
+    """Read the pictures in ``images``, and the text label files of the same names in ``labels``.
 
     An empty label file means an empty picture. A missing label file is a ``problem`` of the picture.
     """
@@ -28,7 +28,9 @@ def read_yolo(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
 
 
 def _boxes(file: Path) -> Iterator[NamedBox]:
-    """Read lines of ``class x y width height`` (of the box's centre) or of ``class x1 y1 x2 y2 x3 y3 ...`` (outline).
+    """Yield the boxes in a YOLO label file, which has one box or outline per line.
+
+    A line is ``class x y width height`` (of the box's centre) or ``class x1 y1 x2 y2 x3 y3 ...`` (outline).
 
     Source: the detection and segmentation formats of docs.ultralytics.com/datasets.
     """

@@ -1,4 +1,4 @@
-"""Trains the threat network on mixtures, and calibrates it on other mixtures."""
+"""Trains the threat-sound network on mixtures of clips, and calibrates it on other mixtures."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class MixtureSet:
-    """Mixed windows as inputs of the network, with their labels.
+    """Mixtures of clips as spectrograms for the threat-sound network, with their labels.
 
     Attributes:
         spectrograms: (n, 1, 64, 198) float16.
@@ -34,7 +34,7 @@ class MixtureSet:
 def make_mixtures(
     clips: Sequence[TrainingClip], count: int, seed: int, options: MixingOptions | None = None
 ) -> MixtureSet:
-    """Mix windows from clips.
+    """Mix windows of 2 s from randomly drawn clips, and return their spectrograms and labels.
 
     Args:
         clips: Clips of every label, and backgrounds.
@@ -63,7 +63,7 @@ def make_mixtures(
 
 
 def balanced_sample(clips: Sequence[TrainingClip], random: np.random.Generator) -> list[TrainingClip]:
-    """Draw clips at random, each group in proportion to the square root of its number of clips.
+    """Draw clips at random; the share of a group is proportional to the square root of its number of clips.
 
     A weapon or a speaker has a hundred clips and most recordings have one; the root limits the weight of large groups.
     """
@@ -76,7 +76,7 @@ def balanced_sample(clips: Sequence[TrainingClip], random: np.random.Generator) 
 
 @dataclass(frozen=True, slots=True)
 class EpochLoss:
-    """Losses after one epoch.
+    """Training loss and validation loss of the threat-sound network after one epoch.
 
     Attributes:
         number: Number of the epoch, from 1.
@@ -99,7 +99,7 @@ def train(
     validation: MixtureSet | None = None,
     checkpoint: Path | None = None,
 ) -> Any:
-    """Train a network, or resume from its checkpoint if the file exists.
+    """Train a threat-sound network on mixtures, or resume its training if the checkpoint file exists.
 
     Args:
         mixtures: Training mixtures.
@@ -149,7 +149,10 @@ def train(
 
 
 def _save(checkpoint: Path, epochs: int, network: Any, optimiser: Any, schedule: Any) -> None:
-    """Write a checkpoint atomically: it replaces the previous one only when it is complete."""
+    """Write the state of the training to a checkpoint file.
+
+    The write is atomic: the new file replaces the previous one only when it is complete.
+    """
     import torch
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +163,7 @@ def _save(checkpoint: Path, epochs: int, network: Any, optimiser: Any, schedule:
 
 
 def _restore(checkpoint: Path, network: Any, optimiser: Any, schedule: Any) -> int:
-    """Load a checkpoint.
+    """Load the state of the training from a checkpoint file.
 
     Returns:
         The number of finished epochs.
@@ -176,14 +179,14 @@ def _restore(checkpoint: Path, network: Any, optimiser: Any, schedule: Any) -> i
 
 
 def _loss(network: Any, mixtures: MixtureSet) -> float:
-    """Return the mean cross entropy of the known labels, as in training."""
+    """Return the network's mean cross entropy over all known labels of mixtures, computed as in training."""
     predicted = np.clip(predict_confidences(network, mixtures).astype(np.float64), 1e-7, 1 - 1e-7)
     known, present = mixtures.labels >= 0, mixtures.labels == 1
     return float(-np.log(np.where(present, predicted, 1 - predicted))[known].mean())
 
 
 def fit_temperatures(network: Any, mixtures: MixtureSet) -> list[float]:
-    """Fit one temperature per label on mixtures that were not used for training."""
+    """Fit one calibration temperature per label on mixtures that were not used for training."""
     predicted = predict_confidences(network, mixtures)
     fitted = []
     for at in range(len(LABELS)):
@@ -194,7 +197,7 @@ def fit_temperatures(network: Any, mixtures: MixtureSet) -> list[float]:
 
 
 def predict_confidences(network: Any, mixtures: MixtureSet) -> NDArray[np.float32]:
-    """Return the network's confidences before calibration: (n, 5)."""
+    """Return the network's confidences for mixtures before calibration: (n, 5)."""
     import torch
 
     with torch.no_grad():
@@ -206,7 +209,7 @@ def predict_confidences(network: Any, mixtures: MixtureSet) -> NDArray[np.float3
 
 
 def _mask(spectrograms: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Set a frequency band or a time span of some spectrograms to zero (SpecAugment, Park et al. 2019)."""
+    """Set random frequency bands and time spans of some spectrograms to zero (SpecAugment, Park et al. 2019)."""
     for spectrogram in spectrograms:
         if random.random() < 0.4:
             low = random.integers(0, 52)

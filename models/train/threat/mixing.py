@@ -1,4 +1,4 @@
-"""Mixes close, clean recordings into windows like a station's: distant, with echo, and with background noise."""
+"""Mixes clean recordings into training windows like a station's: distant, with echo, and with background noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TrainingClip:
-    """A recording with its labels.
+    """The samples of a recording for training, with its labels and its group.
 
     Attributes:
         samples: Mono, 16 kHz.
@@ -63,7 +63,7 @@ def mix_window(
     random: np.random.Generator,
     options: MixingOptions,
 ) -> tuple[Samples, NDArray[np.float32]]:
-    """Mix one window.
+    """Mix one window of 2 s from background clips and at most two other sounds, all chosen at random.
 
     Args:
         events: One list of clips per kind of sound; all lists are equally probable.
@@ -96,7 +96,7 @@ def mix_window(
 
 
 def _add_labels(present: NDArray[np.float32], clip: TrainingClip) -> None:
-    """Add the labels of a clip to those of a mixture; 1 takes precedence over ``UNKNOWN``."""
+    """Add the labels of a clip to the labels of a mixture; 1 (present) takes precedence over ``UNKNOWN``."""
     for label in clip.unsure:
         at = LABELS.index(label)
         present[at] = present[at] if present[at] == 1 else UNKNOWN
@@ -105,12 +105,12 @@ def _add_labels(present: NDArray[np.float32], clip: TrainingClip) -> None:
 
 
 def _normalise(sound: Samples) -> Samples:
-    """Scale a background to the same loudness as all others (RMS 0.03)."""
+    """Scale the samples of a background to an RMS of 0.03, so that all backgrounds have the same loudness."""
     return np.asarray(sound * np.float32(0.03) / (np.sqrt(np.mean(sound**2)) + np.float32(1e-6)), np.float32)
 
 
 def _low_pass(window: Samples, cutoff_hz: float) -> Samples:
-    """Attenuate frequencies above the cut-off by 60 dB."""
+    """Attenuate the frequencies of a window above the cut-off frequency by 60 dB."""
     spectrum = np.fft.rfft(window)
     spectrum[np.fft.rfftfreq(_LENGTH, 1 / RATE_HZ) > cutoff_hz] *= 1e-3
     return np.asarray(np.fft.irfft(spectrum, _LENGTH), np.float32)
@@ -121,7 +121,7 @@ def _pick(clips: Sequence[TrainingClip], random: np.random.Generator) -> Trainin
 
 
 def _extract_window(clip: TrainingClip, random: np.random.Generator) -> Samples:
-    """Return 2 s of a clip from a loud part; a shorter clip is placed at a random position in silence."""
+    """Return 2 s of a clip from a loud part; a clip under 2 s is placed at a random position in silence."""
     samples = clip.samples
     if samples.size <= _LENGTH:
         window = np.zeros(_LENGTH, np.float32)
@@ -141,7 +141,7 @@ def _extract_window(clip: TrainingClip, random: np.random.Generator) -> Samples:
 
 
 def _propagate(sound: Samples, random: np.random.Generator, options: MixingOptions) -> Samples:
-    """Simulate the propagation of a sound over a distance, and its echo.
+    """Simulate the effects of distance on a sound: weaker high frequencies, and an echo.
 
     Air and leaves attenuate high frequencies: a second- or fourth-order low-pass with a corner between 250 Hz and
     7 kHz. The echo is noise with a decay of 0.2 to 3 s, at most 1.5 times as strong as the direct sound, because at a
@@ -185,6 +185,9 @@ def _gain(sound: Samples, background: Samples, signal_to_noise_db: float) -> flo
 
 
 def _band_power(quarter: Samples) -> NDArray[np.float64]:
-    """Return the power of a quarter second in bands of 100 Hz; its spectrum has a resolution of 4 Hz."""
+    """Return the power of a quarter second of sound in frequency bands of 100 Hz.
+
+    The spectrum of a quarter second has a resolution of 4 Hz.
+    """
     lines = np.abs(np.fft.rfft(quarter))[:-1] ** 2
     return np.asarray(lines.reshape(-1, 25).sum(axis=1), np.float64)

@@ -11,7 +11,7 @@ _CHANNELS = (16, 32, 64, 96)
 
 
 def build_network() -> Any:
-    """Build the torch network: (n, 1, 64, 198) to (n, 5) logits.
+    """Build the threat-sound network in torch, from spectrograms (n, 1, 64, 198) to logits (n, 5).
 
     The last stage has both average and maximum pooling: a chainsaw fills the window, a gunshot is short.
     """
@@ -46,7 +46,7 @@ def build_network() -> Any:
 
 
 def export_network(network: Any, temperatures: Any, path: str, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the network as an ONNX file.
+    """Write a trained threat-sound network as an ONNX file.
 
     Its output is calibrated: sigmoid(logit / temperature), with one temperature per label.
 

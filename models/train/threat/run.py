@@ -1,4 +1,4 @@
-"""A training run of the threat network: trains on the clips of a sounds table and evaluates on held-out clips."""
+"""Runs the training of the threat-sound network on the clips of a sounds table, and evaluates it on other clips."""
 
 import json
 import warnings
@@ -41,7 +41,7 @@ OnEpoch = Callable[[EpochLoss], object]
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """The exported network of a training run, and its evaluation.
+    """The exported network of a training run, and its evaluation on the clips of the split test.
 
     Attributes:
         path: Path of the ONNX file.
@@ -63,7 +63,7 @@ class TrainingResult:
 def start(
     listed: Sequence[ListedClip], run: Path, options: SoundTrainOptions, log: Log, on_epoch: OnEpoch
 ) -> TrainingResult:
-    """Start a training run.
+    """Train, export and evaluate a threat-sound network in the folder of a new training run.
 
     It writes ``run.json``, ``weights/last.pt`` after every epoch, ``weights/threat.onnx`` and ``metrics.json`` to the
     folder.
@@ -87,7 +87,7 @@ def start(
 
 
 def resume(listed: Sequence[ListedClip], run: Path, log: Log, on_epoch: OnEpoch) -> TrainingResult:
-    """Resume an interrupted training run after its last finished epoch.
+    """Resume an interrupted training run of a threat-sound network after its last finished epoch.
 
     Raises:
         WeightsError: there is no such run, it is finished, or it used other clips.
@@ -102,12 +102,12 @@ def resume(listed: Sequence[ListedClip], run: Path, log: Log, on_epoch: OnEpoch)
 
 
 def training_licences(listed: Sequence[ListedClip]) -> str:
-    """Return the licences of the clips for training and calibration, separated by semicolons."""
+    """Return the licences of the clips used for training and calibration, separated by semicolons."""
     return "; ".join(sorted({clip.licence for clip in listed if clip.split != "test"}))
 
 
 def temporary_entry(name: str, path: Path) -> RegistryEntry:
-    """Return a registry entry with which trained weights can be opened before their export."""
+    """Return a registry entry for a trained network file, so that it can be opened without a registry file."""
     return RegistryEntry(
         kind="threat",
         version="0",
@@ -141,7 +141,7 @@ def _train(
 
 
 def _mixtures(listed: Sequence[ListedClip], split: str, options: SoundTrainOptions, log: Log) -> MixtureSet:
-    """Read the clips of a split, and mix windows from these and from synthetic clips."""
+    """Read the clips of a split, and mix training windows from these clips and from synthetic clips."""
     chosen = [clip for clip in listed if clip.split == split]
     count, seed = (options.mixtures, options.seed)
     if split == "val":
@@ -168,7 +168,7 @@ def _export(
     listed: Sequence[ListedClip],
     validation: MixtureSet,
 ) -> tuple[Path, float]:
-    """Export the network as ONNX, and compare its output with torch on validation mixtures.
+    """Export a trained network as ONNX, and verify on validation mixtures that its outputs equal those of torch.
 
     Returns:
         The path of the file, and the largest difference of a confidence.

@@ -1,4 +1,4 @@
-"""Reads the sounds table: the folders of clips, with the classes, recordings and splits given by their file names."""
+"""Reads the sounds table, which lists folders of clips and the classes, recordings and splits of the clips."""
 
 import re
 import tomllib
@@ -29,7 +29,7 @@ class BadSources(InvalidInput):
 
 
 class SoundSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One folder of clips.
+    """Settings of one source in the sounds table: a folder of clips and the meaning of its file names.
 
     Attributes:
         folder: Path of the folder, relative to the sounds table.
@@ -67,7 +67,10 @@ class SoundSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SoundSources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All folders, by name; ``same_numbers`` lists those with the same recording ids, such as freesound ids."""
+    """The sounds table: all sources, by name.
+
+    ``same_numbers`` lists the sources with the same recording ids, such as freesound ids.
+    """
 
     sources: Annotated[dict[str, SoundSource], Meta(min_length=1)]
     same_numbers: tuple[str, ...] = ()
@@ -75,7 +78,7 @@ class SoundSources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 @dataclass(frozen=True, slots=True)
 class ListedClip:
-    """One file of a source.
+    """One clip file of a source in the sounds table, with its labels, recording and split.
 
     Attributes:
         path: Path of the file.
@@ -101,7 +104,7 @@ class ListedClip:
 
 
 def read_sources(path: Path) -> list[ListedClip]:
-    """List the clips of all sources, with a split for each.
+    """List the clips of all sources in a sounds table, and assign a split to each clip.
 
     Raises:
         BadSources: the table cannot be used, or a folder has no clip with a matching path.
@@ -124,7 +127,7 @@ def read_sources(path: Path) -> list[ListedClip]:
 
 
 def check_splits(listed: Sequence[ListedClip]) -> None:
-    """Verify that the splits train and val contain clips of every label.
+    """Verify that the splits train and val contain clips of every threat label.
 
     Raises:
         BadSources: clips of a label are missing.
@@ -136,7 +139,10 @@ def check_splits(listed: Sequence[ListedClip]) -> None:
 
 
 def clips_sha256(listed: Sequence[ListedClip]) -> str:
-    """Return the sha256 of the names, sizes, splits and labels of clips, independent of their folder and order."""
+    """Return the sha256 of the names, sizes, recordings, splits and labels of all clips.
+
+    It is independent of the folder and the order of the clips.
+    """
     lines = [
         f"{clip.source}/{clip.path.name} {clip.path.stat().st_size} {clip.recording} {clip.split} "
         f"{sorted(clip.labels)} {sorted(clip.unsure)} {clip.background}"
@@ -146,7 +152,7 @@ def clips_sha256(listed: Sequence[ListedClip]) -> str:
 
 
 def load_clip(listed: ListedClip) -> TrainingClip:
-    """Read a clip at the network's sample rate.
+    """Read the samples of a clip file at the threat-sound network's sample rate.
 
     Raises:
         Unreadable: the file cannot be read.
@@ -164,7 +170,7 @@ def load_clip(listed: ListedClip) -> TrainingClip:
 
 
 def load_clips(listed: list[ListedClip], done: Callable[[int], None] | None = None) -> list[TrainingClip]:
-    """Read clips, without those of digital silence.
+    """Read the samples of clip files; clips of digital silence are left out.
 
     Args:
         listed: The clips to read.
@@ -224,7 +230,7 @@ def _split(source: SoundSource, fold: str, recording: str) -> Split:
 
 
 def _unify_splits(listed: list[ListedClip]) -> list[ListedClip]:
-    """Assign all clips of a recording to one split, with the precedence test, val, train."""
+    """Assign all clips of a recording to one of their splits, with the precedence test, val, train."""
     strictest: dict[str, Split] = {}
     for clip in listed:
         known = strictest.get(clip.recording, clip.split)

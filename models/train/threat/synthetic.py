@@ -1,4 +1,4 @@
-"""Synthetic wind, hiss, hum, drops, insects and knocks: training examples of sounds that are not gunshots."""
+"""Generates wind, hiss, hum, drops, insects and knocks: training examples of sounds that are not gunshots."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ _RMS = 0.05
 
 
 def synthetic_noises(count: int, seed: int) -> list[TrainingClip]:
-    """Generate backgrounds of 6 s: coloured noise, gusts of wind, mains hum, drops and insects."""
+    """Generate background clips of 6 s: coloured noise, gusts of wind, mains hum, drops and insects."""
     random = np.random.default_rng(seed)
     return [TrainingClip(_noise(random), None, f"made:noise-{seed}-{at}", "made", (), True) for at in range(count)]
 
@@ -60,7 +60,7 @@ def _insects(random: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _coloured(slope: float, random: np.random.Generator) -> NDArray[np.float64]:
-    """Return noise with a power proportional to frequency ** -slope, above 20 Hz."""
+    """Return noise whose power is proportional to frequency ** -slope above 20 Hz."""
     frequencies_hz = np.maximum(np.fft.rfftfreq(_LENGTH, 1 / RATE_HZ), 20.0)
     shaped = np.fft.irfft(np.fft.rfft(random.standard_normal(_LENGTH)) * frequencies_hz ** (-slope / 2), _LENGTH)
     return np.asarray(shaped / np.sqrt(np.mean(shaped**2)) * _RMS, np.float64)
