@@ -22,28 +22,28 @@ class FlagFacts(Protocol):
 
     @property
     def reason_key(self) -> str:
-        """Kind of finding: "human", "vehicle", "animal" or "label"."""
+        """Kind of finding that caused the flag: "human", "vehicle", "animal" or "label"."""
         ...
 
     @property
     def reason_values(self) -> Mapping[str, str]:
-        """Values for the sentence."""
+        """Values that the explanation of the flag contains, by name, such as "label" and "zone"."""
         ...
 
     @property
     def state(self) -> str:
-        """Either "open" or "closed"."""
+        """State of the flag: "open" or "closed"."""
         ...
 
     @property
     def closed_by(self) -> str | None:
-        """Name of the person who closed it."""
+        """Name of the person who closed the flag; None while the flag is open."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why rules flagged one kind of finding in a capture.
+    """Explanation of why rules flagged one kind of finding in a capture.
 
     Attributes:
         severity: Highest severity of the flags.

@@ -20,12 +20,12 @@ class OccurrenceFacts(Protocol):
 
     @property
     def source(self) -> str:
-        """One of "vision", "sound" and "health"."""
+        """Source of the occurrence: "vision", "sound" or "health"."""
         ...
 
     @property
     def station(self) -> str:
-        """Name of the station."""
+        """Name of the station of the occurrence."""
         ...
 
     @property
@@ -40,35 +40,35 @@ class OccurrenceFacts(Protocol):
 
     @property
     def reasons(self) -> Sequence[Mapping[str, str]]:
-        """Values for the sentence of each rule."""
+        """Values that the explanation of the occurrence contains, by name; one mapping for each rule."""
         ...
 
 
 class MemberFacts(Protocol):
-    """A member of an incident."""
+    """A member of an incident, which refers to one occurrence."""
 
     @property
     def occurrence(self) -> OccurrenceFacts:
-        """The occurrence."""
+        """The occurrence that this member refers to."""
         ...
 
 
 class IncidentFacts(Protocol):
-    """Fields of an incident that the sentences need; ``casebook.incidents.reader.IncidentFacts`` implements it."""
+    """Fields of an incident that the sentences need; ``casebook.incidents.reader.Incident`` implements it."""
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Kinds of its occurrences, without duplicates."""
+        """Kinds of the incident's occurrences, without duplicates."""
         ...
 
     @property
     def stations(self) -> Sequence[str]:
-        """Stations involved, without duplicates."""
+        """Names of the stations involved in the incident, without duplicates."""
         ...
 
     @property
     def occurrences(self) -> Sequence[MemberFacts]:
-        """Its members, in chronological order."""
+        """The incident's members, in chronological order."""
         ...
 
 
@@ -77,17 +77,17 @@ class AlertFacts(Protocol):
 
     @property
     def kind(self) -> str:
-        """Kind of the occurrence that caused it."""
+        """Kind of the occurrence that caused the alert."""
         ...
 
     @property
     def station(self) -> str:
-        """Station of the occurrence that caused it."""
+        """Name of the station whose occurrence caused the alert."""
         ...
 
 
 def kind_name(kind: str, language: Language) -> str:
-    """Return the name of a kind of occurrence."""
+    """Return the name of a kind of occurrence in a language."""
     translate = language.translate
     names = {
         "silent": translate("station silent"),
@@ -121,7 +121,7 @@ def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Langua
 
 
 def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:
-    """Return the sentence that explains one occurrence."""
+    """Return the sentence that explains one occurrence to the reader."""
     if one.source != "health":
         return flag_sentence(one.reasons, language)
     since, translate = language.date_time(one.at), language.translate
@@ -132,5 +132,5 @@ def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:
 
 
 def occurrence_sentences(incident: IncidentFacts, language: Language) -> list[str]:
-    """Return the sentences of all occurrences, without duplicates."""
+    """Return the sentences that explain an incident's occurrences, without duplicates."""
     return list(dict.fromkeys(occurrence_sentence(one.occurrence, language) for one in incident.occurrences))

@@ -22,7 +22,7 @@ class Language:
     zone: ZoneInfo
 
     def translate(self, text: str, **values: object) -> str:
-        """Translate a text and fill in its values."""
+        """Translate a text and replace its ``%(name)s`` placeholders with the values."""
         translated = self.translations.ugettext(text)
         return translated % values if values else translated
 
@@ -37,12 +37,12 @@ class Language:
         return dates.format_time(moment, "medium", tzinfo=self.zone, locale=self.locale)
 
     def time_range(self, first: datetime, last: datetime) -> str:
-        """Format a time range; a date that both ends share appears once."""
+        """Format a time range; if both ends are on the same day, the date appears once."""
         start, end = self.date_time(first), self.short_time(last, first)
         return start if self.date_time(last) == start else f"{start} – {end}"
 
     def day(self, day: date) -> str:
-        """Format a date."""
+        """Format a date in the language's medium format."""
         return dates.format_date(day, "medium", locale=self.locale)
 
     def month_day(self, text: str) -> str:
@@ -54,11 +54,11 @@ class Language:
         return dates.format_timedelta(moment - now, add_direction=True, locale=self.locale)
 
     def duration(self, time: timedelta) -> str:
-        """Format a duration."""
+        """Format a duration in its largest unit, such as "3 minutes"."""
         return dates.format_timedelta(time, locale=self.locale)
 
     def number(self, value: float) -> str:
-        """Format a number with separators."""
+        """Format a number with the language's decimal and thousands separators."""
         return numbers.format_decimal(value, locale=self.locale)
 
     def percent(self, value: float) -> str:
@@ -76,7 +76,7 @@ class Language:
 
 
 def load_languages(zone: ZoneInfo) -> dict[str, Language]:
-    """Load the compiled translations of every language."""
+    """Load all languages with their compiled translations, by language code."""
     return {
         code: Language(code, Locale.parse(code), Translations.load(FOLDER, [code], domain="messages"), zone)
         for code in LANGUAGES

@@ -4,7 +4,7 @@ from i18n.language import Language
 
 
 def clock_source(source: str, language: Language) -> str:
-    """Return the name of a clock source."""
+    """Return the name of a clock source, given by its code such as "gps", in a language."""
     translate = language.translate
     return {
         "gps": translate("satellites (GPS)"),
@@ -18,7 +18,7 @@ def clock_source(source: str, language: Language) -> str:
 
 
 def quarantine_reason(reason: str, language: Language) -> str:
-    """Return the name of a quarantine reason."""
+    """Return the name of a quarantine reason, given by its code such as "topic", in a language."""
     translate = language.translate
     return {
         "file": translate("file"),

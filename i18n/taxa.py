@@ -10,7 +10,7 @@ from contract.messages import ObservationType
 
 @dataclass(frozen=True, slots=True)
 class Taxon:
-    """A taxon, or another thing that detectors report: its label, its names, and its scientific name if it has one."""
+    """Label and names of a taxon, or of another thing that detectors report, such as a vehicle."""
 
     label: str
     scientific_name: str | None
@@ -20,17 +20,17 @@ class Taxon:
 
     @property
     def key(self) -> str:
-        """Key for counts in the store: the scientific name, or the label if there is none."""
+        """Key of the taxon in counts of detections: the scientific name, or the label if there is none."""
         return self.scientific_name or self.label
 
     def name(self, language: str) -> str:
-        """Return its name in a language."""
+        """Return the Chinese or English name of the taxon."""
         return self.zh if language == "zh_CN" else self.en
 
 
 @cache
 def all_taxa() -> tuple[Taxon, ...]:
-    """Load taxa.csv."""
+    """Load all taxa from the table taxa.csv in this package."""
     with (Path(__file__).parent / "taxa.csv").open(encoding="utf-8", newline="") as file:
         return tuple(
             Taxon(row["label"], row["scientific_name"] or None, row["zh"], row["en"], _kind(row["type"]))
@@ -54,11 +54,11 @@ def _by_key() -> dict[str, Taxon]:
 
 
 def find_taxon(name: str) -> Taxon | None:
-    """Return the taxon with this label or name in any language; None if the table has none."""
+    """Find a taxon by its label or a name in any language; return None if no taxon matches."""
     return _by_key().get(name.strip().replace("_", " ").casefold()) or _by_key().get(name.strip().casefold())
 
 
 def display_name(label: str, scientific_name: str | None, language: str) -> str:
-    """Return the name of a detection in a language, or the detector's label if the table has no name."""
+    """Return the name of a detected taxon in a language, or the detector's label if the taxon is unknown."""
     taxon = (scientific_name and find_taxon(scientific_name)) or find_taxon(label)
     return taxon.name(language) if taxon else label.replace("_", " ")

@@ -32,7 +32,7 @@ def create_app(
     problem: Callable[[], str] = lambda: "",
     wake_verdict_sync: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Create the application.
+    """Create the FastAPI application of the review pages.
 
     Args:
         store: The store of detections.
@@ -64,7 +64,7 @@ def create_app(
 
 
 async def _problem(request: Request, problem: Exception) -> Response:
-    """Report an error as a page for browsers and as JSON for other clients."""
+    """Return an error as an HTML page to browsers and as JSON to other clients."""
     if isinstance(problem, HTTPException):
         code, detail = problem.status_code, str(problem.detail)
     elif isinstance(problem, StoreUnavailable):

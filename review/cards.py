@@ -20,7 +20,7 @@ KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "ve
 
 @dataclass(frozen=True, slots=True)
 class CardDetection:
-    """A detection and its verdict, if a person has decided on it."""
+    """A detection and the verdict on the detection, if a person has decided."""
 
     detection: Detection
     verdict: Verdict | None
@@ -28,28 +28,28 @@ class CardDetection:
 
     @property
     def label(self) -> str:
-        """Current label: the corrected one, else the detector's."""
+        """Current label of the detection: the corrected one, else the detector's."""
         return self.verdict.label if self.corrected and self.verdict else self.detection.label
 
     @property
     def scientific_name(self) -> str | None:
-        """Current scientific name: the corrected one, else the detector's."""
+        """Current scientific name of the detection: the corrected one, else the detector's."""
         return self.verdict.scientific_name if self.corrected and self.verdict else self.detection.scientific_name
 
     @property
     def corrected(self) -> bool:
-        """Whether a person has corrected it."""
+        """Whether a person has corrected the detection."""
         return self.verdict is not None and self.verdict.outcome == "corrected"
 
     @property
     def kind(self) -> str:
-        """CSS class of its current label."""
+        """CSS class of the detection's current label."""
         named = self.verdict if self.corrected and self.verdict else self.detection
         return _kind_class(named, heard=self.detection.span is not None)
 
     @property
     def machine_kind(self) -> str:
-        """CSS class of the detector's label."""
+        """CSS class of the label that the detector gave."""
         return _kind_class(self.detection, heard=self.detection.span is not None)
 
 
@@ -74,7 +74,7 @@ class Card:
 
     @property
     def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
-        """Detections grouped by label: people, then vehicles, then the rest, each by descending confidence."""
+        """Detections grouped by label: first people, then vehicles, then the rest, by descending confidence."""
         order = {"human": 0, "vehicle": 1}
         by_label: dict[str, list[CardDetection]] = {}
         for one in sorted(
@@ -86,14 +86,14 @@ class Card:
 
     @property
     def decided(self) -> bool:
-        """Whether a person has decided on all detections, or on the empty capture."""
+        """Whether a person has decided on all detections of the capture, or on a capture without detections."""
         if not self.findings:
             return self.blank_verdict is not None
         return all(finding.verdict is not None for finding in self.findings)
 
     @property
     def outcome(self) -> str:
-        """Common outcome of all verdicts; "mixed" if they differ, "" while undecided."""
+        """Common outcome of all verdicts on the capture; "mixed" if they differ, "" while undecided."""
         found = {finding.verdict.outcome for finding in self.findings if finding.verdict}
         if self.blank_verdict:
             found.add(self.blank_verdict.outcome)
@@ -101,12 +101,12 @@ class Card:
 
     @property
     def open_flags(self) -> tuple[Flag, ...]:
-        """Flags that are still open."""
+        """Flags of the capture that are still open."""
         return tuple(flag for flag in self.flags if flag.state == "open")
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Sort key and pagination cursor."""
+        """Capture time and event id, the sort key of cards and the pagination cursor."""
         return self.event.captured_at, self.event.event_id
 
 

@@ -1,4 +1,7 @@
-"""Records a person's decision in the casebook, then in the store; after a crash in between, the store catches up."""
+"""Records a person's decision in the casebook, then in the detection store.
+
+After a crash between the two, the detection store is updated later.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,7 +38,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdict]:
-    """Record a decision in the casebook and write its verdicts to the store.
+    """Record a decision in the casebook and write its verdicts to the detection store.
 
     If the store does not accept them now, ``VerdictSync`` writes them later.
 
@@ -58,7 +61,7 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
 
 
 def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) -> list[Verdict]:
-    """Create one verdict for each detection of a decision."""
+    """Create one verdict for each detection that a decision refers to."""
     corrected = _corrected_to(decision)
     by_ordinal = {detection.ordinal: detection for detection in event.detections}
     ordinals: Sequence[int] = decision.ordinals or tuple(by_ordinal) or (0,)

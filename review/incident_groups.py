@@ -10,14 +10,14 @@ from review.page import Site
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Consecutive captures in the queue; ``incident`` is None if they belong to none."""
+    """Captures of one incident in the queue, or consecutive captures that belong to none (``incident`` is None)."""
 
     incident: Incident | None
     cards: tuple[Card, ...]
 
 
 def late_event_ids(incidents: Iterable[Incident]) -> frozenset[str]:
-    """Return the ids of captures that arrived too late for an alert."""
+    """Return the event ids of captures that arrived too late for an alert."""
     return frozenset(part.occurrence.subject for one in incidents for part in one.occurrences if part.occurrence.late)
 
 
@@ -55,7 +55,10 @@ def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], f
 
 
 def station_problems(site: Site, limit: int = 10) -> list[Incident]:
-    """Return unresolved incidents of station health; they have no captures and therefore no card in the queue."""
+    """Return unresolved incidents of station health.
+
+    These incidents have no captures and therefore no card in the queue.
+    """
     waiting = site.incidents.incidents(open_only=True, limit=50)
     return [one for one in waiting if not one.event_ids and any(part.over_at is None for part in one.occurrences)][
         :limit

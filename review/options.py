@@ -9,7 +9,7 @@ from contract.errors import InvalidInput
 
 
 class NotLoopback(InvalidInput):
-    """The address of the pages can be reached from other machines, but there is no sign-in yet."""
+    """Other machines can reach the address of the review pages, but the pages have no sign-in yet."""
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def check_bind(host: str) -> None:
-    """Check that an address is a loopback address.
+    """Check that the address of the review pages is a loopback address.
 
     Raises:
         NotLoopback: the address is not one of this machine's loopback addresses.

@@ -54,7 +54,7 @@ class Site:
 
     @cached_property
     def station_names(self) -> StationNames:
-        """Names of the stations, for filters."""
+        """Names of all stations, for the station filter of the pages."""
         return StationNames(self.store)
 
     @cached_property
@@ -69,11 +69,11 @@ class Site:
 
     @cached_property
     def templates(self) -> dict[str, Environment]:
-        """Templates by language code."""
+        """Template environments by language code."""
         return {code: _environment(language) for code, language in self.languages.items()}
 
     def event(self, event_id: str) -> Event | None:
-        """Return an event by id; None if there is none."""
+        """Return the event with this id; None if the store has none."""
         found = self.store.events(EventQuery(event_ids=(event_id,), limit=1))
         return found[0] if found else None
 
@@ -109,7 +109,7 @@ class PageContext:
     name: str
 
     def render(self, template: str, values: Mapping[str, Any], status_code: int = 200) -> HTMLResponse:
-        """Render a template; a language set by ?lang= is stored in a cookie."""
+        """Render a template to a response; store a language set by ?lang= in a cookie."""
         text = (
             self.site.templates[self.language.code]
             .get_template(template)

@@ -45,7 +45,7 @@ class QueuePage:
 
 
 def parse_cursor(text: str) -> tuple[str, datetime, str] | None:
-    """Parse the cursor of a queue page, "section~time~id"; None, the first page, if it is not valid."""
+    """Parse the cursor of a queue page, "section~time~id"; return None, the first page, if it is not valid."""
     parts = text.split("~")
     if len(parts) != 3 or parts[0] not in ("f", "r"):
         return None
@@ -57,13 +57,13 @@ def parse_cursor(text: str) -> tuple[str, datetime, str] | None:
 
 
 def parse_list_cursor(text: str) -> tuple[datetime, str] | None:
-    """Parse the cursor of a list page, "time~id"; None, the first page, if it is not valid."""
+    """Parse the cursor of a list page, "time~id"; return None, the first page, if it is not valid."""
     found = parse_cursor(f"r~{text}")
     return found[1:] if found else None
 
 
 def queue_page(site: Site, filters: Filters) -> QueuePage:
-    """Return one page of the queue."""
+    """Return the page of the review queue that the filters and their cursor select."""
     size = site.options.page_size
     found: list[tuple[str, Card]] = []
     scanned = 0
@@ -83,7 +83,9 @@ def queue_page(site: Site, filters: Filters) -> QueuePage:
 
 
 def next_undecided(site: Site, event: Event, phase: Phase) -> str:
-    """Return the id of the next undecided capture in the queue; the search wraps around; "" if there is none.
+    """Return the event id of the next undecided capture in the queue; "" if there is none.
+
+    The search wraps around at the end of the queue.
 
     Args:
         site: The stores.

@@ -1,4 +1,4 @@
-"""Language negotiation for the pages."""
+"""Chooses the language of a page from the request."""
 
 from babel import negotiate_locale
 from fastapi import Request

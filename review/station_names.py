@@ -1,4 +1,4 @@
-"""Cached names of the stations, for filters."""
+"""Cached names of the stations, for the filters of the pages."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,10 @@ _MAX_AGE_S = 60.0
 
 
 class StationNames:
-    """Names of the known stations, cached for a minute, since InfluxDB takes a second or more to list them."""
+    """Names of the known stations, cached for a minute.
+
+    InfluxDB takes a second or more to list them.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         """Prepare an empty cache; the first call reads the store."""
@@ -18,7 +21,7 @@ class StationNames:
         self._cache: tuple[float, Sequence[str]] = (0.0, ())
 
     def __call__(self) -> Sequence[str]:
-        """Return the names in the store's order."""
+        """Return the names of the known stations in the store's order."""
         at, names = self._cache
         if not names or self._clock() - at > _MAX_AGE_S:
             names = tuple(state.station for state in self._store.stations())

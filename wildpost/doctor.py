@@ -40,7 +40,7 @@ SERVER = (
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Result of one check.
+    """Result of one check of the installation.
 
     Attributes:
         state: good, missing (a station or a server cannot run here), or broken.
@@ -56,7 +56,7 @@ class Diagnosis:
 
 
 def diagnose(folder: Path, broker: tuple[str, int] | None, server: Path | None = None) -> Iterator[Diagnosis]:
-    """Run all checks in turn.
+    """Check all parts of the installation and yield one result for each check.
 
     Args:
         folder: The data folder.
@@ -118,7 +118,10 @@ def _databases(folder: Path) -> Iterator[Diagnosis]:
 
 
 def _duckdb(file: Path) -> Diagnosis:
-    """Check that a DuckDB file of detections can be opened; a file locked by a running server is good too."""
+    """Check that a DuckDB file of detections can be opened.
+
+    A file that a running server has locked is good too.
+    """
     from contract.errors import StoreUnavailable
     from ingest.store.duckdb.store import DuckDbStore  # not installed on a station
 
@@ -155,7 +158,10 @@ def _clock() -> Diagnosis:
 
 
 def _broker(host: str, port: int) -> Diagnosis:
-    """Check that the port accepts a TCP connection; `serve` and `station check` check the credentials too."""
+    """Check that the broker's port accepts a TCP connection.
+
+    The credentials are not checked here; `serve` and `station check` check them.
+    """
     try:
         with socket.create_connection((host, port), timeout=5):
             return Diagnosis("good", "broker", f"{host}:{port} answers")

@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def version_text() -> str:
-    """Return version and commit, such as "0.1.0 (commit 1a2b3c4d5e)"; the version alone where no commit is known."""
+    """Return version and commit, such as "0.1.0 (commit 1a2b3c4d5e)"; only the version if no commit is known."""
     number, commit = version("wildpost"), _commit()
     return f"{number} (commit {commit})" if commit else number
 

@@ -1,1 +1,1 @@
-"""Data exchange in the Camtrap DP format."""
+"""Export of detections in the Camtrap DP format."""

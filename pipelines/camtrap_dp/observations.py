@@ -34,10 +34,10 @@ COLUMNS = (
 
 
 class ObservationsFile:
-    """Writes the table of observations row by row."""
+    """Writes a Camtrap DP table of observations as CSV, row by row."""
 
     def __init__(self, file: TextIO, deployment: str, now: datetime) -> None:
-        """Prepare the writer; the header is written with the first file.
+        """Prepare the writer; the header row is written together with the first examined file.
 
         Args:
             file: The file to write to.
@@ -51,7 +51,10 @@ class ObservationsFile:
         self.rows = 0
 
     def write(self, examined: Examined) -> None:
-        """Write a row for each detection, or a ``blank`` row for a completely read file without detections."""
+        """Write one row for each detection in an examined file.
+
+        A completely read file without detections gets one ``blank`` row.
+        """
         if not self._headed:
             self._writer.writeheader()
             self._headed = True
@@ -84,7 +87,10 @@ class ObservationsFile:
 
 
 def printable_path(path: Path | str) -> str:
-    """Return a path as valid UTF-8; other bytes, such as GBK names on a card of an old camera, are escaped."""
+    """Return a path as valid UTF-8 text, in which bytes that are not UTF-8 are escaped.
+
+    Memory cards of old cameras have names in GBK, for example.
+    """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,7 @@
-"""Runs a detector on many files in several processes, in order, with bounded memory; broken files are skipped."""
+"""Runs a detector on many files in several processes and yields the results in the order of the files.
+
+Memory is bounded; a broken file does not end the run.
+"""
 
 import contextlib
 import os
@@ -15,7 +18,7 @@ _ENDED = "the process that examined this file was killed or ran out of memory: t
 
 
 def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
-    """Yield files in order: those given, and those with one of the suffixes below each folder given.
+    """Yield the given files, and the files below the given folders that have one of the suffixes, in order.
 
     Raises:
         FileNotFoundError: a file or folder does not exist.
@@ -30,7 +33,7 @@ def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]
 
 
 def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) -> Iterator[Examined]:
-    """Examine files and yield the results in the order given.
+    """Run the detector on each file, and yield one result for each file in the given order.
 
     Args:
         files: The files; the iterator is read only a few files ahead.

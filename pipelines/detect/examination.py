@@ -1,4 +1,4 @@
-"""Runs a detector on a complete picture or recording and returns its detections, or why the file is not usable."""
+"""Runs a detector on one complete picture or recording; the result is the detections or a problem."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _STRETCH_S = 60.0  # length of the segments of a recording, for detectors that p
 
 @dataclass(frozen=True, slots=True)
 class ExaminationTask:
-    """The detector to run and its parameters; pickled for other processes.
+    """Detector and parameters for the examination of files; pickled for worker processes.
 
     Attributes:
         model: Model name in the registry.
@@ -66,7 +66,7 @@ class ExaminationTask:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """Result for one file.
+    """Detections in one file, or the reason why the file is not usable.
 
     Attributes:
         path: Path of the file.
@@ -88,10 +88,10 @@ class Examined:
 
 
 class Examiner:
-    """Examines files with an open detector."""
+    """Runs one open detector on files."""
 
     def __init__(self, task: ExaminationTask) -> None:
-        """Open the detector.
+        """Open the detector that the task names.
 
         Raises:
             WeightsError: there is no such model, or its weights are missing or their hash does not match.
@@ -102,7 +102,10 @@ class Examiner:
         self._detector: Detector[Any, Any] = _open_detector(task)
 
     def examine(self, path: Path) -> Examined:
-        """Examine a complete file; memory does not grow with its length."""
+        """Run the detector on one complete file.
+
+        Memory use does not grow with the length of the file.
+        """
         task, model = self._task, self._detector.model
         began: datetime | None = None
         source, found, progress = "none", [], _ReadProgress()
@@ -152,7 +155,7 @@ class _ReadProgress:
 
 
 def time_in_file(examined: Examined, seconds: float) -> datetime | None:
-    """Return the time at an offset in seconds from the start of a file; None if its start is unknown."""
+    """Return the time at an offset from the start of a recording; None if the start time is unknown."""
     return None if examined.began is None else examined.began + timedelta(seconds=seconds)
 
 

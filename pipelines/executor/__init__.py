@@ -1,1 +1,1 @@
-"""Running a function over many tasks: the port, and one adapter for each way to run."""
+"""Executors, which run a function for many tasks: the protocol and its implementations."""

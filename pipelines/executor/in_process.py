@@ -1,4 +1,4 @@
-"""Runs tasks one after the other in the process of the caller."""
+"""Executor that runs tasks one after the other in the process of the caller."""
 
 from collections.abc import Callable, Generator, Iterable
 
@@ -6,7 +6,9 @@ from pipelines.executor.port import Failed, Progress, Result, Succeeded, Task, n
 
 
 class InProcess:
-    """Starts no process: the function may use every core, and a task that kills its process ends the run.
+    """Runs all tasks in the calling process, one after the other.
+
+    The function may use every core. A task that kills the process ends the run.
 
     See ``Executor`` for the contract; ``cancelled`` is asked between tasks.
     """
@@ -20,7 +22,7 @@ class InProcess:
         cancelled: Callable[[], bool] = never,
         report: Callable[[Progress], None] = unreported,
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
-        """See ``Executor.run``."""
+        """Run the tasks in the calling process; the contract is in ``Executor.run``."""
         function = open_function()
         succeeded = failed = 0
         if cancelled():

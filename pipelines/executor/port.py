@@ -1,4 +1,4 @@
-"""What every executor offers; one contract suite runs against each of them."""
+"""Protocol that every executor implements; one contract test suite runs against every executor."""
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ Result = TypeVar("Result")
 
 
 class WorkerDied(WildpostError):
-    """The process that worked on a task was killed or ran out of memory, also when it had this task alone."""
+    """The worker process of a task was killed or ran out of memory, also in a second attempt with this task alone."""
 
 
 class TaskError(WildpostError):
-    """Stands for an exception that cannot be sent from one process to another; has its type and message."""
+    """Replaces an exception that cannot be pickled; the message holds the type and text of that exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded(Generic[Task, Result]):
-    """A task and what the function returned for it."""
+    """A task and the value that the function returned for the task."""
 
     task: Task
     result: Result
@@ -28,7 +28,7 @@ class Succeeded(Generic[Task, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Generic[Task]):
-    """A task and the exception that the function raised for it, or ``WorkerDied``."""
+    """A task and the exception that the function raised for the task, or ``WorkerDied``."""
 
     task: Task
     error: Exception
@@ -36,7 +36,7 @@ class Failed(Generic[Task]):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many tasks were taken from the iterable, and the outcomes so far; the difference is under way."""
+    """Numbers of started, succeeded and failed tasks; the other started tasks are not finished yet."""
 
     started: int
     succeeded: int
@@ -44,16 +44,16 @@ class Progress:
 
 
 def never() -> bool:
-    """Never cancel."""
+    """Return False: with this default of ``cancelled``, a run is never cancelled."""
     return False
 
 
 def unreported(progress: Progress) -> None:
-    """Report progress to nobody."""
+    """Ignore the progress of a run; the default of ``report``."""
 
 
 class Executor(Protocol):
-    """Runs a function over any number of tasks, of which a bounded number is in memory at a time."""
+    """Runs a function for each of many tasks; the number of tasks in memory at a time is bounded."""
 
     def run(
         self,

@@ -1,4 +1,7 @@
-"""Runs tasks in several processes of this machine; the death of a worker costs at most the task that caused it."""
+"""Executor that runs tasks in several processes of this machine.
+
+If a worker process dies, at most the task that killed it fails.
+"""
 
 import contextlib
 import multiprocessing
@@ -30,10 +33,10 @@ _open_error: Exception | None = None
 
 
 class ProcessPool:
-    """Spawns processes for each run. See ``Executor`` for the contract."""
+    """Executor that spawns worker processes for each run; the contract is in ``Executor``."""
 
     def __init__(self, processes: int) -> None:
-        """Use this many processes.
+        """Set the number of worker processes for each run.
 
         Raises:
             ValueError: there are none.
@@ -51,7 +54,7 @@ class ProcessPool:
         cancelled: Callable[[], bool] = never,
         report: Callable[[Progress], None] = unreported,
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
-        """See ``Executor.run``."""
+        """Run the tasks in worker processes; the contract is in ``Executor.run``."""
         run: _Run[Task, Result] = _Run(self._processes, open_function, iter(tasks), in_order, cancelled)
         with contextlib.closing(run.outcomes()) as outcomes:
             for outcome in outcomes:
@@ -60,11 +63,11 @@ class ProcessPool:
 
 
 class _OpeningFailed(Exception):
-    """Carries what ``open_function`` raised in a worker; the first argument is that exception."""
+    """``open_function`` raised an exception in a worker process; ``args[0]`` is that exception."""
 
 
 class _Run(Generic[Task, Result]):
-    """The state of one run."""
+    """State of one run of the process pool: its tasks, futures and counts."""
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class _Run(Generic[Task, Result]):
         self._started = self._succeeded = self._failed = 0
 
     def progress(self, outcome: Succeeded[Task, Result] | Failed[Task]) -> Progress:
-        """Count an outcome."""
+        """Count one outcome and return the progress of the run."""
         if isinstance(outcome, Succeeded):
             self._succeeded += 1
         else:
@@ -91,14 +94,17 @@ class _Run(Generic[Task, Result]):
         return Progress(self._started, self._succeeded, self._failed)
 
     def outcomes(self) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
-        """Yield outcomes until all tasks are done or the run is cancelled; start a new pool when one breaks."""
+        """Yield outcomes until all tasks are done or the run is cancelled; replace a process pool that breaks."""
         while not self._cancelled() and (unfinished := (yield from self._until_broken())) is not None:
             yield from self._one_by_one(unfinished)
 
     def _until_broken(
         self,
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, list[tuple[Task, Future[Result] | None]] | None]:
-        """Return None when all tasks are done or the run is cancelled; else the tasks that a broken pool left."""
+        """Yield outcomes until the process pool breaks, and return the unfinished tasks.
+
+        Returns None if all tasks are done or the run is cancelled.
+        """
         pool = self._pool(self._processes)
         self._under_way.clear()
         try:
@@ -122,7 +128,10 @@ class _Run(Generic[Task, Result]):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _completed(self) -> list[Future[Result]]:
-        """Wait for what is to be yielded next; nothing: no task is under way, or the run is cancelled."""
+        """Wait for the futures whose outcomes are yielded next.
+
+        Returns an empty list if no task is running or the run is cancelled.
+        """
         while self._under_way and not self._cancelled():
             awaited = list(self._under_way)[:1] if self._in_order else list(self._under_way)
             done = wait(awaited, _POLL_S, FIRST_COMPLETED).done
@@ -136,7 +145,7 @@ class _Run(Generic[Task, Result]):
     def _one_by_one(
         self, unfinished: list[tuple[Task, Future[Result] | None]]
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
-        """Run what was under way when a worker died, one task at a time: so the task that kills it is found."""
+        """Run the tasks that a broken pool left, one at a time, to find the task that kills its process."""
         with contextlib.ExitStack() as open_pools:
             pool: ProcessPoolExecutor | None = None
             for task, future in unfinished:
@@ -160,7 +169,7 @@ class _Run(Generic[Task, Result]):
             return None
 
     def _outcome(self, task: Task, future: Future[Result] | None) -> Succeeded[Task, Result] | Failed[Task] | None:
-        """Wait for an outcome; None where the pool broke before there was one."""
+        """Wait for the outcome of a task; return None if the process pool broke before."""
         if future is None:
             return None
         try:
@@ -202,7 +211,10 @@ def _call(task: Any) -> Any:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return the exception, or one that can be pickled: another would break the pool where it is read."""
+    """Return the exception, or a ``TaskError`` if the exception cannot be pickled.
+
+    An exception that cannot be pickled would break the process pool.
+    """
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301, our own bytes
     except Exception:  # noqa: BLE001, pickling runs code of the exception

@@ -14,12 +14,14 @@ EARLIEST, LATEST = date(1900, 1, 1), date(2200, 12, 31)
 
 
 class BadPeriod(InvalidInput):
-    """The requested days cannot be counted."""
+    """The requested period is empty, too long or outside the supported dates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """Counts over a period, the most frequent taxon first; the days include those without detections.
+    """Detection counts of each taxon over a period, the most frequent taxon first.
+
+    The days include those without detections.
 
     Attributes:
         time_zone: Time zone of the days.
@@ -35,7 +37,7 @@ class Trends:
     effort: tuple[float | None, ...] = ()
 
     def only(self, taxon: str) -> "Trends":
-        """Return the counts of one taxon."""
+        """Return the trends of one taxon only."""
         return replace(self, taxa=tuple(one for one in self.taxa if one.taxon == taxon))
 
     def plain(self) -> dict[str, Any]:
@@ -77,7 +79,10 @@ def local_midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[OffsetPeriod, ...]:
-    """Split a period of local days, both ends included, at clock changes; no time zone has two within a day."""
+    """Split a period of local days, both ends included, into periods of constant UTC offset.
+
+    No time zone has two clock changes within a day.
+    """
     start, end = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
     found: list[OffsetPeriod] = []
     began = looked = start

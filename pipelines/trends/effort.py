@@ -1,4 +1,7 @@
-"""Joins counts with effort: how long sensors watched on each day, without which counts cannot be compared."""
+"""Adds effort, the time that sensors watched on each day, to detection counts.
+
+Counts of different days cannot be compared without effort.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +14,7 @@ from pipelines.trends.counting import Trends, stretches
 
 
 def with_effort(trends: Trends, store: Store, stations: tuple[str, ...] = (), now: datetime | None = None) -> Trends:
-    """Add the watched time of each day to counts.
+    """Add the watched time of each day to detection counts.
 
     Args:
         trends: Counts of whole local days.
@@ -30,5 +33,5 @@ def with_effort(trends: Trends, store: Store, stations: tuple[str, ...] = (), no
 
 
 def _sum(watched: tuple[float | None, ...]) -> float | None:
-    """Sum what is known; None where nothing is."""
+    """Sum the known watched times of one day; return None if none is known."""
     return sum(known for known in watched if known is not None) or None

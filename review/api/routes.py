@@ -48,7 +48,7 @@ def healthz(context: ContextDependency) -> Response:
 def events(
     context: ContextDependency, station: str = "", start: str = "", end: str = "", after: str = "", limit: int = 50
 ) -> Response:
-    """Return captures as sent by their stations, newest first.
+    """Return the event messages of captures, newest first, as the stations sent them.
 
     ``after`` is the cursor for the next page: the ``next`` of the previous response.
     """
@@ -92,7 +92,7 @@ def taxa(context: ContextDependency) -> Response:
 
 @router.post("/verdicts")
 async def verdicts(context: ContextDependency, request: Request) -> Response:
-    """Record one decision."""
+    """Record a reviewer's decision on a capture."""
     try:
         decision = _decision.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,1 +1,1 @@
-"""The pages: one module for each."""
+"""The review pages; each module contains one page."""

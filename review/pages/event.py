@@ -16,7 +16,7 @@ router = APIRouter()
 # Registered before event_page, whose route would match "ID.json" as an event id.
 @router.get("/events/{event_id}.json")
 def event_message(context: ContextDependency, event_id: str) -> Response:
-    """Return the station's message as indented JSON."""
+    """Return the station's message about a capture as indented JSON."""
     found = context.site.event(event_id)
     if found is None:
         raise HTTPException(404, f"no capture {event_id}")

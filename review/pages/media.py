@@ -1,4 +1,7 @@
-"""Pictures, sounds and spectrograms; addresses contain the content's hash, so browsers can cache them forever."""
+"""Endpoints for pictures, sounds and spectrograms.
+
+URLs contain the hash of the content, so browsers can cache them forever.
+"""
 
 import gzip
 import io
@@ -125,5 +128,5 @@ def plotly(request: Request, version: str) -> Response:
 
 @router.get("/favicon.ico")
 def favicon() -> FileResponse:
-    """Return the icon of the pages."""
+    """Return the icon of the review pages."""
     return FileResponse(Path(__file__).parents[1] / "static" / "mark.svg", media_type="image/svg+xml")

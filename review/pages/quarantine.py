@@ -14,7 +14,7 @@ PREVIEW_BYTES = 400
 
 
 def preview(item: Quarantined) -> str:
-    """Return the first bytes as text, with dots for unprintable characters."""
+    """Return the first bytes of quarantined content as text, with dots for unprintable characters."""
     text = item.payload[:PREVIEW_BYTES].decode("utf-8", errors="replace")
     shown = "".join(char if char.isprintable() or char == "\n" else "·" for char in text)
     return shown + ("…" if item.size > PREVIEW_BYTES else "")

@@ -36,7 +36,7 @@ class Period:
 
 
 def requested_period(context: ContextDependency, station: str = "", taxon: str = "") -> Period:
-    """Parse the query parameters; the default is thirty days up to the newest capture."""
+    """Parse the period and the filters of a request; the default is thirty days up to the newest capture."""
     parameters = context.request.query_params
     last = _day(parameters.get("to", "")) or _newest_day(context)
     days = parameters.get("days", "")
@@ -55,7 +55,10 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def _newest_day(context: PageContext) -> date:
-    """Return the day of the newest capture; for old memory cards, a page that ends today would be empty."""
+    """Return the local day of the newest capture, today at the latest.
+
+    For captures from old memory cards, a period that ends today would be empty.
+    """
     now = datetime.now(context.site.zone)
     newest = [event.captured_at for event in context.site.store.events(EventQuery(limit=1))]
     return min(max(newest, default=now), now).astimezone(context.site.zone).date()
@@ -74,7 +77,7 @@ PeriodDependency = Annotated[Period, Depends(requested_period)]
 
 
 def count(context: PageContext, period: Period) -> Trends:
-    """Count the detections of a period."""
+    """Count the detections in a period, with its filters."""
     return count_trends(
         context.site.store,
         period.first,
@@ -86,7 +89,7 @@ def count(context: PageContext, period: Period) -> Trends:
 
 
 def count_with_effort(context: PageContext, period: Period) -> Trends:
-    """Count the detections of a period, and add the watched time of each day."""
+    """Count the detections in a period, with its filters, and add the watched time of each day."""
     stations = (period.station,) if period.station else ()
     return with_effort(count(context, period), context.site.store, stations)
 
@@ -111,7 +114,7 @@ def chart_data(found: Trends, context: PageContext) -> Mapping[str, Any]:
 
 @router.get("/trends")
 def trends(context: ContextDependency, period: PeriodDependency) -> HTMLResponse:
-    """Show the counts as charts and as a table."""
+    """Show detection counts as charts and as a table."""
     # One count of all taxa fills the list of choices and includes the selected taxon.
     everything = count(context, replace(period, taxon=""))
     found = everything.only(period.taxon) if period.taxon else everything
@@ -131,13 +134,16 @@ def trends(context: ContextDependency, period: PeriodDependency) -> HTMLResponse
 
 @router.get("/api/trends")
 def trends_json(context: ContextDependency, period: PeriodDependency) -> Response:
-    """Return counts and effort as JSON; ``wildpost trends`` uses this while the server has the database locked."""
+    """Return detection counts and effort as JSON.
+
+    ``wildpost trends`` requests them while the server has the database locked.
+    """
     return JSONResponse(count_with_effort(context, period).plain())
 
 
 @router.get("/trends.csv")
 def trends_csv(context: ContextDependency, period: PeriodDependency) -> Response:
-    """Return counts and effort by day as CSV for a spreadsheet; effort is empty where it is not known."""
+    """Return detection counts and effort by day as CSV; effort is empty for days on which it is not known."""
     found, text = count_with_effort(context, period), io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["day", "taxon", "observation_type", "detections", "effort"])

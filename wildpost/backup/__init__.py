@@ -1,1 +1,1 @@
-"""Backup of a running server, and restore."""
+"""Backup of a running server, and restore of a backup."""

@@ -32,7 +32,7 @@ class BadArchive(WildpostError):
 
 
 class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """Content of the first entry.
+    """Header of a backup archive: the content of the archive's first entry, in JSON.
 
     Attributes:
         format: Version of the archive format.
@@ -50,7 +50,7 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManifestEntry(msgspec.Struct, frozen=True):
-    """One line of the manifest."""
+    """Name, size and SHA-256 hash of one archive entry: one line of the manifest."""
 
     name: str
     bytes: int
@@ -58,7 +58,7 @@ class ManifestEntry(msgspec.Struct, frozen=True):
 
 
 class BackupTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """The last line of the manifest.
+    """Total counts of a backup archive: the last line of its manifest.
 
     Attributes:
         entries: Number of entries before the manifest.
@@ -78,7 +78,7 @@ class BackupTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArchiveWriter:
-    """Writes an archive entry by entry; created by ``create_archive``."""
+    """Writes the entries of a backup archive one by one; created by ``create_archive``."""
 
     def __init__(self, tar: tarfile.TarFile, lines: IO[bytes]) -> None:
         self._tar = tar
@@ -86,11 +86,11 @@ class ArchiveWriter:
         self.entries = 0
 
     def add_bytes(self, name: str, data: bytes) -> None:
-        """Add an entry from memory."""
+        """Add an archive entry whose content is ``data``."""
         self._add(name, io.BytesIO(data), len(data))
 
     def add_file(self, name: str, path: Path) -> None:
-        """Add a file that no process is writing to.
+        """Add a file to the archive; no process may write to the file meanwhile.
 
         Raises:
             OSError: the file cannot be read, or became shorter while it was read.
@@ -99,7 +99,7 @@ class ArchiveWriter:
             self._add(name, file, os.fstat(file.fileno()).st_size)
 
     def finish(self, totals: BackupTotals) -> None:
-        """Write the manifest."""
+        """Write the manifest as the last entry of the archive."""
         self._lines.write(msgspec.json.encode(totals) + b"\n")
         size = self._lines.tell()
         self._lines.seek(0)
@@ -115,7 +115,9 @@ class ArchiveWriter:
 
 @contextmanager
 def create_archive(path: Path) -> Iterator[ArchiveWriter]:
-    """Write an archive to a temporary file; rename it to ``path`` when it is complete and synced to disk.
+    """Write a backup archive to a temporary file, and rename the file to ``path`` when it is complete.
+
+    The file is synced to disk before it is renamed.
 
     Raises:
         OSError: the file already exists or cannot be written.
@@ -137,7 +139,7 @@ def create_archive(path: Path) -> Iterator[ArchiveWriter]:
 
 
 class _HashingReader:
-    """A file reader that hashes the data it reads."""
+    """File reader that computes the SHA-256 hash of the data it reads."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -156,7 +158,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync a folder to disk, so that renames in it are durable."""
+    """Sync a folder to disk, so that renames of files in the folder are durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -39,12 +39,12 @@ _MIN_FREE_BYTES = 64_000_000  # kept free beside the copies, for the running ser
 
 
 class CannotBackUp(WildpostError):
-    """A backup cannot be made, or cannot be restored here; the message gives the reason and the remedy."""
+    """A backup cannot be made or restored; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupPlan:
-    """What to back up.
+    """The data folder, settings and broker folder that a backup includes.
 
     Attributes:
         data: The data folder.
@@ -61,7 +61,7 @@ class BackupPlan:
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """A finished backup."""
+    """Path, size, header and total counts of a finished backup."""
 
     path: Path
     header: BackupHeader
@@ -78,7 +78,7 @@ class _Detections(Protocol):
 
 
 def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
-    """Write all data into one archive.
+    """Write all data of a server into one backup archive.
 
     Args:
         plan: What to back up.
@@ -127,7 +127,10 @@ def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
 
 @contextmanager
 def backup_lock(folder: Path) -> Iterator[None]:
-    """Lock a data folder against other backups and restores, and delete temporary files of a killed backup."""
+    """Lock a data folder against other backups and restores until the context ends.
+
+    Temporary folders that a killed backup left behind are deleted.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -142,7 +145,10 @@ def backup_lock(folder: Path) -> Iterator[None]:
 
 
 def _check_free_space(folder: Path) -> None:
-    """Check that copies of the databases fit on the disk; a server with a full disk cannot store new messages."""
+    """Check that the disk has enough space for temporary copies of the databases.
+
+    A server with a full disk cannot store new messages.
+    """
     for name in (CASEBOOK, DETECTIONS):
         if not (folder / name).exists():
             raise CannotBackUp(f"{folder / name}: no such file; name the server's data folder with --data DIR")
@@ -163,7 +169,7 @@ def _detections(folder: Path, staging: Path) -> _Detections:
 
 
 class _LocalSnapshot:
-    """A copy of the detections made by this process, since no server has the file open."""
+    """Copy of the detection database, made by this process; used if no server has the database open."""
 
     def __init__(self, path: Path, copy: Path) -> None:
         self._copy = copy
@@ -186,7 +192,7 @@ class _LocalSnapshot:
 
 
 def _settings_files(plan: BackupPlan) -> dict[str, Path]:
-    """Return the further files to back up by archive name.
+    """Return the files to back up besides databases and media, by their names in the archive.
 
     They are the settings file, the files it refers to, the workers' names and the broker's folder.
     """
@@ -207,7 +213,10 @@ def _settings_files(plan: BackupPlan) -> dict[str, Path]:
 
 
 def _archive_name(reference: str) -> str:
-    """Return the archive name of a file that the settings refer to; relative paths below the settings are kept."""
+    """Return the archive name of a file that the settings refer to.
+
+    A relative path to a file below the folder of the settings is kept as the name.
+    """
     path = Path(reference)
     if path.is_absolute() or ".." in path.parts:
         return "elsewhere/" + "/".join(part for part in path.parts if part not in ("..", path.anchor))
@@ -217,7 +226,7 @@ def _archive_name(reference: str) -> str:
 def _add_media(
     archive: ArchiveWriter, plan: BackupPlan, casebook: Path, rows: dict[str, dict[str, int]]
 ) -> BackupTotals:
-    """Add all media; count those that the casebook refers to and those that are missing.
+    """Add all media files to the archive and return the total counts of the archive.
 
     Both the casebook and the media store list their names in sorted order, so the two lists are merged.
     """

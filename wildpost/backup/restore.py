@@ -19,7 +19,7 @@ _IGNORED = {"lost+found"}  # exists at the root of an empty ext4 file system
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The verified content of an archive."""
+    """Header, total counts and size of a verified backup archive."""
 
     header: BackupHeader
     totals: BackupTotals
@@ -63,7 +63,7 @@ def restore(archive: Path, data: Path) -> Restored:
 
 
 def check(archive: Path) -> Restored:
-    """Verify a backup as ``restore`` does, without keeping the unpacked files.
+    """Verify a backup archive as ``restore`` does, without keeping the unpacked files.
 
     Raises:
         BadArchive: the archive is incomplete or damaged.
@@ -82,7 +82,7 @@ def _check_free_space(archive: Path, data: Path) -> None:
 
 
 def _verify(archive: Path, folder: Path, totals: BackupTotals) -> None:
-    """Open the databases and compare the row counts of all tables with the manifest."""
+    """Open the unpacked databases and compare the row count of every table with the manifest."""
     counters = {CASEBOOK: count_casebook, DETECTIONS: count_detections}
     for name, rows in totals.rows.items():
         try:

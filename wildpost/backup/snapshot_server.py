@@ -28,7 +28,7 @@ _CLIENT_TIMEOUT_S = 90.0
 
 
 class SnapshotMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A message between client and server, encoded as one line of JSON.
+    """Message between `wildpost backup` and the running server, encoded as one line of JSON.
 
     Attributes:
         status: "held": the server has taken its snapshot; "go on": the client has taken the casebook's; "copied": the
@@ -48,12 +48,15 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Raise again, for threading's exception hook: an error here is a programming error."""
+        """Raise the current exception again, so that ``threading.excepthook`` reports it.
+
+        An exception in the handler of a connection is a programming error.
+        """
         raise
 
 
 class _SnapshotServer:
-    """Copies the detections for one client at a time."""
+    """Copies the detection database for one backup client at a time."""
 
     def __init__(
         self, folder: Path, store: DuckDbStore, pause_ingest: Callable[[], AbstractContextManager[None]]
@@ -66,7 +69,10 @@ class _SnapshotServer:
         self._connection: socket.socket | None = None
 
     def serve(self, connection: socket.socket) -> None:
-        """Make a copy for one client; the client closes the connection when it has read the copy."""
+        """Copy the detection database for one backup client.
+
+        The client closes the connection when it has read the copy.
+        """
         with connection.makefile("rb") as lines:
             if not self._busy.acquire(blocking=False):
                 _send(connection, SnapshotMessage(problem="another backup of this server is running"))
@@ -88,7 +94,7 @@ class _SnapshotServer:
                 self._busy.release()
 
     def close(self) -> None:
-        """Abort a copy in progress."""
+        """Abort the copying of the detection database, if it is in progress."""
         if (snapshot := self._snapshot) is not None:
             snapshot.interrupt()
         if (connection := self._connection) is not None:
@@ -114,7 +120,7 @@ class _SnapshotServer:
 def serve_snapshots(
     folder: Path, store: DuckDbStore, pause_ingest: Callable[[], AbstractContextManager[None]]
 ) -> Iterator[None]:
-    """Serve copies of the detections on a socket until the context ends.
+    """Serve copies of the detection database on a Unix socket in the data folder until the context ends.
 
     Args:
         folder: The data folder.
@@ -147,10 +153,10 @@ def serve_snapshots(
 
 
 class RemoteSnapshot:
-    """A copy of the detections, made by the running server."""
+    """Copy of the detection database, made by the running server."""
 
     def __init__(self, folder: Path) -> None:
-        """Connect to the server and request a copy.
+        """Connect to the running server and request a copy of its detection database.
 
         Raises:
             ConnectionError, FileNotFoundError: no server runs in this data folder.
@@ -166,7 +172,7 @@ class RemoteSnapshot:
         self._lines = self._connection.makefile("rb")
 
     def hold(self) -> None:
-        """Wait until the server has taken its snapshot; ingest is paused until ``write``.
+        """Wait until the server has taken its snapshot; the server pauses ingest until ``write`` is called.
 
         Raises:
             StoreUnavailable: the server cannot take it.
@@ -174,7 +180,7 @@ class RemoteSnapshot:
         self._expect("held")
 
     def write(self) -> tuple[Path, dict[str, int]]:
-        """Let the server write the copy.
+        """Request the running server to copy its detection database, and wait until the copy is complete.
 
         Returns:
             The file, which exists until ``close``, and its number of rows by table.
@@ -191,7 +197,7 @@ class RemoteSnapshot:
         return Path(message.path), message.rows
 
     def close(self) -> None:
-        """Disconnect; the server then deletes its copy."""
+        """Close the connection to the server; the server then deletes the copy."""
         self._lines.close()
         self._connection.close()
 
@@ -227,7 +233,7 @@ def _receive(lines: BufferedReader) -> SnapshotMessage:
 
 @contextmanager
 def _short_address(place: Path) -> Iterator[str]:
-    """Return an address of a socket that fits into 107 bytes, the limit of the system, for a path of any length."""
+    """Yield an address of at most 107 bytes, the limit for Unix sockets, for a socket path of any length."""
     handle = os.open(place.parent, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{handle}/{place.name}"

@@ -1,4 +1,4 @@
-"""Unpacks a backup and compares every entry with the manifest at its end."""
+"""Unpacks a backup archive and compares every entry with the manifest at the end of the archive."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def read_header(path: Path) -> BackupHeader:
-    """Read the header of an archive, its first entry.
+    """Read the header of a backup archive from the first entry of the archive.
 
     Raises:
         BadArchive: the file is not a backup, or has a newer format.
@@ -44,7 +44,7 @@ def read_header(path: Path) -> BackupHeader:
 def unpack(
     path: Path, folder: Path, keep: Callable[[str], bool] = lambda name: True
 ) -> tuple[BackupHeader, BackupTotals]:
-    """Unpack the entries and compare each of them with the manifest.
+    """Unpack the entries of a backup archive into a folder and compare each entry with the manifest.
 
     Args:
         path: The archive.
@@ -111,7 +111,7 @@ def _next(path: Path, tar: tarfile.TarFile, last: str) -> tarfile.TarInfo:
 
 
 def _check_name(path: Path, member: tarfile.TarInfo, last: str) -> None:
-    """Check that an entry belongs to a backup and cannot be written outside the target folder.
+    """Check that an archive entry belongs to a backup and cannot be written outside the target folder.
 
     Raises:
         BadArchive: it does not.
@@ -159,7 +159,7 @@ def _copy(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, target: IO[
 
 
 def _compare(path: Path, found: IO[bytes], manifest: IO[bytes]) -> BackupTotals:
-    """Compare the entries found with the manifest, line by line; return the totals in its last line."""
+    """Compare the unpacked entries with the manifest, line by line; return the manifest's totals."""
     found.seek(0)
     manifest.seek(0)
     entries = 0

@@ -53,7 +53,7 @@ def make_authority(name: str, now: datetime | None = None) -> Pair:
 
 
 def make_broker_certificate(authority: Pair, hosts: Sequence[str], now: datetime | None = None) -> Pair:
-    """Create the broker's certificate.
+    """Create the broker's TLS certificate and its private key.
 
     Args:
         authority: The authority that signs it.
@@ -99,14 +99,14 @@ def make_broker_certificate(authority: Pair, hosts: Sequence[str], now: datetime
 
 
 def expires_at(certificate: Path) -> datetime:
-    """Return the time at which a certificate expires, UTC."""
+    """Return the expiry time (UTC) of a certificate file."""
     from cryptography import x509
 
     return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
 
 
 def hosts_of(certificate: Path) -> list[str]:
-    """Return the host names and addresses of a broker's certificate."""
+    """Return the host names and addresses for which a broker's certificate file is valid."""
     from cryptography import x509
 
     loaded = x509.load_pem_x509_certificate(certificate.read_bytes())

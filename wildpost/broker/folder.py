@@ -28,7 +28,7 @@ class BrokerFolderError(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class BrokerFolder:
-    """The folder of a broker's files, created by ``wildpost broker init``.
+    """Folder of a Mosquitto broker's files, created by ``wildpost broker init``.
 
     Attributes:
         path: The folder.
@@ -41,7 +41,7 @@ class BrokerFolder:
     port: int = 8883
 
     def create(self, hosts: Sequence[str]) -> None:
-        """Write all files: authority, certificate, configuration and the users of the server.
+        """Write all files of a new broker: authority, certificate, configuration and the users of the server.
 
         Raises:
             BrokerFolderError: the folder is not empty, or prefix or port is not valid.
@@ -67,7 +67,7 @@ class BrokerFolder:
             self.set_password(user)
 
     def set_password(self, name: str) -> Path:
-        """Set a new password for a new or existing user.
+        """Set a new password for a new or existing user of the broker.
 
         Returns:
             The folder to hand over to the user.
@@ -83,7 +83,7 @@ class BrokerFolder:
         return self._write_handover(name, password)
 
     def remove(self, name: str) -> None:
-        """Remove a user's password and access rights.
+        """Remove the password and access rights of a user of the broker.
 
         Raises:
             BrokerFolderError: there is no such user, or it is a user of the server.
@@ -102,7 +102,7 @@ class BrokerFolder:
         self._write_pair("broker", make_broker_certificate(authority, hosts or hosts_of(self.path / "broker.crt")))
 
     def users(self) -> dict[str, str]:
-        """Return the users and the hashes of their passwords.
+        """Return the password hashes of the broker's users by user name.
 
         Raises:
             BrokerFolderError: this is not a broker's folder.
@@ -170,7 +170,10 @@ def hashed(password: str) -> str:
 
 
 def write_private(path: Path, text: str, mode: int) -> None:
-    """Write a file atomically with the given permissions from the beginning; the owner of an existing file is kept."""
+    """Write a text file atomically; the file has the permissions ``mode`` from its creation.
+
+    If root replaces an existing file, the file keeps its owner.
+    """
     owner = path.stat() if path.exists() else None
     part = path.with_name(f".{path.name}.part")
     with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:

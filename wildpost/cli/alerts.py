@@ -1,4 +1,4 @@
-"""`wildpost alerts`: sends a test alert through every configured notifier, to check it before a real incident."""
+"""`wildpost alerts`: sends a test alert through every configured notifier, to find faults before an incident."""
 
 import argparse
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _HOW = "docs/how-to/alerts.md lists the notifiers, such as [[alerts.apprise]] wi
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost alerts`."""
+    """Add the command `wildpost alerts` to the argument parser."""
     about = "check the delivery of alerts about incidents"
     alerts = commands.add_parser("alerts", help=about, description=about)
     subcommands = alerts.add_subparsers(required=True, metavar="COMMAND")
@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_test(arguments: argparse.Namespace) -> int:
-    """Send a test alert; return 1 if a notifier failed."""
+    """Send a test alert through the configured notifiers; return 1 if a notifier failed."""
     from contract.errors import Undelivered
     from ingest.alerts.message_writer import test_message
     from wildpost.server.alerting import create_notifiers

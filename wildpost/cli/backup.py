@@ -15,7 +15,7 @@ SHOWN = 5
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost backup`."""
+    """Add the command `wildpost backup` to the argument parser."""
     about = "write all data of a server into one file while it runs"
     backup = commands.add_parser("backup", help=about, description=about)
     backup.add_argument("to", type=Path, help="the file to write, or a folder; the file name is then the time")
@@ -28,7 +28,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a backup and print its totals; return 1 if media are damaged or missing (the rest is backed up)."""
+    """Write a backup and print its total counts; return 1 if media files are damaged or missing.
+
+    All other data is backed up in that case too.
+    """
     from wildpost.backup.create import BackupPlan, make_backup
     from wildpost.settings.server import ServerSettings
 
@@ -43,14 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def print_totals(totals: "BackupTotals") -> None:
-    """Print the number of rows and media in a backup."""
+    """Print the numbers of database rows and media files in a backup."""
     for name, rows in totals.rows.items():
         print(f"{name}: {', '.join(f'{table} {count}' for table, count in rows.items() if count) or 'empty'}")
     print(f"media: {totals.media} files; the casebook refers to {totals.media_named}")
 
 
 def print_problems(totals: "BackupTotals") -> int:
-    """Print the media that were missing or damaged when the backup was made; return 1 if there are any."""
+    """Print the media files that were missing or damaged during the backup; return 1 if there are any."""
     if totals.media_missing:
         print(f"wildpost: {totals.media_missing} media that the casebook refers to were missing", file=sys.stderr)
     if names := totals.media_damaged:

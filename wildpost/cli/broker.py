@@ -11,7 +11,7 @@ from wildpost.broker.folder import BrokerFolder, BrokerFolderError
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost broker` and its actions."""
+    """Add the command `wildpost broker` and its actions to the argument parser."""
     about = "create and manage the files of a Mosquitto broker: certificates, passwords, access rights"
     broker = commands.add_parser("broker", help=about, description=about)
     actions = broker.add_subparsers(required=True, metavar="ACTION")
@@ -49,7 +49,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_init(arguments: argparse.Namespace) -> int:
-    """Create a broker's folder."""
+    """Create the folder of a new broker and print the next step."""
     folder = BrokerFolder(arguments.folder, arguments.prefix, arguments.port)
     folder.create(arguments.host)
     _apply_owner_and_reload(arguments)
@@ -60,7 +60,7 @@ def run_init(arguments: argparse.Namespace) -> int:
 
 
 def run_add(arguments: argparse.Namespace) -> int:
-    """Add a station."""
+    """Add a station to the broker and print the folder of the station's credentials."""
     folder = _open_folder(arguments.folder)
     if arguments.name in folder.users():
         raise BrokerFolderError(f"station {arguments.name!r} already exists: use rotate for a new password")
@@ -69,7 +69,7 @@ def run_add(arguments: argparse.Namespace) -> int:
 
 
 def run_rotate(arguments: argparse.Namespace) -> int:
-    """Replace the password of a station or user."""
+    """Replace the broker password of a station or user."""
     folder = _open_folder(arguments.folder)
     if arguments.name not in folder.users():
         raise BrokerFolderError(f"no user {arguments.name!r}: expected one of {', '.join(sorted(folder.users()))}")
@@ -78,7 +78,7 @@ def run_rotate(arguments: argparse.Namespace) -> int:
 
 
 def run_revoke(arguments: argparse.Namespace) -> int:
-    """Remove the password and access rights of a station."""
+    """Remove a station's broker password and access rights."""
     _open_folder(arguments.folder).remove(arguments.name)
     _apply_owner_and_reload(arguments)
     print(f"{arguments.name} can no longer connect" + _reload_hint(arguments))
@@ -86,7 +86,7 @@ def run_revoke(arguments: argparse.Namespace) -> int:
 
 
 def run_renew(arguments: argparse.Namespace) -> int:
-    """Renew the broker's certificate."""
+    """Replace the broker's certificate by a new one and print its expiry date."""
     from wildpost.broker.certificates import expires_at
 
     _open_folder(arguments.folder).renew_certificate(arguments.host)
@@ -96,7 +96,7 @@ def run_renew(arguments: argparse.Namespace) -> int:
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    """Print the users and the expiry dates of the certificates."""
+    """Print the broker's users and the expiry dates of its certificates."""
     from wildpost.broker.certificates import expires_at
 
     for user in sorted(_open_folder(arguments.folder).users()):
@@ -116,7 +116,7 @@ def _action(
 
 
 def _open_folder(path: Path) -> BrokerFolder:
-    """Open an existing folder; read port and prefix from its mosquitto.conf."""
+    """Open the folder of an existing broker; read port and topic prefix from the broker's mosquitto.conf."""
     try:
         settings = (path / "mosquitto.conf").read_text(encoding="utf-8")
     except OSError as error:
@@ -139,7 +139,10 @@ def _reload_hint(arguments: argparse.Namespace) -> str:
 
 
 def _owner(text: str) -> int | str:
-    """Check the owner before anything is written: init refuses a folder that is half written."""
+    """Parse the value of ``--owner``, a user name or number; requires root.
+
+    An invalid owner is refused before any file is written, since `broker init` refuses a partly written folder.
+    """
     if os.geteuid() != 0:
         raise argparse.ArgumentTypeError(f"{text}: only root can change the owner of files (sudo)")
     if text.isdigit():  # a container has no user names

@@ -1,10 +1,10 @@
-"""`wildpost completion`: a script that lets a shell complete commands and options."""
+"""`wildpost completion`: prints a script with which a shell completes commands and options."""
 
 import argparse
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost completion`."""
+    """Add the command `wildpost completion` to the argument parser."""
     about = "print a script that lets the shell complete commands and options"
     completion = commands.add_parser("completion", help=about, description=about)
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="for which shell")
@@ -12,7 +12,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the script."""
+    """Print the completion script for the shell."""
     import shtab
 
     from wildpost.cli.main import parser

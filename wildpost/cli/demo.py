@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost demo`."""
+    """Add the command `wildpost demo` to the argument parser."""
     about = "run a broker, a server and two stations on sample pictures and recordings, and serve the review pages"
     demo = commands.add_parser("demo", help=about, description=about)
     demo.add_argument("--samples", type=Path, metavar="DIR", help="your own pictures and recordings")
@@ -31,7 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo until all input is stored, or until Ctrl-C."""
+    """Run the demo until Ctrl-C; with ``--once``, until the server has stored all results."""
     from wildpost.demo.demo import (
         copy_samples,
         fresh_folder,

@@ -13,7 +13,7 @@ COLOURS = {"good": "green", "missing": "yellow", "broken": "red"}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost doctor`."""
+    """Add the command `wildpost doctor` to the argument parser."""
     about = "report missing or broken parts of this installation and how to fix them"
     doctor = commands.add_parser("doctor", help=about, description=about)
     doctor.add_argument("--data", type=Path, help="data folder to check (default: WILDPOST_DATA)")
@@ -25,7 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _broker(text: str) -> tuple[str, int]:
-    """Read HOST, HOST:PORT, or [IPv6]:PORT."""
+    """Parse a broker address, HOST, HOST:PORT or [IPv6]:PORT, into host and port."""
     found = re.fullmatch(r"(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?", text)
     if found is None or not 0 < int(found[2] or 1883) < 65536:
         raise argparse.ArgumentTypeError(f"{text}: expected HOST or HOST:PORT, such as broker.example:8883")
@@ -33,7 +33,7 @@ def _broker(text: str) -> tuple[str, int]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line for each diagnosis; return 1 if something is broken."""
+    """Check the installation and print one line for each check; return 1 if a part is broken."""
     from wildpost.doctor import diagnose
 
     broken = False

@@ -6,12 +6,12 @@ from contract.errors import WildpostError
 
 
 def is_expected(error: BaseException) -> bool:
-    """Return whether to print an error's message alone, without a traceback."""
+    """Return whether an error is expected in operation: its message is printed without a traceback."""
     return isinstance(error, WildpostError | OSError | ZoneInfoNotFoundError)
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """Return a message naming the extra that installs a missing package; None for any other package."""
+    """Return a message that names the extra which installs a missing package; None if no extra installs it."""
     package = (error.name or "").partition(".")[0]
     for extra, names in EXTRAS.items():
         if package in names:

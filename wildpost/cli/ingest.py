@@ -12,7 +12,7 @@ from wildpost.settings.loader import load_settings
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost ingest`."""
+    """Add the command `wildpost ingest` to the argument parser."""
     about = "receive, store and flag events in one or several processes, without the review pages"
     ingest = commands.add_parser("ingest", help=about, description=about)
     ingest.add_argument("settings", type=Path, help="for example configs/server.toml")
@@ -25,7 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ingest until Ctrl-C or SIGTERM."""
+    """Start and supervise the worker processes of ingest until Ctrl-C or SIGTERM."""
     from wildpost.server.ingest_workers import CannotShare, Workers
     from wildpost.server.operations import serve_operations
     from wildpost.settings.server import ServerSettings

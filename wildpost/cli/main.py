@@ -1,4 +1,7 @@
-"""The `wildpost` command: each subcommand parses, calls one function, prints, and returns an exit code."""
+"""Entry point of the `wildpost` command: builds the argument parser and runs one subcommand.
+
+Each subcommand parses its arguments, calls one function, prints the result and returns an exit code.
+"""
 
 import argparse
 import importlib
@@ -26,7 +29,10 @@ COMMANDS = (
 
 
 class _PrintVersion(argparse.Action):
-    """Prints the version and the commit; runs git only when asked."""
+    """Argument parser action of ``--version``: prints the version and the commit.
+
+    Other commands do not run git, because only this action reads the commit.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from wildpost.version import version_text
@@ -36,7 +42,10 @@ class _PrintVersion(argparse.Action):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the command line parser; a test checks the docs against it."""
+    """Build the argument parser of the `wildpost` command with all subcommands.
+
+    A test checks the documentation against the parser.
+    """
     root = argparse.ArgumentParser(
         prog="wildpost", description="Run and manage wildlife monitoring stations and their server."
     )
@@ -48,7 +57,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; expected errors are printed as one line, others keep their traceback."""
+    """Parse the arguments, run the subcommand and return its exit code.
+
+    An expected error is printed as one line; other errors keep their traceback.
+    """
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))

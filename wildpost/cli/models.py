@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost models` and its actions."""
+    """Add the command `wildpost models` and its actions to the argument parser."""
     about = "manage models: download, verify, run, evaluate, train and export"
     models = commands.add_parser("models", help=about, description=about)
     actions = models.add_subparsers(required=True, metavar="ACTION")
@@ -29,7 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register list, pull and verify."""
+    """Add the actions `list`, `pull` and `verify` to the parser of `wildpost models`."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
     common.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
@@ -68,7 +68,7 @@ def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentP
 
 
 def run_list(arguments: argparse.Namespace) -> int:
-    """Print a table of the models."""
+    """Print a table of all models and whether their weights are installed."""
     from models.registry import load_registry
 
     columns = [Column(title, overflow="fold") for title in ("version", "kind", "MB", "licence", "installed", "source")]
@@ -83,7 +83,7 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_pull(arguments: argparse.Namespace) -> int:
-    """Download weights, or install a local file."""
+    """Download the weights of models, or install the weights of one model from a local file."""
     from models.download import install
     from models.registry import WeightsError, entry_named, load_registry
 
@@ -102,7 +102,7 @@ def run_pull(arguments: argparse.Namespace) -> int:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    """Check the hash of the weights; return 1 if one does not match."""
+    """Check the hashes of the models' weights; return 1 if a hash does not match."""
     from models.registry import WeightsMismatch, find_weights, load_registry
 
     registry = load_registry(*arguments.registry)

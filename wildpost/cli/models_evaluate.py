@@ -19,7 +19,7 @@ _LOWEST = 0.01  # detection threshold during evaluation, low enough to cover the
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost models evaluate`."""
+    """Add the action `evaluate` to the parser of `wildpost models`."""
     about = "measure a model on labelled pictures or recordings and suggest thresholds"
     parser = actions.add_parser("evaluate", help=about, description=about)
     parser.add_argument("model", help="model name from `wildpost models list`")
@@ -51,7 +51,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate a model and print the result."""
+    """Evaluate a model on labelled pictures or recordings and print the result."""
     from models.cpu_cores import cores
     from models.evaluate.labels import read_labels
     from models.evaluate.vision import evaluate
@@ -180,7 +180,10 @@ def _draw(result: "Evaluation", folder: Path) -> None:
 
 
 def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
-    """Return the threshold in use for a kind: the lowest of its labels, else the model's general threshold."""
+    """Return the lowest confidence threshold that a vision model uses for the labels of one kind.
+
+    If no label of that kind has its own threshold, this is the model's general threshold.
+    """
     if entry.vision is None:
         raise ValueError(f"{entry.name} is of kind {entry.kind!r}: expected a vision model")
     labels = {meaning.label for meaning in entry.vision.meanings.values() if meaning.observation_type == kind}
@@ -189,7 +192,7 @@ def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
 
 
 def class_meanings(words: list[str]) -> "dict[str, Kind]":
-    """Parse the values of --class NAME=KIND.
+    """Parse the values of the option ``--class NAME=KIND`` into kinds by class name.
 
     Raises:
         BadLabels: a value does not have this form.

@@ -53,7 +53,7 @@ def print_figures(
     found: "list[LabelFigures]",
     suggestions: dict[str, dict[str, float | None]],
 ) -> None:
-    """Print the figures of each label, the unusable recordings and the suggested thresholds."""
+    """Print recall and false alarms of each label, the unusable recordings and the suggested thresholds."""
     from rich.console import Console
     from rich.table import Table
 

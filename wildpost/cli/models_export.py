@@ -15,7 +15,7 @@ _CALIBRATION_MAX = 200  # pictures used to calibrate the quantisation
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost models export`."""
+    """Add the action `export` to the parser of `wildpost models`."""
     about = "export a trained model to ONNX with a registry file and compare its outputs with torch"
     parser = actions.add_parser("export", help=about, description=about)
     parser.add_argument("source", type=Path, help="folder of a training run, or a .pt file of ultralytics")
@@ -43,7 +43,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export a model, quantise it with --int8, and write the registry file."""
+    """Export a trained model to ONNX, quantise it if ``--int8`` is given, and write its registry file."""
     from models.registry import load_registry
     from models.train.options import is_sound_run
 
@@ -87,7 +87,7 @@ def _checkpoint(arguments: argparse.Namespace) -> tuple[Path, int]:
 
 
 def _quantise(arguments: argparse.Namespace, float_path: Path, facts: "VisionFacts") -> None:
-    """Quantise a network to int8 and keep the result if it loses little mAP50.
+    """Quantise an ONNX network to int8, and keep the int8 network if it loses little mAP50.
 
     One part of the val pictures calibrates the quantisation, the other part measures the loss.
     """

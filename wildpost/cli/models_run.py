@@ -21,7 +21,7 @@ _PROGRESS_INTERVAL_S = 30.0  # between progress lines where standard error is no
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register the action."""
+    """Add the action `run` to the parser of `wildpost models`."""
     about = "run a detector on files or folders and write the observations as a Camtrap DP table"
     run_ = actions.add_parser("run", help=about, description=about)
     run_.add_argument("model", help="model name from `wildpost models list`")
@@ -54,7 +54,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a detector on the files; return 1 if none of them was usable."""
+    """Run a detector on the given files and folders; return 1 if no file was usable."""
     from pipelines.camtrap_dp.observations import ObservationsFile
     from pipelines.detect.batch import examine_all, files_in
 
@@ -138,7 +138,7 @@ def _zone(offset: str) -> tzinfo:
 
 
 class _Progress:
-    """Counts files and shows a progress bar, or prints progress lines where there is no terminal."""
+    """Counts examined files and shows a progress bar; without a terminal, prints progress lines instead."""
 
     def __init__(self, expected: int) -> None:
         from rich.console import Console
@@ -172,7 +172,10 @@ class _Progress:
 
 @contextlib.contextmanager
 def _table(path: Path | None) -> Iterator[TextIO]:
-    """Write to a temporary file that is renamed at the end; an existing file is never overwritten."""
+    """Open the table of observations for writing: the file ``path``, or standard output if ``path`` is None.
+
+    The table is written to a temporary file, which is renamed at the end; an existing file is never overwritten.
+    """
     if path is None:
         yield sys.stdout
         return
@@ -195,7 +198,7 @@ def _unusable_report(table: Path | None) -> Iterator["_UnusableReport"]:
 
 
 class _UnusableReport:
-    """Lists unusable files in a CSV file beside the observations, or on standard error."""
+    """Lists unusable input files in a CSV file beside the table of observations, or on standard error."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register data and train."""
+    """Add the actions `data` and `train` to the parser of `wildpost models`."""
     _add_data(actions)
     _add_train(actions)
 
@@ -57,7 +57,7 @@ def _add_train(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def run_data(arguments: argparse.Namespace) -> int:
-    """Survey a dataset and write its manifest, report and list of unusable pictures."""
+    """Survey the pictures of a dataset and write the manifest, the report and the list of unusable pictures."""
     import csv
 
     from models.train.dataset_settings import load_dataset
@@ -114,7 +114,7 @@ def _add_pseudo_labels(found: "Survey", arguments: argparse.Namespace) -> "Surve
 
 
 def run_train(arguments: argparse.Namespace) -> int:
-    """Start or resume a training run."""
+    """Start or resume the training of a network."""
     if arguments.data.suffix == models_train_sound.SUFFIX:
         return models_train_sound.run(arguments)
     from models.registry import WeightsError, load_registry

@@ -18,7 +18,7 @@ _EXPORT_OF_PICTURES = {"size": "--size", "classes": "--class", "int8": "--int8",
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train a network for threat sounds, or resume a run, and print its figures on the test split.
+    """Train a network for threat sounds, or resume its training, and print its accuracy on the test split.
 
     Raises:
         BadSources: the table of sounds is not usable, or lacks clips of a label.
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Copy the network of a finished run to the output folder under its new name, and write its registry file.
+    """Copy the network of a finished training run to the output folder and write its registry file.
 
     Raises:
         WeightsError: an option applies to pictures only, or the run is not finished.
@@ -100,7 +100,7 @@ def _licences(path: Path) -> str:
 
 
 def _print_counts(listed: "Sequence[ListedClip]") -> None:
-    """Print how many clips of each label each split has."""
+    """Print a table of the number of clips by label and split."""
     from rich.console import Console
     from rich.table import Table
 

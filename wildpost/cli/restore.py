@@ -8,7 +8,7 @@ from wildpost.settings.data_folder import data_folder
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost restore`."""
+    """Add the command `wildpost restore` to the argument parser."""
     about = "restore a backup into a data folder and verify every byte and row"
     restore = commands.add_parser("restore", help=about, description=about)
     restore.add_argument("file", type=Path, help="file written by `wildpost backup`")
@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Restore or check a backup and print what was verified."""
+    """Restore a backup, or only verify it with ``--check``, and print its total counts."""
     from wildpost.backup.restore import check, restore
 
     if arguments.check:

@@ -17,7 +17,7 @@ SLOW_S = 2.0  # after this long, log what the start is waiting for
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost serve`."""
+    """Add the command `wildpost serve` to the argument parser."""
     about = "receive, store and flag events, and serve the review pages"
     serve = commands.add_parser("serve", help=about, description=about)
     serve.add_argument("settings", type=Path, nargs="?", help="for example configs/server.toml (default: all defaults)")
@@ -29,7 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Run ingest and the review pages until Ctrl-C or SIGTERM."""
     from wildpost.server.gc_tuning import reduced_garbage_collection
     from wildpost.server.single_process import running
     from wildpost.settings.server import ServerSettings

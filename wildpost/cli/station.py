@@ -24,7 +24,7 @@ QUIET_S = 5.0  # wait before the reason of waiting is printed
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost station` and its actions."""
+    """Add the command `wildpost station` and its actions to the argument parser."""
     about = "run, set up or check a station"
     station = commands.add_parser("station", help=about, description=about)
     actions = station.add_subparsers(required=True, metavar="ACTION")
@@ -88,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _drain(publisher: "Transport", outbox: "Outbox", stop: threading.Event) -> bool:
-    """Wait until the broker has acknowledged all messages; False after DRAIN_S or ``stop`` with messages left."""
+    """Wait until the broker has acknowledged all messages; return False if messages are left.
+
+    The wait ends after DRAIN_S, or when ``stop`` is set.
+    """
     began, reported = time.monotonic(), False
     while not (drained := publisher.drain(0.5)) and not stop.is_set():
         waited_s = time.monotonic() - began
@@ -106,7 +109,10 @@ def _drain(publisher: "Transport", outbox: "Outbox", stop: threading.Event) -> b
 
 
 def _missing_folders(settings: "StationSettings", settings_folder: Path) -> list[str]:
-    """Return a message for each watched folder that does not exist: a wrong path, or a card that is not mounted."""
+    """Return an error message for each watched folder that does not exist.
+
+    Either the path in the settings is wrong, or a memory card is not mounted.
+    """
     return [
         f"sensor {sensor.name!r}: no such folder: {settings_folder / sensor.folder}; "
         "mount it, or correct 'folder' in the settings"

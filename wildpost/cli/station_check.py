@@ -11,7 +11,7 @@ COLOURS = {"works": "green", "doubtful": "yellow", "fails": "bold red"}
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register the action."""
+    """Add the action `check` to the parser of `wildpost station`."""
     about = "test each part of this station and print how to fix the faults"
     check = actions.add_parser("check", help=about, description=about)
     check.add_argument("settings", type=Path, help="the station's settings, such as /etc/wildpost/station.toml")
@@ -21,7 +21,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print each finding as soon as it is known; return 1 if a part does not work."""
+    """Check a station and print each finding immediately; return 1 if a part of the station does not work."""
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text

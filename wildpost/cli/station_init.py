@@ -8,7 +8,7 @@ from wildpost.settings.loader import SettingsError
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register the action."""
+    """Add the action `init` to the parser of `wildpost station`."""
     about = "write the commented settings file of a new station"
     init = actions.add_parser("init", help=about, description=about)
     init.add_argument("folder", type=Path, help="folder for station.toml, such as /etc/wildpost")
@@ -37,7 +37,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files and print the next step."""
+    """Write the settings and credentials of a new station and print the next step."""
     from wildpost.station.setup import Kind, StationPlan, read_handover, write_station
 
     handover = read_handover(arguments.credentials) if arguments.credentials else None
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _broker(address: str) -> dict[str, Any]:
-    """Parse HOST, HOST:PORT or [ADDRESS]:PORT."""
+    """Parse a broker address, HOST, HOST:PORT or [ADDRESS]:PORT, into keys of the table [broker]."""
     host, colon, port = address.rpartition(":")
     if not colon or (":" in host and not address.startswith("[")):
         return {"host": address.strip("[]")}

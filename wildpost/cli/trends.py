@@ -1,4 +1,4 @@
-"""`wildpost trends`: detections by day and by hour of the day, as a table or as JSON."""
+"""`wildpost trends`: prints counts of detections by day and by hour of the day, as a table or as JSON."""
 
 import argparse
 import json
@@ -21,11 +21,11 @@ DAYS = 30
 
 
 class CannotCount(WildpostError):
-    """There is no database to count in, or the server refused the request; the message says why."""
+    """No detection database was found, or the server refused the request; the message says why."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost trends`."""
+    """Add the command `wildpost trends` to the argument parser."""
     about = "count detections by day and by hour of the day"
     trends = commands.add_parser("trends", help=about, description=about)
     trends.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
@@ -42,7 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Count detections and print the result."""
+    """Count the detections of a period and print the counts as a table or as JSON."""
     from pipelines.trends.counting import first_of
 
     zone = ZoneInfo(arguments.time_zone)
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, taxon: str) -> dict[str, Any]:
-    """Count detections through the running server, or in the database if no server runs.
+    """Request detection counts from the running server, or count in the database file if no server runs.
 
     Raises:
         CannotCount: there is no database in the folder, or the server refused the request.
@@ -122,7 +122,10 @@ def _print_table(counted: dict[str, Any], first: date, last: date) -> None:
 
 
 def _bars(values: Sequence[int], width: int = 20) -> str:
-    """Draw counts as a line of block characters, at most ``width``; each sums several days where there are more."""
+    """Draw counts as a bar chart of at most ``width`` block characters in one line.
+
+    If there are more counts than characters, each character shows the sum of several days.
+    """
     size = -(-len(values) // width)
     sums = [sum(values[start : start + size]) for start in range(0, len(values), size)]
     highest = max(sums) or 1

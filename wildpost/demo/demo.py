@@ -31,7 +31,7 @@ QUIET_S = 120.0  # timeout for missing events, counted from the last arrival
 
 
 class DemoFailed(WildpostError):
-    """A station ended, or what it sent did not arrive; the message names the log to read."""
+    """The demo cannot start, or did not finish; the message gives the reason, and the remedy or the log file."""
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Reported(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Result of the demo; the attributes are the keys of its JSON line."""
+    """Total counts of a finished demo; the attributes are the keys of the JSON line that the demo prints."""
 
     pictures: int
     recordings: int
@@ -60,7 +60,7 @@ class Summary:
 
 @contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
-    """Create or empty the demo's data folder, and lock it until the context ends.
+    """Create or empty the demo's data folder, and lock the folder until the context ends.
 
     Raises:
         DemoFailed: the folder holds other files, or another demo runs in it.
@@ -98,7 +98,7 @@ def _empty(folder: Path) -> None:
 
 
 def copy_samples(samples: Samples, folder: Path) -> dict[str, Path]:
-    """Copy the samples into the folders that the two stations watch, under unique names."""
+    """Copy the sample files into the folders that the demo's two stations watch, under unique names."""
     inboxes = {"camera": folder / "pictures", "microphone": folder / "recordings"}
     for inbox, files in zip(inboxes.values(), (samples.pictures, samples.recordings), strict=True):
         inbox.mkdir()
@@ -110,7 +110,7 @@ def copy_samples(samples: Samples, folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def server_and_broker(folder: Path, port: int) -> Iterator[tuple[Server, int]]:
-    """Start the broker and the server."""
+    """Run the demo's broker and server until the context ends; yield the server and the broker's port."""
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
         settings = msgspec.structs.replace(
@@ -125,7 +125,10 @@ def server_and_broker(folder: Path, port: int) -> Iterator[tuple[Server, int]]:
 
 @contextmanager
 def stations(settings: Sequence[Path], *options: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start a process for each station and stop them all at the end; each logs to a file beside its settings."""
+    """Run one `wildpost station run` process for each settings file, and stop all of them at the end.
+
+    Each process logs to a file beside its settings file.
+    """
     started: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
         for path in settings:
@@ -143,7 +146,7 @@ def stations(settings: Sequence[Path], *options: str) -> Iterator[list[subproces
 
 
 def process_all(server: Server, settings: Sequence[Path], progress: Callable[[int, int], None]) -> list[Reported]:
-    """Run every station once on its folder and wait until the server has stored all events.
+    """Run every demo station once on its input folder and wait until the server has stored all events.
 
     Args:
         server: The server that stores the events.
@@ -173,7 +176,7 @@ def process_all(server: Server, settings: Sequence[Path], progress: Callable[[in
 
 
 def summarise(server: Server, reports: Sequence[Reported], began: float) -> Summary:
-    """Summarise the demo from the content of the stores and the stations' reports."""
+    """Compute the demo's total counts from the server's stores and the stations' reports."""
     everything = CountQuery.in_utc(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
     species: dict[str, int] = {}
     for counted in server.store.count(everything):
@@ -212,5 +215,5 @@ def _last_lines(log: Path, lines: int = 5) -> str:
 
 
 def json_line(summary: Summary) -> str:
-    """Return the summary as one line of JSON."""
+    """Return the total counts of the demo as one line of JSON."""
     return json.dumps(msgspec.to_builtins(summary), ensure_ascii=False)

@@ -9,13 +9,13 @@ from typing import Self
 
 
 class EmbeddedBroker:
-    """An amqtt broker on the loopback address, in its own thread.
+    """An amqtt broker that listens on the loopback address and runs in its own thread.
 
     It persists nothing: use Mosquitto for anything but a demo.
     """
 
     def __init__(self, port: int = 0) -> None:
-        """Choose the port.
+        """Choose the broker's port; ``__enter__`` starts the broker.
 
         Args:
             port: Port to listen on; 0: any free port.
@@ -28,7 +28,7 @@ class EmbeddedBroker:
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start the broker and wait until it listens.
+        """Start the broker and wait until it listens on its port.
 
         Raises:
             OSError: it could not listen on its port.

@@ -18,7 +18,7 @@ BUNDLED = {"matplotlib": ("grace_hopper.jpg",), "ultralytics": ("bus.jpg", "zida
 
 
 class NoSamples(WildpostError):
-    """No sample was found; the message says how to use other files."""
+    """No sample picture or recording was found; the message says how to use other files."""
 
 
 class _PinnedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,12 +30,12 @@ class _PinnedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def filename(self) -> str:
-        """Path below the samples folder."""
+        """Path of the sample file, relative to the samples folder."""
         return self.name
 
     @property
     def accepted(self) -> dict[str, int]:
-        """The accepted hash, with the size in bytes."""
+        """Size of the sample file in bytes, by its accepted SHA-256 hash."""
         return {self.sha256: self.size}
 
 
@@ -45,7 +45,7 @@ class _Pins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Input files of the demo.
+    """Input files of the demo's two stations.
 
     Attributes:
         pictures: Files for the camera station.
@@ -59,7 +59,7 @@ class Samples:
 
 
 def find_samples(given: Path | None, here: Path, cache: Path) -> Samples:
-    """Find samples: ``given``, else ./samples, else public samples, else photographs in installed packages.
+    """Find the demo's input files in ``given``, else ./samples, else public samples, else installed packages.
 
     Args:
         given: The folder named on the command line.

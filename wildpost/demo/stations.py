@@ -23,7 +23,7 @@ def write_settings(
     local_weights: Path,
     report: Callable[[str], object],
 ) -> list[Path]:
-    """Write a settings file for each station whose inbox has files.
+    """Write a settings file for each demo station whose input folder contains files.
 
     Args:
         inboxes: The folder of each station.
@@ -54,7 +54,10 @@ def write_settings(
 
 
 def choose_vision(weights_folder: Path, local_weights: Path, report: Callable[[str], object]) -> str:
-    """Return the name of a vision model: downloaded or local weights are preferred over the model in the package."""
+    """Return the name of the vision model that the demo uses.
+
+    Downloaded or local weights are preferred over the model in the package.
+    """
     downloadable = [entry for entry in load_registry().values() if entry.kind == "vision" and entry.file is None]
     for entry in downloadable:
         with contextlib.suppress(WeightsError):
@@ -71,5 +74,8 @@ def choose_vision(weights_folder: Path, local_weights: Path, report: Callable[[s
 
 
 def _text(value: object) -> str:
-    """Return a string as TOML; JSON strings are valid TOML for any characters in a path."""
+    """Return a value as a TOML string.
+
+    JSON strings are valid TOML for any characters in a path.
+    """
     return json.dumps(str(value), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Assembles incident detection and the delivery of alerts."""
+"""Creates and starts the parts of a server that detect incidents and deliver alerts."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def create_notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]:
-    """Create every configured notifier.
+    """Create all notifiers that the settings of alerts configure.
 
     Raises:
         NotConfigured: the settings of a notifier are not usable, or two notifiers share a name.

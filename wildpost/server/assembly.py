@@ -1,4 +1,4 @@
-"""Assembles the parts between the broker and the databases.
+"""Opens and connects the parts of a server between the MQTT broker and the databases.
 
 The order of opening and closing ensures that no acknowledged message is lost.
 """
@@ -40,7 +40,7 @@ class RunningServer:
     station_watch: StationWatchLoop | None
 
     def state(self) -> IngestState:
-        """Return the state of ingest; its problem also covers alerts, the store, verdicts and the station watch."""
+        """Return the state of ingest; its field ``problem`` also contains problems of the other server parts."""
         state = self.ingest.state()
         problems = (
             state.problem,
@@ -56,7 +56,7 @@ class RunningServer:
         return self.ingest.stuck or self.state().problem
 
     def wake_verdict_sync(self) -> None:
-        """Start writing verdicts to the store that it did not accept immediately."""
+        """Start to write the verdicts that the detection store did not accept immediately."""
         if self.verdict_sync:
             self.verdict_sync.wake()
 

@@ -61,7 +61,10 @@ class WorkerReport:
 
 
 def run_worker(task: WorkerTask, to_parent: Connection) -> None:
-    """Receive messages until SIGTERM, or until the parent process ends; a killed parent cannot send SIGTERM."""
+    """Receive and store messages until SIGTERM, or until the parent process ends.
+
+    A killed parent process cannot send SIGTERM.
+    """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent handles it
@@ -93,5 +96,5 @@ def _receive(task: WorkerTask, to_parent: Connection, stop: threading.Event) -> 
 
 
 def with_client_id(settings: ServerSettings, client_id: str) -> ServerSettings:
-    """Return the settings with another MQTT client id."""
+    """Return a copy of the settings with another MQTT client id."""
     return msgspec.structs.replace(settings, broker=msgspec.structs.replace(settings.broker, client_id=client_id))

@@ -26,17 +26,17 @@ _STOP_TIMEOUT_S = 40.0
 
 
 class CannotShare(WildpostError):
-    """Several workers were requested, but the store or protocol allows only one; the message says what to change."""
+    """The workers cannot start with these settings; the message says what to change."""
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """Workers of earlier starts that may still have messages at the broker, as a mapping from client id to group."""
+    """Content of workers.json: the group of each worker that may have messages at the broker, by client id."""
 
     names: dict[str, str] = {}
 
 
 class _Worker:
-    """One worker process, restarted when it ends."""
+    """A worker process of `wildpost ingest`, with its last report and the time of its next restart."""
 
     def __init__(self, client_id: str, task: WorkerTask) -> None:
         self.client_id = client_id
@@ -58,7 +58,7 @@ class _Worker:
         self.reported_at = time.monotonic()
 
     def read_reports(self) -> None:
-        """Read all pending reports from the pipe; keep the last one."""
+        """Read all pending reports of the worker process from the pipe; keep the last report."""
         while self._pipe is not None:
             try:
                 if not self._pipe.poll():
@@ -73,12 +73,12 @@ class _Worker:
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code of the process; None while it runs."""
+        """Exit code of the worker process; None while the process runs."""
         return None if self._process is None else self._process.exitcode
 
     @property
     def connected(self) -> bool:
-        """Whether it is connected to the broker."""
+        """Whether the worker is connected to the broker."""
         return self.report.state is not None and self.report.state.connected
 
     def terminate(self) -> None:
@@ -98,7 +98,7 @@ class _Worker:
         self.read_reports()
 
     def stuck(self, after_s: float) -> str:
-        """Return why it cannot recover by itself; "" if it is not stuck."""
+        """Return why the worker cannot recover by itself; "" if the worker is not stuck."""
         silent_s = time.monotonic() - self.reported_at
         if silent_s > after_s:
             return f"worker {self.client_id} has sent no report for {silent_s:.0f} s"
@@ -107,7 +107,7 @@ class _Worker:
 
 
 class Workers(Collector):
-    """Supervisor of all workers of this machine; call ``supervise`` a few times a second."""
+    """Supervisor of all ingest workers of this machine; ``supervise`` must be called a few times a second."""
 
     def __init__(
         self, settings: ServerSettings, folder: Path, settings_folder: Path, count: int, log_format: Form
@@ -147,7 +147,7 @@ class Workers(Collector):
         return _Worker(client_id, WorkerTask(own_settings, folder, settings_folder, share, primary, log_format))
 
     def start(self) -> None:
-        """Write the worker names to the data folder, then start all processes.
+        """Write the workers' names to workers.json in the data folder, then start all worker processes.
 
         A later start with fewer workers needs the names to retire the others.
         """
@@ -192,7 +192,7 @@ class Workers(Collector):
 
     @property
     def stuck(self) -> str:
-        """Workers that cannot recover by themselves, with reasons; "" if there are none."""
+        """Description of the workers that cannot recover by themselves; "" if there are none."""
         return "; ".join(filter(None, (worker.stuck(self._stuck_after_s) for worker in self._workers)))
 
     @property
@@ -206,7 +206,7 @@ class Workers(Collector):
         return sum(worker.report.state.taken.received for worker in self._workers if worker.report.state)
 
     def health(self) -> tuple[int, bytes]:
-        """Return the status code and body of /healthz."""
+        """Return the status code and the JSON body of the response to /healthz."""
         stuck = self.stuck
         workers = [
             {"name": one.client_id, "starts": one.starts, "connected": one.connected} for one in list(self._workers)
@@ -214,7 +214,7 @@ class Workers(Collector):
         return 503 if stuck else 200, health_of(stuck, self._temporary_problems, workers=workers)
 
     def metrics(self) -> bytes:
-        """Return the body of /metrics."""
+        """Return the body of the response to /metrics, in Prometheus' text format."""
         registry = CollectorRegistry()
         registry.register(self)
         return generate_latest(registry)
@@ -228,7 +228,10 @@ class Workers(Collector):
         yield starts
 
     def stop(self) -> None:
-        """Stop all workers after their current batch; a hanging worker is killed, and its messages are redelivered."""
+        """Stop all workers after their current batch; kill workers that do not stop in time.
+
+        The broker redelivers the messages of a killed worker.
+        """
         until = time.monotonic() + _STOP_TIMEOUT_S
         for worker in self._workers:
             worker.terminate()

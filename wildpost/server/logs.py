@@ -16,7 +16,7 @@ class JsonLines(logging.Formatter):
     """Formats a log record as a JSON object: at, level, logger, process, message, ``extra`` fields and traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the JSON line of a record."""
+        """Return a log record as one line of JSON."""
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
 
 
 def set_up_logs(form: Form) -> logging.Logger:
-    """Log Wildpost's messages and the warnings of libraries to standard output.
+    """Configure logging of Wildpost's messages and the warnings of libraries to standard output.
 
     Args:
         form: "text" or "json".

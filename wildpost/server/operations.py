@@ -13,7 +13,7 @@ from ingest.service import IngestService
 
 
 def add_operations(app: FastAPI, ingest: IngestService) -> None:
-    """Add /metrics to the pages' application, and a 503 at /healthz while ingest is stuck."""
+    """Add /metrics to the application of the review pages; answer /healthz with 503 while ingest is stuck."""
 
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(ingest.metrics.registry), media_type=CONTENT_TYPE_LATEST)
@@ -29,7 +29,7 @@ def add_operations(app: FastAPI, ingest: IngestService) -> None:
 
 
 def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
-    """Return the JSON body of /healthz.
+    """Return the JSON body of the response to /healthz.
 
     Args:
         stuck: Why the server cannot recover by itself.
@@ -61,7 +61,7 @@ def serve_operations(
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """Handle a GET request."""
+            """Answer a GET request for /healthz or /metrics."""
             if self.path == "/healthz":
                 code, body, kind = *health(), "application/json"
             elif self.path == "/metrics":
@@ -75,7 +75,7 @@ def serve_operations(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002, the library's name
-            """Log nothing: probes send a request every few seconds."""
+            """Write no log line for a request: health probes send a request every few seconds."""
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)

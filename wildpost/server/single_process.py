@@ -24,10 +24,10 @@ ANNOUNCED = "server.json"  # in the data folder while a server runs: URL of its 
 
 
 class Server:
-    """A running server with its pages; created by ``running``."""
+    """A running server with review pages; created by ``running``."""
 
     def __init__(self, receiving: RunningServer, web: uvicorn.Server, host: str) -> None:
-        """Combine the running parts."""
+        """Store the running parts of the server and the host name of its pages."""
         self._receiving = receiving
         self._web = web
         self._host = host
@@ -44,7 +44,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """URL of the pages."""
+        """URL of the review pages."""
         port = self._web.servers[0].sockets[0].getsockname()[1]
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}/"
 
@@ -55,7 +55,9 @@ class Server:
 
 @contextlib.contextmanager
 def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> Iterator[Server]:
-    """Run a complete server until the context ends; the order of closing ensures that no message is lost.
+    """Run ingest and the review pages in this process until the context ends.
+
+    The order in which the parts are closed ensures that no message is lost.
 
     Args:
         settings: The server's settings.
@@ -119,7 +121,10 @@ def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
 
 @contextlib.contextmanager
 def _announced(file: Path, url: str) -> Iterator[None]:
-    """Write the server's URL to a file, for commands that find the database locked by this server."""
+    """Write the URL of the running server to a file, and delete the file when the context ends.
+
+    Commands that find the database locked by this server read the file.
+    """
     partial = file.with_suffix(".part")
     partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     partial.replace(file)

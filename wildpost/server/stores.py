@@ -29,7 +29,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def open_store(options: StoreOptions, folder: Path) -> Store:
-    """Open the detection store.
+    """Open the detection store that the settings name, DuckDB or InfluxDB.
 
     Raises:
         StoreUnavailable: it does not answer, refuses the credentials, or another process has locked the file.
@@ -42,7 +42,9 @@ def open_store(options: StoreOptions, folder: Path) -> Store:
 
 
 def check_writing(options: StoreOptions) -> None:
-    """Check the write path of an InfluxDB; a server that answers queries may lack it.
+    """Check that the InfluxDB server accepts writes on the configured write path.
+
+    A server that answers queries may lack that path.
 
     Raises:
         StoreUnavailable: the write path does not exist, or writing is not permitted.

@@ -1,4 +1,4 @@
-"""A server's settings file."""
+"""Structs for the settings file of a server."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from wildpost.server.stores import StoreOptions
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Address of the review pages.
+    """Host and port of the review pages.
 
     Attributes:
         host: A loopback address, since there is no sign-in yet.

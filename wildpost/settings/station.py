@@ -1,4 +1,4 @@
-"""A station's settings file."""
+"""Structs for the settings file of a station, and the function that loads the file."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ LOOKING = frozenset({"vision"})  # detectors of pictures; all others are for sou
 
 
 class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sensor: the source of its captures and its detectors.
+    """Settings of one sensor: the source of its captures and its detectors.
 
     Attributes:
         name: Unique on the station.
@@ -65,7 +65,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def kind(self) -> SensorKind | None:
-        """Camera or microphone; None for a folder that takes both pictures and recordings."""
+        """Kind of the sensor, camera or microphone; None for a folder that takes both pictures and recordings."""
         if self.source != "folder":
             return self.source
         looking = {name in LOOKING for name in self.detectors}
@@ -73,7 +73,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The networks that detect in pictures and classify the animals in them, and their options.
+    """Settings of the networks that detect objects in pictures and classify the detected animals.
 
     Attributes:
         model: Model name from `wildpost models list`.
@@ -99,7 +99,7 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network for threat sounds and its options.
+    """Settings of the network for threat sounds.
 
     Attributes:
         model: Model name from `wildpost models list`.
@@ -129,7 +129,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def load_station(path: Path) -> StationSettings:
-    """Load a station's settings.
+    """Load and check the settings file of a station.
 
     Raises:
         SettingsError: the file is not valid; the message names the key.

@@ -29,13 +29,13 @@ from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
-    """Return the folder of a station in the data folder; it holds the outbox and the station's own recordings."""
+    """Return the folder of a station's outbox and its own recordings, which is in the data folder."""
     return data / "stations" / settings.station.name
 
 
 @contextlib.contextmanager
 def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Transport, Outbox]]:
-    """Build a station, its publisher and the outbox that both use; the outbox is closed at the end.
+    """Build a station, its publisher and their common outbox; close the outbox when the context ends.
 
     Args:
         settings: The station's settings.
@@ -82,7 +82,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
 
 
 def open_detector(name: str, settings: StationSettings, beside: Path, data: Path) -> Detector[Any, Any]:
-    """Open a detector by its name in a sensor's ``detectors``.
+    """Open a detector by its name in the ``detectors`` of a sensor's settings.
 
     Raises:
         WeightsError: its weights are missing or their hash does not match.
@@ -99,7 +99,7 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
 
 
 def open_station_classifier(settings: StationSettings, beside: Path, data: Path) -> Classifier | None:
-    """Open the classifier that ``[vision]`` names; None: it names none.
+    """Open the classifier that the table ``[vision]`` names; return None if the table names none.
 
     Raises:
         WeightsError: its weights or labels are missing or not the right ones.
@@ -120,7 +120,7 @@ def _vision_places(settings: StationSettings, beside: Path, data: Path) -> tuple
 
 
 def deployment_of(settings: StationSettings, at: datetime) -> Deployment:
-    """Build the deployment record that the settings describe."""
+    """Build the deployment record of a station from the station's settings."""
     sensors = [
         DeployedSensor(
             name=sensor.name,
@@ -136,7 +136,7 @@ def deployment_of(settings: StationSettings, at: datetime) -> Deployment:
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:
-    """Return the time zone of the clocks of cameras and recorders."""
+    """Return the time zone of the clocks of a station's cameras and recorders."""
     zone = datetime.fromisoformat(f"2026-01-01T00:00:00{station.utc_offset}").tzinfo
     assert zone is not None  # noqa: S101, the settings loader has checked the offset
     return zone

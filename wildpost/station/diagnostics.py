@@ -28,7 +28,7 @@ _TRIAL_RATE_HZ = 48_000
 
 
 def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
-    """Check all parts of a station that its settings name, in turn.
+    """Check all parts of a station that its settings file names, and yield one finding for each part.
 
     Args:
         path: The settings file.
@@ -118,7 +118,9 @@ def _classifier(
 
 
 def _tried(what: str, open_: Callable[[], Trial], of: str, pull: str) -> Finding:
-    """Open a model, which checks the hash of its weights, and measure one inference after a warm-up.
+    """Open a model and measure one inference after a warm-up.
+
+    Opening checks the hash of the weights.
 
     Args:
         what: Heading of the finding.
@@ -160,7 +162,10 @@ def _tried(what: str, open_: Callable[[], Trial], of: str, pull: str) -> Finding
 
 
 def _picture(frame: NDArray[np.uint8] | None) -> Picture:
-    """Return the camera's frame, or noise if there is no camera; inference takes equally long for both."""
+    """Return the camera's frame as a picture, or a picture of noise if there is no camera.
+
+    Inference takes equally long for both.
+    """
     if frame is None:
         frame = np.random.default_rng(1).integers(0, 255, (960, 1280, 3), np.uint8)
     height, width = frame.shape[:2]

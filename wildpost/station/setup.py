@@ -40,7 +40,7 @@ class Handover:
 
 
 def read_handover(path: Path) -> Handover:
-    """Read a station's broker credentials from their folder, or from the file broker.toml in it.
+    """Read a station's broker credentials; ``path`` is the handover folder, or broker.toml in that folder.
 
     Raises:
         SettingsError: broker.toml is not valid, or one of the files is missing.
@@ -61,7 +61,7 @@ def read_handover(path: Path) -> Handover:
 
 @dataclass(frozen=True, slots=True)
 class StationPlan:
-    """Parameters of a new station.
+    """Values for the settings file of a new station.
 
     Attributes:
         name: Unique in the reserve.
@@ -81,7 +81,9 @@ class StationPlan:
 
 
 def write_station(folder: Path, plan: StationPlan) -> Path:
-    """Write the settings and, beside them, the broker credentials; create a relative folder to watch.
+    """Write the settings file and the broker credentials of a new station into ``folder``.
+
+    A watched folder with a relative path is created.
 
     Returns:
         The settings file.
@@ -127,7 +129,9 @@ def write_station(folder: Path, plan: StationPlan) -> Path:
 
 
 def provide_secrets(settings: Path) -> None:
-    """Set environment variables from wildpost.env beside the settings, as systemd does; existing variables are kept.
+    """Set the environment variables listed in wildpost.env, the file beside the settings file.
+
+    systemd does the same for a service. A variable that already exists keeps its value.
 
     Raises:
         SettingsError: the file exists but cannot be read.
@@ -146,7 +150,10 @@ def provide_secrets(settings: Path) -> None:
 
 
 def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any]) -> str:
-    """Fill the plan into the example, paragraph by paragraph; other settings stay comments with their defaults."""
+    """Return the example settings file with the values of the plan filled in.
+
+    Other settings stay comments with their defaults.
+    """
     values: dict[str, Mapping[str, Any]] = {
         "[station]": {"name": plan.name, "deployment": plan.deployment, "latitude": None, "longitude": None}
         | dict(plan.station),
@@ -176,7 +183,10 @@ def _sensor_in(paragraph: str) -> Kind | None:
 
 
 def _set(paragraph: str, values: Mapping[str, Mapping[str, Any]]) -> str:
-    """Set keys of a paragraph, commented out or not; the value None comments a key out."""
+    """Return a paragraph of the settings file with other values for some keys; None comments a key out.
+
+    Keys that are commented out in the paragraph are set too.
+    """
     table, lines = "", []
     for line in paragraph.split("\n"):
         if header := _HEADER.match(line):
@@ -193,7 +203,7 @@ def _set(paragraph: str, values: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _uncommented(paragraph: str) -> str:
-    """Return the paragraph of a sensor with its settings uncommented."""
+    """Return a sensor's paragraph of the settings file with all settings uncommented."""
     lines = paragraph.split("\n")
     if "[[sensors]]" in lines:
         return paragraph
@@ -209,7 +219,10 @@ def _is_setting(line: str) -> bool:
 
 
 def _toml(value: object) -> str:
-    """Return a value as TOML; JSON strings, numbers and booleans are valid TOML for any characters in a path."""
+    """Return a string, number or boolean as a TOML value.
+
+    JSON values are valid TOML for any characters in a path.
+    """
     return json.dumps(value, ensure_ascii=False)
 
 
