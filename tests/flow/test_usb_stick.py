@@ -27,7 +27,7 @@ from edge.station import Sensor, Station
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
-from tests.servers.conftest import wait_for
+from tests.eventually import eventually
 from tests.servers.test_station_delivery import OPTIONS, Brightness, draw
 
 WILDPOST = [sys.executable, "-m", "wildpost"]
@@ -192,7 +192,7 @@ def test_a_running_server_takes_in_the_stick_itself(walk: Walk, mosquitto: Any) 
         assert len(walk.receipts) == 1
         # A person may also copy a bundle into the folder by hand.
         (walk.server / "imports" / walk.bundles[0].name).write_bytes(walk.bundles[0].read_bytes())
-        wait_for((walk.server / "imports" / walk.receipts[0].name).exists, "a receipt in the folder")
+        eventually((walk.server / "imports" / walk.receipts[0].name).exists, "a receipt in the folder")
     assert walk.stored() == ids(events)
     assert walk.export()["waiting"] == 0
 
@@ -209,14 +209,16 @@ def test_a_server_that_is_killed_while_it_imports_goes_on_with_the_bundle(walk: 
     seeded = random.Random(15)
     for _ in range(2):
         with serving(walk, mosquitto.port) as process:
-            wait_for(lambda: receipt.exists() or (walk.server / "detections.duckdb.wal").exists(), "the import begins")
+            eventually(
+                lambda: receipt.exists() or (walk.server / "detections.duckdb.wal").exists(), "the import begins"
+            )
             time.sleep(seeded.random() * 0.5)
             process.kill()
         (walk.server / "server.json").unlink(missing_ok=True)
         assert bundle.exists() or receipt.exists()
     with serving(walk, mosquitto.port):
-        wait_for(receipt.exists, "a receipt")
-        wait_for(lambda: not bundle.exists(), "the bundle is deleted")
+        eventually(receipt.exists, "a receipt")
+        eventually(lambda: not bundle.exists(), "the bundle is deleted")
     assert walk.stored() == ids(events)
     receipt.rename(walk.stick / receipt.name)
     assert walk.export()["confirmed"] == 3000

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto
+from tests.eventually import PATIENCE_S, eventually
 from tests.repository import REPOSITORY
 from tests.servers.listeners import Webhook
-
-PATIENCE_S = 60
-
-
-def wait_for(holds: Callable[[], object], what: str) -> None:
-    """Wait until something holds, or fail saying what did not."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for: {what}"
-        time.sleep(0.02)
 
 
 class Publisher:
@@ -71,14 +61,14 @@ class IntakeProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
+    def eventually(self, holds: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
         def now() -> bool:
             if self.process.poll() is not None:
                 assert self.process.stderr is not None
                 raise AssertionError(f"the intake ended: {self.process.stderr.read()}")
             return self.said is not None and bool(holds(self.said))
 
-        wait_for(now, f"{what}; last word: {self.said}")
+        eventually(now, f"{what}; last word: {self.said}")
         assert self.said is not None
         return self.said
 

@@ -28,7 +28,7 @@ from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText, Notifier
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
-from tests.servers.conftest import wait_for
+from tests.eventually import eventually
 from tests.servers.listeners import Mailbox, Webhook, listening
 
 # Apprise looks whether plugins' own libraries are there; one of those is older than Python's new ways.
@@ -121,7 +121,7 @@ def test_a_program_hears_an_alert_on_the_brokers_topic(mosquitto: Mosquitto) -> 
     notifier = MqttNotifier(MqttAlertOptions(enabled=True), ReceiverOptions(port=mosquitto.port))
     with listening(mosquitto.port, "wildpost/alerts/+") as heard, contextlib.closing(notifier):
         notifier.send(MESSAGE)
-        wait_for(lambda: heard, "the alert")
+        eventually(lambda: heard, "the alert")
     assert heard[0].topic == "wildpost/alerts/urgent"
     assert json.loads(heard[0].payload)["text"]["zh_CN"]["title"] == "[紧急] 人"
     assert not heard[0].retain
@@ -139,11 +139,11 @@ def test_a_broker_that_was_away_is_used_when_it_is_back(mosquitto: Mosquitto) ->
             return True
         return False
 
-    wait_for(refused, "the broker's absence to be noticed")
+    eventually(refused, "the broker's absence to be noticed")
     mosquitto.start()
     with listening(mosquitto.port, "wildpost/alerts/#") as heard:
         notifier.send(MESSAGE)
-        wait_for(lambda: heard, "the alert")
+        eventually(lambda: heard, "the alert")
     notifier.close()
     notifier.close()
 
@@ -269,7 +269,7 @@ def test_two_processes_tell_an_alert_once(kept: Kept, webhook: Webhook, monkeypa
     dispatchers = [kept.dispatcher(notifier) for _ in range(3)]
     for dispatcher in dispatchers:
         dispatcher.start()
-    wait_for(lambda: count_waiting(kept.database) == 0, "all to be told")
+    eventually(lambda: count_waiting(kept.database) == 0, "all to be told")
     for dispatcher in dispatchers:
         dispatcher.stop()
     assert len(webhook.taken) == 4

@@ -13,7 +13,8 @@ import msgspec
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from tests.conftest import Mosquitto, free_port
-from tests.servers.conftest import Publisher, wait_for
+from tests.eventually import eventually
+from tests.servers.conftest import Publisher
 from tests.servers.listeners import Webhook, listening
 
 SETTINGS = """
@@ -75,12 +76,12 @@ def test_a_person_at_a_station_reaches_people_once_and_what_is_days_old_does_not
         at_the_end.callback(lambda: server.communicate() if server.poll() is None else None)
         at_the_end.callback(lambda: server.kill())  # whichever runs then
         send(mosquitto.port, person(3 * 24 * 60), person(0), person(1))
-        wait_for(lambda: heard, "the alert on the broker")
+        eventually(lambda: heard, "the alert on the broker")
         server.kill()  # while the webhook refuses
         server.communicate()
         webhook.answer = 200
         server = serve()
-        wait_for(lambda: webhook.taken, "the alert at the webhook, after a kill")
+        eventually(lambda: webhook.taken, "the alert at the webhook, after a kill")
         send(mosquitto.port, person(0))
         server.terminate()
         said, _ = server.communicate(timeout=60)
@@ -105,7 +106,7 @@ def test_a_test_alert_says_what_arrived_and_what_did_not(
 
     with listening(mosquitto.port, "wildpost/alerts/#") as heard:
         both = told()
-        wait_for(lambda: heard, "the test alert on the broker")
+        eventually(lambda: heard, "the test alert on the broker")
     assert (both.returncode, both.stdout) == (0, "rangers: sent\nmqtt: sent\n")
     assert "测试" in webhook.taken[0]["title"]
     dead = told("--only", "rangers", port=free_port())

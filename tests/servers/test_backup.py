@@ -21,7 +21,8 @@ from contract import encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT, MEDIA_CONTENT, STATUS
 from contract.messages import Event
-from tests.servers.conftest import Publisher, wait_for
+from tests.eventually import eventually
+from tests.servers.conftest import Publisher
 from wildpost.backup.snapshot_server import RemoteSnapshot
 from wildpost.cli.main import main
 
@@ -61,7 +62,7 @@ def serving(command: str, settings: Path, data: Path) -> Iterator[subprocess.Pop
     words = [*WILDPOST, command, str(settings), "--data", str(data)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        wait_for(lambda: (data / "backup.socket").exists() or process.poll() is not None, "the server is up")
+        eventually(lambda: (data / "backup.socket").exists() or process.poll() is not None, "the server is up")
         assert process.poll() is None, process.communicate()[0]
         yield process
     finally:
@@ -71,7 +72,7 @@ def serving(command: str, settings: Path, data: Path) -> Iterator[subprocess.Pop
 
 def health(data: Path) -> dict[str, Any]:
     place = data / "server.json"
-    wait_for(place.exists, "the pages are up")
+    eventually(place.exists, "the pages are up")
     with urllib.request.urlopen(f"{json.loads(place.read_text())['url']}healthz", timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
@@ -125,11 +126,11 @@ def test_a_backup_of_a_server_that_is_writing_is_of_one_moment_and_a_server_goes
 
     with serving("serve", settings, data) as process:
         publishers[0].publish(messages)
-        wait_for(lambda: asked(data, "SELECT count(*) FROM flag") == [100], "the first are stored and flagged")
+        eventually(lambda: asked(data, "SELECT count(*) FROM flag") == [100], "the first are stored and flagged")
         flow = threading.Thread(target=keep_publishing)
         flow.start()
         try:
-            wait_for(lambda: len(after) > 10, "more comes")
+            eventually(lambda: len(after) > 10, "more comes")
             for _ in range(20):  # a backup may be done before the next message comes
                 archive.unlink(missing_ok=True)
                 capsys.readouterr()
@@ -138,13 +139,13 @@ def test_a_backup_of_a_server_that_is_writing_is_of_one_moment_and_a_server_goes
                 at_end = len(after)
                 if at_end > at_begin:
                     break
-            wait_for(lambda: len(after) > at_end + 10, "more comes after it")
+            eventually(lambda: len(after) > at_end + 10, "more comes after it")
         finally:
             enough.set()
             flow.join()
         assert at_end > at_begin, "nothing came in while the backup was made"
         everything = set(before) | set(after)
-        wait_for(lambda: asked(data, "SELECT count(*) FROM flag") == [len(everything)], "the server has gone on")
+        eventually(lambda: asked(data, "SELECT count(*) FROM flag") == [len(everything)], "the server has gone on")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     assert stored(data) == everything
@@ -166,7 +167,7 @@ def test_a_backup_of_a_server_that_is_writing_is_of_one_moment_and_a_server_goes
     with serving("serve", settings, restored):
         assert health(restored)["events"] == health(restored)["flags"] == len(kept)
         publishers[0].publish(messages)
-        wait_for(lambda: health(restored)["flags"] == len(kept) + 5, "it receives")
+        eventually(lambda: health(restored)["flags"] == len(kept) + 5, "it receives")
     assert stored(restored) == kept | set(more)
 
 
@@ -179,11 +180,11 @@ def test_ingest_without_pages_is_backed_up_too_while_it_runs_and_after_it_was_ki
     ids, messages = seen(20)
     with serving("ingest", settings, data) as process:
         publisher_to(mosquitto.port).publish(messages)
-        wait_for(lambda: asked(data, "SELECT count(*) FROM flag") == [20], "all is stored")
+        eventually(lambda: asked(data, "SELECT count(*) FROM flag") == [20], "all is stored")
         assert told("backup", tmp_path / "running.tar", settings, "--data", data) == 0
         process.kill()  # its socket and its write-ahead logs stay behind
         process.wait()
-        wait_for(lambda: free(data), "its worker is gone")
+        eventually(lambda: free(data), "its worker is gone")
     assert told("backup", tmp_path / "killed.tar", "--data", data) == 0
     for name in ("running", "killed"):
         assert told("restore", tmp_path / f"{name}.tar", "--data", tmp_path / name) == 0
@@ -212,7 +213,7 @@ def test_whoever_asks_for_a_copy_and_goes_or_sleeps_does_not_hold_up_the_server(
         path, _ = written.write()
         assert path.exists()
         written.close()
-        wait_for(lambda: not path.exists(), "the server has cleared up")
+        eventually(lambda: not path.exists(), "the server has cleared up")
 
         asleep = held_copy(data)  # and never a word again
         second = RemoteSnapshot(data)
@@ -221,7 +222,7 @@ def test_whoever_asks_for_a_copy_and_goes_or_sleeps_does_not_hold_up_the_server(
         second.close()
         _, messages = seen(3)
         publisher_to(mosquitto.port).publish(messages)
-        wait_for(lambda: health(data)["flags"] == 3, "it receives again")
+        eventually(lambda: health(data)["flags"] == 3, "it receives again")
         with pytest.raises(StoreUnavailable, match=r"did not copy|disconnected"):
             asleep.write()
         asleep.close()
@@ -248,5 +249,5 @@ def held_copy(data: Path) -> RemoteSnapshot:
         held.append(copy)
         return True
 
-    wait_for(ask, "the server holds a moment")
+    eventually(ask, "the server holds a moment")
     return held[0]

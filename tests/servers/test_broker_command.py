@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from contract.mqtt.publisher import ConfirmedPublisher
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import free_port, missing
+from tests.eventually import eventually
 
 
 class Broker:
@@ -36,7 +37,7 @@ class Broker:
         changed = folder.parent / "mosquitto.conf"
         changed.write_text(text)
         self.process = subprocess.Popen([program, "-c", str(changed)], stderr=subprocess.PIPE)
-        until(lambda: self._listens() or self.process.poll() is not None)
+        eventually(lambda: self._listens() or self.process.poll() is not None)
         assert self.process.poll() is None, self.process.communicate()[1].decode()
 
     def _listens(self) -> bool:
@@ -66,32 +67,25 @@ class Client:
         self.client.on_message = lambda *arguments: self.received.append(arguments[2].topic)
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
-        until(lambda: bool(self.reasons))
+        eventually(lambda: bool(self.reasons))
 
     def publish(self, topic: str) -> str:
         told: list[str] = []
         self.client.on_publish = lambda *arguments: told.append(str(arguments[3]))
         self.client.publish(topic, b"{}", qos=1)
-        until(lambda: bool(told))
+        eventually(lambda: bool(told))
         return told[0]
 
     def subscribe(self, topic: str) -> str:
         told: list[str] = []
         self.client.on_subscribe = lambda *arguments: told.append(str(arguments[3][0]))
         self.client.subscribe(topic, qos=1)
-        until(lambda: bool(told))
+        eventually(lambda: bool(told))
         return told[0]
 
     def close(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about within 20 s"
-        time.sleep(0.01)
 
 
 def wildpost(*words: object) -> subprocess.CompletedProcess[str]:
@@ -123,11 +117,11 @@ def test_a_station_writes_its_own_topics_and_no_other_stations(broker: Broker) -
     assert lake.publish("wildpost/v1/lake-07/event") == "Success"
     assert lake.publish("wildpost/v1/ridge-01/event") == "Not authorized"
     assert lake.publish("wildpost/alerts/all") == "Not authorized"
-    until(lambda: bool(server.received))
+    eventually(lambda: bool(server.received))
 
     ridge = broker.connect("ridge-01")
     assert ridge.publish("wildpost/v1/ridge-01/event") == "Success"
-    until(lambda: len(server.received) == 2)
+    eventually(lambda: len(server.received) == 2)
     assert server.received == ["wildpost/v1/lake-07/event", "wildpost/v1/ridge-01/event"]
     for client in (server, lake, ridge):
         client.close()
@@ -152,7 +146,7 @@ def test_workers_may_share_the_messages(broker: Broker) -> None:
     assert server.subscribe("$share/ingest/wildpost/+/+/+") == "Granted QoS 1"
     lake.publish("wildpost/v1/lake-07/event")
 
-    until(lambda: server.received == ["wildpost/v1/lake-07/event"])
+    eventually(lambda: server.received == ["wildpost/v1/lake-07/event"])
     server.close()
     lake.close()
 
@@ -173,7 +167,7 @@ def test_the_servers_user_may_publish_alerts_and_what_home_assistant_reads(
         for topic in ("wildpost/alerts/urgent", "homeassistant/device/wildpost_lake-07/config", status):
             link.publish(topic, b"{}")
 
-    until(lambda: len(watch.received) == 3)
+    eventually(lambda: len(watch.received) == 3)
     watch.close()
 
 
@@ -197,7 +191,7 @@ def test_the_distributions_broker_starts_with_ours_included(broker: Broker, tmp_
 
     with subprocess.Popen([program, "-c", str(distribution / "mosquitto.conf")], stderr=subprocess.PIPE) as started:
         try:
-            until(lambda: broker._listens() or started.poll() is not None)
+            eventually(lambda: broker._listens() or started.poll() is not None)
             assert started.poll() is None, started.communicate()[1].decode()
             client = broker.connect("lake-07")
             assert client.publish("wildpost/v1/lake-07/event") == "No matching subscribers"  # it may, and is heard
@@ -226,7 +220,7 @@ def test_a_rotated_password_counts_and_the_old_one_does_not(broker: Broker) -> N
 
     assert wildpost("rotate", broker.folder, "lake-07", "--reload", broker.process.pid).returncode == 0
 
-    until(lambda: _reason(broker, broker.password("lake-07")) == "Success")
+    eventually(lambda: _reason(broker, broker.password("lake-07")) == "Success")
     assert _reason(broker, old) == "Not authorized"
 
 

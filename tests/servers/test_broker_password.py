@@ -22,8 +22,8 @@ from ingest.receive.mqtt.receiver import BrokerRefused
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from tests.conftest import Mosquitto
+from tests.eventually import eventually
 from tests.noting import Noting, mqtt_pipeline
-from tests.servers.conftest import wait_for
 from tests.servers.listeners import listening
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
@@ -52,7 +52,7 @@ def test_an_alert_uses_the_password_of_the_environment_variable(
     notifier = MqttNotifier(MqttAlertOptions(enabled=True), server_at(guarded, protocol=protocol))
     with listening(guarded.port, "wildpost/alerts/#", "server", "right") as heard, closing(notifier):
         notifier.send(MESSAGE)
-        wait_for(lambda: heard, "the alert")
+        eventually(lambda: heard, "the alert")
     assert json.loads(heard[0].payload) == {"alert_id": "a1"}
 
 
@@ -64,7 +64,7 @@ def test_home_assistants_discovery_uses_the_password_of_the_environment_variable
     with listening(guarded.port, "homeassistant/#", "server", "right") as heard:
         try:
             home.publish_changes()
-            wait_for(lambda: heard, "the discovery message")
+            eventually(lambda: heard, "the discovery message")
         finally:
             home.stop()
     assert heard[0].topic == f"homeassistant/device/wildpost_{EVENT.station}/config"
@@ -105,7 +105,7 @@ def test_a_broker_without_passwords_accepts_a_username_alone(
     notifier = MqttNotifier(MqttAlertOptions(), server_at(mosquitto))
     with listening(mosquitto.port, "wildpost/alerts/#") as heard, closing(notifier):
         notifier.send(MESSAGE)
-        wait_for(lambda: heard, "the alert")
+        eventually(lambda: heard, "the alert")
 
 
 def test_an_unreadable_password_file_is_named(guarded: Mosquitto, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from tests.conftest import Mosquitto
-from tests.servers.conftest import wait_for
+from tests.eventually import eventually
 from tests.servers.listeners import listening
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
@@ -42,14 +42,14 @@ def home(mosquitto: Mosquitto, store: DuckDbStore) -> HomeAssistant:
 def retained(mosquitto: Mosquitto, *topics: str) -> dict[str, bytes]:
     """What someone hears who comes later."""
     with listening(mosquitto.port, "#") as heard:
-        wait_for(lambda: {one.topic for one in heard if one.retain} >= set(topics), f"{topics}")
+        eventually(lambda: {one.topic for one in heard if one.retain} >= set(topics), f"{topics}")
     return {one.topic: bytes(one.payload) for one in heard if one.retain}
 
 
 def word(mosquitto: Mosquitto) -> bytes:
     """What the server says, or has said, on its own topic."""
     with listening(mosquitto.port, "wildpost/home/status") as heard:
-        wait_for(lambda: heard, "any word of the server")
+        eventually(lambda: heard, "any word of the server")
     return bytes(heard[0].payload)
 
 
@@ -85,7 +85,7 @@ def test_what_changes_is_said_and_what_does_not_is_not(mosquitto: Mosquitto, sto
     speaking = home(mosquitto, store)
     speaking.publish_changes()
     with listening(mosquitto.port, "wildpost/home/+") as heard:
-        wait_for(lambda: len(heard) >= 2, "what is retained")
+        eventually(lambda: len(heard) >= 2, "what is retained")
         heard.clear()
         speaking.publish_changes()
         later = msgspec.structs.replace(
@@ -93,7 +93,7 @@ def test_what_changes_is_said_and_what_does_not_is_not(mosquitto: Mosquitto, sto
         )
         write(store, later, msgspec.structs.replace(STATUS, station=EVENT.station, state="offline"))
         speaking.publish_changes()
-        wait_for(lambda: heard, "the change")
+        eventually(lambda: heard, "the change")
     (changed,) = heard
     assert json.loads(changed.payload) | {"last_detection": "animal", "online": "OFF"} == json.loads(changed.payload)
     speaking.stop()
@@ -121,7 +121,7 @@ def test_a_broker_that_forgot_is_told_again(mosquitto: Mosquitto, store: DuckDbS
         return False
 
     write(store, msgspec.structs.replace(EVENT, event_id=new_event_id()))
-    wait_for(refused, "the broker's absence to be noticed")
+    eventually(refused, "the broker's absence to be noticed")
     mosquitto.start()
     speaking.publish_changes()
     assert set(retained(mosquitto, CONFIG, STATE, SERVER)) == {CONFIG, STATE, SERVER}

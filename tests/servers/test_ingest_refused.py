@@ -17,15 +17,15 @@ from ingest.receive.mqtt.receiver import BrokerRefused
 from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.service import IngestService
 from ingest.store.duckdb.store import DuckDbStore
+from tests.eventually import eventually
 from tests.noting import Noting, mqtt_pipeline
-from tests.servers.conftest import wait_for
 
 
 def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
     receivers = [mqtt_pipeline(ReceiverOptions(port=mosquitto.port), Noting()) for _ in range(2)]
     for receiver in receivers:
         receiver.start()
-    wait_for(
+    eventually(
         lambda: any("Two servers with client id 'wildpost-server'" in one.problem for one in receivers),
         "one to say that each puts the other out",
     )

@@ -22,7 +22,7 @@ from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import EventQuery
 from tests.conftest import free_port
-from tests.servers.conftest import wait_for
+from tests.eventually import eventually
 
 WILDPOST = [sys.executable, "-m", "wildpost"]
 
@@ -71,7 +71,7 @@ class Ingest:
                 return False
             return [one["connected"] for one in found] == [True] * workers
 
-        wait_for(connected, f"{workers} workers are at the broker")
+        eventually(connected, f"{workers} workers are at the broker")
 
     def stop(self) -> str:
         self.process.send_signal(signal.SIGTERM)
@@ -99,7 +99,7 @@ def test_one_worker_stores_counts_and_stops_in_peace_with_nothing_lost(
         running.wait_until_connected(1)
         publisher = publisher_to(mosquitto.port)
         publisher.publish([*sent[:300], *sent[:10], ("wildpost/v1/ridge-07/event", b"{")])
-        wait_for(lambda: counted(running.port, "wildpost_messages_received_total") == 311, "all are durable")
+        eventually(lambda: counted(running.port, "wildpost_messages_received_total") == 311, "all are durable")
         assert counted(running.port, "wildpost_records_stored_total") == 300
         assert counted(running.port, "wildpost_records_repeated_total") == 10
         assert 'wildpost_messages_quarantined_total{reason="syntax"' in ask(running.port, "metrics")[1]
@@ -112,7 +112,7 @@ def test_one_worker_stores_counts_and_stops_in_peace_with_nothing_lost(
     assert lines[-1]["message"].startswith("stopped")
     with ingesting(tmp_path / "data", mosquitto.port, "") as again:
         again.wait_until_connected(1)
-        wait_for(lambda: counted(again.port, "wildpost_messages_in_flight") == 0, "what was left has come")
+        eventually(lambda: counted(again.port, "wildpost_messages_in_flight") == 0, "what was left has come")
         again.stop()
     store = DuckDbStore(tmp_path / "data" / "detections.duckdb")
     stored = [event.event_id for event in store.events(EventQuery(limit=1000))]
@@ -139,13 +139,13 @@ def test_a_commit_that_hangs_makes_healthz_503_until_it_goes_on(
         other.execute("BEGIN EXCLUSIVE")  # a backup gone wrong: whoever wants to write waits, and goes on waiting
         try:
             publisher_to(mosquitto.port).publish([("wildpost/v1/ridge-07/event", b"{")])
-            wait_for(lambda: ask(running.port, "healthz")[0] == 503, "the loop is seen to hang")
+            eventually(lambda: ask(running.port, "healthz")[0] == 503, "the loop is seen to hang")
             assert "no heartbeat" in ask(running.port, "healthz")[1]
         finally:
             other.execute("ROLLBACK")
             other.close()
-        wait_for(lambda: ask(running.port, "healthz")[0] == 200, "it goes on")
-        wait_for(lambda: counted(running.port, "wildpost_messages_quarantined_total") == 1, "and nothing is lost")
+        eventually(lambda: ask(running.port, "healthz")[0] == 200, "it goes on")
+        eventually(lambda: counted(running.port, "wildpost_messages_quarantined_total") == 1, "and nothing is lost")
         running.stop()
 
 
@@ -159,7 +159,7 @@ def test_two_workers_share_one_is_killed_one_retires_and_nothing_is_lost_or_doub
     with ingesting(tmp_path / "data", mosquitto.port, settings, "--workers", "2") as running:
         running.wait_until_connected(2)
         publisher.publish([*sent[:300], (topic_of("wildpost", STATUS.station, "status"), encode(STATUS))])
-        wait_for(lambda: counted(running.port, "wildpost_records_stored_total") == 301, "both store")
+        eventually(lambda: counted(running.port, "wildpost_records_stored_total") == 301, "both store")
         text = ask(running.port, "metrics")[1].splitlines()
         shares = [float(line.split()[-1]) for line in text if line.startswith("wildpost_events_total")]
         assert len(shares) == 2
@@ -167,13 +167,13 @@ def test_two_workers_share_one_is_killed_one_retires_and_nothing_is_lost_or_doub
         victim = children(running.process.pid)[-1]
         os.kill(victim, signal.SIGKILL)
         publisher.publish(sent[300:600])
-        wait_for(lambda: counted(running.port, "wildpost_worker_starts") == 3, "another takes its place")
+        eventually(lambda: counted(running.port, "wildpost_worker_starts") == 3, "another takes its place")
         running.wait_until_connected(2)
         running.stop()
     publisher.publish(sent[600:])  # the broker keeps some for a worker that is not started again
     with ingesting(tmp_path / "data", mosquitto.port, settings, "--workers", "1") as fewer:
-        wait_for(lambda: stored(influx.url, database) == ids, "all are stored, those for workers that retired too")
-        wait_for(lambda: json.loads((tmp_path / "data" / "workers.json").read_text()) == {"names": {}}, "they retire")
+        eventually(lambda: stored(influx.url, database) == ids, "all are stored, those for workers that retired too")
+        eventually(lambda: json.loads((tmp_path / "data" / "workers.json").read_text()) == {"names": {}}, "they retire")
         fewer.stop()
 
 

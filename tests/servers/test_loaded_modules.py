@@ -16,8 +16,9 @@ from captures.sound import encode_clip
 from contract import Media, MediaContent, encode, new_event_id, topic_of
 from contract.examples import SOUND_EVENT
 from tests.conftest import Mosquitto
+from tests.eventually import eventually
 from tests.flow.test_station_once import command as station_command
-from tests.servers.conftest import Publisher, wait_for
+from tests.servers.conftest import Publisher
 from tests.servers.listeners import listening
 from tests.servers.test_serve import health, page, serving
 
@@ -63,7 +64,7 @@ def test_a_server_that_shows_its_pages_has_loaded_no_detector(
             ]
         )
         publisher.close()
-        wait_for(lambda: health(url)["media"] == 1, "the clip is stored")
+        eventually(lambda: health(url)["media"] == 1, "the clip is stored")
         for path in ("", "incidents", "stations", "trends", "quarantine", f"events/{event.event_id}"):
             assert "野哨" in page(url + path)
         with urllib.request.urlopen(f"{url}events/{event.event_id}/spectrogram-{sha256}.png", timeout=30) as answer:

@@ -16,8 +16,9 @@ import pytest
 
 from contract import encode, topic_of
 from contract.examples import EVENT, MEDIA_CONTENT
+from tests.eventually import eventually
 from tests.s3_server import S3Server
-from tests.servers.conftest import Publisher, wait_for
+from tests.servers.conftest import Publisher
 from wildpost.cli.main import main
 from wildpost.doctor import diagnose
 
@@ -60,18 +61,18 @@ def test_what_comes_while_the_bucket_is_away_is_kept_when_it_is_there(
         closing(Publisher(mosquitto.port)) as publisher,
     ):
         try:
-            wait_for((data / "server.json").exists, "the server to serve")
+            eventually((data / "server.json").exists, "the server to serve")
             pages = json.loads((data / "server.json").read_text())["url"]
             station = EVENT.station
             event = (topic_of("wildpost", station, "event"), encode(EVENT))
             publisher.publish([event, (topic_of("wildpost", station, "media"), encode(content))])
-            wait_for(lambda: "NoSuchBucket" in log.read_text(), "its saying what is wrong")
+            eventually(lambda: "NoSuchBucket" in log.read_text(), "its saying what is wrong")
             assert "nothing is acknowledged" in log.read_text()
             assert code_of(f"{pages}media/{NAME}") == 503
 
             s3.make("later")
-            wait_for(lambda: code_of(f"{pages}media/{NAME}") == 200, "the picture")
-            wait_for(lambda: "no problem any more" in log.read_text(), "the log line that the problem is over")
+            eventually(lambda: code_of(f"{pages}media/{NAME}") == 200, "the picture")
+            eventually(lambda: "no problem any more" in log.read_text(), "the log line that the problem is over")
 
             archive = tmp_path / "all.tar"
             assert main(["backup", str(archive), str(settings), "--data", str(data)]) == 0

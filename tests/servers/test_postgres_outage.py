@@ -21,8 +21,9 @@ from contract import encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
 from tests.conftest import free_port, missing
+from tests.eventually import eventually
 from tests.postgres_server import Postgres, program_folder
-from tests.servers.conftest import Publisher, wait_for
+from tests.servers.conftest import Publisher
 from wildpost.doctor import diagnose
 
 SETTINGS = """
@@ -110,14 +111,14 @@ def test_what_comes_while_the_casebook_is_away_is_flagged_when_it_is_back(
         closing(Publisher(mosquitto.port)) as publisher,
     ):
         try:
-            wait_for((tmp_path / "server.json").exists, "the server to serve")
+            eventually((tmp_path / "server.json").exists, "the server to serve")
             pages = json.loads((tmp_path / "server.json").read_text())["url"]
             publisher.publish(messages(20))
-            wait_for(lambda: asked(f"{pages}healthz")[1].get("events") == 20, "the first events")
+            eventually(lambda: asked(f"{pages}healthz")[1].get("events") == 20, "the first events")
 
             server.kill()
             publisher.publish(messages(30))
-            wait_for(lambda: "nothing is acknowledged" in (tmp_path / "log").read_text(), "its saying what is wrong")
+            eventually(lambda: "nothing is acknowledged" in (tmp_path / "log").read_text(), "its saying what is wrong")
             for page in (pages, f"{pages}healthz"):
                 code, said = asked(page)
                 assert code == 503
@@ -125,7 +126,7 @@ def test_what_comes_while_the_casebook_is_away_is_flagged_when_it_is_back(
             time.sleep(0.5)  # an attempt or two
 
             server.start()
-            wait_for(lambda: asked(f"{pages}healthz")[1].get("events") == 50, "all of them")
+            eventually(lambda: asked(f"{pages}healthz")[1].get("events") == 50, "all of them")
             assert asked(pages)[0] == 200
         finally:
             process.send_signal(signal.SIGTERM)

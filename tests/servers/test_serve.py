@@ -21,7 +21,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from contract import encode, topic_of
 from contract.examples import EVENT, MEDIA_CONTENT
 from contract.messages import Event
-from tests.servers.conftest import Publisher, wait_for
+from tests.eventually import eventually
+from tests.servers.conftest import Publisher
 
 WILDPOST = [sys.executable, "-m", "wildpost"]
 
@@ -81,14 +82,14 @@ def test_what_keeps_media_from_being_stored_is_told_to_programs_and_people(mosqu
         publisher.publish([(topic_of("wildpost", EVENT.station, "media"), encode(MEDIA_CONTENT))])
         publisher.close()
 
-        wait_for(lambda: health(url)["status"] == "hindered", "it says that something is in the way")
+        eventually(lambda: health(url)["status"] == "hindered", "it says that something is in the way")
         assert str(media) in health(url)["problem"], (
             "not stuck: it goes on by itself, and a new start would not mend it"
         )
         assert "服务器出现问题" in page(url)
         media.unlink()
         (tmp_path / "elsewhere").rename(media)
-        wait_for(lambda: health(url) | {"media": 1, "status": "ok", "problem": ""} == health(url), "it went on")
+        eventually(lambda: health(url) | {"media": 1, "status": "ok", "problem": ""} == health(url), "it went on")
         assert "服务器出现问题" not in page(url)
 
 

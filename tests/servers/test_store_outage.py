@@ -22,8 +22,8 @@ from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import CountQuery, Received
 from tests.conftest import free_port
+from tests.eventually import eventually
 from tests.influx_server import Influx
-from tests.servers.conftest import wait_for
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 THAT_DAY = CountQuery.in_utc(EVENT.captured_at - timedelta(days=1), EVENT.captured_at + timedelta(days=1))
@@ -87,7 +87,7 @@ def test_a_decision_on_the_pages_while_the_store_takes_no_writes_is_counted_late
     day = EVENT.captured_at.date()
     period = f"from={day - timedelta(days=1)}&to={day + timedelta(days=1)}"
     with running(tmp_path, "serve", settings):
-        wait_for((tmp_path / "server.json").exists, "the server to serve")
+        eventually((tmp_path / "server.json").exists, "the server to serve")
         pages = json.loads((tmp_path / "server.json").read_text())["url"]
 
         def taxa() -> list[str]:
@@ -98,13 +98,13 @@ def test_a_decision_on_the_pages_while_the_store_takes_no_writes_is_counted_late
         administer(influx, "REVOKE WRITE ON wildpost FROM ranger")
         code, answer = asked(f"{pages}verdicts", {"event_id": EVENT.event_id, "outcome": "dismissed"})
         assert code == 200, answer
-        wait_for(lambda: asked(f"{pages}healthz")[1]["status"] == "hindered", "/healthz to report it")
+        eventually(lambda: asked(f"{pages}healthz")[1]["status"] == "hindered", "/healthz to report it")
         assert "verdicts are not counted yet" in asked(f"{pages}healthz")[1]["problem"]
         assert taxa() == before
 
         administer(influx, "GRANT ALL ON wildpost TO ranger")
-        wait_for(lambda: taxa() == [], "the verdict to count")
-        wait_for(lambda: asked(f"{pages}healthz")[1]["status"] == "ok", "/healthz to report that all is well")
+        eventually(lambda: taxa() == [], "the verdict to count")
+        eventually(lambda: asked(f"{pages}healthz")[1]["status"] == "ok", "/healthz to report that all is well")
 
 
 def test_a_verdict_recorded_while_influxdb_restarts_is_handed_over_by_an_intake_without_pages(
@@ -122,19 +122,19 @@ def test_a_verdict_recorded_while_influxdb_restarts_is_handed_over_by_an_intake_
         return asked(f"http://127.0.0.1:{port}/healthz")[1]
 
     with running(tmp_path, "ingest", settings):
-        wait_for(lambda: [one["connected"] for one in health().get("workers", [])] == [True], "it to receive")
+        eventually(lambda: [one["connected"] for one in health().get("workers", [])] == [True], "it to receive")
         influx.kill()
         casebook = Casebook(f"sqlite:///{tmp_path / 'casebook.sqlite'}")
         for detection in EVENT.detections:
             casebook.record_verdict(
                 Verdict(EVENT.event_id, detection.ordinal, "dismissed", "blank", "blank", None, "ranger", NOW)
             )
-        wait_for(lambda: "verdicts are not counted yet" in health()["problem"], "/healthz to report it")
+        eventually(lambda: "verdicts are not counted yet" in health()["problem"], "/healthz to report it")
         assert health()["status"] == "hindered"
 
         influx.start()
-        wait_for(lambda: not casebook.unapplied_verdicts(), "the verdicts to be handed over")
+        eventually(lambda: not casebook.unapplied_verdicts(), "the verdicts to be handed over")
         assert store.count(THAT_DAY) == []
-        wait_for(lambda: health()["status"] == "ok", "/healthz to report that all is well")
+        eventually(lambda: health()["status"] == "ok", "/healthz to report that all is well")
         casebook.close()
     store.close()

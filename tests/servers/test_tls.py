@@ -1,6 +1,5 @@
 """Station and server speak with a broker over TLS, and with no other than the one they trust."""
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto, free_port
+from tests.eventually import eventually
 from tests.noting import Noting, mqtt_pipeline
 from wildpost.broker.certificates import make_authority, make_broker_certificate
 
@@ -37,13 +37,6 @@ def _listening(mosquitto_with: Started, folder: Path, host: str) -> tuple[int, P
     return port, folder / "ca.crt"
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about within 20 s"
-        time.sleep(0.01)
-
-
 def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple[int, Path], tmp_path: Path) -> None:
     port, authority = secured
     intake = Noting()
@@ -55,7 +48,7 @@ def test_an_event_travels_encrypted_from_the_outbox_to_the_intake(secured: tuple
         publisher.start()
         assert publisher.drain(20)
         publisher.stop()
-    until(lambda: encode(EVENT) in intake.came)
+    eventually(lambda: encode(EVENT) in intake.came)
     receiver.stop()
 
 
@@ -81,13 +74,13 @@ def test_a_broker_of_another_name_is_told_nothing(mosquitto_with: Started, tmp_p
 def _refused(port: int, authority: Path, folder: Path, said: str) -> None:
     receiver = mqtt_pipeline(ReceiverOptions(port=port, tls=True, ca_file=str(authority)), Noting())
     receiver.start(answer_s=0.1)
-    until(lambda: said in receiver.problem)
+    eventually(lambda: said in receiver.problem)
     receiver.stop()
     with closing(Outbox(folder / "outbox.sqlite")) as outbox:
         outbox.commit([OutboxMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT))])
         publisher = Publisher(StationBrokerOptions(port=port, tls=True, ca_file=str(authority)), EVENT.station, outbox)
         publisher.start()
-        until(lambda: said in publisher.problem)
+        eventually(lambda: said in publisher.problem)
         publisher.stop()
         assert len(outbox) == 1
 

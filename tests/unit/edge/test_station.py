@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 import wave
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -43,6 +42,7 @@ from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
 from models.port import Crop, Framing
 from models.threat.voice import VoiceOptions, VoicePolicy
+from tests.eventually import eventually
 
 
 class Light:
@@ -189,13 +189,6 @@ def watching(kept: Kept) -> Iterator[Kept]:
     yield kept
     kept.stop.set()
     thread.join()
-
-
-def eventually(fact: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 40
-    while not fact():
-        assert time.monotonic() < deadline, f"waited 40 s for: {what}"
-        time.sleep(0.05)
 
 
 def test_a_picture_without_findings_is_an_event_too_and_both_have_thumbnails(kept: Kept) -> None:
