@@ -1,1 +1,1 @@
-"""Benchmarks beside other programs; each prints a table for people and one JSON line last."""
+"""Benchmarks, some against other programs; each prints a table and, last, one line of JSON."""

@@ -1,4 +1,4 @@
-"""Programs that can be killed, lines that can be cut and a disk that can be filled, for the benchmarks of faults."""
+"""Fault injection for benchmarks: processes to kill, connections to cut and a disk to fill."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ DISK_MB = 600
 
 
 class Proxy:
-    """Carries a line to the broker until it is cut."""
+    """TCP proxy to the broker whose connections can be cut."""
 
     def __init__(self, to: int) -> None:
         self._to = to
@@ -27,16 +27,16 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, seconds: float) -> None:
-        """Break every line, and refuse new ones for a while."""
+        """Close all connections and refuse new ones for a time."""
         self._cut.set()
-        for one in list(self._open):
+        for connection in list(self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         time.sleep(seconds)
         self._cut.clear()
 
     def close(self) -> None:
-        """End."""
+        """Close the listener and all connections."""
         self._listener.close()
         self.cut(0)
 
@@ -51,7 +51,7 @@ class Proxy:
                 continue
             try:
                 far = socket.create_connection(("127.0.0.1", self._to), timeout=5)
-            except OSError:  # the broker is away
+            except OSError:  # the broker is not running
                 near.close()
                 continue
             far.settimeout(None)
@@ -66,13 +66,13 @@ class Proxy:
         for one in (source, to):
             self._open.discard(one)
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)  # closing alone says nothing while the other thread still reads
+                one.shutdown(socket.SHUT_RDWR)  # close() alone does not wake the other thread, which is reading
             with contextlib.suppress(OSError):
                 one.close()
 
 
 class Process:
-    """A program in a process group of its own, killed and started again as one."""
+    """A program in its own process group, which can be killed and restarted."""
 
     def __init__(self, command: list[str], log: Path) -> None:
         self._command = command
@@ -80,30 +80,30 @@ class Process:
         self.start()
 
     def start(self) -> None:
-        """Start it, once more."""
+        """Start or restart the program."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
 
     def kill(self) -> None:
-        """SIGKILL to all of it."""
+        """Send SIGKILL to the process group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """Let it end in peace."""
+        """Send SIGTERM and wait for the end."""
         self._process.terminate()
         self._process.wait(90)
 
     @property
     def ended(self) -> int | None:
-        """Its exit code."""
+        """Exit code; None while the program runs."""
         return self._process.poll()
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """Give the server a disk that can be filled; False where this user may not mount one."""
+    """Mount a small disk on a folder; yield False if this user has no permission to mount."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], capture_output=True, check=False
@@ -116,7 +116,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 
 def fill(folder: Path, seconds: float) -> None:
-    """Leave no room on a disk for a while."""
+    """Fill a disk completely for a time."""
     filling = folder / "filling"
     with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
         for size in (1_000_000, 4096):
@@ -127,8 +127,8 @@ def fill(folder: Path, seconds: float) -> None:
     filling.unlink(missing_ok=True)
 
 
-def counted(port: int, name: str) -> float:
-    """Ask the server's metrics; 0 while it is away."""
+def metric_total(port: int, name: str) -> float:
+    """Return the sum of a metric of the server over its labels; 0 while the server does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
             lines = answer.read().decode().splitlines()
@@ -138,13 +138,13 @@ def counted(port: int, name: str) -> float:
 
 
 def mosquitto_program() -> str:
-    """Find the broker where Debian puts it; a missing one fails when it is started."""
+    """Return the path of mosquitto, also from /usr/sbin, where Debian installs it."""
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "mosquitto"
 
 
 def wait_connected(port: int, log: Path) -> None:
-    """Wait until the server is at the broker."""
+    """Wait until the server is connected to the broker."""
     until = time.monotonic() + 120
-    while not counted(port, "wildpost_connected"):
+    while not metric_total(port, "wildpost_connected"):
         assert time.monotonic() < until, log.read_text()
         time.sleep(0.1)

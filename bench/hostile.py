@@ -1,7 +1,7 @@
-"""What hostile messages do to the server: how many are set aside, whether it falls, and what it grows to.
+"""Hostile messages against the server: quarantined messages, crashes and memory.
 
-`python -m bench.hostile [--quick] [--messages N] [--seed N]`. A real Mosquitto, a real `wildpost ingest`; messages that
-hypothesis has made (bench/hostile_messages.py), and every so often an honest capture between them, all at QoS 1.
+`python -m bench.hostile [--quick] [--messages N] [--seed N]`. A real Mosquitto and a real `wildpost ingest`; messages
+that hypothesis generates (bench/hostile_messages.py), with a valid capture after every tenth, all at QoS 1.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
 from tests.conftest import Mosquitto, free_port
 
-# Rules that look at everything in a capture, so that nothing hostile is passed over unseen.
+# Rules that read every field of a capture, so that no hostile value is skipped.
 RULES = """
 [incidents.corroboration]
 assumed_clock_error_s = 0.5
@@ -59,26 +59,26 @@ after_minutes = 120
 gaps = ["blind", "deaf", "broken", "clock", "disk"]
 """
 HONEST_EVERY = 10
-A_BATCH = 500
-PATIENCE_S = 120
+BATCH_SIZE = 500
+TIMEOUT_S = 120
 COUNTED = ("records_stored", "records_repeated", "media", "messages_quarantined")
 
 
 @dataclass
 class Outcome:
-    """What became of it all.
+    """Result of an attack.
 
     Attributes:
-        sent: Hostile messages by what is wrong with them.
-        honest: Ids of the honest captures between them.
-        stored: Ids of all captures that are in the store.
-        received: By the server's own count.
-        kept: What became of the received, by the server's own count.
-        reasons: Of those in quarantine.
-        in_quarantine: Rows there.
-        memory_mb: Of all the server's processes: before the first message, then after every tenth of them.
-        failures: Exit code and log, where it did not run to its end in peace.
-        seconds: From the first message to the last one durable.
+        sent: Number of hostile messages by kind.
+        honest: Ids of the valid captures sent between them.
+        stored: Ids of all captures in the store.
+        received: Received messages by the server's metrics.
+        kept: Stored, repeated and quarantined messages by the server's metrics.
+        reasons: Quarantined messages by reason.
+        in_quarantine: Rows in the quarantine table.
+        memory_mb: Memory of all the server's processes: before the first message, then after each tenth of them.
+        failures: Exit code and log if the server crashed or logged an exception; else empty.
+        seconds: Time from the first message until the last one is durable.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -94,17 +94,17 @@ class Outcome:
 
     @property
     def unaccounted(self) -> int:
-        """Messages that were received and are nowhere."""
+        """Number of received messages that are in no count."""
         return self.received - sum(self.kept.values())
 
     @property
     def missing(self) -> int:
-        """Honest captures that are not in the store."""
+        """Number of valid captures that are not in the store."""
         return len(self.honest - self.stored)
 
 
 class Server:
-    """`wildpost ingest`, running."""
+    """A running `wildpost ingest`."""
 
     def __init__(self, folder: Path, broker_port: int) -> None:
         self.port = free_port()
@@ -115,10 +115,10 @@ class Server:
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        self._wait_until(lambda: self.metrics().get("wildpost_connected") == 1, "the server is at the broker")
+        self._wait_until(lambda: self.metrics().get("wildpost_connected") == 1, "the server is connected to the broker")
 
     def metrics(self) -> dict[str, float]:
-        """Read its counters, each summed over its labels, and each label's own."""
+        """Read the metrics: the value of each label set, and the sum over all label sets."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as answer:
                 lines = answer.read().decode().splitlines()
@@ -134,41 +134,41 @@ class Server:
         return dict(found)
 
     def memory_mb(self) -> float:
-        """Add up what all its processes hold in memory."""
+        """Return the resident memory of all processes of the server, in MB."""
         top = psutil.Process(self._process.pid)
-        return float(sum(one.memory_info().rss for one in [top, *top.children(recursive=True)])) / 1e6
+        return float(sum(process.memory_info().rss for process in [top, *top.children(recursive=True)])) / 1e6
 
     def wait_for_received(self, count: int) -> None:
-        """Wait until so many messages are durable."""
+        """Wait until ``count`` messages are durable."""
         self._wait_until(
             lambda: self.metrics().get("wildpost_messages_received_total", 0) >= count, f"{count} messages are received"
         )
 
     def stop(self) -> str:
-        """Let it end in peace; say what went wrong, if anything."""
+        """Stop the server with SIGTERM; return the exit code and log if it failed, else ""."""
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(PATIENCE_S)
-        said = self._log.read_text()
-        return f"exit code {code}: {said}" if code or "Traceback" in said or "again" in said else ""
+        code = self._process.wait(TIMEOUT_S)
+        log = self._log.read_text()
+        return f"exit code {code}: {log}" if code or "Traceback" in log or "again" in log else ""
 
     def kill(self) -> None:
-        """End it, if it still runs."""
+        """Kill the server if it is still running."""
         if self._process.poll() is None:
-            for one in psutil.Process(self._process.pid).children(recursive=True):
-                one.kill()
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                child.kill()
             self._process.kill()
             self._process.wait()
 
-    def _wait_until(self, holds: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not holds():
+    def _wait_until(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not condition():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"waited for: {what}; the server said: {self._log.read_text()}")
+                raise AssertionError(f"timeout waiting until {what}; log of the server: {self._log.read_text()}")
             time.sleep(0.05)
 
 
 class Sender:
-    """Publishes at QoS 1, so much at a time that neither broker nor we hold everything."""
+    """Publishes at QoS 1 in batches, so that neither the broker nor this process buffers all messages."""
 
     def __init__(self, port: int) -> None:
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -177,25 +177,25 @@ class Sender:
         self._client.loop_start()
 
     def send(self, messages: Sequence[Hostile]) -> None:
-        """Publish, and come back when the broker has all of it."""
-        under_way = []
+        """Publish messages and wait until the broker has acknowledged them."""
+        pending = []
         for message in messages:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             if message.content_type:
                 properties.ContentType = message.content_type
-            under_way.append(self._client.publish(message.topic, message.payload, qos=1, properties=properties))
-        for info in under_way:
-            info.wait_for_publish(PATIENCE_S)
-            assert info.is_published(), "the broker did not take a message"
+            pending.append(self._client.publish(message.topic, message.payload, qos=1, properties=properties))
+        for info in pending:
+            info.wait_for_publish(TIMEOUT_S)
+            assert info.is_published(), "the broker did not acknowledge a message"
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
 
 def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Hostile]:
-    """Put an ordinary capture after every few; its id goes into ``honest``."""
+    """Yield the messages with a valid capture after every tenth; add its id to ``honest``."""
     for number, message in enumerate(messages, 1):
         yield message
         if number % HONEST_EVERY == 0:
@@ -205,7 +205,7 @@ def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Ho
 
 
 def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
-    """Send so many hostile messages to a server in a folder of its own, and see what became of them."""
+    """Send ``count`` hostile messages to a new server; return the result."""
     outcome = Outcome()
     server = Server(folder, broker_port)
     try:
@@ -228,7 +228,7 @@ def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
             if message.sort:
                 outcome.sent[message.sort] += 1
             batch.append(message)
-            if len(batch) >= min(A_BATCH, int(tenth)):
+            if len(batch) >= min(BATCH_SIZE, int(tenth)):
                 send()
         send()
         outcome.memory_mb.append(server.memory_mb())
@@ -245,11 +245,11 @@ def attack(folder: Path, broker_port: int, count: int, seed: int) -> Outcome:
         outcome.failures = server.stop()
     finally:
         server.kill()
-    _look(folder, outcome)
+    _read_stores(folder, outcome)
     return outcome
 
 
-def _look(folder: Path, outcome: Outcome) -> None:
+def _read_stores(folder: Path, outcome: Outcome) -> None:
     from casebook.casebook import Casebook
     from ingest.store.duckdb.store import DuckDbStore
     from ingest.store.port import EventQuery
@@ -263,7 +263,7 @@ def _look(folder: Path, outcome: Outcome) -> None:
 
 
 def main() -> None:
-    """Attack, and tell."""
+    """Run the attack and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--messages", type=int, default=100_000)
@@ -278,15 +278,15 @@ def main() -> None:
         finally:
             broker.kill()
     rows = [[f"sent: {sort}", f"{number:,}"] for sort, number in sorted(found.sent.items())]
-    rows += [["sent between them: honest captures", f"{len(found.honest):,}"]]
+    rows += [["sent: valid captures between them", f"{len(found.honest):,}"]]
     rows += [[f"quarantined: {reason}", f"{number:,}"] for reason, number in sorted(found.reasons.items())]
     rows += [[name.replace("_", " "), f"{number:,}"] for name, number in found.kept.items()]
     rows += [
-        ["received and nowhere", str(found.unaccounted)],
-        ["honest captures missing", str(found.missing)],
+        ["received, in no count", str(found.unaccounted)],
+        ["valid captures missing", str(found.missing)],
         ["memory before, MB", f"{found.memory_mb[0]:.0f}"],
-        ["memory after each tenth, MB", " ".join(f"{one:.0f}" for one in found.memory_mb[1:])],
-        ["messages a second, made and sent and durable", f"{found.received / found.seconds:,.0f}"],
+        ["memory after each tenth, MB", " ".join(f"{mb:.0f}" for mb in found.memory_mb[1:])],
+        ["messages/s, generated, sent and durable", f"{found.received / found.seconds:,.0f}"],
         ["crashes", found.failures or "none"],
     ]
     raw = {
@@ -298,7 +298,7 @@ def main() -> None:
         "kept": found.kept,
         "reasons": found.reasons,
         "in_quarantine": found.in_quarantine,
-        "memory_mb": [round(one) for one in found.memory_mb],
+        "memory_mb": [round(mb) for mb in found.memory_mb],
         "seconds": round(found.seconds, 1),
     }
     report("hostile", ["what", ""], rows, {}, raw)

@@ -1,4 +1,4 @@
-"""Ways in which a message can be wrong, each as hypothesis makes it: topic, payload and what it says it is."""
+"""Hypothesis strategies for the kinds of hostile messages: topic, payload and, for some, content type."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ from contract.messages import MediaContent
 from contract.topics import KINDS
 
 STATION = "lake-07"
-MARK = "hostile-mark"  # in every text that is meant to be run: a page that holds the text as it is has not escaped it
+MARK = "hostile-mark"  # part of every injection: a page that has the injection verbatim has not escaped it
 INJECTIONS = (
     f"<script>alert('{MARK}')</script>",
     f'"><img src=x onerror=alert("{MARK}")>',
@@ -80,7 +80,7 @@ TYPES = ("application/gzip", "text/html", "application/x-msgpack", "image/svg+xm
 
 GOOD = {name: (topic_of("wildpost", STATION, kind), encode(record)) for name, (kind, record) in EXAMPLES.items()}
 _ANY = st.sampled_from(sorted(GOOD))
-_TOLD = st.sampled_from(sorted(set(GOOD) - {"media"}))  # those in JSON
+_JSON = st.sampled_from(sorted(set(GOOD) - {"media"}))
 
 
 def _truncated() -> st.SearchStrategy[tuple[str, bytes]]:
@@ -99,7 +99,7 @@ def _damaged() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def _places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Name every place in a message that holds something, the inner ones too."""
+    """Yield the paths of all values in a message, including the nested ones."""
     inner: Mapping[Any, object] = (
         value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
     )
@@ -115,8 +115,8 @@ TIME_PLACES = {name: [at for at, path in enumerate(places) if path[-1] in _MOMEN
 
 
 def _holds_number(tree: Any, path: tuple[Any, ...]) -> bool:
-    for step in path:
-        tree = tree[step]
+    for key in path:
+        tree = tree[key]
     return isinstance(tree, (int, float)) and not isinstance(tree, bool)
 
 
@@ -125,8 +125,8 @@ NUMBER_PLACES = {
 }
 
 
-def put_in(name: str, pick: int, value: object) -> tuple[str, str]:
-    """Put a value in a place of an example; return topic and payload as text."""
+def with_value(name: str, pick: int, value: object) -> tuple[str, str]:
+    """Replace one value of an example; return the topic, and the payload as text."""
     tree = json.loads(GOOD[name][1])
     *way, last = _PLACES[name][pick % len(_PLACES[name])]
     inner = tree
@@ -136,7 +136,7 @@ def put_in(name: str, pick: int, value: object) -> tuple[str, str]:
     return GOOD[name][0], json.dumps(tree, ensure_ascii=False)
 
 
-# Where any text may stand: what is put there is stored, and shown.
+# Fields for free text, which is stored and shown on pages.
 _WORDS = ("label", "scientific_name", "name", "reason", "note", "version", "type")
 FREE_PLACES = {name: [at for at, path in enumerate(places) if path[-1] in _WORDS] for name, places in _PLACES.items()}
 
@@ -145,39 +145,39 @@ def _injected() -> st.SearchStrategy[tuple[str, bytes]]:
     def put(name: str, pick: int, text: str) -> tuple[str, bytes]:
         if FREE_PLACES[name] and pick % 4:
             pick = FREE_PLACES[name][pick % len(FREE_PLACES[name])]
-        topic, made = put_in(name, pick, text)
+        topic, made = with_value(name, pick, text)
         return topic, made.encode()
 
     texts = st.sampled_from(INJECTIONS) | st.builds(lambda a, b: a + b, st.sampled_from(INJECTIONS), TEXT)
-    return st.builds(put, _TOLD, st.integers(0, 200), texts)
+    return st.builds(put, _JSON, st.integers(0, 200), texts)
 
 
 def _replaced(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, bytes]]:
     def put(name: str, pick: int, value: object) -> tuple[str, bytes]:
-        topic, text = put_in(name, pick, value)
+        topic, text = with_value(name, pick, value)
         return topic, text.encode(errors="replace")
 
-    return st.builds(put, _TOLD, st.integers(0, 200), values)
+    return st.builds(put, _JSON, st.integers(0, 200), values)
 
 
 def _literals() -> st.SearchStrategy[tuple[str, bytes]]:
     def put(name: str, pick: int, literal: str) -> tuple[str, bytes]:
         if NUMBER_PLACES[name] and pick % 4:
             pick = NUMBER_PLACES[name][pick % len(NUMBER_PLACES[name])]
-        topic, text = put_in(name, pick, "\N{SNOWMAN}")
+        topic, text = with_value(name, pick, "\N{SNOWMAN}")
         return topic, text.replace('"\N{SNOWMAN}"', literal).encode()
 
     written = st.sampled_from(NUMBERS) | st.integers(10**15, 10**60).map(str) | st.floats().map(repr)
-    return st.builds(put, _TOLD, st.integers(0, 200), written)
+    return st.builds(put, _JSON, st.integers(0, 200), written)
 
 
 def _times() -> st.SearchStrategy[tuple[str, bytes]]:
     def put(name: str, pick: int, moment: str) -> tuple[str, bytes]:
-        topic, text = put_in(name, TIME_PLACES[name][pick % len(TIME_PLACES[name])], moment)
+        topic, text = with_value(name, TIME_PLACES[name][pick % len(TIME_PLACES[name])], moment)
         return topic, text.encode()
 
     random_times = st.datetimes().map(lambda moment: moment.isoformat() + "Z")
-    return st.builds(put, _TOLD, st.integers(0, 200), st.sampled_from(TIMES) | random_times)
+    return st.builds(put, _JSON, st.integers(0, 200), st.sampled_from(TIMES) | random_times)
 
 
 def _nested() -> st.SearchStrategy[tuple[str, bytes]]:
@@ -186,7 +186,7 @@ def _nested() -> st.SearchStrategy[tuple[str, bytes]]:
         topic, good = GOOD[name]
         return topic, good[:-1] + f',"later":{body}}}'.encode()
 
-    return st.builds(nest, _TOLD, st.sampled_from(["[", '{"a":']), st.integers(20, 3000), st.booleans())
+    return st.builds(nest, _JSON, st.sampled_from(["[", '{"a":']), st.integers(20, 3000), st.booleans())
 
 
 def _elsewhere() -> st.SearchStrategy[tuple[str, bytes]]:
@@ -201,7 +201,7 @@ def _foreign() -> st.SearchStrategy[tuple[str, bytes]]:
             GOOD[name][0],
             json.dumps(TREES[name] | {"station": other}).encode(),
         ),
-        _TOLD,
+        _JSON,
         names.filter(lambda other: other != STATION),
     )
 
@@ -210,7 +210,7 @@ def _other_version() -> st.SearchStrategy[tuple[str, bytes]]:
     versions = st.sampled_from(VERSIONS) | st.text(st.sampled_from("0123456789."), max_size=8) | VALUES
     return st.builds(
         lambda name, version: (GOOD[name][0], json.dumps(TREES[name] | {"schema": version}).encode()),
-        _TOLD,
+        _JSON,
         versions.filter(lambda version: not str(version).startswith("1.")),
     )
 
@@ -225,9 +225,9 @@ def _media() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def _wrong_form() -> st.SearchStrategy[tuple[str, bytes, str]]:
-    """Say it is something else, or be something else: packed, of another encoding, of another kind."""
+    """Return messages with a wrong content type, compression, character encoding or format."""
 
-    def form(name: str, form: str, said: str, salt: bytes) -> tuple[str, bytes, str]:
+    def form(name: str, form: str, content_type: str, salt: bytes) -> tuple[str, bytes, str]:
         topic, good = GOOD[name]
         made = {
             "gzip": gzip.compress(good + salt, mtime=0),
@@ -239,7 +239,7 @@ def _wrong_form() -> st.SearchStrategy[tuple[str, bytes, str]]:
             "html": b"<!doctype html><title>" + MARK.encode() + salt,
             "msgpack": msgspec.msgpack.encode(TREES.get(name, {})) + salt,
         }[form]
-        return topic, made, said
+        return topic, made, content_type
 
     forms = st.sampled_from(["gzip", "deflate", "utf-16", "bom", "twice", "latin", "html", "msgpack"])
     return st.builds(form, _ANY, forms, st.sampled_from(TYPES), st.binary(min_size=1, max_size=6))

@@ -1,6 +1,6 @@
-"""Messages that no honest station sends: broken, wrong, huge, foreign, or written to be mistaken for a command.
+"""Hostile messages: broken, invalid, oversized, of another station, or with injections.
 
-Made by hypothesis from a seed, so that the same seed gives the same messages. Each is different from every other.
+Hypothesis generates them; the same seed gives the same messages, without duplicates.
 """
 
 import gzip
@@ -27,23 +27,23 @@ from bench.hostile_forms import (
     TIME_PLACES,
     TIMES,
     TREES,
-    put_in,
+    with_value,
 )
 from contract import LIMIT_BYTES, topic_of
 from contract.examples import EXAMPLES
 
-A_ROUND, AN_EXAMPLE = 500, 10
-EVERY_BIG = 250  # one message in so many is a big one
+ROUND_SIZE, LIST_SIZE = 500, 10
+EVERY_BIG = 250  # one message in this many is oversized
 
 
 class Hostile(NamedTuple):
-    """One message.
+    """One hostile message.
 
     Attributes:
-        sort: What is wrong with it, in a word or two.
-        topic: Where it is sent.
-        payload: Its bytes.
-        content_type: What it says it is (MQTT 5).
+        sort: Kind of fault; "" for a valid message.
+        topic: MQTT topic.
+        payload: Bytes of the message.
+        content_type: MQTT 5 property; "": none.
     """
 
     sort: str
@@ -53,15 +53,15 @@ class Hostile(NamedTuple):
 
 
 def hostile_messages(count: int, seed: int) -> Iterator[Hostile]:
-    """Make as many different messages as asked, a few hundred at a time."""
+    """Yield ``count`` different messages, generated a few hundred at a time."""
     seen: set[int] = set()
-    big = _big_ones(random.Random(seed))
+    big = _oversized(random.Random(seed))
     for made_round in count_up():
         for message in _round(seed * 1_000_003 + made_round) if made_round else _known(random.Random(seed)):
             if len(seen) and len(seen) % EVERY_BIG == 0:
                 message = next(big)
             key = hash((message.topic, message.payload))
-            # Without content a message asks whether it may be sent, and says nothing.
+            # Empty messages are permission tests of stations, which the server ignores.
             if key in seen or not message.payload:
                 continue
             seen.add(key)
@@ -72,19 +72,19 @@ def hostile_messages(count: int, seed: int) -> Iterator[Hostile]:
 
 def _round(seed: int) -> list[Hostile]:
     found: list[Hostile] = []
-    fresh = random.Random(seed)
+    rng = random.Random(seed)
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
-        max_examples=A_ROUND // AN_EXAMPLE,
+        max_examples=ROUND_SIZE // LIST_SIZE,
         phases=[Phase.generate],
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @hypothesis.given(st.lists(st.sampled_from(list(SORTS)).flatmap(_of), min_size=AN_EXAMPLE, max_size=AN_EXAMPLE))
+    @hypothesis.given(st.lists(st.sampled_from(list(SORTS)).flatmap(_of), min_size=LIST_SIZE, max_size=LIST_SIZE))
     def collect(messages: list[Hostile]) -> None:
-        found.extend(_with_own_ids(message, fresh) for message in messages)
+        found.extend(_with_new_ids(message, rng) for message in messages)
 
     collect()
     return found
@@ -94,7 +94,7 @@ def _of(sort: str) -> st.SearchStrategy[Hostile]:
     return SORTS[sort].map(lambda made: Hostile(sort, *made))
 
 
-# Ids in the examples, each replaced by one of the message's own: else all that are valid would be one and the same.
+# Ids in the examples, which each message replaces with new ones; else valid messages would be duplicates.
 _IDS = [
     value.encode()
     for name, (_, record) in EXAMPLES.items()
@@ -103,7 +103,7 @@ _IDS = [
 ]
 
 
-def _with_own_ids(message: Hostile, chance: random.Random) -> Hostile:
+def _with_new_ids(message: Hostile, chance: random.Random) -> Hostile:
     payload = message.payload
     for old in _IDS:
         if old in payload:
@@ -113,22 +113,22 @@ def _with_own_ids(message: Hostile, chance: random.Random) -> Hostile:
 
 
 def _known(chance: random.Random) -> Iterator[Hostile]:
-    """Put every time, every injection and the largest numbers in every place that takes one."""
+    """Yield messages with each time, injection and extreme number in each field that may have one."""
     for name in sorted(TREES):
         fields = [
-            ("time", TIME_PLACES[name], [json.dumps(one) for one in TIMES]),
-            ("injection", FREE_PLACES[name], [json.dumps(one) for one in INJECTIONS]),
+            ("time", TIME_PLACES[name], [json.dumps(time) for time in TIMES]),
+            ("injection", FREE_PLACES[name], [json.dumps(text) for text in INJECTIONS]),
             ("number", NUMBER_PLACES[name], ["1e308", "9007199254740992", "1e-320"]),
         ]
         for sort, places, literals in fields:
             for place, literal in product(places, literals):
-                topic, text = put_in(name, place, "\N{SNOWMAN}")
+                topic, text = with_value(name, place, "\N{SNOWMAN}")
                 payload = text.replace('"\N{SNOWMAN}"', literal).encode()
-                yield _with_own_ids(Hostile(sort, topic, payload), chance)
+                yield _with_new_ids(Hostile(sort, topic, payload), chance)
 
 
-def _big_ones(chance: random.Random) -> Iterator[Hostile]:
-    """Go round those that are big, or small and big once unpacked."""
+def _oversized(chance: random.Random) -> Iterator[Hostile]:
+    """Yield, in a cycle, messages that are oversized as sent or after decompression."""
     event, media = topic_of("wildpost", STATION, "event"), topic_of("wildpost", STATION, "media")
     bomb = gzip.compress(bytes(50_000_000), mtime=0)
     packed = io.BytesIO()
@@ -147,4 +147,4 @@ def _big_ones(chance: random.Random) -> Iterator[Hostile]:
         yield Hostile("packed bomb", event, bomb + salt.encode(), "application/gzip")
         yield Hostile("packed bomb", event, packed.getvalue() + salt.encode(), "application/zip")
         yield Hostile("big", media, salt.encode() + bytes(over))
-        yield Hostile("big", media, b"\xdd\xff\xff\xff\xff" + salt.encode())  # an array of 4 thousand million, it says
+        yield Hostile("big", media, b"\xdd\xff\xff\xff\xff" + salt.encode())  # header of 2^32 - 1 items

@@ -1,11 +1,11 @@
-"""How many messages a second become durable: ours on DuckDB and on InfluxDB, beside bare paho and Node-RED.
+"""Durable messages per second: Wildpost on DuckDB and on InfluxDB, compared with bare paho and Node-RED.
 
-`python -m bench.ingest [--quick] [--messages N] [--rounds N] [--node-red FOLDER] [--gogc N]`. Each contestant finds
-the same messages waiting in its session at a real Mosquitto and is timed from its first durable messages to its last,
-so that its start is not counted. Bare paho acknowledges each and does nothing with it: the limit of what is built on
-paho. Node-RED comes by npm into a temporary folder (or FOLDER, where it is kept); it acknowledges before it writes, and
-is timed by its points in InfluxDB. InfluxDB collects its garbage as docs/how-to/influxdb.md advises, for everyone here;
-`--gogc 100` is as it comes. Processor time is given beside the clock's, since it holds on a busy machine as well.
+`python -m bench.ingest [--quick] [--messages N] [--rounds N] [--node-red FOLDER] [--gogc N]`. Each contestant has the
+same messages queued in its session at a real Mosquitto and is timed from its first durable messages to its last, so
+that its start-up is not counted. Bare paho acknowledges each message and does nothing else: the limit of any intake
+built on paho. npm installs Node-RED into a temporary folder (or FOLDER, which is kept); it acknowledges before it
+writes, and is timed by its points in InfluxDB. InfluxDB's garbage collector is set as docs/how-to/influxdb.md advises,
+for all contestants; `--gogc 100` is the default. CPU time is reported too, since other programs affect it less.
 """
 
 import argparse
@@ -42,7 +42,7 @@ STATIONS = 20
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What one run took."""
+    """Result of one run."""
 
     messages: int
     seconds: float
@@ -50,41 +50,41 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Messages a second."""
+        """Messages per second."""
         return self.messages / self.seconds
 
 
 def events(count: int, detections: int) -> list[tuple[str, bytes]]:
-    """Make messages of captures that differ in id, station and time."""
-    found = EVENT.detections[-1]
-    made = []
-    began = datetime.now(UTC) - timedelta(hours=12)
+    """Return messages of captures that differ in id, station and time."""
+    detection = EVENT.detections[-1]
+    messages = []
+    start = datetime.now(UTC) - timedelta(hours=12)
     for number in range(count):
         event = msgspec.structs.replace(
             EVENT,
             event_id=new_event_id(),
             station=f"station-{number % STATIONS:02}",
-            captured_at=began + number * timedelta(milliseconds=40),
-            detections=tuple(msgspec.structs.replace(found, ordinal=at) for at in range(detections)),
+            captured_at=start + number * timedelta(milliseconds=40),
+            detections=tuple(msgspec.structs.replace(detection, ordinal=n) for n in range(detections)),
         )
-        made.append(message_of(event))
-    return made
+        messages.append(message_of(event))
+    return messages
 
 
 def message_of(event: Event) -> tuple[str, bytes]:
-    """Give topic and payload."""
+    """Return the topic and the payload of an event."""
     return topic_of("wildpost", event.station, "event"), encode(event)
 
 
-def lay_up(
+def queue_messages(
     port: int,
     sessions: Mapping[str, Sequence[str]],
     messages: Sequence[tuple[str, bytes]],
-    like: ReceiverOptions | None = None,
+    session_options: ReceiverOptions | None = None,
 ) -> None:
-    """Open sessions at the broker, leave them, and publish what will wait in them."""
+    """Create persistent sessions at the broker, disconnect, and publish messages, which the broker queues in them."""
     for client_id, topics in sessions.items():
-        options = like or ReceiverOptions(port=port, client_id=client_id)
+        options = session_options or ReceiverOptions(port=port, client_id=client_id)
         client = make_client(mqtt.Client, options, client_id, keep_session=True, manual_ack=True)
         done = threading.Event()
         client.on_subscribe = lambda *_, done=done: done.set()
@@ -107,7 +107,7 @@ def lay_up(
 
 
 def receive_only(port: int, count: int) -> Result:
-    """Take messages by paho and acknowledge each at once: what no intake built on paho can beat."""
+    """Receive messages with paho and acknowledge each immediately: the upper limit for any intake built on paho."""
     options = ReceiverOptions(port=port, client_id=CLIENT)
     client = make_client(mqtt.Client, options, CLIENT, keep_session=True, manual_ack=True)
     done = threading.Event()
@@ -133,8 +133,8 @@ def receive_only(port: int, count: int) -> Result:
     return result
 
 
-def ours(port: int, count: int, folder: Path, influx: str) -> Result:
-    """Take messages by everything that `wildpost ingest` does with one."""
+def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
+    """Receive and store messages with the server code of `wildpost ingest`."""
     from wildpost.server.assembly import run_server
     from wildpost.server.stores import StoreOptions
     from wildpost.settings.server import ServerSettings
@@ -155,13 +155,13 @@ def ours(port: int, count: int, folder: Path, influx: str) -> Result:
 
 
 def influx_store(url: str, database: str) -> dict[str, object]:
-    """Write as 1.x takes it, with nothing between, as Node-RED does."""
+    """Return store options that write directly to the API of InfluxDB 1.x, as Node-RED does."""
     return {"kind": "influxdb", "influxdb": {"url": url, "database": database, "write_path": "v1"}}
 
 
 @contextmanager
 def broker(folder: Path) -> Iterator[Mosquitto]:
-    """Run a broker that keeps as much as it takes; it saves at its end alone, so that only receiving is measured."""
+    """Run a broker that does not save its state meanwhile, so that only receiving is measured."""
     started = Mosquitto(
         mosquitto_program(), folder, "allow_anonymous true\nautosave_on_changes false\nautosave_interval 3600\n"
     )
@@ -171,36 +171,27 @@ def broker(folder: Path) -> Iterator[Mosquitto]:
         started.kill()
 
 
-def one(what: str, count: int, detections: int, influx: Influx | None) -> Result:
-    """Lay up messages for one contestant and time it in a process of its own."""
+def run_contestant(contestant: str, count: int, detections: int, influx: Influx | None) -> Result:
+    """Queue messages for one contestant and time it in a separate process."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
-        lay_up(running.port, {CLIENT: [subscription("wildpost")]}, events(count, detections))
-        where = f"{influx.direct_url}/{influx.new_database()}" if influx and what == "influxdb" else ""
-        command = [
-            sys.executable,
-            "-m",
-            "bench.ingest",
-            "--contestant",
-            what,
-            str(running.port),
-            str(count),
-            name,
-            where,
-        ]
+        queue_messages(running.port, {CLIENT: [subscription("wildpost")]}, events(count, detections))
+        url = f"{influx.direct_url}/{influx.new_database()}" if influx and contestant == "influxdb" else ""
+        command = [sys.executable, "-m", "bench.ingest", "--contestant", contestant]
+        command += [str(running.port), str(count), name, url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return msgspec.json.decode(done.stdout.splitlines()[-1], type=Result)
 
 
-def shared(count: int, workers: int, influx: Influx) -> float:
-    """Time workers that share what waits for them, from when all of them are there; gives messages a second."""
+def run_workers(count: int, workers: int, influx: Influx) -> float:
+    """Return the messages per second of several workers, timed from when all of them are connected."""
     from wildpost.server.ingest_workers import Workers
     from wildpost.settings.server import ServerSettings
 
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         shares = [SharedSubscription("bench", hears_status=number == 1) for number in range(1, workers + 1)]
         sessions = {f"{CLIENT}-{at}": share.subscriptions("wildpost") for at, share in enumerate(shares, 1)}
-        lay_up(running.port, sessions, events(count, 1))
+        queue_messages(running.port, sessions, events(count, 1))
         settings = msgspec.convert(
             {
                 "broker": {"port": running.port, "client_id": CLIENT},
@@ -209,40 +200,40 @@ def shared(count: int, workers: int, influx: Influx) -> float:
             },
             ServerSettings,
         )
-        crew = Workers(settings, Path(name), Path(name), workers, "text")
-        crew.start()
+        pool = Workers(settings, Path(name), Path(name), workers, "text")
+        pool.start()
         try:
             began = 0.0
             while True:
-                crew.turn()
-                taken = crew.received
-                if taken and not began and crew.connected:
-                    began, first = time.perf_counter(), taken
-                if taken >= count:
+                pool.turn()
+                received = pool.received
+                if received and not began and pool.connected:
+                    began, first = time.perf_counter(), received
+                if received >= count:
                     return (count - first) / (time.perf_counter() - began)
                 time.sleep(0.02)
         finally:
-            crew.stop()
+            pool.stop()
 
 
-def peer(packages: Path, count: int, influx: Influx) -> tuple[float, int]:
-    """Let Node-RED take the same; gives messages a second, and how many it stored."""
+def run_node_red(packages: Path, count: int, influx: Influx) -> tuple[float, int]:
+    """Run Node-RED on the same messages; return its messages per second and the number it stored."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
-        # Its session is of MQTT 3.1.1, which it keeps by itself.
+        # Node-RED connects with MQTT 3.1.1, so its session is created with it too.
         options = ReceiverOptions(port=running.port, client_id=node_red.CLIENT, protocol="3.1.1")
-        lay_up(running.port, {node_red.CLIENT: ["wildpost/#"]}, events(count, 1), options)
-        return node_red.take(packages, Path(name) / "node-red", running.port, influx, count)
+        queue_messages(running.port, {node_red.CLIENT: ["wildpost/#"]}, events(count, 1), options)
+        return node_red.run(packages, Path(name) / "node-red", running.port, influx, count)
 
 
 def main() -> None:
-    """Run all contestants in turn, and compare."""
+    """Run all contestants by turns and print the comparison."""
     arguments = _arguments()
     if arguments.contestant:
-        what, port, count, folder, *where = arguments.contestant
+        contestant, port, count, folder, *url = arguments.contestant
         result = (
             receive_only(int(port), int(count))
-            if what == "paho"
-            else ours(int(port), int(count), Path(folder) / what, where[0] if where else "")
+            if contestant == "paho"
+            else run_wildpost(int(port), int(count), Path(folder) / contestant, url[0] if url else "")
         )
         print(msgspec.json.encode(result).decode())
         return
@@ -269,12 +260,12 @@ def _compare(count: int, rounds: int, influx: Influx | None, packages: Path, why
     peers: list[tuple[float, int]] = []
     for _ in range(rounds):
         for name, of_each in detections.items():
-            runs[name].append(one(name.partition(",")[0], count, of_each, influx))
+            runs[name].append(run_contestant(name.partition(",")[0], count, of_each, influx))
         for number, rates in workers.items():
             assert influx
-            rates.append(shared(3 * count, number, influx))  # the first does a good part before the second is there
+            rates.append(run_workers(3 * count, number, influx))  # the first starts before the second is connected
         if influx and not why_no_peer:
-            peers.append(peer(packages, count, influx))
+            peers.append(run_node_red(packages, count, influx))
     rows: list[list[str]] = []
     ratios: dict[str, float] = {}
     raw: dict[str, object] = {"messages": count, "rounds": rounds, "gogc": os.environ["GOGC"]}
@@ -311,8 +302,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="1,000 messages, one round")
     parser.add_argument("--messages", type=int, default=30_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--node-red", type=Path, help="a folder where npm has installed it")
-    parser.add_argument("--gogc", type=int, default=400, help="how seldom InfluxDB collects its garbage; 400")
+    parser.add_argument("--node-red", type=Path, help="a folder in which npm has installed it, or will")
+    parser.add_argument("--gogc", type=int, default=400, help="InfluxDB's GOGC (default: 400)")
     parser.add_argument("--contestant", nargs="+", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Tells what a store holds, past the code that wrote it, and what of what a station kept is lost or doubled there."""
+"""Lost and duplicated records: reads a store without the code that wrote it and compares with the station."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 
 
 def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
-    """List the events and the detections that a DuckDB store holds."""
+    """Return the event ids, and the event id and ordinal of each detection, in a DuckDB store."""
     import duckdb
 
     with duckdb.connect(str(path), read_only=True) as store:
@@ -17,7 +17,7 @@ def of_duckdb(path: Path) -> tuple[list[str], list[tuple[str, int]]]:
 
 
 def of_influx(url: str, database: str) -> tuple[list[str], list[tuple[str, int]]]:
-    """List the events and the detections that an InfluxDB holds, past the store."""
+    """Return the event ids, and the event id and ordinal of each detection, in an InfluxDB database."""
     link = InfluxConnection(InfluxOptions(url=url, database=database, timeout_s=300), "")
     try:
         events = [row["event_id"] for row in link.rows("SELECT event_id FROM event")]
@@ -27,14 +27,14 @@ def of_influx(url: str, database: str) -> tuple[list[str], list[tuple[str, int]]
     return events, found
 
 
-def judged(events: list[str], detections: Iterable[tuple[str, int]], ids: set[str], count: int) -> dict[str, int]:
-    """Compare what is stored with what the station kept.
+def count_losses(events: list[str], detections: Iterable[tuple[str, int]], ids: set[str], count: int) -> dict[str, int]:
+    """Count the lost and the duplicated records of a store.
 
     Args:
-        events: Ids of the stored events, as often as they are stored.
-        detections: Event and ordinal of the stored detections, as often as they are stored.
-        ids: Ids that the station made: ``count`` of them it kept, the others went with a process that was killed.
-        count: How many captures the station kept, of two detections each.
+        events: Ids of the stored events, with duplicates.
+        detections: Event id and ordinal of the stored detections, with duplicates.
+        ids: Ids that the station made; it committed ``count`` of them, and the others were lost with a killed process.
+        count: Number of captures that the station committed, with two detections each.
     """
     found = list(detections)
     once = set(events)

@@ -1,9 +1,10 @@
-"""How long from a station's publishing until a capture is on the review pages, and until the alert is out.
+"""Latency from a station's publish to the review pages and to the alert.
 
-`python -m bench.latency [--quick] [--stations N] [--seconds S] [--every S]`. Each simulated station has its own line to
-a real Mosquitto and publishes a capture with its thumbnail every few seconds, one in five of a person; `wildpost serve`
-stores, judges and tells by the alert topic. One clock measures all: a capture is visible when `/api/events` lists it,
-asked without pause, and told when its alert arrives. Every flagged capture is made an incident of its own.
+`python -m bench.latency [--quick] [--stations N] [--seconds S] [--every S]`. Each simulated station has its own
+connection to a real Mosquitto and publishes a capture with its thumbnail every few seconds, one in five of a person;
+`wildpost serve` stores the captures, applies the rules and publishes alerts on the alert topic. One clock measures all:
+a capture is visible when `/api/events`, which is polled without pause, lists it, and alerted when its alert arrives.
+The settings make an incident of every flagged capture.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from tests.conftest import Mosquitto, free_port
 THUMBNAIL_BYTES = 20_000
 PERSON_EVERY = 5
 LISTED = 200
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 RULES = """
 [incidents]
 gap_minutes = 0.001
@@ -54,11 +55,11 @@ observation_types = ["human"]
 
 
 def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
-    """Make what a station sends of one picture: the event, and its thumbnail of random bytes."""
-    seen = next(one for one in EVENT.detections if (one.observation_type == "human") == person)
+    """Return the messages for one picture: the event, and its thumbnail of random bytes."""
+    seen = next(found for found in EVENT.detections if (found.observation_type == "human") == person)
     content = random.randbytes(THUMBNAIL_BYTES)
     digest = hashlib.sha256(content).hexdigest()
-    thumbnail = next(one for one in EVENT.media if one.role == "thumbnail")
+    thumbnail = next(media for media in EVENT.media if media.role == "thumbnail")
     event = msgspec.structs.replace(
         EVENT,
         event_id=new_event_id(),
@@ -79,64 +80,64 @@ def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Take the value that this share of the values does not pass."""
+    """Return a percentile by the nearest-rank method."""
     return sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
 
 
-class Clock:
-    """When each capture was published, first listed, and told; in seconds of one clock."""
+class Timings:
+    """Times of publication, first listing and alert of each capture, in seconds of one clock."""
 
     def __init__(self) -> None:
         self.published: dict[str, float] = {}
         self.persons: set[str] = set()
         self.listed: dict[str, float] = {}
-        self.told: dict[str, float] = {}
+        self.alerted: dict[str, float] = {}
 
-    def list_(self, ids: Sequence[str]) -> None:
-        """Note what is visible now."""
+    def record_listed(self, ids: Sequence[str]) -> None:
+        """Record the current time for captures that are listed for the first time."""
         now = time.perf_counter()
-        for one in ids:
-            self.listed.setdefault(one, now)
+        for event_id in ids:
+            self.listed.setdefault(event_id, now)
 
-    def tell(self, event_id: str) -> None:
-        """Note an alert."""
-        self.told.setdefault(event_id, time.perf_counter())
+    def record_alert(self, event_id: str) -> None:
+        """Record the time of the first alert of a capture."""
+        self.alerted.setdefault(event_id, time.perf_counter())
 
     @property
     def complete(self) -> bool:
-        """Whether all is visible and told."""
-        return self.published.keys() <= self.listed.keys() and self.persons <= self.told.keys()
+        """Whether all captures are listed and all alerts have arrived."""
+        return self.published.keys() <= self.listed.keys() and self.persons <= self.alerted.keys()
 
     def latencies(self) -> dict[str, list[float]]:
-        """Give the seconds until each was visible, and until each was told.
+        """Return the seconds until each capture was visible, and until each alert arrived.
 
         Raises:
-            AssertionError: something never came.
+            AssertionError: a capture was never listed or an alert never arrived.
         """
         assert self.complete, (
             f"{len(self.published.keys() - self.listed.keys())} of {len(self.published)} captures never became "
-            f"visible, {len(self.persons - self.told.keys())} of {len(self.persons)} alerts never came"
+            f"visible, {len(self.persons - self.alerted.keys())} of {len(self.persons)} alerts never came"
         )
         return {
-            "visible": [self.listed[one] - at for one, at in self.published.items()],
-            "told": [self.told[one] - self.published[one] for one in self.persons],
+            "visible": [self.listed[event_id] - at for event_id, at in self.published.items()],
+            "alerted": [self.alerted[event_id] - self.published[event_id] for event_id in self.persons],
         }
 
 
-def look(url: str, clock: Clock, stop: threading.Event) -> None:
-    """Ask the review API for the newest captures again and again."""
+def poll_events(url: str, timings: Timings, stop: threading.Event) -> None:
+    """Poll the review API for the newest captures until ``stop`` is set."""
     while not stop.is_set():
         with urllib.request.urlopen(f"{url}api/events?limit={LISTED}", timeout=30) as answer:  # noqa: S310, ours
-            clock.list_([event["event_id"] for event in json.load(answer)["events"]])
+            timings.record_listed([event["event_id"] for event in json.load(answer)["events"]])
         stop.wait(0.01)
 
 
-def listen(port: int, clock: Clock) -> mqtt.Client:
-    """Hear the alerts."""
+def subscribe_alerts(port: int, timings: Timings) -> mqtt.Client:
+    """Return a client that subscribes to the alerts and records their times."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     ready = threading.Event()
     client.on_subscribe = lambda *_: ready.set()
-    client.on_message = lambda _, __, message: clock.tell(json.loads(message.payload)["event_id"])
+    client.on_message = lambda _, __, message: timings.record_alert(json.loads(message.payload)["event_id"])
     client.connect("127.0.0.1", port)
     client.loop_start()
     client.subscribe("wildpost/alerts/#", qos=1)
@@ -144,8 +145,8 @@ def listen(port: int, clock: Clock) -> mqtt.Client:
     return client
 
 
-def stations_publish(port: int, clock: Clock, stations: int, seconds: float, every_s: float) -> None:
-    """Let every station publish in its turn, each from its own client."""
+def stations_publish(port: int, timings: Timings, stations: int, seconds: float, every_s: float) -> None:
+    """Publish the captures of all stations on schedule, each station with its own client."""
     clients = []
     for number in range(stations):
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"station-{number:03}")
@@ -162,13 +163,13 @@ def stations_publish(port: int, clock: Clock, stations: int, seconds: float, eve
     for count, (at, number) in enumerate(due):
         event, thumbnail = capture(number, count % PERSON_EVERY == 0)
         time.sleep(max(0.0, began + at - time.perf_counter()))
-        clock.published[event.event_id] = time.perf_counter()
+        timings.published[event.event_id] = time.perf_counter()
         if count % PERSON_EVERY == 0:
-            clock.persons.add(event.event_id)
+            timings.persons.add(event.event_id)
         clients[number].publish(topic_of("wildpost", event.station, "event"), encode(event), qos=1)
         clients[number].publish(topic_of("wildpost", event.station, "media"), encode(thumbnail), qos=1)
-    until = time.perf_counter() + PATIENCE_S
-    while not clock.complete and time.perf_counter() < until:
+    until = time.perf_counter() + TIMEOUT_S
+    while not timings.complete and time.perf_counter() < until:
         time.sleep(0.05)
     for client in clients:
         client.disconnect()
@@ -176,7 +177,7 @@ def stations_publish(port: int, clock: Clock, stations: int, seconds: float, eve
 
 
 def measured(kind: str, stations: int, seconds: float, every_s: float) -> dict[str, list[float]]:
-    """Run everything on one store: seconds until visible, and until told."""
+    """Run the benchmark on one store; return the seconds until visible and until alerted."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(mosquitto_program(), folder / "broker")
@@ -195,43 +196,43 @@ def measured(kind: str, stations: int, seconds: float, every_s: float) -> dict[s
             assert time.monotonic() < until and server.ended is None, (folder / "log").read_text()
             time.sleep(0.1)
         url = json.loads((folder / "server.json").read_text())["url"]
-        clock, stop = Clock(), threading.Event()
-        hearing = listen(broker.port, clock)
-        looking = threading.Thread(target=look, args=(url, clock, stop))
-        looking.start()
+        timings, stop = Timings(), threading.Event()
+        subscriber = subscribe_alerts(broker.port, timings)
+        poller = threading.Thread(target=poll_events, args=(url, timings, stop))
+        poller.start()
         try:
-            stations_publish(broker.port, clock, stations, seconds, every_s)
+            stations_publish(broker.port, timings, stations, seconds, every_s)
         finally:
             stop.set()
-            looking.join()
-            hearing.disconnect()
-            hearing.loop_stop()
-        if not clock.complete:
+            poller.join()
+            subscriber.disconnect()
+            subscriber.loop_stop()
+        if not timings.complete:
             print((folder / "log").read_text()[-8000:], file=sys.stderr)
-        return clock.latencies()
+        return timings.latencies()
 
 
 def main() -> None:
-    """Measure on both stores."""
+    """Measure the latencies on both stores and print them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="20 stations for 10 s")
-    parser.add_argument("--store", choices=("duckdb", "influxdb"), action="append", help="one store alone")
+    parser.add_argument("--store", choices=("duckdb", "influxdb"), action="append", help="one store only (repeatable)")
     parser.add_argument("--stations", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=90, help="how long they publish")
+    parser.add_argument("--seconds", type=float, default=90, help="duration of the run")
     parser.add_argument("--every", type=float, default=10, help="seconds between two captures of one station")
-    told = parser.parse_args()
-    stations, seconds, every_s = (20, 10.0, 2.0) if told.quick else (told.stations, told.seconds, told.every)
+    chosen = parser.parse_args()
+    stations, seconds, every_s = (20, 10.0, 2.0) if chosen.quick else (chosen.stations, chosen.seconds, chosen.every)
     rows: list[list[str]] = []
     raw: dict[str, Any] = {"stations": stations, "captures_a_second": stations / every_s}
-    for kind in told.store or ("duckdb", "influxdb"):
+    for kind in chosen.store or ("duckdb", "influxdb"):
         for what, values in measured(kind, stations, seconds, every_s).items():
             found = {
                 "p50": statistics.median(values),
                 "p99": percentile(values, 0.99),
                 "longest": max(values),
             }
-            rows.append([f"{kind}, {what}", str(len(values)), *(f"{1000 * one:.0f}" for one in found.values())])
-            raw[f"{kind}_{what}_s"] = {"count": len(values)} | {name: round(one, 4) for name, one in found.items()}
+            rows.append([f"{kind}, {what}", str(len(values)), *(f"{1000 * value:.0f}" for value in found.values())])
+            raw[f"{kind}_{what}_s"] = {"count": len(values)} | {name: round(value, 4) for name, value in found.items()}
     heading = ["from publish to", "captures", "p50 ms", "p99 ms", "longest ms"]
     report("latency", heading, rows, {}, raw)
 

@@ -1,4 +1,4 @@
-"""Node-RED as a peer: MQTT in, a function that makes one point of each detection, InfluxDB out."""
+"""Node-RED as a peer: a flow from MQTT to InfluxDB that writes one point for each detection."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ PACKAGES = ("node-red@3.1.15", "node-red-contrib-influxdb@0.7.0")
 CLIENT = "node-red"
 QUIET_S = 15.0
 Node = dict[str, object]
-# A burst shares its time; without places of their own points would overwrite each other.
+# Captures of a burst have the same time; without distinct timestamps their points would overwrite each other.
 POINTS = """
 const event = JSON.parse(msg.payload.toString());
 const made = (context.get('made') || 0) + 1;
@@ -30,7 +30,7 @@ return msg;
 
 
 def install(folder: Path) -> str:
-    """Install it into a folder by npm; gives why it cannot be, "" where it is."""
+    """Install Node-RED into a folder with npm; return the reason if that fails, else ""."""
     try:
         done = subprocess.run(
             ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
@@ -45,7 +45,7 @@ def install(folder: Path) -> str:
 
 
 def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
-    """Write down the nodes and their wires."""
+    """Return the nodes of the flow and their wires."""
     broker: Node = {
         "id": "broker",
         "type": "mqtt-broker",
@@ -69,7 +69,7 @@ def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
         "usetls": False,
     }
     tab: Node = {"id": "flow", "type": "tab", "label": "wildpost"}
-    taken: Node = {
+    subscriber: Node = {
         "id": "in",
         "type": "mqtt in",
         "z": "flow",
@@ -90,21 +90,21 @@ def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
         "retentionPolicy": "",
         "wires": [],
     }
-    return [tab, broker, database_, taken, points, out]
+    return [tab, broker, database_, subscriber, points, out]
 
 
-def stored(influx: Influx, database: str) -> int:
-    """Count the points that are in InfluxDB."""
+def count_points(influx: Influx, database: str) -> int:
+    """Return the number of points in the InfluxDB database."""
     answer = json.loads(influx.ask('SELECT count("confidence") FROM "detection"', database))
     series = answer["results"][0].get("series")
     return int(series[0]["values"][0][1]) if series else 0
 
 
-def take(packages: Path, folder: Path, broker_port: int, influx: Influx, count: int) -> tuple[float, int]:
-    """Let it take what waits in its session.
+def run(packages: Path, folder: Path, broker_port: int, influx: Influx, count: int) -> tuple[float, int]:
+    """Run Node-RED until it has stored the messages queued in its session.
 
     Returns:
-        Points a second between the first and the last seen, and how many there were in the end.
+        Points per second between the first and the last one seen, and the final number of points.
     """
     folder.mkdir()
     database = influx.new_database()
@@ -124,7 +124,7 @@ def take(packages: Path, folder: Path, broker_port: int, influx: Influx, count: 
         first, first_at, last, last_at = 0, 0.0, 0, time.perf_counter() + 60
         while last < count and time.perf_counter() < last_at + QUIET_S:
             assert running.ended is None, (folder / "log").read_text()
-            now = stored(influx, database)
+            now = count_points(influx, database)
             if now > last:
                 last, last_at = now, time.perf_counter()
                 if not first:

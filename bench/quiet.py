@@ -1,10 +1,11 @@
-"""How many shots are still heard where hardly anything cries wolf: threat sounds, YAMNet and both, on quiet hours.
+"""Recall at low false-alarm rates on quiet recordings: the threat-sound network, YAMNet and both combined.
 
 python -m bench.quiet SOUNDS.toml YAMNET_FOLDER QUIET_FOLDER [--weights FILE.onnx]
 
-SOUNDS.toml and YAMNET_FOLDER as for bench.threat. QUIET_FOLDER has one subfolder for each collection of recordings in
-which there is no threat; those shorter than 10 s are left out, since a call cut out of its surroundings begins with a
-bang. Collections are dealt to two halves: a threshold is chosen on one and its false alarms are counted on the other.
+SOUNDS.toml and YAMNET_FOLDER as for bench.threat. QUIET_FOLDER has one subfolder for each collection of recordings
+without threats; recordings shorter than 10 s are skipped, since a call cut out of a recording starts abruptly, like a
+bang. The collections are split into two halves: a threshold is chosen on one, and its false alarms are counted on the
+other.
 """
 
 import sys
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import report
-from bench.threat import Hear, Judged, judge, yamnet
+from bench.threat import ScoredClip, Scorer, score_clips, yamnet
 from bench.threat import ours as confidences_of
 from captures.decoded import Unreadable
 from captures.sound import read_stretches
@@ -27,48 +28,50 @@ from models.threat.front_end import RATE_HZ, log_mel
 from models.train.threat.mixing import LABELS
 from models.train.threat.sources import load, read_sources
 
-LABELS_COUNTED = ("gunshot", "chainsaw")  # the others may well be on a recording of birds
+LABELS_COUNTED = ("gunshot", "chainsaw")  # recordings of birds may contain the other labels
 ALARMS_A_DAY = (500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
 FORESTS = ("belize", "gabon")
 SHORTEST_S = 10.0
-Counted = dict[str, float | None]
+Evaluation = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """A recording without threats, and what each network made of it."""
+    """A recording without threats, with each network's scores."""
 
     collection: str
-    heard: dict[str, LabelScores]
+    scores_by_network: dict[str, LabelScores]
 
     @property
     def hours(self) -> float:
-        """How long it lasts."""
-        return next(iter(self.heard.values())).duration_s / 3600
+        """Duration in hours."""
+        return next(iter(self.scores_by_network.values())).duration_s / 3600
 
 
-def listen(folder: Path, hearers: dict[str, Hear], told: Callable[[str], object]) -> Iterator[Quiet]:
-    """Let every network hear the recordings of all collections; what cannot be read is told and left out."""
+def score_recordings(folder: Path, scorers: dict[str, Scorer], on_skipped: Callable[[str], object]) -> Iterator[Quiet]:
+    """Score all recordings with every network; pass the reason for each unreadable one to ``on_skipped``."""
     for path in sorted(path for path in folder.glob("*/**/*") if path.is_file()):
         try:
             stretches = list(read_stretches(path, RATE_HZ))
         except Unreadable as error:
-            told(str(error))
+            on_skipped(str(error))
             continue
         duration_s = sum(stretch.duration_s for stretch in stretches)
         if duration_s < SHORTEST_S:
             continue
-        scores: dict[str, list[NDArray[np.float32]]] = {name: [] for name in hearers}
+        scores: dict[str, list[NDArray[np.float32]]] = {name: [] for name in scorers}
         for stretch in stretches:
-            for name, hear in hearers.items():
-                scores[name].append(hear(cut(stretch.samples)))
+            for name, score in scorers.items():
+                scores[name].append(score(cut(stretch.samples)))
         recording = Recording(path, frozenset())
-        heard = {name: LabelScores(recording, np.concatenate(parts), duration_s) for name, parts in scores.items()}
-        yield Quiet(path.relative_to(folder).parts[0], heard)
+        scores_by_network = {
+            name: LabelScores(recording, np.concatenate(parts), duration_s) for name, parts in scores.items()
+        }
+        yield Quiet(path.relative_to(folder).parts[0], scores_by_network)
 
 
-def halves(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
-    """Deal whole collections, longest first, to whichever half is shorter: no place is in both."""
+def split_collections(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
+    """Split the recordings by collection into two halves: each collection, longest first, goes to the shorter half."""
     lengths: dict[str, float] = {}
     for one in quiet:
         lengths[one.collection] = lengths.get(one.collection, 0.0) + one.hours
@@ -82,83 +85,87 @@ def halves(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
     return [one for one in quiet if one.collection in first], [one for one in quiet if one.collection not in first]
 
 
-def recalled(
-    judged: Sequence[Judged], name: str, label: str, threshold: float, places: Sequence[str] = ()
+def recall_of(
+    scored: Sequence[ScoredClip], name: str, label: str, threshold: float, places: Sequence[str] = ()
 ) -> float | None:
-    """Give the share of clips of a label that are heard, if there are any; only those of some sources where named."""
+    """Return the recall on the clips of a label, of all sources or of ``places``; None: there are no such clips."""
     best = [
         one.scores[name][:, LABELS.index(label)].max()
-        for one in judged
+        for one in scored
         if one.clip.label == label and (not places or one.clip.source in places)
     ]
     return round(float(np.mean(np.array(best) >= threshold)), 3) if best else None
 
 
-def at_rate(quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, a_day: float) -> Counted:
-    """Find the lowest threshold with so few false alarms a day, and what is still heard at it."""
-    heard = [one.heard[name] for one in quiet]
-    return counted(quiet, judged, name, label, threshold_for_alarms(heard, label, a_day))
+def at_alarm_rate(
+    quiet: Sequence[Quiet], scored: Sequence[ScoredClip], name: str, label: str, a_day: float
+) -> Evaluation:
+    """Evaluate the lowest threshold that has at most ``a_day`` false alarms a day."""
+    scores_by_network = [one.scores_by_network[name] for one in quiet]
+    return evaluate(quiet, scored, name, label, threshold_for_alarms(scores_by_network, label, a_day))
 
 
-def counted(quiet: Sequence[Quiet], judged: Sequence[Judged], name: str, label: str, threshold: float) -> Counted:
-    """Count the false alarms of a threshold, and the share of clips that is heard at it."""
-    heard = [one.heard[name] for one in quiet]
-    (found,) = (one for one in figures(heard, {label: threshold}) if one.label == label)
+def evaluate(
+    quiet: Sequence[Quiet], scored: Sequence[ScoredClip], name: str, label: str, threshold: float
+) -> Evaluation:
+    """Return the false alarms and the recall at a threshold."""
+    scores_by_network = [one.scores_by_network[name] for one in quiet]
+    (found,) = (one for one in figures(scores_by_network, {label: threshold}) if one.label == label)
     return {
         "threshold": threshold,
         "hours": round(found.hours, 2),
         "alarms": found.alarms,
         "a_day": round(found.per_day, 1),
         "at_most": round(found.per_day_at_most, 1),
-        "recall": recalled(judged, name, label, threshold),
-        "recall_forests": recalled(judged, name, label, threshold, FORESTS),
+        "recall": recall_of(scored, name, label, threshold),
+        "recall_forests": recall_of(scored, name, label, threshold, FORESTS),
     }
 
 
 def main() -> None:
-    """Listen, print, and end with a line of JSON."""
+    """Score the recordings and print recall and false alarms at each threshold."""
     words = sys.argv[1:]
     weights = Path(words.pop(words.index("--weights") + 1)) if "--weights" in words else None
     places = [Path(word) for word in words if not word.startswith("--")]
     if len(places) != 3:
         sys.exit(__doc__)
-    hearers: dict[str, Hear] = {"ours": ours(weights), "yamnet": yamnet(places[1])}
+    scorers: dict[str, Scorer] = {"ours": ours(weights), "yamnet": yamnet(places[1])}
     if weights is None:
         together = ThreatSounds(ThreatOptions(second_opinion=True), places[1])
-        hearers["both"] = confidences_of(together)
+        scorers["both"] = confidences_of(together)
     listed = [one for one in read_sources(places[0]) if one.split == "test" and one.labels & set(LABELS_COUNTED)]
-    judged, _ = judge([(load(one), f"{one.source}:{one.kind}") for one in listed], hearers)
-    quiet = list(listen(places[2], hearers, lambda reason: print(reason, file=sys.stderr)))
+    scored, _ = score_clips([(load(one), f"{one.source}:{one.kind}") for one in listed], scorers)
+    quiet = list(score_recordings(places[2], scorers, lambda reason: print(reason, file=sys.stderr)))
     if not quiet:
         sys.exit(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")
-    chosen_on, measured_on = halves(quiet)
+    chosen_on, measured_on = split_collections(quiet)
     rows: list[list[str]] = []
     raw: dict[str, object] = {
         "recordings": len(quiet),
-        "shipped": {label: counted(quiet, judged, "ours", label, THRESHOLDS[label]) for label in LABELS},
+        "shipped": {label: evaluate(quiet, scored, "ours", label, THRESHOLDS[label]) for label in LABELS},
     }
-    if "both" in hearers:
+    if "both" in scorers:
         raw["shipped, both"] = {
-            label: counted(quiet, judged, "both", label, together.thresholds[label]) for label in LABELS_COUNTED
+            label: evaluate(quiet, scored, "both", label, together.thresholds[label]) for label in LABELS_COUNTED
         }
     for label in LABELS_COUNTED:
-        for name in hearers:
-            curve = {f"{wish:g}": at_rate(quiet, judged, name, label, wish) for wish in ALARMS_A_DAY}
-            crossed = {}
-            for wish in ALARMS_A_DAY:
-                threshold = threshold_for_alarms([one.heard[name] for one in chosen_on], label, wish)
-                crossed[f"{wish:g}"] = counted(measured_on, judged, name, label, threshold)
-            raw[f"{label} {name}"] = {"all": curve, "chosen on one half, counted on the other": crossed}
+        for name in scorers:
+            curve = {f"{target:g}": at_alarm_rate(quiet, scored, name, label, target) for target in ALARMS_A_DAY}
+            cross_validated = {}
+            for target in ALARMS_A_DAY:
+                threshold = threshold_for_alarms([one.scores_by_network[name] for one in chosen_on], label, target)
+                cross_validated[f"{target:g}"] = evaluate(measured_on, scored, name, label, threshold)
+            raw[f"{label} {name}"] = {"all": curve, "chosen on one half, counted on the other": cross_validated}
             rows += [
-                [f"{label} {name} {wish}", *map(_text, found.values()), _text(crossed[wish]["a_day"])]
-                for wish, found in curve.items()
+                [f"{label} {name} {target}", *map(_text, found.values()), _text(cross_validated[target]["a_day"])]
+                for target, found in curve.items()
             ]
-    heading = ["a day", "threshold", "hours", "alarms", "a day", "at most", "heard", "in forests", "other half"]
+    heading = ["a day", "threshold", "hours", "alarms", "a day", "at most", "recall", "in forests", "other half"]
     report("quiet", heading, rows, {}, raw)
 
 
-def ours(weights: Path | None) -> Hear:
-    """Give our network's scores of windows: the one that comes with Wildpost, or another of its kind."""
+def ours(weights: Path | None) -> Scorer:
+    """Return a function that computes scores of windows with the shipped network or with other weights."""
     if weights is None:
         return confidences_of(ThreatSounds())
     import onnxruntime

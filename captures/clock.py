@@ -1,4 +1,4 @@
-"""How far this machine's clock, and the time a file bears, can be trusted."""
+"""Source and accuracy of this machine's clock."""
 
 import ctypes
 import sys
@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from contract import Clock
 
-# A clock before this day has not been set since the machine woke: no station ran this software then.
+# A clock before this day has not been set since start-up: no station ran this software then.
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 _MICROSECOND = 1e-6
 
 
 class _Timex(ctypes.Structure):
-    """The beginning of struct timex as adjtimex(2) fills it, and room for the rest of it."""
+    """First fields of struct timex of adjtimex(2), with padding for the rest."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -27,10 +27,10 @@ class _Timex(ctypes.Structure):
 
 
 def system_clock(now: datetime) -> Clock:
-    """Say how good the system's clock is right now, as the kernel sees it.
+    """Return the source and the estimated error of the system clock, as the kernel reports them.
 
     Args:
-        now: What the clock shows.
+        now: Current time by the system clock.
     """
     if now < EARLIEST:
         return Clock(source="none", synchronised=False)

@@ -1,4 +1,4 @@
-"""Pictures and sounds decoded into memory, as detectors take them."""
+"""Pictures and sounds in memory, the input of detectors."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +11,17 @@ from contract.errors import InvalidInput
 
 
 class Unreadable(InvalidInput):
-    """A picture or recording that cannot be used; the message says why, and trying again will not help."""
+    """A picture or recording that cannot be decoded; the message gives the reason, and retrying cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture in memory, perhaps smaller than the original.
+    """A decoded picture, possibly scaled down.
 
     Attributes:
-        pixels: (height, width, 3) uint8, blue green red, upright (EXIF orientation applied).
-        width: Of the original, in pixels, upright.
-        height: Of the original, in pixels, upright.
+        pixels: (height, width, 3) uint8, BGR, with EXIF orientation applied.
+        width: Width of the original in pixels, with EXIF orientation applied.
+        height: Height of the original in pixels, with EXIF orientation applied.
     """
 
     pixels: NDArray[np.uint8]
@@ -31,13 +31,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A stretch of mono sound in memory.
+    """A decoded stretch of mono sound.
 
     Attributes:
         samples: (n,) float32 in -1..1.
         rate_hz: Samples per second.
-        taken_at: When its first sample was taken; None where nobody knows.
-        location: Where, for priors of place and season; None where nobody knows.
+        taken_at: Time of the first sample; None: unknown.
+        location: Position of the recorder, for location and season priors; None: unknown.
     """
 
     samples: NDArray[np.float32]
@@ -47,5 +47,5 @@ class Sound:
 
     @property
     def duration_s(self) -> float:
-        """How long it lasts."""
+        """Duration in seconds."""
         return self.samples.size / self.rate_hz

@@ -1,4 +1,4 @@
-"""Which files in a folder a station takes up, by the endings of their names."""
+"""File name extensions of the pictures and recordings that are read."""
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RECORDINGS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff"}

@@ -1,4 +1,4 @@
-"""Reads pictures whole and upright, no larger than needed, and makes the small ones that travel to the ranger."""
+"""Decoding of pictures at the scale needed, and thumbnails."""
 
 from pathlib import Path
 
@@ -9,35 +9,37 @@ from captures.decoded import Picture, Unreadable
 from captures.picture_header import Header, read_header
 
 LIMIT_PIXELS = 120_000_000  # the largest camera-trap sensors have 48 million; a decompression bomb has billions
-LIMIT_BYTES = 500_000_000  # a film that was given a picture's name must not fill the memory
-_WHOLE_SHARE = 2  # what cannot be decoded smaller takes 3 to 6 bytes a pixel, so it may have half as many pixels
+LIMIT_BYTES = 500_000_000  # a video with a picture's file name must not fill the memory
+_FULL_SIZE_FACTOR = 2  # decoding at full size takes 3 to 6 bytes a pixel, so only half as many pixels are allowed
 
 
 def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMIT_PIXELS) -> Picture:
-    """Read a JPEG, PNG or TIFF at the scale needed, with EXIF orientation applied.
+    """Decode a JPEG, PNG or TIFF at the scale needed, with EXIF orientation applied.
 
-    Grey, 16-bit and CMYK pictures become 8-bit blue green red; transparency is dropped. A baseline JPEG is decoded at
-    1/2, 1/4 or 1/8 by libjpeg where that is still at least ``longest_px``; anything else is decoded whole, then shrunk.
+    Grey, 16-bit and CMYK pictures become 8-bit BGR; transparency is dropped. libjpeg decodes a baseline JPEG at 1/2,
+    1/4 or 1/8 of its size if the result is at least ``longest_px`` long; other pictures are decoded at full size, then
+    scaled down.
 
     Args:
         source: A file, or its bytes.
-        longest_px: The longest side that is needed; the result is that long or longer, unless the original is smaller.
-        limit_pixels: Refuse what holds more, before any of it is decoded; progressive JPEG, PNG and TIFF, which cannot
-            be decoded smaller, are allowed half of it.
+        longest_px: Length of the longest side that is needed; the result is at least that long unless the original is
+            smaller.
+        limit_pixels: Larger pictures are refused before decoding; half of it for progressive JPEG, PNG and TIFF,
+            which cannot be decoded at a smaller scale.
 
     Raises:
-        Unreadable: empty, not a picture, cut off, too large, or broken; the message says which.
-        OSError: the file is not there or may not be read.
+        Unreadable: the file is empty, not a picture, cut off, too large or broken; the message gives the reason.
+        OSError: the file does not exist or cannot be read.
     """
     if longest_px < 1:
         raise ValueError(f"longest_px {longest_px}: expected at least 1")
     data = source if isinstance(source, bytes) else _read(source)
     header = read_header(data)
-    allowed = limit_pixels if header.scalable else limit_pixels // _WHOLE_SHARE
+    allowed = limit_pixels if header.scalable else limit_pixels // _FULL_SIZE_FACTOR
     if header.width * header.height > allowed:
         raise Unreadable(f"{header.kind} of {header.width} x {header.height} pixels: expected at most {allowed} pixels")
     pixels = _decode(data, header, longest_px)
-    # OpenCV turned the picture where EXIF says so; its shape tells whether the sides changed places.
+    # OpenCV applied the EXIF orientation; the shape shows whether width and height were swapped.
     turned = (pixels.shape[1] > pixels.shape[0]) != (header.width > header.height) and header.width != header.height
     width, height = (header.height, header.width) if turned else (header.width, header.height)
     if not header.scalable:
@@ -46,7 +48,7 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
 
 
 def shrink(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
-    """Make a picture smaller, so that its longest side is ``longest_px``; a smaller one stays as it is."""
+    """Scale a picture down so that its longest side is ``longest_px``; a smaller picture is returned unchanged."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -58,17 +60,17 @@ def shrink(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
 
 
 def thumbnail(source: Picture | Path | bytes, longest_px: int = 960, quality: int = 80) -> bytes:
-    """Make a small JPEG, upright and without any of the original's metadata.
+    """Make a small JPEG with EXIF orientation applied and without the original's metadata.
 
     Raises:
-        Unreadable: the source cannot be used.
+        Unreadable: the source cannot be decoded.
     """
     import cv2
 
     picture = source if isinstance(source, Picture) else read_picture(source, longest_px)
-    done, jpeg = cv2.imencode(".jpg", shrink(picture.pixels, longest_px), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise Unreadable(f"picture of shape {picture.pixels.shape} cannot be written as JPEG")
+    encoded, jpeg = cv2.imencode(".jpg", shrink(picture.pixels, longest_px), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
+        raise Unreadable(f"picture of shape {picture.pixels.shape} cannot be encoded as JPEG")
     return bytes(jpeg.tobytes())
 
 
@@ -89,7 +91,7 @@ def _decode(data: bytes, header: Header, longest_px: int) -> NDArray[np.uint8]:
         8: cv2.IMREAD_REDUCED_COLOR_8,
     }
     longest = max(header.width, header.height)
-    divisor = max(by for by in flags if by == 1 or (header.kind == "JPEG" and longest // by >= longest_px))
+    divisor = max(n for n in flags if n == 1 or (header.kind == "JPEG" and longest // n >= longest_px))
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags[divisor])
     except cv2.error as error:

@@ -1,4 +1,4 @@
-"""Reads a picture's size from its first bytes and whether the file is all there, before anything is decoded."""
+"""Header of a picture: its format, size and completeness, read without decoding."""
 
 import re
 import struct
@@ -18,13 +18,13 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first bytes say.
+    """Format and size of a picture.
 
     Attributes:
-        kind: The format by its own signature, whatever the file is called.
-        width: In pixels, before EXIF orientation.
-        height: In pixels, before EXIF orientation.
-        scalable: Whether a decoder can read it smaller without holding all of it in memory.
+        kind: Format by the file's signature, not by its name.
+        width: Width in pixels, before EXIF orientation.
+        height: Height in pixels, before EXIF orientation.
+        scalable: Whether a decoder can decode it at a smaller scale without a full-size buffer.
     """
 
     kind: Literal["JPEG", "PNG", "TIFF"]
@@ -34,10 +34,10 @@ class Header:
 
 
 def read_header(data: bytes) -> Header:
-    """Read the size, and make sure that the file reaches its own end.
+    """Read the header and check that the file is complete.
 
     Raises:
-        Unreadable: empty, not a JPEG, PNG or TIFF, without a size, or cut off.
+        Unreadable: the file is empty, not a JPEG, PNG or TIFF, has no size, or is cut off.
     """
     if not data:
         raise Unreadable("empty file (0 bytes)")
@@ -55,7 +55,7 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
-    """Walk the segments to the end-of-image marker; what a camera writes after it does no harm."""
+    """Walk the segments to the end-of-image marker; data after it is ignored."""
     found: Header | None = None
     at = 2
     while True:
@@ -108,7 +108,7 @@ def _png(data: bytes) -> Header:
 
 
 def _tiff(data: bytes) -> Header:
-    """Read the size from the first directory, and see that its strips lie within the file (TIFF 6.0, 2)."""
+    """Read the size from the first directory and check that its strips are within the file (TIFF 6.0, section 2)."""
     order = "<" if data[:2] == b"II" else ">"
     tags: dict[int, tuple[int, ...]] = {}
     try:

@@ -1,4 +1,4 @@
-"""Reads any recording, however long, as stretches of plain sound, and makes clips that every browser plays."""
+"""Decoding of recordings as a stream of mono stretches, resampling, and MP3 clips for browsers."""
 
 import os
 import re
@@ -19,32 +19,32 @@ from contract import Location
 if TYPE_CHECKING:
     import soundfile
 
-# Below any recorder in use, and above the fastest bat detector: outside, the header is wrong, not the microphone rare.
+# From below any recorder in use to above the fastest bat detector; a rate outside means a wrong header.
 _RATES_HZ = (1_000, 1_000_000)
 _MOST_CHANNELS = 64
-_BLOCK_S = 5.0  # read at once: enough to be quick, little enough for a small machine
+_BLOCK_S = 5.0  # length of one read: long enough for speed, short enough for a small machine's memory
 
-# As AudioMoth's firmware writes it into the WAV's comment, with a zone such as (UTC), (UTC+8) or (UTC-3:30).
+# WAV comment of AudioMoth's firmware, with a zone such as (UTC), (UTC+8) or (UTC-3:30).
 _AUDIOMOTH = re.compile(
     r"Recorded at (?P<time>\d\d:\d\d:\d\d) (?P<date>\d\d/\d\d/\d{4}) "
     r"\(UTC(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?\)"
 )
-_CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # what MP3 knows
-_CLIP_LOUDNESS_DB = -23.0  # root mean square; EBU R 128's figure for programmes, here without its weighting
-_CLIP_GAIN_DB = 40.0  # more would only show the microphone's own noise
+_CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # the sample rates of MP3
+_CLIP_LOUDNESS_DB = -23.0  # root mean square; the programme loudness of EBU R 128, here without its weighting
+_CLIP_GAIN_DB = 40.0  # more gain would only amplify the microphone's noise
 _CLIP_PEAK = 0.89  # -1 dBFS: MP3 overshoots
 
 
 @dataclass(frozen=True, slots=True)
 class SoundInfo:
-    """What a recording's header says.
+    """Properties of a recording from its header.
 
     Attributes:
-        rate_hz: Samples per second, of each channel.
-        channels: How many.
-        duration_s: How long it lasts, by the header; a file cut off may hold less.
-        format: As libsndfile calls it: WAV, FLAC, MP3, OGG...
-        recorded_at: When it began, where the recorder wrote it down (AudioMoth); None where not.
+        rate_hz: Samples per second and channel.
+        channels: Number of channels.
+        duration_s: Duration in seconds by the header; a truncated file holds less.
+        format: libsndfile's name of the format: WAV, FLAC, MP3, OGG...
+        recorded_at: Start time that the recorder stored (AudioMoth); None: it stored none.
     """
 
     rate_hz: int
@@ -58,8 +58,8 @@ def sound_info(path: Path) -> SoundInfo:
     """Read a recording's header.
 
     Raises:
-        Unreadable: it is no recording, or its header cannot be true.
-        OSError: the file is not there.
+        Unreadable: the file is not a recording, or its header has impossible values.
+        OSError: the file does not exist or cannot be read.
     """
     with _open(path) as file:
         return _info(file)
@@ -72,30 +72,32 @@ def read_stretches(
     taken_at: datetime | None = None,
     location: Location | None = None,
 ) -> Iterator[Sound]:
-    """Read a recording from beginning to end, in memory that does not grow with its length.
+    """Decode a recording as consecutive stretches; the memory needed does not depend on its length.
 
-    Channels are mixed into one, and any rate is resampled by soxr. The stretches follow each other without gap or
-    overlap; only the last is shorter.
+    Channels are mixed to mono, and soxr resamples to ``rate_hz``. The stretches have no gaps and no overlap; only the
+    last one is shorter.
 
     Args:
-        path: WAV, FLAC, MP3, OGG or whatever else libsndfile knows.
-        rate_hz: Of what comes out.
-        stretch_s: How long each stretch is, in seconds.
-        taken_at: When the recording began; each stretch is given its own time. None: as the recorder wrote it down.
-        location: Where it was recorded; handed on with each stretch.
+        path: A WAV, FLAC, MP3 or OGG file, or another format that libsndfile reads.
+        rate_hz: Sample rate of the result.
+        stretch_s: Length of each stretch, in seconds.
+        taken_at: Start time of the recording, from which the time of each stretch is computed. None: the time that
+            the recorder stored.
+        location: Position of the recorder, copied to each stretch.
 
     Raises:
-        Unreadable: it is no recording, holds no sound, or breaks off; then what came before the break has been yielded.
-        OSError: the file is not there.
+        Unreadable: the file is not a recording, has no samples or is truncated; the stretches before the break have
+            been yielded.
+        OSError: the file does not exist or cannot be read.
     """
     if stretch_s <= 0 or rate_hz <= 0:
-        raise ValueError(f"stretches of {stretch_s} s at {rate_hz} Hz: expected more than zero of both")
+        raise ValueError(f"stretches of {stretch_s} s at {rate_hz} Hz: both must be positive")
     with _open(path) as file:
-        began = taken_at or _info(file).recorded_at
+        start = taken_at or _info(file).recorded_at
         length = max(1, round(stretch_s * rate_hz))
         done = 0
         for samples in _cut(_resampled(file, rate_hz, path), length):
-            moment = began + timedelta(seconds=done / rate_hz) if began else None
+            moment = start + timedelta(seconds=done / rate_hz) if start else None
             done += samples.size
             yield Sound(samples, rate_hz, moment, location)
         if not done:
@@ -103,7 +105,7 @@ def read_stretches(
 
 
 def resample(sound: Sound, rate_hz: int) -> Sound:
-    """Bring a sound to another rate."""
+    """Resample a sound to another sample rate with soxr."""
     import soxr
 
     if sound.rate_hz == rate_hz:
@@ -113,9 +115,9 @@ def resample(sound: Sound, rate_hz: int) -> Sound:
 
 
 def normalise(sound: Sound) -> Sound:
-    """Make a quiet sound as loud as others, so that a ranger need not reach for the volume; never clipped.
+    """Amplify or attenuate a sound to a common loudness, without clipping.
 
-    A gunshot's peak stands far above its mean, so the peak decides there, and the mean elsewhere.
+    The gain is limited by the peak, which matters for a gunshot: its peak is far above its mean.
     """
     peak = float(np.max(np.abs(sound.samples), initial=0.0))
     if peak == 0:
@@ -127,14 +129,14 @@ def normalise(sound: Sound) -> Sound:
 
 
 def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
-    """Make a clip that every browser plays.
+    """Encode a sound as MP3, which every browser plays.
 
     Args:
-        sound: What to encode.
-        louder: Bring it to a common loudness first; the original is a file of its own and stays as it is.
+        sound: The sound to encode.
+        louder: Whether to normalise its loudness first; the original file is not changed.
 
     Returns:
-        An MP3 file and its media type.
+        The MP3 file and its media type.
 
     Raises:
         Unreadable: the sound is empty.
@@ -143,7 +145,7 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
     if not sound.samples.size:
         raise Unreadable("a clip of no samples: expected at least one")
-    # MP3 knows nine rates: the next higher one keeps all that was heard, up to what people can hear.
+    # MP3 has nine sample rates: the next higher one keeps all frequencies, up to the limit of human hearing.
     rate_hz = next((rate for rate in _CLIP_RATES_HZ if rate >= sound.rate_hz), _CLIP_RATES_HZ[-1])
     clip = resample(normalise(sound) if louder else sound, rate_hz)
     file = BytesIO()
@@ -152,10 +154,10 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
 
 def decode_clip(data: bytes) -> Sound:
-    """Read a clip back, for drawing it.
+    """Decode a clip to mono, for its spectrogram.
 
     Raises:
-        Unreadable: it is no clip.
+        Unreadable: the data is not a sound file, or it has no samples.
     """
     import soundfile
 
@@ -170,10 +172,10 @@ def decode_clip(data: bytes) -> Sound:
 
 @contextmanager
 def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
-    """Open a recording for reading; what libsndfile refuses is Unreadable."""
+    """Open a recording for reading; errors of libsndfile become ``Unreadable``."""
     import soundfile
 
-    # By descriptor and not by name: soundfile would take a name that ends in .raw for a format without header.
+    # By descriptor, not by name: soundfile treats a name that ends in .raw as a format without header.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         size = os.fstat(descriptor).st_size
@@ -214,11 +216,11 @@ def _recorded_at(comment: str) -> datetime | None:
         local = datetime.strptime(f"{found['date']} {found['time']}", "%d/%m/%Y %H:%M:%S").replace(tzinfo=zone)
         return local.astimezone(UTC)
     except (ValueError, OverflowError):
-        return None  # a clock that never was set can write any digits; then the time is not known
+        return None  # a clock that was never set can write impossible dates: the time is unknown
 
 
 def _resampled(file: Any, rate_hz: int, path: Path) -> Iterator[NDArray[np.float32]]:
-    """Read blocks, mix them to one channel and resample them as one stream, without seams."""
+    """Read blocks, mix them to mono and resample them as one continuous stream."""
     import soundfile
     import soxr
 
@@ -245,18 +247,18 @@ def _resampled(file: Any, rate_hz: int, path: Path) -> Iterator[NDArray[np.float
 
 
 def _cut(blocks: Iterator[NDArray[np.float32]], length: int) -> Iterator[NDArray[np.float32]]:
-    """Gather blocks of any size into arrays of one length; the last may be shorter."""
-    waiting = np.empty(length, np.float32)
+    """Regroup blocks of any size into arrays of one length; the last may be shorter."""
+    buffer = np.empty(length, np.float32)
     filled = 0
     for block in blocks:
         at = 0
         while at < block.size:
             taken = min(length - filled, block.size - at)
-            waiting[filled : filled + taken] = block[at : at + taken]
+            buffer[filled : filled + taken] = block[at : at + taken]
             filled += taken
             at += taken
             if filled == length:
-                yield waiting
-                waiting, filled = np.empty(length, np.float32), 0
+                yield buffer
+                buffer, filled = np.empty(length, np.float32), 0
     if filled:
-        yield waiting[:filled].copy()
+        yield buffer[:filled].copy()

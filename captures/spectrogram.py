@@ -1,4 +1,4 @@
-"""Draws a sound as a picture with its pitches in kHz, so that a person sees the call or the shot that was found."""
+"""Spectrogram of a sound as a PNG picture, with frames around the detections."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -13,11 +13,11 @@ from contract import Span
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-LEFT_PX, BOTTOM_PX, TOP_PX, RIGHT_PX = 44, 24, 8, 10  # room for the axes
-_FRAME_S = 0.021  # 1,024 samples at 48 kHz: a shot stays sharp, and tones 50 Hz apart stay two
+LEFT_PX, BOTTOM_PX, TOP_PX, RIGHT_PX = 44, 24, 8, 10  # margins for the axes
+_FRAME_S = 0.021  # 1,024 samples at 48 kHz: shots stay sharp, and tones 50 Hz apart are separated
 _RANGE_DB = 65.0
-_DARKEST_DB = -120.0  # what silence is drawn as
-# From dark to light over green: seen in sunlight, and by those who do not tell red from green.
+_DARKEST_DB = -120.0  # level at which silence is drawn
+# From dark to light through green: readable in sunlight and with red-green colour blindness.
 _COLOURS = (
     (0.0, (8, 14, 20)),
     (0.4, (18, 78, 70)),
@@ -35,14 +35,14 @@ def spectrogram_png(
     height_px: int = 320,
     highest_hz: float = 12_000.0,
 ) -> bytes:
-    """Draw a sound, time to the right and pitch upwards, and mark where something was found.
+    """Draw the spectrogram of a sound, with a frame around each span.
 
     Args:
-        sound: What to draw.
-        spans: Each is framed: in time, and in pitch where it says between which frequencies.
-        width_px: Of the picture, axes included.
-        height_px: Of the picture, axes included.
-        highest_hz: What is drawn at the top, if the sound reaches so high.
+        sound: The sound to draw.
+        spans: Spans to frame in time, and in frequency if they have frequency bounds.
+        width_px: Width of the picture, axes included.
+        height_px: Height of the picture, axes included.
+        highest_hz: Frequency at the top edge, at most half the sample rate.
 
     Returns:
         A PNG file.
@@ -53,7 +53,7 @@ def spectrogram_png(
     from PIL import Image, ImageDraw
 
     if not sound.samples.size:
-        raise Unreadable("a sound of no samples cannot be drawn: expected at least one")
+        raise Unreadable("cannot draw a sound of no samples: expected at least one")
     top_hz = min(highest_hz, sound.rate_hz / 2)
     columns, rows = width_px - LEFT_PX - RIGHT_PX, height_px - TOP_PX - BOTTOM_PX
     if columns < 50 or rows < 50:
@@ -73,13 +73,13 @@ def spectrogram_png(
 
 
 def loudness_db(sound: Sound, columns: int, rows: int, top_hz: float) -> NDArray[np.float32]:
-    """Measure how loud each pitch is at each time.
+    """Compute a sound's level by frequency and time.
 
-    Every sample is looked at, however narrow the picture: of the frames that share a column the loudest counts, or a
-    shot in a long recording would fall between two columns.
+    Every sample is used, however few columns there are: each column shows the maximum of its frames, so that a shot in
+    a long recording stays visible.
 
     Returns:
-        (rows, columns) in decibels below a full-scale tone, highest pitch first.
+        (rows, columns) float32, in dB relative to a full-scale tone, highest frequency first.
     """
     length = 1 << max(6, round(np.log2(_FRAME_S * sound.rate_hz)))
     samples = sound.samples
@@ -90,7 +90,7 @@ def loudness_db(sound: Sound, columns: int, rows: int, top_hz: float) -> NDArray
     window = np.hanning(length).astype(np.float32)
     columns_of = np.arange(count) * columns // count
     result = np.full((length // 2 + 1, columns), -np.inf, np.float32)
-    for column in range(columns):  # one after the other: an hour's frames at once would take gigabytes
+    for column in range(columns):  # column by column: all frames of an hour would take gigabytes
         frames = samples[starts[columns_of == column][:, None] + np.arange(length)] * window
         power = np.square(np.abs(np.fft.rfft(frames, axis=1))).max(axis=0) / (length / 4) ** 2
         result[:, column] = 10 * np.log10(power + 1e-12)
@@ -122,7 +122,7 @@ def _axes(pen: "ImageDraw", columns: int, rows: int, duration_s: float, top_hz: 
 
 
 def _ticks(end: float, most: float) -> list[float]:
-    """Choose round numbers from 0 to an end, at most so many: steps of 1, 2 or 5 times a power of ten."""
+    """Return about ``most`` round numbers from 0 to ``end``, with steps of 1, 2 or 5 times a power of ten."""
     least = end / max(most, 1)
     power = 10.0 ** np.floor(np.log10(least))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9))

@@ -1,4 +1,4 @@
-"""What station and server agree on: the messages, their topics, and how they travel as bytes."""
+"""The contract between station and server: messages, MQTT topics and encoding."""
 
 from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_probe, new_event_id
 from contract.messages import (

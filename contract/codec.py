@@ -1,4 +1,4 @@
-"""Messages to bytes and back; nothing passes that a receiver would have to check again."""
+"""Encoding, decoding and validation of messages; a decoded message needs no further checks."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from contract.topics import KINDS, MAJOR, Kind, parse_topic
 Record = Event | Status | Health | Effort | SetAside | MediaContent
 Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash"]
 
-# An event with 100 detections is about 20 kB, and a 60 s clip about 1 MB: ten times that is no longer ours.
+# An event with 100 detections is about 20 kB, and a 60 s clip about 1 MB; the limits are about ten times that.
 LIMIT_BYTES: Mapping[Kind, int] = {
     "event": 256_000,
     "status": 4_000,
@@ -45,7 +45,7 @@ _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in 
 
 
 class _Header(msgspec.Struct):
-    """The one field that every version of every message has."""
+    """The field that every message has in every version."""
 
     schema: str
 
@@ -61,10 +61,10 @@ _msgpack_header = msgspec.msgpack.Decoder(_Header)
 
 
 class Malformed(InvalidInput):
-    """A message that is not ours to use: quarantine it with this reason.
+    """A message that cannot be used; the receiver quarantines it with this reason.
 
     Attributes:
-        reason: One word for counting: topic, version, size, syntax, shape, station or hash.
+        reason: Category for metrics: topic, version, size, syntax, shape, station or hash.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -74,34 +74,34 @@ class Malformed(InvalidInput):
 
 
 def new_event_id() -> str:
-    """Make an identifier that sorts by the time of its making: UUIDv7, RFC 9562."""
+    """Return a new identifier that sorts by its creation time: UUIDv7, RFC 9562."""
     return str(uuid_utils.uuid7())
 
 
 def kind_of(record: Record) -> Kind:
-    """Tell under which kind of topic a record travels."""
+    """Return the kind of topic on which a record is published."""
     return _KIND_OF[type(record)]
 
 
 def encode(record: Record) -> bytes:
-    """Turn a record into its payload: JSON, or MessagePack where it carries media."""
+    """Encode a record as its payload: JSON, or MessagePack for media content."""
     return _msgpack.encode(record) if isinstance(record, MediaContent) else _json.encode(record)
 
 
 def decode(topic: str, payload: bytes) -> Record:
-    """Read a message that came in on a topic.
+    """Decode and validate a message received on a topic.
 
-    Unknown fields are passed over here and kept by whoever keeps the payload.
+    Unknown fields are ignored; they remain in the stored payload.
 
     Raises:
-        Malformed: the topic, version, size, syntax, shape, station or hash is not as agreed.
+        Malformed: the topic, version, size, syntax, shape, station or hash is not valid.
     """
     try:
         parsed = parse_topic(topic)
     except ValueError as error:
         raise Malformed("topic", str(error)) from error
     if parsed.major != MAJOR:
-        raise Malformed("version", f"topic {topic!r} is of version {parsed.major}; this server reads version {MAJOR}")
+        raise Malformed("version", f"topic {topic!r} has version {parsed.major}; this server reads version {MAJOR}")
     kind = _BY_NAME.get(parsed.kind)
     if kind is None:
         raise Malformed("topic", f"kind {parsed.kind!r}: expected one of {', '.join(KINDS)}")
@@ -111,19 +111,17 @@ def decode(topic: str, payload: bytes) -> Record:
     for name in _MOMENTS[kind]:
         if not 1 < (moment := getattr(record, name)).year < 9999:
             raise Malformed(
-                "shape", f"{name} {moment.isoformat()}: at the end of the calendar other zones have no time"
+                "shape", f"{name} {moment.isoformat()}: expected a year from 2 to 9998, so that every zone can show it"
             )
     if record.station != parsed.station:
-        raise Malformed("station", f"payload speaks for {record.station!r} on the topic of {parsed.station!r}")
+        raise Malformed("station", f"payload of station {record.station!r} on the topic of {parsed.station!r}")
     if isinstance(record, MediaContent) and hashlib.sha256(record.data).hexdigest() != record.sha256:
-        raise Malformed(
-            "hash", f"content of {record.role} of event {record.event_id} does not have the sha256 it names"
-        )
+        raise Malformed("hash", f"content of {record.role} of event {record.event_id} does not match its sha256")
     return record
 
 
 def is_probe(topic: str, payload: bytes) -> bool:
-    """Tell whether a message has no content: by it a station asks its broker whether it may speak on a topic."""
+    """Return whether a message is an empty one, with which a station tests its permission on a topic."""
     if payload:
         return False
     try:

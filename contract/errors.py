@@ -1,4 +1,4 @@
-"""The failures that every part expects; two families decide what a caller does.
+"""Expected errors; the two families tell a caller whether to retry.
 
     WildpostError
     ├── InvalidInput        a value, file or message cannot be used: report it or set it aside, do not retry
@@ -28,4 +28,4 @@ class StoreUnavailable(TemporaryFailure):
 
 
 class Undelivered(TemporaryFailure):
-    """A message did not reach its destination; sending it again is always safe. The text holds no secret."""
+    """A message did not reach its destination; sending it again is always safe. The error text has no secrets."""

@@ -1,4 +1,4 @@
-"""One example of each message, for the reference page, the golden files, tests and benchmarks."""
+"""Example messages of each kind, for the reference page, the golden files, tests and benchmarks."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The messages a station sends: what it saw or heard, how it fares, and when it was watching.
+"""Messages of a station: events, status, health, effort, set-aside files and media.
 
 Names follow Camtrap DP 1.0 in snake case (``observation_type`` is its ``observationType``); the mapping is in
-docs/reference/messages.md. Times carry their offset, scores are 0..1, boxes are fractions of the picture.
+docs/reference/messages.md. Times have a UTC offset, scores are 0..1, boxes are fractions of the picture.
 """
 
 from datetime import datetime
@@ -26,11 +26,11 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 Amount = Annotated[float, Meta(ge=0)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
-ROUNDING = 1e-6  # boxes are sums of floats: an edge may lie this far outside the picture
+ROUNDING = 1e-6  # tolerance for floating-point sums: an edge may be this far outside the picture
 
 
 class Box(Struct, frozen=True, gc=False, array_like=True):
-    """Where in the picture, as fractions of its size, origin top left; on the wire [x, y, width, height]."""
+    """Bounding box as fractions of the picture, origin top left; encoded as [x, y, width, height]."""
 
     x: Fraction
     y: Fraction
@@ -39,11 +39,11 @@ class Box(Struct, frozen=True, gc=False, array_like=True):
 
     def __post_init__(self) -> None:
         if self.x + self.width > 1 + ROUNDING or self.y + self.height > 1 + ROUNDING:
-            raise ValueError(f"box {[self.x, self.y, self.width, self.height]} reaches outside the picture")
+            raise ValueError(f"box {[self.x, self.y, self.width, self.height]} extends beyond the picture")
 
 
 class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """When within the clip, in seconds from its start, and between which frequencies."""
+    """Time span within the clip, in seconds from its start, with optional frequency bounds."""
 
     start_s: Amount
     end_s: Amount
@@ -56,22 +56,22 @@ class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 
 class Clock(Struct, frozen=True, gc=False, kw_only=True):
-    """How far the time of a capture can be trusted."""
+    """Source and accuracy of a capture time."""
 
     source: ClockSource
     synchronised: bool
-    error_s: Amount | None = None  # estimated; None: not known
+    error_s: Amount | None = None  # estimated error; None: unknown
 
 
 class Location(Struct, frozen=True, gc=False, kw_only=True):
-    """Where the deployment stands: WGS 84, decimal degrees."""
+    """Position of the deployment: WGS 84, decimal degrees."""
 
     latitude: Annotated[float, Meta(ge=-90, le=90)]
     longitude: Annotated[float, Meta(ge=-180, le=180)]
 
 
 class Model(Struct, frozen=True, gc=False, kw_only=True):
-    """Which weights made a claim, so that old detections stay interpretable after an upgrade."""
+    """Name, version and hash of a model, so that old detections stay interpretable after an upgrade."""
 
     name: Text
     version: Text
@@ -79,7 +79,7 @@ class Model(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Media(Struct, frozen=True, gc=False, kw_only=True):
-    """A file that belongs to an event: the original stays on the station, a thumbnail or a clip travels."""
+    """Metadata of an event's file: the original stays on the station, a thumbnail or a clip is sent."""
 
     sha256: Sha256
     type: Text
@@ -89,9 +89,9 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One detector's claim about one event; a person's verdict on it makes it an observation."""
+    """One result of a detector; a person's verdict on it makes it an observation."""
 
-    ordinal: Annotated[int, Meta(ge=0, lt=10_000)]  # tells two animals in one picture apart
+    ordinal: Annotated[int, Meta(ge=0, lt=10_000)]  # distinguishes two animals in one picture
     label: Text
     observation_type: ObservationType
     confidence: Fraction
@@ -102,23 +102,23 @@ class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
 
 
 class Event(Struct, frozen=True, gc=False, kw_only=True):
-    """One capture and everything that was found in it; no detections means a blank."""
+    """One capture with all its detections; an event without detections is a blank."""
 
-    event_id: Uuid  # UUIDv7, fixed at capture: a message delivered twice is stored once
+    event_id: Uuid  # UUIDv7, set at capture: a message delivered twice is stored once
     station: Name
     sensor: Name
     deployment: Name
     captured_at: Moment
     clock: Clock
     boot_id: Uuid
-    sequence: Count  # counts captures within one boot: orders them even where the clock cannot
+    sequence: Count  # counter within one boot: orders captures even if the clock is wrong
     capture: Literal["picture", "sound"]
     models: tuple[Model, ...]
     detections: tuple[Detection, ...]
     media: tuple[Media, ...]
     schema: str = SCHEMA
     duration_s: Amount = 0.0
-    visit_id: Uuid | None = None  # captures of one visit share it: Camtrap DP's eventID
+    visit_id: Uuid | None = None  # shared by the captures of one visit: Camtrap DP's eventID
     location: Location | None = None
 
     def __post_init__(self) -> None:
@@ -126,15 +126,15 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
         for detection in self.detections:
             if detection.model not in names:
                 raise ValueError(
-                    f"detection {detection.ordinal} names model {detection.model!r}, not among {sorted(names)}"
+                    f"detection {detection.ordinal} has model {detection.model!r}: expected one of {sorted(names)}"
                 )
         ordinals = [detection.ordinal for detection in self.detections]
         if len(set(ordinals)) != len(ordinals):
-            raise ValueError(f"detections share an ordinal: {ordinals}")
+            raise ValueError(f"duplicate ordinals of detections: {ordinals}")
 
 
 class Status(Struct, frozen=True, gc=False, kw_only=True):
-    """Whether a station is there: retained, and set to offline by its last will."""
+    """Connection status of a station: a retained message that the last will sets to offline."""
 
     station: Name
     state: Literal["online", "offline"]
@@ -144,7 +144,7 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Health(Struct, frozen=True, gc=False, kw_only=True):
-    """How a station fares, now and then."""
+    """Periodic report of a station's health."""
 
     station: Name
     at: Moment
@@ -153,19 +153,19 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     clock: Clock
     disk_free_bytes: Count
     waiting_messages: Count  # in the outbox, not yet acknowledged by the broker
-    set_aside: Count  # files and captures that could not be used, since the station was set up
+    set_aside: Count  # unusable files and captures since the station was set up
     schema: str = SCHEMA
     memory_free_bytes: Count | None = None
     load_1min: Amount | None = None
     temperature_c: float | None = None
-    evicted_media: Count = 0  # delivered media removed to stay within the disk quota
-    voice_clips_sent: Count = 0  # clips in which somebody speaks and that may leave the station,
-    voice_clips_dropped: Count = 0  # and those that its voice policy kept back; both since it was set up
-    evicted_originals: Count = 0  # pictures and recordings of its own that it gave up for want of room, likewise
+    evicted_media: Count = 0  # unsent media deleted to stay within the disk quota
+    voice_clips_sent: Count = 0  # clips with speech that were sent, and
+    voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
+    evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):
-    """A stretch of time in which a sensor watched, or could not and why."""
+    """A time interval in which a sensor was watching, or was not, with the reason."""
 
     effort_id: Uuid
     station: Name
@@ -184,12 +184,12 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
             raise ValueError(f"effort ends at {self.end}, before its start at {self.start}")
         if self.watching == (self.gap is not None):
             raise ValueError(
-                f"effort is watching={self.watching} with gap {self.gap!r}: a gap needs its cause, watching has none"
+                f"effort has watching={self.watching} and gap {self.gap!r}: expected a gap if and only if not watching"
             )
 
 
 class SetAside(Struct, frozen=True, gc=False, kw_only=True):
-    """A file or capture the station could not use: kept there, reported here with the reason."""
+    """Report of a file or capture that the station could not use and keeps."""
 
     report_id: Uuid
     station: Name
@@ -202,7 +202,7 @@ class SetAside(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class MediaContent(Struct, frozen=True, gc=False, kw_only=True):
-    """The bytes of a thumbnail or a clip, in a message of their own; travels as MessagePack."""
+    """Bytes of a thumbnail or clip, sent as a separate message in MessagePack."""
 
     event_id: Uuid
     station: Name

@@ -1,4 +1,4 @@
-"""How soon a flag or an alert wants attention; the last level of the topics on which alerts are published."""
+"""Severity of flags and alerts; it is also the last level of the alert topics."""
 
 from typing import Literal, get_args
 
@@ -7,5 +7,5 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # lowest first
 
 
 def severity_rank(severity: Severity) -> int:
-    """Return the position in ``SEVERITIES``: a higher number wants attention sooner."""
+    """Return the position in ``SEVERITIES``; a higher number is more urgent."""
     return SEVERITIES.index(severity)

@@ -1,4 +1,4 @@
-"""Where each kind of message travels: ``<prefix>/v1/<station>/<kind>``."""
+"""MQTT topics of the messages: ``<prefix>/v1/<station>/<kind>``."""
 
 import re
 from functools import lru_cache
@@ -21,10 +21,10 @@ class Topic(NamedTuple):
 
 
 def topic_of(prefix: str, station: str, kind: Kind) -> str:
-    """Name the topic of one station's messages of one kind.
+    """Return the topic of one station's messages of one kind.
 
     Raises:
-        ValueError: the prefix is empty or holds a wildcard or a blank level.
+        ValueError: the prefix is empty, or has a wildcard, white space or an empty level.
     """
     levels = prefix.split("/")
     if not all(levels) or re.search(r"[+#\s\0]", prefix) or prefix.startswith("$"):
@@ -33,27 +33,28 @@ def topic_of(prefix: str, station: str, kind: Kind) -> str:
 
 
 def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") -> str:
-    """Name the filter under which a server hears every station, in this and every later version.
+    """Return the topic filter for the messages of all stations, in every version of the contract.
 
     Args:
         prefix: First levels of every topic.
-        kind: Only messages of this kind; "+": all, also those of kinds not known here.
-        group: Workers that share the messages: each message goes to one of them (MQTT 5, ``$share``); "": to this one.
+        kind: Only messages of this kind; "+": all kinds, including unknown ones.
+        group: Name of a shared subscription (MQTT 5, ``$share``), whose members receive each message once; "": not
+            shared.
 
     Raises:
-        ValueError: the group holds a slash or a wildcard.
+        ValueError: the group has a slash, a wildcard or white space.
     """
     if re.search(r"[/+#\s\0]", group):
-        raise ValueError(f"group {group!r}: expected a word without /, + and #")
+        raise ValueError(f"group {group!r}: expected a word without /, +, # and white space")
     return f"{f'$share/{group}/' if group else ''}{prefix}/+/+/{kind}"
 
 
-@lru_cache(maxsize=1024)  # a site has some hundred topics; a hostile one may be 64 kB, and is kept no longer than these
+@lru_cache(maxsize=1024)  # a site has a few hundred topics; the bound limits memory, as a hostile topic may have 64 kB
 def parse_topic(topic: str) -> Topic:
-    """Take a topic apart.
+    """Parse a topic into its parts.
 
     Raises:
-        ValueError: it does not have the form ``<prefix>/v<number>/<station>/<kind>``.
+        ValueError: the topic does not have the form ``<prefix>/v<number>/<station>/<kind>``.
     """
     found = _SHAPE.fullmatch(topic)
     if found is None:

@@ -1,1 +1,1 @@
-"""The station: what stands in the forest, watches, listens, and tells the server."""
+"""The station: captures pictures and sound, runs detectors on them and sends the results to the server."""

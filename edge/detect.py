@@ -1,4 +1,4 @@
-"""Looks at or listens to one capture with every detector of its sensor, and makes what goes with the finding."""
+"""Runs the detectors of a sensor on one capture and makes its thumbnail or sound clip."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -18,18 +18,18 @@ Triggered = Callable[[Clip], bool]
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A thumbnail or clip that travels beside its event."""
+    """A thumbnail or sound clip that is sent along with its event."""
 
     media: Media
     data: bytes
 
 
 def detect(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detection]:
-    """Run every detector and number what they found, the surest first.
+    """Run every detector; return the detections numbered by falling confidence.
 
     Raises:
-        Unreadable: the capture cannot be used.
-        OSError: its file is not there any more.
+        Unreadable: the capture cannot be decoded.
+        OSError: its file no longer exists or cannot be read.
     """
     found: list[Detection] = []
     for detector in detectors:
@@ -39,7 +39,7 @@ def detect(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detectio
 
 
 def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:
-    """Tell whether a clip of this capture may leave the station, and what to add to the counts of voices."""
+    """Return whether the voice policy lets a clip leave the station, and the increments of the voice counters."""
     if not isinstance(clip.content, Sound):
         return True, {}
     decision = decide_voice(found, options)
@@ -48,10 +48,10 @@ def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> t
 
 
 def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
-    """Make what a ranger looks at or listens to: a thumbnail of every picture, a clip of a sound with findings.
+    """Make the thumbnail of a picture, or the clip of a sound with detections; None for a sound without detections.
 
     Raises:
-        Unreadable: the capture cannot be used.
+        Unreadable: the capture cannot be decoded.
     """
     if isinstance(clip.content, Sound):
         if not found:

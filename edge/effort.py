@@ -1,4 +1,4 @@
-"""Keeps account of when a sensor watched and when it could not, and why: no record means not known, never none seen."""
+"""Effort: when a sensor was watching, when it was not, and why; a time without a record is unknown, not empty."""
 
 from datetime import datetime
 
@@ -7,10 +7,10 @@ from contract.messages import Gap
 
 
 class EffortLog:
-    """The account of one sensor."""
+    """Effort of one sensor, as consecutive intervals of watching or of a gap."""
 
     def __init__(self, station: str, sensor: str, deployment: str, now: datetime) -> None:
-        """Begin, watching."""
+        """Open the first interval, in the watching state."""
         self._names = {"station": station, "sensor": sensor, "deployment": deployment}
         self._since = now
         self._gap: Gap | None = None
@@ -19,22 +19,22 @@ class EffortLog:
 
     @property
     def gap(self) -> Gap | None:
-        """Why the sensor cannot watch just now; None while it does."""
+        """Reason why the sensor is not watching now; None while it is watching."""
         return self._gap
 
-    def captured(self) -> None:
-        """Count a capture."""
+    def count_capture(self) -> None:
+        """Count a capture in the open interval."""
         self._captures += 1
 
-    def turn(self, now: datetime, gap: Gap | None = None, note: str = "") -> Effort | None:
-        """Close the stretch in hand where something has changed; None where all is as it was."""
+    def set_state(self, now: datetime, gap: Gap | None = None, note: str = "") -> Effort | None:
+        """Start an interval with another gap and return the closed one; None: the gap has not changed."""
         if gap == self._gap:
             return None
         return self.close(now, gap, note)
 
     def close(self, now: datetime, gap: Gap | None = None, note: str = "") -> Effort:
-        """Close the stretch in hand and begin the next."""
-        # A clock that was set back meanwhile must not make a stretch of negative length.
+        """Close the open interval, open the next one with this gap, and return the closed one."""
+        # If the clock was set back meanwhile, the interval must not have a negative length.
         end = max(now, self._since)
         effort = Effort(
             effort_id=new_event_id(),
@@ -49,8 +49,11 @@ class EffortLog:
         self._since, self._gap, self._note, self._captures = end, gap, note[:2000], 0
         return effort
 
-    def due(self, now: datetime, every_s: float) -> Effort | None:
-        """Close a stretch that has lasted this long and go on in the same state, so that it is known before it ends."""
+    def close_if_due(self, now: datetime, every_s: float) -> Effort | None:
+        """Close the interval if it is at least ``every_s`` long and continue in the same state; None: it is shorter.
+
+        The server thus receives the effort of a long interval before the state changes.
+        """
         if (now - self._since).total_seconds() < every_s:
             return None
         return self.close(now, self._gap, self._note)

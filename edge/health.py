@@ -1,4 +1,4 @@
-"""How the station fares: its disk, memory, load and temperature, and what waits to be sent."""
+"""Health of the station: disk, memory, load, temperature and number of unsent messages."""
 
 import time
 from datetime import datetime
@@ -10,19 +10,19 @@ from captures.clock import system_clock
 from contract import Health
 from edge.outbox.outbox import Outbox
 
-# Where single-board computers report the processor's temperature, as psutil names the sensors.
+# psutil's names of the sensors that report the processor's temperature on single-board computers and PCs.
 _THERMAL = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal")
 
 
 def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Path) -> Health:
-    """Measure.
+    """Measure the health of this machine and its outbox.
 
     Args:
-        station: Its name.
-        boot_id: Of this run.
-        now: What the clock shows.
-        outbox: What waits in it is counted.
-        folder: On the disk whose room matters.
+        station: Name of the station.
+        boot_id: Id of this run of the station.
+        now: Current time.
+        outbox: Its unsent messages and its counters are reported.
+        folder: A folder on the disk whose free space is reported.
     """
     return Health(
         station=station,
@@ -44,7 +44,7 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
 
 
 def temperature_c() -> float | None:
-    """Read the processor's temperature; None where the machine does not say."""
+    """Read the processor's temperature; None: the machine does not report it."""
     sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
     readings = [reading.current for name in _THERMAL for reading in sensors.get(name, [])]
     return max(readings) if readings else None

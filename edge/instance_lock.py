@@ -1,4 +1,4 @@
-"""Sees to it that one station's folder is worked on by one process."""
+"""Lock on a station's folder, so that only one process runs the station."""
 
 import contextlib
 import os
@@ -9,15 +9,15 @@ from contract.errors import WildpostError
 
 
 class StationRunning(WildpostError, OSError):
-    """Another process runs this station; the message names it."""
+    """Another process runs this station; the message gives its process id."""
 
 
 @contextlib.contextmanager
 def instance_lock(folder: Path) -> Iterator[None]:
-    """Hold a station's folder for as long as the block lasts; the system lets go of it even if the process is killed.
+    """Hold an exclusive lock on a station's folder; the system releases it even if the process is killed.
 
     Raises:
-        StationRunning: another process holds it.
+        StationRunning: another process holds the lock.
     """
     import fcntl
 
@@ -30,7 +30,7 @@ def instance_lock(folder: Path) -> Iterator[None]:
             file.seek(0)
             raise StationRunning(
                 f"{folder}: process {file.read().strip() or 'unknown'} runs this station already; "
-                "stop that one, or give this one a WILDPOST_DATA of its own"
+                "stop that process, or set WILDPOST_DATA to another folder"
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -39,7 +39,7 @@ def instance_lock(folder: Path) -> Iterator[None]:
 
 
 def lock_holder(folder: Path) -> int | None:
-    """Name the process that holds a station's folder; None where none does."""
+    """Return the id of the process that holds the lock, 0 if it is unknown; None: no process holds it."""
     import fcntl
 
     path = folder / "running"

@@ -1,4 +1,4 @@
-"""The station's loop: capture, detect, keep, and let the publisher send; one thread for each sensor."""
+"""The station's loop: capture, detect and write to the outbox; one thread for each sensor."""
 
 import logging
 import threading
@@ -27,22 +27,22 @@ from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
-ATTEMPTS_ONCE = 3  # with ``once`` somebody waits: a source that is lost so often in a row is given up
-URGENT = ("human", "vehicle")  # goes ahead of any backlog
+ATTEMPTS_ONCE = 3  # with ``once`` a user is waiting: stop retrying a source after this many consecutive losses
+URGENT = ("human", "vehicle")  # sent before any backlog
 
 
 class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a station is called and where it stands.
+    """Name, position and reporting intervals of a station.
 
     Attributes:
-        name: Unique in the reserve; the broker knows the station by it.
-        deployment: This placing of it: a new one when it moves.
-        latitude: WGS 84, decimal degrees; without it no rule of place applies and no prior of place is used.
-        longitude: As latitude.
-        utc_offset: Of cameras' and recorders' clocks, where a file does not say.
-        health_s: How often to say how it fares.
-        effort_s: How often to say that it is watching.
-        media_quota_bytes: Thumbnails and clips that wait may take this much room; the oldest are given up beyond.
+        name: Unique in the reserve; part of the MQTT topics and of the client id.
+        deployment: Id of the current deployment; use a new one when the station moves.
+        latitude: WGS 84, decimal degrees; without it neither location rules nor location priors are used.
+        longitude: WGS 84, decimal degrees.
+        utc_offset: UTC offset of the clocks of cameras and recorders, for files that do not state one.
+        health_s: Interval between two health messages, in seconds.
+        effort_s: Longest interval that one effort message covers, in seconds.
+        media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the oldest are deleted.
     """
 
     name: Name
@@ -62,7 +62,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def location(self) -> Location | None:
-        """Where it stands, where that is known."""
+        """Position of the station; None: not configured."""
         if self.latitude is None or self.longitude is None:
             return None
         return Location(latitude=self.latitude, longitude=self.longitude)
@@ -70,16 +70,16 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A source and what is done with its captures.
+    """A source of captures with its trigger and detectors.
 
     Attributes:
-        name: Of the sensor.
-        source: Where captures come from.
-        looking: The detectors that look at each picture.
-        visit_gap_s: Longest pause within a visit.
-        triggered: Tells cheaply whether a capture can hold anything; others are only counted.
-        listening: The detectors that listen to each stretch of sound.
-        recordings: Where a microphone's originals are kept; None: nowhere, or the source keeps them itself.
+        name: Name of the sensor.
+        source: Yields the captures.
+        looking: Detectors for pictures.
+        visit_gap_s: Longest pause between two captures of one visit, in seconds.
+        triggered: Cheap test that runs before the detectors; a capture that fails it is only counted.
+        listening: Detectors for sound.
+        recordings: Stores original recordings of a microphone; None: none are stored, or the source stores them.
     """
 
     name: str
@@ -91,21 +91,21 @@ class Sensor:
     recordings: Recordings | None = None
 
     def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
-        """Choose those that understand this capture.
+        """Return the detectors for this kind of capture.
 
         Raises:
-            Unreadable: there are none.
+            Unreadable: the sensor has no detector for it.
         """
         sound = isinstance(clip.content, Sound)
         chosen = self.listening if sound else self.looking
         if not chosen:
-            task = "listens to sound" if sound else "looks at pictures"
-            raise Unreadable(f"{clip.name}: no detector of sensor {self.name!r} {task}")
+            task = "sound" if sound else "pictures"
+            raise Unreadable(f"{clip.name}: sensor {self.name!r} has no detector for {task}")
         return chosen
 
 
 class Station:
-    """Everything between the sources and the outbox."""
+    """Reads the sources, runs the detectors and writes the messages to the outbox."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Station:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         voice: VoiceOptions | None = None,
     ) -> None:
-        """Put the parts together; ``now`` is the clock, UTC; ``voice`` decides about clips in which somebody speaks."""
+        """Store the parts; ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech."""
         self._options = options
         self._prefix = prefix
         self._sensors = sensors
@@ -127,26 +127,26 @@ class Station:
         self._sequence = 0
         self._lock = threading.Lock()
         self._telling = threading.Lock()
-        self._owed: list[OutboxMessage] = []  # accounts of effort for which there was no room yet
+        self._owed: list[OutboxMessage] = []  # effort messages that did not fit on the disk yet
         self._recordings: set[str] = set()
         self.pictures = 0
-        self.given_up: dict[str, str] = {}  # by sensor, why; only with ``once``
+        self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
     @property
     def recordings(self) -> int:
-        """How many recordings were listened to, in however many stretches."""
+        """Number of recordings that were processed, however many stretches each was cut into."""
         return len(self._recordings)
 
     def run(self, stop: threading.Event, once: bool = False, folder: Path = Path()) -> None:
-        """Watch until told to stop, or until every source has yielded all it has or is given up.
+        """Run all sensors until ``stop`` is set, or until every source has ended or failed too often.
 
         Args:
-            stop: Set to end.
-            once: End when there is nothing left to take up.
-            folder: On the disk whose room is reported.
+            stop: Set to end the run.
+            once: End when every source has yielded all that is available.
+            folder: A folder on the disk whose free space is reported.
 
         Raises:
-            Exception: a fault of ours in one of the threads, which ends the others too.
+            Exception: an unexpected exception in one of the threads; it stops the others too.
         """
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
@@ -168,13 +168,13 @@ class Station:
             try:
                 for capture in sensor.source.captures(stop, once):
                     kept = capture is not None and self._take(sensor, capture, visits)
-                    if kept or effort.gap != "disk":  # that there is room again shows when something was kept
-                        self._tell(effort.turn(self._now()))
+                    if kept or effort.gap != "disk":  # the gap "disk" ends with the next stored capture
+                        self._tell(effort.set_state(self._now()))
                         pause_s = RETRY_FIRST_S
                     if kept:
-                        effort.captured()
+                        effort.count_capture()
                         losses = 0
-                    self._tell(effort.due(self._now(), self._options.effort_s))
+                    self._tell(effort.close_if_due(self._now(), self._options.effort_s))
                 break
             except SourceLost as lost:
                 self._lose(sensor, effort, lost.gap, str(lost))
@@ -184,19 +184,19 @@ class Station:
                     break
             except OutboxFull as full:
                 self._lose(sensor, effort, "disk", str(full))
-            self._tell(effort.due(self._now(), self._options.effort_s))
+            self._tell(effort.close_if_due(self._now(), self._options.effort_s))
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)
         self._tell(effort.close(self._now()))
 
     def _lose(self, sensor: Sensor, effort: EffortLog, gap: Gap, why: str) -> None:
-        closed = effort.turn(self._now(), gap, why)
-        if closed is not None:  # said once, not at every attempt
-            LOG.error("%s: %s; trying again", sensor.name, why)
+        closed = effort.set_state(self._now(), gap, why)
+        if closed is not None:  # logged once, not at every attempt
+            LOG.error("%s: %s; retrying", sensor.name, why)
             self._tell(closed)
 
     def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
-        """Keep what is in a capture, or that it cannot be used; False where it was taken back before."""
+        """Store the results of a capture or set it aside as unusable; False: its file was removed meanwhile."""
         if isinstance(capture, Unusable):
             self._set_aside(sensor, capture)
             return True
@@ -217,13 +217,13 @@ class Station:
         return True
 
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
-        """Make the messages about a capture, and what to add to the counts of clips with a voice."""
+        """Run the detectors on a capture; return its messages and the increments of the voice counters."""
         detectors = sensor.detectors_for(clip)
         found = detect(detectors, clip)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
-            clip = sensor.recordings.kept(clip, found, may_leave)
+            clip = sensor.recordings.store(clip, found, may_leave)
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
@@ -297,7 +297,7 @@ class Station:
         return OutboxMessage(self._topic("health"), encode(record), priority=2)
 
     def _send(self, message: OutboxMessage) -> None:
-        """Keep a message about how we fare; without room for it, the next one says the same."""
+        """Commit a health message; on a full disk it is dropped, since the next one replaces it."""
         try:
             self._outbox.commit([message])
         except OutboxFull as full:

@@ -1,4 +1,4 @@
-"""Connections to the MQTT broker: credentials, TLS and protocol version, the same for every part of Wildpost."""
+"""MQTT connections of all packages: credentials, TLS and protocol version."""
 
 from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_refusal, make_client, read_password
 

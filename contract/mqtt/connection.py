@@ -1,4 +1,4 @@
-"""How to reach the broker, and a paho client that is set up accordingly."""
+"""Options of the broker connection, and a paho client configured with them."""
 
 import os
 import ssl
@@ -16,19 +16,19 @@ Client = TypeVar("Client", bound=mqtt.Client)
 
 
 class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach the broker.
+    """Options of the connection to the broker.
 
     Attributes:
         host: Name or address of the broker.
         port: 1883, or 8883 with TLS.
         prefix: First levels of every topic, the same for stations and server.
-        username: Empty: connect without one.
+        username: Name of the user; empty: connect without one.
         password_file: A file that holds the password and nothing else; empty: use the environment variable.
-        password_variable: Name of the environment variable that holds the password; it is never in the settings.
+        password_variable: Name of the environment variable with the password; the settings never contain it.
         protocol: MQTT version; "3.1.1" for a broker that does not speak 5.
         tls: Whether to encrypt and to verify the broker's certificate and name.
-        ca_file: Certificate authority that signed the broker's certificate, PEM; empty: those the system trusts.
-        keepalive_s: A broken connection is detected after one and a half times this.
+        ca_file: PEM file of the authority that signed the broker's certificate; empty: the system's authorities.
+        keepalive_s: Keep-alive interval in seconds; a broken connection is detected after 1.5 intervals.
     """
 
     host: str = "127.0.0.1"
@@ -58,11 +58,11 @@ def make_client(
     reconnect: bool = True,
     reconnect_max_s: int = 30,
 ) -> Client:
-    """Set up a client; connect it with ``connect_arguments``.
+    """Return a configured client; connect it with ``connect_arguments``.
 
     Args:
         kind: ``paho.mqtt.client.Client`` or a subclass.
-        options: How to reach the broker.
+        options: Options of the connection.
         client_id: Unique at the broker; "": the broker chooses one.
         keep_session: Whether the broker keeps messages for this client while it is disconnected.
         manual_ack: Whether the caller acknowledges each message that it received.
@@ -72,12 +72,12 @@ def make_client(
     Raises:
         OSError: the password file or the certificate authority's file cannot be read.
     """
-    five = options.protocol == "5"
+    version_5 = options.protocol == "5"
     client = kind(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
-        clean_session=None if five else not keep_session,
-        protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+        clean_session=None if version_5 else not keep_session,
+        protocol=MQTTProtocolVersion.MQTTv5 if version_5 else MQTTProtocolVersion.MQTTv311,
         reconnect_on_failure=reconnect,
         manual_ack=manual_ack,
     )
@@ -95,25 +95,25 @@ def connect_arguments(
     """Return the keyword arguments of ``connect`` and ``connect_async``.
 
     Args:
-        options: How to reach the broker.
+        options: Options of the connection.
         keep_session: As given to ``make_client``.
-        session_expiry_s: How long the broker keeps the session of a client that is away; MQTT 5 only.
-        receive_maximum: Most messages that the broker sends before one is acknowledged; MQTT 5 only.
+        session_expiry_s: How long the broker keeps the session of a disconnected client, in seconds; MQTT 5 only.
+        receive_maximum: Largest number of unacknowledged messages that the broker sends; MQTT 5 only.
     """
-    where = {"host": options.host, "port": options.port, "keepalive": options.keepalive_s}
+    arguments = {"host": options.host, "port": options.port, "keepalive": options.keepalive_s}
     if options.protocol != "5":
-        return where
+        return arguments
     if not keep_session:
-        return where | {"clean_start": True}
+        return arguments | {"clean_start": True}
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = session_expiry_s
     if receive_maximum is not None:
         properties.ReceiveMaximum = receive_maximum
-    return where | {"clean_start": False, "properties": properties}
+    return arguments | {"clean_start": False, "properties": properties}
 
 
 def read_password(options: BrokerOptions) -> str | None:
-    """Read the password from ``password_file`` or, if that is empty, from the environment variable; None: neither.
+    """Read the password from ``password_file`` or, if that is empty, the environment variable; None: neither is set.
 
     Raises:
         OSError: the password file cannot be read.
@@ -127,10 +127,10 @@ def read_password(options: BrokerOptions) -> str | None:
 
 
 def tls_context(options: BrokerOptions) -> ssl.SSLContext:
-    """Return a context that verifies the broker's certificate and name.
+    """Return a TLS context that verifies the broker's certificate and name.
 
     Raises:
-        OSError: the authority's file is missing or holds no certificate.
+        OSError: the authority's file is missing or has no certificate.
     """
     try:
         return ssl.create_default_context(cafile=options.ca_file or None)
@@ -141,9 +141,10 @@ def tls_context(options: BrokerOptions) -> ssl.SSLContext:
 
 
 def describe_refusal(options: BrokerOptions, reason: object) -> str:
-    """Write the message for a connection that the broker refused; it says which of the credentials to check."""
-    message = f"broker {options.address} refuses us: {reason}. Check username {options.username!r} and its password"
-    # A username without a password is no error in itself: brokers without a password file accept it.
+    """Return the message for a refused connection, with the credentials to check."""
+    message = f"broker {options.address} refuses the connection: {reason}."
+    message += f" Check username {options.username!r} and its password"
+    # A username without a password is not always wrong: brokers without a password file accept it.
     if options.username and not options.password_file and not os.environ.get(options.password_variable):
         message += f": neither password_file nor the environment variable {options.password_variable} is set"
     return message

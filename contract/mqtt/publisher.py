@@ -1,4 +1,4 @@
-"""Publishes single messages and waits until the broker has acknowledged each one."""
+"""Publisher that waits for the broker's acknowledgement of each message."""
 
 import threading
 from typing import Any
@@ -10,31 +10,31 @@ from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_
 
 
 class ConfirmedPublisher:
-    """Publishes at QoS 1, one message at a time; connects at the first one."""
+    """Publishes one message at a time at QoS 1; the first message opens the connection."""
 
     def __init__(self, options: BrokerOptions, will: tuple[str, bytes] | None = None, timeout_s: float = 10.0) -> None:
-        """Store the options; nothing is connected yet.
+        """Store the options; the first ``publish`` connects.
 
         Args:
-            options: How to reach the broker; it chooses the client id.
+            options: Options of the connection; the broker chooses the client id.
             will: Topic and payload that the broker publishes, retained, when the connection is lost.
-            timeout_s: How long to wait for each answer of the broker.
+            timeout_s: Time to wait for each answer of the broker, in seconds.
         """
         self._options, self._will, self._timeout_s = options, will, timeout_s
         self._client: mqtt.Client | None = None
         self._answered = threading.Event()
         self._connected = False
         self._problem = ""
-        self._reasons: dict[int, Any] = {}  # by message id, reason code of its PUBACK
-        self._where = f"broker {options.address}"
+        self._reasons: dict[int, Any] = {}  # reason code of the PUBACK by message id
+        self._broker = f"broker {options.address}"
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted the connection and no break is known since."""
+        """Whether the broker has accepted the connection and no disconnect was reported since."""
         return self._connected
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Publish a message; return when the broker has acknowledged it.
+        """Publish a message and wait until the broker has acknowledged it.
 
         Raises:
             Undelivered: the broker did not acknowledge it in time, or refused it.
@@ -46,14 +46,14 @@ class ConfirmedPublisher:
             acknowledged = info.is_published()
         except (RuntimeError, ValueError) as error:
             self.close()
-            raise Undelivered(f"{self._where}: {error}") from error
+            raise Undelivered(f"{self._broker}: {error}") from error
         if not acknowledged:
             self.close()  # drops paho's queue: the caller sends the message again
-            raise Undelivered(f"{self._where} did not acknowledge within {self._timeout_s:.0f} s")
+            raise Undelivered(f"{self._broker} did not acknowledge within {self._timeout_s:.0f} s")
         reason = self._reasons.pop(info.mid, None)
         if reason is not None and reason.is_failure:
             raise Undelivered(
-                f"{self._where} refuses {topic}: {reason}. Check the rights of {self._options.username!r}"
+                f"{self._broker} refuses {topic}: {reason}. Check the permissions of {self._options.username!r}"
             )
 
     def close(self) -> None:
@@ -74,13 +74,13 @@ class ConfirmedPublisher:
             client = self._make()
             client.connect(**connect_arguments(self._options, keep_session=False))
         except OSError as error:
-            raise Undelivered(f"{self._where}: {error}") from error
+            raise Undelivered(f"{self._broker}: {error}") from error
         client.loop_start()
         self._client = client
         self._answered.wait(self._timeout_s)
         if not self._connected:
             self.close()
-            raise Undelivered(self._problem or f"{self._where} did not answer within {self._timeout_s:.0f} s")
+            raise Undelivered(self._problem or f"{self._broker} did not answer within {self._timeout_s:.0f} s")
         return client
 
     def _make(self) -> mqtt.Client:

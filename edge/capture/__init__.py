@@ -1,1 +1,1 @@
-"""Where captures come from: files in a folder, a camera, a microphone; triggers and visits."""
+"""Sources of captures (folder, camera, microphone), triggers and visits."""

@@ -1,4 +1,4 @@
-"""A camera on the station's own bus, or one that streams by RTSP; frames are kept when something moves."""
+"""Source of pictures from a local camera or an RTSP stream; frames with motion are stored."""
 
 import contextlib
 import re
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class CameraOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which camera, and when to keep a frame.
+    """Options of a camera source.
 
     Attributes:
         device: "0" for /dev/video0, or an address such as rtsp://camera.local/stream.
-        motion_share: Of the pixels that must change.
-        burst: Frames kept for one motion, so that at least one is sharp.
-        rest_s: Pause between two bursts.
+        motion_share: Fraction of the pixels that must change.
+        burst: Number of frames stored for one motion, so that at least one is sharp.
+        rest_s: Shortest time from one burst to the next, in seconds.
     """
 
     device: str = "0"
@@ -40,10 +40,10 @@ class CameraOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @contextlib.contextmanager
 def open_camera(device: str) -> "Iterator[cv2.VideoCapture]":
-    """Open a camera, and let go of it at the end.
+    """Open a camera and release it at the end of the block.
 
     Raises:
-        SourceLost: it cannot be opened.
+        SourceLost: the camera cannot be opened.
     """
     import cv2
 
@@ -52,7 +52,7 @@ def open_camera(device: str) -> "Iterator[cv2.VideoCapture]":
         if not camera.isOpened():
             raise SourceLost(
                 "broken",
-                f"camera {without_password(device)}: cannot be opened; is it plugged in, and its address right?",
+                f"camera {without_password(device)}: cannot be opened; check the cable and the address",
             )
         yield camera
     finally:
@@ -60,52 +60,52 @@ def open_camera(device: str) -> "Iterator[cv2.VideoCapture]":
 
 
 def without_password(device: str) -> str:
-    """Name a camera without the password that its address may hold: what is said of it travels to the server."""
+    """Remove the password from a camera's address, since messages about the camera are sent to the server."""
     return re.sub(r"//[^/@]*@", "//...@", device)
 
 
 class CameraSource:
-    """Reads frames through OpenCV. See ``Source`` for the contract."""
+    """Reads frames through OpenCV; implements ``Source``."""
 
     def __init__(
         self, options: CameraOptions, originals: Originals, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """Name the camera, which is opened when captures are asked for, and where its pictures stay."""
+        """Store the options; ``captures`` opens the camera and stores its pictures in ``originals``."""
         self._options = options
         self._originals = originals
         self._now = now
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | None]:
-        """See ``Source.captures``; a video file ends, with ``once``, where it ends."""
+        """See ``Source.captures``; with ``once``, the end of a video file ends the iterator."""
         motion = MotionTrigger(self._options.motion_share)
         with open_camera(self._options.device) as camera:
-            left, last_burst = 0, datetime.fromtimestamp(0, UTC)
+            remaining, last_burst = 0, datetime.fromtimestamp(0, UTC)
             while not stop.is_set():
-                there, frame = camera.read()
-                if not there:
+                success, frame = camera.read()
+                if not success:
                     if once:
                         return
                     raise SourceLost("broken", f"camera {without_password(self._options.device)}: no more frames")
                 pixels = np.asarray(frame, dtype=np.uint8)
                 now = self._now()
-                # abs: a clock that is set back must not silence the camera until it has caught up
+                # abs: when the clock is set back, bursts must not stop until it has caught up
                 rested = abs((now - last_burst).total_seconds()) >= self._options.rest_s
-                if motion.moved(pixels) and rested and not left:
-                    left, last_burst = self._options.burst, now
-                if left:
-                    left -= 1
-                    yield self._kept(pixels, now)
+                if motion.moved(pixels) and rested and not remaining:
+                    remaining, last_burst = self._options.burst, now
+                if remaining:
+                    remaining -= 1
+                    yield self._store(pixels, now)
                 else:
                     yield None
 
-    def _kept(self, pixels: NDArray[np.uint8], now: datetime) -> Clip:
+    def _store(self, pixels: NDArray[np.uint8], now: datetime) -> Clip:
         import cv2
 
-        made, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        if not made:
+        encoded, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        if not encoded:
             raise SourceLost(
                 "broken",
-                f"camera {without_password(self._options.device)}: a frame of {pixels.shape} cannot be written",
+                f"camera {without_password(self._options.device)}: cannot encode a frame of shape {pixels.shape}",
             )
         name = f"{now:%Y%m%dT%H%M%S.%fZ}.jpg"
         try:

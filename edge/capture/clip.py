@@ -1,4 +1,4 @@
-"""One capture on its way through the station: a picture or a stretch of sound, and what is known of it."""
+"""Data types of a capture: a picture or a stretch of sound, with its time, file and progress."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +10,14 @@ from contract import Clock, Media
 
 @dataclass(frozen=True, slots=True)
 class FileMark:
-    """How far a file has been worked off; kept in the same transaction as what was found in it.
+    """Progress in a file; stored in the same transaction as the results.
 
     Attributes:
-        path: Of the file.
-        size: In bytes, and
-        modified_ns: when last written: together they tell whether it is still the same file.
-        stretches: How many stretches of it are done.
-        finished: Nothing is left to do in it.
+        path: Path of the file.
+        size: Size in bytes.
+        modified_ns: Time of the last modification; a file with another size or time counts as a new file.
+        stretches: Number of its stretches that have been processed.
+        finished: Whether the whole file has been processed.
     """
 
     path: str
@@ -29,15 +29,15 @@ class FileMark:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What a source yields.
+    """One capture: a picture or a stretch of sound.
 
     Attributes:
-        content: The picture, in memory or as its file, or the sound.
-        captured_at: When its first frame or sample was taken.
-        clock: How far that time can be trusted.
-        name: Of the file, or what the source calls it.
-        original: The file as it was recorded, which stays on the station; None where there is none.
-        mark: What to note as worked off along with it.
+        content: The picture, in memory or as a path, or the sound.
+        captured_at: Time of the first frame or sample.
+        clock: Source and accuracy of that time.
+        name: Name of the file, or a name that the source gives it.
+        original: The recorded file, which stays on the station; None: there is none.
+        mark: Progress in the file to store together with the results of this capture.
     """
 
     content: Path | Picture | Sound
@@ -50,7 +50,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file that cannot be used, and why."""
+    """A file that cannot be used, with the reason."""
 
     name: str
     reason: str

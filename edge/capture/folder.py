@@ -1,4 +1,4 @@
-"""Files that arrive in a folder, from a camera, a card, a recorder: each is taken up once, none half-written."""
+"""Source of files that a camera, card or recorder writes to a folder; each complete file is read once."""
 
 import hashlib
 import mimetypes
@@ -18,35 +18,36 @@ from contract import Location, Media
 from edge.capture.clip import Clip, FileMark, Unusable
 from edge.capture.port import SourceLost
 
-LOOK_EVERY_S = 1.0
-ATTEMPTS = 3  # to read a file that the system lists and does not hand out
+POLL_INTERVAL_S = 1.0
+ATTEMPTS = 3  # to read a file that is listed but cannot be read
 MarkOf = Callable[[str, int, int], FileMark | None]
 
 
-class _Seen(NamedTuple):
+class _File(NamedTuple):
     path: Path
     size: int
     modified_ns: int
 
 
 class FolderSource:
-    """Looks for files again and again. See ``Source`` for the contract.
+    """Polls a folder for files; implements ``Source``.
 
-    A file is taken up when its size and time have stood still between two looks. Hidden files and those that end in
-    .part or .tmp are passed over: that is how careful programs write. Files are never moved, changed or removed.
+    A file is read when its size and modification time are the same in two consecutive polls. Hidden files and files
+    that end in .part or .tmp are ignored, since programs use such names while they write. Files are never moved,
+    changed or removed.
     """
 
     def __init__(
         self, folder: Path, mark_of: MarkOf, zone: tzinfo, location: Location | None, stretch_s: float
     ) -> None:
-        """Name the folder.
+        """Store the options.
 
         Args:
-            folder: Watched with all that is below it.
-            mark_of: Tells how far a file has been worked off.
-            zone: In which cameras' and recorders' clocks run where a file does not say.
-            location: Of the station, for priors of place.
-            stretch_s: A longer recording is cut into pieces of this length.
+            folder: Folder to watch, including its subfolders.
+            mark_of: Returns how much of a file has been processed, by path, size and modification time.
+            zone: Time zone of the clocks of cameras and recorders, for files that do not state one.
+            location: Position of the station, for location priors.
+            stretch_s: Longer recordings are cut into stretches of this length, in seconds.
         """
         self._folder = folder
         self._mark_of = mark_of
@@ -57,24 +58,24 @@ class FolderSource:
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
         """See ``Source.captures``."""
-        last: set[_Seen] = set()
+        last: set[_File] = set()
         while not stop.is_set():
-            now = set(self._look())
-            settled = now & last
-            for seen in sorted(settled, key=lambda one: (one.modified_ns, one.path)):
+            now = set(self._poll())
+            complete = now & last
+            for seen in sorted(complete, key=lambda file: (file.modified_ns, file.path)):
                 if stop.is_set():
                     return
-                yield from self._take_up(seen)
-            if once and now == settled:
+                yield from self._read(seen)
+            if once and now == complete:
                 return
             last = now
             yield None
-            stop.wait(LOOK_EVERY_S)
+            stop.wait(POLL_INTERVAL_S)
 
-    def _look(self) -> Iterator[_Seen]:
+    def _poll(self) -> Iterator[_File]:
         try:
             if not self._folder.is_dir():
-                raise SourceLost("broken", f"{self._folder}: no such folder now; is it mounted?")
+                raise SourceLost("broken", f"{self._folder}: the folder does not exist; is it mounted?")
             for path in self._folder.rglob("*"):
                 hidden = any(part.startswith(".") for part in path.relative_to(self._folder).parts)
                 if hidden or path.suffix.lower() not in PICTURES | RECORDINGS:
@@ -82,18 +83,18 @@ class FolderSource:
                 try:
                     status = path.stat()
                 except FileNotFoundError:
-                    continue  # gone between two breaths: whoever put it there took it back
+                    continue  # removed since it was listed
                 if not stat.S_ISREG(status.st_mode):
                     continue
-                mark = self._mark_of(_shown(path), status.st_size, status.st_mtime_ns)
+                mark = self._mark_of(_printable(path), status.st_size, status.st_mtime_ns)
                 if mark is None or not mark.finished:
-                    yield _Seen(path, status.st_size, status.st_mtime_ns)
+                    yield _File(path, status.st_size, status.st_mtime_ns)
         except OSError as error:
             raise SourceLost("broken", f"{self._folder}: {error.strerror or error}") from error
 
-    def _take_up(self, seen: _Seen) -> Iterator[Clip | Unusable]:
-        done = FileMark(_shown(seen.path), seen.size, seen.modified_ns, 1, finished=True)
-        name = _shown(seen.path.name)
+    def _read(self, seen: _File) -> Iterator[Clip | Unusable]:
+        done = FileMark(_printable(seen.path), seen.size, seen.modified_ns, 1, finished=True)
+        name = _printable(seen.path.name)
         try:
             if seen.path.suffix.lower() in PICTURES:
                 taken, clock = picture_time(seen.path, self._zone, seen.modified_ns)
@@ -101,44 +102,44 @@ class FolderSource:
             else:
                 yield from self._stretches(seen)
         except Unreadable as error:
-            yield Unusable(name, _shown(str(error)), seen.size, done)
+            yield Unusable(name, _printable(str(error)), seen.size, done)
         except FileNotFoundError:
             return
         except OSError as error:
-            # One file on a bad sector must not keep the others waiting for ever.
+            # One unreadable file, as on a bad sector, must not block the others forever.
             self._failures[seen.path] += 1
             if self._failures[seen.path] < ATTEMPTS and not isinstance(error, PermissionError):
                 raise SourceLost("broken", f"{done.path}: {error.strerror or error}") from error
             yield Unusable(name, f"{name}: {error.strerror or error}", seen.size, done)
 
-    def _stretches(self, seen: _Seen) -> Iterator[Clip]:
-        """Cut a recording; each piece is noted as done with what was found in it, the last one with the whole file."""
+    def _stretches(self, seen: _File) -> Iterator[Clip]:
+        """Cut a recording; the mark of each stretch covers it, and the mark of the last one the whole file."""
         from captures.sound import read_stretches
 
-        began, clock = recording_time(seen.path, self._zone, seen.modified_ns)
+        start, clock = recording_time(seen.path, self._zone, seen.modified_ns)
         original = _original(seen.path)
-        mark = self._mark_of(_shown(seen.path), seen.size, seen.modified_ns)
+        mark = self._mark_of(_printable(seen.path), seen.size, seen.modified_ns)
         skip = mark.stretches if mark else 0
-        pieces = read_stretches(seen.path, stretch_s=self._stretch_s, taken_at=began, location=self._location)
-        for number, (piece, broken, last) in enumerate(_told_ahead(pieces), start=1):
+        pieces = read_stretches(seen.path, stretch_s=self._stretch_s, taken_at=start, location=self._location)
+        for number, (piece, error, last) in enumerate(_look_ahead(pieces), start=1):
             if number > skip:
-                finished = last and broken is None
-                done = FileMark(_shown(seen.path), seen.size, seen.modified_ns, number, finished)
-                yield Clip(piece, piece.taken_at or began, clock, _shown(seen.path.name), original, done)
-            if broken is not None:
-                raise broken
+                finished = last and error is None
+                done = FileMark(_printable(seen.path), seen.size, seen.modified_ns, number, finished)
+                yield Clip(piece, piece.taken_at or start, clock, _printable(seen.path.name), original, done)
+            if error is not None:
+                raise error
 
 
-def _told_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | None, bool]]:
-    """Say with each piece whether it is the last, and with what the recording breaks off after it."""
+def _look_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | None, bool]]:
+    """Yield each stretch with the error that follows it, if any, and whether it is the last one."""
     piece = next(pieces, None)
     while piece is not None:
-        following, broken = None, None
+        following, failure = None, None
         try:
             following = next(pieces, None)
         except Unreadable as error:
-            broken = error
-        yield piece, broken, following is None
+            failure = error
+        yield piece, failure, following is None
         piece = following
 
 
@@ -146,9 +147,9 @@ def _original(path: Path) -> Media:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Media(sha256=digest, type=kind, size=path.stat().st_size, role="original", name=_shown(path.name)[-255:])
+    return Media(sha256=digest, type=kind, size=path.stat().st_size, role="original", name=_printable(path.name)[-255:])
 
 
-def _shown(path: Path | str) -> str:
-    """Write a name so that every program can read it: one in GBK on a card from an old camera is not UTF-8."""
+def _printable(path: Path | str) -> str:
+    """Return a name as valid UTF-8, with other bytes escaped: an old camera's card may hold names in GBK."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""A microphone, heard without gaps: what is being listened to never holds up what is being recorded."""
+"""Source of sound from a microphone; recording continues in the background while detectors run."""
 
 import queue
 import threading
@@ -14,34 +14,34 @@ from captures.clock import system_clock
 from captures.decoded import Sound
 from contract import Location
 from edge.capture.clip import Clip
-from edge.capture.originals import Kept
+from edge.capture.originals import OriginalsPolicy
 from edge.capture.port import SourceLost
 
-Blocks: TypeAlias = "queue.Queue[tuple[NDArray[np.float32], bool]]"  # samples, and whether some were lost before
+Blocks: TypeAlias = "queue.Queue[tuple[NDArray[np.float32], bool]]"  # samples, and whether any were lost before
 
-_WAITING = 64  # blocks of sound in memory: with 1 s blocks a minute of hearing while a detector is busy
+_QUEUED_BLOCKS = 64  # with 1 s blocks: a minute of sound is buffered while a detector is busy
 _DEAF_AFTER_S = 10.0
 
 
 class MicrophoneOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which microphone, and in what pieces.
+    """Options of a microphone source.
 
     Attributes:
-        device: As `python -m sounddevice` lists it: a number or a part of the name; empty: the system's default.
-        rate_hz: Samples per second; BirdNET hears up to half of 48,000.
-        stretch_s: How long one piece is.
-        originals: Keep the recording itself, without loss, of stretches in which something was "found", of "all" that
-            is listened to, or of "none"; never of one whose clip the voice policy holds back.
+        device: Number or part of the name, as `python -m sounddevice` lists it; empty: the system's default.
+        rate_hz: Samples per second; BirdNET uses frequencies up to half of 48,000.
+        stretch_s: Length of one stretch, in seconds.
+        originals: Store a lossless recording of stretches with detections ("found"), of "all" stretches that are
+            analysed, or of "none"; never of a stretch whose clip the voice policy withholds.
     """
 
     device: str = ""
     rate_hz: int = 48_000
     stretch_s: float = 15.0
-    originals: Kept = "found"
+    originals: OriginalsPolicy = "found"
 
 
 def input_devices() -> list[str]:
-    """Name the microphones that PortAudio knows of."""
+    """Return the names of the microphones that PortAudio lists."""
     try:
         import sounddevice
     except OSError:
@@ -50,7 +50,7 @@ def input_devices() -> list[str]:
 
 
 class MicrophoneSource:
-    """Records through PortAudio, on Linux from ALSA. See ``Source`` for the contract."""
+    """Records through PortAudio, on Linux from ALSA; implements ``Source``."""
 
     def __init__(
         self,
@@ -58,25 +58,25 @@ class MicrophoneSource:
         location: Location | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Name the microphone; it is opened when captures are asked for."""
+        """Store the options; ``captures`` opens the microphone."""
         self._options = options
         self._location = location
         self._now = now
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip]:
-        """See ``Source.captures``; with ``once`` a single stretch."""
+        """See ``Source.captures``; with ``once``, a single stretch."""
         try:
             import sounddevice
         except OSError as error:
             raise SourceLost(
                 "deaf", f"PortAudio is not installed (Debian: apt-get install libportaudio2): {error}"
             ) from error
-        blocks: Blocks = queue.Queue(_WAITING)
+        blocks: Blocks = queue.Queue(_QUEUED_BLOCKS)
 
         def keep(samples: Any, frames: int, time: Any, status: Any) -> None:
             try:
                 blocks.put_nowait((samples[:, 0].copy(), bool(status.input_overflow)))
-            except queue.Full:  # told by the next block that finds room: it says that sound is missing before it
+            except queue.Full:  # the reader raises SourceLost at the next block
                 lost.set()
 
         lost = threading.Event()
@@ -102,7 +102,7 @@ class MicrophoneSource:
         stop: threading.Event,
         once: bool,
     ) -> Iterator[Clip]:
-        wanted = round(self._options.stretch_s * self._options.rate_hz)
+        length = round(self._options.stretch_s * self._options.rate_hz)
         parts: list[NDArray[np.float32]] = []
         while not stop.is_set():
             try:
@@ -114,12 +114,12 @@ class MicrophoneSource:
                 parts.clear()
                 raise SourceLost("deaf", "sound was lost: the detectors are slower than the microphone")
             parts.append(samples)
-            if sum(part.size for part in parts) >= wanted:
+            if sum(part.size for part in parts) >= length:
                 sound = np.concatenate(parts)
                 parts.clear()
                 ended = self._now()
-                began = ended - timedelta(seconds=sound.size / self._options.rate_hz)
-                heard = Sound(sound, self._options.rate_hz, began, self._location)
-                yield Clip(heard, began, system_clock(ended), f"{began:%Y%m%dT%H%M%SZ}.wav")
+                start = ended - timedelta(seconds=sound.size / self._options.rate_hz)
+                stretch = Sound(sound, self._options.rate_hz, start, self._location)
+                yield Clip(stretch, start, system_clock(ended), f"{start:%Y%m%dT%H%M%SZ}.wav")
                 if once:
                     return

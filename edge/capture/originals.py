@@ -1,4 +1,4 @@
-"""Originals that the station itself records: kept on its disk up to a quota, the oldest given up first."""
+"""Originals that the station records itself: stored up to a disk quota, the oldest deleted first."""
 
 import dataclasses
 import hashlib
@@ -16,30 +16,30 @@ from contract import Detection, Media
 from edge.capture.clip import Clip
 
 LOG = logging.getLogger("wildpost.station")
-Kept = Literal["found", "all", "none"]
+OriginalsPolicy = Literal["found", "all", "none"]
 
 
 class Originals:
-    """A folder of captures, named by their time."""
+    """Folder of original captures, named by their time, with a quota."""
 
     def __init__(
-        self, folder: Path, quota_bytes: int, gave_up: Callable[[int], object] = lambda number: number
+        self, folder: Path, quota_bytes: int, on_evicted: Callable[[int], object] = lambda number: number
     ) -> None:
-        """Name the folder, how much it may hold, and who counts what is given up for it."""
+        """Create the folder; ``on_evicted`` receives the number of originals that were deleted or not stored."""
         self._folder = folder
         self._quota = quota_bytes
-        self._gave_up = gave_up
+        self._on_evicted = on_evicted
         self._uncounted = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, data: bytes, name: str, kind: str) -> tuple[Path, Media]:
-        """Keep a capture; it is on the disk when this returns, and its hash is taken now.
+        """Store a capture durably and return its path and its metadata, with the SHA-256 of the data.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         self._make_room(len(data))
-        path = self._free(name)
+        path = self._unused_path(name)
         part = path.with_suffix(".part")
         try:
             with part.open("wb") as file:
@@ -48,30 +48,30 @@ class Originals:
                 os.fsync(file.fileno())
             part.replace(path)
         except OSError:
-            part.unlink(missing_ok=True)  # half a file must not take the room that the next one needs
+            part.unlink(missing_ok=True)  # a partial file must not use up the space that the next one needs
             raise
         digest = hashlib.sha256(data).hexdigest()
         return path, Media(sha256=digest, type=kind, size=len(data), role="original", name=path.name)
 
-    def give_up(self, number: int) -> None:
-        """Count captures that are not kept, or not any longer; on a full disk, together with the next ones."""
+    def count_evicted(self, number: int) -> None:
+        """Count originals that were deleted or not stored; on a full disk they are counted with the next ones."""
         self._uncounted += number
         if not self._uncounted:
             return
         try:
-            self._gave_up(self._uncounted)
-        except OSError as error:  # the counter lies on the same disk: a finding must not be lost for its sake
-            LOG.error("%s; %d originals are given up, and counted later", error, self._uncounted)
+            self._on_evicted(self._uncounted)
+        except OSError as error:  # the counter is on the same disk; its failure must not lose a detection
+            LOG.error("%s; %d originals were deleted or not stored; they are counted later", error, self._uncounted)
         else:
             self._uncounted = 0
 
     @property
     def quota_bytes(self) -> int:
-        """How much the folder may hold."""
+        """Largest total size of the folder's files."""
         return self._quota
 
-    def _free(self, name: str) -> Path:
-        """Find a name that is not taken: a clock that was set back must not overwrite what is there."""
+    def _unused_path(self, name: str) -> Path:
+        """Return a path that does not exist, so that no file is overwritten after the clock was set back."""
         path, number = self._folder / name, 1
         while path.exists():
             number += 1
@@ -88,26 +88,26 @@ class Originals:
             path.unlink()
             evicted += 1
             excess -= size
-        self.give_up(evicted)
+        self.count_evicted(evicted)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recordings:
-    """What a microphone heard, kept without loss beside the clip that travels.
+    """Stores lossless recordings of a microphone, in addition to the clips that are sent.
 
     Attributes:
-        originals: Where.
-        which: Those in which something was found, or all that was listened to.
+        originals: Folder of the recordings.
+        which: Whether to store stretches with detections, all stretches or none.
     """
 
     originals: Originals
-    which: Kept
+    which: OriginalsPolicy
 
-    def kept(self, clip: Clip, found: Sequence[Detection], may_leave: bool) -> Clip:
-        """Keep a stretch of sound, and name its original in the capture.
+    def store(self, clip: Clip, found: Sequence[Detection], may_leave: bool) -> Clip:
+        """Store a stretch of sound if wanted; return the capture with its original.
 
-        A clip that may not leave the station is not kept on it either. A disk without room costs the original and not
-        the finding: that is counted, and said.
+        A stretch whose clip may not leave the station is not stored either. If the disk is full, the original is not
+        stored, which is counted and logged; the detections are kept.
         """
         wanted = self.which == "all" or (self.which == "found" and found)
         if not (wanted and may_leave and isinstance(clip.content, Sound)) or clip.original is not None:
@@ -116,20 +116,20 @@ class Recordings:
         name = Path(clip.name).with_suffix(".flac").name
         try:
             if len(data) > self.originals.quota_bytes:
-                raise OSError(f"{len(data)} bytes: originals_quota_bytes allows {self.originals.quota_bytes} in all")
+                raise OSError(f"{len(data)} bytes: originals_quota_bytes allows {self.originals.quota_bytes} in total")
             _, media = self.originals.keep(data, name, "audio/flac")
         except OSError as error:
-            LOG.error("%s: its original is not kept: %s", name, error.strerror or error)
-            self.originals.give_up(1)
+            LOG.error("%s: the original is not stored: %s", name, error.strerror or error)
+            self.originals.count_evicted(1)
             return clip
         return dataclasses.replace(clip, original=media)
 
 
 def flac(sound: Sound) -> bytes:
-    """Encode a sound without loss, in 24 bits: what came from 16 bits takes no more room than in 16."""
+    """Encode a sound as lossless 24-bit FLAC; samples from a 16-bit source take no more space than 16-bit FLAC."""
     import soundfile
 
-    # Whole numbers, since libsndfile scales floats by 2^23 - 1, which makes 16 bits into 24 that do not compress.
+    # Integers: libsndfile scales floats by 2^23 - 1, and 16-bit samples would become 24-bit ones that compress badly.
     scaled = np.rint(sound.samples.astype(np.float64) * 2**31)
     samples = np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)
     file = BytesIO()

@@ -1,4 +1,4 @@
-"""What every source of captures offers."""
+"""Interface of the sources of captures."""
 
 import threading
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from edge.capture.clip import Clip, Unusable
 
 
 class SourceLost(TemporaryFailure):
-    """The source gives nothing just now: unplugged, unmounted, out of reach. Ask it again after a while.
+    """The source is unavailable: unplugged, unmounted or unreachable. Retry later.
 
     Attributes:
-        gap: The cause, for the record of effort.
+        gap: Cause of the gap in the effort record.
     """
 
     def __init__(self, gap: Gap, detail: str) -> None:
@@ -22,16 +22,16 @@ class SourceLost(TemporaryFailure):
 
 
 class Source(Protocol):
-    """Yields what a sensor captures."""
+    """Source of the captures of one sensor."""
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
-        """Yield captures until told to stop, and None now and then where it watched and nothing came.
+        """Yield captures until ``stop`` is set, and None from time to time while there are none.
 
         Args:
-            stop: Set when the station ends.
-            once: End when all that is there has been yielded, instead of waiting for more.
+            stop: Set when the station stops.
+            once: End when all available captures have been yielded, instead of waiting for more.
 
         Raises:
-            SourceLost: nothing can be had now; calling again is how to go on.
+            SourceLost: the source is unavailable; to continue, call this method again.
         """
         ...

@@ -1,4 +1,4 @@
-"""Passes over, cheaply, captures that cannot hold anything: a scene that stands still, silence."""
+"""Cheap triggers that skip captures without content: a still scene, or silence."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,22 +6,22 @@ from numpy.typing import NDArray
 from captures.decoded import Sound
 from edge.capture.clip import Clip
 
-_SIDE_PX = 160  # motion of an animal is still seen at this size, and a Pi compares it in a millisecond
+_SIDE_PX = 160  # width at which an animal's motion is still visible; a Raspberry Pi compares a frame in a millisecond
 _QUIETEST_DB = -120.0
 
 
 class MotionTrigger:
-    """Fires when enough of the scene differs from what it has been, by a mixture of Gaussians for each pixel.
+    """Detects motion by background subtraction, with a mixture of Gaussians for each pixel.
 
     Source: Zivkovic, Improved adaptive Gaussian mixture model for background subtraction, ICPR 2004 (OpenCV's MOG2).
     """
 
     def __init__(self, share: float = 0.005, history: int = 200) -> None:
-        """Set how much must move.
+        """Set the threshold.
 
         Args:
-            share: Of the pixels.
-            history: Over how many frames the scene is learnt.
+            share: Fraction of the pixels that must change.
+            history: Number of frames from which the background is learnt.
         """
         import cv2
 
@@ -30,7 +30,7 @@ class MotionTrigger:
         self._frames = 0
 
     def moved(self, pixels: NDArray[np.uint8]) -> bool:
-        """Tell whether this frame, (height, width, 3) uint8, shows motion; the first frame never does."""
+        """Return whether a frame, (height, width, 3) uint8, shows motion; False for the first frame."""
         import cv2
 
         height, width = pixels.shape[:2]
@@ -41,7 +41,7 @@ class MotionTrigger:
 
 
 def loudness_db(sound: Sound) -> float:
-    """Measure a sound's root mean square, in decibels below full scale."""
+    """Return a sound's root mean square in dB relative to full scale, at least -120."""
     if not sound.samples.size:
         return _QUIETEST_DB
     power = float(np.mean(np.square(sound.samples, dtype=np.float64)))
@@ -49,12 +49,12 @@ def loudness_db(sound: Sound) -> float:
 
 
 class SilenceTrigger:
-    """Passes over sound that is quieter than a floor: a dead or covered microphone, or nothing at all."""
+    """Skips sound below a level: silence, or a dead or covered microphone."""
 
     def __init__(self, floor_db: float = -80.0) -> None:
-        """Set the floor, in decibels below full scale."""
+        """Set the level, in dB relative to full scale."""
         self._floor_db = floor_db
 
     def __call__(self, clip: Clip) -> bool:
-        """Tell whether to listen to this; pictures always pass."""
+        """Return whether to run the detectors on a capture; True for every picture."""
         return not isinstance(clip.content, Sound) or loudness_db(clip.content) >= self._floor_db

@@ -1,4 +1,4 @@
-"""Looks over a station where it stands, and says of everything that does not work what to do next."""
+"""Checks of a station in the field; each finding that is not good names the next step."""
 
 from edge.check.finding import Figure, Finding, State
 

@@ -1,4 +1,4 @@
-"""One thing that was looked at, and how it was found."""
+"""Type of the results of checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ Figure = float | int | str | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one thing was found.
+    """Result of one check.
 
     Attributes:
-        state: "doubtful" does not keep the station from working, and wants to be looked at.
-        what: The thing.
-        found: What was found, in words.
-        next_step: What to do; empty only where it works.
-        figures: The same as numbers, for programs; the names say the units.
+        state: "doubtful": the station works, but a person should look at this.
+        what: Subject of the check.
+        found: Result in words.
+        next_step: What to do; empty if and only if the state is "works".
+        figures: Result as values, for programs; the names contain the units.
     """
 
     state: State
@@ -29,5 +29,5 @@ class Finding:
     def __post_init__(self) -> None:
         if (self.state == "works") == bool(self.next_step):
             raise ValueError(
-                f"{self.what}: {self.state} with next step {self.next_step!r}: expected one but for 'works'"
+                f"{self.what}: {self.state} with next step {self.next_step!r}: expected one unless the state is 'works'"
             )

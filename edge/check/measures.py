@@ -1,4 +1,4 @@
-"""Measures a picture and a stretch of sound by figures that tell a covered lens or a dead microphone."""
+"""Measures of a picture and a sound that reveal a covered lens or a dead microphone."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from captures.decoded import Sound
 from captures.picture import shrink
 from edge.capture.triggers import loudness_db
 
-_WIDTH_PX = 640  # sharpness depends on the size at which it is measured
+_WIDTH_PX = 640  # sharpness depends on the size of the picture
 _CLIPPED = 0.999  # of full scale
 # 500 photographs of camera traps and others measured 7 to 88 % and a sharpness of 17 and more.
 DARK_PERCENT, BRIGHT_PERCENT, SHARP = 5.0, 92.0, 15.0
@@ -18,11 +18,11 @@ CLIPPED_SHARE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class PictureMeasures:
-    """What a picture measures.
+    """Brightness and sharpness of a picture.
 
     Attributes:
-        brightness_percent: Mean of its grey values, 100 is white.
-        sharpness: Variance of the Laplacian of its grey values at 640 pixels on the longer side.
+        brightness_percent: Mean grey value; 100 is white.
+        sharpness: Variance of the Laplacian of the grey values, at 640 pixels on the longer side.
     """
 
     brightness_percent: float
@@ -30,16 +30,16 @@ class PictureMeasures:
 
     @property
     def complaint(self) -> str:
-        """What is wrong with it, empty where nothing is."""
+        """Fault of the picture in words; empty: none."""
         if self.brightness_percent < DARK_PERCENT:
             return "dark"
         if self.brightness_percent > BRIGHT_PERCENT:
             return "overexposed"
-        return "blurred, or nothing but one surface" if self.sharpness < SHARP else ""
+        return "blurred, or a single surface" if self.sharpness < SHARP else ""
 
 
 def measure_picture(pixels: NDArray[np.uint8]) -> PictureMeasures:
-    """Measure a picture, (height, width, 3) uint8.
+    """Measure a picture, (height, width, 3) uint8, BGR.
 
     Source: Pech-Pacheco et al., Diatom autofocusing in brightfield microscopy, ICPR 2000, for the sharpness.
     """
@@ -52,12 +52,12 @@ def measure_picture(pixels: NDArray[np.uint8]) -> PictureMeasures:
 
 @dataclass(frozen=True, slots=True)
 class SoundMeasures:
-    """What a stretch of sound measures.
+    """Level and clipping of a stretch of sound.
 
     Attributes:
-        mean_dbfs: Root mean square, in decibels below full scale; a full-scale sine has -3.
-        peak_dbfs: The loudest sample.
-        clipped_share: Of the samples that touch full scale.
+        mean_dbfs: Root mean square in dBFS; a full-scale sine has -3.
+        peak_dbfs: Level of the loudest sample in dBFS.
+        clipped_share: Fraction of the samples at full scale.
     """
 
     mean_dbfs: float
@@ -66,7 +66,7 @@ class SoundMeasures:
 
 
 def measure_sound(sound: Sound) -> SoundMeasures:
-    """Measure a stretch of sound."""
+    """Measure the level and the clipping of a stretch of sound."""
     sizes = np.abs(sound.samples)
     peak = float(sizes.max(initial=0.0))
     peak_dbfs = 20 * float(np.log10(peak)) if peak > 1e-6 else -120.0

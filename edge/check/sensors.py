@@ -1,4 +1,4 @@
-"""Looks through each sensor once: a folder and its newest file, one frame of a camera, one second of a microphone."""
+"""Checks of the sensors: a folder and its newest file, a camera's frame, one second of a microphone."""
 
 import contextlib
 import os
@@ -23,127 +23,125 @@ from edge.capture.port import SourceLost
 from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, PictureMeasures, SoundMeasures, measure_picture, measure_sound
 
-_WARM_UP_FRAMES = 10  # a camera's first frames are dark until it has set its exposure
-_AHEAD = timedelta(hours=1)  # a file from further in the future was written by a clock that is wrong
+_WARM_UP_FRAMES = 10  # the first frames are dark until the camera has set its exposure
+_AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
 
 def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
-    """Tell whether a watched folder can be read, how much is in it, and how the newest file is.
+    """Check that a watched folder can be read, count its captures and measure the newest one.
 
     Args:
-        name: Of the sensor.
+        name: Name of the sensor.
         path: The folder.
-        zone: In which cameras' and recorders' clocks run.
-        now: What the clock shows.
+        zone: Time zone of the clocks of cameras and recorders.
+        now: Current time.
     """
     what = f"sensor {name}"
     if not path.is_dir():
-        step = f"mount the card or share (lsblk, mount), or mend 'folder' of sensor {name!r}"
-        return Finding("fails", what, f"folder {path} is not there", step)
+        step = f"mount the card or share (lsblk, mount), or correct 'folder' of sensor {name!r}"
+        return Finding("fails", what, f"folder {path} does not exist", step)
     if not os.access(path, os.R_OK | os.X_OK):
-        step = f"let the user of the station read it: sudo chmod -R o+rX {path}, or add the user to its group"
-        return Finding("fails", what, f"folder {path} may not be read", step)
+        step = f"give the station's user read permission: sudo chmod -R o+rX {path}, or add the user to its group"
+        return Finding("fails", what, f"folder {path}: no permission to read it", step)
     try:
         files = sorted(_captures(path))
     except OSError as error:
         return Finding("fails", what, f"folder {path}: {error.strerror or error}", "check card and cable: dmesg | tail")
     figures: dict[str, Figure] = {"captures": len(files)}
     if not files:
-        step = "walk past the camera or make a recording, then check again"
-        return Finding("doubtful", what, f"folder {path} can be read, and is empty so far", step, figures)
+        step = "walk past the camera or make a recording, then run the check again"
+        return Finding("doubtful", what, f"folder {path} can be read but has no captures", step, figures)
     newest = files[-1][1]
     try:
         found, complaint, measured = _newest(newest, zone, now)
     except (Unreadable, OSError) as error:
-        step = "check again when the camera has finished writing; the same again: another card"
+        step = "run the check again when the camera has finished writing; if it fails again, replace the card"
         return Finding(
             "doubtful", what, f"{len(files)} captures in {path}, newest {newest.name}: {error}", step, figures
         )
-    words = f"{len(files)} captures in {path}, newest {newest.name}, {found}"
+    summary = f"{len(files)} captures in {path}, newest {newest.name}, {found}"
     if complaint:
-        return Finding("doubtful", what, words, complaint, figures | measured)
-    return Finding("works", what, words, figures=figures | measured)
+        return Finding("doubtful", what, summary, complaint, figures | measured)
+    return Finding("works", what, summary, figures=figures | measured)
 
 
 def camera(name: str, options: CameraOptions, process: int | None) -> tuple[Finding, NDArray[np.uint8] | None]:
-    """Open a camera and look at a frame.
+    """Open a camera and measure a frame.
 
     Args:
-        name: Of the sensor.
-        options: Which camera.
-        process: That runs the station, and may hold the camera; None: there is none.
+        name: Name of the sensor.
+        options: Options of the camera.
+        process: Id of the process that runs the station and may have the camera open; None: there is none.
 
     Returns:
-        What was found, and the frame: (height, width, 3) uint8.
+        The finding, and the frame, (height, width, 3) uint8, or None.
     """
     what = f"sensor {name}"
     pixels: NDArray[np.uint8] | None = None
-    problem = f"camera {without_password(options.device)} opens and gives no frame"
+    problem = f"camera {without_password(options.device)} opens but returns no frame"
     try:
         with _quiet(), open_camera(options.device) as device:
             for _ in range(_WARM_UP_FRAMES):
-                there, frame = device.read()
-                if not there:
+                success, frame = device.read()
+                if not success:
                     break
                 pixels = np.asarray(frame, dtype=np.uint8)
     except SourceLost as lost:
         problem = str(lost)
     if pixels is None:
-        step = (
-            "see what is there: ls -l /dev/video*; may this user open it? (group video) Else unplug it and plug it in"
-        )
+        step = "list the cameras (ls -l /dev/video*), add this user to the group video, or plug the camera in again"
         if "://" in options.device:
-            step = "is the camera on, in the same network, its address and password right? Try it with ffplay or VLC"
-        return _lost(what, problem, step, process), None
+            step = "check the camera's power, network, address and password; try the address with ffplay or VLC"
+        return _unavailable(what, problem, step, process), None
     seen = measure_picture(pixels)
     height, width = pixels.shape[:2]
-    found = f"camera {without_password(options.device)}, {width} x {height}, {_seen(seen)}"
+    found = f"camera {without_password(options.device)}, {width} x {height}, {_picture_words(seen)}"
     figures: dict[str, Figure] = {"width": width, "height": height, **asdict(seen)}
     if seen.complaint:
-        return Finding("doubtful", what, found, _mend(seen), figures), pixels
+        return Finding("doubtful", what, found, _picture_remedy(seen), figures), pixels
     return Finding("works", what, found, figures=figures), pixels
 
 
 def microphone(name: str, options: MicrophoneOptions, silence_db: float, process: int | None) -> Finding:
-    """Listen for a second.
+    """Record one second and measure its level.
 
     Args:
-        name: Of the sensor.
-        options: Which microphone.
-        silence_db: Sound below this is not listened to.
-        process: That runs the station, and may hold the microphone; None: there is none.
+        name: Name of the sensor.
+        options: Options of the microphone.
+        silence_db: Sound below this level, in dBFS, is not analysed.
+        process: Id of the process that runs the station and may have the microphone open; None: there is none.
     """
     what = f"sensor {name}"
     source = MicrophoneSource(msgspec.structs.replace(options, stretch_s=1.0), None)
     try:
         clip = next(source.captures(threading.Event(), once=True))
     except SourceLost as lost:
-        step = f"inputs here: {', '.join(input_devices()) or 'none'} (arecord -l); may this user open it? (group audio)"
-        return _lost(what, str(lost), step, process)
+        step = f"inputs: {', '.join(input_devices()) or 'none'} (arecord -l); this user must be in the group audio"
+        return _unavailable(what, str(lost), step, process)
     assert isinstance(clip.content, Sound)  # noqa: S101, a microphone yields nothing else
-    heard = measure_sound(clip.content)
-    found = f"microphone {options.device or 'default'}, {options.rate_hz} Hz, {_heard(heard)}"
-    figures: dict[str, Figure] = {"rate_hz": options.rate_hz, **asdict(heard)}
-    if heard.mean_dbfs < silence_db:
-        step = f"below silence_db {silence_db:g} nothing is listened to: check cable, power, mute and gain (alsamixer)"
+    level = measure_sound(clip.content)
+    found = f"microphone {options.device or 'default'}, {options.rate_hz} Hz, {_sound_words(level)}"
+    figures: dict[str, Figure] = {"rate_hz": options.rate_hz, **asdict(level)}
+    if level.mean_dbfs < silence_db:
+        step = f"sound below silence_db {silence_db:g} is not analysed: check cable, power, mute and gain (alsamixer)"
         return Finding("fails", what, f"{found}: silent", step, figures)
-    if heard.clipped_share > CLIPPED_SHARE:
-        step = "lower the gain: alsamixer; wind? put the foam on"
+    if level.clipped_share > CLIPPED_SHARE:
+        step = "lower the gain (alsamixer); against wind, put the foam cover on"
         return Finding("doubtful", what, f"{found}: clipping", step, figures)
     return Finding("works", what, found, figures=figures)
 
 
-def _lost(what: str, problem: str, step: str, process: int | None) -> Finding:
-    """A running station holds its devices: then nothing is known of them, and nothing need be wrong."""
+def _unavailable(what: str, problem: str, step: str, process: int | None) -> Finding:
+    """Return the finding for a device that cannot be opened; a running station may be using it."""
     if process is None:
         return Finding("fails", what, problem, step)
-    step = "it sends effort while the sensor watches; to look at it: sudo systemctl stop wildpost-station, check again"
-    return Finding("doubtful", what, f"{problem}; process {process} runs this station, and may hold it", step)
+    step = "effort messages show that a sensor works; to check it: sudo systemctl stop wildpost-station, check again"
+    return Finding("doubtful", what, f"{problem}; process {process} runs this station and may be using it", step)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep OpenCV from writing of the same between our lines."""
+    """Silence OpenCV's log, which would repeat the finding."""
     from cv2.utils import logging
 
     before = logging.getLogLevel()
@@ -162,38 +160,38 @@ def _captures(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str, Figure]]:
-    """Say what the newest file is like, what is to be done about it, and the figures."""
+    """Measure a file; return a description, the next step ("": none needed) and the figures."""
     written = path.stat().st_mtime_ns
     complaint = ""
     figures: dict[str, Figure] = {}
     if path.suffix.lower() in PICTURES:
         taken, how = picture_time(path, zone, written)
         seen = measure_picture(read_picture(path, 640).pixels)
-        words, figures = _seen(seen), {**asdict(seen)}
+        words, figures = _picture_words(seen), {**asdict(seen)}
         if seen.complaint:
-            complaint = _mend(seen)
+            complaint = _picture_remedy(seen)
     else:
         taken, how = recording_time(path, zone, written)
-        heard = measure_sound(next(read_stretches(path, stretch_s=1.0)))
-        words, figures = _heard(heard), {**asdict(heard)}
-        if heard.clipped_share > CLIPPED_SHARE:
+        level = measure_sound(next(read_stretches(path, stretch_s=1.0)))
+        words, figures = _sound_words(level), {**asdict(level)}
+        if level.clipped_share > CLIPPED_SHARE:
             complaint = "lower the recorder's gain"
     if taken - now > _AHEAD:
-        complaint = f"set the clock of the camera or recorder: this file is from {taken - now} ahead"
+        complaint = f"set the clock of the camera or recorder: this capture time is {taken - now} in the future"
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", complaint, figures
 
 
-def _seen(seen: PictureMeasures) -> str:
+def _picture_words(seen: PictureMeasures) -> str:
     complaint = f": {seen.complaint}" if seen.complaint else ""
     return f"brightness {seen.brightness_percent:.0f} %, sharpness {seen.sharpness:.0f}{complaint}"
 
 
-def _mend(seen: PictureMeasures) -> str:
+def _picture_remedy(seen: PictureMeasures) -> str:
     if seen.complaint == "dark":
-        return "lens cap, leaf, dead infrared lamp? At night this may be right: check again by day"
-    return "clean the lens and its pane, aim it, set its focus; fog or sun in the lens? Check again"
+        return "look for a lens cap, a leaf or a dead infrared lamp; at night, run the check again by day"
+    return "clean the lens and its window, aim and focus it; in fog or against the sun, run the check again later"
 
 
-def _heard(heard: SoundMeasures) -> str:
-    return f"level {heard.mean_dbfs:.0f} dBFS, peak {heard.peak_dbfs:.0f}"
+def _sound_words(level: SoundMeasures) -> str:
+    return f"level {level.mean_dbfs:.0f} dBFS, peak {level.peak_dbfs:.0f}"

@@ -1,1 +1,1 @@
-"""Events and media on disk until the broker has acknowledged them."""
+"""Queue of messages on disk; a message is deleted after the broker has acknowledged it."""

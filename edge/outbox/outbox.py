@@ -1,4 +1,4 @@
-"""The station's outbox: what was found is on disk before anything is sent, and stays until the broker surely has it."""
+"""The station's outbox: a queue in SQLite that keeps each message until the broker has acknowledged and saved it."""
 
 import json
 import sqlite3
@@ -24,16 +24,16 @@ Counter = Literal[
     "unsendable",
 ]
 
-# A full disk shows itself when the file grows, when it is written, or when memory shared through it is laid out.
+# A full disk is reported when the file grows, when it is written, or when the shared-memory file is allocated.
 _WITHOUT_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 class OutboxFull(TemporaryFailure, OSError):
-    """The disk has no room for what was found: nothing was kept, and the capture must be taken up again later."""
+    """The disk is full: nothing was stored, and the caller must process the capture again later."""
 
 
 class OutboxError(WildpostError):
-    """The outbox file is not ours or is broken; the message names it and the mend."""
+    """The file is not an outbox or is corrupt; the message gives its path and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class OutboxMessage:
     """A message to send.
 
     Attributes:
-        topic: Where.
-        payload: What.
-        priority: Lower goes first: 0 people and vehicles, 1 other findings, 2 how the station fares, 3 media.
-        media: Whether it may be given up where the disk's quota is reached; nothing else ever is.
-        number: Its place in the outbox; 0 before it is in.
+        topic: MQTT topic.
+        payload: Encoded message.
+        priority: Lower is sent first: 0 people and vehicles, 1 other detections, 2 health and other reports, 3 media.
+        media: Whether it may be deleted when the disk quota is reached; other messages never are.
+        number: Row number in the outbox; 0 before the message is stored.
     """
 
     topic: str
@@ -56,17 +56,17 @@ class OutboxMessage:
 
 
 class Outbox:
-    """An SQLite file; safe to use from several threads."""
+    """Message queue in an SQLite file; may be used by several threads."""
 
     def __init__(self, path: Path, media_quota_bytes: int = 2_000_000_000) -> None:
-        """Open it, making it where it is not there.
+        """Open the outbox, or create it.
 
         Args:
-            path: The file.
-            media_quota_bytes: Undelivered media beyond this are given up, oldest first.
+            path: The SQLite file.
+            media_quota_bytes: Quota for stored media; beyond it the oldest are deleted, acknowledged ones first.
 
         Raises:
-            OutboxError: the file is not an outbox, or one of a later version.
+            OutboxError: the file is not an outbox, or it is an outbox of a later version.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
@@ -85,16 +85,16 @@ class Outbox:
                 raise
             if _without_room(error):
                 raise self._named(error) from error
-            raise OutboxError(f"{path}: {error}; move the file away to begin a new outbox") from error
+            raise OutboxError(f"{path}: {error}; move the file away to start a new outbox") from error
 
     def commit(self, messages: Sequence[OutboxMessage], mark: FileMark | None = None, **counts: int) -> None:
-        """Keep messages, how far a file is worked off, and what to add to counters: all of it or nothing.
+        """Store messages, the progress in a file and increments of counters in one transaction.
 
-        Where the disk has no room, media that wait are given up for it, the oldest first.
+        If the disk is full, stored media are deleted to make room, the oldest first.
 
         Raises:
-            OutboxFull: there is no room even then.
-            OutboxError: the file is broken.
+            OutboxFull: the disk is full even then.
+            OutboxError: the file is corrupt.
         """
         with self._changed:
             try:
@@ -109,7 +109,7 @@ class Outbox:
             self._changed.notify_all()
 
     def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
-        """List messages to send, in order, without those whose numbers or topics are named."""
+        """Return unsent messages in sending order, without the numbers in ``but`` and the topics in ``but_topics``."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT topic, payload, priority, media, number FROM message "
@@ -124,36 +124,36 @@ class Outbox:
         return [message for message in found if message.number not in but][:limit]
 
     def acknowledge(self, numbers: Sequence[int]) -> None:
-        """Note that the broker has taken messages; they stay for a while, since a broker that is killed forgets some.
+        """Mark messages as acknowledged; they are kept, since a broker that is killed loses those it has not saved.
 
         Raises:
-            OutboxFull: even that needs a little room; try again later.
-            OutboxError: the file is broken.
+            OutboxFull: the disk is full; retry later.
+            OutboxError: the file is corrupt.
         """
         with self._transaction():
             self._of_each("UPDATE message SET acknowledged = 1 WHERE number = ?", numbers)
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Let go of messages that the broker surely has.
+        """Delete messages that the broker has acknowledged and saved.
 
         Raises:
-            OutboxFull: even that needs a little room; try again later.
-            OutboxError: the file is broken.
+            OutboxFull: the disk is full; retry later.
+            OutboxError: the file is corrupt.
         """
         with self._transaction():
             self._of_each("DELETE FROM message WHERE number = ?", numbers)
 
     def send_again(self) -> int:
-        """Have what was acknowledged and is not forgotten sent once more, behind what is new.
+        """Queue all acknowledged messages once more, after the new ones.
 
-        What has had its second turn is let go of, or a line that breaks every minute would carry the same for ever.
+        Messages that were already sent twice are deleted; else a connection that breaks often would repeat them.
 
         Returns:
-            How many messages will be sent again.
+            Number of messages that will be sent again.
 
         Raises:
-            OutboxFull: even that needs a little room; try again later.
-            OutboxError: the file is broken.
+            OutboxFull: the disk is full; retry later.
+            OutboxError: the file is corrupt.
         """
         with self._transaction():
             self._connection.execute("DELETE FROM message WHERE acknowledged = 1 AND again = 1")
@@ -161,18 +161,18 @@ class Outbox:
         return changed.rowcount
 
     def set_aside(self, message: OutboxMessage, reason: str, report: OutboxMessage | None = None) -> None:
-        """Keep a message that the broker will never take where it holds up no other, and count it.
+        """Move a message that the broker will never accept to the table of unsendable messages, and count it.
 
-        A medium's bytes are let go of: its original lies where the source left it.
+        The bytes of a media message are not kept: the original file is still where the source stored it.
 
         Args:
-            message: As ``waiting`` gave it.
-            reason: Why.
-            report: Tells the server, in its stead.
+            message: As returned by ``waiting``.
+            reason: Why the broker refuses it.
+            report: Message to the server about it, queued in the same transaction.
 
         Raises:
-            OutboxFull: even that needs a little room; try again later.
-            OutboxError: the file is broken.
+            OutboxFull: the disk is full; retry later.
+            OutboxError: the file is corrupt.
         """
         kept = b"" if message.media else message.payload
         with self._transaction():
@@ -184,18 +184,18 @@ class Outbox:
             self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
 
     def unsendable(self) -> list[tuple[str, bytes, str]]:
-        """List what was set aside: topic, payload and reason."""
+        """Return the unsendable messages as topic, payload and reason."""
         with self._lock:
             rows = self._connection.execute("SELECT topic, payload, reason FROM unsendable ORDER BY number")
             return [(topic, payload, reason) for topic, payload, reason in rows]
 
     def wait_for_change(self, timeout_s: float) -> None:
-        """Return when something was kept or removed, or after a while."""
+        """Wait until the outbox changes, for at most ``timeout_s``."""
         with self._changed:
             self._changed.wait(timeout_s)
 
     def mark_of(self, path: str, size: int, modified_ns: int) -> FileMark | None:
-        """Tell how far this file has been worked off; None: not at all, or it has changed since."""
+        """Return how much of a file has been processed; None: nothing, or the file has changed since."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT stretches, finished FROM file_mark WHERE path = ? AND size = ? AND modified_ns = ?",
@@ -204,25 +204,25 @@ class Outbox:
         return FileMark(path, size, modified_ns, row[0], bool(row[1])) if row else None
 
     def __len__(self) -> int:
-        """How many messages wait to be sent."""
+        """Number of unsent messages."""
         with self._lock:
             query = "SELECT count(*) FROM message WHERE acknowledged = 0"
             return int(self._connection.execute(query).fetchone()[0])
 
     def count(self, name: Counter) -> int:
-        """Tell a counter's value since the outbox was made."""
+        """Return a counter's value since the outbox was created."""
         with self._lock:
             row = self._connection.execute("SELECT value FROM counter WHERE name = ?", [name]).fetchone()
         return int(row[0]) if row else 0
 
     def close(self) -> None:
-        """Let go of the file; calling it twice is harmless."""
+        """Close the file; may be called twice."""
         with self._lock:
             self._connection.close()
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")  # what is committed survives the power
+        self._connection.execute("PRAGMA synchronous = FULL")  # committed data survives a power failure
         try:
             migrate(self._connection)
         except ValueError as later:
@@ -279,7 +279,7 @@ class Outbox:
         return int(self._connection.execute(query).fetchone()[0])
 
     def _less(self, messages: Sequence[OutboxMessage]) -> int:
-        """Set a quota under which these messages, and as much again, take the room of older media."""
+        """Return a quota that frees twice the size of these messages by deleting older media."""
         needed = sum(len(message.payload) for message in messages)
         coming = sum(len(message.payload) for message in messages if message.media)
         return min(self._quota - 1, self._media_bytes() + coming - 2 * needed)
@@ -290,7 +290,7 @@ class Outbox:
             return 0
         evicted: list[int] = []
         missed = 0
-        # What the broker has already goes first, and is missed by nobody.
+        # Acknowledged media are deleted first; they do not count as evicted.
         for number, size, acknowledged in self._connection.execute(
             "SELECT number, length(payload), acknowledged OR again FROM message WHERE media ORDER BY 3 DESC, number"
         ):
@@ -308,7 +308,7 @@ class Outbox:
 
     def _named(self, error: sqlite3.DatabaseError) -> Exception:
         if _without_room(error):
-            return OutboxFull(f"{self._path}: {error}: make room on the disk; what was found is taken up again then")
+            return OutboxFull(f"{self._path}: {error}: make room on the disk; the captures are processed again then")
         return OutboxError(f"{self._path}: {error}")
 
 

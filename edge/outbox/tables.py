@@ -1,4 +1,4 @@
-"""The tables of a station's outbox, and how an older one is brought to this form."""
+"""Tables of the outbox, and the migration of older versions."""
 
 import sqlite3
 
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS unsendable (
     reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
-# Version 1 forgot a message at its acknowledgement.
+# Version 1 deleted a message as soon as it was acknowledged.
 _FROM_1 = """
 ALTER TABLE message ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
@@ -27,15 +27,15 @@ _INDEX = "CREATE INDEX IF NOT EXISTS message_to_send ON message (acknowledged, a
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Make the tables, or bring those of an older version to this one: as a whole, or not at all.
+    """Create the tables, or migrate those of an older version, in one transaction.
 
     Raises:
-        ValueError: they are of a later version.
-        sqlite3.DatabaseError: the file is not a database, is broken, or has no room.
+        ValueError: the tables are of a later version.
+        sqlite3.DatabaseError: the file is not a database, the database is corrupt, or the disk is full.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise ValueError(f"an outbox of version {version}; this Wildpost reads up to {VERSION}")
+        raise ValueError(f"the outbox has version {version}; this Wildpost reads versions up to {VERSION}")
     if version == VERSION:
         return
     steps = (_FROM_1 if version == 1 else "") + _TABLES + _INDEX

@@ -1,1 +1,1 @@
-"""Ways for messages to leave the station."""
+"""Transports that carry the outbox's messages off the station."""

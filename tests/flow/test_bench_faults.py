@@ -5,9 +5,9 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.breaking import Process, Proxy, counted
+from bench.breaking import Process, Proxy, metric_total
 from bench.faults import captured, outgoing
-from bench.judging import judged
+from bench.judging import count_losses
 from contract import decode
 from tests.conftest import free_port
 
@@ -16,11 +16,12 @@ def test_what_is_stored_is_compared_with_what_the_station_kept() -> None:
     ids = {"a", "b", "c", "taken along by the kill"}
     whole = [(one, at) for one in "abc" for at in (0, 1)]
     nothing = {"lost": 0, "doubled": 0, "foreign": 0, "detections_lost": 0, "detections_doubled": 0}
-    assert judged(["a", "b", "c"], whole, ids, 3) == nothing
-    assert judged(["a", "c"], whole[:2] + whole[4:], ids, 3) == nothing | {"lost": 1, "detections_lost": 2}
-    assert judged(["a", "b", "b", "c"], [*whole, ("b", 0)], ids, 3) == nothing | {"doubled": 1, "detections_doubled": 1}
-    assert judged(["a", "b", "c", "d"], whole, ids, 3) == nothing | {"foreign": 1}
-    assert judged(["a", "b", "c"], whole[:-1], ids, 3) == nothing | {"detections_lost": 1}
+    assert count_losses(["a", "b", "c"], whole, ids, 3) == nothing
+    assert count_losses(["a", "c"], whole[:2] + whole[4:], ids, 3) == nothing | {"lost": 1, "detections_lost": 2}
+    doubled = count_losses(["a", "b", "b", "c"], [*whole, ("b", 0)], ids, 3)
+    assert doubled == nothing | {"doubled": 1, "detections_doubled": 1}
+    assert count_losses(["a", "b", "c", "d"], whole, ids, 3) == nothing | {"foreign": 1}
+    assert count_losses(["a", "b", "c"], whole[:-1], ids, 3) == nothing | {"detections_lost": 1}
 
 
 def test_every_capture_is_another_and_is_what_the_server_reads() -> None:
@@ -79,4 +80,4 @@ def test_a_filled_disk_is_empty_again_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_away_has_counted_nothing() -> None:
-    assert counted(free_port(), "wildpost_messages_received_total") == 0
+    assert metric_total(free_port(), "wildpost_messages_received_total") == 0

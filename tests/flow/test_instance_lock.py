@@ -11,8 +11,8 @@ from edge.instance_lock import StationRunning, instance_lock
 HOLD = """
 import sys
 from pathlib import Path
-from edge.instance_lock import held
-with held(Path(sys.argv[1])):
+from edge.instance_lock import instance_lock
+with instance_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -307,7 +307,7 @@ def test_everything_that_is_broken_is_named_with_what_to_do(site: Site) -> None:
     shown = " ".join(ended.stdout.split())
     for what in ("sensor card", "sensor lens", "sensor ear", "detector threat", "detector vision", "broker"):
         assert f"fails {what}:" in shown
-    for step in ("mount the card", "ls -l /dev/video*", "inputs here: played", "remove that file", "start Mosquitto"):
+    for step in ("mount the card", "ls -l /dev/video*", "inputs: played", "remove that file", "start Mosquitto"):
         assert step in shown
     assert "wildpost models pull yamnet; without network" in shown
     assert shown.endswith("do not work")

@@ -78,7 +78,7 @@ def test_who_waits_for_a_server_that_is_not_there_is_told_and_can_end_it(
         waiting.send_signal(signal.SIGINT)
         _, rest = waiting.communicate(timeout=20)
     assert waiting.returncode == 1, rest
-    assert "messages wait, for an hour at most: nobody listens at 127.0.0.1" in said, said
-    assert "messages wait in the outbox: nobody listens" in rest
+    assert "messages wait, for an hour at most: no server subscribes at 127.0.0.1" in said, said
+    assert "messages wait in the outbox: no server subscribes" in rest
     again = run(tmp_path, mosquitto.port, recordings)
     assert again.returncode == 0, again.stderr

@@ -152,7 +152,7 @@ def test_a_broker_that_was_away_is_used_when_it_is_back(mosquitto: Mosquitto) ->
 def test_a_broker_that_refuses_us_is_undelivered(mosquitto_with: Callable[[str], Mosquitto], protocol: Any) -> None:
     broker = mosquitto_with("allow_anonymous false\n")
     notifier = MqttNotifier(MqttAlertOptions(), ReceiverOptions(port=broker.port, protocol=protocol))
-    with pytest.raises(Undelivered, match="refuses us"):
+    with pytest.raises(Undelivered, match="refuses the connection"):
         notifier.send(MESSAGE)
 
 

@@ -52,7 +52,7 @@ def test_a_wrong_password_is_said_at_once(guarded: Any, tmp_path: Path, protocol
         port=guarded.port, username="server", password_file=str(tmp_path / "secret"), protocol=protocol
     )
     refused, close = serving(tmp_path, options)
-    with pytest.raises(BrokerRefused, match=r"refuses us: Not authorized.*username 'server' and its password"):
+    with pytest.raises(BrokerRefused, match=r"refuses the connection: Not authorized.*username 'server' and its password"):
         refused.start()
     close()
 

@@ -182,7 +182,7 @@ def test_what_nobody_listens_for_is_kept_until_somebody_does(mosquitto: Any, tmp
         publisher = Publisher(StationBrokerOptions(port=mosquitto.port, reconnect_max_s=1), "ridge-07", outbox)
         publisher.start()
         try:
-            assert eventually(lambda: "nobody listens" in publisher.problem)
+            assert eventually(lambda: "no server subscribes" in publisher.problem)
             assert "wildpost/v1/ridge-07/event" in publisher.problem
             assert len(outbox) == 1, "the broker answers with success, and lets it go"
             with closing(Ear(mosquitto.port)) as ear:

@@ -1,1 +1,1 @@
-"""Publishes the outbox to an MQTT broker."""
+"""Publishing of the outbox to an MQTT broker."""

@@ -1,4 +1,4 @@
-"""Sends the outbox to the broker: a message stays in it until the broker surely has it."""
+"""Publishes the messages of the outbox to the broker, with retries and redelivery."""
 
 import logging
 import queue
@@ -18,25 +18,25 @@ from edge.transport.mqtt.redelivery import Redelivery
 from edge.transport.mqtt.topic_backoff import TopicBackoff
 
 LOG = logging.getLogger("wildpost.publisher")
-MOMENT_S = 0.05  # how long a new finding may lie before it is seen
+MOMENT_S = 0.05  # polling interval for new messages in the outbox
 
-# Reason codes of a PUBACK (MQTT 5, table 2-6) that no waiting mends: topic name, packet too large, payload format.
+# Permanent reason codes of a PUBACK (MQTT 5, table 2-6): topic name, packet too large, payload format.
 _NEVER = frozenset({0x90, 0x95, 0x99})
-_NOBODY = 0x10  # likewise: a success, yet nobody has subscribed and the broker has let the message go
+_NOBODY = 0x10  # likewise: success, but there was no subscriber and the broker dropped the message
 _SOON_S = 10.0
 _OFTEN = 3
 _SESSION_EXPIRY_S = 24 * 3600
-_HEADER_BYTES = 32  # of a PUBLISH packet beside topic and payload, generously
+_HEADER_BYTES = 32  # upper bound for a PUBLISH packet without topic and payload
 
 
 class StationBrokerOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach the broker, and how many messages to send at a time.
+    """Options of a station's broker connection, with limits for sending and retrying.
 
     Attributes:
-        in_flight: Most messages that are sent and not yet acknowledged.
+        in_flight: Largest number of sent messages without acknowledgement.
         reconnect_max_s: Longest pause between two attempts to connect; the first is 1 s, each next twice as long.
-        keep_acknowledged_s: How long an acknowledged message is kept, to be sent again if the connection breaks
-            meanwhile: longer than the broker takes to save (Mosquitto's ``autosave_interval``). 0: never again.
+        keep_acknowledged_s: Time that an acknowledged message is kept and sent again if the connection breaks;
+            longer than the broker takes to save (Mosquitto's ``autosave_interval``). 0: never sent again.
     """
 
     in_flight: Annotated[int, Meta(ge=1, le=1000)] = 20
@@ -45,43 +45,43 @@ class StationBrokerOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unkn
 
 
 class Publisher:
-    """One connection to the broker and a thread that empties the outbox through it."""
+    """One connection to the broker, and a thread that publishes the messages of the outbox."""
 
     def __init__(self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "") -> None:
-        """Name what to send and where; nothing happens before ``start``."""
+        """Store the options; ``start`` opens the connection."""
         self._options = options
         self._station = station
         self._outbox = outbox
         self._version = version
         self._status_topic = topic_of(options.prefix, station, "status")
-        self._sent: dict[int, OutboxMessage] = {}  # by paho's message id; the thread's own
+        self._sent: dict[int, OutboxMessage] = {}  # by paho's message id; used by the thread only
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()  # message id, reason code
         self._held = TopicBackoff(options.reconnect_max_s)
-        self._largest_bytes = 0  # that the broker takes; 0: it names no limit
-        self._acknowledged = Redelivery(outbox, options.keep_acknowledged_s)  # the thread's own
-        self._broke = threading.Event()  # the line, since what was acknowledged was last looked through
-        self._broke.set()  # the process before us may have ended with it
+        self._largest_bytes = 0  # largest packet that the broker accepts; 0: no limit
+        self._acknowledged = Redelivery(outbox, options.keep_acknowledged_s)  # used by the thread only
+        self._broke = threading.Event()  # the connection, since acknowledgements were last processed
+        self._broke.set()  # a previous process may have ended without processing them
         self._connected = threading.Event()
         self._stopping = threading.Event()
         self._accepted_at = 0.0
-        self._put_out = 0  # how often in a row the line broke soon after the broker had accepted us
+        self._put_out = 0  # consecutive connections that broke soon after they were accepted
         self._problem = ""
-        self._refused = ""  # what stands in _held, in words
+        self._refused = ""  # message about the topics in _held
         self._client = self._make_client()
         self._thread = threading.Thread(target=self._work, name="publisher")
 
     @property
     def problem(self) -> str:
-        """What keeps messages from leaving, empty where nothing does."""
+        """Message about what prevents sending; empty: nothing does."""
         return self._problem or self._refused
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted us."""
+        """Whether the broker has accepted the connection."""
         return self._connected.is_set()
 
     def start(self) -> None:
-        """Connect, now or as soon as the broker can be reached, and send."""
+        """Connect in the background, with retries, and start the sending thread."""
         self._client.connect_async(
             **connect_arguments(self._options, keep_session=True, session_expiry_s=_SESSION_EXPIRY_S)
         )
@@ -89,7 +89,7 @@ class Publisher:
         self._thread.start()
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until the outbox is empty; False where it is not by then."""
+        """Wait until the outbox is empty; return False after the timeout or when the publisher stops."""
         deadline = time.monotonic() + timeout_s
         while len(self._outbox):
             if time.monotonic() > deadline or self._stopping.is_set():
@@ -98,7 +98,7 @@ class Publisher:
         return True
 
     def stop(self) -> None:
-        """Say good-bye and leave; what is not acknowledged stays in the outbox."""
+        """Publish the status offline and disconnect; messages without acknowledgement stay in the outbox."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -107,7 +107,7 @@ class Publisher:
             try:
                 farewell.wait_for_publish(2)
             except (RuntimeError, ValueError) as error:
-                LOG.warning("the broker did not take our good-bye, its own last will stands in: %s", error)
+                LOG.warning("the broker did not acknowledge the status offline; it publishes the last will: %s", error)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -122,7 +122,8 @@ class Publisher:
         if not room or not self._connected.is_set():
             return
         under_way = {message.number for message in self._sent.values()}
-        for message in self._outbox.waiting(room, {*under_way, *self._acknowledged.unrecorded}, self._held.resting()):
+        excluded = {*under_way, *self._acknowledged.unrecorded}
+        for message in self._outbox.waiting(room, excluded, self._held.paused_topics()):
             if not self._connected.is_set():
                 break
             size = len(message.topic.encode()) + len(message.payload) + _HEADER_BYTES
@@ -131,12 +132,12 @@ class Publisher:
                 continue
             if not self._held.claim_probe(message.topic):
                 continue
-            # Should the line break now, paho sends it again under the same id, so it stays in _sent.
+            # If the connection breaks now, paho sends the message again under the same id, so it stays in _sent.
             self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
 
     def _settle_answers(self) -> None:
-        """Wait a moment for answers, and do what each asks for."""
-        broke = self._broke.is_set()  # before the answers: those of the broken line are all here then
+        """Wait up to ``MOMENT_S`` for acknowledgements and process them."""
+        broke = self._broke.is_set()  # read first: all answers of the broken connection are queued then
         self._broke.clear()
         timeout_s = None if broke else MOMENT_S
         while True:
@@ -145,14 +146,14 @@ class Publisher:
             except queue.Empty:
                 break
             timeout_s = None
-            message = self._sent.pop(mid, None)  # None: our own status
+            message = self._sent.pop(mid, None)  # None: the status message
             if message is not None:
                 self._settle(message, reason)
         try:
-            self._acknowledged.note()
+            self._acknowledged.flush()
             if broke and (again := self._acknowledged.connection_lost()):
-                LOG.info("%d messages are sent once more, since the broker may have been killed", again)
-        except OutboxFull as full:  # the sensors meet the same; until there is room, only remember it
+                LOG.info("sending %d acknowledged messages again, since the broker may have been killed", again)
+        except OutboxFull as full:  # sensors fail likewise; kept in memory until there is space
             self._note(str(full))
             if broke:
                 self._broke.set()
@@ -162,12 +163,12 @@ class Publisher:
         if reason.value in _NEVER:
             self._set_aside(message, f"{len(message.payload)} bytes: the broker refused it: {reason}")
         elif reason.is_failure or reason.value == _NOBODY:
-            # A right may be given back, a server may come: this topic is tried again, and the others go on.
-            if self._held.refused(message.topic):
+            # Permissions and subscribers may change: this topic is retried, and the other topics continue.
+            if self._held.record_refusal(message.topic):
                 self._say_what_is_held(reason)
         else:
-            self._acknowledged.add(message.number)
-            if self._held.taken(message.topic):
+            self._acknowledged.acknowledge(message.number)
+            if self._held.record_success(message.topic):
                 self._say_what_is_held(reason)
 
     def _say_what_is_held(self, reason: Any) -> None:
@@ -179,10 +180,10 @@ class Publisher:
             self._refused = f"{self._options.host} refused a message of station {self._station!r} on {on}: {reason}"
         elif reason.value == _NOBODY:
             self._refused = (
-                f"nobody listens at {self._options.host} on {on}: is the server set up, and its prefix ours?"
+                f"no server subscribes at {self._options.host} to {on}: is it running, with the same prefix?"
             )
             if self._refused != before:
-                LOG.error("%s; everything is kept and sent later", self._refused)
+                LOG.error("%s; messages stay in the outbox and are sent later", self._refused)
 
     def _set_aside(self, message: OutboxMessage, reason: str) -> None:
         report = SetAside(
@@ -196,13 +197,13 @@ class Publisher:
         )
         topic = topic_of(self._options.prefix, self._station, "setaside")
         try:
-            # No report of a report: a broker that takes not even those would make them without end.
+            # No report about a report: if the broker refuses reports too, each would cause another one.
             own = None if message.topic == topic else OutboxMessage(topic, encode(report), priority=2)
             self._outbox.set_aside(message, reason, own)
         except OutboxFull as full:
             self._note(str(full))
         else:
-            LOG.error("%s is set aside, since the broker will never take it: %s", message.topic, reason)
+            LOG.error("%s is set aside as unsendable: %s", message.topic, reason)
 
     def _make_client(self) -> mqtt.Client:
         client = make_client(
@@ -224,7 +225,7 @@ class Publisher:
         return encode(Status(station=self._station, state=state, at=datetime.now(UTC), version=self._version))
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: Any) -> None:
-        if reason.is_failure:  # a refused password also calls this
+        if reason.is_failure:  # also called when the broker refuses the password
             self._note(f"{self._options.host}:{self._options.port} refused station {self._station!r}: {reason}")
             return
         self._accepted_at = time.monotonic()
@@ -234,7 +235,7 @@ class Publisher:
         self._connected.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
-        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
+        # paho calls this while it handles the error: connection refused, unknown host, untrusted certificate
         self._note(f"{self._options.host}:{self._options.port} cannot be reached: {sys.exception()}")
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
@@ -242,22 +243,22 @@ class Publisher:
         self._broke.set()
         self._put_out = self._put_out + 1 if time.monotonic() - self._accepted_at < _SOON_S else 0
         if reason.is_failure and not self._problem:
-            twin = f". Is another station {self._station!r} running? Each puts the other out"
+            twin = f". Is another station {self._station!r} running? The broker allows one connection per name"
             self._note(
-                f"{self._options.host}:{self._options.port} closed the line: {reason}"
+                f"{self._options.host}:{self._options.port} closed the connection: {reason}"
                 f"{twin if self._put_out >= _OFTEN else ''}"
             )
 
     def _on_publish(self, client: mqtt.Client, data: object, mid: int, reason: Any, properties: object) -> None:
         if reason.is_failure:
             self._note(f"{self._options.host} refused a message of station {self._station!r}: {reason}")
-        # Handed to the thread that sends: only it knows for certain which message an id stands for.
+        # Passed to the sending thread: only it knows which message an id belongs to.
         self._answers.put((mid, reason))
 
     def _note(self, problem: str) -> None:
-        """Say a problem once, not at every attempt."""
+        """Store a problem and log it once, not at every attempt."""
         if problem and problem != self._problem:
-            LOG.error("%s; everything is kept and sent later", problem)
+            LOG.error("%s; messages stay in the outbox and are sent later", problem)
         elif self._problem and not problem:
             LOG.info("connected to %s:%s", self._options.host, self._options.port)
         self._problem = problem

@@ -1,4 +1,4 @@
-"""What the broker acknowledged a moment ago: kept, since a broker that is killed forgets what it has not saved yet."""
+"""Redelivery of recently acknowledged messages, since a broker that is killed loses those it has not saved."""
 
 import time
 from collections import deque
@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 
 from edge.outbox.outbox import Outbox
 
-_AT_ONCE_S = 1.0  # messages that are forgotten in one go: each transaction waits for the disk
+_BATCH_S = 1.0  # messages acknowledged within this time are deleted together: each transaction waits for the disk
 
 
 class Redelivery:
-    """Decides when an acknowledged message may be forgotten; for one thread.
+    """Decides when an acknowledged message may be deleted from the outbox; for use by one thread.
 
-    Mosquitto answers first and saves later (``autosave_interval``), and other brokers do alike. Where the line held for
-    ``keep_s`` after the answer, the broker lived, and has saved. Where it broke before, the broker may have been
-    killed, and the message is sent once more: the server knows it by its id, should it come twice.
+    Mosquitto acknowledges first and saves later (``autosave_interval``), as other brokers do. If the connection lasts
+    for ``keep_s`` after the acknowledgement, the broker was running and has saved the message. If it breaks earlier,
+    the broker may have been killed, and the message is sent again: the server recognises duplicates by their id.
     """
 
     def __init__(self, outbox: Outbox, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Hold the outbox; ``keep_s`` of 0 forgets at once."""
+        """Store the outbox; with ``keep_s`` 0, messages are deleted when they are acknowledged."""
         self._outbox = outbox
         self._keep_s = keep_s
         self._clock = clock
@@ -27,18 +27,18 @@ class Redelivery:
 
     @property
     def unrecorded(self) -> Sequence[int]:
-        """Numbers of messages of which the outbox does not know yet that they were acknowledged."""
+        """Numbers of acknowledged messages that are not yet recorded in the outbox."""
         return self._new
 
-    def add(self, number: int) -> None:
-        """Take the number of a message that the broker has acknowledged; ``note`` tells the outbox."""
+    def acknowledge(self, number: int) -> None:
+        """Remember the number of an acknowledged message until ``flush`` records it."""
         self._new.append(number)
 
-    def note(self) -> None:
-        """Tell the outbox what was acknowledged, and have it forget what is old enough.
+    def flush(self) -> None:
+        """Record acknowledgements in the outbox and delete messages older than ``keep_s`` from it.
 
         Raises:
-            OutboxFull: even that needs a little room; nothing is lost, call it again later.
+            OutboxFull: the disk is full; nothing is lost, retry later.
         """
         if self._new and self._keep_s:
             self._outbox.acknowledge(self._new)
@@ -47,17 +47,17 @@ class Redelivery:
         elif self._new:
             self._outbox.forget(self._new)
             self._new = []
-        if self._kept and self._clock() - self._kept[0][0] > self._keep_s + _AT_ONCE_S:
+        if self._kept and self._clock() - self._kept[0][0] > self._keep_s + _BATCH_S:
             old = [numbers for at, numbers in self._kept if self._clock() - at > self._keep_s]
             self._outbox.forget([number for numbers in old for number in numbers])
             for _ in old:
                 self._kept.popleft()
 
     def connection_lost(self) -> int:
-        """Have what is not forgotten yet sent once more; tells how many messages.
+        """Queue all acknowledged messages that are still in the outbox once more; return their number.
 
         Raises:
-            OutboxFull: even that needs a little room; nothing is lost, call it again later.
+            OutboxFull: the disk is full; nothing is lost, retry later.
         """
         again = self._outbox.send_again()
         self._kept.clear()

@@ -1,34 +1,34 @@
-"""Topics on which a broker takes nothing now: each is tried again with one message, ever more slowly."""
+"""Retry with exponential back-off for topics on which the broker refuses messages; one message probes a topic."""
 
 import math
 import time
 from collections.abc import Callable
 
-_PROBING = math.inf  # a topic is left alone until its one message is answered
+_PROBING = math.inf  # nothing is sent on a topic until its probe message is answered
 _FIRST_PAUSE_S = 1.0
 
 
 class TopicBackoff:
-    """Holds back what would be refused, so that it keeps no place that another message could have."""
+    """Pauses topics whose messages the broker refuses, so that they do not take up places in flight."""
 
     def __init__(self, longest_pause_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Set the longest pause between two attempts; the first is two seconds, each next twice as long."""
+        """Set the longest pause between two attempts; the first pause is 2 s, and each next one twice as long."""
         self._longest_pause_s = longest_pause_s
         self._clock = clock
-        self._held: dict[str, tuple[float, float]] = {}  # topic: until when it is left alone, and the pause
+        self._held: dict[str, tuple[float, float]] = {}  # by topic: end of its pause, and length of the pause
 
     @property
     def topics(self) -> list[str]:
-        """All that are held."""
+        """All topics with back-off, sorted."""
         return sorted(self._held)
 
-    def resting(self) -> list[str]:
-        """Name those that are not to be tried now."""
+    def paused_topics(self) -> list[str]:
+        """Return the topics on which nothing may be sent now."""
         now = self._clock()
         return [topic for topic, (until, _) in self._held.items() if now < until]
 
     def claim_probe(self, topic: str) -> bool:
-        """Say whether a message may go: on a held topic one may, and asks for all of them."""
+        """Return whether to send a message; a topic with back-off allows one probe message."""
         if topic not in self._held:
             return True
         until, pause_s = self._held[topic]
@@ -37,8 +37,8 @@ class TopicBackoff:
         self._held[topic] = (_PROBING, pause_s)
         return True
 
-    def refused(self, topic: str) -> bool:
-        """Hold a topic, or hold it longer; False: it was sent before the topic was known to be refused."""
+    def record_refusal(self, topic: str) -> bool:
+        """Pause a topic, or double its pause; False: the message was sent before the topic was paused."""
         until, pause_s = self._held.get(topic, (_PROBING, _FIRST_PAUSE_S))
         if until != _PROBING:
             return False
@@ -46,6 +46,6 @@ class TopicBackoff:
         self._held[topic] = (self._clock() + pause_s, pause_s)
         return True
 
-    def taken(self, topic: str) -> bool:
-        """Let a topic go; False: it was not held."""
+    def record_success(self, topic: str) -> bool:
+        """End a topic's back-off; False: it had none."""
         return self._held.pop(topic, None) is not None

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.latency import RULES, Clock, capture, percentile
+from bench.latency import RULES, Timings, capture, percentile
 from contract import decode, encode, topic_of
 from wildpost.settings.loader import load_settings
 from wildpost.settings.server import ServerSettings
@@ -25,17 +25,17 @@ def test_a_simulated_capture_is_what_the_server_reads(person: bool, kind: str) -
 
 
 def test_seconds_are_told_only_when_all_became_visible_and_every_person_was_told_of() -> None:
-    clock = Clock()
-    clock.published = {"person": 1.0, "deer": 2.0}
-    clock.persons = {"person"}
-    clock.list_(["person"])
-    clock.tell("person")
+    timings = Timings()
+    timings.published = {"person": 1.0, "deer": 2.0}
+    timings.persons = {"person"}
+    timings.record_listed(["person"])
+    timings.record_alert("person")
     with pytest.raises(AssertionError, match="1 of 2 captures never became visible, 0 of 1 alerts never came"):
-        clock.latencies()
-    clock.list_(["person", "deer"])
-    clock.listed |= {"person": 1.5, "deer": 2.25}
-    clock.told["person"] = 1.75
-    assert clock.latencies() == {"visible": [0.5, 0.25], "told": [0.75]}
+        timings.latencies()
+    timings.record_listed(["person", "deer"])
+    timings.listed |= {"person": 1.5, "deer": 2.25}
+    timings.alerted["person"] = 1.75
+    assert timings.latencies() == {"visible": [0.5, 0.25], "alerted": [0.75]}
 
 
 def test_the_benchmarks_rules_are_settings_of_the_server(tmp_path: Path) -> None:

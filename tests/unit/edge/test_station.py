@@ -213,7 +213,7 @@ def test_what_no_detector_understands_is_set_aside_and_said(kept: Kept) -> None:
     kept.picture("light.jpg", 240)
     kept.run()
     assert [report.name for report in kept.records(SetAside)] == ["night.wav"]
-    assert "listens to sound" in kept.records(SetAside)[0].reason
+    assert "has no detector for sound" in kept.records(SetAside)[0].reason
     assert len(kept.records(Event)) == 1
 
 

@@ -17,7 +17,7 @@ from captures.capture_time import recording_time
 from captures.decoded import Sound
 from contract import Clock, Detection, Event, Health, Model, decode
 from edge.capture.clip import Clip
-from edge.capture.originals import Kept, Originals, Recordings, flac
+from edge.capture.originals import Originals, OriginalsPolicy, Recordings, flac
 from edge.capture.port import SourceLost
 from edge.capture.triggers import loudness_db
 from edge.outbox.outbox import Outbox, OutboxFull
@@ -67,7 +67,7 @@ class Heard:
     """What a station kept of some stretches."""
 
     def __init__(
-        self, folder: Path, loudness: Sequence[float], which: Kept, policy: VoicePolicy, quota: int = 10**9
+        self, folder: Path, loudness: Sequence[float], which: OriginalsPolicy, policy: VoicePolicy, quota: int = 10**9
     ) -> None:
         self.folder = folder / "kept"
         with closing(Outbox(folder / "outbox.sqlite")) as outbox:
@@ -100,7 +100,7 @@ class Heard:
     ],
 )
 def test_an_original_is_kept_as_set_and_never_one_whose_clip_is_held_back(
-    which: Kept, policy: VoicePolicy, roles: list[list[str]], tmp_path: Path
+    which: OriginalsPolicy, policy: VoicePolicy, roles: list[list[str]], tmp_path: Path
 ) -> None:
     heard = Heard(tmp_path, [LOUD, SOFT, QUIET], which, policy)
     assert heard.roles() == roles
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_costs_no_finding(tmp_path: Path) -> Non
     (tmp_path / "kept").rmdir()
     clip = next(Played([LOUD]).captures(threading.Event(), True))
     found = Talk().predict([0.0])[0]
-    assert Recordings(originals, "found").kept(clip, found, True) is clip
+    assert Recordings(originals, "found").store(clip, found, True) is clip
     assert given_up == [1]
 
 
@@ -147,7 +147,7 @@ def test_a_counter_without_room_costs_no_finding_and_is_made_up_for(tmp_path: Pa
     clip = next(Played([LOUD]).captures(threading.Event(), True))
     recordings = Recordings(Originals(tmp_path, 100, count), "all")
     for _ in range(3):
-        assert recordings.kept(clip, [], True) is clip
+        assert recordings.store(clip, [], True) is clip
     assert counted == [3]
 
 

@@ -34,36 +34,36 @@ def test_a_line_that_holds_lets_go_of_what_was_acknowledged(outbox: Outbox) -> N
     clock = Clock()
     acknowledged = Redelivery(outbox, 60, clock)
     for number in (1, 2):
-        acknowledged.add(number)
-        acknowledged.note()
+        acknowledged.acknowledge(number)
+        acknowledged.flush()
         clock.now += 40
     assert (kept(outbox), len(outbox)) == (2, 0)
-    acknowledged.note()
+    acknowledged.flush()
     assert kept(outbox) == 1, "the first is 80 s old, the second 40"
     clock.now += 40
-    acknowledged.note()
+    acknowledged.flush()
     assert kept(outbox) == 0
 
 
 def test_after_a_break_what_is_young_is_sent_again(outbox: Outbox) -> None:
     clock = Clock()
     acknowledged = Redelivery(outbox, 60, clock)
-    acknowledged.add(1)
-    acknowledged.note()
+    acknowledged.acknowledge(1)
+    acknowledged.flush()
     clock.now += 70
-    acknowledged.add(2)
-    acknowledged.note()
+    acknowledged.acknowledge(2)
+    acknowledged.flush()
     assert acknowledged.connection_lost() == 1
     assert [message.payload for message in outbox.waiting(9)] == [b"2"]
     clock.now += 70
-    acknowledged.note()
+    acknowledged.flush()
     assert len(outbox) == 1, "what is to be sent again is not forgotten by an old date"
 
 
 def test_none_is_kept_where_nothing_is_to_be_sent_again(outbox: Outbox) -> None:
     acknowledged = Redelivery(outbox, 0)
-    acknowledged.add(1)
-    acknowledged.note()
+    acknowledged.acknowledge(1)
+    acknowledged.flush()
     assert kept(outbox) == 1
     assert acknowledged.connection_lost() == 0
 
@@ -75,11 +75,11 @@ def test_without_room_what_was_acknowledged_is_remembered(outbox: Outbox, monkey
         raise OutboxFull("no room")
 
     acknowledged = Redelivery(outbox, 60)
-    acknowledged.add(1)
+    acknowledged.acknowledge(1)
     with monkeypatch.context() as without_room:
         without_room.setattr(outbox, "acknowledge", full)
         with pytest.raises(OutboxFull):
-            acknowledged.note()
+            acknowledged.flush()
     assert acknowledged.unrecorded == [1]
-    acknowledged.note()
+    acknowledged.flush()
     assert [message.number for message in outbox.waiting(9)] == [2]

@@ -17,31 +17,31 @@ def test_one_message_asks_for_all_and_ever_more_slowly() -> None:
     held = TopicBackoff(5, clock)
     assert held.claim_probe("event")
     pauses = []
-    assert held.refused("event")
+    assert held.record_refusal("event")
     for _ in range(3):
-        assert held.resting() == ["event"]
+        assert held.paused_topics() == ["event"]
         began = clock.now
-        while held.resting():
+        while held.paused_topics():
             clock.now += 0.5
         pauses.append(clock.now - began)
         assert held.claim_probe("event")
         assert not held.claim_probe("event"), "until it is answered no other goes"
-        assert held.refused("event")
+        assert held.record_refusal("event")
     assert pauses == [2, 4, 5]
 
 
 def test_several_under_way_count_as_one_refusal() -> None:
     held = TopicBackoff(60, Clock())
-    assert held.refused("event")
-    assert not held.refused("event")
+    assert held.record_refusal("event")
+    assert not held.record_refusal("event")
     assert held.topics == ["event"]
 
 
 def test_a_topic_that_is_taken_is_free() -> None:
     held = TopicBackoff(60, Clock())
-    held.refused("event")
+    held.record_refusal("event")
     assert held.claim_probe("health")
-    assert held.taken("event")
-    assert not held.taken("event")
+    assert held.record_success("event")
+    assert not held.record_success("event")
     assert held.claim_probe("event")
-    assert held.topics == held.resting() == []
+    assert held.topics == held.paused_topics() == []
