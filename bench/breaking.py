@@ -91,9 +91,12 @@ class Process:
         self._process.wait()
 
     def stop(self) -> None:
-        """Send SIGTERM and wait for the end."""
+        """Send SIGTERM and wait for the end; kill the process group if it takes more than 90 s."""
         self._process.terminate()
-        self._process.wait(90)
+        try:
+            self._process.wait(90)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     @property
     def ended(self) -> int | None:
@@ -138,8 +141,15 @@ def metric_total(port: int, name: str) -> float:
 
 
 def mosquitto_program() -> str:
-    """Return the path of mosquitto, also from /usr/sbin, where Debian installs it."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "mosquitto"
+    """Return the path of mosquitto, also from /usr/sbin, where Debian installs it.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise FileNotFoundError("mosquitto is not installed (Debian: apt-get install mosquitto)")
+    return program
 
 
 def wait_connected(port: int, log: Path) -> None:

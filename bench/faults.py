@@ -24,14 +24,15 @@ import msgspec
 
 from bench.breaking import Process, Proxy, fill, metric_total, mosquitto_program, small_disk, wait_connected
 from bench.judging import count_losses, of_duckdb, of_influx
-from bench.report import report
+from bench.report import Report, run_bench
+from bench.stores import available_stores, open_influx
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from edge.capture.clip import FileMark
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from tests.conftest import Mosquitto, free_port
-from tests.influx_server import Influx, programs
+from tests.influx_server import Influx
 
 SETTLE_S = 240.0  # time without a message after which missing records count as lost
 REPEATED = "wildpost_records_repeated_total"
@@ -205,18 +206,6 @@ def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequenc
         return found
 
 
-def open_influx(folder: Path) -> Influx:
-    """Start an InfluxDB.
-
-    Raises:
-        SystemExit: its programs are not installed.
-    """
-    found = programs()
-    if isinstance(found, str):
-        raise SystemExit(found)
-    return Influx(*found, folder)
-
-
 def _settled(testbed: Testbed, count: int) -> dict[str, int]:
     """Wait until all records are stored or no more arrive, stop the server, and count the losses."""
     testbed.broker.save_seldom()
@@ -298,19 +287,26 @@ def main() -> None:
         folder, port, count, a_second = arguments.station
         station(Path(folder), int(port), int(count), float(a_second))
         return
+    sys.exit(run_bench("faults", lambda report: _measure(arguments, report)))
+
+
+def _measure(arguments: argparse.Namespace, report: Report) -> bool:
     events, each = (500, 1) if arguments.quick else (arguments.events, arguments.each)
-    stores = arguments.store or ("duckdb", "influxdb")
-    runs = [run_with_faults(events, each, kind, arguments.seed, arguments.spare) for kind in stores]
-    replayed = replay(*((5, 48) if arguments.quick else (50, 288)))
-    names = [name for name in runs[0] if name not in ("store", "faults")]
+    runs = []
+    for kind in available_stores(arguments.store, report):
+        run = report.attempt(kind, run_with_faults, events, each, kind, arguments.seed, arguments.spare)
+        runs += [run] if run else []
+    replayed = report.attempt("replay", replay, *((5, 48) if arguments.quick else (50, 288)))
+    names = [name for name in runs[0] if name not in ("store", "faults")] if runs else []
     rows = [[name, *(str(run[name]) for run in runs)] for name in names]
-    rows += [[f"{fault}: times", *(str(run["faults"].get(fault, "")) for run in runs)] for fault in runs[-1]["faults"]]
-    for name, value in replayed.items():
-        rows.append([f"a day's outage, {name}", str(value), *([""] * (len(runs) - 1))])
-    heading = ["with faults", *(run["store"] for run in runs)]
-    report("faults", heading, rows, {}, {"seed": arguments.seed, "under_fire": runs, "replay": replayed})
+    faults = {fault for run in runs for fault in run["faults"]}
+    rows += [[f"{fault}: times", *(str(run["faults"].get(fault, "")) for run in runs)] for fault in sorted(faults)]
+    heading = ["with faults", *([run["store"] for run in runs] or ["not run"])]
+    for name, value in (replayed or {}).items():
+        rows.append([f"a day's outage, {name}", str(value), *([""] * (len(heading) - 2))])
+    report.results(heading, rows, {}, {"seed": arguments.seed, "under_fire": runs, "replay": replayed})
     wrong = sum(run[name] for run in runs for name in ("lost", "doubled", "detections_lost", "detections_doubled"))
-    sys.exit(1 if wrong else 0)
+    return not wrong
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report import report
+from bench.report import Report, run_bench
 from bench.threat import ScoredClip, Scorer, score_clips, yamnet
 from bench.threat import ours as confidences_of
 from captures.decoded import Unreadable
@@ -122,13 +122,17 @@ def evaluate(
     }
 
 
-def main() -> None:
+def main() -> int:
     """Score the recordings and print recall and false alarms at each threshold."""
     words = sys.argv[1:]
     weights = Path(words.pop(words.index("--weights") + 1)) if "--weights" in words else None
     places = [Path(word) for word in words if not word.startswith("--")]
     if len(places) != 3:
         sys.exit(__doc__)
+    return run_bench("quiet", lambda report: _measure(places, weights, report))
+
+
+def _measure(places: Sequence[Path], weights: Path | None, report: Report) -> bool:
     scorers: dict[str, Scorer] = {"ours": ours(weights), "yamnet": yamnet(places[1])}
     if weights is None:
         together = ThreatSounds(ThreatOptions(second_opinion=True), places[1])
@@ -137,7 +141,7 @@ def main() -> None:
     scored, _ = score_clips([(load(one), f"{one.source}:{one.kind}") for one in listed], scorers)
     quiet = list(score_recordings(places[2], scorers, lambda reason: print(reason, file=sys.stderr)))
     if not quiet:
-        sys.exit(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")
+        raise ValueError(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")
     chosen_on, measured_on = split_collections(quiet)
     rows: list[list[str]] = []
     raw: dict[str, object] = {
@@ -161,7 +165,8 @@ def main() -> None:
                 for target, found in curve.items()
             ]
     heading = ["a day", "threshold", "hours", "alarms", "a day", "at most", "recall", "in forests", "other half"]
-    report("quiet", heading, rows, {}, raw)
+    report.results(heading, rows, {}, raw)
+    return True
 
 
 def ours(weights: Path | None) -> Scorer:
@@ -179,4 +184,4 @@ def _text(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

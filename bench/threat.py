@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report import report
+from bench.ratios import ratio
+from bench.report import Report, run_bench
 from models.evaluate.sound import at_most
 from models.threat import THRESHOLDS, ThreatSounds
 from models.threat.detector import PreparedThreats, cut
@@ -166,12 +167,15 @@ def recall_by_snr(clips: Sequence[TrainingClip], scorers: dict[str, Scorer], cou
     return recalls
 
 
-def main() -> None:
+def main() -> int:
     """Score the clips and print the comparison."""
     places = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
     if len(places) != 2:
         sys.exit(__doc__)
-    quick = "--quick" in sys.argv
+    return run_bench("threat", lambda report: _measure(places, "--quick" in sys.argv, report))
+
+
+def _measure(places: Sequence[Path], quick: bool, report: Report) -> bool:
     scorers = {"ours": ours(ThreatSounds()), "yamnet": yamnet(places[1])}
     test = [one for one in read_sources(places[0]) if one.split == "test"]
     listed = [(load(one), f"{one.source}:{one.kind}") for one in (test[::5] if quick else test)]
@@ -188,10 +192,14 @@ def main() -> None:
         for name, figures in (("ours", own), ("yamnet", theirs))
     ]
     # At the same recall; half an alarm is added to both, so that a count of zero gives a finite ratio.
-    ratios = {label: (theirs[label]["alarms_an_hour"] + 0.5) / (own[label]["alarms_an_hour"] + 0.5) for label in LABELS}
+    ratios: dict[str, float | None] = {
+        label: (theirs[label]["alarms_an_hour"] + 0.5) / (own[label]["alarms_an_hour"] + 0.5) for label in LABELS
+    }
+    ratios["speed"] = ratio(seconds["yamnet"], seconds["ours"])
     raw = {"ours": own, "yamnet": theirs, "field": field, "places": by_sources, "seconds": seconds}
-    report("threat", ["", *columns], rows, ratios | {"speed": seconds["yamnet"] / seconds["ours"]}, raw)
+    report.results(["", *columns], rows, ratios, raw)
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
