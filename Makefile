@@ -2,7 +2,7 @@
 # `make test-long` runs what takes minutes more; CI runs both.
 # Each works on a machine with Python 3.11 to 3.13, make and the package registries; uv is put into .uv/, beside the code.
 
-.PHONY: demo test test-long test-training check bench bench-peers docs clean
+.PHONY: demo test test-long test-training check bench bench-peers docs screenshots clean
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
@@ -63,8 +63,19 @@ bench-peers: .uv/ready
 	@$(MAKE) --no-print-directory .venv-train/ready || echo "ultralytics could not be installed in .venv-train"
 	@$(RUN) python -m bench.peers
 
+# The documents as a site in site/, readable without a network.
 docs: .uv/ready
+	@rm -rf site
+	$(RUN) --group docs sphinx-build --fail-on-warning --keep-going --quiet --builder html --conf-dir docs . site
+	@rm -rf site/.doctrees
+	$(RUN) python docs/check_site.py site
 	$(RUN) pytest -q tests/docs
+	@echo "open site/index.html"
+
+# The pictures of the pages in docs/pictures, taken anew.
+screenshots: .uv/ready
+	@.ci/programs chromium
+	$(RUN) python docs/screenshots.py $(if $(wildcard $(SHARED)/samples),--samples $(SHARED)/samples)
 
 .uv/ready: pyproject.toml uv.lock
 	@test -n "$(PYTHON)" || { echo "Wildpost needs Python 3.11, 3.12 or 3.13 on the PATH, or make PYTHON=/path/to/it"; exit 1; }
@@ -79,4 +90,4 @@ docs: .uv/ready
 	@touch $@
 
 clean:
-	rm -rf .uv .venv .venv-train .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .uv .venv .venv-train .bench site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,7 +12,7 @@ import numpy as np
 from contract import encode
 from contract.examples import EVENT, HEALTH
 from ingest.store.duckdb.store import DuckDbStore
-from ingest.store.duckdb.tables import counting
+from ingest.store.duckdb.tables import verdicts_applied_sql
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 from ingest.store.influxdb.points import id_time
 from ingest.store.influxdb.store import InfluxDbStore
@@ -69,7 +69,8 @@ class FilledDuckDb:
                 "FROM (SELECT *, ?::BIGINT - b * 1000000 AS at_us FROM rows)",
                 [LAST_US],
             )
-            connection.execute("INSERT INTO detection" + counting("found", "(SELECT * FROM verdict WHERE false)"))  # noqa: S608, our own words
+            detections = verdicts_applied_sql("found", "(SELECT * FROM verdict WHERE false)")
+            connection.execute("INSERT INTO detection" + detections)
             connection.execute(
                 "INSERT INTO event SELECT event_id, station, captured_us, captured_us, ? || event_id || ? || station "
                 "|| ? || strftime(make_timestamp(captured_us), '%Y-%m-%dT%H:%M:%SZ') || ? || md5(event_id) || "

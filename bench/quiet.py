@@ -21,12 +21,12 @@ from bench.threat import ScoredClip, Scorer, score_clips, yamnet
 from bench.threat import ours as confidences_of
 from captures.decoded import Unreadable
 from captures.sound import read_stretches
-from models.evaluate.sound import LabelScores, Recording, figures, threshold_for_alarms
+from models.evaluate.sound import LabelScores, Recording, label_figures, threshold_for_alarms
 from models.threat import THRESHOLDS, ThreatOptions, ThreatSounds
-from models.threat.detector import cut
+from models.threat.detector import split_windows
 from models.threat.front_end import RATE_HZ, log_mel
 from models.train.threat.mixing import LABELS
-from models.train.threat.sources import load, read_sources
+from models.train.threat.sources import load_clip, read_sources
 
 LABELS_COUNTED = ("gunshot", "chainsaw")  # recordings of birds may contain the other labels
 ALARMS_A_DAY = (500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
@@ -62,7 +62,7 @@ def score_recordings(folder: Path, scorers: dict[str, Scorer], on_skipped: Calla
         scores: dict[str, list[NDArray[np.float32]]] = {name: [] for name in scorers}
         for stretch in stretches:
             for name, score in scorers.items():
-                scores[name].append(score(cut(stretch.samples)))
+                scores[name].append(score(split_windows(stretch.samples)))
         recording = Recording(path, frozenset())
         scores_by_network = {
             name: LabelScores(recording, np.concatenate(parts), duration_s) for name, parts in scores.items()
@@ -110,13 +110,13 @@ def evaluate(
 ) -> Evaluation:
     """Return the false alarms and the recall at a threshold."""
     scores_by_network = [one.scores_by_network[name] for one in quiet]
-    (found,) = (one for one in figures(scores_by_network, {label: threshold}) if one.label == label)
+    (found,) = (one for one in label_figures(scores_by_network, {label: threshold}) if one.label == label)
     return {
         "threshold": threshold,
         "hours": round(found.hours, 2),
         "alarms": found.alarms,
         "a_day": round(found.per_day, 1),
-        "at_most": round(found.per_day_at_most, 1),
+        "at_most": round(found.per_day_upper_bound, 1),
         "recall": recall_of(scored, name, label, threshold),
         "recall_forests": recall_of(scored, name, label, threshold, FORESTS),
     }
@@ -138,7 +138,7 @@ def _measure(places: Sequence[Path], weights: Path | None, report: Report) -> bo
         together = ThreatSounds(ThreatOptions(second_opinion=True), places[1])
         scorers["both"] = confidences_of(together)
     listed = [one for one in read_sources(places[0]) if one.split == "test" and one.labels & set(LABELS_COUNTED)]
-    scored, _ = score_clips([(load(one), f"{one.source}:{one.kind}") for one in listed], scorers)
+    scored, _ = score_clips([(load_clip(one), f"{one.source}:{one.kind}") for one in listed], scorers)
     quiet = list(score_recordings(places[2], scorers, lambda reason: print(reason, file=sys.stderr)))
     if not quiet:
         raise ValueError(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")

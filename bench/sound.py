@@ -57,7 +57,7 @@ from pathlib import Path
 from models.birdnet import BirdNet, BirdNetOptions
 from captures.sound import read_stretches
 birdnet = BirdNet(BirdNetOptions(cache=sys.argv[3]))
-list(birdnet.listen(read_stretches(Path(sys.argv[2]), stretch_s=birdnet.stretch_s)))
+list(birdnet.detect_stream(read_stretches(Path(sys.argv[2]), stretch_s=birdnet.stretch_s)))
 start = time.perf_counter()
 heard = found = 0
 def count(stretches):
@@ -66,7 +66,7 @@ def count(stretches):
         heard += stretch.duration_s
         yield stretch
 stretches = read_stretches(Path(sys.argv[1]), stretch_s=birdnet.stretch_s)
-found = sum(len(window) for window in birdnet.listen(count(stretches)))
+found = sum(len(window) for window in birdnet.detect_stream(count(stretches)))
 taken = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 result = {"seconds": taken, "heard_s": heard, "found": found, "peak_mb": peak}

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from bench.ratios import ratio
 from bench.report import Report, run_bench
-from models.evaluate.sound import at_most
+from models.evaluate.sound import poisson_upper_bound
 from models.threat import THRESHOLDS, ThreatSounds
-from models.threat.detector import PreparedThreats, cut
+from models.threat.detector import PreparedThreats, split_windows
 from models.threat.front_end import RATE_HZ, log_mel
 from models.threat.yamnet import YamNet
-from models.train.threat.mixing import LABELS, Field, TrainingClip, mix
-from models.train.threat.sources import load, read_sources
+from models.train.threat.mixing import LABELS, MixingOptions, TrainingClip, mix_window
+from models.train.threat.sources import load_clip, read_sources
 
 YAMNET_CLASSES = {
     "gunshot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire"),
@@ -83,7 +83,7 @@ def score_clips(
     seconds = dict.fromkeys(scorers, 0.0)
     scored = []
     for clip, kind in listed:
-        windows = cut(clip.samples)
+        windows = split_windows(clip.samples)
         scores = {}
         for name, score in scorers.items():
             began = time.perf_counter()
@@ -111,7 +111,9 @@ def figures_of(scored: Sequence[ScoredClip], name: str, thresholds: dict[str, fl
             "hours": round(hours, 2),
             "wild_alarms": wild_alarms,
             "wild_hours": round(wild_hours, 3),
-            "wild_a_day_at_most": round(at_most(wild_alarms) * 24 / wild_hours, 1) if wild_hours else float("nan"),
+            "wild_a_day_at_most": round(poisson_upper_bound(wild_alarms) * 24 / wild_hours, 1)
+            if wild_hours
+            else float("nan"),
         }
     return figures
 
@@ -152,11 +154,12 @@ def recall_by_snr(clips: Sequence[TrainingClip], scorers: dict[str, Scorer], cou
     others = [[clip for clip in clips if clip.label is None and "gunshot" not in clip.unsure]]
     shots = [[clip for clip in clips if clip.label == "gunshot"]]
     random = np.random.default_rng(7)
-    quiet = np.stack([mix(others, backgrounds, random, Field(nothing=0.3, two=0))[0] for _ in range(5 * count)])
-    fields = {snr: Field(signal_to_noise_db=(snr, snr), nothing=0, two=0) for snr in SNR_DB}
+    no_shots = MixingOptions(background_only=0.3, second_sound=0)
+    quiet = np.stack([mix_window(others, backgrounds, random, no_shots)[0] for _ in range(5 * count)])
+    mixing = {snr: MixingOptions(signal_to_noise_db=(snr, snr), background_only=0, second_sound=0) for snr in SNR_DB}
     loud = {
-        snr: np.stack([mix(shots, backgrounds, random, field)[0] for _ in range(count)])
-        for snr, field in fields.items()
+        snr: np.stack([mix_window(shots, backgrounds, random, options)[0] for _ in range(count)])
+        for snr, options in mixing.items()
     }
     recalls: dict[str, dict[str, float]] = {}
     for name, score in scorers.items():
@@ -178,7 +181,7 @@ def main() -> int:
 def _measure(places: Sequence[Path], quick: bool, report: Report) -> bool:
     scorers = {"ours": ours(ThreatSounds()), "yamnet": yamnet(places[1])}
     test = [one for one in read_sources(places[0]) if one.split == "test"]
-    listed = [(load(one), f"{one.source}:{one.kind}") for one in (test[::5] if quick else test)]
+    listed = [(load_clip(one), f"{one.source}:{one.kind}") for one in (test[::5] if quick else test)]
     scored, seconds = score_clips(listed, scorers)
     own = figures_of(scored, "ours", dict(THRESHOLDS))
     same = {label: threshold_for_recall(scored, "yamnet", at, own[label]["recall"]) for at, label in enumerate(LABELS)}

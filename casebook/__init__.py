@@ -1,1 +1,1 @@
-"""What rules and people decide: flags, verdicts, incidents and their database; knows no store, rule or page."""
+"""Flags, verdicts and incidents in one SQL database; independent of the detection store, the rules and the pages."""

@@ -1,4 +1,4 @@
-"""The casebook: flags, people's verdicts, what could not be used, and which media belong to which event."""
+"""The casebook database: flags, verdicts, quarantined input, and the media of each event."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,35 +26,35 @@ from casebook.records import CasebookTotals, MediaEntry, Quarantined
 from casebook.tables import flag, media, quarantined, verdict
 from casebook.verdicts import Verdict
 
-_AT_ONCE = 500  # ids in one statement: below every database's limit of parameters
+_MAX_IDS = 500  # ids per statement; below the parameter limit of both databases
 
 
 class Casebook:
-    """What people decide, and what waits for them. Safe to use from several threads.
+    """Repository of flags, verdicts, quarantined input and media entries. Thread-safe.
 
-    Every method raises ``StoreUnavailable`` where the database did not answer or did not take it.
+    Every method raises ``StoreUnavailable`` if the database does not answer or rejects the statement.
     """
 
     def __init__(self, url: str) -> None:
-        """Open the database, and bring its tables to the newest form.
+        """Open the database and migrate its tables to the newest schema.
 
         Args:
-            url: As SQLAlchemy takes it, such as ``sqlite:////var/lib/wildpost/casebook.sqlite`` or
+            url: A SQLAlchemy URL, such as ``sqlite:////var/lib/wildpost/casebook.sqlite`` or
                 ``postgresql+psycopg://wildpost:secret@localhost/wildpost``.
 
         Raises:
-            StoreUnavailable: it cannot be opened, or a later Wildpost made it.
+            StoreUnavailable: the database cannot be opened, or a later Wildpost wrote its schema.
         """
         self._engine = open_engine(url)
         self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
 
     @property
     def engine(self) -> Engine:
-        """The database itself, for books of other things kept in it."""
+        """The SQLAlchemy engine, for repositories that keep other tables in the same database."""
         return self._engine
 
-    def flag(self, flags: Sequence[Flag]) -> int:
-        """Keep flags; one that is there already, open or closed, is left as it is. Returns how many were new."""
+    def add_flags(self, flags: Sequence[Flag]) -> int:
+        """Insert flags and return how many were new; an existing flag, open or closed, is not changed."""
         rows = [{name: getattr(item, name) for name in flag.c.keys()} for item in flags]  # noqa: SIM118, no mapping
         return self._add(flag, [row | {"reason_values": dict(row["reason_values"])} for row in rows])
 
@@ -64,9 +64,9 @@ class Casebook:
         """List flags, newest first.
 
         Args:
-            open_only: Leave out those a person has closed.
-            limit: At most this many.
-            after: Go on after the flag with this ``key``.
+            open_only: Leave out flags that a person has closed.
+            limit: Maximum number of flags.
+            after: Pagination cursor: the ``key`` of the last flag of the previous page.
         """
         query = select(flag).order_by(flag.c.raised_at.desc(), flag.c.event_id.desc(), flag.c.rule.desc())
         if open_only:
@@ -76,7 +76,7 @@ class Casebook:
         return [Flag(**row) for row in self._read(query.limit(limit))]
 
     def flags_of(self, event_ids: Iterable[str]) -> dict[str, list[Flag]]:
-        """Find the flags of events; events without any are left out."""
+        """Return the flags of each event; events without flags are left out."""
         found: dict[str, list[Flag]] = defaultdict(list)
         for ids in _portions(event_ids):
             for row in self._read(select(flag).where(flag.c.event_id.in_(ids)).order_by(flag.c.rule)):
@@ -84,18 +84,18 @@ class Casebook:
         return dict(found)
 
     def close_flags(self, event_id: str, by: str, at: datetime) -> int:
-        """Close an event's open flags; returns how many there were."""
+        """Close the open flags of an event and return their number."""
         with self._begin() as connection:
             query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "open")
             return connection.execute(query.values(state="closed", closed_by=by, closed_at=at)).rowcount
 
-    def record(self, decision: Verdict) -> None:
-        """Keep a verdict; hand it to the store next, then call ``mark_applied``."""
+    def record_verdict(self, decision: Verdict) -> None:
+        """Store a verdict as not yet applied; call ``mark_applied`` once the detection store has it."""
         row = {name: getattr(decision, name) for name in Verdict.__slots__}
         self._add(verdict, [row | {"applied": False}])
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
-        """Find the latest verdict on each detection of these events, by ordinal."""
+        """Return the latest verdict on each detection of these events, sorted by ordinal."""
         latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
         for ids in _portions(event_ids):
             query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.decided_at, verdict.c.id)
@@ -104,17 +104,17 @@ class Casebook:
         return {event_id: [found[ordinal] for ordinal in sorted(found)] for event_id, found in latest.items()}
 
     def verdict_history(self, event_id: str) -> list[Verdict]:
-        """List every verdict on an event, oldest first: none is ever changed or removed."""
+        """List every verdict on an event, oldest first; verdicts are never changed or removed."""
         query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.decided_at, verdict.c.ordinal)
         return [_verdict(row) for row in self._read(query)]
 
     def unapplied_verdicts(self) -> list[Verdict]:
-        """List verdicts the store may not have yet, oldest first."""
+        """List verdicts that the detection store may not have yet, oldest first."""
         query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.decided_at, verdict.c.id)
         return [_verdict(row) for row in self._read(query)]
 
     def mark_applied(self, decisions: Sequence[Verdict]) -> None:
-        """Note that the store has these verdicts."""
+        """Mark verdicts as applied to the detection store."""
         with self._begin() as connection:
             for done in decisions:
                 connection.execute(
@@ -129,23 +129,23 @@ class Casebook:
                 )
 
     def quarantine(self, *items: Quarantined) -> int:
-        """Keep what could not be used; the same thing delivered again is kept once. Returns how many were new."""
+        """Store quarantined input, each id once, and return how many records were new."""
         rows = [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
         return self._add(quarantined, rows)
 
     def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
-        """List what could not be used, newest first, going on after the record with the ``key`` given."""
+        """List quarantined input, newest first; ``after`` is the ``key`` of the last record of the previous page."""
         query = select(quarantined).order_by(quarantined.c.at.desc(), quarantined.c.id.desc())
         if after is not None:
             query = query.where(_before((quarantined.c.at, quarantined.c.id), after))
         return [Quarantined(**row) for row in self._read(query.limit(limit))]
 
     def add_media(self, entries: Sequence[MediaEntry]) -> int:
-        """Note which media arrived for which event; returns how many were new."""
+        """Insert media entries of events and return how many were new."""
         return self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in entries])
 
     def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:
-        """Find the media that arrived for these events."""
+        """Return the media that arrived for these events."""
         found: dict[str, list[MediaEntry]] = defaultdict(list)
         for ids in _portions(event_ids):
             for row in self._read(select(media).where(media.c.event_id.in_(ids)).order_by(media.c.role)):
@@ -153,17 +153,17 @@ class Casebook:
         return dict(found)
 
     def totals(self) -> CasebookTotals:
-        """Count what is kept."""
+        """Count the records of each kind."""
         with self._begin() as connection:
 
             def count(table: Table) -> int:
                 return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
-            waiting = connection.execute(select(func.count()).where(flag.c.state == "open")).scalar_one()
-            return CasebookTotals(count(flag), waiting, count(verdict), count(quarantined), count(media))
+            open_flags = connection.execute(select(func.count()).where(flag.c.state == "open")).scalar_one()
+            return CasebookTotals(count(flag), open_flags, count(verdict), count(quarantined), count(media))
 
     def close(self) -> None:
-        """Let go of the database; calling it twice is harmless."""
+        """Close the database connections; idempotent."""
         self._engine.dispose()
 
     @contextmanager
@@ -188,15 +188,15 @@ class Casebook:
 
 
 def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnElement[bool]:
-    # Each value as its column keeps it: a time compared as text would be after every number.
+    # Bind each value with its column's type: a time compared as text would sort after every number.
     types = [column.type for column in columns]
     return tuple_(*columns) < tuple_(*values, types=types)
 
 
 def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
     wanted = list(dict.fromkeys(ids))
-    for start in range(0, len(wanted), _AT_ONCE):
-        yield wanted[start : start + _AT_ONCE]
+    for start in range(0, len(wanted), _MAX_IDS):
+        yield wanted[start : start + _MAX_IDS]
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:

@@ -1,4 +1,4 @@
-"""Opens the casebook's database, SQLite or PostgreSQL, and brings its tables to the form this Wildpost knows."""
+"""Opens the casebook database, SQLite or PostgreSQL, and migrates its schema."""
 
 import os
 import sqlite3
@@ -14,24 +14,24 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from contract.errors import StoreUnavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_PATIENCE_S = 30.0  # with a SQLite file that another process is writing to
-_LOCK = 0x57_49_4C_44  # any number, the same for every Wildpost: whoever holds it changes tables
+_LOCK_TIMEOUT_S = 30.0  # while another process writes to the SQLite file
+_LOCK = 0x57_49_4C_44  # key of the advisory lock held during a migration; any number, but the same in every process
 
 
 class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where flags, verdicts, incidents and alerts are kept.
+    """Connection settings of the casebook database.
 
     Attributes:
-        url: A database as SQLAlchemy names it, ``postgresql+psycopg://wildpost@db.example/wildpost``; empty: a SQLite
-            file in the data folder.
-        secret_variable: Name of the environment variable that holds its password; it never stands in settings.
+        url: A SQLAlchemy URL such as ``postgresql+psycopg://wildpost@db.example/wildpost``; empty means a SQLite file
+            in the data folder.
+        secret_variable: Name of the environment variable with the database password; settings never contain it.
     """
 
     url: str = ""
     secret_variable: str = "WILDPOST_CASEBOOK_SECRET"  # noqa: S105, its name
 
     def url_in(self, folder: Path) -> str:
-        """Write the whole address, secret included, of the database for a data folder."""
+        """Return the complete database URL, password included, for a data folder."""
         if not self.url:
             return f"sqlite:///{folder / 'casebook.sqlite'}"
         secret = os.environ.get(self.secret_variable)
@@ -43,21 +43,21 @@ class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             url = make_url(self.url or "sqlite://")
         except ArgumentError:
             raise ValueError(
-                "casebook url is no address of a database; expected postgresql+psycopg://USER@HOST/DATABASE"
-            ) from None  # it may hold a password
+                "casebook url is not a database URL; expected postgresql+psycopg://USER@HOST/DATABASE"
+            ) from None  # the URL may contain a password
         if url.password:
-            raise ValueError(f"casebook url {url} holds a password: put it into {self.secret_variable} instead")
+            raise ValueError(f"casebook url {url} contains a password: set it in {self.secret_variable} instead")
         if self.url and url.drivername != "postgresql+psycopg":
             raise ValueError(
                 f"casebook url {url}: expected postgresql+psycopg://USER@HOST/DATABASE, or none for SQLite"
             )
 
 
-def form_of(url: str) -> str:
-    """Ask a database for the form of its tables, and change nothing.
+def describe_schema(url: str) -> str:
+    """Return the schema version of a database as text, without changing it.
 
     Raises:
-        StoreUnavailable: it does not answer, or does not let us in.
+        StoreUnavailable: the database does not answer or refuses the connection.
     """
     engine = _engine(url)
     try:
@@ -65,8 +65,8 @@ def form_of(url: str) -> str:
             tables = inspect(connection).get_table_names()
             if "alembic_version" not in tables:
                 return "empty"
-            form = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            return f"tables of form {form}"
+            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return f"schema version {version}"
     except SQLAlchemyError as error:
         raise unavailable(engine, error) from error
     finally:
@@ -74,10 +74,10 @@ def form_of(url: str) -> str:
 
 
 def open_engine(url: str) -> Engine:
-    """Open a database and bring its tables to the newest form; two that open it at once wait for each other.
+    """Open a database and migrate its tables to the newest schema; concurrent callers wait for each other.
 
     Raises:
-        StoreUnavailable: it cannot be opened, or a later Wildpost made it.
+        StoreUnavailable: the database cannot be opened, or a later Wildpost wrote its schema.
     """
     engine = _engine(url)
     try:
@@ -97,15 +97,15 @@ def open_engine(url: str) -> Engine:
 
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE_S})
+        engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_S})
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
-    # pre_ping: after the server was away, a connection from before is noticed and made anew
+    # pre_ping: after a server restart, a stale pooled connection is detected and replaced
     return create_engine(url, connect_args={"connect_timeout": 10}, pool_pre_ping=True)
 
 
 def unavailable(engine: Engine, error: SQLAlchemyError) -> StoreUnavailable:
-    """Say in one line what a database did not do."""
+    """Convert a database error into ``StoreUnavailable`` with a message of one line."""
     return StoreUnavailable(f"casebook {engine.url!r}: {str(error).partition(chr(10))[0]}")
 
 
@@ -119,19 +119,19 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    known = ScriptDirectory.from_config(config)
+    scripts = ScriptDirectory.from_config(config)
     found = MigrationContext.configure(connection).get_current_revision()
     if found is None:
         found = _from_before_migrations(connection)
         if found is not None:
             command.stamp(config, found)
-    if found not in {None, *(script.revision for script in known.walk_revisions())}:
-        raise _too_new(connection, found, known.get_current_head())
+    if found not in {None, *(script.revision for script in scripts.walk_revisions())}:
+        raise _too_new(connection, found, scripts.get_current_head())
     command.upgrade(config, "head")
 
 
 def _from_before_migrations(connection: Connection) -> str | None:
-    """Tell the form of a casebook that was made before forms were numbered by migrations; None: it is empty."""
+    """Return the revision of a casebook created before Alembic numbered its schema; None if it is empty."""
     tables = set(inspect(connection).get_table_names())
     if "about" not in tables:
         return None
@@ -143,22 +143,22 @@ def _from_before_migrations(connection: Connection) -> str | None:
 
 def _too_new(connection: Connection, found: object, newest: object) -> StoreUnavailable:
     return StoreUnavailable(
-        f"casebook {connection.engine.url!r} is of version {found}, and this Wildpost reads up to {newest}: "
-        "run the newer Wildpost that made it"
+        f"casebook {connection.engine.url!r} has schema version {found}, and this Wildpost reads up to {newest}: "
+        "run the newer Wildpost that created it"
     )
 
 
 def _set_up_sqlite(connection: Any, record: object) -> None:
     cursor = connection.cursor()
-    # WAL: readers do not wait for the writer. FULL: what was committed is on the disk, not on its way there.
+    # WAL: readers do not wait for the writer. FULL: a commit returns after the data is on disk.
     _until_free(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
 
 
 def _until_free(step: Callable[[], object]) -> None:
-    """Wait as SQLite does elsewhere: where two give a new file this form at once, it refuses one without waiting."""
-    until = time.monotonic() + _PATIENCE_S
+    """Retry until the file is not locked: SQLite ignores its timeout when two processes set WAL on a new file."""
+    until = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:
             step()

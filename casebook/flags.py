@@ -1,4 +1,4 @@
-"""What a rule says about a capture: this one needs a person's eyes, and why."""
+"""A flag: a rule's request that a person review a capture, with the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,27 +12,31 @@ FlagState = Literal["open", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One rule's word on one event; there is at most one for each pair of them.
+    """The flag of one rule on one event; at most one exists for each pair.
 
     Attributes:
-        event_id: The event.
+        event_id: Id of the event.
         rule: Name of the rule.
-        severity: How soon it wants eyes.
-        reason_key: What was found, for the sentence a page writes: "human", "vehicle", "animal" or "label".
-        reason_values: What else goes into the sentence; a clause is there when its values are. Always ``label``,
-            ``confidence`` (0..1, two decimals); ``zone``, ``zone_zh``, ``zone_en``; ``season_start``, ``season_end``
-            (month-day, both included); ``hours_start``, ``hours_end`` (local hours:minutes or
-            a turn of the sun such as "sunset-00:30", the end not included);
-            by the sun also ``hours_start_at``, ``hours_end_at`` (what that was on that day); ``night`` ("yes") where
-            these hours are the night; ``place_unknown`` ("yes") where hours by the sun are met for want of a place;
-            ``local_time`` (the capture's local time, ISO 8601); ``time_unknown`` ("yes") where the station's clock
-            could not say and conditions of time were taken as met; ``protection`` (level of the animal); ``stations``
-            (how many heard it, where it was more than one: ``confidence`` is then what they make of it together).
-        zone: Id of the zone, where the rule has one.
-        raised_at: When, UTC.
-        state: Open until a person decides.
-        closed_by: Who closed it.
-        closed_at: When, UTC.
+        severity: Urgency of the review.
+        reason_key: Kind of finding, which selects the sentence on a page: "human", "vehicle", "animal" or "label".
+        reason_values: Values for the sentence; a page writes a clause if its values are present. Always present:
+            ``label`` and ``confidence`` (0..1, two decimals).
+            ``zone``, ``zone_zh``, ``zone_en``: id and names of the zone.
+            ``season_start``, ``season_end``: month-day, both included.
+            ``hours_start``, ``hours_end``: local hours:minutes or a sun event such as "sunset-00:30"; the end is not
+            included. For sun events also ``hours_start_at``, ``hours_end_at``: the times on that day.
+            ``night``: "yes" if these hours are the night.
+            ``place_unknown``: "yes" if hours by the sun were taken as met because no place is known.
+            ``local_time``: local time of the capture, ISO 8601.
+            ``time_unknown``: "yes" if the station's clock was not set and conditions on time were taken as met.
+            ``protection``: protection level of the animal.
+            ``stations``: number of stations that heard the sound, if more than one; ``confidence`` is then the
+            combined confidence.
+        zone: Id of the zone, if the rule names zones.
+        raised_at: Time the flag was raised, UTC.
+        state: "open" until a person decides.
+        closed_by: User who closed it.
+        closed_at: Time it was closed, UTC.
     """
 
     event_id: str
@@ -48,5 +52,5 @@ class Flag:
 
     @property
     def key(self) -> tuple[datetime, str, str]:
-        """Where it sorts; pages go on after it."""
+        """Pagination cursor."""
         return self.raised_at, self.event_id, self.rule

@@ -1,4 +1,4 @@
-"""What the casebook keeps beside flags and verdicts: unusable messages and files, media of events, totals."""
+"""Record types of the casebook other than flags and verdicts: quarantined input, media entries, totals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,24 +6,24 @@ from typing import Literal
 
 from contract.messages import MediaRole
 
-PAYLOAD_KEPT_BYTES = 16_384  # of a quarantined message: enough to see what it was, too little to fill the disk
+PAYLOAD_KEPT_BYTES = 16_384  # of a quarantined message: enough for diagnosis, too little to fill the disk
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Something that came in and could not be used.
+    """A message that the server could not read, or a file that a station could not read.
 
     Attributes:
-        id: The same for a message that is delivered again, so that it is kept once.
-        source: "message": the server could not read it; "station": a station reported a file it set aside.
-        at: When it came in, UTC.
-        topic: Where it came in.
-        station: Whose it is, where the topic says so, else "".
+        id: Equal for redeliveries of one message, so that it is stored once.
+        source: "message": the server could not decode it; "station": a station reported a file it set aside.
+        at: Time it arrived, UTC.
+        topic: MQTT topic it arrived on.
+        station: Station named by the topic, else "".
         reason: One word for counting (see ``contract.Malformed``); "file" for a station's report.
-        detail: The whole story.
-        payload: The first 16 KiB of it.
-        size: How many bytes the whole had.
-        name: The file's name on the station, else "".
+        detail: Full explanation.
+        payload: The first 16 KiB of the content.
+        size: Size of the whole content in bytes.
+        name: Name of the file on the station, else "".
     """
 
     id: str
@@ -39,13 +39,13 @@ class Quarantined:
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Where it sorts; pages go on after it."""
+        """Pagination cursor."""
         return self.at, self.id
 
 
 @dataclass(frozen=True, slots=True)
 class MediaEntry:
-    """A thumbnail or clip that arrived; it may come before its event."""
+    """A thumbnail or clip that arrived; it may arrive before its event."""
 
     event_id: str
     sha256: str
@@ -58,7 +58,7 @@ class MediaEntry:
 
 @dataclass(frozen=True, slots=True)
 class CasebookTotals:
-    """How much the casebook holds."""
+    """Number of records in the casebook, by kind."""
 
     flags: int
     open_flags: int

@@ -1,4 +1,4 @@
-"""Holds one moment of the casebook while others go on writing, and copies it to a SQLite file of its own."""
+"""Takes a consistent snapshot of the casebook while others write, and copies it to a new SQLite file."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,46 +9,46 @@ from contract.errors import StoreUnavailable
 
 
 class SqliteCasebookSnapshot:
-    """A casebook in a SQLite file. ``hold`` after the detections are held, then ``write``."""
+    """Snapshot of a casebook in a SQLite file. Call ``hold`` after the snapshot of the detections, then ``write``."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, without changing its tables.
+        """Open the file without changing its tables.
 
         Raises:
-            StoreUnavailable: there is none, or it cannot be read.
+            StoreUnavailable: the file does not exist or cannot be read.
         """
         self._path = path
         with _named(path):
-            # Not read-only: whoever closes it last clears its write-ahead log away, and should be able to.
+            # Not read-only: the last connection to close must be able to remove the write-ahead log.
             uri = f"{path.absolute().as_uri()}?mode=rw"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
-        # Verdicts before this one are in the detection store by now. Those from here on may reach it, and be marked
-        # as there, between its moment and ours.
-        self._unsure = self._scalar(
+        # The detection store has all verdicts before this id. Later ones may be applied, and marked as applied,
+        # between the snapshot of the detections and this one.
+        self._first_unsure_id = self._scalar(
             "SELECT coalesce((SELECT min(id) FROM verdict WHERE NOT applied), (SELECT max(id) + 1 FROM verdict), 0)"
         )
 
     def hold(self) -> None:
-        """Fix the moment.
+        """Begin the read transaction that fixes the content of the snapshot.
 
         Raises:
-            StoreUnavailable: it cannot be read.
+            StoreUnavailable: the file cannot be read.
         """
         with _named(self._path):
             self._connection.execute("BEGIN")
-        self._scalar("SELECT count(*) FROM sqlite_schema")  # the first look fixes what this transaction sees
+        self._scalar("SELECT count(*) FROM sqlite_schema")  # the first read fixes the snapshot of the transaction
 
     def write(self, path: Path) -> dict[str, int]:
-        """Copy the moment into a new file; returns how many rows each table has.
+        """Copy the snapshot into a new file and return the number of rows of each table.
 
         Raises:
-            StoreUnavailable: it could not be copied whole.
+            StoreUnavailable: the copy failed or is not complete.
         """
         with _named(self._path), closing(sqlite3.connect(path, isolation_level=None)) as copy:
             self._connection.backup(copy)
             expected = count_rows(self._connection)
-            # Handed to the store once more at the next start, which is harmless: none of them is missing there.
-            copy.execute("UPDATE verdict SET applied = 0 WHERE id >= ?", [self._unsure])
+            # After a restore, the server applies these again, so the store misses none; that is idempotent.
+            copy.execute("UPDATE verdict SET applied = 0 WHERE id >= ?", [self._first_unsure_id])
             copy.execute("PRAGMA journal_mode = DELETE")  # one file
             copied = count_rows(copy)
         if copied != expected:
@@ -56,7 +56,7 @@ class SqliteCasebookSnapshot:
         return copied
 
     def close(self) -> None:
-        """Let go of it; calling it twice is harmless."""
+        """Close the file; idempotent."""
         self._connection.close()
 
     def _scalar(self, sql: str) -> int:
@@ -77,10 +77,10 @@ def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def count_file(path: Path) -> dict[str, int]:
-    """Count the rows of every table of a casebook file, after a look over the file as a whole.
+    """Check the integrity of a casebook file and count the rows of every table.
 
     Raises:
-        StoreUnavailable: it is no SQLite file, or it is not whole.
+        StoreUnavailable: the file is not a SQLite file or is damaged.
     """
     with _named(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -90,7 +90,7 @@ def count_file(path: Path) -> dict[str, int]:
 
 
 def media_names(path: Path) -> Iterator[str]:
-    """Give the hash of everything a casebook file names as media, sorted."""
+    """Yield the SHA-256 of all media that a casebook file names, sorted."""
     with _named(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         for (name,) in connection.execute("SELECT DISTINCT sha256 FROM media ORDER BY sha256"):
             yield str(name)

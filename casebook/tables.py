@@ -1,4 +1,4 @@
-"""The tables of the casebook."""
+"""SQLAlchemy tables of the casebook, and their column types."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,32 +24,32 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Microseconds since 1970 in UTC: SQLite has no time type, and a time without its zone is no time."""
+    """An aware datetime, stored as microseconds since 1970 in UTC because SQLite has no time type."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Python to database."""
+        """Convert a datetime to microseconds."""
         return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Database to Python."""
+        """Convert microseconds to a datetime."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
 class JsonText(TypeDecorator[str]):
-    """Text of any length, ordered by code point everywhere; NUL, which PostgreSQL cannot keep, becomes its symbol."""
+    """Text of any length, sorted by code point on both databases; NUL, which PostgreSQL rejects, becomes U+2400."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the column's type."""
+        """Return the column type of the dialect."""
         return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Python to database."""
+        """Replace NUL characters."""
         return None if value is None else value.replace("\0", "\u2400")
 
 
@@ -76,7 +76,7 @@ flag = Table(
 verdict = Table(
     "verdict",
     metadata,
-    Column("id", Integer, primary_key=True),  # every decision is kept; the latest of an ordinal counts
+    Column("id", Integer, primary_key=True),  # all decisions are kept; the latest of each ordinal is in force
     Column("event_id", JsonText, nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("outcome", JsonText, nullable=False),

@@ -1,4 +1,4 @@
-"""What a person decided about a detection."""
+"""A verdict: the decision of a person on a detection."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +11,17 @@ Outcome = Literal["confirmed", "corrected", "dismissed"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person decided about one detection; the latest verdict wins, and the machine's label is kept beside it.
+    """The decision of a person on one detection; the latest is in force, and the machine's label is kept beside it.
 
     Attributes:
-        event_id: The event.
-        ordinal: Which of its detections; 0 for an event without any (a blank that a person corrects).
-        outcome: Confirmed as it is, corrected to what follows, or dismissed: nothing there.
-        observation_type: What it is; for a dismissed one "blank".
-        label: What to call it, as the machine does or as the person typed it.
-        scientific_name: Its taxon, where known.
-        classified_by: Who decided.
-        decided_at: When, UTC.
+        event_id: Id of the event.
+        ordinal: Ordinal of the detection in the event; 0 for an event without detections (a corrected blank).
+        outcome: "confirmed" as detected, "corrected" to the fields below, or "dismissed": nothing is there.
+        observation_type: Type of the observation; "blank" for a dismissed detection.
+        label: Label, as the machine wrote it or as the person typed it.
+        scientific_name: Scientific name, if known.
+        classified_by: User who decided.
+        decided_at: Time of the decision, UTC.
     """
 
     event_id: str

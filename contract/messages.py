@@ -126,7 +126,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
         for detection in self.detections:
             if detection.model not in names:
                 raise ValueError(
-                    f"detection {detection.ordinal} has model {detection.model!r}: expected one of {sorted(names)}"
+                    f"detection {detection.ordinal} names model {detection.model!r}, not among {sorted(names)}"
                 )
         ordinals = [detection.ordinal for detection in self.detections]
         if len(set(ordinals)) != len(ordinals):
@@ -159,7 +159,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     load_1min: Amount | None = None
     temperature_c: float | None = None
     evicted_media: Count = 0  # unsent media deleted to stay within the disk quota
-    voice_clips_sent: Count = 0  # clips with speech that were sent, and
+    voice_clips_sent: Count = 0  # clips with speech that may leave the station, and
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
     evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
 

@@ -43,7 +43,7 @@ def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> t
     if not isinstance(clip.content, Sound):
         return True, {}
     decision = decide_voice(found, options)
-    counts = VoiceCounts().after(decision)
+    counts = VoiceCounts().with_decision(decision)
     return decision.send, {f"voice_{name}": value for name, value in msgspec.structs.asdict(counts).items() if value}
 
 

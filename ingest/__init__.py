@@ -1,1 +1,1 @@
-"""The server: receives what stations send, stores it, and flags what people must see."""
+"""The server side: receives messages from stations, stores them, and flags captures for review."""

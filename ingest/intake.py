@@ -1,4 +1,4 @@
-"""Keeps what came in: what cannot be read goes to quarantine, the rest to media, store and rules."""
+"""Processes batches of messages: quarantine, media, detection store, then rules and incidents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from contract import Event, MediaContent
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
 from ingest.receive.batch import Batch
-from ingest.rules.incident_service import IncidentService, JudgedEvent
+from ingest.rules.incident_service import EvaluatedEvent, IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store, WriteResult
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of messages.
+    """Counts of processed messages.
 
     Attributes:
-        received: How many there were.
+        received: Messages received.
         stored: New records in the store.
-        repeated: Records the store had already: delivered again.
-        events: Events among the new and the repeated.
-        media: Thumbnails and clips, new or again.
-        quarantined: New records in quarantine, stations' reports included.
+        repeated: Redelivered records that the store had already.
+        events: Events among the new and the repeated records.
+        media: Thumbnails and clips, new or redelivered.
+        quarantined: New records in quarantine, including reports by stations.
         flagged: New flags.
     """
 
@@ -43,14 +43,14 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """What the first part of keeping a batch came to: new records in quarantine, and in the store."""
+    """Result of the first step: the number of new quarantine records, and the write result of the store."""
 
     quarantined: int
     written: WriteResult
 
 
 class Intake:
-    """Makes a batch of messages durable in two parts, each harmless to repeat; after both it may be acknowledged."""
+    """Makes a batch durable in two idempotent steps; after both, it may be acknowledged to the broker."""
 
     def __init__(
         self,
@@ -70,15 +70,15 @@ class Intake:
 
     @property
     def max_concurrent_batches(self) -> int:
-        """How many batches may be stored at once."""
+        """Maximum number of batches stored concurrently."""
         return self._store.max_concurrent_batches
 
     def store(self, batch: Batch) -> StoredBatch:
-        """Do the first part of keeping a batch, which does not depend on what came before it.
+        """Store a batch: the first step, which is independent of other batches.
 
         Raises:
-            StoreUnavailable: store or casebook did not take it: nothing may be acknowledged, all of it comes again.
-            OSError: the media have no room: the same.
+            StoreUnavailable: store or casebook failed; the batch must not be acknowledged and will be redelivered.
+            OSError: the disk for media is full; likewise.
         """
         quarantined = self._casebook.quarantine(*batch.unusable) if batch.unusable else 0
         self._keep_media(batch.contents)
@@ -87,20 +87,20 @@ class Intake:
         return StoredBatch(quarantined, written)
 
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
-        """Do the second part, in the order in which batches came: rules, flags, incidents.
+        """Apply rules, flags and incidents: the second step, called in the order of arrival of the batches.
 
         Raises:
-            StoreUnavailable: as ``store``.
+            StoreUnavailable: as for ``store``.
         """
         records = batch.records
-        # Flags last, and again for repeats: killed right before this line, the message comes again and is flagged then.
+        # Flags come last and include repeated events: after a crash right here, the redelivered event is flagged.
         events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
-        judged = self._judge(events)
-        flags = [flag for one in judged for flag in one.flags]
-        flagged = self._casebook.flag(flags) if flags else 0
+        evaluated = self._evaluate(events)
+        flags = [flag for one in evaluated for flag in one.flags]
+        flagged = self._casebook.add_flags(flags) if flags else 0
         if self._incidents:
-            self._incidents.take(judged, records)
-        taken = BatchResult(
+            self._incidents.record(evaluated, records)
+        result = BatchResult(
             received=batch.received,
             stored=stored.written.new,
             repeated=stored.written.repeated,
@@ -109,21 +109,21 @@ class Intake:
             quarantined=stored.quarantined,
             flagged=flagged,
         )
-        self._count(taken, batch.unusable, [event for event, _ in events])
-        return taken
+        self._count(result, batch.unusable, [event for event, _ in events])
+        return result
 
-    def _count(self, taken: BatchResult, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
+    def _count(self, result: BatchResult, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
         names = ("received", "stored", "repeated", "events", "media", "flagged")
-        self._metrics.took(
-            {name: getattr(taken, name) for name in names},
+        self._metrics.record_batch(
+            {name: getattr(result, name) for name in names},
             [item.reason for item in unusable],
             ages_s([event.captured_at for event in events], datetime.now(UTC)),
         )
 
-    def _judge(self, events: Sequence[tuple[Event, datetime]]) -> list[JudgedEvent]:
+    def _evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
         if self._incidents:
-            return self._incidents.judge(events)
-        return [JudgedEvent(event, at, tuple(self._rules.judge(event, at))) for event, at in events]
+            return self._incidents.evaluate(events)
+        return [EvaluatedEvent(event, at, tuple(self._rules.evaluate(event, at))) for event, at in events]
 
     def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> None:
         for content, _ in contents:

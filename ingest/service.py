@@ -1,4 +1,4 @@
-"""The server's intake as one thing to start, watch and stop."""
+"""The ingest service: receiver and intake behind one start, state and stop."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from ingest.store.port import Store
 
 @dataclass(frozen=True, slots=True)
 class IngestState:
-    """How the intake fares, for /healthz and for progress.
+    """State of the intake, for /healthz and progress output.
 
     Attributes:
-        connected: Whether the broker has accepted us.
-        problem: What is in the way right now, in words; empty: nothing.
-        taken: What came in since the start.
-        stuck: Why it will not go on by itself, in words; empty: it does, or waits for what may come back.
-        idle_s: How long it has had nothing in hand; 0: it has.
+        connected: Whether the broker has accepted the connection and the subscription.
+        problem: Current problem as text; empty if there is none.
+        taken: Counts of the messages processed since the start.
+        stuck: Why the intake cannot recover without a restart, as text; empty if it can.
+        idle_s: Seconds without a message in process; 0 while one is.
     """
 
     connected: bool
@@ -35,7 +35,7 @@ class IngestState:
 
 
 class IngestService:
-    """Receives, keeps and flags until it is stopped. What it is given stays the caller's to close."""
+    """Receives, stores and flags messages until it is stopped. The caller closes the stores it passes in."""
 
     def __init__(
         self,
@@ -53,30 +53,33 @@ class IngestService:
         self._receiver = Receiver(
             options,
             self._intake,
-            lambda event: bool(rules.judge(event, event.captured_at)),
+            lambda event: bool(rules.evaluate(event, event.captured_at)),
             self.metrics,
             share,
         )
 
     def start(self, answer_s: float = 10.0) -> None:
-        """Begin to receive.
+        """Connect and start receiving.
+
+        Args:
+            answer_s: Seconds to wait for the answer of the broker before returning without it.
 
         Raises:
-            BrokerRefused: the broker answered and refused us.
+            BrokerRefused: the broker refused the connection or the subscription.
             StoreUnavailable: store or casebook does not work.
         """
         self._receiver.start(answer_s)
 
     @property
     def connected(self) -> bool:
-        """Whether stations can be heard."""
+        """Whether messages from stations can arrive."""
         return self._receiver.connected
 
     def state(self) -> IngestState:
-        """Tell how it fares.
+        """Return the current state.
 
         Raises:
-            BaseException: whatever ended the intake, a fault of ours.
+            BaseException: the unexpected exception that ended the intake.
         """
         self._receiver.check()
         return IngestState(
@@ -87,28 +90,31 @@ class IngestService:
             self._receiver.idle_s,
         )
 
-    def still(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
-        """Hold the intake between two batches: what one brought is then in all databases, or in none.
+    def paused(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
+        """Pause the intake between two batches, so that every batch is in all databases or in none.
+
+        Args:
+            patience_s: Seconds to wait for the current batches.
 
         Raises:
-            StoreUnavailable: the batch in hand did not end in time.
+            StoreUnavailable: a current batch did not end in time.
         """
-        return self._receiver.still(patience_s)
+        return self._receiver.paused(patience_s)
 
     @property
     def stuck(self) -> str:
-        """Why the intake will not go on by itself, in words; empty: it does, or waits for what may come back."""
+        """Why the intake cannot recover without a restart, as text; empty if it runs or is retrying."""
         if failure := self._receiver.failure:
             return f"the intake ended: {failure!r}"
         silent_s = self._receiver.silent_s
         if silent_s > self._stuck_after_s:
-            return f"the receiving loop has given no sign of life for {silent_s:.0f} s: a commit hangs"
+            return f"no heartbeat of the receive loop for {silent_s:.0f} s: a commit hangs"
         return ""
 
     def stop(self, forget: bool = False) -> None:
-        """Finish what is in hand and leave the broker; it keeps what comes meanwhile.
+        """Finish the current batches and disconnect; the broker keeps the session and queues new messages.
 
         Args:
-            forget: Have it keep nothing: only for a worker that retires and has nothing left.
+            forget: End the session at the broker; only for a retiring worker with no messages left.
         """
         self._receiver.stop(forget=forget)

@@ -1,4 +1,4 @@
-"""Hands verdicts over from the casebook to the detection store, in the background, until the store has them."""
+"""Applies verdicts from the casebook to the detection store in the background, with retries."""
 
 import logging
 import threading
@@ -9,11 +9,11 @@ from ingest.store.port import Store
 
 
 class VerdictSync:
-    """A thread that gives the store the verdicts it does not have yet.
+    """A thread that applies unapplied verdicts to the detection store.
 
-    The pages apply a verdict as soon as it is recorded. This thread hands over the others: those given while the store
+    The pages apply a verdict as soon as it is recorded. This thread applies the others: those given while the store
     was unavailable, those recorded by a process that was killed before it could apply them, and those of a restored
-    casebook. Handing a verdict over twice is harmless, so several processes may do it for one casebook.
+    casebook. Applying a verdict is idempotent, so several processes may do it for one casebook.
     """
 
     def __init__(
@@ -24,11 +24,11 @@ class VerdictSync:
         first_pause_s: float = 0.5,
         longest_pause_s: float = 30.0,
     ) -> None:
-        """Prepare; nothing runs before ``start``.
+        """Create the thread; ``start`` starts it.
 
         Args:
-            casebook: Where verdicts are recorded.
-            store: Where they are to count.
+            casebook: Source of the verdicts.
+            store: Store to apply them to.
             every_s: Seconds between two queries for unapplied verdicts, while there is no failure.
             first_pause_s: Seconds until the next attempt after a failure; doubled by each further failure.
             longest_pause_s: The longest pause between two attempts, in seconds.
@@ -41,32 +41,32 @@ class VerdictSync:
         self.problem = ""
 
     def start(self) -> None:
-        """Start the thread; its first attempt is made at once."""
+        """Start the thread; it makes its first attempt immediately."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look for unapplied verdicts now; after a failure the pause before the next attempt is still observed."""
+        """Query for unapplied verdicts now; after a failure, the pause before the next attempt still applies."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Stop after the attempt in progress; what is unapplied is handed over after the next start."""
+        """Stop after the attempt in progress; verdicts still unapplied are applied after the next start."""
         self._stopping.set()
         self._wake.set()
         self._thread.join()
 
-    def turn(self) -> bool:
-        """Make one attempt; returns whether it succeeded. ``problem`` says why it did not."""
+    def run_once(self) -> bool:
+        """Make one attempt and return whether it succeeded; ``problem`` contains the reason of a failure."""
         try:
-            waiting = self._casebook.unapplied_verdicts()
-            if waiting:
-                self._store.judge(waiting)
-                self._casebook.mark_applied(waiting)
+            unapplied = self._casebook.unapplied_verdicts()
+            if unapplied:
+                self._store.apply_verdicts(unapplied)
+                self._casebook.mark_applied(unapplied)
         except StoreUnavailable as error:
-            self.problem = f"verdicts are not counted yet, trying again: {error}"
+            self.problem = f"verdicts are not counted yet, retrying: {error}"
             return False
         except Exception as error:
             problem = f"verdicts are not counted, because of an unexpected error: {error!r}"
-            if problem != self.problem:  # one traceback for the same error, however often it is tried again
+            if problem != self.problem:  # log the same error once, not at every retry
                 logging.getLogger("wildpost.verdicts").exception("%s", problem)
             self.problem = problem
             return False
@@ -79,7 +79,7 @@ class VerdictSync:
             self._wake.clear()
             if self._stopping.is_set():  # after clear(), which may have cleared the wake of stop()
                 return
-            if self.turn():
+            if self.run_once():
                 pause_s = self._first_pause_s
                 self._wake.wait(self._every_s)
             else:

@@ -1,1 +1,1 @@
-"""Detectors of animals, people, vehicles, birds and threats, and the weights they run on."""
+"""Detectors of animals, people, vehicles, bird species and threat sounds, with their weights."""

@@ -1,8 +1,8 @@
-"""Counts the cores of the processor that there are to work with."""
+"""Number of CPU cores that are available to the process."""
 
 import os
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Fetches weights over a bad line: goes on where it stopped, and lets nothing through but the file that was pinned."""
+"""Downloads weights over unreliable connections: resumes partial downloads and verifies the pinned checksum."""
 
 import http.client
 import os
@@ -13,23 +13,23 @@ from urllib.parse import urlsplit
 from models.registry import Pinned, WeightsError, WeightsMismatch, check_hash, place_of
 
 _CHUNK = 1 << 16
-Progress = Callable[[int, int], None]  # bytes there, bytes in all
+Progress = Callable[[int, int], None]  # bytes downloaded, total bytes
 
 
 class Interrupted(WeightsError):
-    """The line broke; what came is kept, and the next pull goes on from there."""
+    """The connection broke; the partial file is kept, and the next pull resumes it."""
 
 
 def address(url: str, mirror: str | None) -> str:
-    """Tell where to fetch from.
+    """Return the URL to download from, with a mirror applied.
 
     Args:
-        url: As the registry has it.
-        mirror: ``https://mirror.example/models`` stands in for the scheme and host of the url;
-            ``https://proxy.example/{url}`` is given the whole url.
+        url: The URL in the registry.
+        mirror: ``https://mirror.example/models`` replaces the scheme and host of the URL; in
+            ``https://proxy.example/{url}``, the complete URL replaces ``{url}``. None: no mirror.
 
     Raises:
-        WeightsError: neither begins with http:// or https://.
+        WeightsError: the resulting URL does not begin with http:// or https://.
     """
     parts = urlsplit(url)
     if not mirror:
@@ -50,19 +50,21 @@ def pull(
     progress: Progress | None = None,
     timeout_s: float = 30.0,
 ) -> Path:
-    """Bring a pinned file into the folder; proxies come from the environment (``https_proxy``, ``no_proxy``).
+    """Download a pinned file into the folder, unless it is already there.
+
+    Proxies are read from the environment (``https_proxy``, ``no_proxy``).
 
     Raises:
-        WeightsMismatch: what is there or what came is not the pinned file; what came is removed.
-        Interrupted: the line broke; call again to go on.
-        WeightsError: the server refused, or the package that carries the weights is not installed.
+        WeightsMismatch: the existing or the downloaded file is not the pinned file; a download is removed.
+        Interrupted: the connection broke; call again to resume.
+        WeightsError: the server refused, or the package that contains the weights is not installed.
     """
     target = place_of(entry, folder)
     if target.is_file():
         check_hash(entry, target)
         return target
     if entry.url is None:
-        raise WeightsError(f"{entry.name}: {target} is missing, and the registry has no address to fetch it from")
+        raise WeightsError(f"{entry.name}: {target} is missing, and the registry has no URL to download it from")
     folder.mkdir(parents=True, exist_ok=True)
     part = _part(entry, folder)
     source = address(entry.url, mirror)
@@ -72,26 +74,26 @@ def pull(
         error.close()
         raise WeightsError(f"{entry.name}: {source} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        there = part.stat().st_size if part.exists() else 0
+        received = part.stat().st_size if part.exists() else 0
         raise Interrupted(
-            f"{entry.name}: {source}: {error}; {there} of {entry.size} bytes are kept, pull again to go on"
+            f"{entry.name}: {source}: {error}; {received} of {entry.size} bytes are kept, pull again to resume"
         ) from error
-    there = part.stat().st_size
-    if there < entry.size:
-        raise Interrupted(f"{entry.name}: {source} ended after {there} of {entry.size} bytes; pull again to go on")
+    received = part.stat().st_size
+    if received < entry.size:
+        raise Interrupted(f"{entry.name}: {source} ended after {received} of {entry.size} bytes; pull again to resume")
     return _install(entry, part, target)
 
 
 def install(entry: Pinned, source: Path, folder: Path) -> Path:
-    """Take over a file that was brought by hand, for a machine without a network.
+    """Copy a weights file that the user provides into the folder, for a machine without a network.
 
     Raises:
-        WeightsMismatch: it is not a file that the entry accepts.
-        WeightsError: the entry's weights do not lie in the weights folder.
-        OSError: it cannot be read or copied.
+        WeightsMismatch: the entry does not accept the file.
+        WeightsError: the entry's weights are not stored in the weights folder.
+        OSError: the file cannot be read or copied.
     """
     if entry.url is None:
-        raise WeightsError(f"{entry.name}: its weights lie at {place_of(entry, folder)} and cannot be replaced")
+        raise WeightsError(f"{entry.name}: its weights are at {place_of(entry, folder)} and cannot be replaced")
     check_hash(entry, source)
     folder.mkdir(parents=True, exist_ok=True)
     part = _part(entry, folder)
@@ -100,40 +102,41 @@ def install(entry: Pinned, source: Path, folder: Path) -> Path:
 
 
 def _part(entry: Pinned, folder: Path) -> Path:
-    # Of these weights and no other version's: a half must never be completed with another file's end.
+    # The name contains the hash, so that a partial file is never completed with data of another version.
     return folder / f"{entry.filename}.{entry.sha256[:12]}.part"
 
 
 def _fetch(source: str, part: Path, entry: Pinned, progress: Progress | None, timeout_s: float) -> None:
-    there = part.stat().st_size if part.exists() else 0
-    if there > entry.size:
+    received = part.stat().st_size if part.exists() else 0
+    if received > entry.size:
         part.unlink()
-        there = 0
-    if there == entry.size:
+        received = 0
+    if received == entry.size:
         return
     headers = {"User-Agent": "wildpost", "Accept-Encoding": "identity"}
-    if there:
-        headers["Range"] = f"bytes={there}-"
+    if received:
+        headers["Range"] = f"bytes={received}-"
     request = urllib.request.Request(source, headers=headers)  # noqa: S310 - address() allows only http and https
-    # An opener of its own: urlopen's shared one would keep the proxies of its first use.
-    with urllib.request.build_opener().open(request, timeout=timeout_s) as answer:
-        resumed = answer.status == 206 and str(answer.headers.get("Content-Range", "")).startswith(f"bytes {there}-")
-        if answer.status == 206 and not resumed:
-            raise WeightsError(f"{source} sent {answer.headers.get('Content-Range')!r}: expected from byte {there}")
+    # A separate opener, because the shared opener of urlopen keeps the proxies of its first use.
+    with urllib.request.build_opener().open(request, timeout=timeout_s) as response:
+        content_range = response.headers.get("Content-Range")
+        resumed = response.status == 206 and str(content_range or "").startswith(f"bytes {received}-")
+        if response.status == 206 and not resumed:
+            raise WeightsError(f"{source} sent Content-Range {content_range!r}: expected it from byte {received}")
         with part.open("ab" if resumed else "wb") as file:
-            _copy(answer, file, there if resumed else 0, entry, progress)
+            _copy(response, file, received if resumed else 0, entry, progress)
             file.flush()
             os.fsync(file.fileno())
 
 
-def _copy(answer: BinaryIO, file: BinaryIO, there: int, entry: Pinned, progress: Progress | None) -> None:
-    while chunk := answer.read(_CHUNK):
-        there += len(chunk)
+def _copy(response: BinaryIO, file: BinaryIO, received: int, entry: Pinned, progress: Progress | None) -> None:
+    while chunk := response.read(_CHUNK):
+        received += len(chunk)
         file.write(chunk)
-        if there > entry.size:
-            break  # not the pinned file, however long it is: the hash will say so
+        if received > entry.size:
+            break  # longer than the pinned file: the checksum will fail
         if progress is not None:
-            progress(there, entry.size)
+            progress(received, entry.size)
 
 
 def _install(entry: Pinned, part: Path, target: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Opens a model by its name, once its weights are known to be the right ones."""
+"""Opens a model by its name, after verifying the checksum of its weights."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ def open_vision(
     """Open a vision model.
 
     Args:
-        name: As in the registry.
-        weights_folder: Where ``wildpost models pull`` puts weights.
-        options: How to run it.
-        registry: Where to look the name up; None: the one that comes with Wildpost.
+        name: The name of the model in the registry.
+        weights_folder: The folder in which ``wildpost models pull`` stores weights.
+        options: The runtime, the thresholds and the limits; None: the defaults.
+        registry: The registry that contains the name; None: the registry included in Wildpost.
 
     Raises:
-        WeightsError: the name is not known or not a vision model, or its weights are missing or not the right ones.
-        WrongHead: the network's output is not what the registry says.
+        WeightsError: the name is unknown or is not a vision model, or its weights are missing or have a wrong hash.
+        WrongHead: the network's output does not have the form that the registry entry states.
     """
     entry = entry_named(name, load_registry() if registry is None else registry)
     if entry.vision is None:

@@ -1,4 +1,4 @@
-"""What every detector offers, whether it looks or listens."""
+"""The interface of all detectors, for pictures and for sounds."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -10,9 +10,9 @@ Prepared = TypeVar("Prepared")
 
 
 class Detector(Protocol[Input, Prepared]):
-    """Finds things in pictures or sounds.
+    """Detects animals, people, vehicles or threats in pictures or sounds.
 
-    ``preprocess`` may run in another thread or process than ``predict``: one decodes, the other computes.
+    ``preprocess`` decodes the input and ``predict`` runs the network; they may run in different threads or processes.
     """
 
     @property
@@ -21,17 +21,18 @@ class Detector(Protocol[Input, Prepared]):
         ...
 
     def preprocess(self, item: Input) -> Prepared:
-        """Turn one input into what the network takes.
+        """Convert one input into the form that the network takes.
 
         Raises:
-            Unreadable: it cannot be used.
+            Unreadable: the input cannot be used.
         """
         ...
 
     def predict(self, batch: Sequence[Prepared]) -> list[list[Detection]]:
-        """Find what is in each input.
+        """Return the detections in each input.
 
         Returns:
-            One list per input, in the order given; within it most confident first, ordinals from 0.
+            One list per input, in the order of the inputs. Each list is sorted by confidence, highest first, and its
+            ordinals count from 0.
         """
         ...

@@ -1,4 +1,4 @@
-"""The list of known weights: where each comes from, its hash, its licence, and what its classes mean."""
+"""The registry of known weights: the origin, checksum, licence and class meanings of each model."""
 
 import hashlib
 import tomllib
@@ -21,15 +21,15 @@ Side = Annotated[int, Meta(ge=32, le=4096)]
 
 
 class WeightsError(WildpostError):
-    """Weights are missing or not the ones that the registry names; the message says the mend."""
+    """Weights are missing or differ from the registry; the message states how to fix it."""
 
 
 class WeightsMismatch(WeightsError):
-    """A file's hash is not the one that the registry pins."""
+    """A file's hash differs from the hash in the registry."""
 
 
 class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a class of a network means to a ranger."""
+    """The label and observation type that detections of one network class get."""
 
     label: str
     observation_type: ObservationType
@@ -37,7 +37,7 @@ class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Edition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another file of the same model, known by its hash; it must be brought by hand."""
+    """Another accepted file of the same model, identified by its hash; the user must provide it."""
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=1)]
@@ -45,17 +45,17 @@ class Edition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to feed an object-detection network and how to read it.
+    """The input size, output format and classes of an object-detection network.
 
     Attributes:
-        head: The form of its output; docs/reference/models.md describes each.
-        width: Of its input, in pixels.
-        height: Of its input, in pixels.
-        classes: In the order of its output.
-        meanings: By class; a class without a meaning is dropped.
-        threshold: The lowest confidence that counts where settings do not say otherwise.
-        thresholds: By label, where one needs another threshold.
-        temperature: By which a score's logit is divided, so that a confidence is the share that is right; 1: as it is.
+        head: The format of the output; docs/reference/models.md describes each.
+        width: Width of the input, in pixels.
+        height: Height of the input, in pixels.
+        classes: The class names, in the order of the output.
+        meanings: The meaning of each class; detections of a class without a meaning are dropped.
+        threshold: The lowest confidence that is reported, unless settings override it.
+        thresholds: Thresholds by label, for labels that need their own.
+        temperature: Divisor of a score's logit that calibrates the confidence; 1 leaves scores unchanged.
     """
 
     head: Head
@@ -70,28 +70,28 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         strangers = sorted(set(self.meanings) - set(self.classes))
         if strangers:
-            raise ValueError(f"meanings of {strangers}: expected only classes among {list(self.classes)}")
+            raise ValueError(f"meanings of unknown classes {strangers}: expected only classes of {list(self.classes)}")
 
 
 class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to read a network for threat sounds.
+    """The thresholds of a threat-sound network.
 
     Attributes:
-        thresholds: The lowest confidence that counts, by label, where it is not the one of ``threat-sounds``.
+        thresholds: The lowest confidence that is reported, by label, where it differs from that of ``threat-sounds``.
     """
 
     thresholds: dict[str, Share] = {}
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model: exactly one of url, file and package says where its weights come from.
+    """One model of the registry; exactly one of url, file and package states the origin of its weights.
 
     Attributes:
-        filename: What its weights are called in the weights folder.
-        url: Where to download them.
-        file: Where they lie, relative to the registry file that names them.
-        package: The installed distribution that carries them; ``filename`` is then the path that ends so.
-        also: Other files of the same model that are accepted, brought by hand.
+        filename: The file name of the weights in the weights folder.
+        url: The download URL of the weights.
+        file: The path of the weights, relative to the registry file.
+        package: The installed distribution that contains the weights; ``filename`` is then the end of their path.
+        also: Other accepted files of the same model, which the user must provide.
     """
 
     kind: Literal["vision", "birdnet", "threat", "yamnet"]
@@ -108,57 +108,57 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     note: str = ""
     vision: VisionFacts | None = None
     threat: ThreatFacts | None = None
-    name: str = ""  # the table's own name, set on loading
-    folder: Path = Path()  # of the registry file, set on loading
+    name: str = ""  # the name of the TOML table, set on loading
+    folder: Path = Path()  # the folder of the registry file, set on loading
 
     def __post_init__(self) -> None:
         if sum(place is not None for place in (self.url, self.file, self.package)) != 1:
             raise ValueError(f"{self.filename}: expected exactly one of url, file and package")
         if (self.kind == "vision") != (self.vision is not None):
             raise ValueError(
-                f"{self.filename}: a table 'vision' belongs to kind 'vision' and to no other, not {self.kind!r}"
+                f"{self.filename}: kind {self.kind!r}: expected a table 'vision' for kind 'vision' and for no other"
             )
         if self.threat is not None and self.kind != "threat":
-            raise ValueError(f"{self.filename}: a table 'threat' belongs to kind 'threat', not {self.kind!r}")
+            raise ValueError(f"{self.filename}: kind {self.kind!r}: expected a table 'threat' only for kind 'threat'")
         if self.package is None and Path(self.filename).name != self.filename:
-            raise ValueError(f"filename {self.filename!r}: expected a plain name")
+            raise ValueError(f"filename {self.filename!r}: expected a file name without folders")
 
     @property
     def accepted(self) -> Mapping[str, int]:
-        """The hashes that count as this model, with the size of each file."""
+        """The accepted hashes of this model, with the size of each file in bytes."""
         return {self.sha256: self.size, **{edition.sha256: edition.size for edition in self.also}}
 
     def model(self, sha256: str) -> Model:
-        """Name these weights as a message does."""
+        """Return the model description for messages: name, version and the given hash."""
         return Model(name=self.name, version=self.version, sha256=sha256)
 
 
 class Pinned(Protocol):
-    """Any file that is pinned by its hash and can be fetched: weights, or a sample that the demo shows."""
+    """Any file that is pinned by its hash and can be downloaded: weights, or a sample for the demo."""
 
     @property
     def name(self) -> str:
-        """As people call it."""
+        """Display name."""
 
     @property
     def filename(self) -> str:
-        """What it is called in its folder."""
+        """File name in its folder."""
 
     @property
     def url(self) -> str | None:
-        """Where to download it."""
+        """Download URL; None if there is none."""
 
     @property
     def sha256(self) -> str:
-        """The hash it must have."""
+        """Expected sha256, in hexadecimal."""
 
     @property
     def size(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
 
     @property
     def accepted(self) -> Mapping[str, int]:
-        """Every hash that counts, with its size."""
+        """All accepted hashes, with the size of each file in bytes."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,10 +169,10 @@ Registry = Mapping[str, RegistryEntry]
 
 
 def load_registry(*more: Path) -> Registry:
-    """Read the registry that comes with Wildpost, and then a user's own files in the same form.
+    """Read the registry included in Wildpost, then the given registry files of the user.
 
     Raises:
-        WeightsError: a file is missing, is not TOML, or does not have the form; or a name occurs twice.
+        WeightsError: a file is missing, is not TOML or does not have the expected fields, or a name occurs twice.
     """
     entries: dict[str, RegistryEntry] = {}
     for path in (Path(__file__).with_name("registry.toml"), *more):
@@ -182,16 +182,16 @@ def load_registry(*more: Path) -> Registry:
             raise WeightsError(f"{path}: {error}") from error
         for name, entry in read.models.items():
             if name in entries:
-                raise WeightsError(f"{path}: model {name!r} is already in the registry; give yours another name")
+                raise WeightsError(f"{path}: model {name!r} is already in the registry; use another name")
             entries[name] = msgspec.structs.replace(entry, name=name, folder=path.parent)
     return entries
 
 
 def entry_named(name: str, registry: Registry) -> RegistryEntry:
-    """Look a model up.
+    """Return the registry entry of a name.
 
     Raises:
-        WeightsError: there is none of this name.
+        WeightsError: no model has this name.
     """
     if name not in registry:
         raise WeightsError(f"no model {name!r}: expected one of {', '.join(sorted(registry))}")
@@ -199,10 +199,10 @@ def entry_named(name: str, registry: Registry) -> RegistryEntry:
 
 
 def place_of(entry: Pinned, folder: Path) -> Path:
-    """Tell where a pinned file lies or would lie.
+    """Return the path of a pinned file, whether or not the file exists.
 
     Raises:
-        WeightsError: the package that should carry them is not installed, or does not.
+        WeightsError: the package that contains the file is not installed, or lacks the file.
     """
     if not isinstance(entry, RegistryEntry):
         return folder / entry.filename
@@ -223,11 +223,11 @@ def place_of(entry: Pinned, folder: Path) -> Path:
 
 
 def find_weights(entry: RegistryEntry | str, folder: Path) -> Path:
-    """Find an entry's weights and make sure that they are the right ones.
+    """Return the path of an entry's weights, after verifying their checksum.
 
     Raises:
         WeightsMismatch: the file has another hash.
-        WeightsError: they are not there, or the name is not known.
+        WeightsError: the weights are missing, or the name is unknown.
     """
     known = entry_named(entry, load_registry()) if isinstance(entry, str) else entry
     path = place_of(known, folder)
@@ -238,10 +238,10 @@ def find_weights(entry: RegistryEntry | str, folder: Path) -> Path:
 
 
 def check_hash(entry: Pinned, path: Path) -> str:
-    """Return a file's sha256 if the entry accepts it.
+    """Return a file's sha256, after verifying that the entry accepts it.
 
     Raises:
-        WeightsMismatch: it does not; the message has both hashes.
+        WeightsMismatch: the entry does not accept it; the message contains both hashes.
     """
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -45,12 +45,12 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
     """
     verdicts = verdicts_for(event, decision, by, datetime.now(UTC))
     for verdict in verdicts:
-        site.casebook.record(verdict)
+        site.casebook.record_verdict(verdict)
     known = {found.ordinal for found in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
     if known >= {detection.ordinal for detection in event.detections}:
         site.casebook.close_flags(event.event_id, by, verdicts[0].decided_at)
     try:
-        site.store.judge(verdicts)
+        site.store.apply_verdicts(verdicts)
         site.casebook.mark_applied(verdicts)
     except StoreUnavailable:
         site.wake_verdict_sync()

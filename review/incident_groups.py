@@ -28,7 +28,7 @@ def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[s
         The groups, and which of the captures arrived late.
     """
     homes = site.incidents.incident_ids_of(card.event.event_id for card in cards if card.flags)
-    incidents = site.incidents.named(set(homes.values()))
+    incidents = site.incidents.incidents_by_id(set(homes.values()))
     found = {one.id: one for one in incidents if len(one.occurrences) > 1}
     members: dict[str, list[Card]] = {}
     order: list[str | Card] = []
@@ -54,7 +54,7 @@ def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[s
 
 def troubles(site: Site, at_most: int = 10) -> list[Incident]:
     """List the incidents in which a station's trouble is not over and no capture waits: no card stands for those."""
-    waiting = site.incidents.incidents(waiting_only=True, limit=50)
+    waiting = site.incidents.incidents(open_only=True, limit=50)
     return [one for one in waiting if not one.event_ids and any(part.over_at is None for part in one.occurrences)][
         :at_most
     ]

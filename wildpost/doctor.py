@@ -194,13 +194,13 @@ def _store(options: "StoreOptions", folder: Path) -> Diagnosis:
 
 
 def _casebook(options: "CasebookOptions", folder: Path) -> Diagnosis:
-    from casebook.engine import form_of
+    from casebook.engine import describe_schema
     from contract.errors import StoreUnavailable
 
     if not options.url:
         return Diagnosis("good", "casebook", f"SQLite in {folder}")
     try:
-        return Diagnosis("good", "casebook", f"{options.url} answers; {form_of(options.url_in(folder))}")
+        return Diagnosis("good", "casebook", f"{options.url} answers; {describe_schema(options.url_in(folder))}")
     except StoreUnavailable as error:
         return Diagnosis("broken", "casebook", str(error), "docs/how-to/postgresql.md")
 

@@ -1,1 +1,1 @@
-"""What happens within minutes and metres, seen, heard or fallen silent, is one incident; it alerts once."""
+"""Incidents: occurrences close in time and place, grouped so that they raise one alert."""

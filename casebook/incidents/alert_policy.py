@@ -1,4 +1,4 @@
-"""Decides when people are told: once for each incident, again where it gets worse, and never for what is old."""
+"""Decides when an incident raises an alert: the first time, at each escalation, and never for late captures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ Cause = Literal["first", "severity", "kind"]
 
 
 class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is worth an alert.
+    """Thresholds for raising an alert.
 
     Attributes:
-        min_severity: The least that is: "notice", "warning" or "urgent".
-        cooldown_minutes: After an alert, another incident of the same kind at the same station, no more severe,
-            stays quiet for so long.
+        min_severity: The lowest severity that raises an alert: "notice", "warning" or "urgent".
+        cooldown_minutes: For this long after an alert, another incident of the same kind at the same station raises
+            none unless it is more severe.
     """
 
     min_severity: Severity = "warning"
@@ -28,17 +28,17 @@ class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def cooldown(self) -> timedelta:
-        """How long the same again stays quiet."""
+        """Duration of the cooldown."""
         return timedelta(minutes=self.cooldown_minutes)
 
 
 @dataclass(frozen=True, slots=True)
 class Alerted:
-    """What people have been told of an incident.
+    """Severity and kinds that the alerts of an incident have reported so far.
 
     Attributes:
-        severity: The highest they were told; None: nothing yet.
-        kinds: What kinds of things.
+        severity: The highest severity reported; None if no alert was raised.
+        kinds: Kinds of occurrences reported.
     """
 
     severity: Severity | None = None
@@ -46,30 +46,30 @@ class Alerted:
 
 
 def cause_of_alert(
-    told: Alerted, happening: Occurrence, cooling: Mapping[str, Severity], policy: AlertPolicy
+    alerted: Alerted, occurrence: Occurrence, cooling: Mapping[str, Severity], policy: AlertPolicy
 ) -> Cause | None:
-    """Decide whether a happening that has joined an incident is worth an alert.
+    """Decide whether an occurrence that has joined an incident raises an alert.
 
     Args:
-        told: What people know of this incident.
-        happening: What has just become known.
+        alerted: Severity and kinds that the alerts of this incident have reported so far.
+        occurrence: The new occurrence.
         cooling: By kind, the highest severity of the alerts for this station within the cooldown.
-        policy: What is worth one.
+        policy: Thresholds for an alert.
 
     Returns:
-        "first": the incident's first alert. "severity", "kind": an escalation, which no cooldown holds back. None: no
-        alert, and nothing is spent by it.
+        "first": the incident's first alert. "severity" or "kind": an escalation, which no cooldown suppresses. None: no
+        alert; this does not start a cooldown.
     """
-    if happening.late or severity_rank(happening.severity) < severity_rank(policy.min_severity):
+    if occurrence.late or severity_rank(occurrence.severity) < severity_rank(policy.min_severity):
         return None
-    if told.severity is None:
-        quiet = cooling.get(happening.kind)
-        return None if quiet is not None and severity_rank(happening.severity) <= severity_rank(quiet) else "first"
-    if severity_rank(happening.severity) > severity_rank(told.severity):
+    if alerted.severity is None:
+        recent = cooling.get(occurrence.kind)
+        return None if recent is not None and severity_rank(occurrence.severity) <= severity_rank(recent) else "first"
+    if severity_rank(occurrence.severity) > severity_rank(alerted.severity):
         return "severity"
-    return None if happening.kind in told.kinds else "kind"
+    return None if occurrence.kind in alerted.kinds else "kind"
 
 
 def cooling_since(now: datetime, policy: AlertPolicy) -> datetime:
-    """Tell from when on alerts still keep the same again quiet."""
+    """Return the start of the cooldown window that ends now."""
     return now - policy.cooldown

@@ -1,4 +1,4 @@
-"""What is still to be told, kept in the casebook: a restart or a crash loses none of it."""
+"""Queue of undelivered alerts, stored in the casebook; a restart or a crash loses none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,22 +14,22 @@ from casebook.incidents.tables import alert, delivery
 
 @dataclass(frozen=True, slots=True)
 class DueAlert:
-    """An alert to be told now, and how often that was tried."""
+    """An alert that is due for delivery, and the number of attempts so far."""
 
     alert: Alert
     attempts: int
 
 
 class AlertQueue:
-    """The alerts that wait for one notifier. Every method raises ``StoreUnavailable`` where the database is away."""
+    """Undelivered alerts of one notifier. Every method raises ``StoreUnavailable`` if the database does not answer."""
 
     def __init__(self, database: Database, notifier: str) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
         self._notifier = notifier
 
     def due(self, now: datetime) -> DueAlert | None:
-        """Find what is to be told next: the most urgent first, then the oldest."""
+        """Return the next alert to deliver, the most urgent first, then the oldest; None if none is due."""
         urgency = case({"urgent": 0, "warning": 1}, value=alert.c.severity, else_=2)
         query = (
             select(alert, delivery.c.attempts)
@@ -47,33 +47,33 @@ class AlertQueue:
         )
 
     def claim(self, due: DueAlert, until: datetime) -> bool:
-        """Take it in hand, so that no other process tells it too; False where another was faster.
+        """Claim an alert so that no other process delivers it; return False if another process claimed it first.
 
-        Whoever has it in hand and dies leaves it to the others after ``until``: it may then be told twice.
+        The claim expires at ``until``. If the claiming process dies, another one may then deliver the alert again.
         """
         with self._database.begin() as connection:
             mine = and_(self._is(due), delivery.c.state == "waiting", delivery.c.attempts == due.attempts)
             query = update(delivery).where(mine).values(attempts=due.attempts + 1, next_at=until)
             return connection.execute(query).rowcount == 1
 
-    def keep(self, due: DueAlert, until: datetime) -> None:
-        """Go on having it in hand."""
+    def extend_claim(self, due: DueAlert, until: datetime) -> None:
+        """Extend the claim until a later time."""
         self._set(due, next_at=until)
 
-    def sent(self, due: DueAlert, at: datetime) -> None:
-        """Note that it was told."""
+    def mark_sent(self, due: DueAlert, at: datetime) -> None:
+        """Mark the alert as delivered."""
         self._set(due, state="sent", ended_at=at, problem="")
 
     def postpone(self, due: DueAlert, until: datetime, problem: str) -> None:
-        """Note what went wrong, and try again then."""
+        """Schedule the next attempt after a failure, and store the reason."""
         self._set(due, next_at=until, problem=problem)
 
-    def wait(self, due: DueAlert, until: datetime) -> None:
-        """Put it back as it was: nothing was tried."""
+    def release(self, due: DueAlert, until: datetime) -> None:
+        """Release the claim without counting an attempt; the alert is due again at ``until``."""
         self._set(due, next_at=until, attempts=due.attempts)
 
-    def give_up(self, due: DueAlert, at: datetime, problem: str) -> None:
-        """Note that it was never told, and why."""
+    def abandon(self, due: DueAlert, at: datetime, problem: str) -> None:
+        """Mark the alert as undeliverable, and store the reason."""
         self._set(due, state="given up", ended_at=at, problem=problem)
 
     def _set(self, due: DueAlert, **values: Any) -> None:
@@ -85,20 +85,20 @@ class AlertQueue:
 
 
 def count_waiting(database: Database) -> int:
-    """Count what is still to be told, by every way."""
+    """Count the undelivered alerts of all notifiers."""
     with database.begin() as connection:
         query = select(func.count()).select_from(delivery).where(delivery.c.state == "waiting")
         return int(connection.execute(query).scalar_one())
 
 
 def abandon_unknown_notifiers(database: Database, known: Sequence[str], now: datetime) -> int:
-    """Close what waits for ways that are no longer set up; returns how many."""
+    """Abandon the undelivered alerts of notifiers that are no longer configured, and return their number."""
     with database.begin() as connection:
         others = and_(delivery.c.state == "waiting", delivery.c.notifier.not_in(list(known)))
-        gone = {"state": "given up", "ended_at": now, "problem": "this way of telling is no longer set up"}
+        gone = {"state": "given up", "ended_at": now, "problem": "this notifier is no longer configured"}
         return connection.execute(update(delivery).where(others).values(gone)).rowcount
 
 
 def retry_delay(attempt: int, first_s: float, longest_s: float) -> timedelta:
-    """Tell how long to wait before the next attempt: twice as long each time."""
+    """Return the exponential back-off before the next attempt: doubled with each attempt, at most ``longest_s``."""
     return timedelta(seconds=min(longest_s, first_s * 2 ** min(attempt, 30)))

@@ -1,4 +1,4 @@
-"""Joins the shots that several stations heard, so that one shot is one incident, and a surer one."""
+"""Joins detections of one shot by several stations, which gives one incident and a higher confidence."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,15 +16,15 @@ _EARTH_RADIUS_M = 6_371_008.8  # mean radius of the WGS 84 ellipsoid, IUGG
 
 
 class CorroborationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which shots count as one.
+    """Criteria for joining detections of several stations into one sound.
 
     Attributes:
-        labels: The detections that are joined; each only with its own kind.
-        temperature_c: Of the air, in degrees Celsius; sound is slower in the cold.
-        wind_m_s: The strongest wind that may blow against the sound, in metres a second.
-        reach_m: Stations further apart than this are taken never to hear the same shot.
-        margin_s: For what is not known: relief (distances are along level ground) and the detector's own timing.
-        assumed_clock_error_s: For a clock that does not say how far it may be wrong; none: such a shot stays alone.
+        labels: Labels of the detections that are joined; detections of different labels never are.
+        temperature_c: Air temperature in degrees Celsius; sound is slower in cold air.
+        wind_m_s: The strongest expected head wind, in metres per second.
+        reach_m: Largest distance between two stations that can hear the same shot, in metres.
+        margin_s: Extra seconds for terrain (distances are along level ground) and for the timing error of the detector.
+        assumed_clock_error_s: Clock error in seconds of a station that reports none; None: such a shot is not joined.
     """
 
     labels: tuple[str, ...] = ("gunshot",)
@@ -36,24 +36,24 @@ class CorroborationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     @property
     def slowest_m_s(self) -> float:
-        """How fast sound travels at least: 331.3 + 0.606 T, less the wind, in metres a second."""
+        """Lowest speed of sound: 331.3 + 0.606 T minus the wind, in metres per second."""
         return 331.3 + 0.606 * self.temperature_c - self.wind_m_s
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What one station heard.
+    """One station's detection of a sound.
 
     Attributes:
-        event_id: Of the event that reports it.
-        ordinal: Of the detection within the event.
-        station: Who heard it.
-        label: What it is called, such as gunshot.
-        at: The middle of the detection's span, by the station's clock.
-        within_s: Half the span: the shot lies between ``at - within_s`` and ``at + within_s``.
-        clock_error_s: How far the station's clock may be wrong; None: not known.
-        location: Where the station stands; None: not known.
-        confidence: Of the detector, 0..1.
+        event_id: Id of the event with the detection.
+        ordinal: Ordinal of the detection in the event.
+        station: The station that heard it.
+        label: Label, such as "gunshot".
+        at: Middle of the detection's span, by the station's clock.
+        within_s: Half the span in seconds: the shot lies between ``at - within_s`` and ``at + within_s``.
+        clock_error_s: Largest error of the station's clock in seconds; None: unknown.
+        location: Location of the station; None: unknown.
+        confidence: Confidence of the detector, 0..1.
     """
 
     event_id: str
@@ -69,11 +69,11 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class CorroboratedSound:
-    """What was heard once, by one station or by several.
+    """One sound, detected by one or more stations.
 
     Attributes:
-        shots: What each station heard, in the order of time; at most one of each station.
-        confidence: That at least one of them is true, if the stations err independently of each other.
+        shots: The detections in order of time, at most one of each station.
+        confidence: Probability that at least one detection is true, if the stations err independently.
     """
 
     shots: tuple[Shot, ...]
@@ -82,11 +82,11 @@ class CorroboratedSound:
 
 @dataclass(frozen=True, slots=True)
 class Corroboration:
-    """What several stations together say of one detection.
+    """Combined evidence of several stations for one detection.
 
     Attributes:
-        confidence: That at least one of them is right (see ``corroborate``).
-        stations: Who heard it, the station itself included.
+        confidence: Probability that at least one station is right (see ``corroborate``).
+        stations: All stations that heard the sound, including the detection's own.
     """
 
     confidence: float
@@ -94,7 +94,7 @@ class Corroboration:
 
 
 def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[Shot]:
-    """Pick out of an event what can be corroborated; a detection without a span counts for the whole capture."""
+    """Return the detections of an event that can be corroborated; without a span, one covers the whole capture."""
     labels = (options or CorroborationOptions()).labels
     found = []
     for detection in event.detections:
@@ -119,51 +119,52 @@ def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[
 
 
 def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = None) -> list[CorroboratedSound]:
-    """Join shots that can be one sound heard at several places.
+    """Group detections that can be one sound heard at several places.
 
-    Two shots can be one if ``|t1 - t2| <= d / c + e1 + e2 + w1 + w2 + margin``: d the distance between the stations, c
-    the slowest speed of sound, e the errors of the clocks, w half the lengths of the spans. (From any source, sound
-    reaches two places with at most d / c between: the triangle inequality.) All shots of an incident fit in pairs. That
-    is necessary, not sufficient: two shots fired at about the same time at two places are joined as well.
+    Two detections can be one sound if ``|t1 - t2| <= d / c + e1 + e2 + w1 + w2 + margin``, where d is the distance
+    between the stations, c the lowest speed of sound, e the clock errors and w half the lengths of the spans. (From any
+    source, sound reaches two places at most d / c apart in time: the triangle inequality.) Every pair of detections in
+    a group fulfils this. The condition is necessary, not sufficient: two shots fired at about the same time at two
+    places are joined as well.
 
-    The k-th shot of a volley goes with the k-th that the other station heard. Where one of them missed some, the wrong
+    The k-th shot of a volley is joined with the k-th one of the other station. If a station missed some, the wrong
     ones may be joined.
 
-    The confidence is ``1 - (1 - p1)(1 - p2)...``: the chance that at least one station is right if each errs
-    independently of the others. They do not where one thing deceives all, such as thunder or a firework heard by
-    every station: then it is too high. That a station listened and heard nothing is not taken into account.
+    The confidence is ``1 - (1 - p1)(1 - p2)...``: the probability that at least one station is right if each errs
+    independently of the others. The errors are not independent if one cause deceives all stations, such as thunder or
+    a firework; the confidence is then too high. Stations that listened and heard nothing are not taken into account.
 
     Args:
-        shots: In any order; a shot given twice, by event and ordinal, counts once.
-        options: What counts as one.
+        shots: Detections in any order; one given twice, by event and ordinal, counts once.
+        options: Criteria for joining.
 
     Returns:
-        Every shot in exactly one incident, incidents in the order of their first shot. The result does not depend on
-        the order of the shots given.
+        Groups in the order of their first detection; each detection is in exactly one group. The result does not
+        depend on the order of ``shots``.
 
     Raises:
-        ValueError: a shot's time has no offset from UTC.
+        ValueError: a time has no offset from UTC.
     """
     chosen = options or CorroborationOptions()
     ordered = sorted({(shot.event_id, shot.ordinal): shot for shot in shots}.values(), key=_order)
-    incidents: list[list[Shot]] = []
+    groups: list[list[Shot]] = []
     open_from = 0
     longest_s = _longest_s(ordered, chosen)
     for shot in ordered:
-        # What began too long ago can take no further shot, and all before it neither.
-        while open_from < len(incidents) and _between_s(incidents[open_from][0], shot) > longest_s:
+        # A group that began too long ago accepts no further shot, and neither do those before it.
+        while open_from < len(groups) and _between_s(groups[open_from][0], shot) > longest_s:
             open_from += 1
-        fitting = (known for known in incidents[open_from:] if all(_can_be_one(old, shot, chosen) for old in known))
-        home = next(fitting, None)
-        if home is None:
-            incidents.append([shot])
+        fitting = (known for known in groups[open_from:] if all(_can_be_one(old, shot, chosen) for old in known))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([shot])
         else:
-            home.append(shot)
-    return [CorroboratedSound(tuple(members), _together(members)) for members in incidents]
+            group.append(shot)
+    return [CorroboratedSound(tuple(members), _combined_confidence(members)) for members in groups]
 
 
 def distance_m(one: Location, other: Location) -> float:
-    """Measure along level ground, in metres: the haversine formula on a sphere, within 0.6 % of the ellipsoid."""
+    """Return the ground distance in metres: haversine formula on a sphere, within 0.6 % of the ellipsoid."""
     latitude, other_latitude = math.radians(one.latitude), math.radians(other.latitude)
     north = math.sin((other_latitude - latitude) / 2) ** 2
     east = math.sin(math.radians(other.longitude - one.longitude) / 2) ** 2
@@ -191,7 +192,7 @@ def _between_s(one: Shot, other: Shot) -> float:
 
 
 def _longest_s(shots: Sequence[Shot], options: CorroborationOptions) -> float:
-    """The longest that two of these shots can be apart and still be one."""
+    """Return the longest time in seconds between two of these detections that can be one sound."""
     slack = [(_clock_error_s(shot, options) or 0.0) + shot.within_s for shot in shots]
     return options.reach_m / options.slowest_m_s + 2 * max(slack, default=0.0) + options.margin_s
 
@@ -202,5 +203,5 @@ def _order(shot: Shot) -> tuple[datetime, str, int]:
     return shot.at.astimezone(UTC), shot.event_id, shot.ordinal
 
 
-def _together(shots: Sequence[Shot]) -> float:
+def _combined_confidence(shots: Sequence[Shot]) -> float:
     return 1 - math.prod(1 - shot.confidence for shot in shots)

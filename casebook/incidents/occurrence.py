@@ -1,4 +1,4 @@
-"""What an incident is made of: something seen, heard or gone wrong, when and where; and what belongs together."""
+"""Occurrences, the members of an incident, and the rule that groups them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ Source = Literal["vision", "sound", "health"]
 
 
 class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What counts as one incident.
+    """Criteria for grouping occurrences into incidents.
 
     Attributes:
-        gap_minutes: What comes longer after (or before) everything in an incident is another one.
-        reach_m: And what is further away from everything in it.
-        longest_minutes: After this a new one begins, however little lies between: on a busy road the day would be one.
-        late_after_minutes: A capture that arrives this much later than it was taken is late: shown, but no alert.
-        corroboration: Which shots, heard by several stations, are one; those are one incident whatever the distance.
+        gap_minutes: Longest time between an occurrence and its nearest neighbour in the incident.
+        reach_m: Longest distance between an occurrence and its nearest neighbour in the incident, in metres.
+        longest_minutes: Longest duration of an incident; without it, a busy road would make one incident of a day.
+        late_after_minutes: A capture that arrives this long after it was taken is late: shown, but never alerted.
+        corroboration: Criteria for joining detections of one sound; these are one incident at any distance.
     """
 
     gap_minutes: Annotated[float, Meta(gt=0)] = 10.0
@@ -36,38 +36,38 @@ class IncidentOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def gap(self) -> timedelta:
-        """The longest pause within an incident."""
+        """Longest pause within an incident."""
         return timedelta(minutes=self.gap_minutes)
 
     @property
     def longest(self) -> timedelta:
-        """The longest an incident lasts."""
+        """Longest duration of an incident."""
         return timedelta(minutes=self.longest_minutes)
 
     @property
     def late_after(self) -> timedelta:
-        """How old a capture may be and still be news."""
+        """Age at arrival beyond which a capture is late."""
         return timedelta(minutes=self.late_after_minutes)
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One thing that rules found in one capture, or a station that fell silent or blind.
+    """One kind of finding in one capture, or a problem of a station such as silence.
 
     Attributes:
-        subject: The event's id; for a station, an id made of its name, what is wrong and since when.
+        subject: Id of the event; for a station, an id derived from its name, the problem and its start.
         kind: "human", "vehicle", "animal"..., the label of a sound such as "gunshot", or "silent", "blind", "deaf"...
-        source: Seen, heard, or about the station itself.
-        station: Whose.
-        at: When it happened, UTC; where the station's clock cannot be meant, when it arrived.
-        received_at: When the server learned of it, UTC.
-        location: Where; None: not known, then only the same station is near.
-        severity: The highest of the rules that found it.
-        confidence: 0..1, of several stations together where they heard it; 1 for a station.
+        source: "vision", "sound", or "health" for a problem of the station itself.
+        station: The station.
+        at: Time of the occurrence, UTC; the arrival time if the station's clock is implausible.
+        received_at: Time the server received or noticed it, UTC.
+        location: Location; None: unknown, then only occurrences of the same station are near.
+        severity: Highest severity of the rules that matched.
+        confidence: 0..1, combined if several stations heard it; 1 for a problem of a station.
         reasons: ``Flag.reason_values`` of each rule.
-        rules: Their names, in the same order.
-        late: It arrived too late to be news.
-        witnesses: Subjects of the same sound at other stations: one incident with those whatever the distance.
+        rules: Names of the rules, in the same order.
+        late: Whether it arrived too late for an alert.
+        witnesses: Subjects of the same sound at other stations; they are one incident at any distance.
     """
 
     subject: str
@@ -86,7 +86,7 @@ class Occurrence:
 
 
 def are_near(one: Occurrence, other: Occurrence, options: IncidentOptions) -> bool:
-    """Tell whether two happenings lie within minutes and metres of each other, or are one sound."""
+    """Return whether two occurrences are close in time and place, or are one sound."""
     if one.subject in other.witnesses or other.subject in one.witnesses:
         return True
     if abs(one.at - other.at) > options.gap:
@@ -105,21 +105,21 @@ def occurrences_of(
     options: IncidentOptions,
     witnesses: Iterable[str] = (),
 ) -> list[Occurrence]:
-    """Turn the flags of one event into happenings, one for each kind of thing that was found.
+    """Convert the flags of one event to occurrences, one for each kind of finding.
 
     Args:
-        event: The capture.
-        flags: What rules say of it.
-        received_at: When it arrived, UTC.
-        options: From when on it is late.
-        witnesses: Events of other stations that hold the same sound.
+        event: The event.
+        flags: Its flags.
+        received_at: Time it arrived, UTC.
+        options: Limits, including the age at which a capture is late.
+        witnesses: Events of other stations with the same sound.
     """
     if not flags:
         return []
     by_kind: dict[str, list[Flag]] = {}
     for flag in flags:
         by_kind.setdefault(_kind(event, flag), []).append(flag)
-    at, late = _happened(event, received_at, options)
+    at, late = _time_and_lateness(event, received_at, options)
     return [
         Occurrence(
             subject=event.event_id,
@@ -147,10 +147,10 @@ def _kind(event: Event, flag: Flag) -> str:
     return next((one.observation_type for one in event.detections if one.label == label), label)
 
 
-def _happened(event: Event, received_at: datetime, options: IncidentOptions) -> tuple[datetime, bool]:
+def _time_and_lateness(event: Event, received_at: datetime, options: IncidentOptions) -> tuple[datetime, bool]:
     captured, received = event.captured_at, received_at.astimezone(UTC)
-    mad = not 1900 <= captured.year <= 2200
-    if mad or event.clock.source == "none" or captured > received + options.gap:
-        # The clock cannot be meant. It may be old, it may be now: better one alert too many.
+    implausible = not 1900 <= captured.year <= 2200
+    if implausible or event.clock.source == "none" or captured > received + options.gap:
+        # The capture time is unknown, so the capture may be recent: prefer a false alert to a missed one.
         return received, False
     return captured.astimezone(UTC), received - captured > options.late_after

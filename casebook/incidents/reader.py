@@ -1,4 +1,4 @@
-"""Reads incidents back for people: what happened in each, who was told, and whether anything waits for a decision."""
+"""Read access to incidents, with their occurrences, alerts and deliveries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ from contract.severity import Severity
 
 @dataclass(frozen=True, slots=True)
 class IncidentMember:
-    """One happening, and for a station's trouble when it was over."""
+    """An occurrence in an incident; ``over_at`` is the time at which a problem of a station ended."""
 
     occurrence: Occurrence
     over_at: datetime | None
@@ -25,7 +25,7 @@ class IncidentMember:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How one alert fares on one way to people; ``state`` is "waiting", "sent" or "given up"."""
+    """Delivery of one alert by one notifier; ``state`` is "waiting", "sent" or "given up"."""
 
     notifier: str
     state: str
@@ -37,7 +37,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class SentAlert:
-    """An alert, and its deliveries."""
+    """An alert and its deliveries."""
 
     alert: Alert
     deliveries: tuple[Delivery, ...]
@@ -45,18 +45,18 @@ class SentAlert:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident.
+    """An incident with its occurrences and alerts.
 
     Attributes:
-        id: Its name for ever.
-        started_at: The first thing in it, UTC.
-        ended_at: The last.
-        severity: The highest in it.
-        confidence: The highest in it.
-        late: Nothing in it was news when it arrived.
-        waits: Whether a flag in it is open, or a station's trouble not over.
-        happenings: What happened, in order of time.
-        alerts: What people were told, in order.
+        id: Permanent id.
+        started_at: Time of the first occurrence, UTC.
+        ended_at: Time of the last occurrence, UTC.
+        severity: Highest severity of the occurrences.
+        confidence: Highest confidence of the occurrences.
+        late: Whether all occurrences arrived late.
+        is_open: Whether a flag is open or a problem of a station continues.
+        occurrences: Occurrences in order of time.
+        alerts: Alerts in order of time.
     """
 
     id: str
@@ -65,127 +65,128 @@ class Incident:
     severity: Severity
     confidence: float
     late: bool
-    waits: bool
+    is_open: bool
     occurrences: tuple[IncidentMember, ...]
     alerts: tuple[SentAlert, ...]
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What kinds of things, each once, in the order they came."""
+        """Kinds of the occurrences, without duplicates, in order of time."""
         return tuple(dict.fromkeys(one.occurrence.kind for one in self.occurrences))
 
     @property
     def stations(self) -> tuple[str, ...]:
-        """Where, each once."""
+        """Stations involved, without duplicates."""
         return tuple(dict.fromkeys(one.occurrence.station for one in self.occurrences))
 
     @property
     def event_ids(self) -> tuple[str, ...]:
-        """The captures in it, each once."""
+        """Ids of the events involved, without duplicates."""
         return tuple(
             dict.fromkeys(one.occurrence.subject for one in self.occurrences if one.occurrence.source != "health")
         )
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Where it sorts; pages go on after it."""
+        """Pagination cursor."""
         return self.ended_at, self.id
 
 
 class IncidentReader:
-    """Lists incidents. Every method raises ``StoreUnavailable`` where the database did not answer."""
+    """Lists incidents. Every method raises ``StoreUnavailable`` if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
 
     def incidents(
-        self, waiting_only: bool = True, limit: int = 20, after: tuple[datetime, str] | None = None
+        self, open_only: bool = True, limit: int = 20, after: tuple[datetime, str] | None = None
     ) -> list[Incident]:
-        """List incidents, the newest first, going on after the one with this ``key``."""
+        """List incidents, newest first; ``after`` is the ``key`` of the last one of the previous page."""
         query = select(incident).order_by(incident.c.ended_at.desc(), incident.c.id.desc()).limit(limit)
-        if waiting_only:
-            query = query.where(_waits())
+        if open_only:
+            query = query.where(_is_open())
         if after is not None:
             earlier = and_(incident.c.ended_at == after[0], incident.c.id < after[1])
             query = query.where(or_(incident.c.ended_at < after[0], earlier))
         return self._read(query)
 
     def incident(self, incident_id: str) -> Incident | None:
-        """Find one incident."""
+        """Return one incident, or None if it does not exist."""
         found = self._read(select(incident).where(incident.c.id == incident_id))
         return found[0] if found else None
 
-    def named(self, incident_ids: Iterable[str]) -> list[Incident]:
-        """Find incidents by their names, in no order."""
+    def incidents_by_id(self, incident_ids: Iterable[str]) -> list[Incident]:
+        """Return incidents by their ids, in no particular order."""
         return self._read(select(incident).where(incident.c.id.in_(list(incident_ids))))
 
     def incident_ids_of(self, event_ids: Iterable[str]) -> dict[str, str]:
-        """Tell which incident each event is in; events in none are left out."""
+        """Return the incident id of each event; events without an incident are left out."""
         wanted = list(event_ids)
         found: dict[str, str] = {}
         with self._database.begin() as connection:
             for start in range(0, len(wanted), 500):
                 ids = wanted[start : start + 500]
                 query = select(occurrence.c.subject, occurrence.c.incident_id).where(occurrence.c.subject.in_(ids))
-                found |= {subject: home for subject, home in connection.execute(query)}  # noqa: C416, rows are no pairs
+                found |= {event_id: found_id for event_id, found_id in connection.execute(query)}  # noqa: C416, not pairs
         return found
 
     def resolve_station_problems(self, incident_id: str, at: datetime) -> int:
-        """Note that a person has seen to the stations in an incident; returns how many troubles that ended."""
+        """Mark the open station problems of an incident as resolved by a person, and return their number."""
         with self._database.begin() as connection:
-            troubles = and_(
+            open_problems = and_(
                 occurrence.c.incident_id == incident_id,
                 occurrence.c.source == "health",
                 occurrence.c.over_at.is_(None),
             )
-            return connection.execute(update(occurrence).where(troubles).values(over_at=at)).rowcount
+            return connection.execute(update(occurrence).where(open_problems).values(over_at=at)).rowcount
 
     def _read(self, query: Any) -> list[Incident]:
         with self._database.begin() as connection:
-            rows = connection.execute(query.add_columns(_waits().label("waits"))).mappings().all()
+            rows = connection.execute(query.add_columns(_is_open().label("is_open"))).mappings().all()
             ids = [row["id"] for row in rows]
-            inside = connection.execute(
+            occurrences = connection.execute(
                 select(occurrence)
                 .where(occurrence.c.incident_id.in_(ids))
                 .order_by(occurrence.c.at, occurrence.c.subject)
             ).mappings()
-            members = _grouped(inside, "incident_id")
+            members = _grouped(occurrences, "incident_id")
             alerts = connection.execute(
                 select(alert).where(alert.c.incident_id.in_(ids)).order_by(alert.c.raised_at, alert.c.id)
             ).mappings()
-            told = _grouped(alerts, "incident_id")
-            sent = [row["id"] for rows in told.values() for row in rows]
-            ways = _grouped(
+            alerts_by_incident = _grouped(alerts, "incident_id")
+            alert_ids = [row["id"] for rows in alerts_by_incident.values() for row in rows]
+            deliveries = _grouped(
                 connection.execute(
-                    select(delivery).where(delivery.c.alert_id.in_(sent)).order_by(delivery.c.notifier)
+                    select(delivery).where(delivery.c.alert_id.in_(alert_ids)).order_by(delivery.c.notifier)
                 ).mappings(),
                 "alert_id",
             )
         return [
             Incident(
                 **{name: row[name] for name in ("id", "started_at", "ended_at", "severity", "confidence", "late")},
-                waits=bool(row["waits"]),
+                is_open=bool(row["is_open"]),
                 occurrences=tuple(
                     IncidentMember(occurrence_of_row(one), one["over_at"]) for one in members.get(row["id"], ())
                 ),
-                alerts=tuple(_sent(one, ways) for one in told.get(row["id"], ())),
+                alerts=tuple(_sent(one, deliveries) for one in alerts_by_incident.get(row["id"], ())),
             )
             for row in rows
         ]
 
 
-def _waits() -> Any:
+def _is_open() -> Any:
     open_flag = exists().where(flag.c.event_id == occurrence.c.subject, flag.c.state == "open")
-    trouble = and_(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
-    return exists().where(occurrence.c.incident_id == incident.c.id, or_(open_flag, trouble))
+    open_problem = and_(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
+    return exists().where(occurrence.c.incident_id == incident.c.id, or_(open_flag, open_problem))
 
 
-def _sent(row: Mapping[str, Any], ways: Mapping[str, Sequence[Mapping[str, Any]]]) -> SentAlert:
+def _sent(row: Mapping[str, Any], deliveries: Mapping[str, Sequence[Mapping[str, Any]]]) -> SentAlert:
     return SentAlert(
         Alert(**{field.name: row[field.name] for field in fields(Alert)}),
         tuple(
-            Delivery(**{field.name: one[field.name] for field in fields(Delivery)}) for one in ways.get(row["id"], ())
+            Delivery(**{field.name: one[field.name] for field in fields(Delivery)})
+            for one in deliveries.get(row["id"], ())
         ),
     )
 

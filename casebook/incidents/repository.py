@@ -1,4 +1,4 @@
-"""Keeps incidents: joins what happens to the one it belongs to, and raises alerts in the same breath."""
+"""Stores occurrences, assigns each to an incident, and raises alerts in the same transaction."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -17,17 +17,17 @@ from contract.severity import Severity, severity_rank
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something people are told.
+    """A notification about an incident, to be delivered by every notifier.
 
     Attributes:
-        id: Of the alert.
-        incident_id: What it is about.
-        subject: The capture (or the station's trouble) that gave rise to it.
-        cause: Why now.
-        kind: Of what.
-        station: Where.
-        severity: How soon it wants eyes.
-        raised_at: When, UTC.
+        id: Id of the alert.
+        incident_id: The incident.
+        subject: The event, or the problem of a station, that caused it.
+        cause: Why it was raised: the first alert of the incident, or an escalation.
+        kind: Kind of the occurrence.
+        station: Station of the occurrence.
+        severity: Severity of the occurrence.
+        raised_at: Time it was raised, UTC.
     """
 
     id: str
@@ -41,9 +41,9 @@ class Alert:
 
 
 class IncidentRepository:
-    """What happened, together with what people were told of it; safe to use from several threads and processes.
+    """Write access to incidents and their alerts; safe to use from several threads and processes.
 
-    Every method raises ``StoreUnavailable`` where the database did not answer or did not take it.
+    Every method raises ``StoreUnavailable`` if the database does not answer or rejects the statement.
     """
 
     def __init__(
@@ -52,29 +52,29 @@ class IncidentRepository:
         """Use a database.
 
         Args:
-            database: That has the tables.
-            options: What is one incident.
-            policy: What is worth an alert.
-            notifiers: By which ways each alert goes out.
+            database: A database with the incident tables.
+            options: Criteria for grouping occurrences into incidents.
+            policy: Thresholds for raising an alert.
+            notifiers: Names of the notifiers that deliver each alert.
         """
         self._database = database
         self._options = options
         self._policy = policy
         self._notifiers = tuple(notifiers)
 
-    def take(self, occurrences: Iterable[Occurrence]) -> list[Alert]:
-        """Keep what happened, each in its incident, and queue the alerts it is worth.
+    def record(self, occurrences: Iterable[Occurrence]) -> list[Alert]:
+        """Store occurrences, each in its incident, and return the alerts that were raised and queued.
 
-        Taking the same again changes nothing and alerts nobody.
+        Idempotent: recording the same occurrence again changes nothing and raises no alert.
         """
-        waiting = sorted(occurrences, key=lambda one: (one.at, one.subject, one.kind))
-        if not waiting:
+        ordered = sorted(occurrences, key=lambda one: (one.at, one.subject, one.kind))
+        if not ordered:
             return []
-        with self._database.turn() as connection:
-            found = (self._take(connection, one) for one in waiting)
-            return [raised for raised in found if raised is not None]
+        with self._database.exclusive() as connection:
+            alerts = (self._record(connection, one) for one in ordered)
+            return [raised for raised in alerts if raised is not None]
 
-    def _take(self, connection: Connection, one: Occurrence) -> Alert | None:
+    def _record(self, connection: Connection, one: Occurrence) -> Alert | None:
         known = (
             connection.execute(
                 select(occurrence).where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
@@ -83,10 +83,10 @@ class IncidentRepository:
             .first()
         )
         if known is None:
-            incident_id = self._home(connection, one)
+            incident_id = self._find_or_open_incident(connection, one)
             self._database.add(connection, occurrence, [_row(one) | {"incident_id": incident_id}])
         else:
-            if not _adds(one, known):
+            if not _has_news(one, known):
                 return None
             incident_id = known["incident_id"]
             worse = severity_rank(one.severity) > severity_rank(known["severity"])
@@ -101,10 +101,10 @@ class IncidentRepository:
                 .where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
                 .values(changed)
             )
-        return self._tell(connection, incident_id, one)
+        return self._update_incident(connection, incident_id, one)
 
-    def _home(self, connection: Connection, one: Occurrence) -> str:
-        """Find the incident it belongs to, the nearest in time; open one where there is none."""
+    def _find_or_open_incident(self, connection: Connection, one: Occurrence) -> str:
+        """Return the id of the matching incident nearest in time; open a new incident if none matches."""
         around = self._options.gap
         rows = connection.execute(
             select(occurrence, incident.c.started_at, incident.c.ended_at)
@@ -124,9 +124,9 @@ class IncidentRepository:
         ]
         if fitting:
             return str(min(fitting)[2])
-        opened = str(uuid7())
+        incident_id = str(uuid7())
         values = {
-            "id": opened,
+            "id": incident_id,
             "started_at": one.at,
             "ended_at": one.at,
             "updated_at": one.received_at,
@@ -136,13 +136,13 @@ class IncidentRepository:
             "late": True,
         }
         connection.execute(incident.insert().values(values))
-        return opened
+        return incident_id
 
-    def _tell(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
-        """Bring the incident up to what has joined it, and raise an alert where it is worth one."""
+    def _update_incident(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
+        """Update the incident with a new occurrence, and raise an alert if the policy asks for one."""
         row = connection.execute(select(incident).where(incident.c.id == incident_id)).mappings().one()
-        told = Alerted(row["told_severity"], frozenset(row["told_kinds"]))
-        cause = cause_of_alert(told, one, self._cooling(connection, one), self._policy)
+        alerted = Alerted(row["told_severity"], frozenset(row["told_kinds"]))
+        cause = cause_of_alert(alerted, one, self._cooling(connection, one), self._policy)
         values: dict[str, Any] = {
             "started_at": min(row["started_at"], one.at),
             "ended_at": max(row["ended_at"], one.at),
@@ -152,8 +152,8 @@ class IncidentRepository:
             "late": row["late"] and one.late,
         }
         if cause is not None:
-            values["told_severity"] = max(told.severity or one.severity, one.severity, key=severity_rank)
-            values["told_kinds"] = sorted(told.kinds | {one.kind})
+            values["told_severity"] = max(alerted.severity or one.severity, one.severity, key=severity_rank)
+            values["told_kinds"] = sorted(alerted.kinds | {one.kind})
         connection.execute(update(incident).where(incident.c.id == incident_id).values(values))
         return None if cause is None else self._raise(connection, incident_id, one, cause)
 
@@ -177,7 +177,7 @@ class IncidentRepository:
         return raised
 
 
-def _adds(one: Occurrence, known: Any) -> bool:
+def _has_news(one: Occurrence, known: Any) -> bool:
     return (
         severity_rank(one.severity) > severity_rank(known["severity"])
         or one.confidence > known["confidence"] + 1e-9
@@ -192,7 +192,7 @@ def _row(one: Occurrence) -> dict[str, Any]:
 
 
 def occurrence_of_row(row: Any) -> Occurrence:
-    """Read a happening back from its row."""
+    """Convert a row to an occurrence."""
     names = ("subject", "kind", "source", "station", "at", "received_at", "severity", "confidence", "late")
     return Occurrence(
         **{name: row[name] for name in names},

@@ -1,4 +1,4 @@
-"""Remembers shots for the moment in which another station may have heard them too."""
+"""Stores detections of shots until other stations can corroborate them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.tables import shot
 from contract import Event
 
-# Clocks that are further off, or spans that are longer, are not joined: the search has to end somewhere.
+# Bounds the search: detections with larger clock errors or longer spans are not joined.
 _SLACK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedShots:
-    """What several stations heard of one sound.
+    """Sounds that several stations heard.
 
     Attributes:
-        heard: By event and ordinal, what they make of it together.
-        witnesses: By event, the other events that hold the same sound.
+        heard: By event id and ordinal, the combined evidence for the detection.
+        witnesses: By event id, the other events with the same sound.
     """
 
     heard: Mapping[str, Mapping[int, Corroboration]]
@@ -30,21 +30,21 @@ class JoinedShots:
 
 
 class ShotRepository:
-    """Shots of every station, in the casebook's database."""
+    """Detections of shots by all stations, in the casebook database."""
 
     def __init__(self, database: Database, options: CorroborationOptions) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
         self._options = options
 
-    def take(self, events: Sequence[Event]) -> JoinedShots:
-        """Keep the shots of events and join them with those of other stations, known before or not.
+    def add(self, events: Sequence[Event]) -> JoinedShots:
+        """Store the shots of events, and join them with the shots of other stations.
 
         Returns:
-            Only what two stations or more heard, earlier events included.
+            Only sounds that two or more stations heard; they may include earlier events.
 
         Raises:
-            StoreUnavailable: the database did not answer or did not take it.
+            StoreUnavailable: the database did not answer or rejected the statement.
         """
         new = [
             one for event in events if 1900 <= event.captured_at.year <= 2200 for one in shots_of(event, self._options)
@@ -56,11 +56,11 @@ class ShotRepository:
             self._database.add(connection, shot, [_row(one) for one in new])
             around = shot.c.at.between(min(one.at for one in new) - reach, max(one.at for one in new) + reach)
             known = [_shot(row) for row in connection.execute(select(shot).where(around)).mappings()]
-        asked = {(one.event_id, one.ordinal) for one in new}
+        new_keys = {(one.event_id, one.ordinal) for one in new}
         heard: dict[str, dict[int, Corroboration]] = {}
         witnesses: dict[str, frozenset[str]] = {}
         for sound in corroborate(known, self._options):
-            if len(sound.shots) < 2 or not asked & {(one.event_id, one.ordinal) for one in sound.shots}:
+            if len(sound.shots) < 2 or not new_keys & {(one.event_id, one.ordinal) for one in sound.shots}:
                 continue
             together = Corroboration(sound.confidence, tuple(one.station for one in sound.shots))
             ids = frozenset(one.event_id for one in sound.shots)

@@ -1,4 +1,4 @@
-"""Rules about the stations themselves: one that has fallen silent, or cannot see or hear."""
+"""Rules about problems of the stations themselves: silence, blindness, deafness."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -11,15 +11,16 @@ from contract.severity import Severity
 
 
 class StationRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule about the stations themselves.
+    """A rule about a problem of the stations themselves.
 
     Attributes:
-        name: Names the rule; fixed once in use.
-        state: "silent": nothing is heard of it. "blind": it says that a sensor cannot watch.
-        after_minutes: For so long. A station sends word of its health every five minutes, of its effort every hour.
+        name: Name of the rule; do not change it once in use.
+        state: "silent": no message arrives. "blind": the station reports that a sensor cannot watch.
+        after_minutes: Duration after which the problem counts. A station sends health every five minutes and effort
+            every hour.
         severity: "notice", "warning" or "urgent".
-        stations: Only these; empty: all that were ever heard.
-        gaps: Which causes of blindness; a sensor that was switched off is not among them.
+        stations: Stations the rule applies to; empty: all that ever sent a message.
+        gaps: Causes of blindness that count; by default all except a sensor that was switched off.
     """
 
     name: str
@@ -31,5 +32,5 @@ class StationRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def after(self) -> timedelta:
-        """For how long."""
+        """Duration after which the problem counts."""
         return timedelta(minutes=self.after_minutes)

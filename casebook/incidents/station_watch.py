@@ -1,4 +1,4 @@
-"""Notices a station that has fallen silent or blind, by the server's own clock, and when it is back."""
+"""Detects silent and blind stations, and their recovery, by the server's own clock."""
 
 import threading
 import uuid
@@ -14,35 +14,35 @@ from casebook.incidents.station_rules import StationRule
 from casebook.incidents.tables import heard, occurrence, sensor_gap
 from contract import Effort, Event, Health, Status
 
-_SAVE_EVERY = timedelta(seconds=30)  # each save is a commit: a busy station must not cost one a batch
-_SAME_GAP = timedelta(minutes=5)  # two accounts of one gap may lie so far apart
+_SAVE_EVERY = timedelta(seconds=30)  # each save is a commit; a busy station must not cost one commit per batch
+_SAME_GAP = timedelta(minutes=5)  # two effort records of one gap may be this far apart
 
 
 class StationWatch:
-    """Keeps what was last heard of every station, and tells what has been wrong for too long."""
+    """Stores when each station was last heard and its sensor gaps, and detects problems that last too long."""
 
     def __init__(self, database: Database, rules: Iterable[StationRule], options: IncidentOptions) -> None:
-        """Use a database that has the tables."""
+        """Use a database with the incident tables."""
         self._database = database
         self._rules = tuple(rules)
         self._options = options
         self._saved: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def note(self, received: Iterable[tuple[Event | Status | Health | Effort, datetime]]) -> None:
-        """Keep what records say of their stations.
+    def record(self, received: Iterable[tuple[Event | Status | Health | Effort, datetime]]) -> None:
+        """Store when stations were heard, where they are, and their sensor gaps.
 
         Args:
-            received: Each record, and when this server received it, UTC.
+            received: Each record, and the time this server received it, UTC.
 
         Raises:
-            StoreUnavailable: the database did not take it.
+            StoreUnavailable: the database did not answer or rejected the statement.
         """
         latest: dict[str, tuple[Event | Health | Effort, datetime]] = {}
         efforts = []
         for record, received_at in received:
             if isinstance(record, Status):
-                continue  # the broker publishes it in the station's name, and again to every new subscriber
+                continue  # may be a last will or a retained copy, which the broker sends without the station
             latest[record.station] = record, received_at
             if isinstance(record, Effort):
                 efforts.append(record)
@@ -57,15 +57,15 @@ class StationWatch:
                     changing = ["at", *(("latitude", "longitude") if place else ())]
                     self._database.put(connection, heard, row, changing)
                 for effort in efforts:
-                    self._note_effort(connection, effort)
+                    self._record_effort(connection, effort)
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
-    def check(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
-        """Tell what has been wrong for too long, and note what is over.
+    def update_problems(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
+        """Close problems that are resolved, and return those that have lasted too long.
 
         Args:
-            now: By the server's clock.
-            listening_since: From when on the server could hear stations: before that it is itself that was deaf.
+            now: Current time of the server's clock.
+            listening_since: Time since which the server has been able to receive; earlier silence does not count.
 
         Raises:
             StoreUnavailable: the database did not answer.
@@ -73,7 +73,7 @@ class StationWatch:
         with self._database.begin() as connection:
             last = {row["station"]: row for row in connection.execute(select(heard)).mappings()}
             gaps = list(connection.execute(select(sensor_gap)).mappings())
-            self._end_what_is_over(connection, now, last, gaps)
+            self._close_resolved(connection, now, last, gaps)
         found: list[Occurrence] = []
         for rule in self._rules:
             found += self._silent(rule, now, listening_since, last) if rule.state == "silent" else ()
@@ -82,23 +82,23 @@ class StationWatch:
 
     def _silent(self, rule: StationRule, now: datetime, listening_since: datetime, last: Any) -> Iterable[Occurrence]:
         for station, row in last.items():
-            if _concerns(rule, station) and now - max(row["at"], listening_since) >= rule.after:
-                yield self._happening(rule, station, "silent", row["at"], now, row, late=False)
+            if _applies_to(rule, station) and now - max(row["at"], listening_since) >= rule.after:
+                yield self._occurrence(rule, station, "silent", row["at"], now, row, late=False)
 
     def _blind(self, rule: StationRule, now: datetime, last: Any, gaps: Any) -> Iterable[Occurrence]:
         for row in gaps:
             if (
-                not _concerns(rule, row["station"])
+                not _applies_to(rule, row["station"])
                 or row["gap"] not in rule.gaps
                 or row["until"] - row["since"] < rule.after
             ):
                 continue
             late = now - row["until"] > self._options.late_after
-            yield self._happening(
+            yield self._occurrence(
                 rule, row["station"], row["gap"], row["since"], now, last.get(row["station"]), late, row["sensor"]
             )
 
-    def _happening(
+    def _occurrence(
         self,
         rule: StationRule,
         station: str,
@@ -111,7 +111,7 @@ class StationWatch:
     ) -> Occurrence:
         values = {"label": kind, "station": station, "since": since.isoformat(timespec="seconds")}
         return Occurrence(
-            # The same trouble has the same name each time it is looked at: it is told once.
+            # One problem has the same id at every check, so it raises one alert.
             subject=str(uuid.uuid5(uuid.NAMESPACE_URL, f"wildpost:{station}/{sensor}/{kind}/{since.isoformat()}")),
             kind=kind,
             source="health",
@@ -126,29 +126,29 @@ class StationWatch:
             late=late,
         )
 
-    def _end_what_is_over(self, connection: Any, now: datetime, last: Any, gaps: Any) -> None:
-        going_on = {(row["station"], row["gap"]) for row in gaps if row["gap"]}
+    def _close_resolved(self, connection: Any, now: datetime, last: Any, gaps: Any) -> None:
+        current_gaps = {(row["station"], row["gap"]) for row in gaps if row["gap"]}
         query = select(occurrence).where(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
         for row in connection.execute(query).mappings().all():
-            word = last.get(row["station"])
+            heard_last = last.get(row["station"])
             over = (
-                word is not None and word["at"] > row["received_at"]
+                heard_last is not None and heard_last["at"] > row["received_at"]
                 if row["kind"] == "silent"
-                else (row["station"], row["kind"]) not in going_on
+                else (row["station"], row["kind"]) not in current_gaps
             )
             if over:
                 connection.execute(
                     update(occurrence)
                     .where(occurrence.c.subject == row["subject"], occurrence.c.kind == row["kind"])
-                    .values(over_at=word["at"] if row["kind"] == "silent" else now)
+                    .values(over_at=heard_last["at"] if row["kind"] == "silent" else now)
                 )
 
-    def _note_effort(self, connection: Any, effort: Effort) -> None:
+    def _record_effort(self, connection: Any, effort: Effort) -> None:
         start, end = effort.start.astimezone(UTC), effort.end.astimezone(UTC)
         key = (sensor_gap.c.station == effort.station, sensor_gap.c.sensor == effort.sensor)
         known = connection.execute(select(sensor_gap).where(*key)).mappings().first()
         if known is not None and end <= known["until"]:
-            return  # delivered again, or out of its turn: something later is known
+            return  # redelivered or out of order: a later record is stored
         same = known is not None and known["gap"] == effort.gap and start - known["until"] <= _SAME_GAP
         row = {"station": effort.station, "sensor": effort.sensor, "gap": effort.gap, "until": end}
         row["since"] = known["since"] if same else start
@@ -159,5 +159,5 @@ class StationWatch:
         return saved is None or at - saved >= _SAVE_EVERY
 
 
-def _concerns(rule: StationRule, station: str) -> bool:
+def _applies_to(rule: StationRule, station: str) -> bool:
     return not rule.stations or station in rule.stations

@@ -1,11 +1,11 @@
-"""The tables of incidents, their alerts and what is known of stations, kept in the casebook's database."""
+"""SQLAlchemy tables of incidents, alerts and the state of stations, in the casebook database."""
 
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, Table
 
 from casebook.tables import JsonText, UtcDateTime, metadata
 
-# Whoever changes incidents takes this turn first: two processes must not open one incident each for the same thing.
-turn = Table("incident_turn", metadata, Column("id", Integer, primary_key=True), Column("taken", Integer))
+# Lock row for changing incidents: two processes must not each open an incident for the same occurrence.
+incident_lock = Table("incident_turn", metadata, Column("id", Integer, primary_key=True), Column("taken", Integer))
 
 incident = Table(
     "incident",
@@ -16,9 +16,9 @@ incident = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("severity", JsonText, nullable=False),
     Column("confidence", Float, nullable=False),
-    Column("told_severity", JsonText),  # the highest that people were alerted of; none: not yet
+    Column("told_severity", JsonText),  # highest severity alerted; NULL: none yet
     Column("told_kinds", JSON, nullable=False),
-    Column("late", Boolean, nullable=False),  # nothing in it was news when it arrived
+    Column("late", Boolean, nullable=False),  # all occurrences arrived late
     Index("incident_newest", "ended_at"),
 )
 
@@ -39,7 +39,7 @@ occurrence = Table(
     Column("reasons", JSON, nullable=False),
     Column("rules", JSON, nullable=False),
     Column("late", Boolean, nullable=False),
-    Column("over_at", UtcDateTime),  # of a station's trouble: when it was heard or seeing again
+    Column("over_at", UtcDateTime),  # of a problem of a station: when it ended
     Index("happening_when", "at"),
     Index("happening_of", "incident_id"),
 )
@@ -88,7 +88,7 @@ shot = Table(
     Index("shot_when", "at"),
 )
 
-# What the server itself heard, by its own clock: a station's clock may be wrong, and a broken one says nothing.
+# When the server last heard each station, by its own clock: the clock of a station may be wrong or not set.
 heard = Table(
     "heard",
     metadata,
@@ -103,7 +103,7 @@ sensor_gap = Table(
     metadata,
     Column("station", JsonText, primary_key=True),
     Column("sensor", JsonText, primary_key=True),
-    Column("gap", JsonText),  # none: it watches
+    Column("gap", JsonText),  # NULL: the sensor watches
     Column("since", UtcDateTime, nullable=False),
     Column("until", UtcDateTime, nullable=False),
 )

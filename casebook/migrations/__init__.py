@@ -1,1 +1,1 @@
-"""How the casebook's tables came to be, step by step: each step is frozen once it is released."""
+"""Alembic migrations of the casebook; a migration does not change after its release."""

@@ -1,8 +1,8 @@
-"""Runs the steps on the connection that the casebook was opened with, within its transaction."""
+"""Runs the migrations on the casebook's open connection, within its transaction."""
 
 from alembic import context
 
-import casebook.incidents.tables  # noqa: F401, they add themselves to the metadata
+import casebook.incidents.tables  # noqa: F401, imported to register its tables in the metadata
 from casebook.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)

@@ -1,1 +1,1 @@
-"""How people are told: mail, messengers, webhooks, MQTT; nothing is lost on the way, and everything is on record."""
+"""Delivery of alerts by mail, messengers, webhooks and MQTT, from a durable queue with a record of each delivery."""

@@ -1,4 +1,4 @@
-"""Tells people through Apprise: mail, webhooks, WeCom, DingTalk, Feishu, Telegram, ntfy and a hundred more."""
+"""Notifier for Apprise services: mail, webhooks, WeCom, DingTalk, Feishu, Telegram, ntfy and a hundred more."""
 
 import logging
 import os
@@ -14,17 +14,17 @@ _TYPES: dict[str, str] = {"notice": "info", "warning": "warning", "urgent": "fai
 
 
 class NotConfigured(InvalidInput):
-    """A way of telling people cannot be used as it is set up; the message says what to mend."""
+    """A notifier is configured wrongly; the message contains the remedy."""
 
 
 class AppriseOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way of telling people.
+    """Settings of one Apprise notifier.
 
     Attributes:
-        name: What the log calls it; fixed once in use, for what waits is kept under it.
-        url_variable: The environment variable that holds its Apprise URL, secrets and all.
+        name: Name in the log and in the alert queue; do not change it once in use, or queued alerts are abandoned.
+        url_variable: Name of the environment variable with the Apprise URL, which includes its secrets.
         language: "zh_CN" or "en".
-        picture: "blurred" hides the people in it, "plain" shows them, "none" sends none.
+        picture: "blurred" hides people, "plain" shows them, "none" sends no picture.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,60}\Z")]
@@ -34,27 +34,27 @@ class AppriseOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class AppriseNotifier:
-    """One Apprise URL. See ``Notifier`` for the contract."""
+    """A notifier for one Apprise URL. See ``Notifier`` for the contract."""
 
     def __init__(self, options: AppriseOptions) -> None:
         """Read the URL from the environment.
 
         Raises:
-            NotConfigured: it is not set, or is none that Apprise knows.
+            NotConfigured: the variable is not set, or Apprise does not know the URL.
         """
         import apprise
 
         url = os.environ.get(options.url_variable, "")
         if not url:
             raise NotConfigured(
-                f"alerts by {options.name!r} want an Apprise URL in {options.url_variable}: it is not set"
+                f"notifier {options.name!r} requires an Apprise URL in {options.url_variable}: it is not set"
             )
         service = apprise.Apprise.instantiate(url)
         if service is None:
-            # Not the URL itself: it holds passwords.
+            # The message omits the URL, which contains passwords.
             raise NotConfigured(
-                f"alerts by {options.name!r}: what {options.url_variable} holds (scheme {_scheme(url)!r}) is no URL "
-                "that Apprise knows; see https://appriseit.com/services/"
+                f"notifier {options.name!r}: {options.url_variable} (scheme {_scheme(url)!r}) is not a URL that "
+                "Apprise knows; see https://appriseit.com/services/"
             )
         self._options = options
         self._service = apprise.Apprise()
@@ -77,28 +77,28 @@ class AppriseNotifier:
         from apprise.attachment.memory import AttachMemory
 
         words, picture = message.words[self._options.language], message.pictures.get(self._options.picture)
-        attached = None
+        attachment = None
         if picture is not None:
             name = f"{message.alert.incident_id[:8]}.{picture.type.partition('/')[2].replace('jpeg', 'jpg')}"
-            attached = apprise.AppriseAttachment(AttachMemory(content=picture.data, name=name, mimetype=picture.type))  # type: ignore[no-untyped-call]
-        said: list[str] = []
-        done = self._service.notify(
+            attachment = apprise.AppriseAttachment(AttachMemory(content=picture.data, name=name, mimetype=picture.type))  # type: ignore[no-untyped-call]
+        log: list[str] = []
+        delivered = self._service.notify(
             body=f"{words.body}\n\n{message.link}" if message.link else words.body,
             title=words.title,
             notify_type=_TYPES[message.alert.severity],
             body_format=apprise.NotifyFormat.TEXT,
-            attach=attached,
+            attach=attachment,
             log_level=logging.WARNING,
-            log_callback=lambda entry, _: said.append(entry.message),  # all it tells of why something failed
+            log_callback=lambda entry, _: log.append(entry.message),  # the only source of the reason of a failure
         )
-        if not done:
+        if not delivered:
             raise Undelivered(
-                self._without_secrets(" ".join(" ".join(said).split()))
-                or "Apprise could not deliver it and does not say why"
+                self._without_secrets(" ".join(" ".join(log).split()))
+                or "Apprise could not deliver the message and reported no reason"
             )
 
     def close(self) -> None:
-        """See ``Notifier.close``; nothing is held open."""
+        """See ``Notifier.close``; there is no open connection."""
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:

@@ -1,4 +1,4 @@
-"""Carries alerts out: takes what waits for one notifier, tells it, and tries again for as long as it makes sense."""
+"""Delivers the queued alerts of one notifier, with retries and exponential back-off."""
 
 import contextlib
 import threading
@@ -14,18 +14,18 @@ from casebook.incidents.repository import Alert
 from contract.errors import StoreUnavailable, Undelivered
 from ingest.alerts.port import AttachmentPending, Message, Notifier
 
-_IN_HAND = timedelta(seconds=20)  # what a process that died had in hand is free for others after this
-_RENEWED_S = 5.0
-_LOOK_AGAIN_S = 1.0  # another process may have raised an alert
+_CLAIM = timedelta(seconds=20)  # an alert claimed by a process that died becomes available again after this
+_RENEW_S = 5.0
+_POLL_S = 1.0  # poll: another process may have queued an alert
 
 
 class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to try.
+    """Back-off and time limit of deliveries.
 
     Attributes:
-        first_s: Pause after the first failure; doubled after each.
-        longest_s: And at the longest.
-        give_up_hours: An alert this old is given up; the log keeps it.
+        first_s: Pause after the first failure in seconds; doubled after each further failure.
+        longest_s: Longest pause in seconds.
+        give_up_hours: After a failed attempt, an alert this old is abandoned; its record is kept.
     """
 
     first_s: Annotated[float, Meta(gt=0)] = 5.0
@@ -34,27 +34,27 @@ class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Dispatcher:
-    """One thread for one notifier, so that a dead mail server keeps no messenger waiting."""
+    """A delivery thread for one notifier, so that a failing mail server does not delay other notifiers."""
 
     def __init__(
         self,
-        outgoing: AlertQueue,
+        queue: AlertQueue,
         notifier: Notifier,
         compose: Callable[[Alert, str], Message],
         options: RetryOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Prepare.
+        """Create the thread; ``start`` starts it.
 
         Args:
-            outgoing: What waits for this notifier.
-            notifier: Who is told.
-            compose: Writes the message of an alert with the picture that the notifier wants; may raise
+            queue: Undelivered alerts of this notifier.
+            notifier: Delivers the messages.
+            compose: Writes the message of an alert with the picture that the notifier sends; may raise
                 ``AttachmentPending``.
-            options: How long to try.
+            options: Back-off and time limit.
             now: The clock.
         """
-        self._outgoing, self._notifier, self._compose = outgoing, notifier, compose
+        self._queue, self._notifier, self._compose = queue, notifier, compose
         self._options, self._now = options, now
         self._wake = threading.Event()
         self._stopping = False
@@ -62,50 +62,50 @@ class Dispatcher:
         self.problem = ""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There may be something to tell."""
+        """Query the queue now."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Finish what is in hand; the rest waits for the next start."""
+        """Finish the current delivery and stop; the other alerts stay queued until the next start."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
         self._notifier.close()
 
-    def turn(self) -> bool:
-        """Tell one alert; False where there is none to tell now."""
-        due = self._outgoing.due(self._now())
-        if due is None or not self._outgoing.claim(due, self._now() + _IN_HAND):
+    def send_next(self) -> bool:
+        """Attempt the next delivery; return False if none is due."""
+        due = self._queue.due(self._now())
+        if due is None or not self._queue.claim(due, self._now() + _CLAIM):
             return False
         try:
-            with self._in_hand(due):
+            with self._claim_renewed(due):
                 self._notifier.send(self._compose(due.alert, self._notifier.picture))
         except AttachmentPending:
-            self._outgoing.wait(due, self._now() + timedelta(seconds=0.2))
+            self._queue.release(due, self._now() + timedelta(seconds=0.2))
             self._wake.wait(0.2)
         except Undelivered as error:
             self._fail(due, str(error))
         else:
-            self._outgoing.sent(due, self._now())
+            self._queue.mark_sent(due, self._now())
             self.problem = ""
         return True
 
     @contextlib.contextmanager
-    def _in_hand(self, due: DueAlert) -> Iterator[None]:
-        """Keep others from telling it, for as long as the attempt takes."""
+    def _claim_renewed(self, due: DueAlert) -> Iterator[None]:
+        """Renew the claim on an alert for as long as the attempt takes."""
         done = threading.Event()
 
         def renew() -> None:
-            while not done.wait(_RENEWED_S):
-                with contextlib.suppress(StoreUnavailable):  # at worst it is told twice
-                    self._outgoing.keep(due, self._now() + _IN_HAND)
+            while not done.wait(_RENEW_S):
+                with contextlib.suppress(StoreUnavailable):  # at worst, the alert is delivered twice
+                    self._queue.extend_claim(due, self._now() + _CLAIM)
 
-        renewing = threading.Thread(target=renew, name=f"{self._thread.name}-in-hand")
+        renewing = threading.Thread(target=renew, name=f"{self._thread.name}-claim")
         renewing.start()
         try:
             yield
@@ -115,19 +115,19 @@ class Dispatcher:
 
     def _fail(self, due: DueAlert, problem: str) -> None:
         now = self._now()
-        self.problem = f"alerts by {self._notifier.name}: {problem}"
+        self.problem = f"notifier {self._notifier.name}: {problem}"
         if now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
-            self._outgoing.give_up(due, now, problem)
+            self._queue.abandon(due, now, problem)
             return
         pause = retry_delay(due.attempts, self._options.first_s, self._options.longest_s)
-        self._outgoing.postpone(due, now + pause, problem)
+        self._queue.postpone(due, now + pause, problem)
 
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()
             try:
-                told = self.turn()
+                attempted = self.send_next()
             except StoreUnavailable as error:
-                told, self.problem = False, f"alerts by {self._notifier.name} wait: {error}"
-            if not told:
-                self._wake.wait(_LOOK_AGAIN_S)
+                attempted, self.problem = False, f"notifier {self._notifier.name}: the queue is unavailable: {error}"
+            if not attempted:
+                self._wake.wait(_POLL_S)

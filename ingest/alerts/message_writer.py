@@ -1,4 +1,4 @@
-"""Writes what people are told of an incident, in Chinese and English, with a link and a picture."""
+"""Writes the alert messages of incidents, in Chinese and English, with a link and a picture."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -17,20 +17,20 @@ from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageTe
 from ingest.media.port import MediaMissing, MediaStore
 from ingest.store.port import EventQuery, Store
 
-_PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail travels right behind its event
-_AROUND = 0.1  # of a person's box: heads stick out
+_PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail arrives shortly after its event
+_MARGIN = 0.1  # of the box size: heads extend beyond the box
 
 
 @dataclass(frozen=True)
 class AlertMessageWriter:
-    """Writes the messages.
+    """Writes the messages of alerts.
 
     Attributes:
-        reader: Of incidents.
-        store: Of captures.
-        media: Of thumbnails.
-        languages: By code.
-        address: Where the pages are reached by those who are told; "": messages have no link.
+        reader: Source of incidents.
+        store: Source of events.
+        media: Source of thumbnails.
+        languages: Languages by code.
+        address: Base URL of the pages for recipients; "": messages have no link.
         now: The clock.
     """
 
@@ -45,16 +45,16 @@ class AlertMessageWriter:
         """Write the message of an alert.
 
         Args:
-            alert: What it is about.
+            alert: The alert.
             picture: "plain", "blurred" or "none".
 
         Raises:
-            NotYet: the picture is still on its way.
+            AttachmentPending: the picture has not arrived yet.
             StoreUnavailable: store or casebook did not answer.
         """
         incident = self.reader.incident(alert.incident_id)
         if incident is None:
-            raise LookupError(f"alert {alert.id} is about incident {alert.incident_id}, which is not in the casebook")
+            raise LookupError(f"alert {alert.id}: incident {alert.incident_id} is not in the casebook")
         found = self.store.events(EventQuery(event_ids=(alert.subject,), limit=1))
         event = found[0] if found else None
         pictures = {} if picture == "none" or event is None else self._pictures(alert, event, picture)
@@ -63,24 +63,24 @@ class AlertMessageWriter:
         return Message(alert, words, link, pictures, _record(alert, incident, words, link))
 
     def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Attachment]:
-        wanted = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
-        if not wanted:
+        thumbnails = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
+        if not thumbnails:
             return {}
         try:
-            with self.media.open(wanted[0].sha256) as file:
+            with self.media.open(thumbnails[0].sha256) as file:
                 data = file.read()
         except (MediaMissing, StoreUnavailable):
             if self.now() - alert.raised_at < _PICTURE_WAIT:
-                raise AttachmentPending(wanted[0].sha256) from None
+                raise AttachmentPending(thumbnails[0].sha256) from None
             return {}
         if kind == "plain":
-            return {kind: Attachment(data, wanted[0].type)}
-        hidden = blur_people(data, event)
-        return {kind: Attachment(hidden, "image/jpeg")} if hidden else {}
+            return {kind: Attachment(data, thumbnails[0].type)}
+        blurred = blur_people(data, event)
+        return {kind: Attachment(blurred, "image/jpeg")} if blurred else {}
 
 
 def blur_people(data: bytes, event: Event) -> bytes | None:
-    """Blur the people in a picture; all of it where one is not boxed. None: it cannot be read."""
+    """Return a JPEG with people blurred, all of it if a person has no box; None if the picture cannot be decoded."""
     from PIL import Image, ImageFilter, UnidentifiedImageError
 
     people = [one for one in event.detections if one.observation_type == "human"]
@@ -88,20 +88,20 @@ def blur_people(data: bytes, event: Event) -> bytes | None:
         picture = Image.open(io.BytesIO(data)).convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return None
-    soft = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 25))
+    blurred = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 25))
     for one in people:
         area = _area(one.box, picture.size)
-        picture.paste(soft.crop(area), area)
-    written = io.BytesIO()
-    picture.save(written, "JPEG", quality=80)
-    return written.getvalue()
+        picture.paste(blurred.crop(area), area)
+    output = io.BytesIO()
+    picture.save(output, "JPEG", quality=80)
+    return output.getvalue()
 
 
 def _area(box: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
     if box is None:
         return 0, 0, size[0], size[1]
-    left, top = box.x - _AROUND * box.width, box.y - _AROUND * box.height
-    right, bottom = box.x + (1 + _AROUND) * box.width, box.y + (1 + _AROUND) * box.height
+    left, top = box.x - _MARGIN * box.width, box.y - _MARGIN * box.height
+    right, bottom = box.x + (1 + _MARGIN) * box.width, box.y + (1 + _MARGIN) * box.height
     width, height = size
     return (
         max(0, round(left * width)),
@@ -147,7 +147,7 @@ def _record(alert: Alert, incident: Incident, words: Mapping[str, MessageText], 
 
 
 def test_message(now: datetime, address: str, time_zone: str) -> Message:
-    """Write a message that says it is only a test."""
+    """Write a test message that states that it is a test."""
     from PIL import Image, ImageDraw
 
     alert = Alert("test", "test", "test", "first", "test", "test", "notice", now)

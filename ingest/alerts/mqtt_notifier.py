@@ -1,4 +1,4 @@
-"""Tells programs: each alert as JSON on ``<prefix>/alerts/<severity>``, for sirens, Node-RED, a control room."""
+"""Notifier for programs such as sirens or Node-RED: publishes each alert as JSON on ``<prefix>/alerts/<severity>``."""
 
 from typing import Annotated
 
@@ -10,11 +10,11 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alerts on a topic of the broker that the stations send to.
+    """Settings of the alert topic, on the broker that the stations use.
 
     Attributes:
-        enabled: Whether.
-        name: What the log calls it.
+        enabled: Whether alerts are published.
+        name: Name in the log and in the alert queue.
     """
 
     enabled: bool = False
@@ -22,10 +22,10 @@ class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class MqttNotifier:
-    """The alert topic. See ``Notifier`` for the contract."""
+    """Publishes alerts on the alert topic. See ``Notifier`` for the contract."""
 
     def __init__(self, options: MqttAlertOptions, broker: ReceiverOptions) -> None:
-        """Prepare; the broker is asked when there is an alert."""
+        """Create the publisher; it connects at the first alert."""
         self._options = options
         self._prefix = broker.prefix
         self._link = ConfirmedPublisher(broker)
@@ -37,12 +37,12 @@ class MqttNotifier:
 
     @property
     def picture(self) -> str:
-        """See ``Notifier.picture``: none, a program follows the link."""
+        """See ``Notifier.picture``; none, since a program can follow the link."""
         return "none"
 
     def send(self, message: Message) -> None:
         """See ``Notifier.send``."""
-        # Two levels below the prefix: what stations say has three, and no server takes this for one of them.
+        # Two levels below the prefix; station topics have three, so no server takes this for a station message.
         self._link.publish(f"{self._prefix}/alerts/{message.alert.severity}", msgspec.json.encode(message.record))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What every way of telling people offers; one contract suite runs against each of them."""
+"""Interface of every notifier, and the message types; one contract suite runs against each notifier."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from contract.errors import TemporaryFailure
 
 
 class AttachmentPending(TemporaryFailure):
-    """Something that belongs to the message is still on its way: try again at once."""
+    """An attachment of the message has not arrived yet; retry without back-off."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageText:
-    """A message in one language: one line, and the whole."""
+    """The text of a message in one language: a title of one line, and the body."""
 
     title: str
     body: str
@@ -22,7 +22,7 @@ class MessageText:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A picture that goes with a message."""
+    """A picture attached to a message, with its media type."""
 
     data: bytes
     type: str
@@ -30,14 +30,14 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What people are told.
+    """The content of an alert, for every notifier.
 
     Attributes:
-        alert: Why.
-        words: By language, zh_CN and en.
-        link: Where it can be looked at; "": nowhere.
-        pictures: By how much of people can be seen: "plain", "blurred"; empty where there is none.
-        record: The same for programs, as JSON takes it.
+        alert: The alert.
+        words: Texts by language, zh_CN and en.
+        link: URL of the incident page; "": no link.
+        pictures: Pictures by kind, "plain" or "blurred"; empty if there is none.
+        record: The same content for programs, as a JSON object.
     """
 
     alert: Alert
@@ -48,26 +48,26 @@ class Message:
 
 
 class Notifier(Protocol):
-    """One way of telling people."""
+    """Delivers messages by one channel."""
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Name in the log and in the alert queue."""
         ...
 
     @property
     def picture(self) -> str:
-        """Which picture it sends: "plain", "blurred" or "none"."""
+        """Kind of picture it sends: "plain", "blurred" or "none"."""
         ...
 
     def send(self, message: Message) -> None:
-        """Tell them; returns when the message is out of our hands.
+        """Send a message and return once the service has accepted it.
 
         Raises:
-            Undelivered: it did not go out; sending it again later is right.
+            Undelivered: the service did not accept it; the caller retries later.
         """
         ...
 
     def close(self) -> None:
-        """Let go of connections; calling it twice is harmless."""
+        """Close the connections; idempotent."""
         ...

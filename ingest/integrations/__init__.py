@@ -1,1 +1,1 @@
-"""Other systems that show what Wildpost finds, such as Home Assistant."""
+"""Integrations with other systems, such as Home Assistant."""

@@ -1,4 +1,4 @@
-"""Shows every station as a device in Home Assistant: is it there, what did it find last, how does it fare."""
+"""Publishes every station as a Home Assistant device: availability, last detection, and health."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -13,16 +13,16 @@ from contract.mqtt.publisher import ConfirmedPublisher
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import EventQuery, StationState, Store
 
-_LOOKED_AT = 20  # captures looked through for one in which something was found
+_SEARCHED_EVENTS = 20  # newest events searched for one with a detection
 
 
 class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Stations as devices of Home Assistant.
+    """Settings of the Home Assistant integration.
 
     Attributes:
-        enabled: Whether.
-        discovery_prefix: Where Home Assistant listens for devices.
-        every_s: How often to look for what has changed.
+        enabled: Whether stations are published as devices.
+        discovery_prefix: Topic prefix on which Home Assistant discovers devices.
+        every_s: Seconds between two checks for changes.
     """
 
     enabled: bool = False
@@ -31,63 +31,63 @@ class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
 
 class HomeAssistant:
-    """Publishes each station's device once, and its state whenever that has changed; both retained."""
+    """A thread that publishes each station's device once, and its state at each change; both are retained."""
 
     def __init__(self, options: HomeAssistantOptions, broker: ReceiverOptions, store: Store) -> None:
-        """Prepare; the broker is asked when there is something to say."""
+        """Create the thread and the publisher, which connects at the first message."""
         self._options = options
-        # Two levels below the prefix: what stations say has three, and no server takes this for one of them.
+        # Two levels below the prefix; station topics have three, so no server takes this for a station message.
         self._root = f"{broker.prefix}/home"
         self._store = store
         self._link = ConfirmedPublisher(broker, will=(self._status_topic, b"offline"))
-        self._said: dict[str, bytes] = {}
-        self._last: dict[str, tuple[object, Mapping[str, Any]]] = {}
+        self._published: dict[str, bytes] = {}
+        self._last_detections: dict[str, tuple[object, Mapping[str, Any]]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="home-assistant")
         self.problem = ""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and say that nobody speaks for the stations any more."""
+        """Stop the thread, and publish that all devices are unavailable."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         self._attempt(lambda: self._link.publish(self._status_topic, b"offline", retain=True))
         self._link.close()
 
-    def turn(self) -> None:
-        """Say once what has changed.
+    def publish_changes(self) -> None:
+        """Publish the devices and states that have changed since the last call.
 
         Raises:
-            Undelivered: the broker did not take it.
+            Undelivered: the broker did not accept a message.
             StoreUnavailable: the store did not answer.
         """
         states = self._store.stations()
         if not self._link.connected:
-            self._said.clear()  # a broker that was away may have forgotten
-        self._say(self._status_topic, b"online")
+            self._published.clear()  # a restarted broker may have lost retained messages
+        self._publish_if_changed(self._status_topic, b"online")
         for state in states:
             topic = f"{self._options.discovery_prefix}/device/wildpost_{state.station}/config"
-            self._say(topic, msgspec.json.encode(self._device(state)))
-            self._say(f"{self._root}/{state.station}", msgspec.json.encode(self._state(state)))
+            self._publish_if_changed(topic, msgspec.json.encode(self._device(state)))
+            self._publish_if_changed(f"{self._root}/{state.station}", msgspec.json.encode(self._state(state)))
 
     @property
     def _status_topic(self) -> str:
         return f"{self._root}/status"
 
-    def _say(self, topic: str, payload: bytes) -> None:
-        if self._said.get(topic) != payload:
+    def _publish_if_changed(self, topic: str, payload: bytes) -> None:
+        if self._published.get(topic) != payload:
             self._link.publish(topic, payload, retain=True)
-            self._said[topic] = payload
+            self._published[topic] = payload
 
     def _device(self, state: StationState) -> dict[str, Any]:
-        """Describe a station as home-assistant.io/integrations/mqtt, "Device discovery payload", has it."""
+        """Return a station's device as in home-assistant.io/integrations/mqtt, section "Device discovery payload"."""
         station = state.station
 
-        def part(platform: str, name: str, key: str, **more: Any) -> dict[str, Any]:
+        def component(platform: str, name: str, key: str, **more: Any) -> dict[str, Any]:
             return {
                 "platform": platform,
                 "name": name,
@@ -110,10 +110,10 @@ class HomeAssistant:
             "availability_topic": self._status_topic,
             "qos": 1,
             "components": {
-                "online": part("binary_sensor", "Online", "online", device_class="connectivity", **diagnostic),
-                "last_detection": part("sensor", "Last detection", "last_detection", icon="mdi:paw"),
-                "last_capture": part("sensor", "Last capture", "last_capture", device_class="timestamp"),
-                "temperature": part(
+                "online": component("binary_sensor", "Online", "online", device_class="connectivity", **diagnostic),
+                "last_detection": component("sensor", "Last detection", "last_detection", icon="mdi:paw"),
+                "last_capture": component("sensor", "Last capture", "last_capture", device_class="timestamp"),
+                "temperature": component(
                     "sensor",
                     "Temperature",
                     "temperature",
@@ -122,7 +122,7 @@ class HomeAssistant:
                     state_class="measurement",
                     **diagnostic,
                 ),
-                "disk_free": part(
+                "disk_free": component(
                     "sensor",
                     "Free disk space",
                     "disk_free",
@@ -130,7 +130,7 @@ class HomeAssistant:
                     unit_of_measurement="B",
                     **diagnostic,
                 ),
-                "waiting": part("sensor", "Waiting messages", "waiting", state_class="measurement", **diagnostic),
+                "waiting": component("sensor", "Waiting messages", "waiting", state_class="measurement", **diagnostic),
             },
         }
 
@@ -146,25 +146,25 @@ class HomeAssistant:
         }
 
     def _last_detection(self, state: StationState) -> Mapping[str, Any]:
-        known = self._last.get(state.station)
-        mark = (state.last_event_at, state.events)
-        if known is not None and known[0] == mark:
+        known = self._last_detections.get(state.station)
+        version_key = (state.last_event_at, state.events)
+        if known is not None and known[0] == version_key:
             return known[1]
-        events = self._store.events(EventQuery(stations=(state.station,), limit=_LOOKED_AT))
+        events = self._store.events(EventQuery(stations=(state.station,), limit=_SEARCHED_EVENTS))
         found = next((event for event in events if event.detections), None)
-        surest = max(found.detections, key=lambda one: one.confidence) if found else None
-        said = {"last_detection": surest.label if surest else None}
-        self._last[state.station] = (mark, said)
-        return said
+        best = max(found.detections, key=lambda one: one.confidence) if found else None
+        values = {"last_detection": best.label if best else None}
+        self._last_detections[state.station] = (version_key, values)
+        return values
 
     def _run(self) -> None:
-        self._attempt(self.turn)
+        self._attempt(self.publish_changes)
         while not self._stopping.wait(self._options.every_s):
-            self._attempt(self.turn)
+            self._attempt(self.publish_changes)
 
     def _attempt(self, do: Callable[[], None]) -> None:
         try:
             do()
             self.problem = ""
         except (Undelivered, StoreUnavailable) as error:
-            self.problem = f"Home Assistant is not told: {error}"
+            self.problem = f"Home Assistant is not updated: {error}"

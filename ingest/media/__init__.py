@@ -1,1 +1,1 @@
-"""Where thumbnails and clips are kept, each under the hash of its content."""
+"""Content-addressed storage of thumbnails and clips: a folder or an S3 bucket."""

@@ -1,4 +1,4 @@
-"""Media in a folder on this machine: ``ab/abcdef...``, complete or not there at all."""
+"""Media store in a local folder, with files ``ab/abcdef...`` that are written atomically."""
 
 import hashlib
 import os
@@ -14,10 +14,10 @@ _PART = "[0-9a-f]{2}"
 
 
 class FolderMedia:
-    """A folder of files named by the hash of their content. See ``MediaStore`` for the contract."""
+    """A folder of files named by the SHA-256 of their content. See ``MediaStore`` for the contract."""
 
     def __init__(self, folder: Path) -> None:
-        """Use this folder, making it where it is not there."""
+        """Use a folder; create it if it does not exist."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -26,7 +26,7 @@ class FolderMedia:
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
             raise ValueError(f"content has sha256 {found}, expected {sha256}")
-        final = self._place(sha256)
+        final = self._path(sha256)
         if final.exists():
             return
         final.parent.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ class FolderMedia:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            partial.rename(final)  # a reader never sees half a file
+            partial.rename(final)  # a reader never sees a partial file
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise OSError(error.errno, f"media of {len(data)} bytes: {error.strerror}", str(final)) from error
@@ -47,7 +47,7 @@ class FolderMedia:
     def open(self, sha256: str) -> BinaryIO:
         """See ``MediaStore.open``."""
         try:
-            return self._place(sha256).open("rb")
+            return self._path(sha256).open("rb")
         except FileNotFoundError as error:
             raise MediaMissing(f"no media {sha256} in {self._folder}") from error
 
@@ -57,8 +57,8 @@ class FolderMedia:
             inside = (entry.name for entry in os.scandir(self._folder / part))
             yield from sorted(name for name in inside if re.fullmatch(rf"{part}[0-9a-f]{{62}}", name))
 
-    def _place(self, sha256: str) -> Path:
-        # The hash may come from an address in a browser: nothing else than a hash becomes a path.
+    def _path(self, sha256: str) -> Path:
+        # The hash may come from a URL: anything but a hash must not become a path.
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise MediaMissing(f"{sha256[:100]!r} is not a SHA-256 in lower case hexadecimal")
         return self._folder / sha256[:2] / sha256

@@ -1,4 +1,4 @@
-"""What every place for media offers; content is named by its SHA-256, so the same bytes are kept once."""
+"""Interface of every media store; content is named by its SHA-256, so equal bytes are stored once."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
@@ -7,21 +7,21 @@ from contract.errors import WildpostError
 
 
 class MediaMissing(WildpostError, LookupError):
-    """No content with this hash is here, or not yet."""
+    """The store has no content with this hash, or not yet."""
 
 
 class MediaStore(Protocol):
-    """Keeps the bytes of thumbnails and clips.
+    """Stores the bytes of thumbnails and clips.
 
-    Every method raises ``StoreUnavailable`` where the place is on another machine that did not answer.
+    Every method raises ``StoreUnavailable`` if the store is on another machine that does not answer.
     """
 
     def put(self, data: bytes, sha256: str) -> None:
-        """Keep the bytes; returns when they are durable. Putting them again is harmless.
+        """Store the bytes and return once they are durable; idempotent.
 
         Raises:
             ValueError: the bytes do not have this hash.
-            OSError: there is no room; nothing half written stays.
+            OSError: the disk is full; no partial file remains.
         """
         ...
 
@@ -29,10 +29,10 @@ class MediaStore(Protocol):
         """Open the content for reading.
 
         Raises:
-            MediaMissing: it is not here.
+            MediaMissing: the store does not have it.
         """
         ...
 
     def names(self) -> Iterator[str]:
-        """List the hashes of all content that is here, sorted."""
+        """Yield the hashes of all stored content, sorted."""
         ...

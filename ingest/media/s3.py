@@ -1,4 +1,4 @@
-"""Media in an S3-compatible object store: ``prefix/ab/abcdef...``, where several servers find them."""
+"""Media store in an S3-compatible bucket, with keys ``prefix/ab/abcdef...``, shared by several servers."""
 
 import hashlib
 import io
@@ -16,15 +16,15 @@ from ingest.media.port import MediaMissing
 
 
 class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where thumbnails and clips are kept.
+    """Settings of the store of thumbnails and clips.
 
     Attributes:
         url: ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; empty: a folder in the data folder.
-        endpoint: Of a store that is not Amazon's, such as ``https://minio.example:9000``; empty: Amazon's.
-        region: As the store has it; many that are not Amazon's take any.
-        key_variable: Name of the environment variable with the access key's id.
-        secret_variable: Name of the one with its secret; neither ever stands in settings.
-        timeout_s: How long one request may take.
+        endpoint: URL of a store other than Amazon's, such as ``https://minio.example:9000``; empty: Amazon's.
+        region: Region of the store; many stores other than Amazon's accept any.
+        key_variable: Name of the environment variable with the access key id.
+        secret_variable: Name of the environment variable with its secret; settings contain neither.
+        timeout_s: Timeout of one request in seconds.
     """
 
     url: str = ""
@@ -39,17 +39,19 @@ class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.url and (parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query):
             raise ValueError(f"media url {parts.scheme}://...: expected s3://BUCKET/PREFIX, without a key or a secret")
         if self.endpoint and not re.fullmatch(r"https?://[^@/\s]+/?", self.endpoint):
-            raise ValueError("media endpoint: expected such as https://minio.example:9000, without a key or a secret")
+            raise ValueError(
+                "media endpoint: expected a URL such as https://minio.example:9000, without a key or a secret"
+            )
 
 
 class S3Media:
-    """A bucket of objects named by the hash of their content. See ``MediaStore`` for the contract."""
+    """A bucket of objects named by the SHA-256 of their content. See ``MediaStore`` for the contract."""
 
     def __init__(self, options: MediaOptions) -> None:
-        """Use the bucket; nothing is asked of it yet.
+        """Create the client; no request is sent yet.
 
         Raises:
-            OSError: the environment does not hold key and secret.
+            OSError: the environment variables of key and secret are not both set.
         """
         from obstore.store import S3Store
 
@@ -68,7 +70,7 @@ class S3Media:
             secret_access_key=secret,
             virtual_hosted_style_request=False,
             client_options={"allow_http": options.endpoint.startswith("http:"), "timeout": timeout},
-            # A short hiccup is bridged here; what lasts is retried by whoever asked, with growing pauses.
+            # Retries here cover a short failure only; for a longer one, the caller retries with back-off.
             retry_config={"max_retries": 2, "retry_timeout": timeout},
         )
 
@@ -80,25 +82,25 @@ class S3Media:
         if found != sha256:
             raise ValueError(f"content has sha256 {found}, expected {sha256}")
         try:
-            # The store checks what arrived, and shows it only when it is whole.
-            obstore.put(self._store, self._place(sha256), data)
+            # The store verifies the upload, and an object becomes visible only when complete.
+            obstore.put(self._store, self._key(sha256), data)
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise self._away(f"media of {len(data)} bytes", error) from error
+            raise self._unavailable(f"media of {len(data)} bytes", error) from error
 
     def open(self, sha256: str) -> BinaryIO:
         """See ``MediaStore.open``."""
         import obstore
 
-        place = self._place(sha256)
+        key = self._key(sha256)
         try:
-            return io.BytesIO(obstore.get(self._store, place).bytes())
+            return io.BytesIO(obstore.get(self._store, key).bytes())
         except FileNotFoundError as error:
             raise self._missing(sha256, error) from error
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise self._away(sha256, error) from error
+            raise self._unavailable(sha256, error) from error
 
     def names(self) -> Iterator[str]:
-        """See ``MediaStore.names``: S3 lists in this order."""
+        """See ``MediaStore.names``; S3 lists keys in sorted order."""
         import obstore
 
         try:
@@ -108,20 +110,20 @@ class S3Media:
                     if re.fullmatch(r"[0-9a-f]{64}", name):
                         yield name
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise self._away("the list of media", error) from error
+            raise self._unavailable("the list of media", error) from error
 
     def _missing(self, sha256: str, error: FileNotFoundError) -> Exception:
         if "NoSuchBucket" in str(error):
-            return self._away(sha256, error)
+            return self._unavailable(sha256, error)
         return MediaMissing(f"no media {sha256} in {self._name}")
 
-    def _away(self, what: str, error: Exception) -> StoreUnavailable:
+    def _unavailable(self, what: str, error: Exception) -> StoreUnavailable:
         code = re.search(r"<Code>(\w+)</Code>", str(error))
-        said = code[1] if code else str(error).partition("\n")[0][:300]
-        return StoreUnavailable(f"media in {self._name}: {what}: {said}")
+        reason = code[1] if code else str(error).partition("\n")[0][:300]
+        return StoreUnavailable(f"media in {self._name}: {what}: {reason}")
 
-    def _place(self, sha256: str) -> str:
-        # The hash may come from an address in a browser: nothing else than a hash becomes a name.
+    def _key(self, sha256: str) -> str:
+        # The hash may come from a URL: anything but a hash must not become a key.
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise MediaMissing(f"{sha256[:100]!r} is not a SHA-256 in lower case hexadecimal")
         return f"{sha256[:2]}/{sha256}"

@@ -1,4 +1,4 @@
-"""A histogram for Prometheus that takes many values at once: its library's own takes 3 us for each."""
+"""A Prometheus histogram that observes many values per call: the client library's own takes 3 us per value."""
 
 import threading
 from bisect import bisect_left
@@ -11,10 +11,10 @@ from prometheus_client.registry import Collector
 
 
 class BulkHistogram(Collector):
-    """Counts how many values were at most so large, for each of some bounds."""
+    """Counts the values at or below each bound."""
 
     def __init__(self, name: str, about: str, bounds: Sequence[float], registry: CollectorRegistry) -> None:
-        """Begin at zero; the bounds rise, and what is beyond the last is counted too."""
+        """Register an empty histogram; ``bounds`` ascend, and larger values go into a last bucket."""
         self._name = name
         self._about = about
         self._bounds = tuple(bounds)
@@ -24,14 +24,14 @@ class BulkHistogram(Collector):
         registry.register(self)
 
     def observe(self, values: Sequence[float]) -> None:
-        """Count values."""
+        """Add values to the histogram."""
         with self._lock:
             for value in values:
                 self._counts[bisect_left(self._bounds, value)] += 1
             self._sum += sum(values)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Tell the counts, in the form that the library writes."""
+        """Yield the metric family that the client library writes."""
         with self._lock:
             counts, total = list(self._counts), self._sum
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]

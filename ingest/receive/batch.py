@@ -1,4 +1,4 @@
-"""Reads what came in: records, media, and what cannot be used with the reason why."""
+"""Decodes messages into records, media and quarantined input."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from casebook.records import PAYLOAD_KEPT_BYTES, Quarantined
 from contract import Malformed, MediaContent, SetAside, decode, is_probe, parse_topic
 from ingest.store.port import Received
 
-NO_TOPIC = "?"  # for one that is no UTF-8, against the standard; its payload goes to quarantine
+NO_TOPIC = "?"  # stands for a topic that is not UTF-8, which MQTT forbids; its payload goes to quarantine
 
 
 class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message as the broker handed it over."""
+    """A message as received from the broker, with its time of arrival."""
 
     topic: str
     payload: bytes
@@ -24,13 +24,13 @@ class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages that were read.
+    """Decoded messages, sorted by destination.
 
     Attributes:
-        received: How many there were.
-        records: What goes into the store.
-        contents: Thumbnails and clips, each with when it came.
-        unusable: What goes to quarantine, and what stations set aside themselves.
+        received: Number of messages.
+        records: Records for the detection store.
+        contents: Thumbnails and clips, each with its time of arrival.
+        unusable: Quarantine records: undecodable messages, and reports of files that stations set aside.
     """
 
     received: int
@@ -40,11 +40,11 @@ class Batch:
 
 
 def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
-    """Read messages; nothing is kept yet, and nothing in them can make this fail."""
+    """Decode messages without storing anything; no content of a message makes this fail."""
     batch = Batch(len(arrived))
     for message in arrived:
         if is_probe(message.topic, message.payload):
-            continue  # a station asked its broker whether it may speak; the answer is the acknowledgement
+            continue  # a station tests its right to publish; the acknowledgement is the whole answer
         try:
             record = decode(message.topic, message.payload)
         except Malformed as reason:
@@ -60,7 +60,7 @@ def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
 
 
 def topic_text(raw: bytes) -> str:
-    """Read a topic as it stands in a packet."""
+    """Decode the topic of a packet; ``NO_TOPIC`` if it is not UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -101,5 +101,5 @@ def _set_aside(message: ReceivedMessage, report: SetAside) -> Quarantined:
 
 
 def _storable(text: str) -> str:
-    # Half a surrogate pair is no UTF-8, and a NUL is refused by PostgreSQL: neither may keep a record out.
+    # A lone surrogate is not UTF-8, and PostgreSQL rejects NUL: neither may prevent storing the record.
     return text.encode(errors="replace").decode().replace("\0", "�")

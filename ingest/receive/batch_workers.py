@@ -1,4 +1,4 @@
-"""Keeps batches: some are stored at the same time, all are judged and acknowledged in the order they came."""
+"""Worker threads that store batches concurrently, and conclude and acknowledge them in order of arrival."""
 
 import threading
 import time
@@ -18,28 +18,28 @@ Result = TypeVar("Result")
 
 
 class BatchSink(Protocol):
-    """Makes a batch durable in two steps, each of which may be repeated without effect."""
+    """Makes a batch durable in two idempotent steps."""
 
     @property
     def max_concurrent_batches(self) -> int:
-        """How many batches may be stored at once."""
+        """Maximum number of batches stored concurrently."""
         ...
 
     def store(self, batch: Batch) -> StoredBatch:
-        """Store what it brought; raises ``StoreUnavailable`` or ``OSError`` where it is to be tried again."""
+        """Store the batch; raises ``StoreUnavailable`` or ``OSError`` if the step must be retried."""
         ...
 
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
-        """Do what follows from it; raises the same."""
+        """Apply rules, flags and incidents; raises as ``store`` does."""
         ...
 
 
 class _BatchAbandoned(Exception):
-    """The server stops before a batch could be kept: the broker has it still."""
+    """The server stops before a batch is durable; the broker still has its messages."""
 
 
 class BatchWorkers:
-    """As many threads as batches may be stored at once. What one cannot keep now, it tries again until it can."""
+    """One thread per concurrent batch; each retries its batch until it is durable."""
 
     def __init__(
         self,
@@ -50,15 +50,15 @@ class BatchWorkers:
         metrics: IntakeMetrics,
         durable: Callable[[Sequence[BufferedMessage]], None],
     ) -> None:
-        """Prepare.
+        """Create the threads; ``start`` starts them.
 
         Args:
-            intake: Keeps a batch.
-            ahead: Where batches come from.
-            options: How soon to try again.
-            stopping: Ends the threads.
-            metrics: Where to count.
-            durable: Told of every batch that is kept, in order, and now and then of none; never twice at once.
+            intake: Makes a batch durable.
+            ahead: Source of the batches.
+            options: Back-off between retries.
+            stopping: Ends the threads when set.
+            metrics: Metrics to update.
+            durable: Called with each durable batch in order, and with an empty one while idle; calls never overlap.
         """
         self._intake = intake
         self._ahead = ahead
@@ -66,12 +66,12 @@ class BatchWorkers:
         self._stopping = stopping
         self._metrics = metrics
         self._durable = durable
-        self._drawing = threading.Lock()  # over taking the next batch together with its number
+        self._drawing = threading.Lock()  # guards taking the next batch together with its number
         self._drawn = 0
         self._telling = threading.Lock()
-        self._changed = threading.Condition()  # over the four below
-        self._turn = 0  # the number of the batch that may be judged
-        self._over = False  # a batch was given up, so that none after it may be judged
+        self._changed = threading.Condition()  # guards the four fields below
+        self._turn = 0  # number of the batch that may be concluded
+        self._over = False  # a batch was abandoned, so no later one may be concluded
         self._busy = 0
         self._held = False
         self._totals = BatchResult()
@@ -85,46 +85,46 @@ class BatchWorkers:
 
     @property
     def totals(self) -> BatchResult:
-        """What was taken since the start."""
+        """Counts of the messages processed since the start."""
         return self._totals
 
     @property
     def problem(self) -> str:
-        """What keeps a batch from being kept right now, in words; empty: nothing."""
+        """Why a batch cannot be made durable right now, as text; empty if there is no problem."""
         return next(filter(None, self._problems), "")
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended a thread: a fault of ours that no waiting mends."""
+        """The unexpected exception that ended a thread; retrying cannot help. None if all run."""
         return self._failure
 
     @property
     def silent_s(self) -> float:
-        """How long ago the quietest of the threads gave its last sign of life."""
+        """Seconds since the last heartbeat of the thread that has been silent longest."""
         return time.monotonic() - min(self._beats)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         self._beats = [time.monotonic() for _ in self._beats]
         for thread in self._threads:
             thread.start()
 
     def join(self, patience_s: float) -> None:
-        """Wait for the batches in hand; to be called after ``stopping`` was set."""
+        """Wait for the current batches; call it after setting ``stopping``."""
         until = time.monotonic() + patience_s
         for thread in self._threads:
             if thread.is_alive() and threading.current_thread() is not thread:
                 thread.join(max(0.0, until - time.monotonic()))
 
     @contextmanager
-    def still(self, patience_s: float) -> Iterator[None]:
-        """Hold all threads between two batches: what one brought is then in all databases, or in none.
+    def paused(self, patience_s: float) -> Iterator[None]:
+        """Pause all threads between two batches, so that every batch is in all databases or in none.
 
         Raises:
-            StoreUnavailable: a batch in hand did not end in time.
+            StoreUnavailable: a current batch did not end in time.
         """
         until = time.monotonic() + patience_s
-        late = StoreUnavailable(f"the intake did not come to the end of a batch in {patience_s:.0f} s")
+        late = StoreUnavailable(f"the intake did not finish its current batches in {patience_s:.0f} s")
         with self._changed:
             if not self._changed.wait_for(lambda: not self._held, patience_s):
                 raise late
@@ -193,7 +193,7 @@ class BatchWorkers:
             try:
                 result = step()
             except (StoreUnavailable, OSError) as error:
-                self._problems[lane] = f"nothing is acknowledged until this is mended: {error}"
+                self._problems[lane] = f"nothing is acknowledged until this is resolved: {error}"
                 self._metrics.refused.inc()
             else:
                 self._problems[lane] = ""

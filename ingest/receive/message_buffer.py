@@ -1,4 +1,4 @@
-"""Where messages wait between the broker and the store: live ones beside the backlog, and what is fresh goes first."""
+"""Bounded buffer between the broker and the store; live messages overtake the backlog."""
 
 import queue
 import threading
@@ -10,7 +10,7 @@ from ingest.receive.batch import ReceivedMessage
 
 
 class BufferedMessage(msgspec.Struct, frozen=True, gc=False):
-    """A message, and what acknowledging it takes; of QoS 0 there is nothing to acknowledge."""
+    """A message with the packet id and connection needed to acknowledge it; QoS 0 needs no acknowledgement."""
 
     message: ReceivedMessage
     mid: int
@@ -19,18 +19,18 @@ class BufferedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageBuffer:
-    """Two queues: the session's messages in their order, and copies of live ones that overtake them."""
+    """Two queues: the messages of the session in order, and copies of live messages that overtake them."""
 
     def __init__(self, room: int, room_bytes: int) -> None:
-        """Set how many messages, and bytes of them, may wait before whoever brings more has to wait too."""
+        """Create a buffer that blocks ``put`` while it has ``room`` messages or ``room_bytes`` bytes."""
         self._room = room
         self._room_bytes = room_bytes
-        self._brought = self._taken = 0  # bytes of those in order; each has one thread that changes it
-        self._in_order: queue.SimpleQueue[BufferedMessage | None] = queue.SimpleQueue()  # None only wakes
+        self._brought = self._taken = 0  # bytes put into and taken from the ordered queue; one writer thread each
+        self._in_order: queue.SimpleQueue[BufferedMessage | None] = queue.SimpleQueue()  # None is a wake-up sentinel
         self._live: queue.SimpleQueue[BufferedMessage] = queue.SimpleQueue()
 
     def put(self, some: Sequence[BufferedMessage], stopping: threading.Event) -> None:
-        """Let messages wait; comes back when there is room, or when nothing is taken any more."""
+        """Append messages; block while the buffer is full, unless ``stopping`` is set."""
         while self._full() and not stopping.wait(0.02):
             pass
         for waiting in some:
@@ -38,7 +38,7 @@ class MessageBuffer:
             self._in_order.put(waiting)
 
     def put_live(self, waiting: BufferedMessage) -> bool:
-        """Let a copy of a live message overtake; False: there is no room, and it comes in its order."""
+        """Queue a copy of a live message ahead of the backlog; return False if there is no room for it."""
         if self._live.qsize() >= self._room:
             return False
         self._live.put(waiting)
@@ -46,9 +46,9 @@ class MessageBuffer:
         return True
 
     def next_batch(self, messages: int, size_bytes: int, patience_s: float) -> list[BufferedMessage]:
-        """Take what waits, live ones first, without waiting for more than the first.
+        """Take the buffered messages, live ones first; wait at most ``patience_s`` seconds for the first.
 
-        While one batch is committed, the next one gathers by itself.
+        It does not wait for a full batch: while one batch is committed, messages for the next accumulate.
         """
         batch: list[BufferedMessage] = []
         size = 0
@@ -73,7 +73,7 @@ class MessageBuffer:
                 return batch
 
     def drop_redelivered(self) -> None:
-        """The broker sends again what it has no acknowledgement for; holding both would fill the memory."""
+        """Drop the messages that the broker redelivers, all except QoS 0; two copies of each would fill the memory."""
         kept = []
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Reads the next batch of messages while the one before it is being kept."""
+"""Decodes the next batch of messages while the previous one is being stored."""
 
 import queue
 import threading
@@ -10,27 +10,27 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class Prefetcher:
-    """A thread that holds one batch ready: the databases work outside of Python, and reading need not wait for them."""
+    """A thread that keeps one decoded batch ready; databases run outside Python, so decoding need not wait."""
 
     def __init__(self, waiting: MessageBuffer, options: ReceiverOptions, stopping: threading.Event) -> None:
-        """Prepare to take from a waiting room, until it is said to stop."""
+        """Create a thread that takes messages from a buffer until ``stopping`` is set."""
         self._waiting = waiting
         self._options = options
         self._stopping = stopping
-        self._room = threading.Semaphore(1)  # for one batch that is ready
+        self._room = threading.Semaphore(1)  # for one ready batch
         self._ready: queue.SimpleQueue[tuple[Sequence[BufferedMessage], Batch]] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="reading", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def next(self, patience_s: float) -> tuple[Sequence[BufferedMessage], Batch] | None:
-        """Take the batch that is ready, or that becomes ready soon; None: there is none yet.
+        """Return the next batch; None if none is ready within ``patience_s`` seconds.
 
         Raises:
-            BaseException: what ended the thread, a fault of ours.
+            BaseException: the unexpected exception that ended the thread.
         """
         if self._failure is not None:
             raise self._failure
@@ -46,7 +46,7 @@ class Prefetcher:
             while not self._stopping.is_set():
                 if not self._room.acquire(timeout=0.2):
                     continue
-                # Only now, so that the batch grows for as long as nobody could take it.
+                # Not earlier: until a batch can be handed over, more messages accumulate for it.
                 some = self._waiting.next_batch(self._options.batch_messages, self._options.batch_bytes, 0.2)
                 if some:
                     self._ready.put((some, read_batch([one.message for one in some])))

@@ -1,1 +1,1 @@
-"""Rules that turn events into flags and incidents: conditions, zones, seasons, protected species."""
+"""Rules that raise flags and incidents on events: conditions, zones, seasons, protected species."""

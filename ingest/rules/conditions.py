@@ -1,4 +1,4 @@
-"""The conditions a rule is made of: who or what, how sure, in which zone, season and hours."""
+"""Rules and their conditions: type, label, confidence, protection, zone, season and hours."""
 
 import re
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from contract import Detection, Location
 from contract.messages import ObservationType
 from contract.severity import Severity
 from ingest.rules.protection import protection_of
-from ingest.rules.sun import RISING, is_sun_edge, sun_at, sun_word
+from ingest.rules.sun import RISING, is_sun_event, sun_event_name, sun_event_time
 
 
 class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Days of the year, both included, as month-day such as "03-01"; may go over the new year."""
+    """A season from one day of the year to another, both included, as month-day such as "03-01"; may span new year."""
 
     start: str
     end: str
@@ -25,8 +25,8 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for day in (self.start, self.end):
             _check_day(day)
 
-    def holds(self, moment: datetime) -> bool:
-        """Tell whether a local time falls in the season."""
+    def contains(self, moment: datetime) -> bool:
+        """Return whether a local time is in the season."""
         day = f"{moment.month:02d}-{moment.day:02d}"
         if self.start <= self.end:
             return self.start <= day <= self.end
@@ -34,12 +34,12 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hours of the day, the end not included; may go over midnight.
+    """A period of the day, the end not included; may span midnight.
 
     Attributes:
-        start: A local time such as "19:00", or a turn of the sun: "dawn", "sunrise", "sunset", "dusk", with or without
-            hours and minutes from it, such as "sunset-00:30".
-        end: The same.
+        start: A local time such as "19:00", or a sun event ("dawn", "sunrise", "sunset", "dusk") with an optional
+            offset in hours and minutes, such as "sunset-00:30".
+        end: In the same form as ``start``.
     """
 
     start: str
@@ -47,29 +47,29 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         for hour in (self.start, self.end):
-            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", hour) and not is_sun_edge(hour):
+            if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", hour) and not is_sun_event(hour):
                 raise ValueError(
-                    f"hour {hour!r}: expected hours and minutes such as 19:00, or a turn of the sun such as sunset or "
+                    f"hour {hour!r}: expected hours and minutes such as 19:00, or a sun event such as sunset or "
                     "sunrise+00:30"
                 )
 
     @property
     def by_sun(self) -> bool:
-        """Whether one has to know where on Earth."""
-        return is_sun_edge(self.start) or is_sun_edge(self.end)
+        """Whether the start or the end is a sun event, which needs a place."""
+        return is_sun_event(self.start) or is_sun_event(self.end)
 
     @property
     def night(self) -> bool:
-        """Whether these hours are what people call night: from evening to morning."""
-        evening = sun_word(self.start) not in RISING if is_sun_edge(self.start) else self.start >= "17:00"
-        morning = sun_word(self.end) in RISING if is_sun_edge(self.end) else self.end <= "08:00"
+        """Whether these hours are the night: from evening to morning."""
+        evening = sun_event_name(self.start) not in RISING if is_sun_event(self.start) else self.start >= "17:00"
+        morning = sun_event_name(self.end) in RISING if is_sun_event(self.end) else self.end <= "08:00"
         return evening and morning
 
     def span(self, moment: datetime, place: Location | None = None) -> tuple[datetime, datetime] | None:
-        """Find the stretch of these hours that a local time falls in; None: it falls in none.
+        """Return the start and end of the period that contains a local time; None if no period does.
 
         Raises:
-            ValueError: the hours go by the sun, and there is no place.
+            ValueError: the hours depend on the sun, and no place is given.
         """
         days = (moment.date() + timedelta(days=off) for off in (-1, 0))
         spans = (self._span_from(day, moment, place) for day in days)
@@ -77,39 +77,41 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def _span_from(self, day: date, moment: datetime, place: Location | None) -> tuple[datetime, datetime]:
         start, end = self._edge(self.start, day, moment, place), self._edge(self.end, day, moment, place)
-        sets = is_sun_edge(self.start) and sun_word(self.start) not in RISING
-        # Behind a sunset, the sunrise is always the next day's, even where the sun does not rise and both are at noon.
-        over_midnight = end < start or (sets and is_sun_edge(self.end) and sun_word(self.end) in RISING)
+        starts_at_sunset = is_sun_event(self.start) and sun_event_name(self.start) not in RISING
+        # After a sunset, the sunrise is always the next day's, even if the sun does not rise and both are at noon.
+        over_midnight = end < start or (
+            starts_at_sunset and is_sun_event(self.end) and sun_event_name(self.end) in RISING
+        )
         return start, self._edge(self.end, day + timedelta(days=1), moment, place) if over_midnight else end
 
     def _edge(self, text: str, day: date, moment: datetime, place: Location | None) -> datetime:
-        if is_sun_edge(text):
+        if is_sun_event(text):
             if place is None or moment.tzinfo is None:
                 raise ValueError(
-                    f"hours from {self.start} to {self.end} go by the sun: expected a place and a time zone"
+                    f"hours from {self.start} to {self.end} depend on the sun: expected a place and a time zone"
                 )
-            return sun_at(text, day, moment.tzinfo, place)
+            return sun_event_time(text, day, moment.tzinfo, place)
         hours, minutes = text.split(":")
         midnight = datetime(day.year, day.month, day.day, tzinfo=moment.tzinfo)
-        # Wall time on both sides: where clocks change, 19:00 is what the clock on the wall says.
+        # Wall-clock arithmetic: on a day with a clock change, 19:00 is still what a clock on the wall shows.
         return midnight + timedelta(hours=int(hours), minutes=int(minutes))
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule: it applies where all of its conditions do; a condition left empty asks for nothing.
+    """A rule, which applies if all of its conditions are met; an empty condition is always met.
 
     Attributes:
-        name: Names the rule on its flags; fixed once in use.
+        name: Name of the rule on its flags; do not change it once in use.
         severity: "notice", "warning" or "urgent".
-        observation_types: One of these, such as "human", "vehicle".
-        labels: One of these labels or scientific names, such as "gunshot".
-        protection: Of one of these levels, such as "I", by the table of species.
-        min_confidence: Detections below it are passed over; where several stations heard one shot, what they make
-            together counts.
-        min_stations: Heard by at least this many stations within the time that sound needs.
-        zones: Inside one of these, by id; an event without a location is in no zone. Empty: anywhere.
-        seasons: In one of these.
-        hours: In one of these.
+        observation_types: Accepted observation types, such as "human", "vehicle".
+        labels: Accepted labels or scientific names, such as "gunshot".
+        protection: Accepted protection levels, such as "I", by the table of species.
+        min_confidence: Lowest confidence of a detection; if several stations heard one shot, their combined confidence
+            counts.
+        min_stations: Lowest number of stations that heard the sound within its travel time.
+        zones: Ids of the accepted zones; an event without a location is in no zone. Empty: anywhere.
+        seasons: Accepted seasons.
+        hours: Accepted hours.
     """
 
     name: str
@@ -126,18 +128,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         if not self.observation_types and not self.labels and not self.protection:
             raise ValueError(
-                f"rule {self.name!r}: expected observation_types or labels or protection; without, it flags everything"
+                f"rule {self.name!r}: expected observation_types or labels or protection; else it flags everything"
             )
         if not 0 <= self.min_confidence <= 1:
             raise ValueError(f"rule {self.name!r}: min_confidence {self.min_confidence} is outside 0..1")
 
-    def concerns(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
-        """Tell whether a detection is of the kind this rule is about, and sure enough.
+    def matches(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
+        """Return whether a detection meets the conditions on type, label, protection, confidence and stations.
 
         Args:
-            detection: What one station found.
-            levels: Protection by scientific name.
-            heard: What several stations make of it together.
+            detection: The detection of one station.
+            levels: Protection levels by scientific name.
+            heard: Combined evidence of several stations for it.
         """
         confidence = max(detection.confidence, heard.confidence if heard else 0.0)
         return (
@@ -151,7 +153,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def _check_day(day: str) -> None:
     try:
-        # 2000 was a leap year: 29 February is a day.
+        # 2000 is a leap year, so 29 February is valid.
         read = datetime.strptime(f"2000-{day}", "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise ValueError(f"day {day!r}: expected month and day such as 03-01") from error

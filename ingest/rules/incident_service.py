@@ -1,4 +1,4 @@
-"""Where everything about incidents comes together: what arrives, what rules say of it, and who is told."""
+"""Evaluates rules on received events, and records the resulting incidents and alerts."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,8 +15,8 @@ from ingest.rules.rule_set import RuleSet
 from ingest.store.port import EventQuery, Received, Store
 
 
-class JudgedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event, what rules say of it, and where the same was heard."""
+class EvaluatedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event with its flags, and the events of other stations that contain the same sound."""
 
     event: Event
     received_at: datetime
@@ -25,73 +25,77 @@ class JudgedEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class IncidentService:
-    """Judges events with what other stations heard, and keeps the incidents they make."""
+    """Evaluates events together with the evidence of other stations, and records incidents."""
 
     def __init__(
         self,
         rules: RuleSet,
         store: Store,
-        book: IncidentRepository,
+        repository: IncidentRepository,
         shots: ShotRepository,
         watch: StationWatch,
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
     ) -> None:
-        """Hold the parts together; ``raised`` is told of alerts that are in the book now."""
+        """Combine the parts; ``raised`` is called with new alerts after they are committed."""
         self._rules = rules
         self._store = store
-        self._book = book
+        self._repository = repository
         self._shots = shots
         self._watch = watch
         self._options = options
         self._raised = raised
 
-    def judge(self, events: Sequence[tuple[Event, datetime]]) -> list[JudgedEvent]:
-        """Apply the rules to events that the store has, and again to earlier ones that were now heard elsewhere too.
+    def evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
+        """Apply the rules to stored events, and again to earlier events that the new ones corroborate.
 
         Raises:
             StoreUnavailable: store or casebook did not answer.
         """
-        joined = self._shots.take([event for event, _ in events])
-        whole = list(events)
-        here = {event.event_id for event, _ in events}
-        if earlier := tuple(sorted(set(joined.heard) - here)):
+        joined = self._shots.add([event for event, _ in events])
+        to_evaluate = list(events)
+        new_ids = {event.event_id for event, _ in events}
+        if earlier := tuple(sorted(set(joined.heard) - new_ids)):
             now = max(at for _, at in events)
             found = self._store.events(EventQuery(event_ids=earlier, limit=len(earlier)))
-            whole += [(event, now) for event in found]
+            to_evaluate += [(event, now) for event in found]
         return [
-            JudgedEvent(
+            EvaluatedEvent(
                 event,
                 at,
-                tuple(self._rules.judge(event, at, joined.heard.get(event.event_id))),
+                tuple(self._rules.evaluate(event, at, joined.heard.get(event.event_id))),
                 joined.witnesses.get(event.event_id, frozenset()),
             )
-            for event, at in whole
+            for event, at in to_evaluate
         ]
 
-    def take(self, judged: Sequence[JudgedEvent], received: Sequence[Received]) -> None:
-        """Keep what happened, and what was heard of stations; taking it again changes nothing.
+    def record(self, evaluated: Sequence[EvaluatedEvent], received: Sequence[Received]) -> None:
+        """Record the state of the stations and the incidents of evaluated events; idempotent.
 
         Raises:
-            StoreUnavailable: the casebook did not take it.
+            StoreUnavailable: the casebook did not answer or rejected the statement.
         """
-        self._watch.note((item.record, item.received_at) for item in received)
-        self._keep(
+        self._watch.record((item.record, item.received_at) for item in received)
+        self._record_occurrences(
             [
                 one
-                for item in judged
+                for item in evaluated
                 for one in occurrences_of(item.event, item.flags, item.received_at, self._options, item.witnesses)
             ]
         )
 
-    def look(self, now: datetime, listening_since: datetime) -> None:
-        """See which stations have been silent or blind for too long.
+    def check_stations(self, now: datetime, listening_since: datetime) -> None:
+        """Record incidents for stations that have been silent or blind for too long, and close resolved ones.
+
+        Args:
+            now: Current time.
+            listening_since: Time since which the server has been able to receive.
 
         Raises:
             StoreUnavailable: the casebook did not answer.
         """
-        self._keep(self._watch.check(now, listening_since))
+        self._record_occurrences(self._watch.update_problems(now, listening_since))
 
-    def _keep(self, occurrences: Sequence[Occurrence]) -> None:
-        if alerts := self._book.take(occurrences):
+    def _record_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
+        if alerts := self._repository.record(occurrences):
             self._raised(alerts)

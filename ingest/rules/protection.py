@@ -1,4 +1,4 @@
-"""How strictly each kind of animal is protected, read from a table that a reserve can make or replace."""
+"""Protection levels of species, read from a CSV table that a reserve can replace."""
 
 import csv
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ _OFFICIAL = {"一级": "I", "二级": "II"}  # the two levels of the national li
 
 
 class SpeciesError(InvalidInput):
-    """A table of species cannot be used; the message names the file, the line and what was expected."""
+    """A table of species is invalid; the message contains the file, the line and what was expected."""
 
 
 def read_species(path: Path) -> Mapping[str, str]:
     """Read a CSV table of protection levels by scientific name.
 
-    Two columns are read, whatever others there are: ``scientific_name`` (or 学名) and ``protection`` (or 保护级别).
+    Two columns are read and all others ignored: ``scientific_name`` (or 学名) and ``protection`` (or 保护级别).
     A name may be a species, a subspecies or a genus ("Moschus" or "Moschus spp."). 一级 and 二级 are read as "I" and
-    "II"; "none" is for a domestic form of a protected species; any other level is taken as it stands. Rows without a
-    name or a level are passed over.
+    "II"; "none" is for a domestic form of a protected species; any other level is used as written. Rows without a
+    name or a level are skipped.
 
     Returns:
-        Levels by name, the name in lower case.
+        Levels by name in lower case.
 
     Raises:
         SpeciesError: the file is missing, is not UTF-8, lacks a column or gives one name two levels.
@@ -46,12 +46,14 @@ def read_species(path: Path) -> Mapping[str, str]:
             continue
         level = _OFFICIAL.get(level, level)
         if levels.setdefault(name, level) != level:
-            raise SpeciesError(f"{path}, line {line}: {name!r} is of level {level!r}, but {levels[name]!r} further up")
+            raise SpeciesError(
+                f"{path}, line {line}: {name!r} has level {level!r}, but {levels[name]!r} in an earlier line"
+            )
     return levels
 
 
 def protection_of(scientific_name: str | None, levels: Mapping[str, str]) -> str | None:
-    """Look up a kind: itself, else its species where it is a subspecies, else its genus."""
+    """Return the level of a subspecies, else of its species, else of its genus; None if it is not protected."""
     words = (scientific_name or "").lower().split()
     for count in range(len(words), 0, -1):
         level = levels.get(" ".join(words[:count]))
@@ -61,5 +63,5 @@ def protection_of(scientific_name: str | None, levels: Mapping[str, str]) -> str
 
 
 def _clean(text: str | None) -> str:
-    # Lists are set with full-width blanks, and mark a genus as "spp.".
+    # Official lists contain full-width spaces, and mark a genus with "spp.".
     return " ".join((text or "").replace("　", " ").strip(" *#").removesuffix("spp.").split())

@@ -1,4 +1,4 @@
-"""Rules that decide which captures a person must see, and say why."""
+"""A set of rules that raises flags on events, with the reason of each flag."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,19 +20,19 @@ __all__ = ["Hours", "Rule", "RuleSet", "RulesError", "RulesOptions", "Season", "
 
 
 class RulesError(InvalidInput):
-    """The rules cannot be used; the message names the rule, the value and what was expected."""
+    """The rules are invalid; the message contains the rule, the value and what was expected."""
 
 
 class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of a server.
 
     Attributes:
-        time_zone: In whose local time seasons and hours are meant.
-        zones: A GeoJSON file of zones; a path relative to the settings file. Empty: there are none.
-        species: A CSV table of protection levels (see ``read_species``); relative as well. Empty: there is none.
-        place: Where the sun is looked up for captures without a location; none: hours by the sun are then taken as met.
-        rule: The rules about captures.
-        station: The rules about the stations themselves (see ``casebook.incidents.station_rules``).
+        time_zone: IANA time zone of seasons and hours.
+        zones: Path of a GeoJSON file of zones, relative to the settings file. Empty: no zones.
+        species: Path of a CSV table of protection levels (see ``read_species``), also relative. Empty: no table.
+        place: Place of the sun events for captures without a location; None: hours by the sun then count as met.
+        rule: Rules about captures.
+        station: Rules about the stations themselves (see ``casebook.incidents.station_rules``).
     """
 
     time_zone: str = "Asia/Shanghai"
@@ -44,13 +44,13 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RuleSet:
-    """Raises flags on events."""
+    """Evaluates rules on events and raises flags."""
 
     def __init__(self, options: RulesOptions, zones: Sequence[Zone], levels: Mapping[str, str] | None = None) -> None:
-        """Check the rules against the zones and the levels of protection.
+        """Validate the rules against the zones and the protection levels.
 
         Raises:
-            RulesError: a rule names a zone or a level there is not, two share a name, or the time zone is unknown.
+            RulesError: a rule names an unknown zone or level, two rules share a name, or the time zone is unknown.
         """
         self._zones = {zone.id: zone for zone in zones}
         self._levels = levels or {}
@@ -70,25 +70,27 @@ class RuleSet:
             known = set(self._levels.values()) - {UNPROTECTED}
             if unknown := set(rule.protection) - known:
                 raise RulesError(
-                    f"rule {rule.name!r} asks for protection {sorted(unknown)}: the table has {sorted(known)}"
+                    f"rule {rule.name!r} requires protection {sorted(unknown)}: the table has {sorted(known)}"
                 )
 
-    def judge(self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None) -> list[Flag]:
-        """Raise a flag for each rule that applies; the same event gives the same flags again.
+    def evaluate(
+        self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None
+    ) -> list[Flag]:
+        """Return a flag for each rule that applies; deterministic for equal arguments.
 
         Args:
-            event: What a station sent.
-            raised_at: When, with offset.
-            heard: For detections, by ordinal, that other stations heard as well: what they make of it together.
+            event: The event.
+            raised_at: Time of the flags, with offset.
+            heard: By ordinal, the combined evidence for detections that other stations heard too.
         """
         flags = (self._apply(rule, event, raised_at, heard or {}) for rule in self._rules)
         return [flag for flag in flags if flag is not None]
 
     def _apply(self, rule: Rule, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration]) -> Flag | None:
-        fitting = [one for one in event.detections if rule.concerns(one, self._levels, heard.get(one.ordinal))]
-        if not fitting:
+        matching = [one for one in event.detections if rule.matches(one, self._levels, heard.get(one.ordinal))]
+        if not matching:
             return None
-        found = max(fitting, key=lambda one: _confidence(one, heard))
+        found = max(matching, key=lambda one: _confidence(one, heard))
         zone = self._zone_of(rule, event)
         when = _when(rule, self._local_time(event), event.location or self._place)
         if when is None or (rule.zones and zone is None):
@@ -115,42 +117,42 @@ class RuleSet:
     def _zone_of(self, rule: Rule, event: Event) -> Zone | None:
         if event.location is None:
             return None
-        return next((self._zones[name] for name in rule.zones if self._zones[name].holds(event.location)), None)
+        return next((self._zones[name] for name in rule.zones if self._zones[name].contains(event.location)), None)
 
     def _local_time(self, event: Event) -> datetime | None:
-        if event.clock.source == "none" or not 1900 <= event.captured_at.year <= 2200:  # no clock, or one gone mad
+        if event.clock.source == "none" or not 1900 <= event.captured_at.year <= 2200:  # clock not set, or implausible
             return None
         return event.captured_at.astimezone(self._time_zone)
 
 
 def load_rules(options: RulesOptions, beside: Path) -> RuleSet:
-    """Read the zones and put the rules in force.
+    """Read the files of zones and species, and build the rule set.
 
     Args:
         options: The rules.
-        beside: The folder that the paths of zones and species are relative to.
+        beside: Folder that the paths of zones and species are relative to.
 
     Raises:
-        ZonesError: the zones file cannot be used.
-        SpeciesError: the table of species cannot.
-        RulesError: the rules cannot.
+        ZonesError: the zones file is invalid.
+        SpeciesError: the table of species is invalid.
+        RulesError: the rules are invalid.
     """
     zones = read_zones(beside / options.zones) if options.zones else ()
     return RuleSet(options, zones, read_species(beside / options.species) if options.species else {})
 
 
 def _confidence(detection: Detection, heard: Mapping[int, Corroboration]) -> float:
-    together = heard.get(detection.ordinal)
-    return max(detection.confidence, together.confidence if together else 0.0)
+    combined = heard.get(detection.ordinal)
+    return max(detection.confidence, combined.confidence if combined else 0.0)
 
 
 def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[str, str] | None:
-    """Say which season and hours of the rule apply; None: it does not apply now."""
+    """Return the reason values of the season and hours that contain a local time; None if none does."""
     if local is None:
-        # Without a clock nobody can say that it was allowed then: better one look too many.
+        # The time is unknown, so the conditions on it count as met: prefer a needless review to a missed finding.
         return {"time_unknown": "yes"} if rule.seasons or rule.hours else {}
     values = {"local_time": local.isoformat(timespec="seconds")}
-    season = next((season for season in rule.seasons if season.holds(local)), None)
+    season = next((season for season in rule.seasons if season.contains(local)), None)
     if season is not None:
         values |= {"season_start": season.start, "season_end": season.end}
     elif rule.seasons:
@@ -162,7 +164,7 @@ def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[st
 def _hours(rule: Rule, local: datetime, place: Location | None) -> dict[str, str] | None:
     for hours in rule.hours:
         if hours.by_sun and place is None:
-            # Nobody can say where the sun stood: better one look too many.
+            # The position of the sun is unknown: prefer a needless review to a missed finding.
             return {"hours_start": hours.start, "hours_end": hours.end, "place_unknown": "yes"}
         span = hours.span(local, place)
         if span is None:

@@ -1,4 +1,4 @@
-"""Zones on the map where something is forbidden or protected, read from a GeoJSON file."""
+"""Zones with restrictions or protection, read from a GeoJSON file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from contract.errors import InvalidInput
 
 
 class ZonesError(InvalidInput):
-    """A zones file cannot be used; the message names the file, the zone and what was expected."""
+    """A zones file is invalid; the message contains the file, the zone and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Zone:
     """One zone.
 
     Attributes:
-        id: What rules call it.
-        name_zh: What pages in Chinese call it.
-        name_en: What pages in English call it.
-        area: Its prepared polygon, longitude first, WGS 84.
+        id: Id used in rules.
+        name_zh: Name on Chinese pages.
+        name_en: Name on English pages.
+        area: Prepared polygon, longitude first, WGS 84.
     """
 
     id: str
@@ -35,8 +35,8 @@ class Zone:
     name_en: str
     area: Any
 
-    def holds(self, place: Location) -> bool:
-        """Tell whether a place lies in the zone or on its border."""
+    def contains(self, place: Location) -> bool:
+        """Return whether a place is in the zone or on its border."""
         return bool(self.area.covers(Point(place.longitude, place.latitude)))
 
 
@@ -59,7 +59,7 @@ def read_zones(path: Path) -> Sequence[Zone]:
     """Read a GeoJSON FeatureCollection (RFC 7946) of polygons with properties ``id``, ``name_zh``, ``name_en``.
 
     Raises:
-        ZonesError: the file is missing, is not GeoJSON, or a zone is not a proper polygon or shares its id.
+        ZonesError: the file is missing, is not GeoJSON, or a zone is not a valid polygon or shares its id.
     """
     try:
         features = msgspec.json.decode(path.read_bytes(), type=_Collection).features
@@ -77,6 +77,6 @@ def read_zones(path: Path) -> Sequence[Zone]:
                 f"{path}: zone {zone.id!r} is a {area.geom_type} ({is_valid_reason(area)}): expected a valid polygon"
             )
         if zone.id in zones:
-            raise ZonesError(f"{path}: two zones are called {zone.id!r}")
+            raise ZonesError(f"{path}: two zones have the id {zone.id!r}")
         zones[zone.id] = Zone(zone.id, zone.name_zh or zone.id, zone.name_en or zone.id, prep(area))
     return tuple(zones.values())

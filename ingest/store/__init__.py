@@ -1,1 +1,1 @@
-"""Where detections are kept: the port, and one adapter for each database."""
+"""Detection stores: the interface, and one adapter for each database."""

@@ -1,4 +1,4 @@
-"""Times as whole microseconds."""
+"""Conversion of times to integer microseconds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,5 +7,5 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(moment: datetime) -> int:
-    """Count from 1970, UTC: whole numbers compare the same everywhere."""
+    """Return microseconds since 1970 in UTC; integers compare equally in every database."""
     return (moment - EPOCH) // MICROSECOND

@@ -1,4 +1,4 @@
-"""What every detection store offers; one contract suite runs against each of them."""
+"""Interface of every detection store, with its query types; one contract suite runs against each store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,19 @@ import msgspec
 from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.messages import ObservationType
+from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import microseconds
 
 Storable = Event | Status | Health | Effort
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
-    """A record as it came in.
+    """A received record with its payload.
 
     Attributes:
-        record: What was read from the payload.
-        payload: The bytes as they came, so that fields of a later version are kept.
-        received_at: When this server had it, UTC.
+        record: The decoded record.
+        payload: The original bytes, which keep fields of later contract versions.
+        received_at: Time this server received it, UTC.
     """
 
     record: Storable
@@ -32,7 +33,7 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of a batch: how many records were new, and how many the store had already."""
+    """Result of a write: the number of new records, and of those the store had already."""
 
     new: int
     repeated: int
@@ -40,17 +41,17 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """Which events to list, newest capture first; empty tuples mean any.
+    """Filter for listing events, newest capture first; an empty tuple accepts any value.
 
     Attributes:
-        event_ids: Only these.
-        stations: Only from these.
-        taxa: Only with a counted detection of one of these (see ``Store.count``).
-        observation_types: Only with a counted detection of one of these types.
-        start: Captured at or after.
-        end: Captured before.
-        after: Page on: only events that sort after this (captured_at, event_id).
-        limit: At most this many.
+        event_ids: Accepted event ids.
+        stations: Accepted stations.
+        taxa: Only events with a counted detection of one of these taxa (see ``Store.count``).
+        observation_types: Only events with a counted detection of one of these types.
+        start: Captured at or after this time.
+        end: Captured before this time.
+        after: Pagination cursor (captured_at, event_id): only events that sort after it.
+        limit: Maximum number of events.
     """
 
     event_ids: tuple[str, ...] = ()
@@ -62,8 +63,8 @@ class EventQuery:
     after: tuple[datetime, str] | None = None
     limit: int = 50
 
-    def meets(self, station: str, captured_us: int, event_id: str) -> bool:
-        """Say whether a capture, of a time in microseconds since 1970, is of these stations, this time and page."""
+    def matches(self, station: str, captured_us: int, event_id: str) -> bool:
+        """Return whether an event, captured at microseconds since 1970, meets ``stations``, the times and ``after``."""
         return (
             (not self.stations or station in self.stations)
             and (self.start is None or captured_us >= microseconds(self.start))
@@ -74,12 +75,12 @@ class EventQuery:
 
 @dataclass(frozen=True, slots=True)
 class OffsetPeriod:
-    """A stretch of time during which the clocks of a place are one offset from UTC.
+    """A period during which local time has a constant offset from UTC.
 
     Attributes:
-        start: When it begins, UTC.
-        end: When it has ended, UTC.
-        offset: What its clocks show more than UTC.
+        start: Start, UTC, included.
+        end: End, UTC, not included.
+        offset: Local time minus UTC.
     """
 
     start: datetime
@@ -89,63 +90,63 @@ class OffsetPeriod:
 
 @dataclass(frozen=True, slots=True)
 class CountQuery:
-    """What to count.
+    """Filter and time axis for counting detections.
 
     Attributes:
-        first: The first local day.
-        last: The last local day.
-        stretches: From the beginning of the first day to the end of the last; each begins where the one before it ends.
-        stations: Only from these; empty: all.
-        taxa: Only these; empty: all.
-        min_confidence: Machine detections below this are left out; a person's verdict always counts.
+        first: First local day.
+        last: Last local day.
+        periods: Periods of constant offset from the start of the first day to the end of the last, without gaps.
+        stations: Accepted stations; empty: all.
+        taxa: Accepted taxa; empty: all.
+        min_confidence: Machine detections below this are left out; detections with a verdict always count.
     """
 
     first: date
     last: date
-    stretches: tuple[OffsetPeriod, ...]
+    periods: tuple[OffsetPeriod, ...]
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     min_confidence: float = 0.0
 
     @classmethod
     def in_utc(cls, start: datetime, end: datetime) -> Self:
-        """Ask for all from start to before end, in days and hours of UTC."""
+        """Return a query from start (included) to end (not included) in days and hours of UTC."""
         return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (OffsetPeriod(start, end),))
 
     def __post_init__(self) -> None:
-        if not self.stretches:
-            raise ValueError("stretches: expected at least one")
-        for before, after in pairwise(self.stretches):
+        if not self.periods:
+            raise ValueError("periods: expected at least one period")
+        for before, after in pairwise(self.periods):
             if before.end != after.start:
-                raise ValueError(f"a stretch begins at {after.start}: expected the end of the one before, {before.end}")
+                raise ValueError(f"a period starts at {after.start}: expected the end of the one before, {before.end}")
 
     @property
     def start(self) -> datetime:
-        """Captured at or after."""
-        return self.stretches[0].start
+        """Start of the counted time, included."""
+        return self.periods[0].start
 
     @property
     def end(self) -> datetime:
-        """Captured before."""
-        return self.stretches[-1].end
+        """End of the counted time, not included."""
+        return self.periods[-1].end
 
     @property
     def days(self) -> int:
-        """How many local days these are."""
+        """Number of local days."""
         return (self.last - self.first).days + 1
 
 
 @dataclass(frozen=True, slots=True)
 class TaxonCount:
-    """How often one kind was found.
+    """Counts of one taxon.
 
     Attributes:
-        taxon: Scientific name where there is one, else the label.
-        observation_type: What kind of thing it is.
-        by_day: (days,) detections on each local day asked for.
+        taxon: Scientific name if known, else the label.
+        observation_type: Observation type.
+        by_day: (days,) detections on each local day of the query.
         by_hour: (24,) detections in each local hour of the day.
-        detections: Sum of either.
-        events: How many captures hold at least one of them.
+        detections: Sum of ``by_day``, equal to the sum of ``by_hour``.
+        events: Number of events with at least one of these detections.
     """
 
     taxon: str
@@ -158,7 +159,7 @@ class TaxonCount:
 
 @dataclass(frozen=True, slots=True)
 class StationState:
-    """The last that was heard of a station."""
+    """Latest status, health and capture time of a station, and the number of its events."""
 
     station: str
     status: Status | None
@@ -168,51 +169,59 @@ class StationState:
 
 
 class Store(Protocol):
-    """Keeps detections, station status, health and effort, and counts them."""
+    """Stores and counts detections, and stores the status, health and effort of stations."""
 
     @property
     def problem(self) -> str:
-        """What an operator should know, or nothing."""
+        """Current problem for the operator as text; empty if there is none."""
         ...
 
     @property
     def max_concurrent_batches(self) -> int:
-        """How many batches may well be written at once, by as many threads; 1: what is there waits for its turn."""
+        """Number of batches worth writing concurrently, each in its own thread; 1: writes are serialised."""
         ...
 
     def write(self, batch: Sequence[Received]) -> WriteResult:
-        """Commit a batch as a whole; a record it has already is left as it is.
+        """Commit a whole batch; records that exist already are not changed.
 
-        Returns only when the batch is durable: the broker is told so afterwards.
+        Returns only after the batch is durable, since its messages are then acknowledged to the broker.
 
         Raises:
-            StoreUnavailable: nothing of the batch may be taken as written.
+            StoreUnavailable: the batch must be treated as not written.
         """
         ...
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
-        """Commit verdicts, which count from now on in place of the machine's labels; repeating one is harmless.
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Commit verdicts, which count from now on instead of the machine's labels; idempotent.
 
         Raises:
-            StoreUnavailable: they may not be taken as written.
+            StoreUnavailable: the verdicts must be treated as not written.
         """
         ...
 
     def events(self, query: EventQuery) -> list[Event]:
-        """List events as their stations sent them, newest capture first, ties by event_id descending."""
+        """List events as sent by their stations, newest capture first, ties by descending event_id."""
         ...
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
-        """Count detections of each kind per local day and per local hour, with verdicts in force.
+        """Count the detections of each taxon per local day and per local hour, with the latest verdicts applied.
 
-        Dismissed ones are out, corrected ones count as corrected, blanks are not counted. Sorted by taxon, then type.
+        Dismissed detections and blanks do not count; corrected ones count as corrected. Sorted by taxon, then type.
+        """
+        ...
+
+    def effort(self, query: EffortQuery) -> list[SensorEffort]:
+        """Return when sensors watched and when they could not and why, by station and sensor.
+
+        Intervals are sorted, clipped to the period and do not overlap (``ingest.store.effort`` says how records are
+        merged). What lies between them is not known; a sensor of which nothing is known in the period is left out.
         """
         ...
 
     def stations(self) -> list[StationState]:
-        """List every station heard of, by name."""
+        """List every station that ever sent a message, sorted by name."""
         ...
 
     def close(self) -> None:
-        """Let go of the database; calling it twice is harmless."""
+        """Close the database; idempotent."""
         ...

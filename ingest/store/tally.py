@@ -1,4 +1,4 @@
-"""Adds up counts per kind, local day and local hour, from whatever portions a store answers in."""
+"""Sums partial counts of a store per taxon, local day and local hour."""
 
 import msgspec
 
@@ -9,27 +9,27 @@ HOURS = 24
 
 
 class Tally:
-    """Counts of one question while its answer is read."""
+    """Accumulator for the counts of one query."""
 
     def __init__(self, days: int) -> None:
-        """Count over so many local days."""
+        """Create an empty accumulator for a number of local days."""
         self._days = days
         self._kinds: dict[tuple[str, str], tuple[list[int], list[int], list[int]]] = {}
 
-    def on_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
-        """Add what was found on a day, the first being 0."""
+    def add_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
+        """Add detections on a day; the first day is 0."""
         self._of(taxon, kind)[0][day] += detections
 
-    def in_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
-        """Add what was found in an hour of the day."""
+    def add_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
+        """Add detections in an hour of the day, 0..23."""
         self._of(taxon, kind)[1][hour] += detections
 
-    def captures(self, taxon: str, kind: str, events: int) -> None:
-        """Add captures that hold some."""
+    def add_captures(self, taxon: str, kind: str, events: int) -> None:
+        """Add events with at least one such detection."""
         self._of(taxon, kind)[2][0] += events
 
-    def counted(self) -> list[TaxonCount]:
-        """Give the sums, by taxon and type; kinds of which none was found are left out."""
+    def totals(self) -> list[TaxonCount]:
+        """Return the sums sorted by taxon and type, without taxa that have no detection."""
         return [
             TaxonCount(
                 taxon, msgspec.convert(kind, ObservationType), tuple(by_day), tuple(by_hour), sum(by_day), events

@@ -1,4 +1,4 @@
-"""Names the birds, frogs and insects in a sound, by BirdNET V2.4 (its model is CC BY-NC-SA: not for commercial use)."""
+"""Detects species of birds, frogs and insects in sounds with BirdNET V2.4 (licence CC BY-NC-SA: non-commercial)."""
 
 from models.birdnet.detector import BirdNet, BirdNetOptions, PreparedSound
 

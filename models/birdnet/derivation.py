@@ -1,9 +1,9 @@
-"""Takes BirdNET's installed network apart: what it does to the sound first, and the network behind that.
+"""Splits BirdNET's installed network into its spectrogram front end and the remaining network.
 
-The first part, of each of two bands, cuts the sound into frames, applies a Hann window, takes the real part of a
-Fourier transform and sums it over mel filters: all of it linear, so together one matrix. Then it squares, raises to a
-power and turns the bands upside down. All numbers are read from the installed file; none of it is kept in this
-project.
+The front end processes two frequency bands. For each band, it cuts the sound into frames, applies a Hann window, takes
+the real part of a Fourier transform and applies mel filters. These steps are linear, so one matrix replaces them. The
+front end then squares the result, raises it to a power and reverses the order of the mel bands. All parameters are read
+from the installed file; this project contains none of them.
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 
 from contract.errors import InvalidInput
 
-_SEAM = "model/concatenate/concat"  # where both bands come together: the network proper takes this
-_FLOAT32, _INT32 = 0, 2  # of TensorType in LiteRT's schema
+_CUT_TENSOR = "model/concatenate/concat"  # concatenates both bands; it is the input of the remaining network
+_FLOAT32, _INT32 = 0, 2  # TensorType values in LiteRT's schema
 
 
 class NotDerivable(InvalidInput):
-    """The installed network is built in another way than this module knows."""
+    """The installed network does not have the structure that this module expects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What BirdNET does to a sound in one band of frequencies.
+    """BirdNET's front end for one frequency band.
 
     Attributes:
-        matrix: (frame, bands) float64: window, real Fourier transform and mel filters in one.
+        matrix: (frame, bands) float64: the product of window, real Fourier transform and mel filters.
         hop: Samples from one frame to the next.
-        exponent: To which the squares are raised.
+        exponent: The power to which the squares are raised.
     """
 
     matrix: NDArray[np.float64]
@@ -38,28 +38,31 @@ class Band:
     exponent: float
 
     @property
-    def mirrored(self) -> NDArray[np.float64]:
-        """(half a frame, bands): what takes the sums of samples 1 and last, 2 and last but one, ... the middle twice.
+    def folded_matrix(self) -> NDArray[np.float64]:
+        """The (frame / 2, bands) matrix for folded frames, which uses the symmetry of the filters.
+
+        A folded frame contains the sums of samples 1 and last, 2 and last but one, and so on; the middle sample is
+        added to itself.
 
         Raises:
-            NotDerivable: the matrix is not the same read backwards.
+            NotDerivable: the matrix is not symmetric.
         """
         half = len(self.matrix) // 2
         first, second = self.matrix[1 : half + 1], self.matrix[: half - 1 : -1]
         off = max(np.abs(self.matrix[0]).max(), np.abs(first - second).max())
-        if off > 1e-6 * np.abs(self.matrix).max():  # the file's Hann window is off by 3e-7: it is float32
-            raise NotDerivable(f"filters that differ from their mirror image by {off:.2g}: expected the same")
+        if off > 1e-6 * np.abs(self.matrix).max():  # the file's Hann window is float32, with an error of 3e-7
+            raise NotDerivable(f"filters differ from their mirror image by {off:.2g}: expected symmetric filters")
         return (first + second) / np.where(np.arange(half) == half - 1, 4, 2)[:, None]
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
-    """BirdNET in two parts.
+class SplitNetwork:
+    """BirdNET, split into its front end and the remaining network.
 
     Attributes:
-        bands: The front end.
-        frames: How many of each band the network takes.
-        network: The rest, as a LiteRT file; its input is (n, bands, frames, 2).
+        bands: The front end of each frequency band.
+        frames: Number of frames per band in the network's input.
+        network: The remaining network, as a LiteRT file; its input is (n, bands, frames, 2).
     """
 
     bands: tuple[Band, Band]
@@ -67,15 +70,15 @@ class Derived:
     network: bytes
 
 
-def derive(path: Path, window: int) -> Derived:
-    """Read the front end out of a BirdNET V2.4 file, and cut the network off behind it.
+def derive(path: Path, window: int) -> SplitNetwork:
+    """Split a BirdNET V2.4 file into its front end and the remaining network.
 
     Args:
-        path: The installed network.
-        window: How many samples it listens to at once.
+        path: Path of the installed network.
+        window: Number of samples in one input window.
 
     Raises:
-        NotDerivable: it is built in another way.
+        NotDerivable: the network has another structure.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -88,9 +91,9 @@ def derive(path: Path, window: int) -> Derived:
     counts = {(window - len(band.matrix)) // band.hop + 1 for band in bands}
     widths = {band.matrix.shape[1] for band in bands}
     if len(counts) != 1 or len(widths) != 1:
-        raise NotDerivable(f"bands of {sorted(counts)} frames and {sorted(widths)} filters: expected the same of both")
+        raise NotDerivable(f"bands of {sorted(counts)} frames and {sorted(widths)} filters: expected equal bands")
     frames = counts.pop()
-    return Derived(bands, frames, _cut(model, numbers, [-1, widths.pop(), frames, 2]))
+    return SplitNetwork(bands, frames, _cut(model, numbers, [-1, widths.pop(), frames, 2]))
 
 
 def _band(model: Any, numbers: dict[str, int], which: int) -> Band:
@@ -104,7 +107,7 @@ def _band(model: Any, numbers: dict[str, int], which: int) -> Band:
         raise NotDerivable(
             f"{layer}: filters {mel.shape} for frames of {length} every {hop}: expected one per frequency"
         )
-    # Re(rfft(x))[k] = sum over n of x[n] cos(2 pi n k / N); the product n k is reduced first, to keep the cosine exact.
+    # Re(rfft(x))[k] = sum over n of x[n] cos(2 pi n k / N); n k is reduced modulo N first, to keep the cosine exact.
     turns = np.outer(np.arange(length), np.arange(length // 2 + 1)) % length
     cosines = np.cos(2 * np.pi * turns / length)
     matrix = hann.astype(np.float64)[:, None] * (cosines @ mel.astype(np.float64).T)
@@ -123,25 +126,25 @@ def _constant(model: Any, numbers: dict[str, int], name: str, kind: int) -> NDAr
 
 
 def _cut(model: Any, numbers: dict[str, int], shape: list[int]) -> bytes:
-    """Leave out every step up to the seam, and make the seam the input."""
+    """Remove every operator up to the cut tensor, and make that tensor the input."""
     import flatbuffers
 
-    if _SEAM not in numbers:
-        raise NotDerivable(f"no tensor {_SEAM!r} in the network")
-    graph, seam = model.subgraphs[0], numbers[_SEAM]
-    at = [number for number, step in enumerate(graph.operators) if seam in step.outputs]
-    if len(at) != 1:
-        raise NotDerivable(f"tensor {_SEAM!r} is made {len(at)} times: expected once")
-    made = {int(output) for step in graph.operators[: at[0]] for output in step.outputs}
-    graph.operators = graph.operators[at[0] + 1 :]
+    if _CUT_TENSOR not in numbers:
+        raise NotDerivable(f"no tensor {_CUT_TENSOR!r} in the network")
+    graph, cut = model.subgraphs[0], numbers[_CUT_TENSOR]
+    producers = [number for number, step in enumerate(graph.operators) if cut in step.outputs]
+    if len(producers) != 1:
+        raise NotDerivable(f"tensor {_CUT_TENSOR!r} is the output of {len(producers)} operators: expected 1")
+    removed = {int(output) for step in graph.operators[: producers[0]] for output in step.outputs}
+    graph.operators = graph.operators[producers[0] + 1 :]
     used = {int(number) for step in graph.operators for number in [*step.inputs, *step.outputs]}
-    if made & used:
-        names = sorted(graph.tensors[number].name.decode() for number in made & used)
-        raise NotDerivable(f"the network also takes {names}: expected only {_SEAM!r}")
-    graph.inputs = np.array([seam], np.int32)
-    graph.tensors[seam].shapeSignature = np.array(shape, np.int32)
-    graph.tensors[seam].shape = np.array([1, *shape[1:]], np.int32)
-    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], []  # they speak of the old input
+    if removed & used:
+        names = sorted(graph.tensors[number].name.decode() for number in removed & used)
+        raise NotDerivable(f"the remaining network also uses {names}: expected only {_CUT_TENSOR!r}")
+    graph.inputs = np.array([cut], np.int32)
+    graph.tensors[cut].shapeSignature = np.array(shape, np.int32)
+    graph.tensors[cut].shape = np.array([1, *shape[1:]], np.int32)
+    model.signatureDefs, model.metadata, model.metadataBuffer = [], [], []  # they describe the original input
     builder = flatbuffers.Builder(1 << 26)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -1,4 +1,4 @@
-"""Runs BirdNET's network: as it comes, on LiteRT, or taken apart and put together again, on OpenVINO."""
+"""Inference engines for BirdNET: the original network on LiteRT, and its derived form on OpenVINO."""
 
 import os
 import threading
@@ -12,55 +12,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.birdnet.fast_form import Listener, fast_form
+from models.birdnet.fast_form import BatchRequest, load_fast_form
 
-# Of 1,573 windows of recordings, the scores of 51 differed by more than 0.001 between the runtimes, the worst by 0.005;
-# in each of them some part was quieter than this beside the loudest (60 dB), in most of them plainly zero.
+# In 51 of 1,573 windows of recordings, the scores of the two runtimes differed by more than 0.001, at most by 0.005.
+# Each of these windows had a part quieter than this fraction of its loudest part (60 dB); most of these were zero.
 _SILENT = 1e-3
-TOGETHER = 4  # windows that one thread hears at once where there are many: its weights are fetched once for all
+BATCH_SIZE = 4  # windows per inference call of one thread: the weights are loaded from memory once for all of them
 
 
 class Engine(ABC):
-    """From windows of sound to one number per class, on threads of its own.
+    """Computes the logits of sound windows on its own thread pool.
 
     Attributes:
-        name: Of the runtime.
-        threads: How many windows, or handfuls of them, it hears at the same time.
+        name: Name of the runtime.
+        threads: Number of batches that it processes concurrently.
     """
 
     name: str
 
     def __init__(self, threads: int) -> None:
-        """Make the threads."""
+        """Create the thread pool."""
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="birdnet")
 
-    def begin(self, windows: Sequence[NDArray[np.float32]]) -> list[Future[NDArray[np.float32]]]:
-        """Begin to listen to n windows of (144000,) samples at 48 kHz; gives the parts of the answer in their order.
+    def submit(self, windows: Sequence[NDArray[np.float32]]) -> list[Future[NDArray[np.float32]]]:
+        """Submit n windows of (144000,) samples at 48 kHz, and return futures of their logits, in the same order.
 
-        Where there are enough, they go by handfuls, each thread the same number: else some threads would wait.
+        Windows are processed in batches only as far as every thread gets the same number of batches; the remaining
+        windows are processed one by one, so that no thread is idle.
         """
-        handfuls = len(windows) - len(windows) % (TOGETHER * self.threads)
-        parts = [windows[at : at + TOGETHER] for at in range(0, handfuls, TOGETHER)]
-        parts += [windows[at : at + 1] for at in range(handfuls, len(windows))]
-        return [self._pool.submit(self._hear, part) for part in parts]
+        batched = len(windows) - len(windows) % (BATCH_SIZE * self.threads)
+        parts = [windows[at : at + BATCH_SIZE] for at in range(0, batched, BATCH_SIZE)]
+        parts += [windows[at : at + 1] for at in range(batched, len(windows))]
+        return [self._pool.submit(self._infer, part) for part in parts]
 
     def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Listen to n windows, one at least; returns (n, 6522), before the sigmoid."""
-        return np.concatenate([part.result() for part in self.begin(windows)])
+        """Return the logits of one or more windows: (n, 6522), before the sigmoid."""
+        return np.concatenate([part.result() for part in self.submit(windows)])
 
     @abstractmethod
-    def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Listen to one window, or a handful; called by all threads at once."""
+    def _infer(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the logits of one batch; all threads call this concurrently."""
 
 
 class LiteRtEngine(Engine):
-    """The installed network as it is: one interpreter of one thread per core, which is faster than one of many."""
+    """The original network on LiteRT: one single-threaded interpreter per thread, faster than a multithreaded one."""
 
     name = "litert"
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Load the network once for each thread."""
+        """Load one interpreter for each thread."""
         super().__init__(threads)
         self._free: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
@@ -74,7 +75,7 @@ class LiteRtEngine(Engine):
         interpreter.allocate_tensors()
         return interpreter
 
-    def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def _infer(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         interpreter = self._free.get()
         try:
             source = interpreter.get_input_details()[0]["index"]
@@ -90,19 +91,19 @@ class LiteRtEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """The same network with a faster front end, on OpenVINO in full precision: on each core, some windows at once.
+    """The same network with a faster front end, on OpenVINO in float32, in batches on each thread.
 
-    Windows with silence in them go to LiteRT: there BirdNET raises the rounding errors of its own Fourier transform to
-    a small power, and only the same transform makes the same errors.
+    Windows that contain silence are processed on LiteRT: for silence, BirdNET raises the rounding errors of its own
+    Fourier transform to a small power, and only the same transform produces the same errors.
     """
 
     name = "openvino"
 
     def __init__(self, path: Path, sha256: str, threads: int, cache: Path | None) -> None:
-        """Derive the faster form, or take it from the cache.
+        """Load the derived form from the cache, or derive it.
 
         Raises:
-            NotDerivable: the network is built in another way than expected.
+            NotDerivable: the network does not have the expected structure.
             RuntimeError: OpenVINO cannot read or run it.
             ImportError: OpenVINO is not installed.
         """
@@ -110,52 +111,52 @@ class OpenVinoEngine(Engine):
 
         super().__init__(threads)
         self._core = openvino.Core()
-        self._network = fast_form(self._core, path, sha256, cache)
+        self._network = load_fast_form(self._core, path, sha256, cache)
         self._path = path
-        self._making = threading.Lock()
-        self._listeners = {1: self._compile(1)}
-        self._reference: LiteRtEngine | None = None  # loaded once needed: stations hardly ever hear nothing at all
+        self._lock = threading.Lock()  # guards the two attributes below
+        self._requests = {1: self._compile(1)}  # by batch size
+        self._reference: LiteRtEngine | None = None  # loaded on first use: stations rarely record digital silence
 
-    def _compile(self, together: int) -> SimpleQueue[Listener]:
-        """Make as many listeners as there are threads; each hears so many windows together."""
+    def _compile(self, batch_size: int) -> SimpleQueue[BatchRequest]:
+        """Compile the network for a batch size, and create one inference request for each thread."""
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 would be off by 0.1 in the logits
+            "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 has an error of 0.1 in the logits
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self.threads,
         }
         network = self._network
-        network.reshape({entry: [together, *entry.shape[1:]] for entry in network.inputs})
+        network.reshape({entry: [batch_size, *entry.shape[1:]] for entry in network.inputs})
         compiled = self._core.compile_model(network, "CPU", settings)
-        listeners: SimpleQueue[Listener] = SimpleQueue()
+        requests: SimpleQueue[BatchRequest] = SimpleQueue()
         for _ in range(self.threads):
-            listeners.put(Listener(compiled, network))
-        return listeners
+            requests.put(BatchRequest(compiled, network))
+        return requests
 
-    def _hear(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        if not any(map(holds_silence, windows)):
-            return self._fast(windows)
+    def _infer(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        if not any(map(contains_silence, windows)):
+            return self._infer_openvino(windows)
         if len(windows) > 1:
-            return np.concatenate([self._hear([window]) for window in windows])
-        with self._making:
+            return np.concatenate([self._infer([window]) for window in windows])
+        with self._lock:
             self._reference = self._reference or LiteRtEngine(self._path, self.threads)
         return self._reference.logits(windows)
 
-    def _fast(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        with self._making:
-            if len(windows) not in self._listeners:
-                self._listeners[len(windows)] = self._compile(len(windows))
-        free = self._listeners[len(windows)]
-        listener = free.get()
+    def _infer_openvino(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        with self._lock:
+            if len(windows) not in self._requests:
+                self._requests[len(windows)] = self._compile(len(windows))
+        free = self._requests[len(windows)]
+        request = free.get()
         try:
-            return listener.logits(windows).copy()
+            return request.logits(windows).copy()
         finally:
-            free.put(listener)
+            free.put(request)
 
 
-def holds_silence(window: NDArray[np.float32]) -> bool:
-    """Say whether a part of a window is silent beside its loudest, as what a recording's end is filled up with.
+def contains_silence(window: NDArray[np.float32]) -> bool:
+    """Return whether a part of a window is silent compared with its loudest part, such as padding at the end.
 
-    A silence as long as BirdNET's shorter frame, 1024 samples, covers one of the blocks of 512 whole.
+    A silence as long as BirdNET's shorter frame, 1024 samples, covers at least one complete block of 512.
     """
     blocks = window[: window.size // 512 * 512].reshape(-1, 512)
     highest, lowest = blocks.max(axis=1), blocks.min(axis=1)

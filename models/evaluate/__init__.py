@@ -1,1 +1,1 @@
-"""Says how good a detector is on pictures whose content is known."""
+"""Evaluation of detectors on labelled pictures and recordings."""

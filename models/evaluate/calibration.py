@@ -1,4 +1,4 @@
-"""Whether a confidence of 0.8 is right eight times in ten, and the one number that mends it."""
+"""Calibration of confidences: reliability bins, expected calibration error and temperature scaling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,65 +8,68 @@ from numpy.typing import NDArray
 
 from models.evaluate.matching import ScoredDetection
 
-_FEW = 10  # finds: below, a bin says nothing
+_MIN_DETECTIONS = 10  # fewer are not enough to fit a temperature
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Finds of like confidence.
+    """Detections within one interval of confidence.
 
     Attributes:
         low: Lowest confidence, inclusive.
-        high: Highest, exclusive.
-        count: Finds in it.
-        confidence: Their mean; nan where there are none.
-        right: Share of them that is right; nan where there are none.
+        high: Highest confidence, exclusive, but inclusive in the last bin.
+        count: Number of detections.
+        confidence: Mean confidence; nan if there are no detections.
+        accuracy: Fraction of the detections that is correct; nan if there are none.
     """
 
     low: float
     high: float
     count: int
     confidence: float
-    right: float
+    accuracy: float
 
 
-def reliability(finds: Sequence[ScoredDetection], bins: int = 10) -> list[Bin]:
-    """Sort finds into bins of equal width."""
-    confidences, right = _arrays(finds)
+def reliability(detections: Sequence[ScoredDetection], bins: int = 10) -> list[Bin]:
+    """Group detections into confidence bins of equal width."""
+    confidences, correct = _arrays(detections)
     result = []
     for at in range(bins):
         low, high = at / bins, (at + 1) / bins
         inside = (confidences >= low) & ((confidences < high) | (at == bins - 1))
         count = int(inside.sum())
-        means = (float(confidences[inside].mean()), float(right[inside].mean())) if count else (np.nan, np.nan)
+        means = (float(confidences[inside].mean()), float(correct[inside].mean())) if count else (np.nan, np.nan)
         result.append(Bin(low, high, count, *means))
     return result
 
 
-def calibration_error(finds: Sequence[ScoredDetection], bins: int = 10) -> float:
-    """Expected calibration error: the gap between confidence and share right, averaged over finds; nan without any.
+def calibration_error(detections: Sequence[ScoredDetection], bins: int = 10) -> float:
+    """Return the expected calibration error: the mean gap between confidence and accuracy; nan without detections.
 
+    The mean over the bins is weighted by their number of detections.
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
     """
-    sorted_in = [one for one in reliability(finds, bins) if one.count]
-    total = sum(one.count for one in sorted_in)
-    return sum(one.count * abs(one.confidence - one.right) for one in sorted_in) / total if total else float("nan")
+    filled = [entry for entry in reliability(detections, bins) if entry.count]
+    total = sum(entry.count for entry in filled)
+    gaps = sum(entry.count * abs(entry.confidence - entry.accuracy) for entry in filled)
+    return gaps / total if total else float("nan")
 
 
-def fit_temperature(finds: Sequence[ScoredDetection]) -> float:
-    """Find the temperature T for which sigmoid(logit(confidence) / T) fits best; 1 where there are too few finds.
+def fit_temperature(detections: Sequence[ScoredDetection]) -> float:
+    """Return the temperature T for which sigmoid(logit(confidence) / T) fits best; 1 for fewer than 10 detections.
 
-    Above 1 the detector is too sure of itself. Source: Guo et al. 2017, section 4.2; least negative log likelihood,
-    found by golden-section search between 0.2 and 5.
+    It is also 1 if all detections are correct or all are wrong. Above 1, the detector is overconfident. The fit
+    minimises the negative log likelihood by golden-section search between 0.2 and 5.
+    Source: Guo et al. 2017, section 4.2.
     """
-    confidences, right = _arrays(finds)
-    if len(finds) < _FEW or right.min() == right.max():
+    confidences, correct = _arrays(detections)
+    if len(detections) < _MIN_DETECTIONS or correct.min() == correct.max():
         return 1.0
     logits = np.log(confidences / (1 - confidences))
 
     def loss(temperature: float) -> float:
         scaled = logits / temperature
-        return float(np.mean(np.logaddexp(0, scaled) - right * scaled))
+        return float(np.mean(np.logaddexp(0, scaled) - correct * scaled))
 
     low, high, golden = 0.2, 5.0, (5**0.5 - 1) / 2
     while high - low > 1e-4:
@@ -75,6 +78,6 @@ def fit_temperature(finds: Sequence[ScoredDetection]) -> float:
     return round((low + high) / 2, 3)
 
 
-def _arrays(finds: Sequence[ScoredDetection]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    confidences = np.clip([find.confidence for find in finds], 1e-6, 1 - 1e-6)
-    return np.asarray(confidences, np.float64), np.array([find.right for find in finds], np.float64)
+def _arrays(detections: Sequence[ScoredDetection]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    confidences = np.clip([detection.confidence for detection in detections], 1e-6, 1 - 1e-6)
+    return np.asarray(confidences, np.float64), np.array([detection.correct for detection in detections], np.float64)

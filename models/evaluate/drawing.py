@@ -1,4 +1,4 @@
-"""Draws what an evaluation found: precision against recall, reliability, and sheets of the worst mistakes."""
+"""Diagrams of an evaluation: precision-recall curves, reliability, and contact sheets of the worst errors."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from captures.picture import read_picture
 from contract import Box
 from models.evaluate.calibration import reliability
-from models.evaluate.curves import curve
+from models.evaluate.curves import precision_recall_curve
 from models.evaluate.labels import KINDS
 from models.evaluate.matching import MatchedPicture, count_outcomes
-from models.evaluate.vision import all_finds
+from models.evaluate.vision import scored_detections
 
-_SIDE, _EDGE = 460, 60  # of a diagram, in pixels
+_SIDE, _EDGE = 460, 60  # plot area and margin of a diagram, in pixels
 _COLOURS = {"animal": (60, 140, 40), "human": (40, 40, 210), "vehicle": (200, 110, 20)}  # blue green red
 _TILE, _ACROSS = 300, 5
 
@@ -23,81 +23,81 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A thing missed, or a find that is wrong.
+    """A missed ground-truth box, or a false alarm.
 
     Attributes:
-        picture: Where.
-        box: Of the thing, or of the find.
-        words: What it is.
-        weight: How bad: the area missed, or the confidence of the wrong find.
+        picture: The matched picture.
+        box: The missed box, or the box of the false alarm.
+        caption: Kind of error and kind of object, for people.
+        weight: Severity: the area of the missed box, or the confidence of the false alarm.
     """
 
     picture: MatchedPicture
     box: Box
-    words: str
+    caption: str
     weight: float
 
 
 def draw_precision_recall(pictures: Sequence[MatchedPicture]) -> bytes:
-    """Draw precision (up) against recall (right) for each kind that has boxes; PNG."""
+    """Draw precision (vertical) against recall (horizontal) for each kind with ground-truth boxes, as a PNG."""
     import cv2
 
     canvas = _axes("recall", "precision")
     for at, kind in enumerate(KINDS):
-        counted = count_outcomes(pictures, kind)
-        if not counted.things:
+        counts = count_outcomes(pictures, kind)
+        if not counts.truths:
             continue
-        drawn = curve(counted)
-        places = [_place(recall, precision) for recall, precision in zip(drawn.recall, drawn.precision, strict=True)]
-        cv2.polylines(canvas, [np.array(places, np.int32).reshape(-1, 1, 2)], False, _COLOURS[kind], 2, cv2.LINE_AA)
+        curve = precision_recall_curve(counts)
+        points = [_point(recall, precision) for recall, precision in zip(curve.recall, curve.precision, strict=True)]
+        cv2.polylines(canvas, [np.array(points, np.int32).reshape(-1, 1, 2)], False, _COLOURS[kind], 2, cv2.LINE_AA)
         _write(canvas, kind, (_EDGE + 12, _EDGE + _SIDE - 60 + 20 * at), _COLOURS[kind])
     return _png(canvas)
 
 
 def draw_reliability(pictures: Sequence[MatchedPicture]) -> bytes:
-    """Draw the share that is right (up) against the confidence (right), with the count of each bin; PNG."""
+    """Draw accuracy (vertical) against confidence (horizontal), with the count of each bin, as a PNG."""
     import cv2
 
-    canvas = _axes("confidence", "share right")
-    cv2.line(canvas, _place(0, 0), _place(1, 1), (170, 170, 170), 1, cv2.LINE_AA)
-    for one in reliability(all_finds(pictures)):
-        if not one.count:
+    canvas = _axes("confidence", "accuracy")
+    cv2.line(canvas, _point(0, 0), _point(1, 1), (170, 170, 170), 1, cv2.LINE_AA)
+    for entry in reliability(scored_detections(pictures)):
+        if not entry.count:
             continue
-        left, top = _place(one.low + 0.01, one.right)
-        right, bottom = _place(one.high - 0.01, 0)
+        left, top = _point(entry.low + 0.01, entry.accuracy)
+        right, bottom = _point(entry.high - 0.01, 0)
         cv2.rectangle(canvas, (left, top), (right, bottom), (190, 160, 90), -1)
-        _write(canvas, str(one.count), (left, max(top - 5, _EDGE - 5)), (90, 90, 90))
+        _write(canvas, str(entry.count), (left, max(top - 5, _EDGE - 5)), (90, 90, 90))
     return _png(canvas)
 
 
 def worst_misses(pictures: Sequence[MatchedPicture], most: int = 40) -> list[Mistake]:
-    """List the largest things that were not found at any confidence, one a picture."""
+    """Return the largest ground-truth boxes that were not detected at any confidence, one per picture."""
     return _worst(
         (
-            Mistake(one, truth.box, f"missed {truth.kind}", truth.box.width * truth.box.height)
-            for one in pictures
-            for truth, found in zip(one.labelled.truths, one.missed, strict=True)
-            if not found
+            Mistake(matched, truth.box, f"missed {truth.kind}", truth.box.width * truth.box.height)
+            for matched in pictures
+            for truth, confidence in zip(matched.labelled.truths, matched.truth_confidences, strict=True)
+            if not confidence
         ),
         most,
     )
 
 
 def worst_false_alarms(pictures: Sequence[MatchedPicture], most: int = 40) -> list[Mistake]:
-    """List the most confident finds that are wrong, one a picture."""
+    """Return the wrong detections with the highest confidence, one per picture."""
     return _worst(
         (
-            Mistake(one, found.box, f"{found.observation_type} {found.confidence:.2f}", found.confidence)
-            for one in pictures
-            for found, right in zip(one.detections, one.right, strict=True)
-            if right is False and found.box is not None
+            Mistake(matched, found.box, f"{found.observation_type} {found.confidence:.2f}", found.confidence)
+            for matched in pictures
+            for found, correct in zip(matched.detections, matched.correct, strict=True)
+            if correct is False and found.box is not None
         ),
         most,
     )
 
 
 def draw_sheet(mistakes: Sequence[Mistake]) -> bytes:
-    """Draw mistakes side by side: what a person marked in white, the mistake in red, the file's name below; PNG."""
+    """Draw a contact sheet: ground-truth boxes in white, the error in red, the file name below, as a PNG."""
     import cv2
 
     rows = max(1, -(-len(mistakes) // _ACROSS))
@@ -112,7 +112,7 @@ def draw_sheet(mistakes: Sequence[Mistake]) -> bytes:
         _frame(pixels, mistake.box, (0, 0, 255))
         height, width = pixels.shape[:2]
         sheet[top : top + height, left : left + width] = pixels[:_TILE, :_TILE]
-        _write(sheet, mistake.words, (left + 4, top + _TILE + 14), (0, 0, 200))
+        _write(sheet, mistake.caption, (left + 4, top + _TILE + 14), (0, 0, 200))
         _write(sheet, mistake.picture.labelled.path.name[-36:], (left + 4, top + _TILE + 32), (80, 80, 80))
     return _png(sheet)
 
@@ -131,17 +131,18 @@ def _axes(across: str, up: str) -> Picture:
 
     canvas = np.full((_SIDE + 2 * _EDGE, _SIDE + 2 * _EDGE, 3), 255, np.uint8)
     for tenth in range(0, 11, 2):
-        share = tenth / 10
-        cv2.line(canvas, _place(share, 0), _place(share, 1), (230, 230, 230), 1)
-        cv2.line(canvas, _place(0, share), _place(1, share), (230, 230, 230), 1)
-        _write(canvas, f"{share:.1f}", (_place(share, 0)[0] - 12, _EDGE + _SIDE + 20), (90, 90, 90))
-        _write(canvas, f"{share:.1f}", (_EDGE - 38, _place(0, share)[1] + 5), (90, 90, 90))
+        tick = tenth / 10
+        cv2.line(canvas, _point(tick, 0), _point(tick, 1), (230, 230, 230), 1)
+        cv2.line(canvas, _point(0, tick), _point(1, tick), (230, 230, 230), 1)
+        _write(canvas, f"{tick:.1f}", (_point(tick, 0)[0] - 12, _EDGE + _SIDE + 20), (90, 90, 90))
+        _write(canvas, f"{tick:.1f}", (_EDGE - 38, _point(0, tick)[1] + 5), (90, 90, 90))
     _write(canvas, across, (_EDGE + _SIDE // 2 - 30, _EDGE + _SIDE + 44), (40, 40, 40))
     _write(canvas, up, (_EDGE - 38, _EDGE - 18), (40, 40, 40))
     return canvas
 
 
-def _place(across: float, up: float) -> tuple[int, int]:
+def _point(across: float, up: float) -> tuple[int, int]:
+    """Return the pixel of a point with both coordinates in 0..1."""
     return round(_EDGE + across * _SIDE), round(_EDGE + (1 - up) * _SIDE)
 
 

@@ -1,4 +1,4 @@
-"""Reads what is known to be in pictures: boxes, or only what the picture as a whole shows."""
+"""Reads labels of pictures: bounding boxes, or labels of whole pictures."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,26 +15,26 @@ _PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
 
 
 class BadLabels(InvalidInput):
-    """Labels that cannot be used; the message says where and what was expected."""
+    """Labels cannot be used; the message states the location of the error and the expected value."""
 
 
 class Truth(msgspec.Struct, frozen=True):
-    """One thing that a person says is in a picture."""
+    """One ground-truth box that a person drew."""
 
     kind: Kind
     box: Box
 
 
-class Labelled(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture and what is known of it.
+class LabelledPicture(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture with its labels.
 
     Attributes:
-        path: The picture.
-        truths: Its boxes; none where it is empty, or where only the whole is labelled.
-        shows: What the whole picture shows, where there are no boxes; None where there are.
-        known: The kinds that were looked for: what is found of another kind is neither right nor wrong.
-        source: Where it is from.
-        night: Taken by infrared; None where nobody said.
+        path: Path of the picture.
+        truths: Ground-truth boxes; empty if the picture is empty or is labelled as a whole.
+        shows: Kinds in a picture that is labelled as a whole; None if it is labelled with boxes.
+        known: The kinds that were labelled; a detection of another kind counts neither as correct nor as wrong.
+        source: Name of the data source.
+        night: Whether the picture was taken in infrared; None if unknown.
     """
 
     path: Path
@@ -45,18 +45,20 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     night: bool | None = None
 
 
-def read_labels(data: Path, split: str | None = None, meanings: Mapping[str, Kind] | None = None) -> list[Labelled]:
-    """Read labelled pictures from a manifest, a YOLO data set or folders named for what they hold.
+def read_labels(
+    data: Path, split: str | None = None, meanings: Mapping[str, Kind] | None = None
+) -> list[LabelledPicture]:
+    """Read labelled pictures from a manifest, a YOLO dataset or folders named after their class.
 
     Args:
-        data: A ``.jsonl`` manifest (one ``Labelled`` a line, with ``split`` beside), a YOLO ``data.yaml`` or its
-            folder, or a folder with one subfolder a class, its pictures labelled as a whole; one named ``blank`` or
-            ``empty`` holds empty scenes.
-        split: Only pictures of this split: as the manifest says, or as a YOLO set names its folders; None: all.
-        meanings: What class names stand for; ``animal``, ``human`` (``person``) and ``vehicle`` are known.
+        data: A ``.jsonl`` manifest (one ``LabelledPicture`` per line, with an additional field ``split``), a YOLO
+            ``data.yaml`` or its folder, or a folder with one subfolder per class, whose pictures are labelled as a
+            whole; subfolders named ``blank`` or ``empty`` contain empty scenes.
+        split: Read only this split, as named in the manifest or in the ``data.yaml``; None: all.
+        meanings: The kind of each class name, in addition to ``animal``, ``human`` (``person``) and ``vehicle``.
 
     Raises:
-        BadLabels: something in it cannot be read, or there is no picture.
+        BadLabels: the data cannot be read, or contains no picture.
     """
     known: dict[str, Kind] = {"animal": "animal", "human": "human", "person": "human", "vehicle": "vehicle"}
     known.update(meanings or {})
@@ -73,11 +75,11 @@ def read_labels(data: Path, split: str | None = None, meanings: Mapping[str, Kin
     return found
 
 
-class _Line(Labelled, frozen=True, kw_only=True):
+class _Line(LabelledPicture, frozen=True, kw_only=True):
     split: str = ""
 
 
-def _manifest(path: Path, split: str | None) -> Iterator[Labelled]:
+def _manifest(path: Path, split: str | None) -> Iterator[LabelledPicture]:
     decoder = msgspec.json.Decoder(_Line, dec_hook=lambda kind, value: kind(value))
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not text.strip():
@@ -90,12 +92,12 @@ def _manifest(path: Path, split: str | None) -> Iterator[Labelled]:
             yield msgspec.structs.replace(line, path=path.parent / line.path)
 
 
-def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> Iterator[Labelled]:
+def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> Iterator[LabelledPicture]:
     names, folders = _yolo_settings(settings)
     kinds = {number: meanings[name] for number, name in names.items() if name in meanings}
     if not kinds:
         raise BadLabels(
-            f"{settings}: none of its classes {sorted(names.values())} has a meaning; give --class NAME=KIND"
+            f"{settings}: none of its classes {sorted(names.values())} has a meaning; set it with --class NAME=KIND"
         )
     if split is not None and split not in folders:
         raise BadLabels(f"{settings}: no split {split!r}: expected one of {', '.join(sorted(folders))}")
@@ -104,7 +106,7 @@ def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> It
             continue
         for picture in _pictures(folder):
             labels = Path(str(picture.with_suffix(".txt")).replace("/images/", "/labels/"))
-            yield Labelled(
+            yield LabelledPicture(
                 path=picture,
                 truths=tuple(_yolo_boxes(labels, kinds)) if labels.is_file() else (),
                 known=frozenset(kinds.values()),
@@ -113,7 +115,7 @@ def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> It
 
 
 def _yolo_settings(settings: Path) -> tuple[dict[int, str], dict[str, Path]]:
-    """Read the few lines of a YOLO data.yaml that say what its classes and folders are called."""
+    """Return the class names by number and the folders by split of a YOLO data.yaml."""
     import yaml
 
     try:
@@ -132,26 +134,29 @@ def _yolo_boxes(path: Path, kinds: Mapping[int, Kind]) -> Iterator[Truth]:
         if not line.strip():
             continue
         try:
-            place, x, y, width, height = (float(word) for word in line.split()[:5])
+            class_number, x, y, width, height = (float(word) for word in line.split()[:5])
             left, top = max(0.0, x - width / 2), max(0.0, y - height / 2)
             box = Box(left, top, min(1.0, x + width / 2) - left, min(1.0, y + height / 2) - top)
         except ValueError as error:
             raise BadLabels(f"{path}, line {number}: {line!r}: expected class x y width height, 0 to 1") from error
-        if int(place) in kinds:
-            yield Truth(kinds[int(place)], box)
+        if int(class_number) in kinds:
+            yield Truth(kinds[int(class_number)], box)
 
 
-def _folders(root: Path, meanings: Mapping[str, Kind]) -> Iterator[Labelled]:
+def _folders(root: Path, meanings: Mapping[str, Kind]) -> Iterator[LabelledPicture]:
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         empty = folder.name.casefold() in ("blank", "empty")
         kind = meanings.get(folder.name)
         if kind is None and not empty:
             raise BadLabels(
-                f"{folder}: what does {folder.name!r} show? give --class {folder.name}=animal, human or vehicle"
+                f"{folder}: unknown class {folder.name!r}: set its kind with --class {folder.name}=animal, human "
+                "or vehicle"
             )
         for picture in _pictures(folder):
             shows: frozenset[Kind] = frozenset() if kind is None else frozenset((kind,))
-            yield Labelled(path=picture, shows=shows, known=frozenset(KINDS) if empty else shows, source=root.name)
+            yield LabelledPicture(
+                path=picture, shows=shows, known=frozenset(KINDS) if empty else shows, source=root.name
+            )
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -1,93 +1,93 @@
-"""Puts what a detector found beside what is there: which finds are right, and what was missed."""
+"""Matches detections with ground truth: which detections are correct, and which objects were missed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contract import Box, Detection
-from models.evaluate.labels import Kind, Labelled
+from models.evaluate.labels import Kind, LabelledPicture
 
-SAME = 0.5  # share of the union from which a find counts as the thing: the 50 of AP50
+MIN_IOU = 0.5  # intersection over union from which a detection matches a ground-truth box: the 50 of AP50
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredDetection:
-    """One detection, judged.
+    """A detection that was compared with the ground truth.
 
     Attributes:
         confidence: 0..1.
-        right: Whether it is there, and not already found with more confidence.
+        correct: Whether it matches a ground-truth object that no detection of higher confidence matches.
     """
 
     confidence: float
-    right: bool
+    correct: bool
 
 
 @dataclass(slots=True)
 class OutcomeCounts:
-    """All finds of one kind, and how many things there were.
+    """All detections of one kind, and the number of ground-truth boxes.
 
     Attributes:
-        finds: In any order.
-        things: Boxes that a person drew.
+        detections: In any order.
+        truths: Number of ground-truth boxes.
     """
 
-    finds: list[ScoredDetection] = field(default_factory=list)
-    things: int = 0
+    detections: list[ScoredDetection] = field(default_factory=list)
+    truths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedPicture:
-    """One picture, judged.
+    """One picture with its detections matched to the ground truth.
 
     Attributes:
-        labelled: What is known of it.
-        detections: What was found.
-        right: For each detection, whether it is there; None where its kind was not looked for.
-        missed: For each truth, the confidence with which it was found; 0 where it was not.
+        labelled: The picture and its labels.
+        detections: Sorted by confidence, highest first.
+        correct: For each detection, whether it is correct; None if its kind was not labelled.
+        truth_confidences: For each ground-truth box, the confidence of the matching detection; 0 if it was missed.
     """
 
-    labelled: Labelled
+    labelled: LabelledPicture
     detections: tuple[Detection, ...]
-    right: tuple[bool | None, ...]
-    missed: tuple[float, ...]
+    correct: tuple[bool | None, ...]
+    truth_confidences: tuple[float, ...]
 
 
-def match_detections(labelled: Labelled, detections: Sequence[Detection]) -> MatchedPicture:
-    """Match detections to truths, the most confident first, each truth once, as PASCAL VOC and COCO do.
+def match_detections(labelled: LabelledPicture, detections: Sequence[Detection]) -> MatchedPicture:
+    """Match detections to ground-truth boxes, highest confidence first and each box once, like PASCAL VOC and COCO.
 
-    A picture labelled as a whole has no boxes: a find is right where its kind is shown.
+    In a picture that is labelled as a whole, a detection is correct if the picture shows its kind.
     """
     ranked = sorted(detections, key=lambda detection: -detection.confidence)
     found = [0.0] * len(labelled.truths)
-    right: list[bool | None] = []
+    correct: list[bool | None] = []
     for detection in ranked:
         if detection.observation_type not in labelled.known:
-            right.append(None)
+            correct.append(None)
         elif labelled.shows is not None:
-            right.append(detection.observation_type in labelled.shows)
+            correct.append(detection.observation_type in labelled.shows)
         else:
-            at = _nearest(labelled, detection, found)
-            right.append(at is not None)
+            at = _best_match(labelled, detection, found)
+            correct.append(at is not None)
             if at is not None:
                 found[at] = detection.confidence
-    return MatchedPicture(labelled, tuple(ranked), tuple(right), tuple(found))
+    return MatchedPicture(labelled, tuple(ranked), tuple(correct), tuple(found))
 
 
 def count_outcomes(pictures: Sequence[MatchedPicture], kind: Kind) -> OutcomeCounts:
-    """Collect the finds of one kind over pictures that have boxes, or are known to be empty."""
+    """Collect the detections of one kind in pictures that are labelled with boxes or as empty."""
     result = OutcomeCounts()
     for picture in pictures:
         if picture.labelled.shows:
             continue
-        result.things += sum(truth.kind == kind for truth in picture.labelled.truths)
-        for detection, right in zip(picture.detections, picture.right, strict=True):
-            if detection.observation_type == kind and right is not None:
-                result.finds.append(ScoredDetection(detection.confidence, right))
+        result.truths += sum(truth.kind == kind for truth in picture.labelled.truths)
+        for detection, correct in zip(picture.detections, picture.correct, strict=True):
+            if detection.observation_type == kind and correct is not None:
+                result.detections.append(ScoredDetection(detection.confidence, correct))
     return result
 
 
 def intersection_over_union(first: Box, second: Box) -> float:
-    """The two boxes' intersection over their union, 0..1."""
+    """Return the area of the intersection of two boxes divided by the area of their union, 0..1."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     if width <= 0 or height <= 0:
@@ -96,12 +96,13 @@ def intersection_over_union(first: Box, second: Box) -> float:
     return both / (first.width * first.height + second.width * second.height - both)
 
 
-def _nearest(labelled: Labelled, detection: Detection, found: Sequence[float]) -> int | None:
-    best, best_at = SAME, None
+def _best_match(labelled: LabelledPicture, detection: Detection, found: Sequence[float]) -> int | None:
+    """Return the index of the unmatched ground-truth box with the largest overlap; None if none reaches MIN_IOU."""
+    best, best_at = MIN_IOU, None
     for at, truth in enumerate(labelled.truths):
         if found[at] or truth.kind != detection.observation_type or detection.box is None:
             continue
-        share = intersection_over_union(truth.box, detection.box)
-        if share >= best:
-            best, best_at = share, at
+        overlap = intersection_over_union(truth.box, detection.box)
+        if overlap >= best:
+            best, best_at = overlap, at
     return best_at

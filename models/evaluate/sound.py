@@ -1,4 +1,4 @@
-"""Judges a threat-sound network: what it hears of what is there, and how often it cries wolf in a day."""
+"""Evaluation of a threat-sound detector: recall of each label, and false alarms per day."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from captures.sound import read_stretches
 from models.evaluate.labels import BadLabels
 from models.threat import MEANINGS, THRESHOLDS, ThreatSounds
 
-QUIET = ("none", "blank", "empty", "background")  # folders of recordings without any threat
-_SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
+NO_THREAT = ("none", "blank", "empty", "background")  # names of folders with recordings without any threat
+_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
 _DAY_H = 24.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording and the threats in it.
+    """A recording with its labels.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         labels: The threats in it.
-        unsure: The threats of which nobody knows whether they are in it; it counts neither for nor against them.
+        unsure: Threats that may or may not be in it; the recording is not counted for these labels.
     """
 
     path: Path
@@ -34,12 +34,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
-    """What the network made of one recording.
+    """The network's confidences for one recording.
 
     Attributes:
-        recording: Which.
-        confidences: (windows, labels), one window begun each second.
-        duration_s: How long it lasts.
+        recording: The recording.
+        confidences: (windows, labels), one window per second.
+        duration_s: Duration of the recording, in seconds.
     """
 
     recording: Recording
@@ -49,17 +49,17 @@ class LabelScores:
 
 @dataclass(frozen=True, slots=True)
 class LabelFigures:
-    """How good it is on one label, at one threshold.
+    """Recall and false alarms of one label at one threshold.
 
     Attributes:
-        label: Which.
-        threshold: At which.
-        clips: Recordings that hold it.
-        recalled: Of those, the ones in which it was heard.
-        hours: Of recordings that do not hold it.
-        alarms: Detections in those: windows that follow each other are one.
-        per_day: False alarms in 24 hours.
-        per_day_at_most: Its upper bound at 95 % confidence.
+        label: The label.
+        threshold: The threshold.
+        clips: Number of recordings that contain the label.
+        recalled: Number of those in which it was detected.
+        hours: Total duration of the recordings that do not contain the label.
+        alarms: Number of detections in those; consecutive windows count as one.
+        per_day: False alarms per 24 hours.
+        per_day_upper_bound: Upper bound of that rate at 95 % confidence.
     """
 
     label: str
@@ -69,14 +69,14 @@ class LabelFigures:
     hours: float
     alarms: int
     per_day: float
-    per_day_at_most: float
+    per_day_upper_bound: float
 
 
 def read_recordings(root: Path) -> list[Recording]:
-    """Read a folder with one subfolder a label; ``none`` holds recordings without any threat.
+    """List the recordings in a folder with one subfolder per label; ``none`` has recordings without any threat.
 
     Raises:
-        BadLabels: a folder's name is no label, or there is no recording.
+        BadLabels: the name of a subfolder is not a label, or there is no recording.
     """
     found = list(_recordings(root)) if root.is_dir() else []
     if not found:
@@ -84,43 +84,54 @@ def read_recordings(root: Path) -> list[Recording]:
     return found
 
 
-def listen(
+def score_recordings(
     detector: ThreatSounds, recordings: Sequence[Recording], done: Callable[[int], None] | None = None
 ) -> tuple[list[LabelScores], list[tuple[Path, str]]]:
-    """Listen to every recording.
+    """Compute the confidences of every recording.
+
+    Args:
+        detector: The detector to evaluate.
+        recordings: The labelled recordings.
+        done: Called with the number of processed recordings.
 
     Returns:
-        What was heard, and the files that could not be used, with the reason.
+        The scores of each recording, and the files that could not be read, with the reason.
     """
-    heard, unusable = [], []
+    scored, unusable = [], []
     for number, recording in enumerate(recordings, 1):
         try:
             prepared = [detector.preprocess(stretch) for stretch in read_stretches(recording.path)]
-            confidences = np.concatenate([detector.confidences(one) for one in prepared])
-            heard.append(LabelScores(recording, confidences, sum(one.duration_s for one in prepared)))
+            confidences = np.concatenate([detector.confidences(stretch) for stretch in prepared])
+            scored.append(LabelScores(recording, confidences, sum(stretch.duration_s for stretch in prepared)))
         except (Unreadable, OSError) as error:
             unusable.append((recording.path, str(error)))
         if done is not None:
             done(number)
-    return heard, unusable
+    return scored, unusable
 
 
-def figures(heard: Sequence[LabelScores], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
-    """Work out the figures of each label that some recording holds, at the thresholds in use."""
+def label_figures(scored: Sequence[LabelScores], thresholds: Mapping[str, float] | None = None) -> list[LabelFigures]:
+    """Compute the figures of each label that a recording contains, or of all labels if one contains no threat.
+
+    Args:
+        scored: The scores of all recordings.
+        thresholds: Thresholds by label that override those of ``threat-sounds``.
+    """
     limits = {**THRESHOLDS, **(thresholds or {})}
     return [
-        _figures(heard, at, label, limits[label])
+        _figures(scored, at, label, limits[label])
         for at, label in enumerate(MEANINGS)
-        if any(label in one.recording.labels for one in heard) or any(not one.recording.labels for one in heard)
+        if any(label in scores.recording.labels for scores in scored)
+        or any(not scores.recording.labels for scores in scored)
     ]
 
 
-def threshold_for_alarms(heard: Sequence[LabelScores], label: str, per_day: float) -> float:
-    """Find the lowest threshold with at most so many false alarms of a label in a day of such recordings."""
+def threshold_for_alarms(scored: Sequence[LabelScores], label: str, per_day: float) -> float:
+    """Return the lowest threshold with at most ``per_day`` false alarms of a label per day."""
     at = list(MEANINGS).index(label)
-    others = [one for one in heard if label not in one.recording.labels | one.recording.unsure]
-    candidates = np.unique(np.concatenate([one.confidences[:, at] for one in others])) if others else np.zeros(0)
-    low, high = 0, candidates.size  # the number of alarms never grows with the threshold by more than runs split
+    others = [scores for scores in scored if label not in scores.recording.labels | scores.recording.unsure]
+    candidates = np.unique(np.concatenate([scores.confidences[:, at] for scores in others])) if others else np.zeros(0)
+    low, high = 0, candidates.size  # binary search; alarms rise with the threshold only where it splits a run
     while low < high:
         middle = (low + high) // 2
         limit = float(np.nextafter(candidates[middle], 2))
@@ -131,44 +142,45 @@ def threshold_for_alarms(heard: Sequence[LabelScores], label: str, per_day: floa
     return 0.0 if not candidates.size else float(np.nextafter(candidates[min(low, candidates.size - 1)], 2))
 
 
-def _figures(heard: Sequence[LabelScores], at: int, label: str, threshold: float) -> LabelFigures:
-    holding = [one for one in heard if label in one.recording.labels]
-    others = [one for one in heard if label not in one.recording.labels | one.recording.unsure]
-    alarms = sum(_runs(one.confidences[:, at] >= threshold) for one in others)
-    hours = sum(one.duration_s for one in others) / 3600
-    recalled = sum(bool((one.confidences[:, at] >= threshold).any()) for one in holding)
-    per_day, most = (alarms * _DAY_H / hours, at_most(alarms) * _DAY_H / hours) if hours else (np.nan, np.nan)
-    return LabelFigures(label, threshold, len(holding), recalled, hours, alarms, per_day, most)
+def _figures(scored: Sequence[LabelScores], at: int, label: str, threshold: float) -> LabelFigures:
+    positives = [scores for scores in scored if label in scores.recording.labels]
+    negatives = [scores for scores in scored if label not in scores.recording.labels | scores.recording.unsure]
+    alarms = sum(_count_runs(scores.confidences[:, at] >= threshold) for scores in negatives)
+    hours = sum(scores.duration_s for scores in negatives) / 3600
+    recalled = sum(bool((scores.confidences[:, at] >= threshold).any()) for scores in positives)
+    rates = (alarms * _DAY_H / hours, poisson_upper_bound(alarms) * _DAY_H / hours) if hours else (np.nan, np.nan)
+    return LabelFigures(label, threshold, len(positives), recalled, hours, alarms, *rates)
 
 
-def at_most(count: int, confidence: float = 0.95) -> float:
-    """Bound the mean of a Poisson count from above: the mean at which so few would come in 1 of 20 cases.
+def poisson_upper_bound(count: int, confidence: float = 0.95) -> float:
+    """Return the upper confidence bound of the mean of a Poisson distribution with the observed count.
 
-    Source: Garwood 1936, "Fiducial limits for the Poisson distribution"; for a count of 0 it is 3.0, the rule of three.
-    Solved by bisection.
+    At this mean, a count of at most ``count`` has the probability 1 - ``confidence``. The bound for a count of 0 is
+    3.0 (the rule of three). It is solved by bisection.
+    Source: Garwood 1936, "Fiducial limits for the Poisson distribution".
     """
     low, high = float(count), count + 10 + 5 * (count + 1) ** 0.5
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if _poisson_below(count, middle) > 1 - confidence else (low, middle)
+        low, high = (middle, high) if _poisson_cdf(count, middle) > 1 - confidence else (low, middle)
     return float((low + high) / 2)
 
 
-def _poisson_below(count: int, mean: float) -> float:
-    """The probability of at most ``count`` where ``mean`` are expected."""
+def _poisson_cdf(count: int, mean: float) -> float:
+    """Return the probability of at most ``count`` for a Poisson distribution with this mean."""
     logs = np.arange(count + 1) * np.log(mean) - np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, count + 1)))))
     return float(np.exp(logs - mean).sum())
 
 
-def _runs(above: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(np.diff(np.concatenate(([False], above)).astype(np.int8)) == 1))
+def _count_runs(values: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(np.diff(np.concatenate(([False], values)).astype(np.int8)) == 1))
 
 
 def _recordings(root: Path) -> Iterator[Recording]:
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        if folder.name not in MEANINGS and folder.name not in QUIET:
+        if folder.name not in MEANINGS and folder.name not in NO_THREAT:
             raise BadLabels(f"{folder}: expected one of {', '.join(MEANINGS)}, or none")
         labels = frozenset([folder.name]) if folder.name in MEANINGS else frozenset()
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in _SOUNDS:
+            if path.suffix.lower() in _SUFFIXES:
                 yield Recording(path, labels)

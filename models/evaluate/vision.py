@@ -1,4 +1,4 @@
-"""Judges a vision model on labelled pictures and says it in figures."""
+"""Evaluation of a vision detector on labelled pictures: AP50, precision, recall, false alarms and calibration."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,28 +6,28 @@ from pathlib import Path
 from statistics import fmean
 
 from models.evaluate.calibration import calibration_error, fit_temperature
-from models.evaluate.curves import at_threshold, average_precision
-from models.evaluate.labels import KINDS, Kind, Labelled
+from models.evaluate.curves import average_precision, precision_and_recall
+from models.evaluate.labels import KINDS, Kind, LabelledPicture
 from models.evaluate.matching import MatchedPicture, OutcomeCounts, ScoredDetection, count_outcomes, match_detections
 from models.vision import VisionDetector, detect_in_pictures
 
 
 @dataclass(frozen=True, slots=True)
 class KindFigures:
-    """How good it is on one kind.
+    """Accuracy of a detector for one kind.
 
     Attributes:
-        kind: Which.
-        things: Boxes that are there.
-        ap50: Average precision at an overlap of 0.5; nan where there are no boxes.
-        precision: At the model's threshold.
-        recall: At the model's threshold.
-        shown: Pictures labelled as a whole that show it.
-        seen: Of those, the ones in which it was found at the threshold.
+        kind: The kind.
+        truths: Number of ground-truth boxes.
+        ap50: Average precision at an overlap of 0.5; nan if there are no ground-truth boxes.
+        precision: Precision at the model's threshold.
+        recall: Recall at the model's threshold.
+        shown: Number of pictures labelled as a whole with this kind.
+        seen: Number of those in which the kind was detected at the threshold.
     """
 
     kind: Kind
-    things: int
+    truths: int
     ap50: float
     precision: float
     recall: float
@@ -37,17 +37,17 @@ class KindFigures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a detector is.
+    """Accuracy of a detector on labelled pictures.
 
     Attributes:
-        pictures: Every picture that could be used, judged down to the lowest confidence asked for.
-        unusable: The others, with the reason.
-        kinds: Figures of each kind that occurs.
-        map50: Mean AP50 of the kinds with boxes; nan where there are none.
-        blank: Pictures known to be empty.
-        blank_alarms: Of those, the ones in which something was found at the threshold.
-        calibration_error: Of all finds.
-        temperature: That would mend it best.
+        pictures: All readable pictures with matched detections, down to the detector's lowest confidence.
+        unusable: Pictures that could not be read, with the reason.
+        kinds: Figures of each kind that occurs in the labels.
+        map50: Mean AP50 of the kinds with ground-truth boxes; nan if there are none.
+        blank: Number of pictures labelled as empty.
+        blank_alarms: Number of those with a detection at the threshold.
+        calibration_error: Expected calibration error of all detections.
+        temperature: The temperature that calibrates the detections best.
     """
 
     pictures: tuple[MatchedPicture, ...]
@@ -60,47 +60,48 @@ class Evaluation:
     temperature: float
 
 
-Threshold = Callable[[Kind], float]
+Threshold = Callable[[Kind], float]  # returns the threshold of a kind
 
 
 def evaluate(
     detector: VisionDetector,
-    labelled: Sequence[Labelled],
+    labelled: Sequence[LabelledPicture],
     threshold: Threshold,
     done: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Look at every picture and judge what was found.
+    """Run a detector on labelled pictures and compute its figures.
 
     Args:
-        detector: Opened with a threshold far below the one in use (0.01), so that the whole curve is seen.
-        labelled: The pictures.
-        threshold: The one in use, for each kind.
-        done: Called with the number of pictures done.
+        detector: Opened with a threshold far below the one in use (0.01), so that the curve is complete.
+        labelled: The labelled pictures.
+        threshold: Returns the threshold in use for each kind.
+        done: Called with the number of processed pictures.
     """
-    judged, unusable = [], []
-    for number, (known, looked) in enumerate(
-        zip(labelled, detect_in_pictures(detector, [one.path for one in labelled]), strict=True), 1
-    ):
-        if looked.problem is None:
-            judged.append(match_detections(known, looked.detections))
+    matched, unusable = [], []
+    results = detect_in_pictures(detector, [picture.path for picture in labelled])
+    for number, (picture, result) in enumerate(zip(labelled, results, strict=True), 1):
+        if result.problem is None:
+            matched.append(match_detections(picture, result.detections))
         else:
-            unusable.append((looked.path, str(looked.problem)))
+            unusable.append((result.path, str(result.problem)))
         if done is not None:
             done(number)
-    return summarise(judged, unusable, threshold)
+    return summarise(matched, unusable, threshold)
 
 
 def summarise(
     pictures: Sequence[MatchedPicture], unusable: Sequence[tuple[Path, str]], threshold: Threshold
 ) -> Evaluation:
-    """Work the figures out of judged pictures: all of them, or those of one source, of day or of night."""
-    tallies = {kind: count_outcomes(pictures, kind) for kind in KINDS}
-    figures = [_figures(kind, tallies[kind], pictures, threshold(kind)) for kind in KINDS]
-    present = [one for one in figures if one.things or one.shown]
-    known = [one.ap50 for one in present if one.things]
-    finds = [find for one in tallies.values() for find in one.finds]
+    """Compute the figures of matched pictures: all of them, or a subset such as one source or the night pictures."""
+    counts = {kind: count_outcomes(pictures, kind) for kind in KINDS}
+    figures = [_figures(kind, counts[kind], pictures, threshold(kind)) for kind in KINDS]
+    present = [entry for entry in figures if entry.truths or entry.shown]
+    known = [entry.ap50 for entry in present if entry.truths]
+    detections = scored_detections(pictures)
     blank = [
-        one for one in pictures if not one.labelled.truths and not one.labelled.shows and len(one.labelled.known) == 3
+        picture
+        for picture in pictures
+        if not picture.labelled.truths and not picture.labelled.shows and len(picture.labelled.known) == 3
     ]
     return Evaluation(
         tuple(pictures),
@@ -108,28 +109,28 @@ def summarise(
         tuple(present),
         fmean(known) if known else float("nan"),
         len(blank),
-        sum(_alarms(one, threshold) for one in blank),
-        calibration_error(finds),
-        fit_temperature(finds),
+        sum(_has_alarm(picture, threshold) for picture in blank),
+        calibration_error(detections),
+        fit_temperature(detections),
     )
 
 
-def all_finds(pictures: Sequence[MatchedPicture]) -> list[ScoredDetection]:
-    """Every find that is known to be right or wrong."""
-    return [find for kind in KINDS for find in count_outcomes(pictures, kind).finds]
+def scored_detections(pictures: Sequence[MatchedPicture]) -> list[ScoredDetection]:
+    """Return all detections that are either correct or wrong, that is, of labelled kinds."""
+    return [detection for kind in KINDS for detection in count_outcomes(pictures, kind).detections]
 
 
-def _figures(kind: Kind, counted: OutcomeCounts, pictures: Sequence[MatchedPicture], threshold: float) -> KindFigures:
-    precision, recall = at_threshold(counted, threshold)
-    shown = [one for one in pictures if one.labelled.shows and kind in one.labelled.shows]
+def _figures(kind: Kind, counts: OutcomeCounts, pictures: Sequence[MatchedPicture], threshold: float) -> KindFigures:
+    precision, recall = precision_and_recall(counts, threshold)
+    shown = [picture for picture in pictures if picture.labelled.shows and kind in picture.labelled.shows]
     seen = sum(
-        any(found.observation_type == kind and found.confidence >= threshold for found in one.detections)
-        for one in shown
+        any(found.observation_type == kind and found.confidence >= threshold for found in picture.detections)
+        for picture in shown
     )
-    return KindFigures(kind, counted.things, average_precision(counted), precision, recall, len(shown), seen)
+    return KindFigures(kind, counts.truths, average_precision(counts), precision, recall, len(shown), seen)
 
 
-def _alarms(picture: MatchedPicture, threshold: Threshold) -> bool:
+def _has_alarm(picture: MatchedPicture, threshold: Threshold) -> bool:
     return any(
         found.confidence >= threshold(kind)
         for found in picture.detections

@@ -1,4 +1,4 @@
-"""Listens for threats: shots, saws, engines, dogs, voices. One shot is enough; nothing has to be heard twice."""
+"""The threat-sound detector: gunshots, chainsaws, engines, dogs and voices; one gunshot is enough for a detection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,32 +18,33 @@ from contract.messages import ObservationType
 from models.registry import Registry, Share, WeightsError, entry_named, find_weights, load_registry
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
 from models.threat.onset_padding import pad_onset
-from models.threat.second_opinion import QUESTIONS, WEIGHTS, SecondOpinion
+from models.threat.second_opinion import FUSION_RULES, WEIGHTS, SecondOpinion
 
-# In the order of the network's output, with what each is: what a person makes is of type human.
+# The labels in the order of the network's output, with their observation types; sounds made by people have type human.
 MEANINGS: Mapping[str, ObservationType] = MappingProxyType(
     {"gunshot": "human", "chainsaw": "human", "engine": "vehicle", "dog": "animal", "voice": "human"}
 )
-# At which each label was measured; models/weights/threat-sounds.md says what they cost.
+# models/weights/threat-sounds.md states recall and false alarms of each label at these thresholds.
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {"gunshot": 0.95, "chainsaw": 0.9, "engine": 0.7, "dog": 0.7, "voice": 0.9}
 )
 SHIPPED = "threat-sounds"  # in the registry
-INPUT = "log_mel"  # the name of the network's input
-LABELS_KEY = "labels"  # of the ONNX metadata: the labels in the order of the output
-_STEP_S = 1.0  # half a window: a shot at the edge of one lies in the middle of the next
-_TOGETHER = 32
+INPUT = "log_mel"  # name of the network's input
+LABELS_KEY = "labels"  # key of the ONNX metadata: the labels in the order of the output
+_STEP_S = 1.0  # half a window: a gunshot at the edge of one window is in the middle of the next
+_BATCH_SIZE = 32
 _DIGITS = 5
 
 
 class ThreatOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to listen for threats.
+    """Options of the threat-sound detector.
 
     Attributes:
-        labels: Report only these.
-        thresholds: The lowest confidence that counts, by label, where it is not the one measured for it.
-        threads: For the network; 0 leaves it to the runtime.
-        second_opinion: Ask YAMNet too about shots and saws: far fewer false alarms. Its weights must have been fetched.
+        labels: The labels to report.
+        thresholds: The lowest confidence that is reported, by label, for labels that need another than the default.
+        threads: Threads of the network; 0: the runtime's default.
+        second_opinion: Combine the confidences of gunshots and chainsaws with YAMNet's, which removes most false
+            alarms. The weights of YAMNet must be in the weights folder.
     """
 
     labels: tuple[str, ...] = tuple(MEANINGS)
@@ -52,28 +53,28 @@ class ThreatOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     second_opinion: bool = False
 
     def __post_init__(self) -> None:
-        strangers = sorted((set(self.labels) | set(self.thresholds)) - set(MEANINGS))
-        if strangers:
-            raise ValueError(f"threat sounds {strangers}: expected names among {', '.join(MEANINGS)}")
+        unknown = sorted((set(self.labels) | set(self.thresholds)) - set(MEANINGS))
+        if unknown:
+            raise ValueError(f"unknown threat sounds {unknown}: expected some of {', '.join(MEANINGS)}")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedThreats:
-    """A sound cut into windows of two seconds, one begun each second.
+    """A sound divided into windows of 2 s that start every second.
 
     Attributes:
-        pictures: (n, 1, 64, 198) float32.
-        duration_s: Of the sound.
-        windows: The samples themselves, (n, 32000) float32 at 16 kHz; they share the memory of the sound.
+        spectrograms: Log-mel spectrograms, (n, 1, 64, 198) float32.
+        duration_s: Duration of the sound, in seconds.
+        windows: The samples, (n, 32000) float32 at 16 kHz; a view of the sound's memory.
     """
 
-    pictures: NDArray[np.float32]
+    spectrograms: NDArray[np.float32]
     duration_s: float
     windows: NDArray[np.float32]
 
 
 class ThreatSounds:
-    """Our own network for threats. ``predict`` is for one thread at a time."""
+    """A network for threat sounds, optionally combined with YAMNet; ``predict`` is not thread-safe."""
 
     def __init__(
         self,
@@ -82,17 +83,17 @@ class ThreatSounds:
         model: str = SHIPPED,
         registry: Registry | None = None,
     ) -> None:
-        """Load a network for threat sounds, and YAMNet too for the second opinion.
+        """Load a network for threat sounds, and YAMNet if a second opinion is configured.
 
         Args:
-            options: How to listen.
-            weights_folder: Where ``wildpost models pull`` puts weights.
-            model: As in the registry.
-            registry: Where to look the name up; None: the one that comes with Wildpost.
+            options: Labels, thresholds and runtime options; None: the defaults.
+            weights_folder: The folder in which ``wildpost models pull`` stores weights.
+            model: The name of the model in the registry.
+            registry: The registry that contains the name; None: the registry included in Wildpost.
 
         Raises:
-            WeightsError: the name is not known or not a model of this kind, its weights are missing or not the right
-                ones, or the file is not a network for these labels.
+            WeightsError: the name is unknown or not a threat model, its weights are missing or have a wrong hash, or
+                the file is not a network for these labels.
         """
         import onnxruntime
 
@@ -102,17 +103,17 @@ class ThreatSounds:
         if entry.kind != "threat":
             raise WeightsError(f"model {model!r} is of kind {entry.kind!r}: expected a threat model")
         own = {} if entry.threat is None else entry.threat.thresholds
-        if strangers := sorted(set(own) - set(MEANINGS)):
-            raise WeightsError(f"model {model!r}: thresholds of {strangers}: expected labels among {list(MEANINGS)}")
+        if unknown := sorted(set(own) - set(MEANINGS)):
+            raise WeightsError(f"model {model!r}: thresholds for unknown labels {unknown}: expected {list(MEANINGS)}")
         path = find_weights(entry, weights_folder)
         self._model = entry.model(entry.sha256)
         self._second: SecondOpinion | None = None
-        measured = {**THRESHOLDS, **own}
+        defaults = {**THRESHOLDS, **own}
         if self._options.second_opinion:
             other = entry_named(WEIGHTS, registry)
             self._second = SecondOpinion(find_weights(other, weights_folder), self._options.threads)
-            measured |= {label: question.threshold for label, question in QUESTIONS.items()}
-            # Another name: its confidences are not those of the network alone.
+            defaults |= {label: rule.threshold for label, rule in FUSION_RULES.items()}
+            # The model gets another name, because its confidences differ from those of the network alone.
             self._model = msgspec.structs.replace(
                 self._model, name=f"{entry.name}+{other.name}", version=f"{entry.version}+{other.version}"
             )
@@ -121,46 +122,46 @@ class ThreatSounds:
         settings.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
         _check_labels(self._session, path)
-        self._thresholds = {**measured, **self._options.thresholds}
+        self._thresholds = {**defaults, **self._options.thresholds}
 
     @property
     def model(self) -> Model:
-        """Name and version of the weights in use, and the hash of our own; with a second opinion, both are named."""
+        """Name, version and hash of the weights in use; with a second opinion, name and version include YAMNet's."""
         return self._model
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """The lowest confidence that counts, by label."""
+        """The lowest confidence that is reported, by label."""
         return self._thresholds
 
     def preprocess(self, item: Sound) -> PreparedThreats:
-        """Bring a sound to 16 kHz and cut it into windows; a short one is lengthened by silence.
+        """Resample a sound to 16 kHz and divide it into windows; a short sound is padded with silence.
 
         Raises:
-            Unreadable: it is empty, or holds samples that are no numbers.
+            Unreadable: the sound is empty, or has samples that are not finite.
         """
         if not item.samples.size:
-            raise Unreadable("a sound of no samples: expected at least one")
+            raise Unreadable("sound without samples: expected at least one")
         if not np.isfinite(item.samples).all():
-            raise Unreadable("a sound with samples that are no numbers")
-        windows = cut(resample(item, RATE_HZ).samples)
+            raise Unreadable("sound with samples that are NaN or infinite: expected finite samples")
+        windows = split_windows(resample(item, RATE_HZ).samples)
         return PreparedThreats(log_mel(windows), item.duration_s, windows)
 
     def confidences(self, prepared: PreparedThreats) -> NDArray[np.float32]:
-        """Give each window's confidences: (n, 5), in the order of ``MEANINGS``."""
-        pictures = prepared.pictures
+        """Return the confidences of each window: (n, 5), in the order of ``MEANINGS``."""
+        spectrograms = prepared.spectrograms
         parts = [
-            self._session.run(None, {INPUT: pictures[at : at + _TOGETHER]})[0]
-            for at in range(0, len(pictures), _TOGETHER)
+            self._session.run(None, {INPUT: spectrograms[at : at + _BATCH_SIZE]})[0]
+            for at in range(0, len(spectrograms), _BATCH_SIZE)
         ]
         own = np.concatenate(parts)
-        return own if self._second is None else self._second.join(own, prepared.windows, tuple(MEANINGS))
+        return own if self._second is None else self._second.fuse(own, prepared.windows, tuple(MEANINGS))
 
     def predict(self, batch: Sequence[PreparedThreats]) -> list[list[Detection]]:
-        """Find the threats in each sound, most confident first.
+        """Return the threats in each sound, sorted by confidence, highest first.
 
-        Windows that follow each other and hold the same threat are one detection, with the highest of their
-        confidences: a saw that runs for a minute is reported once, and two shots ten seconds apart twice.
+        Consecutive windows with the same threat are one detection, with the highest of their confidences: a chainsaw
+        that runs for a minute is one detection, and two gunshots ten seconds apart are two.
         """
         return [self._detections(self.confidences(prepared), prepared.duration_s) for prepared in batch]
 
@@ -170,9 +171,9 @@ class ThreatSounds:
             if label not in self._options.labels:
                 continue
             above = confidences[:, at] >= self._thresholds[label]
-            for first, last in _runs(above):
+            for first, last in _true_runs(above):
                 found.append((float(confidences[first : last + 1, at].max()), label, first, last))
-        found.sort(key=lambda one: -one[0])
+        found.sort(key=lambda item: -item[0])
         return [
             Detection(
                 ordinal=ordinal,
@@ -190,12 +191,12 @@ class ThreatSounds:
 
 
 def _check_labels(session: Any, path: Path) -> None:
-    """Refuse a network that was not exported for these labels.
+    """Verify that a network was exported for these labels.
 
     Raises:
-        WeightsError: it takes another input, has another number of outputs, or its metadata names other labels.
+        WeightsError: the network has another input or another number of outputs, or its metadata has other labels.
     """
-    inputs, shape = [one.name for one in session.get_inputs()], session.get_outputs()[0].shape
+    inputs, shape = [entry.name for entry in session.get_inputs()], session.get_outputs()[0].shape
     if inputs != [INPUT] or len(shape) != 2 or shape[1] != len(MEANINGS):
         raise WeightsError(
             f"{path}: input {inputs}, output {shape}: expected input {[INPUT]} and {len(MEANINGS)} confidences a window"
@@ -205,10 +206,16 @@ def _check_labels(session: Any, path: Path) -> None:
         raise WeightsError(f"{path}: trained for the labels {labels}: expected {','.join(MEANINGS)}")
 
 
-def cut(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut samples at 16 kHz into windows of two seconds, one begun each second; the last is filled up with silence.
+def split_windows(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide samples at 16 kHz into windows of 2 s that start every second; the last one is padded with silence.
 
-    What a recorder or an encoder left silent at the beginning is filled with what follows it.
+    Digital silence from the recorder or the encoder at the beginning is replaced first; see ``pad_onset``.
+
+    Args:
+        samples: (n,) at 16 kHz.
+
+    Returns:
+        (windows, 32000) float32.
     """
     samples = pad_onset(samples)
     length, step = round(WINDOW_S * RATE_HZ), round(_STEP_S * RATE_HZ)
@@ -218,7 +225,7 @@ def cut(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.lib.stride_tricks.sliding_window_view(padded, length)[::step]
 
 
-def _runs(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Tell first and last place of each run of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], above, [False])).astype(np.int8)))
+def _true_runs(values: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the first and last index of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], values, [False])).astype(np.int8)))
     return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]

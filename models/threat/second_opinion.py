@@ -1,4 +1,4 @@
-"""Asks a second network about what sounds like a shot or a saw: two that err differently seldom err together."""
+"""Combines the confidences of gunshots and chainsaws with YAMNet's, because the two networks rarely err together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,82 +14,91 @@ WEIGHTS = "yamnet"  # in the registry
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What YAMNet is asked about one label, and how its answer counts.
+class FusionRule:
+    """How YAMNet's score is combined with the threat network's confidence for one label.
 
     Attributes:
-        classes: Of YAMNet's, by number; the highest of their scores is its answer.
-        asked_from: Our own confidence from which it is asked. Below, it counts as if it had heard nothing.
-        louder: How many times louder a window may be made for YAMNet, which unlike our network minds loudness: a quiet
-            microphone should hear shots too. Rain and hiss made loud are like saws to it.
-        shift: Added to the sum of both log odds: YAMNet's are those of all sounds there are, in which shots are rare.
-        temperature: By which that is divided, so that a confidence is the share that is right.
-        threshold: At which the two together were measured; models/weights/threat-sounds.md says what it costs.
+        classes: Indices of YAMNet's classes for this label; the highest of their scores is used.
+        min_confidence: Confidence of the threat network from which YAMNet is run; below it, YAMNet's score counts as 0.
+        max_gain: Maximum amplification of a window for YAMNet, which depends on loudness, unlike the threat network:
+            gunshots on a quiet microphone should be detected too. For chainsaws the gain is 1, because YAMNet
+            mistakes amplified rain and hiss for chainsaws.
+        shift: Added to the sum of both log odds, because YAMNet's prior is that of all sounds, in which gunshots are
+            rare.
+        temperature: Divisor of the shifted sum, which calibrates the confidence.
+        threshold: Default threshold of the combined confidence; models/weights/threat-sounds.md states its recall and
+            false alarms.
     """
 
     classes: tuple[int, ...]
-    asked_from: float
-    louder: float
+    min_confidence: float
+    max_gain: float
     shift: float
     temperature: float
     threshold: float
 
 
-# Shift and temperature were fitted on mixtures of the validation split, as our network's own temperatures were.
-QUESTIONS: Mapping[str, Question] = MappingProxyType(
+# Shift and temperature were fitted on mixtures of the validation split, like the temperatures of the threat network.
+FUSION_RULES: Mapping[str, FusionRule] = MappingProxyType(
     {
         # Gunshot, gunfire; Machine gun; Fusillade; Artillery fire
-        "gunshot": Question(
-            (421, 422, 423, 424), asked_from=0.5, louder=10, shift=4.34, temperature=1.86, threshold=0.98
+        "gunshot": FusionRule(
+            (421, 422, 423, 424), min_confidence=0.5, max_gain=10, shift=4.34, temperature=1.86, threshold=0.98
         ),
-        "chainsaw": Question((341,), asked_from=0.05, louder=1, shift=5.21, temperature=1.28, threshold=0.85),
+        "chainsaw": FusionRule((341,), min_confidence=0.05, max_gain=1, shift=5.21, temperature=1.28, threshold=0.85),
     }
 )
 
 
 class SecondOpinion:
-    """YAMNet's word on the windows in which our own network hears something. For one thread at a time."""
+    """Fuses the threat network's confidences with YAMNet's scores; not thread-safe."""
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
-        """Open YAMNet; 0 threads leave their number to the runtime."""
+        """Load YAMNet; 0 threads: the runtime's default."""
         self._yamnet = YamNet(weights, threads)
 
-    def join(
+    def fuse(
         self, confidences: NDArray[np.float32], windows: NDArray[np.float32], labels: tuple[str, ...]
     ) -> NDArray[np.float32]:
-        """Multiply the odds that the two networks give, as for two witnesses who do not know of each other.
+        """Multiply the odds of both networks, on the assumption that their errors are independent.
 
         Args:
-            confidences: (n, labels) of our own network.
-            windows: (n, 32000) samples at 16 kHz, as heard.
-            labels: What the columns are called.
+            confidences: (n, labels) confidences of the threat network.
+            windows: (n, 32000) samples at 16 kHz, not amplified.
+            labels: The labels of the columns.
 
         Returns:
-            (n, labels) confidences; those of labels about which nobody is asked are as they were.
+            (n, labels) confidences; those of labels without a fusion rule are unchanged.
         """
-        joined = confidences.copy()
-        for label, question in QUESTIONS.items():
+        fused = confidences.copy()
+        for label, rule in FUSION_RULES.items():
             own = confidences[:, labels.index(label)]
-            answers = np.zeros(len(own), np.float32)
-            for row in np.flatnonzero(own >= question.asked_from):
-                scores = self._yamnet.scores(louder(windows[row], question.louder))
-                answers[row] = scores[list(question.classes)].max()
-            joined[:, labels.index(label)] = together(own, answers, question)
-        return joined
+            other = np.zeros(len(own), np.float32)
+            for row in np.flatnonzero(own >= rule.min_confidence):
+                scores = self._yamnet.scores(amplify(windows[row], rule.max_gain))
+                other[row] = scores[list(rule.classes)].max()
+            fused[:, labels.index(label)] = fuse_confidences(own, other, rule)
+        return fused
 
 
-def louder(window: NDArray[np.float32], most: float) -> NDArray[np.float32]:
-    """Bring a window to full scale, but make it at most so many times louder."""
+def amplify(window: NDArray[np.float32], max_gain: float) -> NDArray[np.float32]:
+    """Amplify a window to full scale, but at most by ``max_gain``."""
     peak = float(np.abs(window).max())
-    return window * np.float32(min(most, 1 / peak)) if 0 < peak < 1 else window
+    return window * np.float32(min(max_gain, 1 / peak)) if 0 < peak < 1 else window
 
 
-def together(confidences: NDArray[np.float32], answers: NDArray[np.float32], question: Question) -> NDArray[np.float32]:
-    """Give the confidence of both: the sum of their log odds, shifted and divided by the temperature."""
-    odds = (_log_odds(confidences, 1e-7) + _log_odds(answers, STEP / 2) + question.shift) / question.temperature
+def fuse_confidences(own: NDArray[np.float32], other: NDArray[np.float32], rule: FusionRule) -> NDArray[np.float32]:
+    """Return the combined confidence: sigmoid((log odds + log odds + shift) / temperature).
+
+    Args:
+        own: (n,) confidences of the threat network.
+        other: (n,) scores of YAMNet.
+        rule: The rule of the label.
+    """
+    odds = (_log_odds(own, 1e-7) + _log_odds(other, STEP / 2) + rule.shift) / rule.temperature
     return (1 / (1 + np.exp(-odds))).astype(np.float32)
 
 
-def _log_odds(share: NDArray[np.float32], least: float) -> NDArray[np.float64]:
-    within = np.clip(share.astype(np.float64), least, 1 - least)
-    return np.asarray(np.log(within / (1 - within)), np.float64)
+def _log_odds(probability: NDArray[np.float32], lowest: float) -> NDArray[np.float64]:
+    clipped = np.clip(probability.astype(np.float64), lowest, 1 - lowest)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float64)

@@ -1,4 +1,4 @@
-"""Decides whether a clip in which a person speaks may leave the station; what stays behind is counted."""
+"""The voice policy: decides whether a clip with a human voice may leave the station, and counts the decisions."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,30 +12,30 @@ VoiceReason = Literal["no voice", "policy keeps", "threat", "policy drops", "no 
 
 
 class VoiceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What leaves the station when somebody speaks.
+    """Options of the voice policy.
 
     Attributes:
-        policy: Send the clip, never send it, or send it only where a threat is heard in it too.
-        voices: The labels that mean a person is heard.
-        threats: The labels that mean a threat.
+        policy: Send clips with a voice always, never, or only if they also contain a threat.
+        voices: The labels of human voices.
+        threats: The labels of threats.
     """
 
     policy: VoicePolicy = "keep-with-threat"
     voices: tuple[str, ...] = ("voice",)
-    threats: tuple[str, ...] = ("gunshot", "chainsaw", "power tool")  # the last is BirdNET's word for a saw
+    threats: tuple[str, ...] = ("gunshot", "chainsaw", "power tool")  # the last is BirdNET's label for chainsaws
 
     def __post_init__(self) -> None:
         both = sorted(set(self.voices) & set(self.threats))
         if both:
-            raise ValueError(f"{both} among both voices and threats: expected each label in one of them")
+            raise ValueError(f"labels {both} are in both voices and threats: expected each label in only one of them")
 
 
 class VoiceDecision(msgspec.Struct, frozen=True):
-    """What becomes of one clip.
+    """The decision about one clip.
 
     Attributes:
-        send: The clip may leave the station. The detections leave it either way, and the original stays either way.
-        reason: Why.
+        send: Whether the clip may leave the station. The detections are always sent, and the original is always kept.
+        reason: The reason for the decision.
     """
 
     send: bool
@@ -43,20 +43,20 @@ class VoiceDecision(msgspec.Struct, frozen=True):
 
 
 class VoiceCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How often each became of clips with a voice in them.
+    """Numbers of clips with a voice, by decision.
 
     Attributes:
-        sent: By the policy that keeps them all.
-        sent_with_threat: Since a threat was heard too.
-        dropped: Kept back.
+        sent: Sent, because the policy keeps all clips.
+        sent_with_threat: Sent, because they also contain a threat.
+        dropped: Not sent.
     """
 
     sent: int = 0
     sent_with_threat: int = 0
     dropped: int = 0
 
-    def after(self, decision: VoiceDecision) -> "VoiceCounts":
-        """Count one more clip; one without a voice counts nowhere."""
+    def with_decision(self, decision: VoiceDecision) -> "VoiceCounts":
+        """Return the counts with one more clip; a clip without a voice changes none of them."""
         return VoiceCounts(
             sent=self.sent + (decision.reason == "policy keeps"),
             sent_with_threat=self.sent_with_threat + (decision.reason == "threat"),
@@ -65,7 +65,7 @@ class VoiceCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide_voice(detections: Sequence[Detection], options: VoiceOptions | None = None) -> VoiceDecision:
-    """Decide about the clip in which these detections were made, whatever their confidence."""
+    """Decide whether the clip with these detections may be sent; their confidence is ignored."""
     chosen = options or VoiceOptions()
     labels = {detection.label for detection in detections}
     if labels.isdisjoint(chosen.voices):

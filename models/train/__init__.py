@@ -1,1 +1,1 @@
-"""Makes a detector of one's own: pictures and labels in, a measured network out."""
+"""Training of detectors on your own labelled pictures and clips: datasets, training, export and quantisation."""

@@ -1,4 +1,4 @@
-"""Gives each batch normalisation what it really normalises by, without changing what the network says."""
+"""Recalibrates batch normalisations to the measured statistics of their inputs, without a change of the output."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,44 +10,47 @@ from numpy.typing import NDArray
 from captures.picture import read_picture
 from models.vision.letterbox import letterbox
 
-_PICTURES, _AT_ONCE = 512, 16  # enough that more change nothing to speak of
+_PICTURES, _BATCH = 512, 16  # more pictures do not change the statistics noticeably
 
 
-def batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
-    """Read some of the training pictures of a folder that `write_yolo_folder` wrote, as the network takes them.
+def read_batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
+    """Read every n-th training picture that `write_yolo_folder` wrote, at least 512 or all, as batches for the network.
 
     Args:
-        dataset: The folder.
-        size_px: Of the network's input.
+        dataset: The folder of the dataset.
+        size_px: Width and height of the network's input.
+
+    Yields:
+        (n, 3, size_px, size_px) float32, n at most 16.
     """
     paths = sorted((dataset / "images" / "train").glob("*.jpg"))
     chosen = paths[:: max(1, len(paths) // _PICTURES)]
-    for start in range(0, len(chosen), _AT_ONCE):
-        pixels = (read_picture(path, size_px).pixels for path in chosen[start : start + _AT_ONCE])
-        yield np.stack([letterbox(one, "yolov8", size_px, size_px)[0] for one in pixels])
+    for start in range(0, len(chosen), _BATCH):
+        pictures = (read_picture(path, size_px).pixels for path in chosen[start : start + _BATCH])
+        yield np.stack([letterbox(pixels, "yolov8", size_px, size_px)[0] for pixels in pictures])
 
 
 def recalibrate_batch_norm(network: Any, batches: Iterable[NDArray[np.float32]]) -> int:
-    """Measure what comes into each batch normalisation, and let it normalise by that.
+    """Set the statistics of each batch normalisation to those of its inputs, and adapt its weights accordingly.
 
-    A network whose normalisations were folded into its convolutions works, but it is another one as soon as it trains:
-    each layer is then normalised by its batch, and no longer by 0 and 1. After this, training begins from the network
-    that was there. Without a batch nothing is changed.
+    A network whose normalisations were folded into its convolutions has the statistics 0 and 1. It gives correct
+    outputs in evaluation, but in training each layer is normalised by the statistics of its batch, which changes the
+    outputs. After this function, training continues from the same outputs. Without a batch, nothing is changed.
 
     Args:
-        network: A torch module; changed in place, and left as it was: evaluating or training.
-        batches: Inputs (n, 3, height, width) like those that it will learn from.
+        network: A torch module; changed in place. Its mode, evaluation or training, stays the same.
+        batches: Inputs (n, 3, height, width) like those of the training.
 
     Returns:
-        How many normalisations were settled.
+        The number of recalibrated normalisations.
     """
     import torch
 
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     sums: dict[Any, list[Any]] = {}
 
-    def take(norm: Any, given: tuple[Any, ...]) -> None:
-        values = given[0].double()
+    def accumulate(norm: Any, inputs: tuple[Any, ...]) -> None:
+        values = inputs[0].double()
         count = values.numel() // values.shape[1]
         both = torch.stack((values.sum((0, 2, 3)), values.square().sum((0, 2, 3))))
         known = sums.setdefault(norm, [0, torch.zeros_like(both)])
@@ -56,7 +59,7 @@ def recalibrate_batch_norm(network: Any, batches: Iterable[NDArray[np.float32]])
 
     training = network.training
     network.eval()
-    hooks = [norm.register_forward_pre_hook(take) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(accumulate) for norm in norms]
     with torch.inference_mode():
         for batch in batches:
             network(torch.from_numpy(batch))
@@ -65,11 +68,12 @@ def recalibrate_batch_norm(network: Any, batches: Iterable[NDArray[np.float32]])
     network.train(training)
     with torch.no_grad():
         for norm, (count, both) in sums.items():
-            _settle(norm, (both[0] / count).clone(), (both[1] / count).clone())
+            _set_statistics(norm, (both[0] / count).clone(), (both[1] / count).clone())
     return len(sums)
 
 
-def _settle(norm: Any, mean: Any, square: Any) -> None:
+def _set_statistics(norm: Any, mean: Any, square: Any) -> None:
+    """Set mean and variance of a normalisation, and change scale and offset so that its output stays the same."""
     variance = (square - mean.square()).clamp(min=0)
     slope = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     offset = norm.bias.double() - norm.running_mean.double() * slope

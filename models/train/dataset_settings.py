@@ -1,4 +1,4 @@
-"""What a dataset file says: which folders hold pictures, how they are labelled, and what the labels mean."""
+"""Settings of a dataset file: the folders of pictures, their label formats, and the meanings of their classes."""
 
 import re
 import tomllib
@@ -9,37 +9,37 @@ import msgspec
 from msgspec import Meta
 
 from models.evaluate.labels import KINDS, BadLabels, Kind
+from models.registry import Share
 
 Form = Literal["yolo", "voc", "coco", "megadetector", "csv", "folders"]
 Split = Literal["train", "val", "test", "left_out"]
-Means = Literal["animal", "human", "vehicle", "blank", "ignore"]
-Share = Annotated[float, Meta(ge=0, le=1)]
+Meaning = Literal["animal", "human", "vehicle", "blank", "ignore"]
 
-OTHERWISE = "*"  # in a table of classes: every class that is not named
+WILDCARD = "*"  # key in a table of classes that applies to all classes without an entry
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One folder of labelled pictures.
 
     Attributes:
-        folder: Where it is, relative to the dataset file.
-        form: How it is labelled; docs/how-to/train.md shows each.
-        classes: What each class name means: a kind, ``blank`` (nothing is there) or ``ignore`` (no box of it is
-            kept). YOLO's classes are numbers. ``*`` stands for every class not named.
-        licence: Of the pictures, as their source states it.
+        folder: Path of the folder, relative to the dataset file.
+        form: The label format; docs/how-to/train.md describes each.
+        classes: The meaning of each class name: a kind, ``blank`` (empty picture) or ``ignore`` (its boxes are
+            dropped). YOLO's class names are numbers. ``*`` applies to all classes without an entry.
+        licence: The licence of the pictures that the source states.
         pictures: The folder of pictures within ``folder``.
         labels: The file of labels (coco, megadetector, csv) or their folder (yolo, voc) within ``folder``.
-        camera: A regular expression that finds in a picture's path what one camera's or one film's pictures have in
-            common: its group ``key``, or all it finds. They stay in one split. None: every picture for itself.
-        split: Puts the whole source into one split; ``left_out`` keeps it away from training altogether.
-        known: The kinds that were looked for; None: those among ``classes``.
-        night: Whether all of it was taken by infrared; None: told from the colours of each picture.
-        least_confidence: Of a machine's boxes (megadetector): those below are not taken for a label.
+        camera: A regular expression for the path of a picture. Pictures with the same group ``key``, or the same match
+            if there is no such group, are from one camera or film and stay in one split. None: no grouping.
+        split: The split of all its pictures; ``left_out`` excludes the source from training.
+        known: The kinds that were labelled; None: those in ``classes``.
+        night: Whether all pictures were taken in infrared; None: determined by the colours of each picture.
+        least_confidence: The lowest confidence of a detector's box (megadetector) that is used as a label.
     """
 
     folder: str
     form: Form
-    classes: Annotated[dict[str, Means], Meta(min_length=1)]
+    classes: Annotated[dict[str, Meaning], Meta(min_length=1)]
     licence: str
     pictures: str | None = None
     labels: str | None = None
@@ -56,48 +56,48 @@ class LabelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             except re.error as error:
                 raise ValueError(f"camera {self.camera!r}: {error}: expected a regular expression") from error
 
-    def means(self, name: str) -> Means | None:
-        """Tell what a class means; None where nobody said."""
-        return self.classes.get(name, self.classes.get(OTHERWISE))
+    def meaning_of(self, name: str) -> Meaning | None:
+        """Return the meaning of a class; None if the table of classes has no matching entry."""
+        return self.classes.get(name, self.classes.get(WILDCARD))
 
     @property
-    def looked_for(self) -> frozenset[Kind]:
-        """The kinds that whoever drew the boxes looked for."""
+    def labelled_kinds(self) -> frozenset[Kind]:
+        """The kinds that were labelled completely in this source."""
         if self.known is not None:
             return frozenset(self.known)
         return frozenset(kind for kind in KINDS if kind in self.classes.values())
 
 
 class DatasetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dataset file.
+    """The settings of a dataset file.
 
     Attributes:
-        sources: By name.
-        val: Share of the pictures, in whole groups, that chooses the best checkpoint.
-        test: Share that is shown to the network only when it is finished.
-        alike_bits: Two pictures whose 64-bit hashes differ in so many bits or fewer are taken for the same scene.
-        place: The folder that the file lies in, set on loading.
+        sources: The sources, by name.
+        val: Fraction of the pictures, in complete groups, for the choice of the best checkpoint.
+        test: Fraction of the pictures, in complete groups, for the evaluation of the finished network.
+        alike_bits: Maximum number of different bits in the 64-bit hashes of two near-duplicates.
+        parent: The folder of the dataset file, set on loading.
     """
 
     sources: Annotated[dict[str, LabelSource], Meta(min_length=1)]
     val: Share = 0.1
     test: Share = 0.15
     alike_bits: Annotated[int, Meta(ge=0, le=20)] = 8
-    place: Path = Path()
+    parent: Path = Path()
 
     def __post_init__(self) -> None:
         if self.val + self.test >= 1:
-            raise ValueError(f"val {self.val} and test {self.test}: expected less than 1 together")
+            raise ValueError(f"val {self.val} and test {self.test}: expected a sum of less than 1")
 
 
 def load_dataset(path: Path) -> DatasetSettings:
     """Read a dataset file.
 
     Raises:
-        BadLabels: it is missing, is not TOML, or does not have the form; the message says where.
+        BadLabels: the file is missing, is not TOML or does not have the expected fields; the message has the location.
     """
     try:
         read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), DatasetSettings)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BadLabels(f"{path}: {error}") from error
-    return msgspec.structs.replace(read, place=path.parent)
+    return msgspec.structs.replace(read, parent=path.parent)

@@ -1,4 +1,4 @@
-"""Writes the registry file by which a station can name a network of one's own."""
+"""Writes the registry file that makes a user's own network available to stations."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,18 +8,18 @@ from models.train.export import sha256_of
 
 
 def write_entry(name: str, version: str, licence: str, weights: Path, facts: VisionFacts, note: str = "") -> Path:
-    """Write ``NAME.toml`` beside the weights.
+    """Write the registry file ``NAME.toml`` of a vision network into the folder of its weights.
 
     Args:
-        name: By which settings will name the model.
-        version: Of the weights.
-        licence: Of the weights: what the pictures and the base allow.
-        weights: The file, already in its place.
-        facts: How to feed and read it.
-        note: A word to whoever chooses it.
+        name: The name of the model in settings.
+        version: Version of the weights.
+        licence: Licence of the weights, as far as the licences of the pictures and the base allow.
+        weights: The weights file, in its final folder.
+        facts: Input size, output format and classes.
+        note: A note for users.
 
     Returns:
-        The registry file.
+        Path of the registry file.
     """
     lines = [
         *_head("vision", name, version, licence, weights, note),
@@ -35,31 +35,31 @@ def write_entry(name: str, version: str, licence: str, weights: Path, facts: Vis
         f"[models.{_text(name)}.vision.meanings]",
     ]
     for class_name, meaning in facts.meanings.items():
-        latin = f", scientific_name = {_text(meaning.scientific_name)}" if meaning.scientific_name else ""
+        scientific = f", scientific_name = {_text(meaning.scientific_name)}" if meaning.scientific_name else ""
         label, kind = _text(meaning.label), _text(meaning.observation_type)
-        lines.append(f"{_text(class_name)} = {{ label = {label}, observation_type = {kind}{latin} }}")
-    return _written(name, weights, lines)
+        lines.append(f"{_text(class_name)} = {{ label = {label}, observation_type = {kind}{scientific} }}")
+    return _write_file(name, weights, lines)
 
 
 def write_threat_entry(
     name: str, version: str, licence: str, weights: Path, thresholds: Mapping[str, float], note: str = ""
 ) -> Path:
-    """Write ``NAME.toml`` beside the weights of a network for threat sounds.
+    """Write the registry file ``NAME.toml`` of a threat-sound network into the folder of its weights.
 
     Args:
-        name: By which settings will name the model.
-        version: Of the weights.
-        licence: Of the weights: what the recordings allow.
-        weights: The file, already in its place.
-        thresholds: The lowest confidence that counts, by label.
-        note: A word to whoever chooses it.
+        name: The name of the model in settings.
+        version: Version of the weights.
+        licence: Licence of the weights, as far as the licences of the recordings allow.
+        weights: The weights file, in its final folder.
+        thresholds: The lowest confidence that is reported, by label.
+        note: A note for users.
 
     Returns:
-        The registry file.
+        Path of the registry file.
     """
     limits = [f"{_text(label)} = {least:g}" for label, least in thresholds.items()]
     head = _head("threat", name, version, licence, weights, note)
-    return _written(name, weights, [*head, f"[models.{_text(name)}.threat.thresholds]", *limits])
+    return _write_file(name, weights, [*head, f"[models.{_text(name)}.threat.thresholds]", *limits])
 
 
 def _head(kind: str, name: str, version: str, licence: str, weights: Path, note: str) -> list[str]:
@@ -79,14 +79,14 @@ def _head(kind: str, name: str, version: str, licence: str, weights: Path, note:
     ]
 
 
-def _written(name: str, weights: Path, lines: Sequence[str]) -> Path:
+def _write_file(name: str, weights: Path, lines: Sequence[str]) -> Path:
     path = weights.with_name(f"{name}.toml")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
 def _text(value: str) -> str:
-    """Quote as TOML's basic string: the escapes that JSON has are TOML's too."""
+    """Return a TOML basic string; TOML has all escapes of JSON."""
     import msgspec
 
     return msgspec.json.encode(value).decode()

@@ -1,4 +1,4 @@
-"""Turns a trained network into the ONNX file that a station runs, and makes sure that both say the same."""
+"""Exports a trained network as the ONNX file for stations, and verifies that its outputs equal those of torch."""
 
 import hashlib
 import shutil
@@ -16,19 +16,20 @@ from models.evaluate.labels import Kind
 from models.registry import ClassMeaning, Head, Registry, VisionFacts, WeightsError
 from models.train.ultralytics_env import isolate_ultralytics
 
-AGREEMENT = 1e-3  # of a score, and of a box as a share of the input
-_OPSET = 17  # the newest that both runtimes in pyproject.toml's lowest versions read
+AGREEMENT = 1e-3  # maximum difference of a score, and of a box as a fraction of the input
+_OPSET = 17  # the newest opset that the lowest versions of both runtimes in pyproject.toml support
 _KNOWN: Mapping[str, Kind] = {"animal": "animal", "human": "human", "person": "human", "vehicle": "vehicle"}
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """An ONNX file and what a registry entry needs to know of it.
+class ExportResult:
+    """An exported network, with the facts for its registry entry.
 
     Attributes:
-        path: The file.
-        facts: Head, input, classes and their meanings.
-        difference: The largest between torch and ONNX Runtime, of a score or of a box's share of the input.
+        path: Path of the file.
+        facts: Head, input size, classes and their meanings.
+        difference: Largest difference between torch and ONNX Runtime, of a score or of a box as a fraction of the
+            input.
     """
 
     path: Path
@@ -44,38 +45,38 @@ def export_onnx(
     registry: Registry,
     threshold: float = 0.25,
     pictures: Sequence[NDArray[np.float32]] = (),
-) -> Exported:
-    """Export an ultralytics checkpoint.
+) -> ExportResult:
+    """Export an ultralytics checkpoint as an ONNX file.
 
     Args:
-        checkpoint: A ``.pt`` of ultralytics. It is a pickle: open only files that you trust.
+        checkpoint: A ``.pt`` file of ultralytics. It is a pickle: open only files that you trust.
         target: The ONNX file to write.
         size_px: Width and height of its input.
-        meanings: What its classes mean, beside animal, human (person) and vehicle.
-        registry: A model in it with the same list of classes lends its meanings.
-        threshold: For the registry entry.
-        pictures: Inputs (3, size, size) on which to compare; noise is always among them.
+        meanings: The kinds of its classes, in addition to animal, human (person) and vehicle.
+        registry: If a model in it has the same list of classes, its meanings are used.
+        threshold: The threshold for the registry entry.
+        pictures: Inputs (3, size, size) for the comparison with torch; noise is always compared too.
 
     Raises:
-        WeightsError: it cannot be opened, no class has a meaning, or the two do not agree.
+        WeightsError: the checkpoint cannot be opened, no class has a meaning, or the outputs differ from torch.
     """
     isolate_ultralytics()
     network = open_checkpoint(checkpoint)
     names = [str(network.names[at]) for at in sorted(network.names)]
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "network.pt"  # the export is written beside the checkpoint, whatever one asks for
+        copy = Path(folder) / "network.pt"  # ultralytics always writes the export to the folder of the checkpoint
         shutil.copyfile(checkpoint, copy)
         with warnings.catch_warnings():
-            # Torch warns that tracing may miss a branch, and of its older exporter, which ultralytics chooses on
-            # purpose. Whether the file is right is found out below.
+            # Torch warns that tracing may miss a branch, and about its older exporter, which ultralytics uses on
+            # purpose. The exported file is verified below.
             warnings.simplefilter("ignore")
             options = {"imgsz": size_px, "opset": _OPSET, "simplify": False, "dynamic": False, "device": "cpu"}
-            made = Path(network_on(copy).export(format="onnx", **options))
-        _describe(made, network.yaml)
-        difference, shape = _compare(network, made, size_px, pictures)
+            exported = Path(open_yolo(copy).export(format="onnx", **options))
+        _add_architecture(exported, network.yaml)
+        difference, shape = _compare(network, exported, size_px, pictures)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(made, target)
-    return Exported(
+        shutil.move(exported, target)
+    return ExportResult(
         target, _facts(names, shape, size_px, class_meanings(names, meanings, registry), threshold), difference
     )
 
@@ -87,19 +88,19 @@ def register_checkpoint(
     meanings: Mapping[str, Kind],
     registry: Registry,
     threshold: float = 0.25,
-) -> Exported:
-    """Take a checkpoint into use as it is, for machines that have torch.
+) -> ExportResult:
+    """Copy a checkpoint without an export, for machines with torch.
 
     Args:
-        checkpoint: A ``.pt`` of ultralytics, that you trust.
-        target: Where it is copied to.
-        size_px: As ``export_onnx``, and so are the others.
-        meanings: As there.
-        registry: As there.
-        threshold: As there.
+        checkpoint: A ``.pt`` file of ultralytics that you trust.
+        target: The path of the copy.
+        size_px: See ``export_onnx``.
+        meanings: See ``export_onnx``.
+        registry: See ``export_onnx``.
+        threshold: See ``export_onnx``.
 
     Raises:
-        WeightsError: it cannot be opened, or no class has a meaning.
+        WeightsError: the checkpoint cannot be opened, or no class has a meaning.
     """
     import torch
 
@@ -107,24 +108,29 @@ def register_checkpoint(
     network = open_checkpoint(checkpoint)
     names = [str(network.names[at]) for at in sorted(network.names)]
     with torch.inference_mode():
-        said = network(torch.zeros(1, 3, size_px, size_px))
-    shape = tuple((said[0] if isinstance(said, tuple | list) else said).shape)
+        output = network(torch.zeros(1, 3, size_px, size_px))
+    shape = tuple((output[0] if isinstance(output, tuple | list) else output).shape)
     facts = _facts(names, shape, size_px, class_meanings(names, meanings, registry), threshold)
     target.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint.resolve() != target.resolve():
         shutil.copyfile(checkpoint, target)
-    return Exported(target, facts, 0.0)
+    return ExportResult(target, facts, 0.0)
 
 
 def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Registry) -> dict[str, ClassMeaning]:
-    """Say what each class means; one of which nobody said anything has no meaning and is never reported.
+    """Return the meanings of a network's classes; a class without a meaning is never reported.
+
+    Args:
+        names: The classes of the network.
+        given: The kinds that the user set.
+        registry: If a model in it has the same list of classes, its meanings are used.
 
     Raises:
-        WeightsError: that would be all of them, or a class is named that the network does not have.
+        WeightsError: no class has a meaning, or the network does not have a class of ``given``.
     """
-    strangers = sorted(set(given) - set(names))
-    if strangers:
-        raise WeightsError(f"no class {', '.join(strangers)}: expected some of {', '.join(names)}")
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise WeightsError(f"no class {', '.join(unknown)}: expected some of {', '.join(names)}")
     meanings: dict[str, ClassMeaning] = {}
     for entry in registry.values():
         if entry.vision is not None and entry.vision.classes == tuple(names):
@@ -134,15 +140,15 @@ def class_meanings(names: Sequence[str], given: Mapping[str, Kind], registry: Re
     for name, kind in {**kinds, **given}.items():
         meanings[name] = ClassMeaning(label=kind if name in _KNOWN else name, observation_type=kind)
     if not meanings:
-        raise WeightsError(f"none of the classes {', '.join(names)} has a meaning: give --class NAME=KIND")
+        raise WeightsError(f"none of the classes {', '.join(names)} has a meaning: set it with --class NAME=KIND")
     return meanings
 
 
-def network_on(checkpoint: Path) -> Any:
-    """Open a checkpoint as ultralytics' ``YOLO``.
+def open_yolo(checkpoint: Path) -> Any:
+    """Open a checkpoint as an ultralytics ``YOLO`` object.
 
     Raises:
-        WeightsError: it is no detection network of ultralytics.
+        WeightsError: the file is not a detection network of ultralytics.
     """
     import pickle
 
@@ -159,20 +165,20 @@ def network_on(checkpoint: Path) -> Any:
         ModuleNotFoundError,
         pickle.PickleError,
     ) as error:
-        said = " ".join(str(error).split())
-        raise WeightsError(f"{checkpoint}: {said}: expected a checkpoint of ultralytics") from error
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{checkpoint}: {reason}: expected a checkpoint of ultralytics") from error
     if opened.task != "detect":
         raise WeightsError(f"{checkpoint}: a network for {opened.task!r}: expected 'detect'")
     return opened
 
 
 def open_checkpoint(checkpoint: Path) -> Any:
-    """Open a checkpoint as a torch network, ready to look at pictures: folded, in float32, on the processor.
+    """Open a checkpoint as a torch network in evaluation mode, in float32, on the CPU.
 
     Raises:
-        WeightsError: as ``network_on``.
+        WeightsError: see ``open_yolo``.
     """
-    return network_on(checkpoint).model.float().cpu().eval()
+    return open_yolo(checkpoint).model.float().cpu().eval()
 
 
 def _facts(
@@ -185,21 +191,21 @@ def _facts(
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file."""
+    """Return the sha256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _describe(path: Path, architecture: Mapping[str, object]) -> None:
-    """Write into the file how the network is built, so that it can be trained further without its checkpoint."""
+def _add_architecture(path: Path, architecture: Mapping[str, object]) -> None:
+    """Write the architecture into the metadata of the file, so that training can continue without the checkpoint."""
     import onnx
 
     from models.train.onnx_weights import ARCHITECTURE
 
-    read = onnx.load(path)
-    entry = read.metadata_props.add()
+    model = onnx.load(path)
+    entry = model.metadata_props.add()
     entry.key, entry.value = ARCHITECTURE, repr(dict(architecture))
-    onnx.save(read, path)
+    onnx.save(model, path)
 
 
 def _compare(
@@ -214,8 +220,8 @@ def _compare(
     for picture in (noise, *pictures):
         batch = picture[None]
         with torch.inference_mode():
-            said = network(torch.from_numpy(batch))
-        expected = np.asarray((said[0] if isinstance(said, tuple | list) else said).numpy())
+            output = network(torch.from_numpy(batch))
+        expected = np.asarray((output[0] if isinstance(output, tuple | list) else output).numpy())
         found = np.asarray(session.run(None, {session.get_inputs()[0].name: batch})[0])
         if found.shape != expected.shape:
             raise WeightsError(f"{path.name}: output {found.shape} in ONNX Runtime, {expected.shape} in torch")
@@ -226,7 +232,7 @@ def _compare(
 
 
 def _difference(expected: NDArray[np.float32], found: NDArray[np.float32], size_px: int) -> float:
-    """Compare outputs (1, 4 + classes, n) or (1, n, 6): boxes as shares of the input, scores as they are."""
-    apart = np.abs(expected.astype(np.float64) - found)
-    boxes, rest = (apart[..., :4], apart[..., 4:]) if expected.shape[-1] == 6 else (apart[:, :4], apart[:, 4:])
+    """Return the largest difference of outputs (1, 4 + classes, n) or (1, n, 6), boxes as fractions of the input."""
+    errors = np.abs(expected.astype(np.float64) - found)
+    boxes, rest = (errors[..., :4], errors[..., 4:]) if expected.shape[-1] == 6 else (errors[:, :4], errors[:, 4:])
     return float(max(boxes.max(initial=0) / size_px, rest.max(initial=0)))

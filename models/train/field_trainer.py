@@ -1,4 +1,4 @@
-"""Shows each training picture as the field would: the last step of ultralytics' own augmentation."""
+"""Ultralytics trainer with the camera-trap augmentations, applied after ultralytics' own augmentations."""
 
 import random
 from typing import Any
@@ -11,19 +11,26 @@ from ultralytics.utils import colorstr
 from ultralytics.utils.instance import Instances
 
 from models.evaluate.labels import KINDS
-from models.train.field_augmentations import cut_off, empty_scene, infrared, low_light, motion_blur, paste_small
-from models.train.options import FieldShares
+from models.train.field_augmentations import (
+    crop_through_box,
+    empty_scene,
+    infrared,
+    low_light,
+    motion_blur,
+    paste_small,
+)
+from models.train.options import AugmentationShares
 
 
-class FieldChanges:
-    """Changes a picture after mosaic, turning and colours, before it becomes a tensor."""
+class FieldAugmentation:
+    """Applies the camera-trap augmentations, after ultralytics' own and before the conversion to a tensor."""
 
-    def __init__(self, shares: FieldShares) -> None:
+    def __init__(self, shares: AugmentationShares) -> None:
         self._shares = shares
 
     def __call__(self, labels: dict[str, Any]) -> dict[str, Any]:
-        """Change ``img``, ``cls`` and ``instances`` together."""
-        # Python's own generator is seeded by ultralytics for each of its workers.
+        """Augment ``img``, ``cls`` and ``instances`` consistently, and return the same dictionary."""
+        # Ultralytics seeds Python's generator in each of its workers.
         chance = np.random.default_rng(random.getrandbits(64))
         pixels: NDArray[np.uint8] = np.ascontiguousarray(labels["img"])
         height, width = pixels.shape[:2]
@@ -32,27 +39,27 @@ class FieldChanges:
         instances.denormalize(width, height)
         corners = np.asarray(instances.bboxes, np.float32).reshape(-1, 4)
         classes = np.asarray(labels["cls"], np.float32).reshape(-1, 1)
-        pixels, corners, classes = self._places(pixels, corners, classes, chance)
-        labels["img"] = self._light(pixels, chance)
+        pixels, corners, classes = self._change_content(pixels, corners, classes, chance)
+        labels["img"] = self._change_light(pixels, chance)
         labels["cls"] = classes
-        segments = np.zeros((0, 1000, 2), np.float32)  # what an Instances without outlines holds
+        segments = np.zeros((0, 1000, 2), np.float32)  # the value in an Instances without outlines
         labels["instances"] = Instances(corners, segments, bbox_format="xyxy", normalized=False)
         return labels
 
-    def _places(
+    def _change_content(
         self,
         pixels: NDArray[np.uint8],
         corners: NDArray[np.float32],
         classes: NDArray[np.float32],
         chance: np.random.Generator,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        """Empty, cut or fill the picture: at most one of the three."""
+        """Apply at most one of these: an empty crop, a crop through a box, a pasted small animal."""
         choice, shares = chance.random(), self._shares
         if choice < shares.empty:
             scene = empty_scene(pixels, corners, chance)
             return (pixels, corners, classes) if scene is None else (scene, corners[:0], classes[:0])
         if choice < shares.empty + shares.cut_off:
-            pixels, corners, kept = cut_off(pixels, corners, chance)
+            pixels, corners, kept = crop_through_box(pixels, corners, chance)
             return pixels, corners, classes[kept]
         if choice < shares.empty + shares.cut_off + shares.small:
             animals = np.flatnonzero(classes[:, 0] == KINDS.index("animal")).tolist()
@@ -62,7 +69,7 @@ class FieldChanges:
                 return pixels, np.concatenate((corners, box)), np.concatenate((classes, classes[source : source + 1]))
         return pixels, corners, classes
 
-    def _light(self, pixels: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.uint8]:
+    def _change_light(self, pixels: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.uint8]:
         choice, shares = chance.random(), self._shares
         if choice < shares.infrared:
             pixels = infrared(pixels, chance)
@@ -72,26 +79,26 @@ class FieldChanges:
 
 
 class FieldDataset(YOLODataset):  # type: ignore[misc]
-    """Training pictures with the changes of the field."""
+    """Training pictures with the camera-trap augmentations."""
 
-    def __init__(self, *arguments: Any, shares: FieldShares, **more: Any) -> None:
-        self._shares = shares  # before the parent builds the transforms
+    def __init__(self, *arguments: Any, shares: AugmentationShares, **more: Any) -> None:
+        self._shares = shares  # set first, because the constructor of the parent builds the transforms
         super().__init__(*arguments, **more)
 
     def build_transforms(self, hyp: Any = None) -> Any:
-        """Put our changes before the last step, which makes tensors; called again when mosaic ends."""
+        """Insert the augmentations before the last step, which creates tensors; called again when mosaic ends."""
         transforms = super().build_transforms(hyp)
-        transforms.insert(len(transforms.transforms) - 1, FieldChanges(self._shares))
+        transforms.insert(len(transforms.transforms) - 1, FieldAugmentation(self._shares))
         return transforms
 
 
 class FieldTrainer(DetectionTrainer):  # type: ignore[misc]
-    """Ultralytics' trainer on such pictures."""
+    """Ultralytics trainer with the camera-trap augmentations."""
 
-    shares = FieldShares()  # set by whoever makes a trainer: ultralytics passes none of our options on
+    shares = AugmentationShares()  # set in a subclass, because ultralytics passes no further options to the trainer
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """Build as ultralytics does; validation sees pictures as they are."""
+        """Build the dataset like ultralytics, with the augmentations in training and without them in validation."""
         if mode != "train":
             return super().build_dataset(img_path, mode, batch)
         return FieldDataset(

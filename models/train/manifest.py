@@ -1,4 +1,4 @@
-"""The list of pictures to learn from: one line of JSON each, with boxes, split, source and licence."""
+"""The manifest of a dataset: one line of JSON per picture, with boxes, split, source and licence."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -6,21 +6,21 @@ from pathlib import Path
 
 import msgspec
 
-from models.evaluate.labels import BadLabels, Kind, Labelled
+from models.evaluate.labels import BadLabels, Kind, LabelledPicture
 from models.train.dataset_settings import Split
 
 
-class ManifestRow(Labelled, frozen=True, kw_only=True):
-    """A picture that can be used.
+class ManifestRow(LabelledPicture, frozen=True, kw_only=True):
+    """One picture of a dataset.
 
     Attributes:
-        sha256: Of the file.
-        width: In pixels, upright.
-        height: In pixels, upright.
-        split: What it is for.
-        licence: As its source states it.
-        group: Number of its camera, film or near-duplicates: never in two splits.
-        taught: Kinds of which a detector drew boxes, and no person.
+        sha256: Hash of the file.
+        width: Width in pixels, in upright orientation.
+        height: Height in pixels, in upright orientation.
+        split: The split of the picture.
+        licence: The licence that its source states.
+        group: Number of its group of the same camera, film or near-duplicates; a group is never in two splits.
+        taught: Kinds whose boxes were drawn by a detector and not by a person.
     """
 
     sha256: str
@@ -33,10 +33,7 @@ class ManifestRow(Labelled, frozen=True, kw_only=True):
 
 
 def write_manifest(entries: Iterable[ManifestRow], path: Path) -> None:
-    """Write a manifest; the paths of its pictures are written relative to it.
-
-    `wildpost models evaluate` reads the same file.
-    """
+    """Write a manifest, with the paths of the pictures relative to it; `wildpost models evaluate` reads it too."""
     encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
     with path.open("wb") as file:
         for entry in entries:
@@ -48,7 +45,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     """Read a manifest that `wildpost models data` wrote.
 
     Raises:
-        BadLabels: it is not there or a line has not the form; the message has its number.
+        BadLabels: the file is missing, or a line does not have the expected fields; the message has its number.
     """
     decoder = msgspec.json.Decoder(ManifestRow, dec_hook=lambda kind, value: kind(value))
     entries = []
@@ -60,16 +57,16 @@ def read_manifest(path: Path) -> list[ManifestRow]:
                 raise BadLabels(f"{path}, line {number}: {error}") from error
             entries.append(msgspec.structs.replace(entry, path=path.parent / entry.path))
     except OSError as error:
-        raise BadLabels(f"{path}: {error}: expected a manifest; make one with wildpost models data") from error
+        raise BadLabels(f"{path}: {error}: expected a manifest; create one with wildpost models data") from error
     return entries
 
 
-def of_split(entries: Sequence[ManifestRow], split: Split) -> list[ManifestRow]:
-    """Choose the pictures of one split."""
+def rows_of_split(entries: Sequence[ManifestRow], split: Split) -> list[ManifestRow]:
+    """Return the pictures of one split."""
     return [entry for entry in entries if entry.split == split]
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Path):
         return value.as_posix()
-    raise NotImplementedError(f"{type(value)}: not a part of a manifest")
+    raise NotImplementedError(f"{type(value)}: expected only Path values in a manifest")

@@ -1,4 +1,4 @@
-"""Finds pictures of the same scene, so that none is learnt from and then asked about."""
+"""Finds near-duplicate pictures, so that no scene is in both the training and the test split."""
 
 from collections.abc import Hashable, Sequence
 
@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SIDE, _KEPT = 32, 8
-_ROWS = 256  # hashes compared at once with all others: 256 x 100,000 x 8 bytes are 200 MB
+_ROWS = 256  # hashes per block that is compared with all others: 256 x 100,000 x 8 bytes are 200 MB
 _ONES = np.array([value.bit_count() for value in range(1 << 16)], np.uint8)
 
 
 def picture_hash(pixels: NDArray[np.uint8]) -> int:
-    """Reduce a picture to 64 bits that stay nearly the same when it is shrunk, compressed or a little brighter.
+    """Return the 64-bit perceptual hash of a picture, which changes little with size, compression or brightness.
 
-    The picture is made grey and 32 x 32; of its cosine transform the 8 x 8 slowest waves but the constant one say
-    whether they are above their median. Source: Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash
-    Functions", section 3.2.1 (the "pHash").
+    The picture is converted to grey and scaled to 32 x 32. Each bit states whether one of the 8 x 8 lowest frequencies
+    of its cosine transform, without the constant ones, is above their median.
+    Source: Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions", section 3.2.1 ("pHash").
 
     Args:
         pixels: (h, w, 3) uint8, blue green red.
@@ -23,13 +23,13 @@ def picture_hash(pixels: NDArray[np.uint8]) -> int:
     import cv2
 
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    waves = np.asarray(cv2.dct(grey.astype(np.float32)))[1 : _KEPT + 1, 1 : _KEPT + 1].ravel()
-    bits = waves > np.median(waves)
+    coefficients = np.asarray(cv2.dct(grey.astype(np.float32)))[1 : _KEPT + 1, 1 : _KEPT + 1].ravel()
+    bits = coefficients > np.median(coefficients)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
 def near_duplicate_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, int]]:
-    """List all pairs of places whose hashes differ in at most so many bits."""
+    """Return all pairs of indices whose hashes differ in at most ``bits`` bits."""
     values = np.array(hashes, np.uint64)
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(values), _ROWS):
@@ -42,10 +42,14 @@ def near_duplicate_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, in
 
 
 def connected_groups(keys: Sequence[Hashable], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Number what belongs together: equal keys, and pairs, and what is joined by them.
+    """Return the connected components of items that are linked by equal keys or by pairs.
+
+    Args:
+        keys: One key per item.
+        pairs: Pairs of indices of linked items.
 
     Returns:
-        For each place the number of its group; a group's number is the first place in it.
+        The group of each item; the number of a group is the index of its first item.
     """
     parent = list(range(len(keys)))
 
@@ -56,8 +60,8 @@ def connected_groups(keys: Sequence[Hashable], pairs: Sequence[tuple[int, int]])
         return at
 
     first: dict[Hashable, int] = {}
-    joined = [(first.setdefault(key, at), at) for at, key in enumerate(keys)]
-    for one, other in (*joined, *pairs):
-        low, high = sorted((root(one), root(other)))
+    same_key = [(first.setdefault(key, at), at) for at, key in enumerate(keys)]
+    for left, right in (*same_key, *pairs):
+        low, high = sorted((root(left), root(right)))
         parent[high] = low
     return [root(at) for at in range(len(keys))]

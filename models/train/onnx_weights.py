@@ -1,4 +1,4 @@
-"""Puts the weights of an ONNX file back into the torch network that it was exported from."""
+"""Restores a torch network from the weights and metadata of an exported ONNX file."""
 
 import ast
 from collections.abc import Iterable
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from models.registry import WeightsError
 from models.train.bn_recalibration import recalibrate_batch_norm
 
-ARCHITECTURE = "wildpost_architecture"  # the ONNX metadata that says how the network is built
+ARCHITECTURE = "wildpost_architecture"  # key of the ONNX metadata with the network's architecture
 
 
 def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray[np.float32]] = ()) -> Path:
-    """Write an ultralytics checkpoint with an ONNX file's weights, to run or to train further.
+    """Write an ultralytics checkpoint with the weights of an ONNX file, for inference or further training.
 
     Args:
-        onnx_file: Exported by `wildpost models export`: it says in its metadata how the network is built.
+        onnx_file: An export of `wildpost models export`, with the architecture in its metadata.
         checkpoint: The file to write; its name ends in .pt.
-        batches: Inputs like those that it will learn from, to settle its normalisations; to run it, none are needed.
+        batches: Inputs like those of the training, to recalibrate its batch normalisations; not needed for inference.
 
     Returns:
-        The checkpoint.
+        Path of the checkpoint.
 
     Raises:
-        WeightsError: the ONNX file does not say how it was built, or has not the layers that this needs.
+        WeightsError: the metadata of the ONNX file lacks the architecture, or the file lacks a layer of it.
     """
     import torch
 
@@ -38,58 +38,60 @@ def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray
 
 
 def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
-    """Build the torch network and give it the weights.
+    """Build the torch network of an ONNX file, with its weights.
 
-    The export has folded each batch normalisation into the convolution before it. It is put back as one that changes
-    nothing: scale 1, mean 0, and the convolution's offset as its own, so that training can go on from there.
+    The export folded each batch normalisation into the convolution before it. Here it is restored with scale 1, mean 0
+    and the offset of the convolution, which leaves the output unchanged, so that training can continue.
 
     Returns:
-        The ultralytics ``DetectionModel``, and its classes by number.
+        The ultralytics ``DetectionModel``, and its class names by number.
 
     Raises:
-        WeightsError: as ``save_checkpoint``.
+        WeightsError: see ``save_checkpoint``.
     """
     import onnx
     import torch
     from onnx import numpy_helper
     from ultralytics.nn.tasks import DetectionModel
 
-    read = onnx.load(onnx_file)
-    metadata = {entry.key: entry.value for entry in read.metadata_props}
+    model = onnx.load(onnx_file)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
     if ARCHITECTURE not in metadata or "names" not in metadata:
-        raise WeightsError(f"{onnx_file}: its metadata does not say {ARCHITECTURE!r} and 'names': expected our export")
+        raise WeightsError(
+            f"{onnx_file}: no {ARCHITECTURE!r} or 'names' in its metadata: expected a file of wildpost models export"
+        )
     names: dict[int, str] = ast.literal_eval(metadata["names"])
     network = DetectionModel(ast.literal_eval(metadata[ARCHITECTURE]), nc=len(names), verbose=False)
-    values = {entry.name: entry for entry in read.graph.initializer}
-    for node in read.graph.node:
+    values = {entry.name: entry for entry in model.graph.initializer}
+    for node in model.graph.node:
         if node.op_type == "Identity" and node.input[0] in values:
-            values[node.output[0]] = values[node.input[0]]  # the exporter keeps equal values once
+            values[node.output[0]] = values[node.input[0]]  # the exporter stores equal values only once
     modules = dict(network.named_modules())
-    wanted = {name for name, module in modules.items() if isinstance(module, torch.nn.Conv2d) and ".dfl" not in name}
-    for node in read.graph.node:
+    missing = {name for name, module in modules.items() if isinstance(module, torch.nn.Conv2d) and ".dfl" not in name}
+    for node in model.graph.node:
         name = _module_of(node.name)
-        if node.op_type != "Conv" or name not in wanted:
+        if node.op_type != "Conv" or name not in missing:
             continue
         weight, offset = (torch.from_numpy(numpy_helper.to_array(values[key]).copy()) for key in node.input[1:3])
-        _give(modules, name, weight, offset)
-        wanted.discard(name)
-    if wanted:
-        raise WeightsError(f"{onnx_file}: has no convolution for {', '.join(sorted(wanted)[:3])}")
+        _set_weights(modules, name, weight, offset)
+        missing.discard(name)
+    if missing:
+        raise WeightsError(f"{onnx_file}: has no convolution for {', '.join(sorted(missing)[:3])}")
     return network, names
 
 
 def _module_of(node: str) -> str:
-    """Tell which module a node came from: /model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv is model.23.cv3.0.1.0.conv."""
+    """Return the module of a node: /model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv is model.23.cv3.0.1.0.conv."""
     parts: list[str] = []
     for part in node.strip("/").split("/")[:-1]:
         if parts and part.startswith(f"{parts[-1]}."):
-            parts[-1] = part  # the exporter repeats what a list of lists is called
+            parts[-1] = part  # the exporter repeats the name of the outer list for nested lists
         else:
             parts.append(part)
     return ".".join(parts)
 
 
-def _give(modules: dict[str, Any], name: str, weight: Any, offset: Any) -> None:
+def _set_weights(modules: dict[str, Any], name: str, weight: Any, offset: Any) -> None:
     import torch
 
     convolution = modules[name]

@@ -1,4 +1,4 @@
-"""How to train: what a run is started with, and what it writes down so that it can be taken up again."""
+"""Options of training runs, and the file of a run that stores them, so that an interrupted run can be resumed."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,16 +11,16 @@ from models.registry import Share, WeightsError
 RUN_FILE = "run.json"
 
 
-class FieldShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """In what share of the training pictures the field is imitated.
+class AugmentationShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Probabilities of the camera-trap augmentations of a training picture.
 
     Attributes:
-        infrared: Grey, with the falling light of an infrared flash.
+        infrared: Grey, with the light fall-off of an infrared flash.
         low_light: Dusk.
-        blur: Smeared by movement.
-        cut_off: The edge goes through an animal.
-        empty: A corner without anything; 0 where not all kinds were looked for in all pictures.
-        small: A small copy of an animal is put somewhere else.
+        blur: Motion blur.
+        cut_off: A crop with its edge through a box.
+        empty: A crop without boxes; set to 0 unless all kinds are labelled in all pictures.
+        small: A small copy of an animal at another position.
     """
 
     infrared: Share = 0.25
@@ -32,21 +32,22 @@ class FieldShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run is made of.
+    """Options of a training run of a vision network.
 
     Attributes:
-        base: What it starts from: a model's name, a file (.pt, .yaml, an ONNX of our own export), or ``scratch``.
-        manifest_sha256: Of the list of pictures: a run is never taken up on another one.
-        epochs: How often each picture is seen.
-        minutes: Stop after so long, whatever the epochs; the learning rate falls to its end within it.
+        base: The initial network: the name of a model, a file (.pt, .yaml, an ONNX file of ``wildpost models export``),
+            or ``scratch``.
+        manifest_sha256: Hash of the manifest; a run is never resumed with another manifest.
+        epochs: Number of epochs.
+        minutes: Time limit that replaces the number of epochs; the learning-rate schedule ends with it.
         size_px: Longest side of the network's input.
-        batch: Pictures a step.
-        device: ``cpu``, or the number of a GPU; None: a GPU where there is one.
-        workers: Processes that prepare pictures; 0: the training process itself.
-        learning_rate: At its highest; None: ultralytics chooses.
-        mosaic: Share of the pictures put together of four.
-        seed: Of all chance.
-        shares: Of the field's imitations.
+        batch: Pictures per step.
+        device: ``cpu``, or the number of a GPU; None: a GPU if there is one.
+        workers: Number of processes that load pictures; 0: the training process loads them.
+        learning_rate: Maximum learning rate; None: chosen by ultralytics.
+        mosaic: Probability of a mosaic of four pictures.
+        seed: Random seed.
+        shares: Probabilities of the camera-trap augmentations.
     """
 
     base: str
@@ -60,18 +61,18 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     learning_rate: Annotated[float, Meta(gt=0)] | None = None
     mosaic: Share = 0.6
     seed: int = 0
-    shares: FieldShares = FieldShares()
+    shares: AugmentationShares = AugmentationShares()
 
 
 class SoundTrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run for threat sounds is made of.
+    """Options of a training run of a threat-sound network.
 
     Attributes:
-        clips_sha256: Of the list of clips and their splits: a run is never resumed on other clips.
-        kind: Tells such a run from one for pictures.
-        epochs: How often each mixture is seen.
-        mixtures: How many windows of 2 s are mixed out of the training clips; an eighth as many for validation.
-        seed: Of all random choices.
+        clips_sha256: Hash of the list of clips and their splits; a run is never resumed with other clips.
+        kind: Distinguishes such a run from one of a vision network.
+        epochs: Number of epochs.
+        mixtures: Number of training windows of 2 s; there are an eighth as many validation windows.
+        seed: Random seed.
     """
 
     clips_sha256: str
@@ -86,7 +87,7 @@ class _Kind(msgspec.Struct):
 
 
 def is_sound_run(run: Path) -> bool:
-    """Return whether a folder holds a run for threat sounds."""
+    """Return whether a folder contains a run of a threat-sound network."""
     try:
         return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).kind == "sound"
     except (OSError, msgspec.MsgspecError):
@@ -94,7 +95,7 @@ def is_sound_run(run: Path) -> bool:
 
 
 def checked_sound_options(chosen: dict[str, object]) -> SoundTrainOptions:
-    """Make options for threat sounds of what a person chose.
+    """Create validated options of a threat-sound network from the values that the user set.
 
     Raises:
         WeightsError: a value is outside its limits.
@@ -106,7 +107,7 @@ def checked_sound_options(chosen: dict[str, object]) -> SoundTrainOptions:
 
 
 def checked_options(chosen: dict[str, object]) -> TrainOptions:
-    """Make options of what a person chose.
+    """Create validated options of a vision network from the values that the user set.
 
     Raises:
         WeightsError: a value is outside its limits.
@@ -124,10 +125,10 @@ def write_options(options: TrainOptions | SoundTrainOptions, run: Path) -> None:
 
 
 def read_options(run: Path) -> TrainOptions:
-    """Read the options of a run.
+    """Read the options of a run of a vision network.
 
     Raises:
-        WeightsError: there is no run in this folder, or its file is broken.
+        WeightsError: the folder contains no run, or its file is invalid.
     """
     try:
         return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=TrainOptions)
@@ -136,10 +137,10 @@ def read_options(run: Path) -> TrainOptions:
 
 
 def read_sound_options(run: Path) -> SoundTrainOptions:
-    """Read the options of a run for threat sounds.
+    """Read the options of a run of a threat-sound network.
 
     Raises:
-        WeightsError: there is no such run in this folder, or its file is broken.
+        WeightsError: the folder contains no such run, or its file is invalid.
     """
     try:
         return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=SoundTrainOptions)

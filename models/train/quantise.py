@@ -1,4 +1,4 @@
-"""Makes a network's numbers small (8 bits), with pictures that show which numbers occur, and asks what that costs."""
+"""Quantises a network to 8 bits with calibration pictures, and measures the loss of accuracy."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 from captures.decoded import Unreadable
 from captures.picture import read_picture
-from models.evaluate.labels import Labelled
+from models.evaluate.labels import LabelledPicture
 from models.evaluate.vision import evaluate
 from models.registry import RegistryEntry, VisionFacts, WeightsError
 from models.train.export import sha256_of
 from models.vision import VisionDetector, VisionOptions
 from models.vision.letterbox import letterbox
 
-MOST_LOST = 0.01  # of mAP50: a smaller network that sees less is no gain
-_LOWEST = 0.01  # confidence from which finds count for mAP50
-_FEWEST = 20  # pictures to calibrate with; fewer do not show what occurs
+MAX_LOSS = 0.01  # the loss of mAP50 from which the quantised network is rejected
+_LOWEST = 0.01  # lowest confidence of the detections for mAP50
+_MIN_INPUTS = 20  # calibration pictures; fewer do not show the range of the activations
 
 
-def read_inputs(pictures: Sequence[Labelled], facts: VisionFacts) -> Iterator[NDArray[np.float32]]:
-    """Read pictures as the network takes them, (3, height, width); what cannot be read is left out."""
+def read_inputs(pictures: Sequence[LabelledPicture], facts: VisionFacts) -> Iterator[NDArray[np.float32]]:
+    """Yield pictures as inputs of the network, (3, height, width); unreadable pictures are skipped."""
     longest = max(facts.width, facts.height)
     for picture in pictures:
         try:
@@ -35,20 +35,21 @@ def read_inputs(pictures: Sequence[Labelled], facts: VisionFacts) -> Iterator[ND
 def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32]]) -> Path:
     """Write an INT8 edition of an ONNX network.
 
-    Static quantisation in QDQ form, one scale a channel of the weights, of convolutions alone: what decodes the boxes
-    stays in float, because pixels up to 640 and scores up to 1 leave one tensor together and no scale fits both.
+    The quantisation is static, in QDQ format, with one scale per channel of the weights, and only of convolutions. The
+    decoding of the boxes stays in float, because its tensor contains both pixels up to 640 and scores up to 1, and no
+    scale fits both.
     Source: ONNX Runtime, "Quantize ONNX models".
 
     Args:
-        float_path: The network.
+        float_path: The network in float32.
         target: The file to write.
-        inputs: (3, height, width) each, from pictures that neither trained nor will judge it.
+        inputs: (3, height, width) each, from pictures that are used neither for training nor for evaluation.
 
     Raises:
         WeightsError: there are too few inputs.
     """
-    if len(inputs) < _FEWEST:
-        raise WeightsError(f"{len(inputs)} pictures to calibrate with: expected {_FEWEST} or more")
+    if len(inputs) < _MIN_INPUTS:
+        raise WeightsError(f"{len(inputs)} pictures for calibration: expected {_MIN_INPUTS} or more")
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -59,15 +60,15 @@ def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        """Hands the inputs over one by one."""
+        """Iterates over the inputs."""
 
         def __init__(self) -> None:
-            self._left = iter(inputs)
+            self._iterator = iter(inputs)
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            """Give the next, and None after the last."""
-            following = next(self._left, None)
-            return None if following is None else {"images": following[None]}
+            """Return the next input; None after the last one."""
+            picture = next(self._iterator, None)
+            return None if picture is None else {"images": picture[None]}
 
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
@@ -86,13 +87,13 @@ def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32
     return target
 
 
-def worth_keeping(whole: float, small: float) -> bool:
-    """Tell by both editions' mAP50 whether the small one is worth keeping; never where one is not known."""
-    return round(whole - small, 6) < MOST_LOST
+def is_loss_acceptable(float_map50: float, int8_map50: float) -> bool:
+    """Return whether the INT8 edition loses less than ``MAX_LOSS`` of mAP50; False if one of them is nan."""
+    return round(float_map50 - int8_map50, 6) < MAX_LOSS
 
 
-def mean_precision(weights: Path, facts: VisionFacts, pictures: Sequence[Labelled]) -> float:
-    """Measure mAP50 of a file, as `wildpost models evaluate` does; nan where the pictures have no boxes."""
+def mean_precision(weights: Path, facts: VisionFacts, pictures: Sequence[LabelledPicture]) -> float:
+    """Return the mAP50 of a network like `wildpost models evaluate`; nan if the pictures have no boxes."""
     entry = RegistryEntry(
         kind="vision",
         version="",

@@ -1,4 +1,4 @@
-"""A page that shows what a dataset holds: counts, pictures with their boxes, and what was set aside and why."""
+"""HTML report of a dataset: counts, sample pictures with their boxes, and excluded pictures with the reasons."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,10 +27,10 @@ Pixels = NDArray[np.uint8]
 
 
 def write_report(found: Survey, folder: Path) -> Path:
-    """Write ``report.html`` and a sheet of pictures a source into a folder.
+    """Write ``report.html`` and one contact sheet per source into a folder.
 
     Returns:
-        The page.
+        Path of the page.
     """
     sources = list(dict.fromkeys(entry.source for entry in found.entries))
     sheets = []
@@ -44,30 +44,30 @@ def write_report(found: Survey, folder: Path) -> Path:
         "<!doctype html><meta charset=utf-8><title>Dataset</title>"
         "<style>body{font:15px sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:right}"
         "td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>"
-        f"<h1>Dataset</h1><p>{len(found.entries)} pictures, {len(found.aside)} set aside.</p>"
-        f"<h2>By split</h2>{_table('split', by_split(found.entries))}"
-        f"<h2>By source</h2>{_table('source', by_source(found.entries))}"
-        f"<h2>Set aside</h2>{_asides(found.aside)}<h2>Pictures</h2>{''.join(sheets)}",
+        f"<h1>Dataset</h1><p>{len(found.entries)} pictures, {len(found.excluded)} set aside.</p>"
+        f"<h2>By split</h2>{_table('split', count_by_split(found.entries))}"
+        f"<h2>By source</h2>{_table('source', count_by_source(found.entries))}"
+        f"<h2>Set aside</h2>{_excluded_list(found.excluded)}<h2>Pictures</h2>{''.join(sheets)}",
         encoding="utf-8",
     )
     return page
 
 
-def by_split(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
-    """Count pictures, groups, boxes, infrared and empty ones of each split."""
-    return {split: counts(entry for entry in entries if entry.split == split) for split in _SPLITS}
+def count_by_split(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
+    """Return the counts of ``count_entries`` for each split."""
+    return {split: count_entries(entry for entry in entries if entry.split == split) for split in _SPLITS}
 
 
-def by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
-    """Count the same of each source."""
+def count_by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
+    """Return the counts of ``count_entries`` for each source."""
     return {
-        source: counts(entry for entry in entries if entry.source == source)
+        source: count_entries(entry for entry in entries if entry.source == source)
         for source in dict.fromkeys(entry.source for entry in entries)
     }
 
 
-def counts(entries: Iterable[ManifestRow]) -> Counter[str]:
-    """Count pictures, groups, boxes of each kind, whole-picture labels, infrared and empty ones."""
+def count_entries(entries: Iterable[ManifestRow]) -> Counter[str]:
+    """Count pictures, groups, boxes of each kind, pictures labelled as a whole, infrared and empty pictures."""
     counted: Counter[str] = Counter()
     groups = set()
     for entry in entries:
@@ -81,19 +81,23 @@ def counts(entries: Iterable[ManifestRow]) -> Counter[str]:
     return counted
 
 
-def reasons(aside: Iterable[ExcludedFile]) -> dict[str, list[ExcludedFile]]:
-    """Put together what was set aside for like reasons: those that differ only in names and numbers."""
-    like: dict[str, list[ExcludedFile]] = {}
-    for one in aside:
-        words = " ".join(
-            "…" if any(letter.isdigit() or letter in "/." for letter in word) else word for word in one.reason.split()
+def group_by_reason(excluded: Iterable[ExcludedFile]) -> dict[str, list[ExcludedFile]]:
+    """Group excluded files by reason, largest group first; reasons that differ only in names and numbers are equal.
+
+    Returns:
+        The files of each reason, in which "…" replaces names and numbers.
+    """
+    groups: dict[str, list[ExcludedFile]] = {}
+    for file in excluded:
+        reason = " ".join(
+            "…" if any(letter.isdigit() or letter in "/." for letter in word) else word for word in file.reason.split()
         )
-        like.setdefault(words, []).append(one)
-    return dict(sorted(like.items(), key=lambda item: -len(item[1])))
+        groups.setdefault(reason, []).append(file)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
 
 def draw_entries(entries: Sequence[ManifestRow]) -> bytes:
-    """Draw up to 18 pictures, evenly taken, with their boxes; JPEG."""
+    """Draw a contact sheet of up to 18 pictures at equal intervals, with their boxes, as a JPEG."""
     import cv2
 
     step = max(1, len(entries) // (_ACROSS * _DOWN))
@@ -130,14 +134,14 @@ def _table(first: str, rows: dict[str, Counter[str]]) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _asides(aside: Sequence[ExcludedFile]) -> str:
-    if not aside:
-        return "<p>Nothing.</p>"
+def _excluded_list(excluded: Sequence[ExcludedFile]) -> str:
+    if not excluded:
+        return "<p>None.</p>"
     items = []
-    for words, of_it in reasons(aside).items():
-        named = "".join(
-            f"<li>{escape(one.source)}: {escape(one.path.name)}: {escape(one.reason)}</li>"
-            for one in of_it[:_NAMES_SHOWN]
+    for reason, files in group_by_reason(excluded).items():
+        examples = "".join(
+            f"<li>{escape(file.source)}: {escape(file.path.name)}: {escape(file.reason)}</li>"
+            for file in files[:_NAMES_SHOWN]
         )
-        items.append(f"<li>{len(of_it)}: {escape(words)}<ul>{named}</ul></li>")
+        items.append(f"<li>{len(files)}: {escape(reason)}<ul>{examples}</ul></li>")
     return f"<ul>{''.join(items)}</ul>"

@@ -1,4 +1,4 @@
-"""Goes through labelled pictures: which can be used, which are the same scene, and which split each belongs to."""
+"""Examines the pictures of a dataset: excludes unusable ones, finds near-duplicates and assigns the splits."""
 
 import hashlib
 import re
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 from captures.decoded import Unreadable
 from captures.picture import read_picture
 from models.evaluate.labels import KINDS, BadLabels, Kind, Truth
-from models.train.dataset_settings import DatasetSettings, LabelSource, Means, Split
+from models.train.dataset_settings import DatasetSettings, LabelSource, Meaning, Split
 from models.train.label_formats import PictureLabels, read_source
 from models.train.manifest import ManifestRow
 from models.train.near_duplicates import connected_groups, near_duplicate_pairs, picture_hash
 
-_LOOK_PX = 128  # longest side at which colours and likeness are judged
+_EXAMINED_PX = 128  # longest side at which colours and perceptual hash are computed
 _STRICTEST_FIRST: tuple[Split, ...] = ("left_out", "test", "val", "train")
-_GREY = 2.5  # mean distance of a colour from grey, of 255: below it, the picture was taken by infrared
+_GREY = 2.5  # mean difference of the largest and smallest channel, of 255; below it, the picture is infrared
 
 
 @dataclass(frozen=True, slots=True)
 class ExcludedFile:
-    """A picture that is not used.
+    """A picture that cannot be used.
 
     Attributes:
-        path: The picture.
-        source: Where it is from.
-        reason: In words for whoever can mend it.
+        path: Path of the picture.
+        source: Name of its source.
+        reason: Why it is excluded, for people.
     """
 
     path: Path
@@ -40,20 +40,20 @@ class ExcludedFile:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a dataset holds.
+    """The usable and the excluded pictures of a dataset.
 
     Attributes:
-        entries: Pictures that can be used, in the order of the sources.
-        aside: The others.
+        entries: Usable pictures, in the order of the sources.
+        excluded: Excluded pictures.
     """
 
     entries: tuple[ManifestRow, ...]
-    aside: tuple[ExcludedFile, ...]
+    excluded: tuple[ExcludedFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A picture, looked at."""
+class _ExaminedPicture:
+    """A readable picture with its labels, perceptual hash and colours."""
 
     labels: PictureLabels
     truths: tuple[Truth, ...]
@@ -65,38 +65,38 @@ class _Seen:
 
 
 @dataclass(slots=True)
-class _Pile:
-    """Pictures of all sources, as they are gone through."""
+class _Collection:
+    """Examined and excluded pictures of all sources, with the source of each examined picture."""
 
-    seen: list[tuple[str, _Seen]] = field(default_factory=list)
-    aside: list[ExcludedFile] = field(default_factory=list)
+    examined: list[tuple[str, _ExaminedPicture]] = field(default_factory=list)
+    excluded: list[ExcludedFile] = field(default_factory=list)
     by_hash: dict[str, Path] = field(default_factory=dict)
 
 
 def survey(settings: DatasetSettings, done: Callable[[str, int], None] | None = None) -> Survey:
-    """Look at every picture of a dataset.
+    """Examine every picture of a dataset.
 
     Args:
-        settings: Its sources.
-        done: Called with a source's name and how many of its pictures have been looked at.
+        settings: The sources and splits.
+        done: Called with the name of a source and the number of its examined pictures.
 
     Raises:
-        BadLabels: a source is not there, or a class has no meaning.
+        BadLabels: the folder of a source is missing, or a class has no meaning.
     """
-    pile = _Pile()
+    collection = _Collection()
     for name, source in settings.sources.items():
-        labelled = list(read_source(settings.place, source))
-        _refuse_strangers(name, source, labelled)
+        labelled = list(read_source(settings.parent, source))
+        _check_classes(name, source, labelled)
         with ThreadPoolExecutor(2, thread_name_prefix="survey") as pool:
-            for count, looked in enumerate(pool.map(lambda one, of=source: _look(one, of), labelled), 1):
-                _put(pile, name, looked)
+            for count, result in enumerate(pool.map(lambda labels, of=source: _examine(labels, of), labelled), 1):
+                _add(collection, name, result)
                 if done is not None:
                     done(name, count)
-    return _part(settings, pile)
+    return _assign_splits(settings, collection)
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Tell whether a picture has no colours, as those that are taken by infrared.
+    """Return whether a picture has no colours, like infrared pictures.
 
     Args:
         pixels: (h, w, 3) uint8.
@@ -105,22 +105,24 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return float((values.max(2) - values.min(2)).mean()) < _GREY
 
 
-def _refuse_strangers(name: str, source: LabelSource, labelled: Sequence[PictureLabels]) -> None:
-    used = {box.name for one in labelled for box in one.boxes} | {word for one in labelled for word in one.shows or ()}
-    strangers = sorted(word for word in used if source.means(word) is None)
-    if strangers:
+def _check_classes(name: str, source: LabelSource, labelled: Sequence[PictureLabels]) -> None:
+    used = {box.name for labels in labelled for box in labels.boxes}
+    used |= {word for labels in labelled for word in labels.shows or ()}
+    unknown = sorted(word for word in used if source.meaning_of(word) is None)
+    if unknown:
         raise BadLabels(
-            f"source {name!r}: classes {', '.join(map(repr, strangers))} have no meaning: expected animal, human, "
+            f"source {name!r}: classes {', '.join(map(repr, unknown))} have no meaning: expected animal, human, "
             'vehicle, blank or ignore for each in its table of classes ("*" for all others)'
         )
 
 
-def _look(labels: PictureLabels, source: LabelSource) -> _Seen | tuple[PictureLabels, str]:
+def _examine(labels: PictureLabels, source: LabelSource) -> _ExaminedPicture | tuple[PictureLabels, str]:
+    """Return the examined picture, or its labels and the reason why it is excluded."""
     if labels.problem is not None:
         return labels, labels.problem
     try:
         data = labels.path.read_bytes()
-        picture = read_picture(data, _LOOK_PX)
+        picture = read_picture(data, _EXAMINED_PX)
         truths, shows = _meaning(labels, source)
     except (Unreadable, BadLabels) as problem:
         return labels, str(problem)
@@ -129,89 +131,94 @@ def _look(labels: PictureLabels, source: LabelSource) -> _Seen | tuple[PictureLa
     grey = is_grey(picture.pixels) if source.night is None else source.night
     sha256 = hashlib.sha256(data).hexdigest()
     size = (picture.width, picture.height)
-    return _Seen(labels, truths, shows, sha256, size, picture_hash(picture.pixels), grey)
+    return _ExaminedPicture(labels, truths, shows, sha256, size, picture_hash(picture.pixels), grey)
 
 
 def _meaning(labels: PictureLabels, source: LabelSource) -> tuple[tuple[Truth, ...], frozenset[Kind] | None]:
-    kinds: dict[Means, Kind] = {kind: kind for kind in KINDS}
+    kinds: dict[Meaning, Kind] = {kind: kind for kind in KINDS}
     if labels.shows is None:
-        drawn = ((source.means(box.name), box.box) for box in labels.boxes)
-        return tuple(Truth(kinds[means], box) for means, box in drawn if means in kinds), None
-    shown = {source.means(name) for name in labels.shows}
+        drawn = ((source.meaning_of(box.name), box.box) for box in labels.boxes)
+        return tuple(Truth(kinds[meaning], box) for meaning, box in drawn if meaning in kinds), None
+    shown = {source.meaning_of(name) for name in labels.shows}
     if "ignore" in shown and len(shown) == 1:
         raise BadLabels(f"its class {', '.join(labels.shows)} is to be ignored")
-    found = frozenset(kinds[means] for means in shown if means in kinds)
-    return (), (found or None)  # nothing shown: the empty scene of a set with boxes, and of one without
+    found = frozenset(kinds[meaning] for meaning in shown if meaning in kinds)
+    return (), (found or None)  # no kinds: an empty picture, as in sources with boxes
 
 
-def _put(pile: _Pile, name: str, looked: "_Seen | tuple[PictureLabels, str]") -> None:
-    if isinstance(looked, tuple):
-        pile.aside.append(ExcludedFile(looked[0].path, name, looked[1]))
+def _add(collection: _Collection, name: str, result: "_ExaminedPicture | tuple[PictureLabels, str]") -> None:
+    if isinstance(result, tuple):
+        collection.excluded.append(ExcludedFile(result[0].path, name, result[1]))
         return
-    if looked.sha256 in pile.by_hash:
-        pile.aside.append(ExcludedFile(looked.labels.path, name, f"the same file as {pile.by_hash[looked.sha256]}"))
+    if result.sha256 in collection.by_hash:
+        reason = f"the same file as {collection.by_hash[result.sha256]}"
+        collection.excluded.append(ExcludedFile(result.labels.path, name, reason))
         return
-    pile.by_hash[looked.sha256] = looked.labels.path
-    pile.seen.append((name, looked))
+    collection.by_hash[result.sha256] = result.labels.path
+    collection.examined.append((name, result))
 
 
-def _part(settings: DatasetSettings, pile: _Pile) -> Survey:
-    keys = [_key(name, settings.sources[name], one) for name, one in pile.seen]
-    numbers = connected_groups(keys, near_duplicate_pairs([one.bits for _, one in pile.seen], settings.alike_bits))
+def _assign_splits(settings: DatasetSettings, collection: _Collection) -> Survey:
+    pictures = collection.examined
+    keys = [_camera_key(name, settings.sources[name], picture) for name, picture in pictures]
+    pairs = near_duplicate_pairs([picture.bits for _, picture in pictures], settings.alike_bits)
+    numbers = connected_groups(keys, pairs)
     members: dict[int, list[int]] = {}
     for at, group in enumerate(numbers):
         members.setdefault(group, []).append(at)
     entries: list[ManifestRow] = []
-    aside = list(pile.aside)
-    splits = {group: _split(settings, pile, places) for group, places in members.items()}
-    for at, (name, one) in enumerate(pile.seen):
+    excluded = list(collection.excluded)
+    splits = {group: _choose_split(settings, collection, indices) for group, indices in members.items()}
+    for at, (name, picture) in enumerate(pictures):
         source = settings.sources[name]
-        common = splits[numbers[at]]
-        if common == "left_out" and source.split != "left_out":
-            aside.append(
-                ExcludedFile(one.labels.path, name, "nearly the same as a picture of a source that is left out")
-            )
+        split = splits[numbers[at]]
+        if split == "left_out" and source.split != "left_out":
+            reason = "near-duplicate of a picture in a source that is left out"
+            excluded.append(ExcludedFile(picture.labels.path, name, reason))
             continue
-        entries.append(_entry(name, source, one, common, numbers[at]))
-    return Survey(tuple(entries), tuple(aside))
+        entries.append(_manifest_row(name, source, picture, split, numbers[at]))
+    return Survey(tuple(entries), tuple(excluded))
 
 
-def _entry(name: str, source: LabelSource, one: _Seen, split: Split, group: int) -> ManifestRow:
-    empty = not one.truths and one.labels.shows is not None and one.shows is None
-    known = frozenset(KINDS) if empty else (one.shows or source.looked_for)
+def _manifest_row(name: str, source: LabelSource, picture: _ExaminedPicture, split: Split, group: int) -> ManifestRow:
+    empty = not picture.truths and picture.labels.shows is not None and picture.shows is None
+    known = frozenset(KINDS) if empty else (picture.shows or source.labelled_kinds)
     return ManifestRow(
-        path=one.labels.path,
-        truths=one.truths,
-        shows=one.shows,
+        path=picture.labels.path,
+        truths=picture.truths,
+        shows=picture.shows,
         known=known,
         source=name,
-        night=one.grey,
-        sha256=one.sha256,
-        width=one.size[0],
-        height=one.size[1],
+        night=picture.grey,
+        sha256=picture.sha256,
+        width=picture.size[0],
+        height=picture.size[1],
         split=split,
         licence=source.licence,
         group=group,
     )
 
 
-def _key(name: str, source: LabelSource, one: _Seen) -> tuple[str, str]:
-    """Name the camera or film that a picture is from; the picture itself where nobody said."""
-    path = one.labels.path.as_posix()
+def _camera_key(name: str, source: LabelSource, picture: _ExaminedPicture) -> tuple[str, str]:
+    """Return the source and the camera or film of a picture; the path of the picture if these are unknown."""
+    path = picture.labels.path.as_posix()
     found = re.search(source.camera, path) if source.camera is not None else None
     if found is None:
         return name, path
     return name, found.groupdict().get("key") or found.group()
 
 
-def _split(settings: DatasetSettings, pile: _Pile, places: Sequence[int]) -> Split:
-    """Choose a group's split: the one that a source demands, else by its pictures' hash, so that it stays the same."""
-    demanded = {settings.sources[pile.seen[at][0]].split for at in places}
-    for strict in _STRICTEST_FIRST:
-        if strict in demanded:
-            return strict
-    lowest = min(pile.seen[at][1].sha256 for at in places)
-    share = int(hashlib.sha256(lowest.encode()).hexdigest()[:8], 16) / 0x1_0000_0000
-    if share < settings.test:
+def _choose_split(settings: DatasetSettings, collection: _Collection, indices: Sequence[int]) -> Split:
+    """Return the split of a group: the configured split of its sources, or one from the hash of its pictures.
+
+    The hash keeps the split of a group when other pictures are added to the dataset.
+    """
+    configured = {settings.sources[collection.examined[at][0]].split for at in indices}
+    for split in _STRICTEST_FIRST:
+        if split in configured:
+            return split
+    lowest = min(collection.examined[at][1].sha256 for at in indices)
+    fraction = int(hashlib.sha256(lowest.encode()).hexdigest()[:8], 16) / 0x1_0000_0000
+    if fraction < settings.test:
         return "test"
-    return "val" if share < settings.test + settings.val else "train"
+    return "val" if fraction < settings.test + settings.val else "train"

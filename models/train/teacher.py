@@ -1,4 +1,4 @@
-"""Lets a detector draw the boxes that nobody drew: in pictures sorted by hand, and of kinds not looked for."""
+"""Pseudo-labels: adds a detector's boxes to pictures that are labelled as a whole or not for all kinds."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,57 +10,59 @@ from models.evaluate.labels import KINDS, Kind, Truth
 from models.train.manifest import ManifestRow
 from models.vision import VisionDetector, detect_in_pictures
 
-# Where a person says that an animal is in the picture, a doubtful find of an animal is probably that animal.
-SAID = 0.2
-UNSAID = 0.5
-_SAME = 0.5  # of the smaller box: a find that lies so far within a box that a person drew is that same thing
+# If a picture is labelled with a kind, a detection of low confidence of that kind is probably correct.
+LABELLED_THRESHOLD = 0.2  # lowest confidence of kinds that the picture is labelled with
+UNLABELLED_THRESHOLD = 0.5  # lowest confidence of other kinds
+_MAX_OVERLAP = 0.5  # fraction of the smaller box; a detection with a larger overlap with a labelled box is dropped
 
 
 def pseudo_label(
     entries: Sequence[ManifestRow], teacher: VisionDetector, done: Callable[[int], None] | None = None
 ) -> tuple[list[ManifestRow], Counter[str]]:
-    """Add a teacher's boxes to pictures of the train split; val and test stay what people said.
+    """Add a teacher's boxes to pictures of the split train; val and test keep only labels by people.
 
-    - A picture labelled as a whole gets boxes of the kind that it shows, from confidence 0.2, and of others from 0.5.
-      Where the teacher does not find what a person saw, it stays as it was: it cannot be learnt from.
-    - A picture in which not all kinds were looked for gets boxes of the others, from 0.5, where no box is yet.
+    - A picture labelled as a whole gets boxes of its labelled kinds, from confidence 0.2, and of other kinds, from 0.5.
+      If the teacher misses a labelled kind, the picture stays unchanged and cannot be used for training.
+    - A picture in which not all kinds are labelled gets boxes of the other kinds, from confidence 0.5, where there is
+      no box yet.
 
     Args:
-        entries: Of a manifest.
-        teacher: Opened with a threshold of 0.2 or lower.
-        done: Called with the number of pictures looked at.
+        entries: The entries of a manifest.
+        teacher: A detector with a threshold of 0.2 or lower.
+        done: Called with the number of processed pictures.
 
     Returns:
-        The entries, in their order, and counts: ``pictures`` changed, ``boxes`` added, ``not_found``, ``unusable``.
+        The entries in the same order, and counts: ``pictures`` changed, ``boxes`` added, ``not_found``, ``unusable``.
     """
-    wanting = {
+    incomplete = {
         at: entry
         for at, entry in enumerate(entries)
         if entry.split == "train" and (entry.shows or len(entry.known) < len(KINDS))
     }
     result, counts = list(entries), Counter[str]()
-    looked = detect_in_pictures(teacher, [entry.path for entry in wanting.values()])
-    for number, ((at, entry), one) in enumerate(zip(wanting.items(), looked, strict=True), 1):
-        if one.problem is not None:
+    pictures = detect_in_pictures(teacher, [entry.path for entry in incomplete.values()])
+    for number, ((at, entry), picture) in enumerate(zip(incomplete.items(), pictures, strict=True), 1):
+        if picture.problem is not None:
             counts["unusable"] += 1
         else:
-            result[at] = _taught(entry, one.detections, counts)
+            result[at] = _add_boxes(entry, picture.detections, counts)
         if done is not None:
             done(number)
     return result, counts
 
 
-def _taught(entry: ManifestRow, found: Sequence[Detection], counts: Counter[str]) -> ManifestRow:
+def _add_boxes(entry: ManifestRow, detections: Sequence[Detection], counts: Counter[str]) -> ManifestRow:
     shown = entry.shows or frozenset()
     added: list[Truth] = []
-    for one in found:
-        kind = next((kind for kind in KINDS if kind == one.observation_type), None)
-        if kind is None or one.box is None or one.confidence < (SAID if kind in shown else UNSAID):
+    for detection in detections:
+        kind = next((kind for kind in KINDS if kind == detection.observation_type), None)
+        threshold = LABELLED_THRESHOLD if kind in shown else UNLABELLED_THRESHOLD
+        if kind is None or detection.box is None or detection.confidence < threshold:
             continue
         if kind not in shown and kind in entry.known and not entry.shows:
-            continue  # a person looked for it and did not draw it
-        if all(_within(one.box, truth.box) < _SAME for truth in entry.truths):
-            added.append(Truth(kind, one.box))
+            continue  # this kind is labelled completely by a person
+        if all(_overlap(detection.box, truth.box) < _MAX_OVERLAP for truth in entry.truths):
+            added.append(Truth(kind, detection.box))
     kinds: set[Kind] = {truth.kind for truth in added}
     if not shown <= kinds:
         counts["not_found"] += 1
@@ -76,8 +78,8 @@ def _taught(entry: ManifestRow, found: Sequence[Detection], counts: Counter[str]
     )
 
 
-def _within(first: Box, second: Box) -> float:
-    """The intersection as a share of the smaller box."""
+def _overlap(first: Box, second: Box) -> float:
+    """Return the area of the intersection divided by the area of the smaller box."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     smaller = min(first.width * first.height, second.width * second.height)

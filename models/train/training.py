@@ -1,4 +1,4 @@
-"""Trains a detector on a manifest, from checkpoint to checkpoint."""
+"""A training run of a vision network on the pictures of a manifest: start, and resume from a checkpoint."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from models.registry import Registry, WeightsError, entry_named, find_weights
-from models.train.bn_recalibration import batches
+from models.train.bn_recalibration import read_batches
 from models.train.manifest import read_manifest
 from models.train.onnx_weights import save_checkpoint
 from models.train.options import TrainOptions, read_options, write_options
@@ -17,18 +17,18 @@ from models.train.ultralytics_env import isolate_ultralytics
 from models.train.yolo_folder import YoloFolder, write_yolo_folder
 
 SCRATCH = "scratch"
-_WIDTH, _MOST_CHANNELS = 0.1875, 768  # of YOLO11: three quarters of its smallest edition, n
+_WIDTH, _MAX_CHANNELS = 0.1875, 768  # YOLO11 with three quarters of the width of its smallest edition, n
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """How far a run is.
+    """Losses and accuracy after one epoch.
 
     Attributes:
-        number: From 1.
-        of: Epochs planned; with a time limit it changes as the run finds out how long one takes.
-        losses: By name, each the mean over the epoch.
-        map50: On the val split; None where it was not measured.
+        number: Number of the epoch, from 1.
+        of: Planned number of epochs; with a time limit, it changes with the measured duration of an epoch.
+        losses: Mean of each loss over the epoch, by name.
+        map50: mAP50 on the split val; None if it was not measured.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Epoch:
     map50: float | None
 
 
-Watch = Callable[[Epoch], None]
+OnEpoch = Callable[[Epoch], None]
 
 
 def start(
@@ -46,37 +46,45 @@ def start(
     options: TrainOptions,
     registry: Registry,
     weights_folder: Path,
-    watch: Watch | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> YoloFolder:
-    """Train from the beginning.
+    """Start a training run.
 
-    The folder gets ``run.json``, ``dataset/``, ``weights/last.pt`` after every epoch and ``weights/best.pt``,
-    ``results.csv``, and curves drawn in ``results.png``.
+    It writes ``run.json``, ``dataset/``, ``weights/last.pt`` after every epoch, ``weights/best.pt``, ``results.csv``
+    and diagrams in ``results.png`` to the folder.
+
+    Args:
+        manifest: The manifest of the dataset.
+        run: The folder of the run.
+        options: Training options.
+        registry: The registry that contains the base, if the base is the name of a model.
+        weights_folder: The folder in which ``wildpost models pull`` stores weights.
+        on_epoch: Called after each epoch.
 
     Raises:
-        WeightsError: the base is not there, or a run is already in the folder.
-        BadLabels: the manifest cannot be learnt from.
+        WeightsError: the base does not exist, or the folder already contains a run.
+        BadLabels: the manifest has no pictures with boxes in the splits train and val.
     """
     if (run / "weights" / "last.pt").exists():
-        raise WeightsError(f"{run}: holds a run already; take it up with --resume, or name another folder")
+        raise WeightsError(f"{run}: holds a run already; resume it with --resume, or name another folder")
     isolate_ultralytics()
     base = find_base(options.base, run, registry, weights_folder)
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     if base.suffix == ".onnx":
-        base = save_checkpoint(base, run / "base.pt", batches(folder.settings.parent, options.size_px))
-    options = without_false_blanks(options, folder)
+        base = save_checkpoint(base, run / "base.pt", read_batches(folder.settings.parent, options.size_px))
+    options = disable_unsafe_empty_crops(options, folder)
     write_options(options, run)
     from ultralytics import YOLO
 
-    _train(YOLO(str(base)), options, watch, **_settings(options, run, folder.settings))
+    _train(YOLO(str(base)), options, on_epoch, **_settings(options, run, folder.settings))
     return folder
 
 
-def resume(manifest: Path, run: Path, watch: Watch | None = None) -> YoloFolder:
-    """Take up a run that was interrupted, after the last epoch that it had finished.
+def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFolder:
+    """Resume an interrupted training run after its last finished epoch.
 
     Raises:
-        WeightsError: there is no such run, it is finished, or it was on another list of pictures.
+        WeightsError: there is no such run, it is finished, or it used another manifest.
     """
     options = read_options(run)
     found = manifest_hash(manifest)
@@ -86,20 +94,23 @@ def resume(manifest: Path, run: Path, watch: Watch | None = None) -> YoloFolder:
         )
     last = run / "weights" / "last.pt"
     if not last.is_file():
-        raise WeightsError(f"{last}: no such checkpoint: the run ended before its first epoch; start it again")
+        raise WeightsError(f"{last}: no such checkpoint: the run ended before its first epoch; start a new run")
     isolate_ultralytics()
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     from ultralytics import YOLO
     from ultralytics.nn.tasks import load_checkpoint
 
     if load_checkpoint(last)[1].get("optimizer") is None:
-        raise WeightsError(f"{run}: this run is finished; begin another with --base {run / 'weights' / 'best.pt'}")
-    _train(YOLO(str(last)), options, watch, resume=str(last), data=str(folder.settings))
+        raise WeightsError(f"{run}: this run is finished; start a new one with --base {run / 'weights' / 'best.pt'}")
+    _train(YOLO(str(last)), options, on_epoch, resume=str(last), data=str(folder.settings))
     return folder
 
 
-def without_false_blanks(options: TrainOptions, folder: YoloFolder) -> TrainOptions:
-    """Take no corner for empty where somebody may not have looked for all that is in it."""
+def disable_unsafe_empty_crops(options: TrainOptions, folder: YoloFolder) -> TrainOptions:
+    """Return options without empty crops if not all kinds are labelled in all pictures.
+
+    A crop without boxes may otherwise contain an object of an unlabelled kind.
+    """
     if not folder.counts["partly_known"]:
         return options
     return msgspec.structs.replace(options, shares=msgspec.structs.replace(options.shares, empty=0.0))
@@ -109,35 +120,37 @@ def manifest_hash(manifest: Path) -> str:
     """Return the sha256 of a manifest.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file cannot be read.
     """
     return hashlib.sha256(manifest.read_bytes()).hexdigest()
 
 
 def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) -> Path:
-    """Find what to start from: a file that ultralytics opens, or an ONNX file; what must be made goes into the folder.
+    """Return the path of the initial network: a file that ultralytics opens, or an ONNX file.
+
+    For ``scratch``, the architecture is written into the folder of the run.
 
     Raises:
-        WeightsError: it is neither a model's name nor a file of a kind that can be trained.
+        WeightsError: ``base`` is neither the name of a model nor a file that can be trained.
     """
     run.mkdir(parents=True, exist_ok=True)
     if base == SCRATCH:
-        return _architecture(run / "architecture.yaml")
+        return _write_architecture(run / "architecture.yaml")
     path = Path(base)
     if not path.is_file():
         path = find_weights(entry_named(base, registry), weights_folder)
     if path.suffix in (".pt", ".yaml", ".yml", ".onnx"):
         return path
-    raise WeightsError(f"{path}: expected a .pt, a .yaml, an .onnx that `wildpost models export` made, or scratch")
+    raise WeightsError(f"{path}: expected a .pt, a .yaml, an .onnx of `wildpost models export`, or scratch")
 
 
-def _architecture(path: Path) -> Path:
-    """Write the network that wildpost-nano has: YOLO11, narrower than its smallest edition."""
+def _write_architecture(path: Path) -> Path:
+    """Write the architecture of wildpost-nano: YOLO11, narrower than its smallest edition."""
     import yaml
     from ultralytics.utils import ROOT
 
     read = yaml.safe_load((ROOT / "cfg" / "models" / "11" / "yolo11.yaml").read_text(encoding="utf-8"))
-    read["scales"] = {"n": [0.5, _WIDTH, _MOST_CHANNELS]}
+    read["scales"] = {"n": [0.5, _WIDTH, _MAX_CHANNELS]}
     path.write_text(yaml.safe_dump(read, sort_keys=False), encoding="utf-8")
     return path
 
@@ -156,9 +169,9 @@ def _settings(options: TrainOptions, run: Path, data: Path) -> dict[str, Any]:
         "name": run.resolve().name,
         "exist_ok": True,
         "plots": True,
-        "amp": False,  # checking whether it works would download a network
+        "amp": False,  # its self-test would download a network
         "patience": options.epochs,
-        "close_mosaic": min(10, options.epochs // 5),  # the last epochs see whole pictures
+        "close_mosaic": min(10, options.epochs // 5),  # no mosaics in the last epochs
     }
     if options.minutes is not None:
         chosen["time"] = options.minutes / 60
@@ -169,19 +182,19 @@ def _settings(options: TrainOptions, run: Path, data: Path) -> dict[str, Any]:
     return chosen
 
 
-def _train(model: Any, options: TrainOptions, watch: Watch | None, **settings: Any) -> None:
+def _train(model: Any, options: TrainOptions, on_epoch: OnEpoch | None, **settings: Any) -> None:
     from models.train.field_trainer import FieldTrainer
 
     class Trainer(FieldTrainer):
-        """With the shares of this run."""
+        """Trainer with the augmentation probabilities of this run."""
 
         shares = options.shares
 
     def report(trainer: Any) -> None:
-        if watch is not None and trainer.tloss is not None:
+        if on_epoch is not None and trainer.tloss is not None:
             losses = {name: float(value) for name, value in trainer.label_loss_items(trainer.tloss, "").items()}
             map50 = (trainer.metrics or {}).get("metrics/mAP50(B)")
-            watch(Epoch(trainer.epoch + 1, trainer.epochs, losses, None if map50 is None else float(map50)))
+            on_epoch(Epoch(trainer.epoch + 1, trainer.epochs, losses, None if map50 is None else float(map50)))
 
     model.add_callback("on_model_save", report)
     model.train(trainer=Trainer, **settings)

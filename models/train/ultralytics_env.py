@@ -1,4 +1,4 @@
-"""Lets ultralytics work without reaching for the network, installing packages or writing beside a person's files."""
+"""Environment for ultralytics: no network access, no package installation, and its own folder for settings."""
 
 import os
 
@@ -6,10 +6,11 @@ import platformdirs
 
 
 def isolate_ultralytics() -> None:
-    """Set what ultralytics reads from the environment when it is first imported.
+    """Set the environment variables that ultralytics reads at its first import.
 
-    YOLO_AUTOINSTALL: it would run pip for whatever it misses. YOLO_OFFLINE: it would look for new versions and send
-    usage. YOLO_CONFIG_DIR: it keeps settings and fonts there. Source: ``ultralytics/utils/__init__.py``.
+    YOLO_AUTOINSTALL=false: it does not run pip for missing packages. YOLO_OFFLINE=true: it does not check for new
+    versions or send usage data. YOLO_CONFIG_DIR: its folder for settings and fonts; a value set by the user is kept.
+    Source: ``ultralytics/utils/__init__.py``.
     """
     folder = platformdirs.user_cache_path("wildpost", appauthor=False) / "ultralytics"
     os.environ["YOLO_AUTOINSTALL"] = "false"

@@ -1,4 +1,4 @@
-"""Writes a manifest's pictures as the folders that ultralytics reads: small copies, and a text file of boxes each."""
+"""Writes the pictures of a manifest in ultralytics' folder layout: scaled copies, and one label file per picture."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,11 +17,12 @@ _SPLITS: tuple[Split, ...] = ("train", "val")
 
 @dataclass(frozen=True, slots=True)
 class YoloFolder:
-    """What was written.
+    """A written dataset folder.
 
     Attributes:
-        settings: The ``data.yaml``.
-        counts: Pictures by split, and under ``without_boxes`` and ``partly_known`` what a person should know of.
+        settings: Path of the ``data.yaml``.
+        counts: Pictures by split; ``without_boxes``: unused pictures that are labelled as a whole; ``partly_known``:
+            pictures in which not all kinds are labelled.
     """
 
     settings: Path
@@ -31,22 +32,22 @@ class YoloFolder:
 def write_yolo_folder(
     entries: Sequence[ManifestRow], folder: Path, longest_px: int, done: Callable[[int], None] | None = None
 ) -> YoloFolder:
-    """Write the pictures of the train and val splits.
+    """Write the pictures of the splits train and val.
 
-    Copies, never links: ultralytics rewrites a JPEG in place whose end it does not like. They are as large as training
-    takes them, so nothing is lost, and a picture of 12 megapixels is decoded once and not in every epoch. A copy that
-    is there already is not made again.
+    The pictures are copied and not linked, because ultralytics rewrites a JPEG with a damaged end in place. The copies
+    have the size of the network's input, so that a picture of 12 megapixels is decoded once and not in every epoch.
+    Existing copies are kept.
 
-    Pictures labelled as a whole cannot teach where a thing is: only the empty ones are taken, the others counted.
+    Of the pictures labelled as a whole, only the empty ones are written, because the others have no boxes.
 
     Args:
-        entries: Of the manifest.
-        folder: Where ``images``, ``labels`` and ``data.yaml`` go.
+        entries: The entries of the manifest.
+        folder: The folder for ``images``, ``labels`` and ``data.yaml``.
         longest_px: Longest side of a copy.
-        done: Called with the number of pictures written.
+        done: Called with the number of written pictures.
 
     Raises:
-        BadLabels: there is nothing to learn from, or nothing to choose the best checkpoint by.
+        BadLabels: the split train or val has no picture with a box.
     """
     counts: Counter[str] = Counter()
     chosen = []
@@ -61,7 +62,7 @@ def write_yolo_folder(
         chosen.append(entry)
     for split in _SPLITS:
         if not any(entry.truths for entry in chosen if entry.split == split):
-            raise BadLabels(f"the manifest has no picture with a box in split {split!r}: expected one at least")
+            raise BadLabels(f"the manifest has no picture with a box in split {split!r}: expected at least one")
     with ThreadPoolExecutor(2, thread_name_prefix="copy") as pool:
         for number, _ in enumerate(pool.map(lambda entry: _write(entry, folder, longest_px), chosen), 1):
             if done is not None:
@@ -75,7 +76,7 @@ def write_yolo_folder(
 def _write(entry: ManifestRow, folder: Path, longest_px: int) -> None:
     import cv2
 
-    # Named for its content: two sources may both have an IMG_0001.JPG.
+    # The name contains the hash, because two sources may both have an IMG_0001.JPG.
     name = f"{entry.source}_{entry.sha256[:16]}"
     picture = folder / "images" / entry.split / f"{name}.jpg"
     labels = folder / "labels" / entry.split / f"{name}.txt"
@@ -84,8 +85,8 @@ def _write(entry: ManifestRow, folder: Path, longest_px: int) -> None:
     lines = []
     for truth in entry.truths:
         box = truth.box
-        middle = (box.x + box.width / 2, box.y + box.height / 2)
-        lines.append(f"{KINDS.index(truth.kind)} {middle[0]:.6f} {middle[1]:.6f} {box.width:.6f} {box.height:.6f}\n")
+        centre = (box.x + box.width / 2, box.y + box.height / 2)
+        lines.append(f"{KINDS.index(truth.kind)} {centre[0]:.6f} {centre[1]:.6f} {box.width:.6f} {box.height:.6f}\n")
     labels.write_text("".join(lines))
     if picture.is_file():
         return

@@ -1,4 +1,4 @@
-"""Finds animals, people and vehicles in pictures with an ONNX network."""
+"""Detects animals, people and vehicles in pictures with an ONNX network."""
 
 from models.vision.batches import PictureResult, detect_in_pictures
 from models.vision.detector import PreparedPicture, VisionDetector, VisionOptions

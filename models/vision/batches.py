@@ -1,4 +1,4 @@
-"""Looks at many pictures, some at the same time: each thread carries a picture all the way, from file to boxes."""
+"""Detection in many pictures with a thread pool; each thread decodes one picture and runs the network on it."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,12 +13,12 @@ from models.vision.detector import VisionDetector
 
 @dataclass(frozen=True, slots=True)
 class PictureResult:
-    """What came of one picture.
+    """The detections in one picture, or the error that prevented detection.
 
     Attributes:
-        path: The picture.
-        detections: What is in it, most confident first; empty also where it could not be used.
-        problem: Why it could not be used; None where it could.
+        path: Path of the picture.
+        detections: Sorted by confidence, highest first; empty if the picture could not be used.
+        problem: The error if the picture could not be used; otherwise None.
     """
 
     path: Path
@@ -27,15 +27,15 @@ class PictureResult:
 
 
 def detect_in_pictures(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> Iterator[PictureResult]:
-    """Look at pictures in the order given; memory holds a few of them, however many there are.
+    """Detect in pictures and yield the results in the order of the paths; memory use does not grow with their number.
 
-    A picture that cannot be used is a result with its problem, and the next one follows.
+    A picture that cannot be used yields a result with its error, and detection continues with the next one.
 
     Args:
-        detector: The network.
-        paths: The pictures.
-        workers: Threads; 0: as many as the detector can look at at once, and at least two, so that one can read while
-            another looks.
+        detector: The opened detector.
+        paths: Paths of the pictures.
+        workers: Number of threads; 0: the detector's ``at_once``, but at least two, so that one thread can decode while
+            another runs the network.
 
     Raises:
         ValueError: ``workers`` is below 0.
@@ -43,21 +43,21 @@ def detect_in_pictures(detector: VisionDetector, paths: Iterable[Path], workers:
     if workers < 0:
         raise ValueError(f"workers {workers}: expected 0 or more")
     workers = workers or max(2, detector.at_once)
-    waiting: deque[Future[PictureResult]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="look") as pool:
+    pending: deque[Future[PictureResult]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="detect") as pool:
         try:
             for path in paths:
-                waiting.append(pool.submit(_look, detector, path))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(_detect, detector, path))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for looking in waiting:
-                looking.cancel()
+            for future in pending:
+                future.cancel()
 
 
-def _look(detector: VisionDetector, path: Path) -> PictureResult:
+def _detect(detector: VisionDetector, path: Path) -> PictureResult:
     try:
         prepared = detector.preprocess(path)
     except (Unreadable, OSError) as problem:

@@ -1,4 +1,4 @@
-"""Looks at pictures and says where an animal, a person or a vehicle is."""
+"""The vision detector: bounding boxes of animals, people and vehicles in pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ from models.vision.heads import Candidates, check_shape, read_head
 from models.vision.letterbox import Frame, letterbox
 from models.vision.runtimes import RuntimeName, open_runtime
 
-_DIGITS = 5  # of boxes and confidences: a hundredth of a pixel in a picture 1,000 pixels wide
+_DIGITS = 5  # decimals of boxes and confidences: 0.01 pixels in a picture 1,000 pixels wide
 
 
 class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to run a vision model.
+    """Options of a vision detector.
 
     Attributes:
-        runtime: OpenVINO, or ONNX Runtime where that is the faster or the only one.
-        threads: For the network; 0 leaves it to the runtime.
-        at_once: How many pictures to look at at the same time, each with ``threads``; others wait.
-        cache: Where OpenVINO keeps what it compiled; none: nowhere.
-        threshold: The lowest confidence that counts; none: the registry's.
-        thresholds: By label (``bear``) or observation type (``human``); a label's own goes first.
-        overlap: Two boxes of one observation type that share more of their union than this are one find.
-        most: The most detections to report of one picture.
-        limit_pixels: Larger pictures are refused before they are decoded.
+        runtime: OpenVINO, or ONNX Runtime for machines where it is faster or the only one available.
+        threads: Threads of one network call; 0: the runtime's default.
+        at_once: Maximum number of concurrent network calls, each with ``threads``; further calls wait.
+        cache: Folder for the models that OpenVINO compiled; None: no cache.
+        threshold: The lowest confidence that is reported; None: the registry's value.
+        thresholds: Thresholds by label (``bear``) or observation type (``human``); a label takes precedence.
+        overlap: Intersection over union above which two boxes of one observation type are one detection.
+        most: Maximum number of detections per picture.
+        limit_pixels: Maximum number of pixels; larger pictures are refused before they are decoded.
     """
 
     runtime: RuntimeName = "openvino"
@@ -49,11 +49,11 @@ class VisionOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
-    """A picture as the network takes it.
+    """A decoded picture as the input of the network.
 
     Attributes:
         tensor: (3, height, width) float32.
-        frame: Where the picture lies in it.
+        frame: Position of the picture in the tensor.
     """
 
     tensor: NDArray[np.float32]
@@ -61,15 +61,15 @@ class PreparedPicture:
 
 
 class VisionDetector:
-    """An object-detection network and what its classes mean; usable from several threads at once."""
+    """An object-detection network with the meanings of its classes; thread-safe."""
 
     def __init__(self, model_path: Path, entry: RegistryEntry, options: VisionOptions | None = None) -> None:
         """Load the network.
 
         Raises:
-            WeightsMismatch: the file is not the one that the entry pins.
-            WrongHead: the network's output is not what the entry says.
-            ValueError: the entry is no vision model, or a threshold names a label that it does not have.
+            WeightsMismatch: the entry does not accept the file's hash.
+            WrongHead: the network's output does not have the form that the entry states.
+            ValueError: the entry is not a vision model, or a threshold names a label that the model does not have.
         """
         if entry.vision is None:
             raise ValueError(f"{entry.name} is of kind {entry.kind!r}: expected 'vision'")
@@ -99,22 +99,22 @@ class VisionDetector:
 
     @property
     def at_once(self) -> int:
-        """How many pictures can be looked at at the same time."""
+        """Maximum number of concurrent network calls."""
         return self._options.at_once
 
     def preprocess(self, item: Picture | Path | bytes) -> PreparedPicture:
-        """Read a picture at the scale needed and fit it into the network's input.
+        """Decode a picture at the required scale and fit it into the network's input.
 
         Raises:
-            Unreadable: it cannot be used.
-            OSError: the file is not there.
+            Unreadable: the picture cannot be decoded.
+            OSError: the file cannot be read.
         """
         longest = max(self._facts.width, self._facts.height)
         picture = item if isinstance(item, Picture) else read_picture(item, longest, self._options.limit_pixels)
         return PreparedPicture(*letterbox(picture.pixels, self._facts.head, self._facts.width, self._facts.height))
 
     def predict(self, batch: Sequence[PreparedPicture]) -> list[list[Detection]]:
-        """Find what is in each picture, most confident first."""
+        """Return the detections in each picture, sorted by confidence, highest first."""
         if not batch:
             return []
         outputs = self._runtime.infer(np.stack([prepared.tensor for prepared in batch]))
@@ -128,13 +128,13 @@ class VisionDetector:
         thresholds = np.where(known, self._thresholds[np.where(known, candidates.classes, 0)], np.inf)
         chosen = np.flatnonzero((candidates.scores >= thresholds) & np.isfinite(candidates.corners).all(1))
         if self._facts.head != "end2end":
-            chosen = chosen[self._distinct(candidates, chosen)]
+            chosen = chosen[self._suppress_overlaps(candidates, chosen)]
         found: list[Detection] = []
         corners = np.round(frame.fractions(candidates.corners), _DIGITS)
         for at in chosen[np.argsort(-candidates.scores[chosen], kind="stable")]:
             left, top, right, bottom = (float(edge) for edge in corners[at])
             if right <= left or bottom <= top or len(found) == self._options.most:
-                continue  # it lies in the padding, outside the picture
+                continue  # the box lies in the padding, or the limit is reached
             meaning = self._facts.meanings[self._facts.classes[candidates.classes[at]]]
             found.append(
                 Detection(
@@ -149,10 +149,10 @@ class VisionDetector:
             )
         return found
 
-    def _distinct(self, candidates: Candidates, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Say which of the chosen are finds of their own: non-maximum suppression within each observation type.
+    def _suppress_overlaps(self, candidates: Candidates, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Apply non-maximum suppression within each observation type, and return the kept indices into ``chosen``.
 
-        Within the type and not the class, or one animal would be both a dog and a cow.
+        Suppression within each class would report one animal as both a dog and a cow.
         """
         import cv2
 
@@ -168,16 +168,16 @@ class VisionDetector:
 
 
 def class_thresholds(facts: VisionFacts, options: VisionOptions) -> NDArray[np.float64]:
-    """Work out the lowest confidence that counts, for each class; infinite for one without a meaning.
+    """Return the lowest confidence that is reported, for each class; infinite for a class without a meaning.
 
     Raises:
-        ValueError: a threshold is for a label or type that the model does not have.
+        ValueError: a threshold names a label or observation type that the model does not have.
     """
     names = {meaning.label for meaning in facts.meanings.values()}
     names |= {meaning.observation_type for meaning in facts.meanings.values()}
-    strangers = sorted(set(options.thresholds) - names)
-    if strangers:
-        raise ValueError(f"thresholds for {strangers}: expected only {', '.join(sorted(names))}")
+    unknown = sorted(set(options.thresholds) - names)
+    if unknown:
+        raise ValueError(f"thresholds for {unknown}: expected only {', '.join(sorted(names))}")
     result = []
     for name in facts.classes:
         meaning = facts.meanings.get(name)

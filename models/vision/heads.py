@@ -1,4 +1,4 @@
-"""Reads boxes, classes and scores out of the numbers that each family of networks gives."""
+"""Decoders of network outputs: boxes, classes and scores from the output tensor of each network family."""
 
 from dataclasses import dataclass, replace
 
@@ -7,21 +7,21 @@ from numpy.typing import NDArray
 
 from models.registry import VisionFacts, WeightsError
 
-_STRIDES = (8, 16, 32)  # of YOLOX's three levels
+_STRIDES = (8, 16, 32)  # pixels per grid cell in YOLOX's three levels
 
 
 class WrongHead(WeightsError):
-    """A network's output does not have the form that its registry entry names."""
+    """A network's output does not have the form that its registry entry states."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a network proposes for one picture.
+    """Candidate boxes of a network for one picture, before thresholds and non-maximum suppression.
 
     Attributes:
         corners: (n, 4) x1 y1 x2 y2 in pixels of the network's input.
         scores: (n,) 0..1.
-        classes: (n,) place in the entry's list of classes.
+        classes: (n,) indices into the entry's list of classes.
     """
 
     corners: NDArray[np.float32]
@@ -30,10 +30,10 @@ class Candidates:
 
 
 def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
-    """Make sure that an output of this shape, with its batch as first axis, is what the head means.
+    """Verify that an output shape, with the batch as the first axis, matches the head of the registry entry.
 
     Raises:
-        WrongHead: it is not.
+        WrongHead: the shape does not match.
     """
     count = len(facts.classes)
     expected = {
@@ -42,8 +42,8 @@ def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
         "end2end": (None, 6),
     }[facts.head]
     rest = shape[1:]
-    if len(rest) != 2 or any(want and got not in (want, -1) for want, got in zip(expected, rest, strict=True)):
-        wanted = ", ".join("any" if want is None else str(want) for want in expected)
+    if len(rest) != 2 or any(axis and got not in (axis, -1) for axis, got in zip(expected, rest, strict=True)):
+        wanted = ", ".join("any" if axis is None else str(axis) for axis in expected)
         raise WrongHead(
             f"output of shape {shape}: head {facts.head!r} with {count} classes at {facts.width} x {facts.height} "
             f"expects (batch, {wanted})"
@@ -51,18 +51,20 @@ def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
 
 
 def read_head(output: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Read one picture's output, without its batch axis; scores are calibrated."""
+    """Decode the output for one picture, without its batch axis; the returned scores are calibrated."""
     if facts.head == "yolox":
-        read = _yolox(output, facts)
+        decoded = _yolox(output, facts)
     elif facts.head == "yolov8":
-        read = _yolov8(output)
+        decoded = _yolov8(output)
     else:
-        read = Candidates(output[:, :4], _unit(output[:, 4]), np.rint(output[:, 5]).astype(np.int64))
-    return replace(read, scores=calibrated(read.scores, facts.temperature)) if facts.temperature != 1 else read
+        decoded = Candidates(output[:, :4], _clip_to_unit(output[:, 4]), np.rint(output[:, 5]).astype(np.int64))
+    if facts.temperature == 1:
+        return decoded
+    return replace(decoded, scores=calibrated(decoded.scores, facts.temperature))
 
 
 def calibrated(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Divide the logits of scores by a temperature: sigmoid(logit(score) / temperature).
+    """Return scores with their logits divided by a temperature: sigmoid(logit(score) / temperature).
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     """
@@ -75,7 +77,7 @@ def _grid_cells(facts: VisionFacts) -> int:
 
 
 def _yolox(rows: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Decode (n, 5 + classes): centre offset within the cell, log size, objectness, class scores.
+    """Decode (n, 5 + classes): centre offset in the cell, log size, objectness, class scores.
 
     Source: Ge et al. 2021, "YOLOX", and ``demo_postprocess`` of Megvii-BaseDetection/YOLOX.
     """
@@ -87,25 +89,25 @@ def _yolox(rows: NDArray[np.float32], facts: VisionFacts) -> Candidates:
         strides.append(np.full((across * down, 1), stride))
     cell, stride_px = np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
     centre = (rows[:, :2] + cell) * stride_px
-    # A size beyond e^20 cells is noise; it must not overflow.
+    # A size above e^20 cells is noise; the limit avoids an overflow.
     half = np.exp(np.minimum(rows[:, 2:4], 20)) * stride_px / 2
     scores = rows[:, 4:5] * rows[:, 5:]
-    return _best(np.concatenate((centre - half, centre + half), 1), scores)
+    return _best_class(np.concatenate((centre - half, centre + half), 1), scores)
 
 
 def _yolov8(columns: NDArray[np.float32]) -> Candidates:
     """Decode (4 + classes, n): centre and size in pixels, class scores (ultralytics' ``Detect`` head of v8 and 11)."""
     rows = columns.T
     centre, half = rows[:, :2], rows[:, 2:4] / 2
-    return _best(np.concatenate((centre - half, centre + half), 1), rows[:, 4:])
+    return _best_class(np.concatenate((centre - half, centre + half), 1), rows[:, 4:])
 
 
-def _best(corners: NDArray[np.float32], scores: NDArray[np.float32]) -> Candidates:
-    """Keep each box's most likely class."""
+def _best_class(corners: NDArray[np.float32], scores: NDArray[np.float32]) -> Candidates:
+    """Keep the class with the highest score of each box."""
     classes = scores.argmax(1)
     best = np.take_along_axis(scores, classes[:, None], 1)[:, 0]
-    return Candidates(corners, _unit(best), classes.astype(np.int64))
+    return Candidates(corners, _clip_to_unit(best), classes.astype(np.int64))
 
 
-def _unit(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def _clip_to_unit(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(scores, 0, 1)

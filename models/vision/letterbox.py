@@ -1,4 +1,4 @@
-"""Fits a picture into the square that a network takes, without changing its proportions."""
+"""Letterboxing: scales a picture to the network's input size, keeps its aspect ratio and pads the rest."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from models.registry import Head
 
-_GREY = 114  # what both YOLOX and ultralytics pad with in training
+_GREY = 114  # the padding value of both YOLOX and ultralytics in training
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the picture lies within the network's input, in the input's pixels."""
+    """Position of the picture in the network's input, in pixels of the input."""
 
     left: int
     top: int
@@ -20,26 +20,26 @@ class Frame:
     height: int
 
     def fractions(self, corners: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Turn (n, 4) corners x1 y1 x2 y2 of the input into fractions of the picture, cut at its edges."""
+        """Convert (n, 4) corners x1 y1 x2 y2 in the input to fractions of the picture, clipped to 0..1."""
         offset = np.array([self.left, self.top] * 2, np.float64)
         size = np.array([self.width, self.height] * 2, np.float64)
         return np.asarray(np.clip((corners.astype(np.float64) - offset) / size, 0, 1))
 
 
 def letterbox(pixels: NDArray[np.uint8], head: Head, width: int, height: int) -> tuple[NDArray[np.float32], Frame]:
-    """Make a network's input as its training made it.
+    """Convert a picture to a network's input, with the same preprocessing as in the network's training.
 
-    YOLOX: top left, blue green red, 0..255 (YOLOX's ``preproc``).
-    The others: centred, red green blue, 0..1 (ultralytics' ``LetterBox``).
+    YOLOX: picture at the top left, blue green red, 0..255 (YOLOX's ``preproc``).
+    Other heads: picture centred, red green blue, 0..1 (ultralytics' ``LetterBox``).
 
     Args:
         pixels: (h, w, 3) uint8, blue green red.
-        head: Whose training to follow.
-        width: Of the input.
-        height: Of the input.
+        head: The network's head, which decides the preprocessing.
+        width: Width of the input, in pixels.
+        height: Height of the input, in pixels.
 
     Returns:
-        (3, height, width) float32, and where the picture lies in it.
+        (3, height, width) float32, and the position of the picture in it.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""Runs a network: an ONNX file on OpenVINO or ONNX Runtime, a checkpoint of ultralytics on torch."""
+"""Inference runtimes: OpenVINO and ONNX Runtime for ONNX files, torch for ultralytics checkpoints."""
 
 import os
 from pathlib import Path
@@ -13,20 +13,20 @@ RuntimeName = Literal["openvino", "onnxruntime"]
 
 
 class Runtime(Protocol):
-    """A network ready to run, from several threads at once."""
+    """A loaded network; thread-safe."""
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Of its first output; -1 where an axis is not fixed."""
+        """Shape of the first output; -1 for an axis without a fixed size."""
         ...
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run a batch (n, 3, height, width); the first output has n as first axis."""
+        """Run the network on a batch (n, 3, height, width) and return its first output, with n as the first axis."""
         ...
 
 
 class OpenVinoRuntime:
-    """OpenVINO on the processor, in full precision, so that scores are the same on every machine."""
+    """OpenVINO on the CPU, in float32, so that scores are equal on all machines."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int, at_once: int, cache: Path | None) -> None:
         import openvino
@@ -45,7 +45,7 @@ class OpenVinoRuntime:
         self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(at_once):
             self._free.put(self._compiled.create_infer_request())
-        # OpenVINO's Python part locks up where two threads are the first to use it at once: it is used here first.
+        # OpenVINO's Python binding deadlocks if two threads make its first call concurrently: make the first call here.
         self.infer(np.zeros((1, 3, height, width), np.float32))
 
     @property
@@ -59,14 +59,14 @@ class OpenVinoRuntime:
         parts = [batch] if self._batch is None else [batch[at : at + 1] for at in range(len(batch))]
         request = self._free.get()
         try:
-            # What it says is copied, because its next run writes over the same memory; what it is given need not be.
+            # The output is copied, because the next run overwrites its memory; the input needs no copy.
             return np.concatenate([np.asarray(request.infer([part], share_inputs=True)[0]) for part in parts])
         finally:
             self._free.put(request)
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the processor."""
+    """ONNX Runtime on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
@@ -92,7 +92,7 @@ class OnnxRuntime:
 
 
 class TorchRuntime:
-    """Torch, for checkpoints of ultralytics; it needs the extra ``train``."""
+    """Torch, for ultralytics checkpoints; requires the extra ``train``."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int) -> None:
         import torch
@@ -103,7 +103,7 @@ class TorchRuntime:
         isolate_ultralytics()
         if threads:
             torch.set_num_threads(threads)
-        self._one_at_a_time = Lock()  # ultralytics' heads keep what belongs to the last picture's size
+        self._lock = Lock()  # ultralytics' heads store state that depends on the size of the last picture
         self._network = open_checkpoint(path)
         self._shape = self.infer(np.zeros((1, 3, height, width), np.float32)).shape
 
@@ -116,10 +116,10 @@ class TorchRuntime:
         """See ``Runtime.infer``."""
         import torch
 
-        with self._one_at_a_time, torch.inference_mode():
-            said = self._network(torch.from_numpy(batch))
-        # In evaluation ultralytics' networks give what ONNX would, and beside it what only training needs.
-        return np.asarray((said[0] if isinstance(said, tuple | list) else said).numpy(), np.float32)
+        with self._lock, torch.inference_mode():
+            output = self._network(torch.from_numpy(batch))
+        # In evaluation mode, ultralytics' networks return the output of the ONNX file first, then training outputs.
+        return np.asarray((output[0] if isinstance(output, tuple | list) else output).numpy(), np.float32)
 
 
 def open_runtime(
@@ -128,13 +128,13 @@ def open_runtime(
     """Load a network.
 
     Args:
-        name: Which runtime; a checkpoint (.pt) is run by torch whatever it says.
-        path: The file.
-        width: Of the input, in pixels.
-        height: Of the input, in pixels.
-        threads: How many to use for one call; 0 leaves it to the runtime.
-        at_once: How many calls OpenVINO runs at the same time; further ones wait. ONNX Runtime sets no limit.
-        cache: Where OpenVINO keeps what it compiled, so that a restart is quick; None: nowhere.
+        name: The runtime; torch runs a checkpoint (.pt) regardless of this name.
+        path: Path of the network.
+        width: Width of the input, in pixels.
+        height: Height of the input, in pixels.
+        threads: Threads of one call; 0: the runtime's default.
+        at_once: Maximum number of concurrent calls in OpenVINO; further calls wait. ONNX Runtime has no limit.
+        cache: Folder for the models that OpenVINO compiled, which makes a restart faster; None: no cache.
     """
     if path.suffix == ".pt":
         return TorchRuntime(path, width, height, threads)

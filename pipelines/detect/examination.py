@@ -130,7 +130,7 @@ class Examiner:
         )
         if self._kind == "birdnet":
             birdnet: BirdNet = self._detector  # type: ignore[assignment]
-            for window in birdnet.listen(stretches):
+            for window in birdnet.detect_stream(stretches):
                 yield from window
             return
         for stretch in stretches:

@@ -19,11 +19,20 @@ class BadPeriod(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """Counts over a period, most frequent kind first; every day is there, also those on which nothing was found."""
+    """Counts over a period, most frequent kind first; every day is there, also those on which nothing was found.
+
+    Attributes:
+        time_zone: In which the days are counted.
+        days: The local days.
+        taxa: Counts of each kind.
+        effort: (days,) sensor-seconds of watching, summed over stations and sensors; None for a day on which no sensor
+            is known to have watched. Empty until ``pipelines.trends.effort.with_effort`` adds it.
+    """
 
     time_zone: str
     days: tuple[date, ...]
     taxa: tuple[TaxonCount, ...]
+    effort: tuple[float | None, ...] = ()
 
     def only(self, taxon: str) -> "Trends":
         """Give those of one taxon."""
@@ -34,6 +43,7 @@ class Trends:
         return {
             "time_zone": self.time_zone,
             "days": [day.isoformat() for day in self.days],
+            "effort": list(self.effort),
             "taxa": [
                 {
                     "taxon": one.taxon,

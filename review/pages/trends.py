@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from i18n.taxa import display_name
 from ingest.store.port import EventQuery
 from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
+from pipelines.trends.effort import with_effort
 from review.page import Reader, ReaderDependency
 
 router = APIRouter()
@@ -84,6 +85,11 @@ def counted(read: Reader, asked: Period) -> Trends:
     )
 
 
+def counted_with_effort(read: Reader, asked: Period) -> Trends:
+    """Count what was asked for, and add the watched time of each day."""
+    return with_effort(counted(read, asked), read.site.store, (asked.station,) if asked.station else ())
+
+
 def chart_data(found: Trends, read: Reader) -> Mapping[str, Any]:
     """Give the page's script what it draws: the most frequent kinds by name, per day and per hour."""
     say, code = read.language.say, read.language.code
@@ -124,22 +130,22 @@ def trends(read: ReaderDependency, asked: Asked) -> HTMLResponse:
 
 @router.get("/api/trends")
 def trends_json(read: ReaderDependency, asked: Asked) -> Response:
-    """Give the counts as JSON; ``wildpost trends`` asks here while the server holds the database."""
-    return JSONResponse(counted(read, asked).plain())
+    """Return counts and effort as JSON; ``wildpost trends`` asks here while the server holds the database."""
+    return JSONResponse(counted_with_effort(read, asked).plain())
 
 
 @router.get("/trends.csv")
 def trends_csv(read: ReaderDependency, asked: Asked) -> Response:
-    """Give the counts per day as a table for a spreadsheet."""
-    found, text = counted(read, asked), io.StringIO()
+    """Return counts and effort per day as a table for a spreadsheet; effort is empty where it is not known."""
+    found, text = counted_with_effort(read, asked), io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["day", "taxon", "observation_type", "detections"])
+    rows.writerow(["day", "taxon", "observation_type", "detections", "effort"])
     for one in found.taxa:
         # A spreadsheet would take such a name for a formula.
         taxon = f"'{one.taxon}" if one.taxon[:1] in ("=", "+", "-", "@") else one.taxon
         rows.writerows(
-            [day.isoformat(), taxon, one.observation_type, count]
-            for day, count in zip(found.days, one.by_day, strict=True)
+            [day.isoformat(), taxon, one.observation_type, count, effort]
+            for day, count, effort in zip(found.days, one.by_day, found.effort, strict=True)
         )
     name = f"wildpost-trends-{asked.first}-{asked.last}.csv"
     # The mark at its start tells Excel that this is UTF-8.

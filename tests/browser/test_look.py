@@ -16,7 +16,7 @@ CSS_BYTES = 8192  # compressed, all style sheets of the queue
 
 def pages_of(site: Any) -> list[str]:
     """Every kind of page, with what the fixture stored."""
-    (incident,) = site.incidents.incidents(waiting_only=False)
+    (incident,) = site.incidents.incidents(open_only=False)
     picture, sound = site.events[0].event_id, site.events[5].event_id
     empty = ("/?show=reviewed", "/trends?from=2001-01-01&to=2001-01-31")
     named = ("/", "/incidents", "/stations", "/trends", "/quarantine")

@@ -97,7 +97,7 @@ def test_every_page_speaks_both_languages_and_fits_every_width(
     page: Page, site: Any, width: str, language: str, word: str
 ) -> None:
     page.set_viewport_size({"width": WIDTHS[width][0], "height": WIDTHS[width][1]})
-    (incident,) = site.incidents.incidents(waiting_only=False)
+    (incident,) = site.incidents.incidents(open_only=False)
     paths = ("/", "/trends", "/stations", "/quarantine", "/incidents", f"/incidents/{incident.id}")
     for path in (*paths, f"/events/{site.events[0].event_id}"):
         page.goto(f"{site.url}{path}?lang={language}")

@@ -35,8 +35,8 @@ def casebook(url: str) -> Iterator[Casebook]:
 
 
 def test_everything_is_there_after_opening_again(casebook: Casebook, url: str) -> None:
-    casebook.flag([FLAG])
-    casebook.record(VERDICT)
+    casebook.add_flags([FLAG])
+    casebook.record_verdict(VERDICT)
     casebook.quarantine(ITEM)
     casebook.add_media([MEDIA])
     casebook.close()
@@ -50,9 +50,9 @@ def test_everything_is_there_after_opening_again(casebook: Casebook, url: str) -
 
 
 def test_a_flag_raised_again_is_kept_once_even_when_it_was_closed(casebook: Casebook) -> None:
-    assert casebook.flag([FLAG, replace(FLAG, rule="anywhere")]) == 2
+    assert casebook.add_flags([FLAG, replace(FLAG, rule="anywhere")]) == 2
     assert casebook.close_flags("event-1", "ranger", NOON) == 2
-    assert casebook.flag([replace(FLAG, raised_at=NOON + timedelta(hours=1))]) == 0
+    assert casebook.add_flags([replace(FLAG, raised_at=NOON + timedelta(hours=1))]) == 0
     assert casebook.flags(open_only=True) == []
     closed = casebook.flags_of(["event-1"])["event-1"]
     assert [(flag.rule, flag.state, flag.closed_by, flag.closed_at) for flag in closed] == [
@@ -64,7 +64,7 @@ def test_a_flag_raised_again_is_kept_once_even_when_it_was_closed(casebook: Case
 
 def test_flags_are_paged_newest_first(casebook: Casebook) -> None:
     flags = [replace(FLAG, event_id=f"event-{n}", raised_at=NOON + timedelta(minutes=n // 2)) for n in range(7)]
-    casebook.flag(flags)
+    casebook.add_flags(flags)
     pages: list[Flag] = []
     for _ in range(3):
         pages += casebook.flags(limit=3, after=pages[-1].key if pages else None)
@@ -75,21 +75,21 @@ def test_the_latest_verdict_on_each_detection_counts_and_earlier_ones_are_kept(c
     later = replace(VERDICT, outcome="dismissed", observation_type="blank", decided_at=NOON + timedelta(minutes=1))
     other = replace(VERDICT, ordinal=1)
     for decision in (later, VERDICT, other):
-        casebook.record(decision)
+        casebook.record_verdict(decision)
     assert casebook.verdicts_of(["event-1"]) == {"event-1": [later, other]}
     assert casebook.totals().verdicts == 3
 
 
 def test_a_verdict_recorded_twice_is_kept_once(casebook: Casebook) -> None:
-    casebook.record(VERDICT)
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
+    casebook.record_verdict(VERDICT)
     assert casebook.totals().verdicts == 1
 
 
 def test_verdicts_wait_until_the_store_has_them(casebook: Casebook) -> None:
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     later = replace(VERDICT, decided_at=NOON + timedelta(minutes=1))
-    casebook.record(later)
+    casebook.record_verdict(later)
     assert casebook.unapplied_verdicts() == [VERDICT, later]
     casebook.mark_applied([VERDICT])
     assert casebook.unapplied_verdicts() == [later]
@@ -104,7 +104,7 @@ def test_quarantined_records_are_paged_newest_first_and_kept_once(casebook: Case
 
 
 def test_more_ids_than_one_statement_takes_are_no_trouble(casebook: Casebook) -> None:
-    casebook.flag([FLAG])
+    casebook.add_flags([FLAG])
     assert casebook.flags_of(["event-1", *(f"other-{n}" for n in range(40_000))]) == {"event-1": [FLAG]}
 
 
@@ -123,14 +123,14 @@ def test_words_of_any_length_and_with_nul_are_kept(casebook: Casebook) -> None:
     assert casebook.quarantine(long) == 1
     assert casebook.quarantine(long) == 0
     assert casebook.quarantined() == [replace(long, detail="a\u2400b", name="\u2400" * 3)]
-    casebook.record(replace(VERDICT, classified_by="r" * 500))
+    casebook.record_verdict(replace(VERDICT, classified_by="r" * 500))
     assert casebook.unapplied_verdicts()[0].classified_by == "r" * 500
 
 
 def test_casebooks_opened_at_once_make_their_tables_once(casebook_url: str) -> None:
     with ThreadPoolExecutor(6) as pool:
         opened = list(pool.map(lambda _: Casebook(casebook_url), range(6)))
-    opened[0].flag([FLAG])
+    opened[0].add_flags([FLAG])
     assert opened[-1].flags() == [FLAG]
     for one in opened:
         one.close()

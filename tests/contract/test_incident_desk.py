@@ -69,10 +69,10 @@ class Desk:
     def arrived(kind: str, station: str, payload: bytes, at: datetime) -> ReceivedMessage:
         return ReceivedMessage(topic_of("wildpost", station, kind), payload, at)  # type: ignore[arg-type]
 
-    def look(self, minutes: float, listening_since: datetime = NOW) -> list[str]:
+    def check_stations(self, minutes: float, listening_since: datetime = NOW) -> list[str]:
         """What people are told when the clock has gone on."""
         before = len(self.alerts)
-        self.desk.look(NOW + timedelta(minutes=minutes), listening_since)
+        self.desk.check_stations(NOW + timedelta(minutes=minutes), listening_since)
         return [one.kind for one in self.alerts[before:]]
 
     def rows(self, table: object) -> list[dict[str, object]]:
@@ -174,37 +174,37 @@ def test_a_capture_without_a_clock_is_news_whatever_its_date(desk: Desk, year: i
 def test_a_station_of_which_nothing_is_heard_is_silent_once_until_it_is_heard_again(desk: Desk) -> None:
     desk.receive(person(-30))
     desk.alerts.clear()
-    assert desk.look(59) == []
-    assert desk.look(61) == ["silent"]
-    assert desk.look(62) == []
+    assert desk.check_stations(59) == []
+    assert desk.check_stations(61) == ["silent"]
+    assert desk.check_stations(62) == []
     found = [row for row in desk.rows(occurrence) if row["source"] == "health"]
     assert [row["over_at"] for row in found] == [None]
     keep(desk.intake, read_batch([desk.arrived("health", HEALTH.station, encode(HEALTH), NOW + timedelta(minutes=70))]))
     assert HEALTH.station == "lake-07"
-    assert desk.look(71) == []
+    assert desk.check_stations(71) == []
     found = [row for row in desk.rows(occurrence) if row["source"] == "health"]
     assert [row["over_at"] for row in found] == [NOW + timedelta(minutes=70)]
-    assert desk.look(131) == ["silent"]
+    assert desk.check_stations(131) == ["silent"]
 
 
 def test_a_server_that_was_away_does_not_call_its_stations_silent(desk: Desk) -> None:
     desk.receive(person(0))
     desk.alerts.clear()
     back = NOW + timedelta(minutes=300)
-    assert desk.look(330, back) == []
-    assert desk.look(361, back) == ["silent"]
+    assert desk.check_stations(330, back) == []
+    assert desk.check_stations(361, back) == ["silent"]
 
 
 def test_what_the_broker_says_in_a_stations_name_is_no_word_of_it(desk: Desk) -> None:
     desk.receive(person(0, STATUS.station))
     desk.alerts.clear()
     keep(desk.intake, read_batch([desk.arrived("status", STATUS.station, encode(STATUS), NOW + timedelta(minutes=50))]))
-    assert desk.look(61) == ["silent"]
+    assert desk.check_stations(61) == ["silent"]
 
 
 def test_a_camera_that_is_stolen_after_it_saw_someone_is_one_incident(desk: Desk) -> None:
     desk.receive(person(0))
-    assert desk.look(61) == ["silent"]
+    assert desk.check_stations(61) == ["silent"]
     assert len(desk.rows(incident)) == 1
     assert [one.cause for one in desk.alerts] == ["first", "kind"]
 
@@ -222,19 +222,19 @@ def effort(start_minute: float, end_minute: float, gap: Gap | None) -> Effort:
 
 def test_a_camera_that_cannot_see_for_long_enough_is_blind_until_it_sees_again(desk: Desk) -> None:
     desk.receive(effort(-60, 0, "blind"))
-    assert desk.look(1) == []
+    assert desk.check_stations(1) == []
     desk.receive(effort(0, 60, "blind"), at=NOW + timedelta(minutes=60))
-    assert desk.look(61, NOW + timedelta(minutes=60)) == ["blind"]
+    assert desk.check_stations(61, NOW + timedelta(minutes=60)) == ["blind"]
     desk.receive(effort(60, 120, None), at=NOW + timedelta(minutes=120))
-    desk.look(121, NOW + timedelta(minutes=120))
+    desk.check_stations(121, NOW + timedelta(minutes=120))
     assert [row["over_at"] for row in desk.rows(occurrence)] == [NOW + timedelta(minutes=121)]
     desk.receive(effort(0, 60, "blind"), at=NOW + timedelta(minutes=122))  # comes again, out of its turn
-    assert desk.look(123, NOW + timedelta(minutes=120)) == []
+    assert desk.check_stations(123, NOW + timedelta(minutes=120)) == []
 
 
 def test_a_sensor_that_was_switched_off_is_not_blind(desk: Desk) -> None:
     desk.receive(effort(-600, 0, "off"))
-    assert desk.look(1) == []
+    assert desk.check_stations(1) == []
 
 
 def test_the_clock_is_looked_at_only_while_stations_can_be_heard() -> None:
@@ -242,12 +242,12 @@ def test_the_clock_is_looked_at_only_while_stations_can_be_heard() -> None:
     moments = iter(NOW + timedelta(minutes=minute) for minute in range(10))
     up = True
     loop = StationWatchLoop(lambda now, since: seen.append((now, since)), lambda: up, now=lambda: next(moments))
-    loop.turn()
-    loop.turn()
+    loop.run_once()
+    loop.run_once()
     up = False
-    loop.turn()
+    loop.run_once()
     up = True
-    loop.turn()
+    loop.run_once()
     minutes = [tuple(round((moment - NOW).total_seconds() / 60) for moment in pair) for pair in seen]
     assert minutes == [(0, 0), (1, 0), (3, 3)]
 

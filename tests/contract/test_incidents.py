@@ -38,8 +38,8 @@ class Case:
             self._engine = open_engine(url)
         self.book = IncidentRepository(Database(self._engine), self.options, POLICY, ["test"])
 
-    def take(self, *occurrences: Occurrence) -> list[Alert]:
-        return self.book.take(occurrences)
+    def record(self, *occurrences: Occurrence) -> list[Alert]:
+        return self.book.record(occurrences)
 
     def homes(self) -> dict[tuple[str, str], str]:
         with self._engine.connect() as connection:
@@ -93,67 +93,67 @@ def causes(alerts: Sequence[Alert]) -> list[str]:
 
 
 def test_what_comes_within_minutes_at_one_place_is_one_incident_and_one_alert(case: Case) -> None:
-    assert causes(case.take(seen(0))) == ["first"]
-    assert case.take(seen(5), seen(9), seen(18)) == []
+    assert causes(case.record(seen(0))) == ["first"]
+    assert case.record(seen(5), seen(9), seen(18)) == []
     assert len(case.incidents()) == 1
-    assert case.take(seen(29)) == []  # another incident, eleven minutes on: the cooldown holds it back
+    assert case.record(seen(29)) == []  # another incident, eleven minutes on: the cooldown holds it back
     assert len(case.incidents()) == 2
 
 
 def test_what_is_within_metres_is_one_incident_and_what_is_further_another(case: Case) -> None:
     near_by, far = Location(latitude=31.005, longitude=117.3), Location(latitude=31.05, longitude=117.3)
-    case.take(seen(0), seen(1, station="ridge-08", location=near_by))
+    case.record(seen(0), seen(1, station="ridge-08", location=near_by))
     assert len(case.incidents()) == 1
-    assert causes(case.take(seen(2, station="ridge-09", location=far))) == ["first"]
+    assert causes(case.record(seen(2, station="ridge-09", location=far))) == ["first"]
     assert len(case.incidents()) == 2
-    case.take(seen(3, station="ridge-10", location=None))
+    case.record(seen(3, station="ridge-10", location=None))
     assert len(case.incidents()) == 3
 
 
 def test_a_shot_after_a_person_alerts_again_and_a_worse_rule_too(case: Case) -> None:
-    assert causes(case.take(seen(0))) == ["first"]
-    assert causes(case.take(seen(1, "gunshot"))) == ["kind"]
-    assert causes(case.take(seen(2, "human", "urgent"))) == ["severity"]
-    assert case.take(seen(3, "gunshot", "urgent"), seen(4, "human", "urgent")) == []
+    assert causes(case.record(seen(0))) == ["first"]
+    assert causes(case.record(seen(1, "gunshot"))) == ["kind"]
+    assert causes(case.record(seen(2, "human", "urgent"))) == ["severity"]
+    assert case.record(seen(3, "gunshot", "urgent"), seen(4, "human", "urgent")) == []
     assert case.incidents()[0]["severity"] == "urgent"
 
 
 def test_what_did_not_alert_spends_no_cooldown(case: Case) -> None:
-    assert case.take(seen(0, severity="notice")) == []
-    assert causes(case.take(seen(20))) == ["first"]
-    assert case.take(seen(40)) == []  # held back by the alert at 20
-    assert causes(case.take(seen(52))) == ["first"]  # and not by what was held back at 40
+    assert case.record(seen(0, severity="notice")) == []
+    assert causes(case.record(seen(20))) == ["first"]
+    assert case.record(seen(40)) == []  # held back by the alert at 20
+    assert causes(case.record(seen(52))) == ["first"]  # and not by what was held back at 40
 
 
 def test_a_worse_incident_alerts_through_the_cooldown(case: Case) -> None:
-    case.take(seen(0))
-    assert causes(case.take(seen(15, severity="urgent"))) == ["first"]
+    case.record(seen(0))
+    assert causes(case.record(seen(15, severity="urgent"))) == ["first"]
 
 
 def test_what_was_held_back_alerts_when_the_cooldown_is_over_and_it_goes_on(case: Case) -> None:
-    case.take(seen(0))
-    assert case.take(seen(25)) == []
-    assert causes(case.take(seen(32))) == ["first"]
+    case.record(seen(0))
+    assert case.record(seen(25)) == []
+    assert causes(case.record(seen(32))) == ["first"]
 
 
 def test_what_arrives_days_late_is_kept_as_late_and_alerts_nobody(case: Case) -> None:
     late = seen(0, severity="urgent", delay_minutes=3 * 24 * 60)
-    assert case.take(late) == []
+    assert case.record(late) == []
     assert case.incidents()[0]["late"] is True
     live = seen(3 * 24 * 60 + 1)
-    assert causes(case.take(live)) == ["first"]  # nor does it hold back what is news
+    assert causes(case.record(live)) == ["first"]  # nor does it hold back what is news
     assert case.incidents()[1]["late"] is False
 
 
 def test_what_arrives_in_the_wrong_order_joins_what_is_there(case: Case) -> None:
-    case.take(seen(12), seen(4, subject="before"))
-    case.take(seen(8, delay_minutes=20))
+    case.record(seen(12), seen(4, subject="before"))
+    case.record(seen(8, delay_minutes=20))
     assert len(case.incidents()) == 1
 
 
 def test_an_incident_ends_some_time_however_busy_the_road(case: Case) -> None:
     for minute in range(0, 300, 5):
-        case.take(seen(minute))
+        case.record(seen(minute))
     for one in case.incidents():
         lasted = one["ended_at"] - one["started_at"]  # type: ignore[operator]
         assert lasted <= case.options.longest
@@ -163,19 +163,19 @@ def test_an_incident_ends_some_time_however_busy_the_road(case: Case) -> None:
 def test_a_shot_that_others_heard_joins_theirs_across_the_valley_and_makes_it_surer(case: Case) -> None:
     far = Location(latitude=31.03, longitude=117.3)
     first = seen(0, "gunshot", subject="first")
-    case.take(first)
+    case.record(first)
     other = replace(seen(0.1, "gunshot", subject="second", station="ridge-09", location=far), confidence=0.91)
-    assert case.take(replace(other, witnesses=frozenset({"first"}))) == []
+    assert case.record(replace(other, witnesses=frozenset({"first"}))) == []
     assert len(case.incidents()) == 1
     assert case.incidents()[0]["confidence"] == 0.91
-    assert case.take(replace(first, confidence=0.91)) == []  # surer, not worse: nobody is told twice
+    assert case.record(replace(first, confidence=0.91)) == []  # surer, not worse: nobody is told twice
 
 
 def test_a_finding_that_gets_worse_later_is_an_escalation(case: Case) -> None:
-    case.take(seen(0, "gunshot", subject="shot"))
+    case.record(seen(0, "gunshot", subject="shot"))
     worse = replace(seen(0, "gunshot", "urgent", subject="shot"), confidence=0.95, rules=("rule", "two-stations"))
-    assert causes(case.take(worse)) == ["severity"]
-    assert case.take(worse) == []
+    assert causes(case.record(worse)) == ["severity"]
+    assert case.record(worse) == []
 
 
 def test_two_processes_open_one_incident_for_one_thing(casebook_url: str) -> None:
@@ -189,7 +189,7 @@ def test_two_processes_open_one_incident_for_one_thing(casebook_url: str) -> Non
     def take(number: int) -> None:
         gate.wait()
         for minute in range(5):
-            alerts.extend(books[number].take([seen(minute, subject=f"{number}-{minute}")]))
+            alerts.extend(books[number].record([seen(minute, subject=f"{number}-{minute}")]))
 
     threads = [threading.Thread(target=take, args=(number,)) for number in range(len(books))]
     for thread in threads:
@@ -243,7 +243,7 @@ def test_one_alert_an_incident_and_every_escalation_and_no_cooldown_spent_on_sil
     told: dict[str, list[Alert]] = defaultdict(list)  # by incident
     everything: list[Alert] = []
     for one in played(history):
-        raised = case.take(one)
+        raised = case.record(one)
         home = case.homes()[one.subject, one.kind]
         before, alerts = told[home], [alert for alert in raised if alert.incident_id == home]
         assert len(alerts) == len(raised) <= 1
@@ -275,7 +275,7 @@ def test_everything_is_in_one_incident_near_something_in_it_and_comes_again_unno
     case, arrived = Case(), played(history)
     order.shuffle(arrived)  # type: ignore[attr-defined]
     for one in arrived:
-        case.take(one)
+        case.record(one)
     homes = case.homes()
     assert set(homes) == {(one.subject, one.kind) for one in arrived}
     members: dict[str, list[Occurrence]] = defaultdict(list)
@@ -284,7 +284,7 @@ def test_everything_is_in_one_incident_near_something_in_it_and_comes_again_unno
         assert not others or any(are_near(one, other, case.options) for other in others)
         others.append(one)
     kept = case.incidents()
-    assert case.take(*arrived) == []
+    assert case.record(*arrived) == []
     assert (case.homes(), case.incidents()) == (homes, kept)
     for found in kept:
         inside = members[str(found["id"])]

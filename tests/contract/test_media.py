@@ -82,5 +82,5 @@ def test_a_bucket_that_is_not_there_or_a_key_that_is_not_known_is_no_missing_pic
     ],
 )
 def test_an_address_that_cannot_be_meant_is_refused(url: str, endpoint: str) -> None:
-    with pytest.raises(ValueError, match=r"media (url|endpoint).*: expected such as|expected s3://BUCKET/PREFIX"):
+    with pytest.raises(ValueError, match=r"media (url|endpoint).*: expected a URL such as|expected s3://BUCKET/PREFIX"):
         MediaOptions(url=url, endpoint=endpoint)

@@ -118,7 +118,7 @@ def test_a_repeat_does_not_change_what_is_there(store: Store) -> None:
 
 def test_an_empty_batch_is_no_trouble(store: Store) -> None:
     assert store.write([]) == WriteResult(new=0, repeated=0)
-    store.judge([])
+    store.apply_verdicts([])
     assert store.events(EventQuery()) == []
     assert store.count(WHOLE_DAY) == []
     assert store.stations() == []
@@ -200,21 +200,21 @@ def test_clocks_may_change_within_the_time_counted(store: Store) -> None:
     assert by_day_and_hour(store, query) == ([5], {0: 1, 2: 2, 3: 1, 23: 1})
 
 
-def test_stretches_that_do_not_adjoin_are_refused() -> None:
+def test_periods_that_do_not_adjoin_are_refused() -> None:
     with pytest.raises(ValueError, match="expected the end of the one before, 2026-04-12"):
         replace(
             WHOLE_DAY,
-            stretches=(OffsetPeriod(NOON - timedelta(days=1), NOON), OffsetPeriod(NOON + timedelta(hours=1), NOON)),
+            periods=(OffsetPeriod(NOON - timedelta(days=1), NOON), OffsetPeriod(NOON + timedelta(hours=1), NOON)),
         )
 
 
 def test_a_capture_with_two_of_a_kind_is_one_capture_whoever_said_so(store: Store) -> None:
     machine, person, both = sighting("boar", "boar", "deer"), sighting("boar", "deer"), sighting("boar", "wolf")
     store.write(received(machine, person, both))
-    store.judge([verdict(person, "corrected", "boar", ordinal=1), verdict(both, "confirmed", "boar")])
+    store.apply_verdicts([verdict(person, "corrected", "boar", ordinal=1), verdict(both, "confirmed", "boar")])
     counted = {row.taxon: (row.detections, row.events) for row in store.count(WHOLE_DAY)}
     assert counted == {"boar": (5, 3), "deer": (1, 1), "wolf": (1, 1)}
-    store.judge([verdict(machine, "dismissed", "boar"), verdict(person, "dismissed", "boar")])
+    store.apply_verdicts([verdict(machine, "dismissed", "boar"), verdict(person, "dismissed", "boar")])
     counted = {row.taxon: (row.detections, row.events) for row in store.count(WHOLE_DAY)}
     assert counted == {"boar": (3, 3), "deer": (1, 1), "wolf": (1, 1)}
 
@@ -251,14 +251,14 @@ def test_an_unsure_detection_is_left_out_unless_a_person_confirmed_it(store: Sto
     store.write(received(unsure))
     query = replace(WHOLE_DAY, min_confidence=0.5)
     assert found(store, query) == {}
-    store.judge([verdict(unsure, "confirmed", "boar")])
+    store.apply_verdicts([verdict(unsure, "confirmed", "boar")])
     assert found(store, query) == {"boar": 1}
 
 
 def test_a_correction_counts_in_place_of_the_machine(store: Store) -> None:
     event = sighting("boar", "boar")
     store.write(received(event))
-    store.judge([verdict(event, "corrected", "badger", ordinal=1)])
+    store.apply_verdicts([verdict(event, "corrected", "badger", ordinal=1)])
     assert found(store) == {"boar": 1, "badger": 1}
     assert store.events(EventQuery()) == [event]  # the machine's label is kept beside it
 
@@ -266,7 +266,7 @@ def test_a_correction_counts_in_place_of_the_machine(store: Store) -> None:
 def test_a_dismissed_detection_does_not_count(store: Store) -> None:
     event = sighting("boar")
     store.write(received(event))
-    store.judge([verdict(event, "dismissed", "boar")])
+    store.apply_verdicts([verdict(event, "dismissed", "boar")])
     assert found(store) == {}
 
 
@@ -274,26 +274,26 @@ def test_the_latest_verdict_wins_in_whatever_order_they_come(store: Store) -> No
     event = sighting("boar")
     store.write(received(event))
     last = verdict(event, "corrected", "badger", minute=2)
-    store.judge([last, verdict(event, "dismissed", "boar", minute=1)])
+    store.apply_verdicts([last, verdict(event, "dismissed", "boar", minute=1)])
     assert found(store) == {"badger": 1}
-    store.judge([last])
+    store.apply_verdicts([last])
     assert found(store) == {"badger": 1}
 
 
 def test_a_blank_can_be_corrected(store: Store) -> None:
     event = sighting()
     store.write(received(event))
-    store.judge([verdict(event, "corrected", "boar")])
+    store.apply_verdicts([verdict(event, "corrected", "boar")])
     assert found(store) == {"boar": 1}
 
 
 def test_a_verdict_may_come_before_its_event(store: Store) -> None:
     event = sighting("boar")
-    store.judge([verdict(event, "corrected", "badger")])
-    store.judge([verdict(event, "corrected", "wolf", minute=1)])
+    store.apply_verdicts([verdict(event, "corrected", "badger")])
+    store.apply_verdicts([verdict(event, "corrected", "wolf", minute=1)])
     store.write(received(sighting("deer"), event))
     assert found(store) == {"wolf": 1, "deer": 1}
-    store.judge([verdict(event, "dismissed", "wolf", minute=2)])
+    store.apply_verdicts([verdict(event, "dismissed", "wolf", minute=2)])
     assert store.write(received(event)) == WriteResult(new=0, repeated=1)
     assert found(store) == {"deer": 1}
 
@@ -322,7 +322,7 @@ def test_events_can_be_looked_for(store: Store) -> None:
 def test_a_corrected_event_is_found_under_its_new_name(store: Store) -> None:
     event = sighting("boar")
     store.write(received(event))
-    store.judge([verdict(event, "corrected", "badger")])
+    store.apply_verdicts([verdict(event, "corrected", "badger")])
     assert store.events(EventQuery(taxa=("badger",))) == [event]
     assert store.events(EventQuery(taxa=("boar",))) == []
 

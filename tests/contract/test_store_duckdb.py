@@ -102,7 +102,9 @@ def test_a_thousand_verdicts_at_once_count(tmp_path: Path) -> None:
     events = [msgspec.structs.replace(EVENT, event_id=new_event_id()) for _ in range(1_100)]
     store.write([Received(event, encode(event), EVENT.captured_at) for event in events])
     at = EVENT.captured_at
-    store.judge([Verdict(event.event_id, 0, "corrected", "animal", "boar", None, "ranger", at) for event in events])
+    store.apply_verdicts(
+        [Verdict(event.event_id, 0, "corrected", "animal", "boar", None, "ranger", at) for event in events]
+    )
     (row,) = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))[1:]
     assert (row.taxon, row.detections, row.events) == ("boar", 1_100, 1_100)
     found = store.events(EventQuery(event_ids=tuple(event.event_id for event in events), taxa=("boar",), limit=2_000))

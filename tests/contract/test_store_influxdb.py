@@ -15,13 +15,15 @@ import pytest
 from casebook.verdicts import Verdict
 from contract import Detection, Event, Status, encode, new_event_id
 from contract.errors import StoreUnavailable
-from contract.examples import EVENT
+from contract.examples import EFFORT, EVENT
+from ingest.store.effort import EffortQuery
 from ingest.store.influxdb import points as influx_points
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused, Table
-from ingest.store.influxdb.line_protocol import line
-from ingest.store.influxdb.points import event_time, id_time, verdict_time
+from ingest.store.influxdb.line_protocol import Value, line
+from ingest.store.influxdb.points import clamp_ns, event_time, id_time, verdict_time
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
+from ingest.store.microseconds import microseconds
 from ingest.store.port import CountQuery, EventQuery, Received, WriteResult
 from tests.influx_server import Influx
 
@@ -107,7 +109,7 @@ def test_ids_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore) -> N
     store.write(received(a))
     store.write(received(b))
     assert store.write(received(a, b)) == WriteResult(new=0, repeated=2)
-    store.judge([corrected(a, "badger"), corrected(b, "wolf")])
+    store.apply_verdicts([corrected(a, "badger"), corrected(b, "wolf")])
     assert found(store) == {"badger": (1, 1), "wolf": (1, 1)}
 
 
@@ -116,13 +118,13 @@ def test_a_crowd_in_one_nanosecond_finds_a_place_each_and_finds_it_again(options
     link = InfluxConnection(options, "")
     shelf = TimestampAllocator(link, "crowd", "id")
     wanted = [TimestampRequest("lake-07", 5_000_000, f"id {number}") for number in range(2500)]
-    places = shelf.places(wanted)
+    places = shelf.find(wanted)
     assert len({place.time_ns for place in places}) == len(wanted)
     pairs = list(zip(wanted, places, strict=True))
     link.write([line("crowd", {"station": "lake-07"}, {"id": one.id}, place.time_ns) for one, place in pairs])
-    again = shelf.places(list(reversed(wanted)))
+    again = shelf.find(list(reversed(wanted)))
     assert [place.time_ns for place in reversed(again)] == [place.time_ns for place in places]
-    assert all(place.taken for place in again)
+    assert all(place.exists for place in again)
     link.close()
 
 
@@ -151,13 +153,13 @@ def test_a_verdict_broken_off_anywhere_counts_once_when_it_is_given_again(
     event = sighting("boar")
     store = InfluxDbStore(options)
     store.write(received(event))
-    store.judge([corrected(event, "badger")])
+    store.apply_verdicts([corrected(event, "badger")])
     last = corrected(event, "wolf", minute=1)
     with monkeypatch.context() as patch:
         break_after(store, written, patch)
         with pytest.raises(StoreUnavailable):
-            store.judge([last])
-    store.judge([last])
+            store.apply_verdicts([last])
+    store.apply_verdicts([last])
     assert found(store) == {"wolf": (1, 1)}
     store.close()
 
@@ -166,7 +168,7 @@ def test_a_taxon_corrected_back_and_forth_is_counted_once_each_time(store: Influ
     event = sighting("boar", "boar")
     store.write(received(event))
     for minute, taxon in enumerate(["badger", "boar", "wolf", "badger", "boar"]):
-        store.judge([corrected(event, taxon, minute)])
+        store.apply_verdicts([corrected(event, taxon, minute)])
         counted = {"boar": (2, 1)} if taxon == "boar" else {"boar": (1, 1), taxon: (1, 1)}
         assert found(store) == counted
 
@@ -187,7 +189,7 @@ def test_two_people_at_once_leave_one_verdict_in_force(options: InfluxOptions) -
     def judge(store: InfluxDbStore, offset: int) -> None:
         try:
             for number in range(15):
-                store.judge([corrected(event, f"taxon {number} {offset}", 2 * number + offset)])
+                store.apply_verdicts([corrected(event, f"taxon {number} {offset}", 2 * number + offset)])
         except BaseException as error:
             failures.append(error)
             raise
@@ -230,9 +232,9 @@ def test_captures_once_read_by_id_are_not_asked_for_again(
     monkeypatch.setattr(store._link, "tables", listened)
     assert store.events(EventQuery(event_ids=ids)) == newest_first, "what was not there is looked for again"
     assert len(asked) == 2, "one question for its place, one for itself"
-    monkeypatch.setattr("ingest.store.influxdb.listing._REMEMBERED", 2)
+    monkeypatch.setattr("ingest.store.influxdb.listing._CACHED_EVENTS", 2)
     assert store.events(EventQuery(event_ids=(new_event_id(),))) == []
-    assert len(store._listing._read) == 2
+    assert len(store._listing._cache) == 2
 
 
 def test_a_long_payload_is_kept_whole(store: InfluxDbStore) -> None:
@@ -349,3 +351,28 @@ def test_it_is_closed_only_when_what_is_under_way_is_written(
     again = InfluxDbStore(options)
     assert found(again) == {"boar": (1, 1)}
     again.close()
+
+
+def test_effort_points_of_earlier_versions_are_read_from_their_payloads(
+    store: InfluxDbStore, options: InfluxOptions
+) -> None:
+    start = NOON + timedelta(microseconds=7)
+    old = msgspec.structs.replace(EFFORT, effort_id=new_event_id(), start=start, end=NOON + timedelta(hours=1))
+    new = msgspec.structs.replace(old, effort_id=new_event_id(), start=old.end, end=NOON + timedelta(hours=2))
+    fields: dict[str, Value] = {"effort_id": old.effort_id, "watching_s": 0.0, "gap_s": 3600.0, "payload": ""}
+    fields["payload"] = encode(old).decode()
+    link = InfluxConnection(options, "")
+    link.write(
+        [
+            line(
+                "effort",
+                {"station": old.station, "sensor": old.sensor, "gap": "blind"},
+                fields,
+                clamp_ns(microseconds(start)),
+            )
+        ]
+    )
+    link.close()
+    assert store.write([Received(old, encode(old), NOON), Received(new, encode(new), NOON)]) == WriteResult(1, 1)
+    (sensor,) = store.effort(EffortQuery(NOON - timedelta(days=1), NOON + timedelta(days=1)))
+    assert [(one.start, one.end, one.state) for one in sensor.intervals] == [(start, new.end, "blind")]

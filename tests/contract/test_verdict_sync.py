@@ -34,11 +34,11 @@ class InterruptedStore(DuckDbStore):
         self.failure: Exception | None = None
         self.attempts: list[float] = []
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         self.attempts.append(time.monotonic())
         if self.failure:
             raise self.failure
-        super().judge(verdicts)
+        super().apply_verdicts(verdicts)
 
     @property
     def taxa(self) -> set[str]:
@@ -80,7 +80,7 @@ def start(started: list[VerdictSync], sync: VerdictSync) -> VerdictSync:
 def test_a_verdict_that_a_crash_kept_from_the_store_counts_after_the_next_start(
     casebook: Casebook, store: InterruptedStore, started: list[VerdictSync]
 ) -> None:
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     start(started, VerdictSync(casebook, store, every_s=NEVER_S))
     eventually(lambda: not casebook.unapplied_verdicts())
     assert "Cuon alpinus" in store.taxa
@@ -91,10 +91,10 @@ def test_a_verdict_given_while_the_store_is_away_counts_when_it_is_back(
 ) -> None:
     sync = start(started, VerdictSync(casebook, store, every_s=NEVER_S, first_pause_s=0.01, longest_pause_s=0.02))
     store.failure = StoreUnavailable("InfluxDB restarts")
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     sync.wake()
     eventually(lambda: len(store.attempts) > 3)
-    assert sync.problem == "verdicts are not counted yet, trying again: InfluxDB restarts"
+    assert sync.problem == "verdicts are not counted yet, retrying: InfluxDB restarts"
     assert casebook.unapplied_verdicts() == [VERDICT]
     store.failure = None
     eventually(lambda: not sync.problem)
@@ -106,7 +106,7 @@ def test_a_verdict_that_another_process_recorded_is_found_without_a_wake(
     casebook: Casebook, store: InterruptedStore, started: list[VerdictSync]
 ) -> None:
     start(started, VerdictSync(casebook, store, every_s=0.02))
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     eventually(lambda: not casebook.unapplied_verdicts())
     assert "Cuon alpinus" in store.taxa
 
@@ -115,7 +115,7 @@ def test_pauses_between_attempts_grow_to_the_longest_and_wakes_do_not_shorten_th
     casebook: Casebook, store: InterruptedStore, started: list[VerdictSync]
 ) -> None:
     store.failure = StoreUnavailable("away")
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     sync = start(started, VerdictSync(casebook, store, every_s=NEVER_S, first_pause_s=0.1, longest_pause_s=0.4))
 
     def woken_until_five_attempts() -> bool:
@@ -133,8 +133,8 @@ def test_an_unexpected_error_is_reported_once_in_the_log_and_the_verdict_is_trie
     casebook: Casebook, store: InterruptedStore, started: list[VerdictSync], caplog: pytest.LogCaptureFixture
 ) -> None:
     store.failure = ZeroDivisionError("a defect")
-    casebook.record(VERDICT)
-    casebook.record(replace(VERDICT, ordinal=1))
+    casebook.record_verdict(VERDICT)
+    casebook.record_verdict(replace(VERDICT, ordinal=1))
     with caplog.at_level(logging.ERROR, "wildpost.verdicts"):
         sync = start(started, VerdictSync(casebook, store, every_s=NEVER_S, first_pause_s=0.01, longest_pause_s=0.02))
         eventually(lambda: len(store.attempts) > 3)
@@ -151,7 +151,7 @@ def test_it_stops_at_once_in_the_middle_of_a_pause(
     casebook: Casebook, store: InterruptedStore, failure: Exception | None
 ) -> None:
     store.failure = failure
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     sync = VerdictSync(casebook, store, every_s=NEVER_S, first_pause_s=NEVER_S)
     sync.start()
     eventually(lambda: bool(sync.problem) if failure else not casebook.unapplied_verdicts())
@@ -163,15 +163,15 @@ def test_it_stops_at_once_in_the_middle_of_a_pause(
 def test_a_casebook_that_does_not_answer_is_reported_and_asked_again(store: InterruptedStore, tmp_path: Path) -> None:
     file = tmp_path / "casebook.sqlite"
     casebook = Casebook(f"sqlite:///{file}")
-    casebook.record(VERDICT)
+    casebook.record_verdict(VERDICT)
     casebook.close()
     file.rename(tmp_path / "elsewhere")
     file.mkdir()
     sync = VerdictSync(casebook, store)
-    assert not sync.turn()
-    assert sync.problem.startswith("verdicts are not counted yet, trying again: casebook")
+    assert not sync.run_once()
+    assert sync.problem.startswith("verdicts are not counted yet, retrying: casebook")
     file.rmdir()
     (tmp_path / "elsewhere").rename(file)
-    assert sync.turn()
+    assert sync.run_once()
     assert "Cuon alpinus" in store.taxa
     casebook.close()

@@ -1,4 +1,4 @@
-"""The documents are true: links lead somewhere, every command and setting is described, every rule is kept."""
+"""The documents are true: links have targets, every command and setting is described, decisions follow the template."""
 
 import argparse
 import re
@@ -47,7 +47,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         file = (page.parent / name).resolve() if name else page
-        assert file.exists(), f"{page}: {target} leads nowhere"
+        assert file.exists(), f"{page}: {target} does not exist"
         assert not anchor or anchor in anchors(file), f"{page}: {target} names no heading of {file.name}"
 
 
@@ -66,13 +66,32 @@ def test_every_command_says_what_it_is_for() -> None:
         assert command.description, f"{command.prog} has no description"
 
 
-def test_every_page_of_the_docs_can_be_found_from_their_index() -> None:
-    index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
+def test_every_page_is_linked_from_the_index() -> None:
+    index = (REPOSITORY / "docs" / "index.md").read_text(encoding="utf-8")
     for page in tracked("docs/*.md"):
         name = page.relative_to(REPOSITORY / "docs").as_posix()
-        if name == "README.md" or name.startswith("decisions/"):
-            continue
-        assert f"({name})" in index, f"docs/README.md does not lead to {name}"
+        if name != "index.md" and not name.startswith("decisions/0"):
+            assert f"({name})" in index, f"docs/index.md does not link to {name}"
+
+
+def decisions() -> list[Path]:
+    return [page for page in tracked("docs/decisions/*.md") if page.name != "README.md"]
+
+
+def test_decisions_are_numbered_without_gaps_and_listed() -> None:
+    index = (REPOSITORY / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    for number, page in enumerate(sorted(decisions()), start=1):
+        title = page.read_text(encoding="utf-8").splitlines()[0]
+        assert page.name.startswith(f"{number:04d}-"), f"expected decision {number:04d}, found {page.name}"
+        assert title.startswith(f"# {number}. "), f"{page.name}: expected a title with its number, found {title!r}"
+        line = f"| {number} | [{title.removeprefix(f'# {number}. ')}]({page.name}) |"
+        assert line in index, f"docs/decisions/README.md does not list: {line}"
+
+
+@pytest.mark.parametrize("page", decisions(), ids=lambda page: page.stem)
+def test_a_decision_follows_the_template(page: Path) -> None:
+    headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == ["Context", "Decision", "Consequences"]
 
 
 def test_no_file_of_code_holds_more_than_one_idea() -> None:

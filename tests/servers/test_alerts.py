@@ -187,7 +187,7 @@ class Kept:
     def alert(self, *notifiers: str, minute: float = 0, kind: str = "human", severity: Any = "urgent") -> Alert:
         at = NOW + timedelta(minutes=minute)
         one = Occurrence(f"event-{minute}-{kind}", kind, "vision", "ridge-07", at, at, None, severity, 0.9)
-        (raised,) = IncidentRepository(self.database, IncidentOptions(), AlertPolicy(), notifiers).take([one])
+        (raised,) = IncidentRepository(self.database, IncidentOptions(), AlertPolicy(), notifiers).record([one])
         return raised
 
     def dispatcher(self, notifier: Notifier, compose: Callable[[Alert, str], Message] | None = None) -> Dispatcher:
@@ -198,7 +198,7 @@ class Kept:
         return Dispatcher(outgoing, notifier, compose or write, RetryOptions(first_s=10), now=lambda: self.now)
 
     def log(self) -> list[tuple[str, str, int]]:
-        incidents = IncidentReader(self.database).incidents(waiting_only=False)
+        incidents = IncidentReader(self.database).incidents(open_only=False)
         ways = [way for one in incidents for sent in one.alerts for way in sent.deliveries]
         return [(way.notifier, way.state, way.attempts) for way in ways]
 
@@ -219,14 +219,14 @@ def test_what_did_not_go_out_is_tried_again_ever_more_seldom_and_survives_a_rest
     tried_at = []
     for second in range(0, 200, 5):
         kept.now = NOW + timedelta(seconds=second)
-        if kept.dispatcher(notifier).turn():
+        if kept.dispatcher(notifier).send_next():
             tried_at.append(second)
     assert tried_at == [0, 10, 30, 70, 150]
     assert kept.log() == [("test", "waiting", 5)]
     webhook.answer = 200
     kept.now = NOW + timedelta(seconds=310)
-    assert kept.dispatcher(notifier).turn()
-    assert not kept.dispatcher(notifier).turn()
+    assert kept.dispatcher(notifier).send_next()
+    assert not kept.dispatcher(notifier).send_next()
     assert kept.log() == [("test", "sent", 6)]
     assert len(webhook.taken) == 1
 
@@ -239,8 +239,8 @@ def test_an_alert_that_never_went_out_is_given_up_and_stays_on_record(
     webhook.answer = 500
     kept.now = NOW + timedelta(hours=49)
     dispatcher = kept.dispatcher(notifier)
-    assert dispatcher.turn()
-    assert not dispatcher.turn()
+    assert dispatcher.send_next()
+    assert not dispatcher.send_next()
     assert kept.log() == [("test", "given up", 1)]
     assert "500" in dispatcher.problem
 
@@ -253,7 +253,7 @@ def test_the_most_urgent_goes_first_and_a_dead_way_keeps_no_other_waiting(
     kept.now = NOW + timedelta(minutes=301)
     notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
     dispatcher = kept.dispatcher(notifier)
-    assert [dispatcher.turn(), dispatcher.turn(), dispatcher.turn()] == [True, True, False]
+    assert [dispatcher.send_next(), dispatcher.send_next(), dispatcher.send_next()] == [True, True, False]
     assert [one["type"] for one in webhook.taken] == ["failure", "warning"]
     assert sorted(kept.log()) == [("dead", "waiting", 0)] * 2 + [("test", "sent", 1)] * 2
     assert count_waiting(kept.database) == 2
@@ -279,19 +279,19 @@ def test_what_a_killed_process_had_in_hand_is_told_soon(
     kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raised = kept.alert("test")
-    assert AlertQueue(kept.database, "test").claim(DueAlert(raised, 0), kept.now + dispatcher_module._IN_HAND)
+    assert AlertQueue(kept.database, "test").claim(DueAlert(raised, 0), kept.now + dispatcher_module._CLAIM)
     dispatcher = kept.dispatcher(by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/"))
-    assert not dispatcher.turn(), "another may be telling it"
+    assert not dispatcher.send_next(), "another may be telling it"
     kept.now += timedelta(seconds=30)
-    assert dispatcher.turn()
+    assert dispatcher.send_next()
     assert kept.log() == [("test", "sent", 2)]
 
 
 def test_an_attempt_that_takes_long_is_left_to_whoever_makes_it(
     kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "_IN_HAND", timedelta(seconds=0.5))
-    monkeypatch.setattr(dispatcher_module, "_RENEWED_S", 0.05)
+    monkeypatch.setattr(dispatcher_module, "_CLAIM", timedelta(seconds=0.5))
+    monkeypatch.setattr(dispatcher_module, "_RENEW_S", 0.05)
     began, slow = datetime.now(UTC), threading.Event()
 
     def write(alert: Alert, picture: str) -> Message:
@@ -301,12 +301,14 @@ def test_an_attempt_that_takes_long_is_left_to_whoever_makes_it(
     kept.alert("test")
     notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
     kept.now = began
-    telling = threading.Thread(target=Dispatcher(AlertQueue(kept.open(), "test"), notifier, write, RetryOptions()).turn)
+    telling = threading.Thread(
+        target=Dispatcher(AlertQueue(kept.open(), "test"), notifier, write, RetryOptions()).send_next
+    )
     other = Dispatcher(AlertQueue(kept.open(), "test"), notifier, write, RetryOptions())
     telling.start()
     time.sleep(0.2)
     for _ in range(10):
-        assert not other.turn()
+        assert not other.send_next()
         time.sleep(0.1)
     slow.set()
     telling.join()
@@ -325,8 +327,8 @@ def test_a_picture_on_its_way_is_waited_for_and_counts_as_no_attempt(
 
     kept.alert("test")
     notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
-    assert kept.dispatcher(notifier, write).turn()
+    assert kept.dispatcher(notifier, write).send_next()
     assert kept.log() == [("test", "waiting", 0)]
     here, kept.now = True, NOW + timedelta(seconds=1)
-    assert kept.dispatcher(notifier, write).turn()
+    assert kept.dispatcher(notifier, write).send_next()
     assert kept.log() == [("test", "sent", 1)]

@@ -237,7 +237,7 @@ def test_a_verdict_under_way_while_the_backup_was_made_is_handed_over_again(tmp_
     casebook = Casebook(f"sqlite:///{tmp_path}/data/casebook.sqlite")
     verdicts = [Verdict(EVENT.event_id, n, "dismissed", "blank", "blank", None, "ranger", NOW) for n in (0, 1)]
     for verdict in verdicts:
-        casebook.record(verdict)
+        casebook.record_verdict(verdict)
     casebook.mark_applied(verdicts[:1])
     moment = SqliteCasebookSnapshot(tmp_path / "data" / "casebook.sqlite")
     # Between the detections' moment and the casebook's, the second reaches the store and is marked.
@@ -254,7 +254,7 @@ def test_a_verdict_under_way_while_the_backup_was_made_is_handed_over_again(tmp_
 def test_what_is_written_after_the_moment_is_not_in_it(tmp_path: Path) -> None:
     fill(tmp_path / "data")
     store = DuckDbStore(tmp_path / "data" / "detections.duckdb")
-    moment = store.moment(tmp_path / "copy.duckdb")
+    moment = store.snapshot(tmp_path / "copy.duckdb")
     later = msgspec.structs.replace(EVENT, event_id="0195d0a1-0000-7000-8000-0000000000aa")
     store.write([Received(later, encode(later), NOW)])
     assert moment.write()["event"] == 1

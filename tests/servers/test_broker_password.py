@@ -63,7 +63,7 @@ def test_home_assistants_discovery_uses_the_password_of_the_environment_variable
     home = HomeAssistant(HomeAssistantOptions(enabled=True), server_at(guarded), store)
     with listening(guarded.port, "homeassistant/#", "server", "right") as heard:
         try:
-            home.turn()
+            home.publish_changes()
             wait_for(lambda: heard, "the discovery message")
         finally:
             home.stop()

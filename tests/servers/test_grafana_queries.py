@@ -41,7 +41,7 @@ def link(influx: Influx) -> Iterator[InfluxConnection]:
     store = InfluxDbStore(options)
     records = (EVENT, SOUND_EVENT, BLANK_EVENT, HEALTH, EFFORT, STATUS)
     store.write([Received(record, encode(record), NOW) for record in records])
-    store.judge([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", NOW)])
+    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", NOW)])
     store.close()
     link = InfluxConnection(options, "")
     yield link

@@ -58,7 +58,7 @@ CONFIG, STATE, SERVER = "homeassistant/device/wildpost_lake-07/config", "wildpos
 
 def test_a_station_is_a_device_as_home_assistant_documents_it(mosquitto: Mosquitto, store: DuckDbStore) -> None:
     speaking = home(mosquitto, store)
-    speaking.turn()
+    speaking.publish_changes()
     kept = retained(mosquitto, CONFIG, STATE, SERVER)
     device: dict[str, Any] = json.loads(kept[CONFIG])
     # Required by home-assistant.io/integrations/mqtt: device with identifiers, origin with a name, and components each
@@ -83,16 +83,16 @@ def test_a_station_is_a_device_as_home_assistant_documents_it(mosquitto: Mosquit
 
 def test_what_changes_is_said_and_what_does_not_is_not(mosquitto: Mosquitto, store: DuckDbStore) -> None:
     speaking = home(mosquitto, store)
-    speaking.turn()
+    speaking.publish_changes()
     with listening(mosquitto.port, "wildpost/home/+") as heard:
         wait_for(lambda: len(heard) >= 2, "what is retained")
         heard.clear()
-        speaking.turn()
+        speaking.publish_changes()
         later = msgspec.structs.replace(
             EVENT, event_id=new_event_id(), captured_at=NOW, detections=EVENT.detections[1:]
         )
         write(store, later, msgspec.structs.replace(STATUS, station=EVENT.station, state="offline"))
-        speaking.turn()
+        speaking.publish_changes()
         wait_for(lambda: heard, "the change")
     (changed,) = heard
     assert json.loads(changed.payload) | {"last_detection": "animal", "online": "OFF"} == json.loads(changed.payload)
@@ -109,13 +109,13 @@ def test_when_the_server_goes_home_assistant_is_told(mosquitto: Mosquitto, store
 
 def test_a_broker_that_forgot_is_told_again(mosquitto: Mosquitto, store: DuckDbStore) -> None:
     speaking = home(mosquitto, store)
-    speaking.turn()
+    speaking.publish_changes()
     mosquitto.kill()
     (mosquitto.folder / "mosquitto.db").unlink(missing_ok=True)
 
     def refused() -> bool:
         try:
-            speaking.turn()
+            speaking.publish_changes()
         except Undelivered:
             return True
         return False
@@ -123,6 +123,6 @@ def test_a_broker_that_forgot_is_told_again(mosquitto: Mosquitto, store: DuckDbS
     write(store, msgspec.structs.replace(EVENT, event_id=new_event_id()))
     wait_for(refused, "the broker's absence to be noticed")
     mosquitto.start()
-    speaking.turn()
+    speaking.publish_changes()
     assert set(retained(mosquitto, CONFIG, STATE, SERVER)) == {CONFIG, STATE, SERVER}
     speaking.stop()

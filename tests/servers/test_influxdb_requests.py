@@ -106,7 +106,9 @@ def test_writes_of_1_x_name_the_database_and_sign_in_by_password(recorder: Recor
 def test_every_question_is_one_statement_of_influxql(recorder: Recorder) -> None:
     store = InfluxDbStore(InfluxOptions(url=recorder.url, database="wild"))
     store.write([Received(EVENT, encode(EVENT), EVENT.captured_at)])
-    store.judge([Verdict(EVENT.event_id, 0, "dismissed", "blank", "person", None, "ranger", EVENT.captured_at)])
+    store.apply_verdicts(
+        [Verdict(EVENT.event_id, 0, "dismissed", "blank", "person", None, "ranger", EVENT.captured_at)]
+    )
     store.count(replace(MOMENT, taxa=("it's; a boar",)))
     store.events(EventQuery(event_ids=(EVENT.event_id,)))
     store.events(EventQuery(taxa=("boar",)))
@@ -168,7 +170,7 @@ def test_what_may_pass_is_told_from_what_does_not(recorder: Recorder, status: in
 def test_a_disk_that_was_full_is_told_with_what_1_x_needs_afterwards(recorder: Recorder) -> None:
     link = InfluxConnection(InfluxOptions(url=recorder.url), "")
     recorder.answers = [(500, b'{"error":"engine: error writing WAL entry: no space left on device"}')]
-    with pytest.raises(StoreUnavailable, match=r"no space left on device.*start InfluxDB anew") as told:
+    with pytest.raises(StoreUnavailable, match=r"no space left on device.*restart InfluxDB") as told:
         link.write([b"status online=1i 1"])
     assert not isinstance(told.value, StoreRefused)
     link.close()

@@ -107,7 +107,7 @@ def test_without_room_on_the_disk_it_acknowledges_nothing_and_goes_on_when_there
     resource.prlimit(intake.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     publisher.publish(messages[30:60])
     said = intake.wait_for(lambda said: said["state"]["problem"], "it says so")
-    assert "nothing is acknowledged until this is mended" in said["state"]["problem"]
+    assert "nothing is acknowledged until this is resolved" in said["state"]["problem"]
     assert said["events"] == 30
     # Had it acknowledged what it could not store, killing it now would lose that.
     intake.kill()

@@ -26,7 +26,7 @@ def test_two_servers_of_one_name_are_told_so(mosquitto: Any) -> None:
     for receiver in receivers:
         receiver.start()
     wait_for(
-        lambda: any("another server here as 'wildpost-server'" in one.problem for one in receivers),
+        lambda: any("Two servers with client id 'wildpost-server'" in one.problem for one in receivers),
         "one to say that each puts the other out",
     )
     for receiver in receivers:
@@ -52,7 +52,8 @@ def test_a_wrong_password_is_said_at_once(guarded: Any, tmp_path: Path, protocol
         port=guarded.port, username="server", password_file=str(tmp_path / "secret"), protocol=protocol
     )
     refused, close = serving(tmp_path, options)
-    with pytest.raises(BrokerRefused, match=r"refuses the connection: Not authorized.*username 'server' and its password"):
+    message = r"refuses the connection: Not authorized.*username 'server' and its password"
+    with pytest.raises(BrokerRefused, match=message):
         refused.start()
     close()
 

@@ -244,7 +244,7 @@ def test_weights_can_lie_beside_the_registry_that_names_them(tmp_path: Path) -> 
     [
         ("models.tiny", "models.yolox-nano", "already in the registry"),
         ('version = "1"', 'edition = "1"', "unknown field `edition`"),
-        ('filename = "weights.onnx"', 'filename = "../weights.onnx"', "expected a plain name"),
+        ('filename = "weights.onnx"', 'filename = "../weights.onnx"', "expected a file name without folders"),
         ('kind = "threat"', 'kind = "vision"', "a table 'vision'"),
         ("size", 'file = "both.onnx"\nsize', "exactly one of url, file and package"),
         ("[models", "[models.", "own.toml"),

@@ -126,7 +126,7 @@ def test_a_verdict_recorded_while_influxdb_restarts_is_handed_over_by_an_intake_
         influx.kill()
         casebook = Casebook(f"sqlite:///{tmp_path / 'casebook.sqlite'}")
         for detection in EVENT.detections:
-            casebook.record(
+            casebook.record_verdict(
                 Verdict(EVENT.event_id, detection.ordinal, "dismissed", "blank", "blank", None, "ranger", NOW)
             )
         wait_for(lambda: "verdicts are not counted yet" in health()["problem"], "/healthz to report it")

@@ -90,7 +90,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_pictures(folder / "made", 60)
     classes = {"0": "animal", "1": "human", "2": "vehicle"}
     source = LabelSource(folder="made", form="yolo", classes=classes, licence="CC0")  # type: ignore[arg-type]
-    found = survey(DatasetSettings(sources={"made": source}, val=0.2, test=0.2, place=folder))
+    found = survey(DatasetSettings(sources={"made": source}, val=0.2, test=0.2, parent=folder))
     write_manifest(found.entries, folder / "manifest.jsonl")
     return folder / "manifest.jsonl"
 

@@ -8,11 +8,11 @@ import pytest
 
 from models.evaluate.labels import BadLabels
 from models.train.manifest import ManifestRow, read_manifest
-from models.train.options import FieldShares
+from models.train.options import AugmentationShares
 from models.train.yolo_folder import write_yolo_folder
 
 
-def dataset(manifest: Path, folder: Path, shares: FieldShares) -> Any:
+def dataset(manifest: Path, folder: Path, shares: AugmentationShares) -> Any:
     from models.train.ultralytics_env import isolate_ultralytics
 
     isolate_ultralytics()
@@ -36,9 +36,9 @@ def dataset(manifest: Path, folder: Path, shares: FieldShares) -> Any:
     )
 
 
-def only(**shares: float) -> FieldShares:
-    none = dict.fromkeys(FieldShares.__struct_fields__, 0.0)
-    return FieldShares(**{**none, **shares})
+def only(**shares: float) -> AugmentationShares:
+    none = dict.fromkeys(AugmentationShares.__struct_fields__, 0.0)
+    return AugmentationShares(**{**none, **shares})
 
 
 def test_infrared_is_shown_without_colour(manifest: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_boxes_stay_inside_and_belong_to_a_class(manifest: Path, tmp_path: Path,
 
 
 def test_small_copies_add_animals_and_empty_scenes_take_things_away(manifest: Path, tmp_path: Path) -> None:
-    def things(shares: FieldShares, folder: str) -> int:
+    def things(shares: AugmentationShares, folder: str) -> int:
         shown = dataset(manifest, tmp_path / folder, shares)
         return sum(len(shown[at]["bboxes"]) for _ in range(3) for at in range(len(shown)))
 

@@ -9,7 +9,7 @@ import pytest
 from models.registry import WeightsError, load_registry
 from models.train.export import export_onnx
 from models.train.manifest import read_manifest, write_manifest
-from models.train.quantise import quantise, read_inputs, worth_keeping
+from models.train.quantise import is_loss_acceptable, quantise, read_inputs
 
 
 def test_the_int8_edition_is_smaller_and_says_nearly_the_same(manifest: Path, run: Path, tmp_path: Path) -> None:
@@ -40,12 +40,12 @@ def test_the_command_measures_both_on_pictures_that_did_not_calibrate(
 
 
 def test_an_edition_that_loses_a_point_is_not_worth_keeping() -> None:
-    assert worth_keeping(0.50, 0.495) and worth_keeping(0.50, 0.52)
-    assert not worth_keeping(0.50, 0.49) and not worth_keeping(float("nan"), 0.4)
+    assert is_loss_acceptable(0.50, 0.495) and is_loss_acceptable(0.50, 0.52)
+    assert not is_loss_acceptable(0.50, 0.49) and not is_loss_acceptable(float("nan"), 0.4)
 
 
 def test_too_few_pictures_do_not_calibrate(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="3 pictures to calibrate with: expected 20 or more"):
+    with pytest.raises(WeightsError, match="3 pictures for calibration: expected 20 or more"):
         quantise(tmp_path / "a.onnx", tmp_path / "b.onnx", [np.zeros((3, 96, 96), np.float32)] * 3)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.evaluate.sound import Recording, listen
+from models.evaluate.sound import Recording, score_recordings
 from models.registry import load_registry
 from models.threat import MEANINGS, THRESHOLDS, ThreatSounds
 from tests.training.conftest import command, epochs, finish
@@ -82,7 +82,7 @@ def test_the_exported_network_is_opened_by_its_name(
     detector = ThreatSounds(model="ours", registry=registry)
     assert detector.thresholds == THRESHOLDS
     clips = [Recording(path, frozenset()) for path in sorted((sounds.parent / "city" / "rain").iterdir())[:2]]
-    heard, unusable = listen(detector, clips)
+    heard, unusable = score_recordings(detector, clips)
     assert not unusable and all(((one.confidences > 0) & (one.confidences < 1)).all() for one in heard)
     table = tmp_path / "observations.csv"
     shots = sounds.parent / "city" / "gun_shot"

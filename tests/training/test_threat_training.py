@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from models.threat.front_end import BANDS, RATE_HZ, log_mel, mel_bands
-from models.train.threat.fit import EpochLoss, Mixtures, confidences, make_mixtures, temperatures, train
+from models.train.threat.fit import (
+    EpochLoss,
+    MixtureSet,
+    fit_temperatures,
+    make_mixtures,
+    predict_confidences,
+    train,
+)
 from models.train.threat.mixing import LABELS, TrainingClip
-from models.train.threat.network import build, export
+from models.train.threat.network import build_network, export_network
 
 
 def made_clips() -> list[TrainingClip]:
@@ -27,14 +34,14 @@ def made_clips() -> list[TrainingClip]:
 
 
 @pytest.fixture(scope="module")
-def mixtures() -> Mixtures:
+def mixtures() -> MixtureSet:
     return make_mixtures(made_clips(), 256, seed=1)
 
 
 @pytest.fixture(scope="module")
-def learnt(mixtures: Mixtures) -> tuple[Any, list[float]]:
+def learnt(mixtures: MixtureSet) -> tuple[Any, list[float]]:
     losses: list[float] = []
-    network = train(mixtures, epochs=12, told=lambda epoch: losses.append(epoch.loss))
+    network = train(mixtures, epochs=12, on_epoch=lambda epoch: losses.append(epoch.loss))
     return network, losses
 
 
@@ -46,32 +53,35 @@ def test_the_loss_falls(learnt: tuple[Any, list[float]]) -> None:
 
 def test_what_was_learnt_is_told_apart_in_mixtures_not_seen(learnt: tuple[Any, list[float]]) -> None:
     fresh = make_mixtures(made_clips(), 128, seed=2)
-    found = confidences(learnt[0], fresh)
+    found = predict_confidences(learnt[0], fresh)
     for at in range(len(LABELS)):
-        present = fresh.present[:, at] == 1
+        present = fresh.labels[:, at] == 1
         assert found[present, at].mean() > found[~present, at].mean() + 0.2
 
 
 @pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The feature will be removed:DeprecationWarning")  # torch, of its own exporter
 def test_the_exported_network_says_what_torch_says_with_its_temperature(
-    learnt: tuple[Any, list[float]], mixtures: Mixtures, tmp_path: Path
+    learnt: tuple[Any, list[float]], mixtures: MixtureSet, tmp_path: Path
 ) -> None:
     import onnxruntime
 
     network = learnt[0]
-    fitted = temperatures(network, mixtures)
-    export(network, fitted, str(tmp_path / "threat.onnx"))
+    fitted = fit_temperatures(network, mixtures)
+    export_network(network, fitted, str(tmp_path / "threat.onnx"))
     assert (tmp_path / "threat.onnx").stat().st_size < 2_000_000
-    pictures = mixtures.pictures[:16].astype(np.float32)
+    pictures = mixtures.spectrograms[:16].astype(np.float32)
     session = onnxruntime.InferenceSession(str(tmp_path / "threat.onnx"), providers=["CPUExecutionProvider"])
     exported = session.run(None, {"log_mel": pictures})[0]
-    few = Mixtures(mixtures.pictures[:16], mixtures.present[:16])
-    logits = np.log(confidences(network, few).astype(np.float64) / (1 - confidences(network, few).astype(np.float64)))
+    few = MixtureSet(mixtures.spectrograms[:16], mixtures.labels[:16])
+    logits = np.log(
+        predict_confidences(network, few).astype(np.float64)
+        / (1 - predict_confidences(network, few).astype(np.float64))
+    )
     assert np.abs(exported - 1 / (1 + np.exp(-logits / np.array(fitted)))).max() < 1e-3
 
 
-def test_a_resumed_training_ends_where_one_without_a_break_does(mixtures: Mixtures, tmp_path: Path) -> None:
+def test_a_resumed_training_ends_where_one_without_a_break_does(mixtures: MixtureSet, tmp_path: Path) -> None:
     class Break(Exception):
         """Ends training after an epoch."""
 
@@ -80,14 +90,14 @@ def test_a_resumed_training_ends_where_one_without_a_break_does(mixtures: Mixtur
         if len(losses) == 1:
             raise Break
 
-    few = Mixtures(mixtures.pictures[:64], mixtures.present[:64])
+    few = MixtureSet(mixtures.spectrograms[:64], mixtures.labels[:64])
     losses: list[float | None] = []
     whole = train(few, epochs=2, seed=5)
     with pytest.raises(Break):
         train(few, 2, 5, stop, validation=few, checkpoint=tmp_path / "run" / "last.pt")
     again = train(few, 2, 5, stop, validation=few, checkpoint=tmp_path / "run" / "last.pt")
     assert len(losses) == 2 and all(loss is not None and 0 < loss < 2 for loss in losses)
-    assert np.abs(confidences(again, few) - confidences(whole, few)).max() < 1e-6
+    assert np.abs(predict_confidences(again, few) - predict_confidences(whole, few)).max() < 1e-6
 
 
 def test_the_exported_network_says_what_it_is(learnt: tuple[Any, list[float]], tmp_path: Path) -> None:
@@ -95,13 +105,13 @@ def test_the_exported_network_says_what_it_is(learnt: tuple[Any, list[float]], t
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of its own exporter
-        export(learnt[0], [1.0, 1.5, 2.0, 2.5, 3.0], str(tmp_path / "threat.onnx"), {"licences": "CC0"})
+        export_network(learnt[0], [1.0, 1.5, 2.0, 2.5, 3.0], str(tmp_path / "threat.onnx"), {"licences": "CC0"})
     stated = {entry.key: entry.value for entry in onnx.load(tmp_path / "threat.onnx").metadata_props}
     assert stated == {"labels": ",".join(LABELS), "temperatures": "1,1.5,2,2.5,3", "licences": "CC0"}
 
 
 def test_a_pi_zero_can_hold_it() -> None:
-    assert sum(parameter.numel() for parameter in build().parameters()) < 300_000
+    assert sum(parameter.numel() for parameter in build_network().parameters()) < 300_000
 
 
 def test_the_bands_are_those_of_librosa() -> None:

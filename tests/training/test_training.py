@@ -99,13 +99,13 @@ def test_a_station_opens_the_export_by_its_name(exported: Path, manifest: Path) 
 def test_an_export_can_be_trained_further(exported: Path, run: Path, tmp_path: Path) -> None:
     import torch
 
-    from models.train.bn_recalibration import batches
+    from models.train.bn_recalibration import read_batches
     from models.train.export import open_checkpoint
     from models.train.onnx_weights import save_checkpoint
 
     again = open_checkpoint(save_checkpoint(exported / "mine.onnx", tmp_path / "again.pt"))
     settled = open_checkpoint(
-        save_checkpoint(exported / "mine.onnx", tmp_path / "settled.pt", batches(run / "dataset", 96))
+        save_checkpoint(exported / "mine.onnx", tmp_path / "settled.pt", read_batches(run / "dataset", 96))
     )
     batch = torch.rand(1, 3, 96, 96)
     with torch.inference_mode():
@@ -116,7 +116,7 @@ def test_an_export_can_be_trained_further(exported: Path, run: Path, tmp_path: P
 
     def lost(network: torch.nn.Module) -> float:
         """How far a batch's own normalisation, that training begins with, is from what the network said before."""
-        pictures = torch.from_numpy(next(batches(run / "dataset", 96)))
+        pictures = torch.from_numpy(next(read_batches(run / "dataset", 96)))
         with torch.inference_mode():
             said = network(pictures)[0]
             for module in network.modules():

@@ -171,7 +171,7 @@ class _OwnCopy:
         self._moment: DuckDbSnapshot | None = None
 
     def hold(self) -> None:
-        self._moment = self._store.moment(self._copy)
+        self._moment = self._store.snapshot(self._copy)
 
     def write(self) -> tuple[Path, dict[str, int]]:
         assert self._moment is not None, "hold comes first"  # noqa: S101

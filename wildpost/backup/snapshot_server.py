@@ -95,7 +95,7 @@ class _SnapshotServer:
     def _copy(self, link: socket.socket, lines: BufferedReader, path: Path) -> None:
         with contextlib.ExitStack() as stack:
             with self._still():
-                moment = self._moment = self._store.moment(path)
+                moment = self._moment = self._store.snapshot(path)
                 stack.callback(moment.close)
                 link.settimeout(_HELD_S)
                 _say(link, SnapshotReply(say="held"))

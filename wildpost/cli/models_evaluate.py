@@ -89,7 +89,7 @@ def _print(result: "Evaluation", threshold: "Threshold", arguments: argparse.Nam
     for one in result.kinds:
         limit = threshold(one.kind)
         figures = [_text(one.ap50), f"{limit:.2f}", _text(one.precision), _text(one.recall)]
-        table.add_row(one.kind, str(one.things), *figures, str(one.shown or ""), str(one.seen if one.shown else ""))
+        table.add_row(one.kind, str(one.truths), *figures, str(one.shown or ""), str(one.seen if one.shown else ""))
     console = Console(soft_wrap=True)
     console.print(table)
     boxes = "no boxes to hold finds against" if math.isnan(result.map50) else f"mAP50 {_text(result.map50)}"
@@ -111,7 +111,7 @@ def _print(result: "Evaluation", threshold: "Threshold", arguments: argparse.Nam
 def _plain(result: "Evaluation", threshold: "Threshold", arguments: argparse.Namespace) -> dict[str, object]:
     def figures(one: "KindFigures") -> dict[str, object]:
         return {
-            "boxes": one.things,
+            "boxes": one.truths,
             "ap50": _number(one.ap50),
             "threshold": threshold(one.kind),
             "precision": _number(one.precision),
@@ -140,14 +140,14 @@ def _suggestions(result: "Evaluation", arguments: argparse.Namespace) -> dict[st
 
     suggested: dict[str, dict[str, float | None]] = {}
     for one in result.kinds:
-        if not one.things:
+        if not one.truths:
             continue
         counted = count_outcomes(result.pictures, one.kind)
         wishes = {f"precision {arguments.precision:g}": threshold_for_precision(counted, arguments.precision)}
         if arguments.false_alarms is not None:
             allowed = arguments.false_alarms * len(result.pictures) / arguments.pictures_per_day
             wish = f"{arguments.false_alarms:g} false alarms in {arguments.pictures_per_day:g} pictures a day"
-            wishes[wish] = threshold_for_false_alarms(counted.finds, allowed)
+            wishes[wish] = threshold_for_false_alarms(counted.detections, allowed)
         suggested[one.kind] = wishes
     return suggested
 

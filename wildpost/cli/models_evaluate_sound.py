@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> i
         WeightsError: the weights are missing or not the right ones.
     """
     from models.evaluate.labels import BadLabels
-    from models.evaluate.sound import figures, listen, read_recordings
+    from models.evaluate.sound import label_figures, read_recordings, score_recordings
     from models.threat import ThreatOptions, ThreatSounds
 
     for name, option in _FOR_PICTURES.items():
@@ -32,12 +32,12 @@ def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> i
     shown = sys.stderr.isatty()
     options = ThreatOptions(second_opinion=arguments.second_opinion)
     detector = ThreatSounds(options, weights, arguments.model, registry)
-    heard, unusable = listen(
+    heard, unusable = score_recordings(
         detector,
         recordings,
         lambda done: print(f"\r{done} of {len(recordings)} recordings", end="", file=sys.stderr) if shown else None,
     )
-    found = figures(heard, detector.thresholds)
+    found = label_figures(heard, detector.thresholds)
     wishes = _suggestions(heard, found, arguments.false_alarms)
     if arguments.json:
         print(json.dumps(_plain(detector.model.name, heard, unusable, found, wishes)))
@@ -60,7 +60,7 @@ def print_figures(
     table = Table(*headings, box=None)
     for one in found:
         counts = [str(one.clips or ""), str(one.recalled if one.clips else ""), f"{one.hours:.2f}", str(one.alarms)]
-        table.add_row(one.label, f"{one.threshold:.2f}", *counts, _text(one.per_day), _text(one.per_day_at_most))
+        table.add_row(one.label, f"{one.threshold:.2f}", *counts, _text(one.per_day), _text(one.per_day_upper_bound))
     Console(width=120).print(table)
     print("at most: the bound above which the rate lies only in 1 of 20 cases")
     print(
@@ -93,7 +93,7 @@ def _plain(
                 "hours_without": round(one.hours, 4),
                 "false_alarms": one.alarms,
                 "false_alarms_a_day": _number(one.per_day),
-                "at_most_a_day": _number(one.per_day_at_most),
+                "at_most_a_day": _number(one.per_day_upper_bound),
             }
             for one in found
         },

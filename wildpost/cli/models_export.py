@@ -84,10 +84,10 @@ def _checkpoint(arguments: argparse.Namespace) -> tuple[Path, int]:
 def _quantise(arguments: argparse.Namespace, float_path: Path, facts: "VisionFacts") -> None:
     """Quantise with one part of the val pictures, judge by the other; keep the result only where it loses little."""
     from models.train.entry_file import write_entry
-    from models.train.manifest import of_split, read_manifest
-    from models.train.quantise import MOST_LOST, mean_precision, quantise, read_inputs, worth_keeping
+    from models.train.manifest import read_manifest, rows_of_split
+    from models.train.quantise import MAX_LOSS, is_loss_acceptable, mean_precision, quantise, read_inputs
 
-    pictures = of_split(read_manifest(arguments.int8), "val")
+    pictures = rows_of_split(read_manifest(arguments.int8), "val")
     calibrating = pictures[: min(_CALIBRATING, len(pictures) // 2)]
     judging = pictures[len(calibrating) :]
     name = f"{arguments.name}-int8"
@@ -95,9 +95,9 @@ def _quantise(arguments: argparse.Namespace, float_path: Path, facts: "VisionFac
     whole, small = (mean_precision(path, facts, judging) for path in (float_path, target))
     words = f"mAP50 {small:.4f} against {whole:.4f} on {len(judging)} val pictures"
     sizes = f"{target.stat().st_size / 1e6:.1f} MB against {float_path.stat().st_size / 1e6:.1f} MB"
-    if not worth_keeping(whole, small):
+    if not is_loss_acceptable(whole, small):
         target.unlink()
-        print(f"{name}: {words}: not kept, it loses {MOST_LOST:.0%} or more")
+        print(f"{name}: {words}: not kept, it loses {MAX_LOSS:.0%} or more")
         return
     entry = write_entry(name, arguments.weights_version, arguments.licence, target, facts)
     print(f"{target}: {words}; {sizes}; {entry}")

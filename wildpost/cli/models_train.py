@@ -62,7 +62,7 @@ def run_data(arguments: argparse.Namespace) -> int:
 
     from models.train.dataset_settings import load_dataset
     from models.train.manifest import write_manifest
-    from models.train.report import by_split, reasons, write_report
+    from models.train.report import count_by_split, group_by_reason, write_report
     from models.train.survey import survey
 
     settings = load_dataset(arguments.dataset)
@@ -78,14 +78,14 @@ def run_data(arguments: argparse.Namespace) -> int:
     with (out / "aside.csv").open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(("source", "picture", "reason"))
-        lines.writerows((one.source, one.path, one.reason) for one in found.aside)
+        lines.writerows((one.source, one.path, one.reason) for one in found.excluded)
     report = write_report(found, out)
-    for split, counted in by_split(found.entries).items():
+    for split, counted in count_by_split(found.entries).items():
         if counted["pictures"]:
             words = ", ".join(f"{counted[name]} {name}" for name in ("animal", "human", "vehicle", "empty", "infrared"))
             print(f"{split}: {counted['pictures']} pictures in {counted['groups']} groups: {words}")
-    print(f"set aside: {len(found.aside)}")
-    for words, of_it in reasons(found.aside).items():
+    print(f"set aside: {len(found.excluded)}")
+    for words, of_it in group_by_reason(found.excluded).items():
         print(f"  {len(of_it)}: {words}")
     print(f"{out / 'manifest.jsonl'}, {report}")
     return 0
@@ -96,11 +96,11 @@ def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
     from models.factory import open_vision
     from models.registry import load_registry
     from models.train.survey import Survey
-    from models.train.teacher import SAID, pseudo_label
+    from models.train.teacher import LABELLED_THRESHOLD, pseudo_label
     from models.vision import VisionOptions
 
     folder = arguments.folder or data_folder() / "models"
-    options = VisionOptions(threshold=SAID, threads=1, at_once=cores())
+    options = VisionOptions(threshold=LABELLED_THRESHOLD, threads=1, at_once=cores())
     teacher = open_vision(arguments.teacher, folder, options, load_registry(*arguments.registry))
     shown = sys.stderr.isatty()
     entries, counts = pseudo_label(
@@ -110,7 +110,7 @@ def _teach(found: "Survey", arguments: argparse.Namespace) -> "Survey":
     )
     print(f"{arguments.teacher} drew {counts['boxes']} boxes in {counts['pictures']} training pictures", end="")
     print(f"; in {counts['not_found']} it did not find what a person saw")
-    return Survey(tuple(entries), found.aside)
+    return Survey(tuple(entries), found.excluded)
 
 
 def run_train(arguments: argparse.Namespace) -> int:

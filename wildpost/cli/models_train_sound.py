@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.train.threat.fit import EpochLoss
-    from models.train.threat.run import Trained
+    from models.train.threat.run import TrainingResult
     from models.train.threat.sources import ListedClip
 
 SUFFIX = ".toml"  # of a table of sounds; a list of pictures is a .jsonl
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from models.registry import WeightsError
     from models.train.options import checked_sound_options
-    from models.train.threat.sources import check_splits, hash_of, read_sources
+    from models.train.threat.sources import check_splits, clips_sha256, read_sources
 
     for name in _TRAINING_OF_PICTURES:
         if getattr(arguments, name) is not None:
@@ -36,11 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_splits(listed)
     given = {"epochs": arguments.epochs, "mixtures": arguments.mixtures, "seed": arguments.seed}
     chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    options = checked_sound_options({**chosen, "clips_sha256": hash_of(listed)})
-    from models.train.threat.network import build
+    options = checked_sound_options({**chosen, "clips_sha256": clips_sha256(listed)})
+    from models.train.threat.network import build_network
     from models.train.threat.run import resume, start
 
-    build()  # without torch this raises before a thousand clips are read
+    build_network()  # without torch this raises before a thousand clips are read
 
     out: Path = arguments.out
     trained = (
@@ -115,14 +115,14 @@ def _print_counts(listed: "Sequence[ListedClip]") -> None:
     print(f"{len(listed)} clips of {len({one.recording for one in listed})} recordings", flush=True)
 
 
-def _print_trained(trained: "Trained") -> None:
+def _print_trained(trained: "TrainingResult") -> None:
     from wildpost.cli.models_evaluate_sound import print_figures
 
     fitted = ", ".join(f"{label} {value:g}" for label, value in trained.temperatures.items())
     print(f"temperatures, fitted on mixtures of the split val: {fitted}")
     print(f"{trained.path}: differs from torch by {trained.difference:.1g} at most")
-    if trained.heard:
-        print_figures(trained.heard, trained.unusable, trained.figures, {})
+    if trained.scores:
+        print_figures(trained.scores, trained.unusable, trained.figures, {})
     else:
         print("no clip in the split test: nothing to measure on")
 

@@ -64,6 +64,7 @@ def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, t
     """
     from ingest.store.duckdb.store import DuckDbStore
     from pipelines.trends.counting import count_trends
+    from pipelines.trends.effort import with_effort
 
     server = folder / "server.json"
     if server.exists():
@@ -86,7 +87,8 @@ def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, t
         raise CannotCount(f"{path}: no detections here; where does the server keep them? --data DIR")
     store = DuckDbStore(path, read_only=True)
     try:
-        return count_trends(store, first, last, zone, _some(station), _some(taxon)).plain()
+        counted = count_trends(store, first, last, zone, _some(station), _some(taxon))
+        return with_effort(counted, store, _some(station)).plain()
     finally:
         store.close()
 

@@ -103,8 +103,8 @@ def run_server(
         stack.callback(serving.stop)
         serving.start()
         if isinstance(store, DuckDbStore):
-            stack.enter_context(serve_snapshots(folder, store, serving.still))
-        station_watch = StationWatchLoop(told.desk.look, lambda: serving.connected) if watches else None
+            stack.enter_context(serve_snapshots(folder, store, serving.paused))
+        station_watch = StationWatchLoop(told.desk.check_stations, lambda: serving.connected) if watches else None
         if station_watch:
             stack.callback(station_watch.stop)
             station_watch.start()

@@ -1,4 +1,4 @@
-"""The tables of 0.1.0: flags, verdicts, quarantine, media."""
+"""Creates the tables of release 0.1.0: flags, verdicts, quarantine, media."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Create the tables."""
     op.create_table("about", sa.Column("version", sa.Integer, primary_key=True))
     op.create_table(
         "flag",

@@ -1,4 +1,4 @@
-"""Incidents, their alerts, and what is known of stations."""
+"""Creates the tables of incidents, alerts and the state of stations."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table("incident_turn", sa.Column("id", sa.Integer, primary_key=True), sa.Column("taken", sa.Integer))
     _make_incidents()
     _make_alerts()

@@ -1,1 +1,1 @@
-"""Receives messages from an MQTT broker; acknowledges each one after it is durable."""
+"""Receives messages from an MQTT broker, and acknowledges each after it is durable."""

@@ -1,4 +1,4 @@
-"""Hears what is published right now while a backlog is worked off, so that an alert does not wait behind it."""
+"""A second subscription to live captures while a backlog is processed, so that alerts do not wait behind it."""
 
 import threading
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class LiveSubscriber:
-    """A second, forgetful link, open only while we are behind.
+    """A second broker connection without a session, open only during a backlog.
 
-    It brings copies: each message also waits in the session at the broker, so whatever is lost here comes again in its
-    order, and what was brought is then a repeat that the store knows.
+    It delivers copies: each message is also queued in the main session at the broker. A message lost here therefore
+    still arrives in order, and the store recognises one that was delivered twice.
     """
 
     def __init__(
@@ -25,26 +25,26 @@ class LiveSubscriber:
         options: ReceiverOptions,
         group: str,
         urgent: Callable[[Event], bool],
-        bring: Callable[[ReceivedMessage], bool],
+        deliver: Callable[[ReceivedMessage], bool],
     ) -> None:
-        """Prepare; nothing is connected before ``open``.
+        """Create the subscriber; ``open`` connects it.
 
         Args:
-            options: How to reach the broker.
-            group: Of workers that share the messages; "": there is one.
-            urgent: Whether a capture is worth overtaking the others.
-            bring: Takes a message that is; False: it has no room.
+            options: Connection settings of the broker.
+            group: Name of the group of workers that share the messages; "" for a single worker.
+            urgent: Returns whether a capture may overtake the backlog.
+            deliver: Accepts such a message; returns False if it has no room.
         """
         self._options = options
         self._topic = subscription(options.prefix, "event", f"{group}-live" if group else "")
         self._urgent = urgent
-        self._bring = bring
+        self._deliver = deliver
         self._fresh = timedelta(minutes=options.live_minutes)
         self._lock = threading.Lock()
         self._client: mqtt.Client | None = None
 
     def open(self) -> None:
-        """Begin to listen; harmless when it does."""
+        """Connect and subscribe; idempotent."""
         with self._lock:
             if self._client is not None:
                 return
@@ -56,7 +56,7 @@ class LiveSubscriber:
             self._client = client
 
     def close(self) -> None:
-        """Leave; harmless when it has."""
+        """Disconnect; idempotent."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -73,6 +73,6 @@ class LiveSubscriber:
             arrived = ReceivedMessage(message.topic, bytes(message.payload), now)
             event = decode(arrived.topic, arrived.payload)
         except (Malformed, UnicodeDecodeError):
-            return  # comes in its order, and is quarantined then
+            return  # the main session delivers it too, and it is quarantined there
         if isinstance(event, Event) and now - event.captured_at <= self._fresh and self._urgent(event):
-            self._bring(arrived)
+            self._deliver(arrived)

@@ -1,4 +1,4 @@
-"""How the server receives messages from the broker."""
+"""Settings of the server's broker connection."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ from contract.mqtt import BrokerOptions, connect_arguments
 
 
 class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach the broker, and how many messages to take at a time.
+    """Settings of the broker connection and of batches.
 
     Attributes:
-        client_id: Fixed: the broker keeps messages under it while this server is away.
+        client_id: Fixed MQTT client id, under which the broker queues messages while this server is offline.
         keepalive_s: A broken connection is detected after one and a half times this.
-        session_expiry_s: How long the broker keeps messages for a server that is away; MQTT 5 only.
+        session_expiry_s: How long the broker queues messages for a server that is offline; MQTT 5 only.
         receive_maximum: Most unacknowledged messages at a time, which bounds memory; MQTT 5 only.
         batch_messages: Most messages in one commit.
-        batch_bytes: Most bytes in one commit; while four times as many are buffered, nothing more is read.
-        retry_min_s: First pause before a batch is retried that store, casebook or media did not accept.
-        retry_max_s: Longest pause.
+        batch_bytes: Most bytes in one commit; reading stops while four times as many are buffered.
+        retry_min_s: First pause before retrying a batch that store, casebook or media did not accept.
+        retry_max_s: Longest pause between retries.
         live_minutes: During a backlog, flagged captures no older than this overtake it; 0: none do. MQTT 5 only.
         stuck_after_s: Without a heartbeat of the receive loop for this long, /healthz answers 503.
     """

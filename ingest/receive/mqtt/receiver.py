@@ -1,4 +1,4 @@
-"""Listens to the broker and acknowledges a message only when it is durable here."""
+"""Receives messages from the broker and acknowledges each only after it is durable."""
 
 import sys
 import threading
@@ -28,7 +28,7 @@ from ingest.receive.prefetch import Prefetcher
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 
-_BEHIND = 0.9  # of the messages that may be under way: the broker holds back more
+_BEHIND = 0.9  # share of receive_maximum in flight above which the broker has a backlog
 _ABREAST = 0.5
 _BEHIND_FOR_S = 2.0
 _SOON_S = 10.0
@@ -36,11 +36,11 @@ _OFTEN = 3
 
 
 class BrokerRefused(WildpostError, ConnectionError):
-    """The broker answered and said no; the message says what to mend."""
+    """The broker refused the connection or the subscription; the message contains the remedy."""
 
 
 class Receiver:
-    """One link to the broker, and the threads that keep what comes, in batches."""
+    """The broker connection, and the threads that make its messages durable in batches."""
 
     def __init__(
         self,
@@ -50,36 +50,36 @@ class Receiver:
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
     ) -> None:
-        """Prepare; nothing is connected before ``start``.
+        """Create the client and its threads; ``start`` connects.
 
         Args:
-            options: How to reach the broker.
-            intake: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then it is given again later.
-            urgent: Whether a fresh capture is worth going ahead of a backlog.
-            metrics: Where to count.
-            share: Its part in a group of workers; None: it works alone.
+            options: Connection settings of the broker.
+            intake: Makes a batch durable; on ``StoreUnavailable`` or ``OSError`` the batch is retried.
+            urgent: Returns whether a fresh capture may overtake a backlog.
+            metrics: Metrics to update.
+            share: Shared subscription of a group of workers; None for a single worker.
 
         Raises:
-            ValueError: a share was asked of MQTT 3.1.1, which has none.
+            ValueError: a shared subscription was requested with MQTT 3.1.1, which has none.
         """
         if share and options.protocol != "5":
             raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
         self._options = options
         self._share = share
         self._metrics = metrics or IntakeMetrics()
-        # Twice what may be under way, so that the network thread waits here only for messages of QoS 0.
+        # Twice the maximum in flight, so that the network thread blocks here only for messages of QoS 0.
         self._waiting = MessageBuffer(2 * options.receive_maximum, 4 * options.batch_bytes)
         self._stopping = threading.Event()
         self._ahead = Prefetcher(self._waiting, options, self._stopping)
         self._lanes = BatchWorkers(intake, self._ahead, options, self._stopping, self._metrics, self._durable)
         self._answered = threading.Event()
-        self._lock = threading.Lock()  # over the fields below, and over acknowledging on the connection they name
-        self._connection = 0  # counts connections made and lost
+        self._lock = threading.Lock()  # guards the fields below, and acknowledging on their connection
+        self._connection = 0  # incremented at each connect and disconnect
         self._connected = False
-        self._arrived = 0  # of QoS 1, on this connection; the network thread's own
+        self._arrived = 0  # QoS 1 messages on this connection; written by the network thread only
         self._acknowledged = 0
         self._arrived_at = self._abreast_at = self._accepted_at = time.monotonic()
-        self._put_out = 0  # how often in a row a line broke soon after the broker had accepted us
+        self._put_out = 0  # consecutive disconnects soon after the broker accepted the connection
         self._problem = ""  # with the broker
         self._client = self._make_client()
         self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
@@ -89,42 +89,42 @@ class Receiver:
 
     @property
     def totals(self) -> BatchResult:
-        """What was taken since the start."""
+        """Counts of the messages processed since the start."""
         return self._lanes.totals
 
     @property
     def problem(self) -> str:
-        """What keeps it from working right now, in words; empty: nothing."""
+        """Current problem as text; empty if there is none."""
         return "; ".join(filter(None, (self._lanes.problem, self._problem)))
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted us and our subscription."""
+        """Whether the broker has accepted the connection and the subscription."""
         return self._connected and not self._problem
 
     @property
     def in_flight(self) -> int:
-        """How many messages were handed over and are not acknowledged."""
+        """Number of messages received and not yet acknowledged."""
         return max(0, self._arrived - self._acknowledged)
 
     @property
     def silent_s(self) -> float:
-        """How long ago the receiving loop gave its last sign of life; some seconds are nothing."""
+        """Seconds since the receive loop's last heartbeat; a few are normal."""
         return self._lanes.silent_s
 
     @property
     def idle_s(self) -> float:
-        """How long everything that came has been done with; 0: there is something in hand."""
+        """Seconds since the last message, if all messages are processed; 0 otherwise."""
         return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
 
     def start(self, answer_s: float = 10.0) -> None:
-        """Connect and begin; a broker that is not there yet is tried again for as long as it takes.
+        """Connect and start the threads; an unreachable broker is retried without limit.
 
         Args:
-            answer_s: How long to wait for the broker's answer before going on without it.
+            answer_s: Seconds to wait for the answer of the broker before returning without it.
 
         Raises:
-            BrokerRefused: it answered and refused us.
+            BrokerRefused: the broker refused the connection or the subscription.
         """
         self._client.connect_async(**self._options.session_arguments())
         self._client.loop_start()
@@ -138,24 +138,24 @@ class Receiver:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the intake: a fault of ours that no waiting mends."""
+        """The unexpected exception that ended the intake; retrying cannot help. None if it runs."""
         return self._lanes.failure
 
     def check(self) -> None:
-        """Raise what ended the intake, if anything did."""
+        """Raise the exception that ended the intake, if there is one."""
         if self.failure is not None:
             raise self.failure
 
-    def still(self, patience_s: float) -> AbstractContextManager[None]:
-        """Hold the intake between two batches; see ``BatchWorkers.still``."""
-        return self._lanes.still(patience_s)
+    def paused(self, patience_s: float) -> AbstractContextManager[None]:
+        """Pause the intake between two batches; see ``BatchWorkers.paused``."""
+        return self._lanes.paused(patience_s)
 
     def stop(self, patience_s: float = 30.0, forget: bool = False) -> None:
-        """Finish the batch in hand, leave the broker, keep the session; what is not acknowledged comes again.
+        """Finish the current batches and disconnect; the broker redelivers unacknowledged messages.
 
         Args:
-            patience_s: How long to wait for the batch in hand.
-            forget: Have the broker end the session: only for a worker that retires and has nothing left.
+            patience_s: Seconds to wait for the current batches.
+            forget: End the session at the broker; only for a retiring worker with no messages left.
         """
         self._stopping.set()
         self._tap.close()
@@ -220,21 +220,21 @@ class Receiver:
         self._answered.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
-        # paho calls this while it handles the error, which says why: refused, unknown name, a certificate not trusted
-        self._problem = f"no broker at {self._options.host}:{self._options.port}: {sys.exception()}; trying again"
+        # paho calls this inside its except block, so sys.exception() has the cause: refused, unknown name, certificate
+        self._problem = f"no broker at {self._options.host}:{self._options.port}: {sys.exception()}; retrying"
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
-        # From here on nothing may be acknowledged: paho drops what it has not sent, and a message id of the old
-        # connection may name another message on the next.
+        # Stop acknowledging: paho drops unsent packets, and a message id of this connection may name another message
+        # on the next one.
         with self._lock:
             self._connected = False
             self._connection += 1
         soon = time.monotonic() - self._accepted_at < _SOON_S
         self._put_out = self._put_out + 1 if soon and not self._stopping.is_set() else 0
         if not self._stopping.is_set() and (not self._problem or self._put_out == _OFTEN):
-            self._problem = f"broker {self._options.host}:{self._options.port} is gone ({reason}); trying again"
+            self._problem = f"broker {self._options.host}:{self._options.port} disconnected ({reason}); retrying"
             if self._put_out >= _OFTEN:
-                self._problem += f". Is another server here as {self._options.client_id!r}? Each puts out the other"
+                self._problem += f". Two servers with client id {self._options.client_id!r} disconnect each other"
 
     def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
         try:
@@ -266,7 +266,7 @@ class Receiver:
         return True
 
     def _follow_backlog(self) -> None:
-        """Listen for live captures while the broker holds back more than may be under way."""
+        """Open the live subscription during a backlog, and close it afterwards."""
         if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
             return
         now, share = time.monotonic(), self.in_flight / self._options.receive_maximum
@@ -280,7 +280,7 @@ class Receiver:
             self._tap.close()
 
     def _durable(self, batch: Sequence[BufferedMessage]) -> None:
-        self._follow_backlog()  # before acknowledging: until then the broker fills what may be under way
+        self._follow_backlog()  # before acknowledging, while in_flight still shows whether the broker has a backlog
         if batch:
             self._acknowledge(batch)
 

@@ -1,4 +1,4 @@
-"""A worker's part in a group that shares the broker's messages."""
+"""Shared subscription of a group of ingest workers."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from contract.topics import KINDS
 
 @dataclass(frozen=True, slots=True)
 class SharedSubscription:
-    """A worker's part in a group that shares the messages among its members.
+    """Subscription of one worker in a group that shares the messages.
 
     Attributes:
-        group: Its name, the same for every worker on every machine.
-        hears_status: Whether stations' status messages come to this one. They are not shared: the broker hands kept
-            ones only to plain subscriptions, and two workers could store "online" after "offline".
-        retiring: Whether it takes no new ones, and only what the broker still holds for it.
+        group: Name of the group, equal for every worker on every machine.
+        hears_status: Whether this worker receives the status messages of stations. They are not shared: the broker
+            sends retained messages only to plain subscriptions, and two workers could store "online" after "offline".
+        retiring: Whether the worker takes no new messages, only those the broker has already queued for it.
     """
 
     group: str
@@ -22,6 +22,6 @@ class SharedSubscription:
     retiring: bool = False
 
     def subscriptions(self, prefix: str) -> list[str]:
-        """Name what it hears."""
+        """Return the topic filters of this worker."""
         shared = [subscription(prefix, kind, self.group) for kind in KINDS if kind != "status"]
         return shared + ([subscription(prefix, "status")] if self.hears_status else [])

@@ -1,1 +1,1 @@
-"""Detections in a DuckDB file."""
+"""Detection store in a DuckDB file."""

@@ -1,4 +1,4 @@
-"""Hands records to DuckDB as columns, which it reads where they lie: no text is written and none is parsed."""
+"""Converts records to NumPy columns, which DuckDB reads in place without writing or parsing text."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from ingest.store.microseconds import microseconds
 from ingest.store.port import Received
 
 Columns = Mapping[str, NDArray[Any]]
-_TEXT, _WHOLE = np.dtype(object), np.dtype(np.int64)
-_NUMBER = np.dtype(np.float64)  # a NaN is a NULL to DuckDB
+_TEXT, _INTEGER = np.dtype(object), np.dtype(np.int64)
+_FLOAT = np.dtype(np.float64)  # DuckDB reads NaN as NULL
 
 
 @contextmanager
 def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns) -> Iterator[None]:
-    """Let statements read columns as a table of this name."""
+    """Register columns as a table of this name for the duration of the block."""
     connection.register(name, columns)
     try:
         yield
@@ -28,7 +28,7 @@ def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns)
 
 
 def event_columns(items: Iterable[Received]) -> Columns:
-    """Lay out events as the table ``event`` has them."""
+    """Return events as columns of the table ``event``."""
     rows = [
         (
             item.record.event_id,
@@ -40,17 +40,17 @@ def event_columns(items: Iterable[Received]) -> Columns:
         for item in items
         if isinstance(item.record, Event)
     ]
-    return _laid_out(
-        rows, {"event_id": _TEXT, "station": _TEXT, "captured_us": _WHOLE, "received_us": _WHOLE, "payload": _TEXT}
+    return _to_columns(
+        rows, {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
     )
 
 
 def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> Columns:
-    """Lay out what machines found in these events, each event once: a row for a detection, or one that says none.
+    """Return the machine detections of events as columns: one row per detection, or one "blank" row for none.
 
-    The surest of each kind leads: by these, captures are counted and not animals.
+    The most confident detection of each taxon in an event has ``leads`` set; counting these counts events.
     """
-    # Of two that bear one id the first is kept, as in the table of events.
+    # Of two events with one id, the first is kept, as in the table of events.
     events = {item.record.event_id: item.record for item in reversed(items) if isinstance(item.record, Event)}
     rows: list[tuple[Any, ...]] = []
     for event_id in event_ids:
@@ -70,9 +70,9 @@ def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> 
             )
             for one in event.detections
         ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False)]
-    kinds = {"event_id": _TEXT, "ordinal": _WHOLE, "station": _TEXT, "captured_us": _WHOLE, "taxon": _TEXT}
-    kinds |= {"observation_type": _TEXT, "confidence": _NUMBER, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    return _laid_out(rows, kinds)
+    kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
+    kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
+    return _to_columns(rows, kinds)
 
 
 def _leading(event: Event) -> dict[tuple[str, str], Detection]:
@@ -88,6 +88,6 @@ def _taxon(detection: Detection) -> str:
     return detection.scientific_name or detection.label
 
 
-def _laid_out(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:
+def _to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:
     columns = zip(*rows, strict=True) if rows else ((),) * len(kinds)
     return {name: np.array(column, kind) for (name, kind), column in zip(kinds.items(), columns, strict=True)}

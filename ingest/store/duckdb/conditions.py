@@ -1,4 +1,4 @@
-"""Conditions in SQL with their values, as the questions to a DuckDB store begin."""
+"""SQL conditions with their parameters, for queries of the DuckDB store."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> tuple[list[str], list[Any]]:
-    """Limit to captures from start to before end."""
+    """Return the condition on the capture time: from start (included) to end (not included)."""
     conditions: list[str] = []
     values: list[Any] = []
     for limit, sign in ((start, ">="), (end, "<")):
@@ -19,7 +19,7 @@ def within(start: datetime | None, end: datetime | None) -> tuple[list[str], lis
 
 
 def any_of(conditions: list[str], values: list[Any], wanted: Mapping[str, Sequence[Any]]) -> None:
-    """Limit columns to some values; none given: any. Written out, so that an index is used where there is one."""
+    """Append conditions that limit columns to values; none given: any. Written-out IN lists let DuckDB use an index."""
     for column, names in wanted.items():
         if names:
             conditions.append(f"{column} IN ({', '.join('?' * len(names))})")
@@ -27,5 +27,5 @@ def any_of(conditions: list[str], values: list[Any], wanted: Mapping[str, Sequen
 
 
 def all_of(conditions: Sequence[str]) -> str:
-    """Join conditions."""
+    """Join conditions with AND."""
     return " AND ".join(conditions) or "true"

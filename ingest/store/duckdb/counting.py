@@ -1,4 +1,4 @@
-"""Counts what is in a DuckDB store, per local day and hour, in one pass over what counts; and says what does."""
+"""Counts detections in a DuckDB store per local day and hour, and updates what counts after a verdict."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from ingest.store.duckdb.conditions import all_of, any_of, within
-from ingest.store.duckdb.tables import counting
+from ingest.store.duckdb.tables import verdicts_applied_sql
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, TaxonCount
 from ingest.store.tally import Tally
@@ -16,14 +16,14 @@ DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 
 def count(read: Read, query: CountQuery, detection: str = "detection") -> list[TaxonCount]:
-    """See ``Store.count``; ``read`` runs one question, ``detection`` is the table of them or what stands for it."""
+    """See ``Store.count``; ``read`` runs one query, ``detection`` is the table of detections or a subquery for it."""
     conditions, values = within(query.start, query.end)
     any_of(conditions, values, {"station": query.stations, "counts_as": query.taxa})
     conditions.append("counts_as IS NOT NULL")
     if query.min_confidence > 0:
         conditions.append("certainty >= ?")
         values.append(query.min_confidence)
-    # One statement, so that days and hours are of one moment while others write.
+    # One statement, so that days and hours come from one snapshot while others write.
     rows = read(
         f"WITH found AS (SELECT counts_as, counts_as_type, leads, {_since_first_midnight(query)} AS local_us "
         f"FROM {detection} WHERE {all_of(conditions)}) "
@@ -36,26 +36,26 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[T
     tally = Tally(query.days)
     for taxon, kind, of_day, slot, detections, events in rows:
         if of_day:
-            tally.on_day(taxon, kind, slot, detections)
-            tally.captures(taxon, kind, events)
+            tally.add_day(taxon, kind, slot, detections)
+            tally.add_captures(taxon, kind, events)
         else:
-            tally.in_hour(taxon, kind, slot, detections)
-    return tally.counted()
+            tally.add_hour(taxon, kind, slot, detections)
+    return tally.totals()
 
 
 def _since_first_midnight(query: CountQuery) -> str:
-    """Give local time as microseconds since the first local day began, which are never less than 0."""
+    """Return SQL for local time in microseconds since the start of the first local day; never negative."""
     midnight_us = (query.first - EPOCH.date()).days * DAY_US
-    shifts = [stretch.offset // MICROSECOND - midnight_us for stretch in query.stretches]
+    shifts = [period.offset // MICROSECOND - midnight_us for period in query.periods]
     if len(shifts) == 1:
         return f"captured_us + {shifts[0]}"
-    ends = [microseconds(stretch.end) for stretch in query.stretches[:-1]]
+    ends = [microseconds(period.end) for period in query.periods[:-1]]
     earlier = " ".join(f"WHEN captured_us < {end} THEN {shift}" for end, shift in zip(ends, shifts, strict=False))
     return f"captured_us + CASE {earlier} ELSE {shifts[-1]} END"
 
 
-def count_anew(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
-    """Let the verdicts in force on these captures count; those on captures still to come are kept for then."""
+def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
+    """Update what counts in events after a verdict; events that have not arrived yet are noted for later."""
     marks = ", ".join("?" * len(event_ids))
     known = connection.execute(
         f"SELECT event_id, captured_us FROM event WHERE event_id IN ({marks})", list(event_ids)
@@ -64,15 +64,15 @@ def count_anew(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) 
         connection.execute("INSERT INTO judged_before VALUES (?) ON CONFLICT DO NOTHING", [event_id])
     if not known:
         return
-    # Detections have no index: their time, which is in the table's order as a rule, says where they are.
-    place = f"captured_us IN ({', '.join(str(time_us) for time_us in {time_us for _, time_us in known})})"
-    machine = f"(SELECT * FROM detection WHERE {place} AND event_id IN ({marks}))"
+    # Detections have no index; their time, by which the table is roughly sorted, limits the scan.
+    times = f"captured_us IN ({', '.join(str(time_us) for time_us in {time_us for _, time_us in known})})"
+    machine = f"(SELECT * FROM detection WHERE {times} AND event_id IN ({marks}))"
     verdicts = f"(SELECT * FROM verdict WHERE event_id IN ({marks}))"
     connection.execute(
-        "UPDATE detection SET counts_as = anew.counts_as, counts_as_type = anew.counts_as_type, "
-        "certainty = anew.certainty, leads = anew.leads "
-        f"FROM ({counting(machine, verdicts)}) anew WHERE detection.{place} "
-        "AND detection.captured_us = anew.captured_us AND detection.event_id = anew.event_id "
-        "AND detection.ordinal = anew.ordinal",
+        "UPDATE detection SET counts_as = updated.counts_as, counts_as_type = updated.counts_as_type, "
+        "certainty = updated.certainty, leads = updated.leads "
+        f"FROM ({verdicts_applied_sql(machine, verdicts)}) updated WHERE detection.{times} "
+        "AND detection.captured_us = updated.captured_us AND detection.event_id = updated.event_id "
+        "AND detection.ordinal = updated.ordinal",
         [*event_ids, *event_ids],
     )

@@ -1,4 +1,4 @@
-"""Finds captures in a DuckDB store, by id or newest first, without reading what is not listed."""
+"""Lists events of a DuckDB store by id or newest first, without reading the payloads of others."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,15 +11,15 @@ from ingest.store.microseconds import microseconds
 from ingest.store.port import EventQuery
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
-Key = tuple[int, str]  # captured_us, event_id: by these captures are sorted
-AT_ONCE = 1_000  # ids in one question; from 2,048 on DuckDB reads the whole table instead of its index
+Key = tuple[int, str]  # captured_us, event_id: the sort key of events
+MAX_IDS = 1_000  # ids per query; from 2,048 on, DuckDB scans the table instead of using its index
 
 
 class DuckDbListing:
-    """Reads captures."""
+    """Lists events."""
 
     def __init__(self, read: Read, detection: str = "detection") -> None:
-        """Read by what runs one question, from the table of detections or from what stands for it."""
+        """Read with a function that runs one query; ``detection`` is the table of detections or a subquery for it."""
         self._read = read
         self._detection = detection
 
@@ -30,7 +30,7 @@ class DuckDbListing:
         if query.event_ids:
             keys = sorted(self._wanted(query), reverse=True)[: query.limit]
         elif query.taxa or query.observation_types:
-            keys = self._newest(self._detection, query, *_counting_as(query))
+            keys = self._newest(self._detection, query, *_counts_as(query))
         else:
             keys = self._newest("event", query)
         payloads: dict[str, str] = {}
@@ -39,15 +39,15 @@ class DuckDbListing:
         return [msgspec.json.decode(payloads[event_id], type=Event) for _, event_id in keys]
 
     def _wanted(self, query: EventQuery) -> list[Key]:
-        """Find those of the ids asked for that meet the rest of the question."""
+        """Return the keys of the requested ids that meet the other conditions."""
         found: list[Key] = []
         for portion in portions(list(dict.fromkeys(query.event_ids))):
             rows = self._by_id("captured_us, event_id, station", portion)
             keys = [
-                (time_us, event_id) for time_us, event_id, station in rows if query.meets(station, time_us, event_id)
+                (time_us, event_id) for time_us, event_id, station in rows if query.matches(station, time_us, event_id)
             ]
             if keys and (query.taxa or query.observation_types):
-                conditions, values = _counting_as(query)
+                conditions, values = _counts_as(query)
                 any_of(
                     conditions,
                     values,
@@ -61,9 +61,9 @@ class DuckDbListing:
     def _newest(
         self, table: str, query: EventQuery, also: Sequence[str] = (), also_values: Sequence[Any] = ()
     ) -> list[Key]:
-        """Find the newest captures of which a table has rows that meet the question.
+        """Return the keys of the newest events with a row in the table that meets the conditions.
 
-        Times alone are sorted first, being quick to read; ids only of what is as new as the last of these.
+        The first query sorts times only, which is fast; the second reads ids of rows at least as new as the last time.
         """
         conditions, values = within(query.start, query.end)
         any_of(conditions, values, {"station": query.stations})
@@ -80,34 +80,34 @@ class DuckDbListing:
             )
             if not times:
                 return []
-            exactly, exact_values = [*conditions, "captured_us >= ?"], [*values, times[-1][0]]
+            bounded, bounded_values = [*conditions, "captured_us >= ?"], [*values, times[-1][0]]
             if query.after is not None:
-                exactly.append("(captured_us, event_id) < (?, ?)")
-                exact_values += [microseconds(query.after[0]), query.after[1]]
+                bounded.append("(captured_us, event_id) < (?, ?)")
+                bounded_values += [microseconds(query.after[0]), query.after[1]]
             keys = self._read(
-                f"SELECT DISTINCT captured_us, event_id FROM {table} WHERE {all_of(exactly)} "
+                f"SELECT DISTINCT captured_us, event_id FROM {table} WHERE {all_of(bounded)} "
                 "ORDER BY captured_us DESC, event_id DESC LIMIT ?",
-                [*exact_values, query.limit],
+                [*bounded_values, query.limit],
             )
-            # One capture may have several such rows, and some may have been on the page before.
+            # An event may have several such rows, and some may have been on the previous page.
             if len(keys) == query.limit or len(times) < rows_wanted:
                 return [(time_us, event_id) for time_us, event_id in keys]
             rows_wanted *= 4
 
     def _by_id(self, columns: str, event_ids: Sequence[str]) -> list[tuple[Any, ...]]:
-        # Without an order or a limit, which would keep DuckDB from its index.
+        # No ORDER BY or LIMIT: they would keep DuckDB from using its index.
         return self._read(
             f"SELECT {columns} FROM event WHERE event_id IN ({', '.join('?' * len(event_ids))})", [*event_ids]
         )
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Divide ids into as many questions as they need."""
-    for start in range(0, len(event_ids), AT_ONCE):
-        yield event_ids[start : start + AT_ONCE]
+    """Split ids into portions of one query each."""
+    for start in range(0, len(event_ids), MAX_IDS):
+        yield event_ids[start : start + MAX_IDS]
 
 
-def _counting_as(query: EventQuery) -> tuple[list[str], list[Any]]:
+def _counts_as(query: EventQuery) -> tuple[list[str], list[Any]]:
     conditions, values = ["counts_as IS NOT NULL"], list[Any]()
     any_of(conditions, values, {"counts_as": query.taxa, "counts_as_type": query.observation_types})
     return conditions, values

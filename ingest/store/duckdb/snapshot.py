@@ -1,4 +1,4 @@
-"""Holds one moment of a detections file while others go on writing, and copies it to a file of its own."""
+"""Takes a consistent snapshot of a DuckDB file while others write, and copies it to a new file."""
 
 import contextlib
 from pathlib import Path
@@ -10,17 +10,17 @@ from contract.errors import StoreUnavailable
 
 
 class DuckDbSnapshot:
-    """What was committed when this was made, whatever is written afterwards; for one thread."""
+    """Snapshot of the data committed at its creation; for use by one thread."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        """Hold the moment.
+        """Begin the transaction that fixes the content of the snapshot.
 
         Args:
-            connection: One of its own, such as a cursor; it is closed in the end.
-            path: The file to write, which is not there yet.
+            connection: A connection not used elsewhere, such as a cursor; ``close`` closes it.
+            path: The file to write, which must not exist.
 
         Raises:
-            StoreUnavailable: the database cannot be read, or the file cannot be made.
+            StoreUnavailable: the database cannot be read, or the file cannot be created.
         """
         self._connection = connection
         self._path = path
@@ -29,23 +29,23 @@ class DuckDbSnapshot:
             connection.execute(f"ATTACH {_text(str(path))} AS {self._copy} (READ_WRITE)")
             self._name = str(connection.execute("SELECT current_database()").fetchall()[0][0])
             connection.begin()
-            # The first look at a table fixes what this transaction sees.
+            # The first read fixes the snapshot of the transaction.
             self._rows = self._count(self._name)
         except duckdb.Error as error:
             self.close()
             raise self._unavailable(error) from error
 
     def write(self) -> dict[str, int]:
-        """Write the copy; returns how many rows each table has.
+        """Write the copy and return the number of rows of each table.
 
         Raises:
-            StoreUnavailable: it could not be written whole.
+            StoreUnavailable: the copy failed or is not complete.
         """
         try:
             self._connection.execute(f"COPY FROM DATABASE {_name(self._name)} TO {self._copy}")
             self._connection.commit()
             copied = self._count(self._copy)
-            self._connection.execute(f"DETACH {self._copy}")  # it is on the disk, and one file, from here on
+            self._connection.execute(f"DETACH {self._copy}")  # from here on, the copy is one file on disk
         except duckdb.Error as error:
             raise self._unavailable(error) from error
         if copied != self._rows:
@@ -53,13 +53,13 @@ class DuckDbSnapshot:
         return copied
 
     def interrupt(self) -> None:
-        """Break the copy off, from another thread; one that is done is left as it is."""
+        """Cancel the copy from another thread; a finished copy is not affected."""
         with contextlib.suppress(duckdb.ConnectionException):  # closed already
             self._connection.interrupt()
 
     def close(self) -> None:
-        """Let go of the moment, and of a copy that was not finished; calling it twice is harmless."""
-        # The database keeps what is attached when a connection of it closes.
+        """End the snapshot and detach an unfinished copy; idempotent."""
+        # Closing a connection does not detach attached databases.
         for statement in ("ROLLBACK", f"DETACH DATABASE IF EXISTS {self._copy}"):
             with contextlib.suppress(duckdb.Error):  # no transaction, or closed already
                 self._connection.execute(statement)
@@ -86,10 +86,10 @@ def count_rows(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str
 
 
 def count_file(path: Path) -> dict[str, int]:
-    """Count the rows of every table of a detections file that nobody has open.
+    """Count the rows of every table of a detections file that no process has open.
 
     Raises:
-        StoreUnavailable: it is no DuckDB file, or another process has it open.
+        StoreUnavailable: the file is not a DuckDB file, or another process has it open.
     """
     try:
         with duckdb.connect(str(path), read_only=True) as connection:

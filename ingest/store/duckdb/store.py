@@ -1,4 +1,4 @@
-"""Detections in a DuckDB file: the store of one machine, with no server to install."""
+"""Detection store in a DuckDB file, for a single machine without a database server."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,25 +12,27 @@ from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
-from ingest.store.duckdb.counting import count, count_anew
+from ingest.store.duckdb.counting import count, recount
+from ingest.store.duckdb.effort import effort
 from ingest.store.duckdb.listing import DuckDbListing, portions
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
+from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
 
 
 class DuckDbStore:
-    """One file, one process: one writer at a time, any number of readers beside it. See ``Store`` for the contract."""
+    """Store in one file, used by one process, with one writer and any number of readers. See ``Store``."""
 
-    problem = ""  # nothing here can go wrong without an error
+    problem = ""  # every problem raises an error
     max_concurrent_batches = 1  # a file has one writer
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
-        """Open the file, making it where it is not there.
+        """Open the file, and create it if it does not exist.
 
         Raises:
-            StoreUnavailable: another process has it open, it is no database of ours, or it is of a later version.
+            StoreUnavailable: another process has it open, it is not a detections file, or its schema is newer.
         """
         self._path = path
         self._read_only = read_only
@@ -54,13 +56,13 @@ class DuckDbStore:
                     new += _write_other(connection, item)
         return WriteResult(new=new, repeated=len(batch) - new)
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
-        """See ``Store.judge``."""
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.apply_verdicts``."""
         with self._lock:
             self._reopen_if_broken()
-            self._judge(verdicts)
+            self._apply_verdicts(verdicts)
 
-    def _judge(self, verdicts: Sequence[Verdict]) -> None:
+    def _apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         with self._transaction() as connection:
             for verdict in verdicts:
                 connection.execute(
@@ -80,7 +82,7 @@ class DuckDbStore:
                 )
             event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
             for portion in portions(event_ids):
-                count_anew(connection, portion)
+                recount(connection, portion)
 
     def events(self, query: EventQuery) -> list[Event]:
         """See ``Store.events``."""
@@ -89,6 +91,10 @@ class DuckDbStore:
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """See ``Store.count``."""
         return count(self._read, query, self._detection)
+
+    def effort(self, query: EffortQuery) -> list[SensorEffort]:
+        """See ``Store.effort``."""
+        return effort(self._read, query)
 
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""
@@ -116,11 +122,11 @@ class DuckDbStore:
             for station, status, health, last_us, events in rows
         ]
 
-    def moment(self, path: Path) -> DuckDbSnapshot:
-        """Hold what is committed now, to be copied to a new file while writing goes on.
+    def snapshot(self, path: Path) -> DuckDbSnapshot:
+        """Take a snapshot of the committed data, to be copied to a new file while writing continues.
 
         Raises:
-            StoreUnavailable: the database cannot be read, or the file cannot be made.
+            StoreUnavailable: the database cannot be read, or the file cannot be created.
         """
         with self._lock:
             self._reopen_if_broken()
@@ -138,7 +144,7 @@ class DuckDbStore:
         except duckdb.Error as error:
             raise self._unavailable(error) from error
         try:
-            connection.execute("SET pandas_analyze_sample = 0")  # columns of text are text, whatever stands in them
+            connection.execute("SET pandas_analyze_sample = 0")  # do not infer types from the content of text columns
             self._prepare(connection)
         except duckdb.Error as error:
             connection.close()
@@ -149,14 +155,14 @@ class DuckDbStore:
         return connection
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # The version first: tables of a later one are not touched.
+        # Check the version first: tables of a newer schema must not be changed.
         known = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'").fetchone()
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone() if known else None
         version = row[0] if row else None
         if version is not None and version > VERSION:
             raise StoreUnavailable(
                 f"{self._path}: its schema is version {version}, this Wildpost reads up to {VERSION}: "
-                "run the newer Wildpost that made it"
+                "run the newer Wildpost that created it"
             )
         if version == VERSION or (version is None and self._read_only):
             return
@@ -180,7 +186,7 @@ class DuckDbStore:
             raise self._unavailable(error) from error
 
     def _reopen_if_broken(self) -> None:
-        """A full disk at commit makes DuckDB refuse everything until the file is opened anew."""
+        """Reopen the file after a failed commit: with a full disk, DuckDB rejects all further statements."""
         if self._closed:
             raise StoreUnavailable(f"{self._path}: this store was closed")
         try:
@@ -192,7 +198,7 @@ class DuckDbStore:
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         text = f"{self._path}: {str(error).partition(chr(10))[0]}"
         if "Conflicting lock" in text:
-            text += " Another Wildpost serves this file: stop that one, or give this one a WILDPOST_DATA of its own."
+            text += " Another Wildpost uses this file: stop that one, or give this one its own WILDPOST_DATA folder."
         return StoreUnavailable(text)
 
     def _write_events(self, connection: duckdb.DuckDBPyConnection, items: Sequence[Received]) -> int:
@@ -212,17 +218,17 @@ class DuckDbStore:
                 "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
                 "confidence, leads AND observation_type <> 'blank' FROM found"
             )
-        waiting = set(new).intersection(
+        judged = set(new).intersection(
             row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
         )
-        for portion in portions(sorted(waiting)):
-            count_anew(connection, portion)
+        for portion in portions(sorted(judged)):
+            recount(connection, portion)
             connection.execute("DELETE FROM judged_before WHERE list_contains(?::VARCHAR[], event_id)", [list(portion)])
         return len(new)
 
 
 class _Transaction:
-    """All of it or nothing of it, and the database's own errors under our name."""
+    """A transaction that converts DuckDB errors to ``StoreUnavailable``."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, unavailable: Callable[[Exception], StoreUnavailable]
@@ -265,7 +271,7 @@ def _write_other(connection: duckdb.DuckDBPyConnection, item: Received) -> int:
         sql = "INSERT INTO health VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
         values = [record.station, microseconds(record.at), payload]
     else:
-        # A last will was written before the station went: it is true when it arrives, whatever time it bears.
+        # A last will contains the time of its registration, so the time of arrival is stored instead.
         sql = "INSERT OR REPLACE INTO status VALUES (?, ?, ?) RETURNING 1"
         values = [record.station, microseconds(item.received_at), payload]
     return len(connection.execute(sql, values).fetchall())

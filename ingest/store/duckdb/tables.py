@@ -1,4 +1,4 @@
-"""The tables of the DuckDB store, what counts in them, and how an older file becomes one of today."""
+"""Schema of the DuckDB store, the SQL for what counts, and the upgrade of older files."""
 
 VERSION = 2
 
@@ -15,8 +15,8 @@ CREATE TABLE health (station VARCHAR, at_us BIGINT, payload VARCHAR, PRIMARY KEY
 CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR);
 """
 
-# What a detection counts as stands beside what the machine said, and changes with every verdict. Nothing stands there
-# where it does not count. Captures are counted by the one detection that leads for each taxon in them.
+# The last four columns are derived from the machine's columns and the latest verdict; counts_as and counts_as_type are
+# NULL if the detection does not count. Counting the detections with leads set counts events, one for each taxon.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
@@ -24,22 +24,22 @@ CREATE TABLE detection (
     counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN);
 """
 
-# The key of verdicts is of two columns; this finds those on one capture. A verdict may come before its capture.
+# Finds the verdicts on one event, since the primary key has two columns. A verdict may arrive before its event.
 _VERDICTS_OF_AN_EVENT = """
 CREATE INDEX verdict_event ON verdict (event_id);
 CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
-# Times are microseconds since 1970 in UTC; the payload is what the station sent, so fields of a later version stay.
+# Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
 SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT
 
 
-def counting(detections: str, verdicts: str) -> str:
-    """Say in SQL what detections count as with verdicts in force: rows of the table ``detection``.
+def verdicts_applied_sql(detections: str, verdicts: str) -> str:
+    """Return SQL for rows of the table ``detection`` with the verdicts applied.
 
     Args:
-        detections: A table of what machines said, with all detections of each capture.
-        verdicts: A table of at least the verdicts on these.
+        detections: A table of machine detections, with all detections of each event.
+        verdicts: A table with at least the verdicts on these.
     """
     return f"""
     SELECT event_id, ordinal, station, captured_us, taxon, observation_type, confidence, model,
@@ -58,17 +58,17 @@ def counting(detections: str, verdicts: str) -> str:
     """
 
 
-# Version 1 had no columns for what counts, and joined the verdicts at every question.
+# Version 1 had no columns for what counts, and joined the verdicts in every query.
 UPGRADE = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
 {_DETECTION}
-INSERT INTO detection {counting("detection_1", "verdict")} ORDER BY captured_us;
+INSERT INTO detection {verdicts_applied_sql("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
 INSERT INTO judged_before SELECT DISTINCT event_id FROM verdict WHERE event_id NOT IN (SELECT event_id FROM event);
 """
 
 
-# What stands for the table `detection` in a file of version 1 that may only be read: it answers the same, if slowly.
-DETECTION_OF_1 = f"({counting('detection', 'verdict')})"
+# Subquery that replaces the table `detection` in a read-only file of version 1: the same results, but slower.
+DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"

@@ -1,1 +1,1 @@
-"""Detections in InfluxDB 1.x, 2.x or 3.x."""
+"""Detection store in InfluxDB 1.x, 2.x or 3.x."""

@@ -1,4 +1,4 @@
-"""The way to an InfluxDB server: lines in, InfluxQL answers out, and what a refusal means."""
+"""Connection to an InfluxDB server: line protocol writes, InfluxQL queries, and the classification of errors."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,33 +10,31 @@ import msgspec
 
 from contract.errors import StoreUnavailable
 
-LINES_AT_MOST = 5_000  # a request: as many as its makers advise
-MAX_CONCURRENT_BATCHES = (
-    3  # batches under way at once: one is worked out while InfluxDB makes the others safe on its disk
-)
-BYTES_AT_MOST = 4_000_000  # a request; InfluxDB 3 refuses 10 MB
-LONG_QUERY = 4_000  # characters: longer ones travel in the body, for proxies limit an address to 8 kB
+MAX_LINES = 5_000  # per request, as InfluxData recommends
+MAX_CONCURRENT_BATCHES = 3  # one batch is prepared while InfluxDB syncs the others to disk
+MAX_BYTES = 4_000_000  # per request; InfluxDB 3 rejects 10 MB
+MAX_GET_QUERY = 4_000  # characters; longer queries are sent in the body, since proxies limit a URL to 8 kB
 
-_FULL_HINT = " (where its disk has room again: start InfluxDB anew, 1.x goes on refusing)"
+_FULL_HINT = " (once the disk has room again, restart InfluxDB: 1.x keeps refusing writes)"
 _OLDER = re.compile(r"points? beyond retention policy.*dropped=(\d+)")
 
 
 class StoreRefused(StoreUnavailable):
-    """The database answered and refused; trying again will not help until somebody mends it."""
+    """The database rejected the request; retrying cannot help until the cause is fixed."""
 
 
 class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the InfluxDB is and how it is spoken to; the secret comes from the environment.
+    """Connection settings of an InfluxDB server; the secret comes from the environment.
 
     Attributes:
-        url: Of the server, or of what stands before it.
-        database: In 1.x and 3.x a database, in 2.x a bucket with a mapping for InfluxQL of the same name.
-        org: The organisation, which 2.x asks for.
-        username: Signs in by name and password; empty: by token, or not at all where there is none.
+        url: URL of the server or its reverse proxy.
+        database: A database in 1.x and 3.x; in 2.x a bucket with an InfluxQL mapping of the same name.
+        org: Organisation, required by 2.x.
+        username: User name for authentication by password; empty: by token, or none without a secret.
         write_path: "v2" writes to /api/v2/write (1.8 and later), "v1" to /write (any 1.x).
-        create: Make the database where there is none, and set its retention; 2.x has its own commands for this.
-        retention_days: How long everything is kept; 0 is for ever. Only where ``create`` is set.
-        timeout_s: Of one request.
+        create: Create a missing database and set its retention; 2.x has its own commands for this.
+        retention_days: Retention in days; 0 is unlimited. Used only if ``create`` is set.
+        timeout_s: Timeout of one request in seconds.
     """
 
     url: str = "http://127.0.0.1:8086"
@@ -51,14 +49,14 @@ class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One table of an answer: the tags it was grouped by, and its rows."""
+    """One series of a query result: its group-by tags, and its rows by column name."""
 
     tags: dict[str, str]
     rows: list[dict[str, Any]]
 
 
 class Table(msgspec.Struct):
-    """One table of an answer as it came: names of columns, and rows of values."""
+    """One series of a query result as received: column names, and rows of values."""
 
     columns: list[str]
     tags: dict[str, str] = {}
@@ -76,14 +74,14 @@ class _Answer(msgspec.Struct):
 
 
 class InfluxConnection:
-    """Speaks to one database through influxdb-client; every call comes back when the server has answered.
+    """Synchronous access to one database through influxdb-client; every call waits for the server's answer.
 
     Attributes:
-        older_than_kept: How many points the server dropped at once, being older than its retention.
+        older_than_kept: Number of points the server dropped on write because they are older than its retention.
     """
 
     def __init__(self, options: InfluxOptions, secret: str) -> None:
-        """Get ready; nothing is sent yet."""
+        """Create the client; no request is sent yet."""
         from influxdb_client import InfluxDBClient  # slow to import; only servers with InfluxDB need it
 
         token = f"{options.username}:{secret}" if options.username else secret
@@ -100,24 +98,24 @@ class InfluxConnection:
 
     @property
     def name(self) -> str:
-        """What is spoken to, without its secret."""
+        """Name of the database for messages, without the secret."""
         return f"InfluxDB {self._options.url}, {self._options.database}"
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Write lines in their order; they are in the server's log of writes when this returns.
+        """Write lines in order, and return once the server has them in its write-ahead log.
 
-        Lines may be made while earlier ones are on their way.
+        The iterable is consumed while earlier lines are being sent.
 
         Raises:
-            StoreUnavailable: none, some or all of them may be written; writing them again changes nothing.
+            StoreUnavailable: none, some or all lines may be written; writing them again is idempotent.
         """
-        under_way: Future[None] | None = None
+        pending: Future[None] | None = None
         for body in _portions(lines):
-            if under_way is not None:
-                under_way.result()
-            under_way = self._posting.submit(self._post, body)
-        if under_way is not None:
-            under_way.result()
+            if pending is not None:
+                pending.result()
+            pending = self._posting.submit(self._post, body)
+        if pending is not None:
+            pending.result()
 
     def _post(self, body: bytes) -> None:
         database, org = self._options.database, self._options.org
@@ -128,51 +126,51 @@ class InfluxConnection:
         try:
             self._request("POST", path, where, body=body, content="text/plain; charset=utf-8")
         except StoreRefused as error:
-            # All others of the portion are written. To refuse would stop every station for one with a wrong clock.
+            # All other points of the request are written. Failing would block all stations for one with a wrong clock.
             if not (older := _OLDER.search(str(error))):
                 raise
             self.older_than_kept += int(older[1])
 
     def query(self, statement: str) -> list[Series]:
-        """Ask as ``tables`` does, and take every row by the names of its columns."""
+        """Run a statement as ``tables`` does, and return rows by column name."""
         return [
             Series(one.tags, [dict(zip(one.columns, row, strict=True)) for row in one.values])
             for one in self.tables(statement)
         ]
 
     def tables(self, statement: str) -> list[Table]:
-        """Ask one statement of InfluxQL (3.x takes no more at once); times come as nanoseconds since 1970.
+        """Run one InfluxQL statement (3.x accepts only one); times are nanoseconds since 1970.
 
         Raises:
-            StoreUnavailable: no answer, or a refusal.
+            StoreUnavailable: the server did not answer or rejected the statement.
         """
-        asked = [("db", self._options.database), ("epoch", "ns"), ("q", statement)]
-        # 1.x changes anything by POST only; elsewhere GET is what every version and proxy knows
-        if len(statement) > LONG_QUERY or not statement.startswith(("SELECT", "SHOW")):
-            data = self._request("POST", "/query", [], form=asked)
+        parameters = [("db", self._options.database), ("epoch", "ns"), ("q", statement)]
+        # 1.x requires POST for changes; for the rest, every version and proxy supports GET
+        if len(statement) > MAX_GET_QUERY or not statement.startswith(("SELECT", "SHOW")):
+            data = self._request("POST", "/query", [], form=parameters)
         else:
-            data = self._request("GET", "/query", asked)
+            data = self._request("GET", "/query", parameters)
         try:
             answer = msgspec.json.decode(data, type=_Answer)
         except msgspec.DecodeError as error:
-            raise StoreRefused(f"{self.name}: answers {data[:100]!r}, not as InfluxDB does") from error
-        wrong = answer.error or next((result.error for result in answer.results if result.error), "")
-        if wrong:
-            raise self.refused(wrong)
+            raise StoreRefused(f"{self.name}: answered {data[:100]!r}, which is not an InfluxDB response") from error
+        failure = answer.error or next((result.error for result in answer.results if result.error), "")
+        if failure:
+            raise self.refused(failure)
         return [one for result in answer.results for one in result.series]
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
-        """Ask one statement and take the rows of all its tables."""
+        """Run one statement and return the rows of all its series."""
         return [row for series in self.query(statement) for row in series.rows]
 
     def refused(self, why: str) -> StoreUnavailable:
-        """Word a refusal: one that passes by itself, or one that does not."""
-        passing = ("timeout", "engine is closed", "shard is disabled", "cache-max-memory", "too many", "not ready")
-        kind = StoreUnavailable if any(word in why for word in passing) else StoreRefused
+        """Return the error for a rejected request: transient (``StoreUnavailable``) or lasting (``StoreRefused``)."""
+        transient = ("timeout", "engine is closed", "shard is disabled", "cache-max-memory", "too many", "not ready")
+        kind = StoreUnavailable if any(word in why for word in transient) else StoreRefused
         return kind(f"{self.name}: {why.strip()[:500]}")
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._posting.shutdown()
         self._client.close()
 
@@ -180,7 +178,7 @@ class InfluxConnection:
         self,
         method: str,
         path: str,
-        asked: list[tuple[str, str]],
+        parameters: list[tuple[str, str]],
         *,
         body: bytes | None = None,
         form: list[tuple[str, str]] | None = None,
@@ -193,7 +191,7 @@ class InfluxConnection:
             response = self._client.api_client.call_api(
                 path,
                 method,
-                query_params=asked,
+                query_params=parameters,
                 header_params={"Accept": "application/json", "Content-Type": content},
                 body=body,
                 post_params=form or [],
@@ -208,26 +206,26 @@ class InfluxConnection:
             raise StoreUnavailable(f"{self.name}: no answer: {error}") from error
         if 200 <= status < 300:
             return data
-        said = f"{method} {path} was answered with {status}: {data.decode(errors='replace').strip()}"
+        text = f"{method} {path} was answered with {status}: {data.decode(errors='replace').strip()}"
         if status in (0, 408, 429) or status >= 500:
-            hint = _FULL_HINT if "no space left" in said else ""
-            raise StoreUnavailable(f"{self.name}: {said[:500]}{hint}")
+            hint = _FULL_HINT if "no space left" in text else ""
+            raise StoreUnavailable(f"{self.name}: {text[:500]}{hint}")
         if status in (401, 403):
-            said += " (is the token right, or the username and its password? See secret_variable in [store])"
-        raise self.refused(said)
+            text += " (is the token right, or the username and its password? See secret_variable in [store])"
+        raise self.refused(text)
 
 
 def _portions(lines: Iterable[bytes]) -> Iterator[bytes]:
-    gathered: list[bytes] = []
+    portion: list[bytes] = []
     size = 0
     for line in lines:
-        if gathered and (len(gathered) == LINES_AT_MOST or size + len(line) > BYTES_AT_MOST):
-            yield b"\n".join(gathered)
-            gathered, size = [], 0
-        gathered.append(line)
+        if portion and (len(portion) == MAX_LINES or size + len(line) > MAX_BYTES):
+            yield b"\n".join(portion)
+            portion, size = [], 0
+        portion.append(line)
         size += len(line) + 1
-    if gathered:
-        yield b"\n".join(gathered)
+    if portion:
+        yield b"\n".join(portion)
 
 
 def _bytes(text: object) -> bytes:

@@ -1,7 +1,7 @@
-"""Counts what is in InfluxDB, per local day and hour: by InfluxQL, which knows offsets from UTC but no local time.
+"""Counts detections in InfluxDB per local day and hour; InfluxQL supports offsets from UTC, but no local time.
 
-InfluxDB 1.x opens every series in every shard for each sum, which takes longer than adding up. So hours are asked for,
-of which days and hours of the day both follow, and captures once for the whole time and not for each hour.
+InfluxDB 1.x opens every series in every shard for each sum, which takes longer than the summing itself. Sums are
+therefore queried once per hour, from which days and hours of the day follow, and events once for the whole time.
 """
 
 from datetime import timedelta
@@ -19,45 +19,45 @@ HOUR = timedelta(hours=1)
 
 
 def count(link: InfluxConnection, query: CountQuery) -> list[TaxonCount]:
-    """See ``Store.count``; limits of time are taken to the millisecond."""
+    """See ``Store.count``; time limits have a resolution of one millisecond."""
     conditions = any_of("station", query.stations) + any_of("taxon", query.taxa)
     if query.min_confidence > 0:
         conditions.append(f'"certainty" >= {float(query.min_confidence)!r}')
-    # Stations times taxa are a hundred times as many series as taxa, and 1.x opens each of them in each week.
+    # There are a hundred times more series by station and taxon than by taxon, and 1.x opens each in each week.
     measurement = "detection" if query.stations else "detection_by_taxon"
     tally = Tally(query.days)
     first_hour = (query.first - EPOCH.date()).days * HOURS
-    for stretch in query.stretches:
-        _add_hours(link, measurement, tally, stretch, conditions, first_hour)
-    rest = all_of(within(query.start, query.end) + conditions)
-    asked = f'SELECT SUM("leads") FROM "{measurement}" WHERE {rest} GROUP BY "taxon", "observationType"'
-    for table in link.tables(asked):
+    for period in query.periods:
+        _add_hours(link, measurement, tally, period, conditions, first_hour)
+    conditions_text = all_of(within(query.start, query.end) + conditions)
+    statement = f'SELECT SUM("leads") FROM "{measurement}" WHERE {conditions_text} GROUP BY "taxon", "observationType"'
+    for table in link.tables(statement):
         for _, events in table.values:
-            tally.captures(from_tag(table.tags["taxon"]), table.tags["observationType"], integer(events or 0))
-    return tally.counted()
+            tally.add_captures(from_tag(table.tags["taxon"]), table.tags["observationType"], integer(events or 0))
+    return tally.totals()
 
 
 def _add_hours(
     link: InfluxConnection,
     measurement: str,
     tally: Tally,
-    stretch: OffsetPeriod,
+    period: OffsetPeriod,
     conditions: list[str],
     first_hour: int,
 ) -> None:
-    if stretch.start >= stretch.end:
+    if period.start >= period.end:
         return
-    # Hours begin where local ones do, also where these are a quarter past those of UTC.
-    shift_s = -stretch.offset % HOUR // timedelta(seconds=1)
+    # Align the hours with local ones, also for offsets that are not whole hours.
+    shift_s = -period.offset % HOUR // timedelta(seconds=1)
     every = f"time(1h, {shift_s}s)" if shift_s else "time(1h)"
-    offset_ns = stretch.offset // timedelta(seconds=1) * SECOND_NS
+    offset_ns = period.offset // timedelta(seconds=1) * SECOND_NS
     for table in link.tables(
-        f'SELECT SUM("counts") FROM "{measurement}" WHERE {all_of(within(stretch.start, stretch.end) + conditions)} '
+        f'SELECT SUM("counts") FROM "{measurement}" WHERE {all_of(within(period.start, period.end) + conditions)} '
         f'GROUP BY {every}, "taxon", "observationType" fill(none)'
     ):
         taxon, kind = from_tag(table.tags["taxon"]), table.tags["observationType"]
-        for began_ns, detections in table.values:
-            hour = (began_ns + offset_ns) // HOUR_NS
+        for start_ns, detections in table.values:
+            hour = (start_ns + offset_ns) // HOUR_NS
             found = integer(detections or 0)
-            tally.on_day(taxon, kind, (hour - first_hour) // HOURS, found)
-            tally.in_hour(taxon, kind, hour % HOURS, found)
+            tally.add_day(taxon, kind, (hour - first_hour) // HOURS, found)
+            tally.add_hour(taxon, kind, hour % HOURS, found)

@@ -1,6 +1,7 @@
-"""How records lie in InfluxDB: which are tags, which are fields, and at which nanosecond each stands.
+"""Layout of records in InfluxDB: tags, fields and timestamps of each measurement.
 
-InfluxDB knows a point by measurement, tags and time; an equal one overwrites it (docs/decisions/24-influxdb-layout.md).
+InfluxDB identifies a point by measurement, tags and time; an equal one overwrites it.
+docs/explanation/influxdb-layout.md describes the layout.
 """
 
 import hashlib
@@ -8,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 from casebook.verdicts import Verdict
 from contract import Detection, Effort, Event, Health, Status
-from ingest.store.influxdb.line_protocol import Value, document, line, tag_text, to_tag
+from ingest.store.influxdb.line_protocol import Value, json_field, line, tag_text, to_tag
 from ingest.store.microseconds import microseconds
 from ingest.store.port import Received
 
 MILLISECOND_NS = 1_000_000
-SPREAD = 990_000  # places within a millisecond that a hash chooses from; the rest is for those that find theirs taken
+SPREAD = 990_000  # a hash selects one of these nanoseconds of a millisecond; the rest is reserved for collisions
 
-# InfluxDB's times are 64 bits of nanoseconds: 1677 to 2262. What a broken clock puts elsewhere stands at the edge.
+# InfluxDB's times are 64-bit nanoseconds: 1677 to 2262. Other times, from wrong clocks, are clamped to these limits.
 FIRST_NS = microseconds(datetime(1678, 1, 1, tzinfo=UTC)) * 1000
 LAST_NS = microseconds(datetime(2262, 1, 1, tzinfo=UTC)) * 1000
 
@@ -25,17 +26,17 @@ _WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
 
 
 def event_time(event: Event) -> int:
-    """Choose where an event would like to stand: in the millisecond of its capture, spread by its id.
+    """Return the preferred timestamp of an event: in the millisecond of its capture, spread by a hash of its id.
 
-    Cameras tell the time to the second, so a burst shares it; the exact time is in a field.
+    Camera clocks have a resolution of one second, so events of a burst share a time; the exact time is in a field.
     """
-    return held(microseconds(event.captured_at)) + _hash(event.event_id) % SPREAD
+    return clamp_ns(microseconds(event.captured_at)) + _hash(event.event_id) % SPREAD
 
 
 def id_time(event_id: str) -> int:
-    """Choose where what is looked up by an event's id would like to stand: in the millisecond that a UUIDv7 bears.
+    """Return the preferred timestamp of an index point: in the millisecond of the UUIDv7 event id.
 
-    Ids that bear no time, or a foolish one, stand in one week of the year 2000.
+    Ids without a time, or with an implausible one, are spread over one week of the year 2000.
     """
     millisecond = _millisecond(event_id)
     if millisecond is None:
@@ -44,46 +45,46 @@ def id_time(event_id: str) -> int:
 
 
 def verdict_time(verdict: Verdict) -> int:
-    """Choose where a verdict would like to stand: in the millisecond of its event's id, spread by its own.
+    """Return the preferred timestamp of a verdict: in the millisecond of its event's id, spread by its own id.
 
-    Not where the event's id stands: two people who decide at once would then both take the next free place.
+    It differs from the event's own timestamp: otherwise two concurrent verdicts would both take the next free one.
     """
-    return verdicts_from(verdict.event_id) + _hash(verdict_id(verdict)) % SPREAD
+    return verdict_base_time(verdict.event_id) + _hash(verdict_id(verdict)) % SPREAD
 
 
-def verdicts_from(event_id: str) -> int:
-    """Give the start of the millisecond in which an event's verdicts stand."""
+def verdict_base_time(event_id: str) -> int:
+    """Return the start of the millisecond that contains the verdicts on an event."""
     millisecond = _millisecond(event_id)
     return id_time(event_id) // MILLISECOND_NS * MILLISECOND_NS if millisecond is None else millisecond * MILLISECOND_NS
 
 
-def held(time_us: int) -> int:
-    """Give the start of a time's millisecond in nanoseconds, within what InfluxDB can hold."""
+def clamp_ns(time_us: int) -> int:
+    """Return the start of a time's millisecond in nanoseconds, clamped to the range of InfluxDB."""
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
 
 
 def event_line(item: Received, event: Event, at_ns: int) -> bytes:
-    """Write the capture itself, as it was sent."""
+    """Return the line of an event with its original payload."""
     tags = tag_text((("station", event.station), ("sensor", event.sensor)))
     before = (
         f"event{tags} captured_us={microseconds(event.captured_at)}i,"
         f'event_id="{event.event_id}",received_us={microseconds(item.received_at)}i,payload='
     )
-    return b"%b%b %d" % (before.encode(), document(item.payload), at_ns)
+    return b"%b%b %d" % (before.encode(), json_field(item.payload), at_ns)
 
 
 def index_line(event: Event, at_ns: int, index_ns: int) -> bytes:
-    """Write where to find a capture by its id: its last point, so that what has one is whole."""
+    """Return the line of the index by event id; it is written last, so an indexed event is complete."""
     return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'.encode()
 
 
 def verdict_id(verdict: Verdict) -> str:
-    """Tell verdicts apart: none overwrites another."""
+    """Return a unique id of a verdict, so that none overwrites another."""
     return f"{verdict.event_id}/{verdict.ordinal}/{microseconds(verdict.decided_at)}"
 
 
 def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
-    """Write what a person decided."""
+    """Return the line of a verdict."""
     fields: dict[str, Value] = {
         "verdict_id": verdict_id(verdict),
         "event_id": verdict.event_id,
@@ -98,7 +99,7 @@ def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
 
 
 def box_and_span(detection: Detection) -> dict[str, Value]:
-    """Write where in the picture or the sound a detection is."""
+    """Return the position fields of a detection: its box in the picture or its span in the sound."""
     box, span = detection.box, detection.span
     fields: dict[str, Value] = {}
     if box is not None:
@@ -109,7 +110,7 @@ def box_and_span(detection: Detection) -> dict[str, Value]:
 
 
 def health_line(item: Received, health: Health, at_ns: int) -> bytes:
-    """Write how a station fares."""
+    """Return the line of a health record."""
     numbers = {
         "uptime_s": health.uptime_s,
         "disk_free_bytes": health.disk_free_bytes,
@@ -127,9 +128,11 @@ def health_line(item: Received, health: Health, at_ns: int) -> bytes:
 
 
 def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
-    """Write a stretch of watching, or of not being able to, at its start."""
+    """Return the line of an effort record, at the start of its interval."""
     fields: dict[str, Value] = {
         "effort_id": effort.effort_id,
+        "start_us": microseconds(effort.start),
+        "end_us": microseconds(effort.end),
         "watching_s": seconds(effort.end - effort.start) if effort.watching else 0.0,
         "gap_s": 0.0 if effort.watching else seconds(effort.end - effort.start),
         "captures": effort.captures,
@@ -140,7 +143,7 @@ def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
 
 
 def status_line(item: Received, status: Status) -> bytes:
-    """Write whether a station is there, when we heard it: a last will bears the time of its writing."""
+    """Return the line of a status record at its time of arrival; a last will has the time of its registration."""
     fields: dict[str, Value] = {
         "online": int(status.state == "online"),
         "payload": item.payload.decode(errors="replace"),
@@ -149,12 +152,12 @@ def status_line(item: Received, status: Status) -> bytes:
 
 
 def seconds(span: timedelta) -> float:
-    """Count seconds."""
+    """Return a duration in seconds."""
     return span / timedelta(seconds=1)
 
 
 def _millisecond(event_id: str) -> int | None:
-    """Read when a UUIDv7 was made, since 1970 (RFC 9562, 5.7); None: it is another, or says what cannot be."""
+    """Return the milliseconds since 1970 of a UUIDv7 (RFC 9562, 5.7); None for other ids and implausible times."""
     millisecond = int(event_id[:8] + event_id[9:13], 16)
     return millisecond if event_id[14] == "7" and _YEAR_2000_MS < millisecond < _YEAR_2200_MS else None
 

@@ -1,4 +1,4 @@
-"""Counts every station's captures in InfluxDB, and not again at once where that takes long."""
+"""Counts the events of every station in InfluxDB, with a cache if the query is slow."""
 
 import threading
 import time
@@ -11,36 +11,36 @@ from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.microseconds import EPOCH, MICROSECOND
 
-_LONG_S = 0.5
-_REST = 20  # times as long as it took: so one who asks all the time costs InfluxDB a twentieth of its time
+_SLOW_S = 0.5
+_CACHE_FACTOR = 20  # cache for this many query durations: continuous polling uses a twentieth of InfluxDB's time
 
 
 class Seen(NamedTuple):
-    """How many captures of a station there are, and when the latest was taken."""
+    """Number of events of a station, and the capture time of the latest."""
 
     events: int
     last_event_at: datetime
 
 
 class StationCounts:
-    """Reads every capture there is: five seconds at ten million, and who watches /healthz asks twice a minute."""
+    """Cached query over all events: it takes five seconds for ten million, and /healthz is polled twice a minute."""
 
     def __init__(self, link: InfluxConnection, clock: Callable[[], float] = time.monotonic) -> None:
-        """Ask through this link, not before it is needed."""
+        """Query through a connection, on the first call."""
         self._link = link
         self._clock = clock
-        self._asking = threading.Lock()  # who asks meanwhile gets the same answer
+        self._lock = threading.Lock()  # concurrent callers wait and share the result
         self._seen: Mapping[str, Seen] = {}
-        self._took_s = self._asked_at = 0.0
+        self._duration_s = self._queried_at = 0.0
 
     def __call__(self) -> Mapping[str, Seen]:
-        """Tell by station; no older than twenty times what counting takes, and new where that is no time."""
-        with self._asking:
-            if self._took_s < _LONG_S or self._clock() - self._asked_at > _REST * self._took_s:
+        """Return the counts by station, at most twenty query durations old; a fast query is not cached."""
+        with self._lock:
+            if self._duration_s < _SLOW_S or self._clock() - self._queried_at > _CACHE_FACTOR * self._duration_s:
                 began = self._clock()
                 self._seen = self._count()
-                self._asked_at = self._clock()
-                self._took_s = self._asked_at - began
+                self._queried_at = self._clock()
+                self._duration_s = self._queried_at - began
             return self._seen
 
     def _count(self) -> Mapping[str, Seen]:

@@ -1,4 +1,4 @@
-"""Detections in InfluxDB 1.x, 2.x or 3.x: the store of many machines, which Grafana can read beside the pages."""
+"""Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can read it too."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,18 +11,20 @@ import msgspec
 from casebook.verdicts import Verdict
 from contract import Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
+from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
+from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
 from ingest.store.influxdb.points import (
+    clamp_ns,
     effort_line,
     event_line,
     event_time,
     health_line,
-    held,
     index_line,
     status_line,
     verdict_id,
@@ -38,26 +40,26 @@ Kind = TypeVar("Kind")
 
 
 class InfluxDbStore:
-    """One database, any number of writers; nothing is deleted or changed but fields. See ``Store`` for the contract.
+    """Store in one database with any number of writers; only fields change, nothing is deleted. See ``Store``.
 
-    A capture is whole when its ``event_index`` point stands, which is written last: a crash before that leaves points
-    that the repeat finds and writes again as they were. Times beyond 1678 to 2261 are kept exactly in the payload but
-    stand at the edge of these years. Limits of time are taken to the millisecond when counting.
+    An event is complete when its ``event_index`` point exists, which is written last. After a crash before that, the
+    redelivered event finds its points and writes them again unchanged. Times outside 1678 to 2261 are exact in the
+    payload, but their points are clamped to these years. Counting has a time resolution of one millisecond.
     """
 
     max_concurrent_batches = MAX_CONCURRENT_BATCHES
 
     def __init__(self, options: InfluxOptions, secret: str = "") -> None:
-        """Open the database, making it where it is not there and that is wished.
+        """Open the database, and create it if it is missing and ``create`` is set.
 
         Args:
-            options: Where it is.
-            secret: The token, or with a user name the password; empty where the server asks for none.
+            options: Connection settings.
+            secret: The token, or the password if a user name is set; empty if the server requires none.
 
         Raises:
-            StoreUnavailable: there is no answer, the secret is not taken, or the database is not there.
+            StoreUnavailable: the server does not answer or rejects the secret, or the database does not exist.
         """
-        self._lock = threading.Lock()  # over working out what a batch becomes, not over sending it
+        self._lock = threading.Lock()  # held while the points of a batch are computed, not while they are sent
         self._sent = threading.Condition(self._lock)
         self._sending = 0
         self._closed = False
@@ -76,7 +78,7 @@ class InfluxDbStore:
 
     @property
     def problem(self) -> str:
-        """What an operator should know, or nothing."""
+        """Current problem for the operator as text; empty if there is none."""
         older = self._link.older_than_kept
         return f"{self._link.name} dropped {older} points older than its retention: is a clock wrong?" if older else ""
 
@@ -85,40 +87,45 @@ class InfluxDbStore:
         events = [(item, item.record) for item in batch if isinstance(item.record, Event)]
         with ExitStack() as claims:
             with self._lock:
-                self._still_open()
-                fresh = self._fresh(events, claims)
+                self._check_open()
+                fresh = self._new_events(events, claims)
                 others = [*self._new_health(batch, claims), *self._new_effort(batch, claims), *_statuses(batch)]
-                claims.enter_context(self._counted_as_sending())
+                claims.enter_context(self._sending_write())
             self._link.write(chain(_event_lines(fresh), others))
             self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
             with self._lock:
-                # After the index, so that a verdict given meanwhile is seen by one side or the other.
-                self._settle({event.event_id for _, event in events})
+                # After the index, so that either this call or a concurrent apply_verdicts sees the other's points.
+                self._rewrite_counts({event.event_id for _, event in events})
         new = len(fresh) + len(others)
         return WriteResult(new=new, repeated=len(batch) - new)
 
-    def judge(self, verdicts: Sequence[Verdict]) -> None:
-        """See ``Store.judge``."""
+    def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """See ``Store.apply_verdicts``."""
         with self._lock:
-            self._still_open()
-            last = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
-            places = self._verdicts.places([TimestampRequest("", verdict_time(one), verdict_id(one)) for one in last])
-            self._link.write([verdict_line(one, place.time_ns) for one, place in zip(last, places, strict=True)])
-            self._settle({verdict.event_id for verdict in verdicts})
+            self._check_open()
+            unique = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
+            places = self._verdicts.find([TimestampRequest("", verdict_time(one), verdict_id(one)) for one in unique])
+            self._link.write([verdict_line(one, place.time_ns) for one, place in zip(unique, places, strict=True)])
+            self._rewrite_counts({verdict.event_id for verdict in verdicts})
 
     def events(self, query: EventQuery) -> list[Event]:
         """See ``Store.events``."""
-        self._still_open()
+        self._check_open()
         return self._listing.events(query)
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """See ``Store.count``."""
-        self._still_open()
+        self._check_open()
         return count(self._link, query)
+
+    def effort(self, query: EffortQuery) -> list[SensorEffort]:
+        """See ``Store.effort``."""
+        self._check_open()
+        return effort(self._link, query)
 
     def stations(self) -> list[StationState]:
         """See ``Store.stations``."""
-        self._still_open()
+        self._check_open()
         status, health, seen = self._last("status"), self._last("health"), self._seen()
         return [
             StationState(
@@ -148,13 +155,13 @@ class InfluxDbStore:
         keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
         self._link.query(f"CREATE DATABASE {name}{keep}")
 
-    def _still_open(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"{self._link.name}: this store was closed")
 
     @contextmanager
-    def _counted_as_sending(self) -> Iterator[None]:
-        self._sending += 1  # under the lock, by whoever begins
+    def _sending_write(self) -> Iterator[None]:
+        self._sending += 1  # the caller holds the lock
         try:
             yield
         finally:
@@ -162,17 +169,17 @@ class InfluxDbStore:
                 self._sending -= 1
                 self._sent.notify_all()
 
-    def _fresh(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_Fresh"]:
-        """Find those that are not there yet, each once, and a place for each."""
+    def _new_events(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_NewEvent"]:
+        """Return the events not stored yet, without duplicates, with the timestamps of their points."""
         once: dict[str, tuple[Received, Event]] = {}
         for item, event in events:
             once.setdefault(event.event_id, (item, event))
-        index = claims.enter_context(self._listing.claim_index_places(list(once)))
-        fresh = [pair for event_id, pair in once.items() if not index[event_id].taken]
+        index = claims.enter_context(self._listing.claim_in_index(list(once)))
+        fresh = [pair for event_id, pair in once.items() if not index[event_id].exists]
         wanted = [TimestampRequest("", event_time(event), event.event_id) for _, event in fresh]
         places = claims.enter_context(self._events.claim(wanted))
         return [
-            _Fresh(item, event, place.time_ns, index[event.event_id].time_ns)
+            _NewEvent(item, event, place.time_ns, index[event.event_id].time_ns)
             for (item, event), place in zip(fresh, places, strict=True)
         ]
 
@@ -180,31 +187,33 @@ class InfluxDbStore:
         found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
         times = [microseconds(health.at) for _, health in found]
         wanted = [
-            TimestampRequest(one.station, held(at_us), str(at_us)) for (_, one), at_us in zip(found, times, strict=True)
+            TimestampRequest(one.station, clamp_ns(at_us), str(at_us))
+            for (_, one), at_us in zip(found, times, strict=True)
         ]
         return _new(found, claims.enter_context(self._health.claim(wanted)), health_line)
 
     def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
         found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
         wanted = [
-            TimestampRequest(effort.station, held(microseconds(effort.start)), effort.effort_id) for _, effort in found
+            TimestampRequest(effort.station, clamp_ns(microseconds(effort.start)), effort.effort_id)
+            for _, effort in found
         ]
         return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
 
-    def _settle(self, event_ids: Iterable[str]) -> None:
-        """Let the verdicts in force count, as often as it takes until no other came meanwhile."""
-        judged = self._listing.judged(event_ids)
-        while judged:
+    def _rewrite_counts(self, event_ids: Iterable[str]) -> None:
+        """Rewrite the points of events with their latest verdicts, until no new verdict arrives meanwhile."""
+        verdicts = self._listing.verdicts_of(event_ids)
+        while verdicts:
             lines = []
-            for stored in self._listing.stored(judged):
+            for stored in self._listing.stored(verdicts):
                 event = stored.event
-                lines += detection_lines(event, stored.at_ns, judged[event.event_id], self._standing(stored))
+                lines += detection_lines(event, stored.at_ns, verdicts[event.event_id], self._existing(stored))
             self._link.write(lines)
-            before, judged = judged, self._listing.judged(event_ids)
-            if judged == before:
+            before, verdicts = verdicts, self._listing.verdicts_of(event_ids)
+            if verdicts == before:
                 return
 
-    def _standing(self, stored: StoredEvent) -> list[PointKey]:
+    def _existing(self, stored: StoredEvent) -> list[PointKey]:
         conditions = all_of([f"time = {stored.at_ns}", *any_of("station", (stored.event.station,))])
         return [
             PointKey(
@@ -222,8 +231,8 @@ class InfluxDbStore:
         }
 
 
-class _Fresh(msgspec.Struct, frozen=True, gc=False):
-    """A capture that is not there yet, and where it and its index point will stand."""
+class _NewEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event not stored yet, with the timestamps of its point and of its index point."""
 
     item: Received
     event: Event
@@ -231,7 +240,7 @@ class _Fresh(msgspec.Struct, frozen=True, gc=False):
     index_ns: int
 
 
-def _event_lines(fresh: Iterable[_Fresh]) -> Iterator[bytes]:
+def _event_lines(fresh: Iterable[_NewEvent]) -> Iterator[bytes]:
     for one in fresh:
         yield event_line(one.item, one.event, one.at_ns)
         yield from detection_lines(one.event, one.at_ns, {})
@@ -245,7 +254,7 @@ def _new(
     return [
         to_line(item, record, place.time_ns)
         for (item, record), place in zip(found, places, strict=True)
-        if not place.taken
+        if not place.exists
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reads labels in each form that people draw them in, picture by picture, with what is wrong beside."""
+"""Readers of label formats; an error in the labels of one picture is reported with that picture."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,17 +24,17 @@ FORMS: Mapping[Form, Callable[[Path, LabelSource], Iterator[PictureLabels]]] = {
 }
 
 
-def read_source(place: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read one source; what is wrong with a single picture's labels comes with that picture.
+def read_source(parent: Path, source: LabelSource) -> Iterator[PictureLabels]:
+    """Read the labels of one source; an error in the labels of a picture is its ``problem``.
 
     Args:
-        place: The folder that the dataset file lies in.
-        source: What to read.
+        parent: The folder of the dataset file.
+        source: The source to read.
 
     Raises:
-        BadLabels: there is no such folder, or the one file that holds all its labels cannot be read.
+        BadLabels: the folder does not exist, or a file with the labels of all pictures cannot be read.
     """
-    root = place / source.folder
+    root = parent / source.folder
     if not root.is_dir():
         raise BadLabels(f"{root}: no such folder")
     return FORMS[source.form](root, source)

@@ -1,4 +1,4 @@
-"""Labels in one JSON file for all pictures: COCO's, and the results of MegaDetector."""
+"""Readers of label formats with one JSON file for all pictures: COCO, and MegaDetector results."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,16 +57,16 @@ class _MegaDetector(msgspec.Struct):
 
 
 def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read COCO's detection format: boxes are x, y, width, height in pixels of the stated size.
+    """Read COCO's detection format: boxes are x, y, width, height in pixels of the picture size in the file.
 
-    A picture with annotations but without boxes is labelled as a whole (as COCO Camera Traps does).
+    A picture with annotations but without boxes is labelled as a whole, as in COCO Camera Traps.
     Source: cocodataset.org/#format-data.
 
     Raises:
         BadLabels: the file cannot be read.
     """
     read = _read(root / (source.labels or "annotations.json"), _Coco)
-    names = {one.id: one.name for one in read.categories}
+    names = {category.id: category.name for category in read.categories}
     drawn: dict[int | str, list[_CocoBox]] = {}
     for annotation in read.annotations:
         drawn.setdefault(annotation.image_id, []).append(annotation)
@@ -78,34 +78,36 @@ def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
         except BadLabels as error:
             yield PictureLabels(path, problem=str(error))
     for stray in drawn:
-        yield PictureLabels(folder / f"image {stray}", problem="annotated, but not among the images of the file")
+        yield PictureLabels(folder / f"image {stray}", problem="has annotations, but is not among the file's images")
     yield from without_labels(folder, (folder / picture.file_name for picture in read.images))
 
 
 def _coco_labels(path: Path, picture: _CocoPicture, drawn: Sequence[_CocoBox], names: dict[int, str]) -> PictureLabels:
-    strangers = {one.category_id for one in drawn} - set(names)
-    if strangers:
-        raise BadLabels(f"categories {sorted(strangers)}: not in the file's list")
-    if drawn and all(one.bbox is None for one in drawn):
-        return PictureLabels(path, shows=tuple(sorted({names[one.category_id] for one in drawn})))
+    unknown = {annotation.category_id for annotation in drawn} - set(names)
+    if unknown:
+        raise BadLabels(f"categories {sorted(unknown)}: not in the file's list of categories")
+    if drawn and all(annotation.bbox is None for annotation in drawn):
+        return PictureLabels(path, shows=tuple(sorted({names[annotation.category_id] for annotation in drawn})))
     if drawn and (picture.width <= 0 or picture.height <= 0):
-        raise BadLabels(f"states a size of {picture.width:g} x {picture.height:g} pixels")
+        raise BadLabels(f"size of {picture.width:g} x {picture.height:g} pixels: expected more than 0")
     boxes = []
-    for at, one in enumerate(drawn, 1):
-        if one.bbox is None:
-            raise BadLabels(f"annotation {at} has no box, others of the picture have one")
-        x, y, width, height = one.bbox
+    for at, annotation in enumerate(drawn, 1):
+        if annotation.bbox is None:
+            raise BadLabels(f"annotation {at} has no box, but other annotations of the picture have one")
+        x, y, width, height = annotation.bbox
         left, right = x / picture.width, (x + width) / picture.width
         top, bottom = y / picture.height, (y + height) / picture.height
-        boxes.append(NamedBox(names[one.category_id], box_from_corners(left, top, right, bottom, f"annotation {at}")))
+        boxes.append(
+            NamedBox(names[annotation.category_id], box_from_corners(left, top, right, bottom, f"annotation {at}"))
+        )
     return PictureLabels(path, tuple(boxes))
 
 
 def read_megadetector(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read MegaDetector's results: boxes are x, y, width, height in fractions, with a confidence.
+    """Read MegaDetector results: boxes are x, y, width, height as fractions, with a confidence.
 
-    They are a machine's. Those below the source's ``least_confidence`` are not taken; a picture with one between a
-    tenth of it and itself is a problem, as nobody knows whether something is there.
+    Boxes below a tenth of the source's ``least_confidence`` are dropped. A picture with a box between that and
+    ``least_confidence`` has a ``problem``, because it is not known whether the detection is correct.
     Source: the format's description in agentmorris/MegaDetector.
 
     Raises:
@@ -124,7 +126,7 @@ def read_megadetector(root: Path, source: LabelSource) -> Iterator[PictureLabels
 
 def _megadetector_labels(path: Path, result: _Result, names: dict[str, str], least: float) -> PictureLabels:
     if result.failure is not None or result.detections is None:
-        raise BadLabels(f"MegaDetector could not use it: {result.failure}")
+        raise BadLabels(f"MegaDetector could not process it: {result.failure}")
     boxes = []
     for at, found in enumerate(result.detections, 1):
         if found.conf < least / 10 or names.get(found.category) == "empty":
@@ -132,7 +134,7 @@ def _megadetector_labels(path: Path, result: _Result, names: dict[str, str], lea
         if found.conf < least:
             raise BadLabels(f"detection {at} has confidence {found.conf:g}: doubtful, expected {least:g} or more")
         if found.category not in names:
-            raise BadLabels(f"detection {at} is of category {found.category!r}: not in the file's list")
+            raise BadLabels(f"detection {at} has category {found.category!r}: not in the file's list of categories")
         x, y, width, height = found.bbox
         box = box_from_corners(x, y, x + width, y + height, f"detection {at}")
         boxes.append(NamedBox(names[found.category], box))

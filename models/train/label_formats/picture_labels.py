@@ -1,4 +1,4 @@
-"""What one picture's labels say, in whichever form they were written."""
+"""The labels of one picture, independent of the label format."""
 
 import math
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from contract import Box
 from models.evaluate.labels import BadLabels
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
-_BEYOND = 0.05  # of the picture: a box that reaches further outside belongs to another picture or another size
+_TOLERANCE = 0.05  # fraction of the picture; a box that extends further outside has the wrong picture or picture size
 
 
 @dataclass(frozen=True, slots=True)
 class NamedBox:
-    """A box and the class name or number that it was given."""
+    """A box with its class name or class number."""
 
     name: str
     box: Box
@@ -22,13 +22,13 @@ class NamedBox:
 
 @dataclass(frozen=True, slots=True)
 class PictureLabels:
-    """A picture with its labels.
+    """The labels of one picture.
 
     Attributes:
-        path: The picture; it may not be there.
-        boxes: What was drawn.
-        shows: Class names given to the picture as a whole; None where boxes were drawn, or could have been.
-        problem: Why the labels cannot be used; None where they can.
+        path: Path of the picture; the file may not exist.
+        boxes: The labelled boxes.
+        shows: Class names of a picture that is labelled as a whole; None for a format with boxes.
+        problem: Why the labels cannot be used; None if they can.
     """
 
     path: Path
@@ -38,17 +38,17 @@ class PictureLabels:
 
 
 def box_from_corners(left: float, top: float, right: float, bottom: float, where: str) -> Box:
-    """Make a box of fractions; what lies a little outside is cut off at the picture's edge.
+    """Create a box from fractions, clipped to the picture if it extends outside by at most 5 %.
 
     Raises:
-        BadLabels: it has no area, or lies outside.
+        BadLabels: the box has no area, or extends further outside.
     """
     edges = (left, top, right, bottom)
     words = ", ".join(f"{edge:g}" for edge in edges)
     if not all(math.isfinite(edge) for edge in edges) or right <= left or bottom <= top:
-        raise BadLabels(f"{where}: box from left, top to right, bottom {words}: expected an area")
-    if min(left, top) < -_BEYOND or max(right, bottom) > 1 + _BEYOND:
-        raise BadLabels(f"{where}: box {words} reaches outside the picture (0 to 1)")
+        raise BadLabels(f"{where}: box with left, top, right, bottom {words}: expected an area above 0")
+    if min(left, top) < -_TOLERANCE or max(right, bottom) > 1 + _TOLERANCE:
+        raise BadLabels(f"{where}: box {words} extends outside the picture (0 to 1)")
     left, top, right, bottom = (round(min(1.0, max(0.0, edge)), 6) for edge in edges)
     if right <= left or bottom <= top:
         raise BadLabels(f"{where}: box {words} lies outside the picture")
@@ -56,10 +56,10 @@ def box_from_corners(left: float, top: float, right: float, bottom: float, where
 
 
 def number(text: str | None, where: str) -> float:
-    """Read a number.
+    """Convert a text to a number.
 
     Raises:
-        BadLabels: it is none.
+        BadLabels: the text is not a number.
     """
     try:
         return float(text or "")
@@ -68,15 +68,15 @@ def number(text: str | None, where: str) -> float:
 
 
 def pictures_below(folder: Path) -> list[Path]:
-    """List the pictures in a folder and its subfolders, in the order of their paths."""
+    """Return the pictures in a folder and its subfolders, sorted by path."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
 
 
 def without_labels(folder: Path, mentioned: Iterable[Path]) -> list[PictureLabels]:
-    """List the pictures that a file of labels does not speak of."""
+    """Return the pictures of a folder that a file of labels does not mention, each with a ``problem``."""
     known = set(mentioned)
     return [
-        PictureLabels(path, problem="the labels do not speak of it")
+        PictureLabels(path, problem="the labels do not mention it")
         for path in pictures_below(folder)
         if path not in known
     ]

@@ -1,4 +1,4 @@
-"""Labels in a table: one line a box, or one line a picture."""
+"""Reader of CSV labels: one line per box, or one line per picture."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,19 @@ from models.train.label_formats.picture_labels import NamedBox, PictureLabels, b
 
 _PICTURE = ("filepath", "file", "filename", "path", "image")
 _CLASS = ("label", "class", "category", "species")
-_FRACTIONS = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")  # as Camtrap DP calls them
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")  # pixels of the columns width and height, as VOC tables have them
+_FRACTIONS = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")  # Camtrap DP
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")  # tables in VOC style: pixels of the size in the columns width and height
 
 Line = Mapping[str, str | None]
 
 
 def read_csv(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read a CSV file with a first line that names its columns.
+    """Read a CSV file with column names in its first line.
 
     The picture is in ``filepath``, ``file``, ``filename``, ``path`` or ``image``, its class in ``label``, ``class``,
     ``category`` or ``species``. A box is in ``bboxX, bboxY, bboxWidth, bboxHeight`` (fractions, as in Camtrap DP), or
-    in ``xmin, ymin, xmax, ymax`` with the picture's ``width`` and ``height``. A line without box labels the whole.
+    in ``xmin, ymin, xmax, ymax`` with the picture's ``width`` and ``height``. A line without a box labels the picture
+    as a whole.
 
     Raises:
         BadLabels: the file cannot be read, or lacks a column.
@@ -39,9 +40,9 @@ def read_csv(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     for at, line in enumerate(lines, 2):
         by_picture.setdefault(line[picture_column] or "", []).append((at, line))
     folder = root / (source.pictures or ".")
-    for name, of_it in by_picture.items():
+    for name, picture_lines in by_picture.items():
         try:
-            yield _labels(folder / name, of_it, class_column)
+            yield _labels(folder / name, picture_lines, class_column)
         except BadLabels as error:
             yield PictureLabels(folder / name, problem=str(error))
     yield from without_labels(folder, (folder / name for name in by_picture))
@@ -60,7 +61,7 @@ def _labels(path: Path, lines: Sequence[tuple[int, Line]], class_column: str) ->
     if len(whole) == len(drawn):
         return PictureLabels(path, shows=tuple(sorted(set(whole))))
     if whole:
-        raise BadLabels(f"some of its lines have a box, {len(whole)} has none")
+        raise BadLabels(f"some of its lines have a box, but {len(whole)} have none")
     return PictureLabels(path, tuple(NamedBox(name, box) for _, name, box in drawn if box is not None))
 
 
@@ -72,6 +73,6 @@ def _box(line: Line, where: str) -> Box | None:
         left, top, right, bottom = (number(line.get(column), f"{where}, {column}") for column in _CORNERS)
         width, height = (number(line.get(column), f"{where}, {column}") for column in ("width", "height"))
         if width <= 0 or height <= 0:
-            raise BadLabels(f"{where}: states a size of {width:g} x {height:g} pixels")
+            raise BadLabels(f"{where}: size of {width:g} x {height:g} pixels: expected more than 0")
         return box_from_corners(left / width, top / height, right / width, bottom / height, where)
     return None

@@ -1,4 +1,4 @@
-"""PASCAL VOC labels: beside every picture an XML file with boxes in pixels of the size that it states."""
+"""Reader of PASCAL VOC labels: one XML file per picture, with boxes in pixels and the size of the picture."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from models.train.label_formats.picture_labels import NamedBox, PictureLabels, b
 def read_voc(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read pictures in ``images`` with labels of the same name in ``annotations``.
 
-    Boxes become fractions of the size in the XML and not of the picture: pictures are often shrunk afterwards.
+    Boxes are converted to fractions of the size in the XML file, because the pictures are often scaled down afterwards.
     """
     pictures, labels = root / (source.pictures or "images"), root / (source.labels or "annotations")
     for picture in pictures_below(pictures):
@@ -28,8 +28,8 @@ def read_voc(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
 
 def _boxes(file: Path) -> Iterator[NamedBox]:
     text = file.read_bytes()
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # labels have no use for them, and they can fill the memory
-        raise BadLabels(f"{file.name}: declares a document type or entities: expected plain VOC labels")
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # labels do not need them, and they can exhaust memory
+        raise BadLabels(f"{file.name}: declares a document type or entities: expected VOC labels without these")
     try:
         tree = ElementTree.fromstring(text)  # noqa: S314 - entities are refused above
     except ElementTree.ParseError as error:
@@ -37,11 +37,11 @@ def _boxes(file: Path) -> Iterator[NamedBox]:
     width = number(tree.findtext("size/width"), f"{file.name}, size/width")
     height = number(tree.findtext("size/height"), f"{file.name}, size/height")
     if width <= 0 or height <= 0:
-        raise BadLabels(f"{file.name}: states a size of {width:g} x {height:g} pixels")
-    for at, thing in enumerate(tree.iter("object"), 1):
+        raise BadLabels(f"{file.name}: size of {width:g} x {height:g} pixels: expected more than 0")
+    for at, element in enumerate(tree.iter("object"), 1):
         where = f"{file.name}, object {at}"
         left, top, right, bottom = (
-            number(thing.findtext(f"bndbox/{edge}"), f"{where}, {edge}") for edge in ("xmin", "ymin", "xmax", "ymax")
+            number(element.findtext(f"bndbox/{edge}"), f"{where}, {edge}") for edge in ("xmin", "ymin", "xmax", "ymax")
         )
-        name = (thing.findtext("name") or "").strip()
+        name = (element.findtext("name") or "").strip()
         yield NamedBox(name, box_from_corners(left / width, top / height, right / width, bottom / height, where))

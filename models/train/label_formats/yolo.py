@@ -1,4 +1,4 @@
-"""YOLO labels: beside every picture a text file with one line a box, its class a number."""
+"""Reader of YOLO labels: one text file per picture, with one line per box and numbered classes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +11,15 @@ from models.train.label_formats.picture_labels import NamedBox, PictureLabels, b
 def read_yolo(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
     """Read pictures in ``images`` with labels of the same name in ``labels``.
 
-    An empty file says that the picture is empty. A missing file says nothing: it is a problem.
+    An empty label file means an empty picture. A missing label file is a ``problem`` of the picture.
     """
     pictures, labels = root / (source.pictures or "images"), root / (source.labels or "labels")
     for picture in pictures_below(pictures):
         file = (labels / picture.relative_to(pictures)).with_suffix(".txt")
         if not file.is_file():
-            yield PictureLabels(picture, problem=f"no label file {file.name} (an empty one would mean: nothing there)")
+            yield PictureLabels(
+                picture, problem=f"no label file {file.name} (expected an empty file for an empty picture)"
+            )
             continue
         try:
             yield PictureLabels(picture, tuple(_boxes(file)))
@@ -43,5 +45,5 @@ def _boxes(file: Path) -> Iterator[NamedBox]:
             across, down = values[::2], values[1::2]
             box = box_from_corners(min(across), min(down), max(across), max(down), where)
         else:
-            raise BadLabels(f"{where}: {line!r}: expected class x y width height, or class and an outline")
+            raise BadLabels(f"{where}: {line!r}: expected class x y width height, or class and outline points")
         yield NamedBox(words[0], box)

@@ -1,1 +1,1 @@
-"""Trains the network that hears threats: shots, saws, engines, dogs and voices."""
+"""Training of the threat-sound network: gunshots, chainsaws, engines, dogs and voices."""

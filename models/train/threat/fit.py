@@ -1,4 +1,4 @@
-"""Trains the threat network on mixtures, and calibrates it on others."""
+"""Trains the threat network on mixtures, and calibrates it on other mixtures."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,52 +12,60 @@ from numpy.typing import NDArray
 from models.evaluate.calibration import fit_temperature
 from models.evaluate.matching import ScoredDetection
 from models.threat.front_end import log_mel
-from models.train.threat.mixing import LABELS, Field, TrainingClip, mix
-from models.train.threat.network import build
+from models.train.threat.mixing import LABELS, MixingOptions, TrainingClip, mix_window
+from models.train.threat.network import build_network
 
 _BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mixtures:
-    """Windows ready for the network.
+class MixtureSet:
+    """Mixed windows as inputs of the network, with their labels.
 
     Attributes:
-        pictures: (n, 1, 64, 198) float16.
-        present: (n, 5) float32: 1, 0, or -1 where nobody knows.
+        spectrograms: (n, 1, 64, 198) float16.
+        labels: (n, 5) float32: 1 if the label is present, 0 if not, -1 if unknown.
     """
 
-    pictures: NDArray[np.float16]
-    present: NDArray[np.float32]
+    spectrograms: NDArray[np.float16]
+    labels: NDArray[np.float32]
 
 
-def make_mixtures(clips: Sequence[TrainingClip], count: int, seed: int, field: Field | None = None) -> Mixtures:
-    """Mix windows out of clips.
+def make_mixtures(
+    clips: Sequence[TrainingClip], count: int, seed: int, options: MixingOptions | None = None
+) -> MixtureSet:
+    """Mix windows from clips.
+
+    Args:
+        clips: Clips of every label, and backgrounds.
+        count: Number of windows.
+        seed: Random seed.
+        options: How to mix; None: the defaults.
 
     Raises:
-        ValueError: there is no background, or no clip of some label.
+        ValueError: there is no background, or no clip of a label.
     """
     random = np.random.default_rng(seed)
-    backgrounds = evenly([clip for clip in clips if clip.background], random)
-    others = evenly([clip for clip in clips if clip.label is None], random)
-    kinds = [evenly([clip for clip in clips if clip.label == label], random) for label in LABELS]
+    backgrounds = balanced_sample([clip for clip in clips if clip.background], random)
+    others = balanced_sample([clip for clip in clips if clip.label is None], random)
+    kinds = [balanced_sample([clip for clip in clips if clip.label == label], random) for label in LABELS]
     missing = [label for label, kind in zip(LABELS, kinds, strict=True) if not kind]
     if missing or not backgrounds:
         raise ValueError(f"no clip of {', '.join(missing) or 'background'}: expected some of each")
-    # Shots come twice as often as another threat, and sounds that are no threat three times.
+    # Gunshots are twice as frequent as other threats, and sounds without a threat three times.
     events = [kinds[0], *kinds, others, others, others]
-    pictures, present = [], []
+    spectrograms, present = [], []
     for _ in range(-(-count // _BATCH)):
-        made = [mix(events, backgrounds, random, field or Field()) for _ in range(_BATCH)]
-        pictures.append(log_mel(np.stack([samples for samples, _ in made])).astype(np.float16))
-        present.append(np.stack([labels for _, labels in made]))
-    return Mixtures(np.concatenate(pictures)[:count], np.concatenate(present)[:count])
+        mixed = [mix_window(events, backgrounds, random, options or MixingOptions()) for _ in range(_BATCH)]
+        spectrograms.append(log_mel(np.stack([samples for samples, _ in mixed])).astype(np.float16))
+        present.append(np.stack([labels for _, labels in mixed]))
+    return MixtureSet(np.concatenate(spectrograms)[:count], np.concatenate(present)[:count])
 
 
-def evenly(clips: Sequence[TrainingClip], random: np.random.Generator) -> list[TrainingClip]:
-    """Draw clips so that each place comes about as often as another, however many clips it has.
+def balanced_sample(clips: Sequence[TrainingClip], random: np.random.Generator) -> list[TrainingClip]:
+    """Draw clips at random, each group in proportion to the square root of its number of clips.
 
-    A weapon or a speaker has a hundred takes, most recordings one: a place counts for the root of their number.
+    A weapon or a speaker has a hundred clips and most recordings have one; the root limits the weight of large groups.
     """
     if not clips:
         return []
@@ -68,13 +76,13 @@ def evenly(clips: Sequence[TrainingClip], random: np.random.Generator) -> list[T
 
 @dataclass(frozen=True, slots=True)
 class EpochLoss:
-    """How far training is.
+    """Losses after one epoch.
 
     Attributes:
-        number: Of the epoch, from 1.
-        of: Epochs planned.
-        loss: Mean over the training mixtures.
-        val_loss: Mean over the validation mixtures; None without any.
+        number: Number of the epoch, from 1.
+        of: Total number of epochs.
+        loss: Mean loss of the training mixtures.
+        val_loss: Mean loss of the validation mixtures; None without validation mixtures.
     """
 
     number: int
@@ -84,31 +92,31 @@ class EpochLoss:
 
 
 def train(
-    mixtures: Mixtures,
+    mixtures: MixtureSet,
     epochs: int,
     seed: int = 0,
-    told: Callable[[EpochLoss], object] | None = None,
-    validation: Mixtures | None = None,
+    on_epoch: Callable[[EpochLoss], object] | None = None,
+    validation: MixtureSet | None = None,
     checkpoint: Path | None = None,
 ) -> Any:
-    """Train a network, from its checkpoint where there is one.
+    """Train a network, or resume from its checkpoint if the file exists.
 
     Args:
-        mixtures: To learn from.
-        epochs: How often to go over them.
-        seed: Of the first weights and the order.
-        told: Called after each epoch.
-        validation: Mixtures whose loss is worked out after each epoch.
-        checkpoint: The file that is written after each epoch; with the same arguments, training resumes from it.
+        mixtures: Training mixtures.
+        epochs: Total number of epochs.
+        seed: Random seed of the initial weights and the order of the mixtures.
+        on_epoch: Called after each epoch.
+        validation: Mixtures whose loss is computed after each epoch.
+        checkpoint: File that is written after each epoch; with the same arguments, training resumes from it.
 
     Returns:
-        The torch network, ready for use.
+        The torch network, in evaluation mode.
     """
     import torch
 
     torch.manual_seed(seed)
-    network = build()
-    batches = -(-len(mixtures.pictures) // _BATCH)
+    network = build_network()
+    batches = -(-len(mixtures.spectrograms) // _BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=2e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=epochs * batches)
     loss_of = torch.nn.BCEWithLogitsLoss(reduction="none")
@@ -118,14 +126,14 @@ def train(
     for epoch in range(done, epochs):
         random = np.random.default_rng((seed, epoch))
         network.train()
-        order, total = random.permutation(len(mixtures.pictures)), 0.0
+        order, total = random.permutation(len(mixtures.spectrograms)), 0.0
         for at in range(0, len(order), _BATCH):
             chosen = order[at : at + _BATCH]
-            pictures = torch.from_numpy(_masked(mixtures.pictures[chosen].astype(np.float32), random))
+            spectrograms = torch.from_numpy(_mask(mixtures.spectrograms[chosen].astype(np.float32), random))
             optimiser.zero_grad()
-            present = torch.from_numpy(mixtures.present[chosen])
-            known = present >= 0
-            loss = (loss_of(network(pictures), present) * known).sum() / known.sum()
+            labels = torch.from_numpy(mixtures.labels[chosen])
+            known = labels >= 0
+            loss = (loss_of(network(spectrograms), labels) * known).sum() / known.sum()
             loss.backward()
             optimiser.step()
             schedule.step()
@@ -133,15 +141,15 @@ def train(
         network.eval()
         if checkpoint is not None:
             _save(checkpoint, epoch + 1, network, optimiser, schedule)
-        if told is not None:
+        if on_epoch is not None:
             val_loss = None if validation is None else _loss(network, validation)
-            told(EpochLoss(epoch + 1, epochs, total / len(order), val_loss))
+            on_epoch(EpochLoss(epoch + 1, epochs, total / len(order), val_loss))
     network.eval()
     return network
 
 
 def _save(checkpoint: Path, epochs: int, network: Any, optimiser: Any, schedule: Any) -> None:
-    """Write a checkpoint; the one before stays until the new one is complete."""
+    """Write a checkpoint atomically: it replaces the previous one only when it is complete."""
     import torch
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +163,7 @@ def _restore(checkpoint: Path, network: Any, optimiser: Any, schedule: Any) -> i
     """Load a checkpoint.
 
     Returns:
-        The epochs that were finished.
+        The number of finished epochs.
     """
     import torch
 
@@ -167,44 +175,43 @@ def _restore(checkpoint: Path, network: Any, optimiser: Any, schedule: Any) -> i
     return int(states["epochs"])
 
 
-def _loss(network: Any, mixtures: Mixtures) -> float:
-    """Mean cross entropy of what is known, as in training."""
-    found = np.clip(confidences(network, mixtures).astype(np.float64), 1e-7, 1 - 1e-7)
-    known, present = mixtures.present >= 0, mixtures.present == 1
-    return float(-np.log(np.where(present, found, 1 - found))[known].mean())
+def _loss(network: Any, mixtures: MixtureSet) -> float:
+    """Return the mean cross entropy of the known labels, as in training."""
+    predicted = np.clip(predict_confidences(network, mixtures).astype(np.float64), 1e-7, 1 - 1e-7)
+    known, present = mixtures.labels >= 0, mixtures.labels == 1
+    return float(-np.log(np.where(present, predicted, 1 - predicted))[known].mean())
 
 
-def temperatures(network: Any, mixtures: Mixtures) -> list[float]:
-    """Fit one temperature a label on mixtures that the network has not learnt from."""
-    confident = confidences(network, mixtures)
+def fit_temperatures(network: Any, mixtures: MixtureSet) -> list[float]:
+    """Fit one temperature per label on mixtures that were not used for training."""
+    predicted = predict_confidences(network, mixtures)
     fitted = []
     for at in range(len(LABELS)):
-        known = mixtures.present[:, at] >= 0
-        pairs = zip(confident[known, at], mixtures.present[known, at], strict=True)
-        finds = [ScoredDetection(float(confidence), present == 1) for confidence, present in pairs]
-        fitted.append(fit_temperature(finds))
+        known = mixtures.labels[:, at] >= 0
+        pairs = zip(predicted[known, at], mixtures.labels[known, at], strict=True)
+        fitted.append(fit_temperature([ScoredDetection(float(confidence), label == 1) for confidence, label in pairs]))
     return fitted
 
 
-def confidences(network: Any, mixtures: Mixtures) -> NDArray[np.float32]:
-    """Give the network's confidences, not calibrated: (n, 5)."""
+def predict_confidences(network: Any, mixtures: MixtureSet) -> NDArray[np.float32]:
+    """Return the network's confidences before calibration: (n, 5)."""
     import torch
 
     with torch.no_grad():
         parts = [
-            torch.sigmoid(network(torch.from_numpy(mixtures.pictures[at : at + 256].astype(np.float32)))).numpy()
-            for at in range(0, len(mixtures.pictures), 256)
+            torch.sigmoid(network(torch.from_numpy(mixtures.spectrograms[at : at + 256].astype(np.float32)))).numpy()
+            for at in range(0, len(mixtures.spectrograms), 256)
         ]
     return np.concatenate(parts)
 
 
-def _masked(pictures: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Blank a band of pitches or a moment in some pictures (SpecAugment, Park et al. 2019)."""
-    for picture in pictures:
+def _mask(spectrograms: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Set a frequency band or a time span of some spectrograms to zero (SpecAugment, Park et al. 2019)."""
+    for spectrogram in spectrograms:
         if random.random() < 0.4:
             low = random.integers(0, 52)
-            picture[:, low : low + random.integers(2, 12)] = 0
+            spectrogram[:, low : low + random.integers(2, 12)] = 0
         if random.random() < 0.2:
             start = random.integers(0, 170)
-            picture[:, :, start : start + random.integers(2, 28)] = 0
-    return pictures
+            spectrogram[:, :, start : start + random.integers(2, 28)] = 0
+    return spectrograms

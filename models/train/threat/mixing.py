@@ -1,4 +1,4 @@
-"""Makes of close, clean recordings what a station hears: far off, echoing, in rain and wind."""
+"""Mixes close, clean recordings into windows like a station's: distant, with echo, and with background noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.threat.front_end import RATE_HZ, WINDOW_S
 
 LABELS = ("gunshot", "chainsaw", "engine", "dog", "voice")
-UNKNOWN = -1.0  # nobody knows whether it is there
+UNKNOWN = -1.0  # the label may or may not be present
 _LENGTH = round(RATE_HZ * WINDOW_S)
 
 Samples = NDArray[np.float32]
@@ -17,15 +17,15 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TrainingClip:
-    """A recording and what is in it.
+    """A recording with its labels.
 
     Attributes:
         samples: Mono, 16 kHz.
-        label: One of ``LABELS``, or None: no threat, but a sound like another.
-        group: The site or source recording: all clips of one belong to one split.
-        source: The collection it is from.
-        unsure: The labels of which nobody knows whether they are in it; nothing is learnt about them from it.
-        background: It may lie under anything: rain, wind, insects, birds.
+        label: One of ``LABELS``; None if the sound is not a threat.
+        group: The site or source recording; all clips of one group are in one split.
+        source: Name of the collection.
+        unsure: Labels that may or may not be present; the clip is not used to train these labels.
+        background: Whether it can be the background of any mixture: rain, wind, insects, birds.
     """
 
     samples: Samples
@@ -37,65 +37,66 @@ class TrainingClip:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """How a sound reaches the station.
+class MixingOptions:
+    """Signal-to-noise ratio and probabilities of the effects in a mixture.
 
     Attributes:
-        signal_to_noise_db: Of the sound over its background at the sound's own pitches, lowest and highest.
-        far: Share of sounds that come from afar: high pitches lost.
-        echoing: Share of sounds with an echo.
-        two: Share of mixtures with a second sound.
-        nothing: Share of mixtures that are background alone.
-        dull: Share of mixtures with nothing above 3 to 7 kHz, as recorders of low rates leave it.
+        signal_to_noise_db: Lowest and highest ratio of a sound to its background, in the frequency bands of the sound.
+        distant: Probability that a sound is distant: high frequencies are attenuated.
+        echo: Probability that a sound has an echo.
+        second_sound: Probability that a mixture has two sounds.
+        background_only: Probability that a mixture has no sound but the background.
+        low_pass: Probability of a cut-off at 3 to 7 kHz, like recorders with a low sample rate.
     """
 
     signal_to_noise_db: tuple[float, float] = (-5.0, 20.0)
-    far: float = 0.6
-    echoing: float = 0.5
-    two: float = 0.15
-    nothing: float = 0.15
-    dull: float = 0.3
+    distant: float = 0.6
+    echo: float = 0.5
+    second_sound: float = 0.15
+    background_only: float = 0.15
+    low_pass: float = 0.3
 
 
-def mix(
+def mix_window(
     events: Sequence[Sequence[TrainingClip]],
     backgrounds: Sequence[TrainingClip],
     random: np.random.Generator,
-    field: Field,
+    options: MixingOptions,
 ) -> tuple[Samples, NDArray[np.float32]]:
-    """Make one window.
+    """Mix one window.
 
     Args:
-        events: Clips by what they are, one list a kind, so that each kind comes as often as the others.
-        backgrounds: What goes on all the time: rain, wind, insects, birds.
-        random: Decides.
-        field: How it sounds out there.
+        events: One list of clips per kind of sound; all lists are equally probable.
+        backgrounds: Clips of continuous sounds: rain, wind, insects, birds.
+        random: Source of random numbers.
+        options: Signal-to-noise ratio and effects.
 
     Returns:
-        (32000,) samples within -1..1, and (5,) which of ``LABELS`` are in it: 1, 0, or ``UNKNOWN``.
+        (32000,) samples in -1..1, and (5,) the presence of each of ``LABELS``: 1, 0, or ``UNKNOWN``.
     """
-    lying_under = [_pick(backgrounds, random) for _ in range(2 if random.random() < 0.3 else 1)]
+    chosen = [_pick(backgrounds, random) for _ in range(2 if random.random() < 0.3 else 1)]
     window = np.zeros(_LENGTH, np.float32)
     present = np.zeros(len(LABELS), np.float32)
-    for number, clip in enumerate(lying_under):
-        window = window + (10 ** random.uniform(-1, 0) if number else 1.0) * _even(_window(clip, random))
-        _tell(present, clip)
+    for number, clip in enumerate(chosen):
+        window = window + (10 ** random.uniform(-1, 0) if number else 1.0) * _normalise(_extract_window(clip, random))
+        _add_labels(present, clip)
     drawn = random.random()
-    count = 0 if drawn < field.nothing else 2 if drawn < field.nothing + field.two else 1
+    none, two = options.background_only, options.background_only + options.second_sound
+    count = 0 if drawn < none else 2 if drawn < two else 1
     for _ in range(count):
         clip = _pick(events[int(random.integers(len(events)))], random)
-        sound = _travelled(_window(clip, random), random, field)
-        window = window + _gain(sound, window, random.uniform(*field.signal_to_noise_db)) * sound
-        _tell(present, clip)
-    if random.random() < field.dull:
-        window = _without_above(window, random.uniform(3000, 7000))
+        sound = _propagate(_extract_window(clip, random), random, options)
+        window = window + _gain(sound, window, random.uniform(*options.signal_to_noise_db)) * sound
+        _add_labels(present, clip)
+    if random.random() < options.low_pass:
+        window = _low_pass(window, random.uniform(3000, 7000))
     peak = float(np.abs(window).max())
-    loudness = 10 ** random.uniform(-2.5, -0.1)
-    return (window * (loudness / peak if peak > 0 else 1)).astype(np.float32), present
+    target_peak = 10 ** random.uniform(-2.5, -0.1)
+    return (window * (target_peak / peak if peak > 0 else 1)).astype(np.float32), present
 
 
-def _tell(present: NDArray[np.float32], clip: TrainingClip) -> None:
-    """Add what a clip holds; a threat that is certainly there stays so, whatever else nobody knows."""
+def _add_labels(present: NDArray[np.float32], clip: TrainingClip) -> None:
+    """Add the labels of a clip to those of a mixture; 1 takes precedence over ``UNKNOWN``."""
     for label in clip.unsure:
         at = LABELS.index(label)
         present[at] = present[at] if present[at] == 1 else UNKNOWN
@@ -103,14 +104,15 @@ def _tell(present: NDArray[np.float32], clip: TrainingClip) -> None:
         present[LABELS.index(clip.label)] = 1
 
 
-def _even(sound: Samples) -> Samples:
-    """Bring backgrounds of any source to one loudness."""
+def _normalise(sound: Samples) -> Samples:
+    """Scale a background to the same loudness as all others (RMS 0.03)."""
     return np.asarray(sound * np.float32(0.03) / (np.sqrt(np.mean(sound**2)) + np.float32(1e-6)), np.float32)
 
 
-def _without_above(window: Samples, hertz: float) -> Samples:
+def _low_pass(window: Samples, cutoff_hz: float) -> Samples:
+    """Attenuate frequencies above the cut-off by 60 dB."""
     spectrum = np.fft.rfft(window)
-    spectrum[np.fft.rfftfreq(_LENGTH, 1 / RATE_HZ) > hertz] *= 1e-3
+    spectrum[np.fft.rfftfreq(_LENGTH, 1 / RATE_HZ) > cutoff_hz] *= 1e-3
     return np.asarray(np.fft.irfft(spectrum, _LENGTH), np.float32)
 
 
@@ -118,43 +120,43 @@ def _pick(clips: Sequence[TrainingClip], random: np.random.Generator) -> Trainin
     return clips[int(random.integers(len(clips)))]
 
 
-def _window(clip: TrainingClip, random: np.random.Generator) -> Samples:
-    """Cut two seconds out of a clip, where something is to be heard in it; a short clip lies somewhere in silence."""
+def _extract_window(clip: TrainingClip, random: np.random.Generator) -> Samples:
+    """Return 2 s of a clip from a loud part; a shorter clip is placed at a random position in silence."""
     samples = clip.samples
     if samples.size <= _LENGTH:
         window = np.zeros(_LENGTH, np.float32)
-        # A shot may lie at the edge, but its bang must be inside.
+        # A gunshot may lie at the edge, but its peak must be inside.
         start = random.integers(0, _LENGTH - samples.size + 1)
         window[start : start + samples.size] = samples
         return window
-    if clip.label == "gunshot":  # the bang must be inside, wherever in the window
-        bang = int(np.argmax(np.abs(samples))) - int(random.uniform(0.05, 0.85) * _LENGTH)
-        bang = min(max(bang, 0), samples.size - _LENGTH)
-        return np.array(samples[bang : bang + _LENGTH], np.float32)
+    if clip.label == "gunshot":  # the peak must be inside, at any position in the window
+        first = int(np.argmax(np.abs(samples))) - int(random.uniform(0.05, 0.85) * _LENGTH)
+        first = min(max(first, 0), samples.size - _LENGTH)
+        return np.array(samples[first : first + _LENGTH], np.float32)
     starts = random.integers(0, samples.size - _LENGTH + 1, 4)
-    cuts = [samples[start : start + _LENGTH] for start in starts]
-    loud = [float(np.sqrt(np.mean(cut**2))) for cut in cuts]
-    fit = [cut for cut, level in zip(cuts, loud, strict=True) if level >= 0.5 * max(loud)]
-    return np.array(fit[int(random.integers(len(fit)))], np.float32)
+    parts = [samples[start : start + _LENGTH] for start in starts]
+    levels = [float(np.sqrt(np.mean(part**2))) for part in parts]
+    loud = [part for part, level in zip(parts, levels, strict=True) if level >= 0.5 * max(levels)]
+    return np.array(loud[int(random.integers(len(loud)))], np.float32)
 
 
-def _travelled(sound: Samples, random: np.random.Generator, field: Field) -> Samples:
-    """Let a sound come from afar and echo.
+def _propagate(sound: Samples, random: np.random.Generator, options: MixingOptions) -> Samples:
+    """Simulate the propagation of a sound over a distance, and its echo.
 
-    Air and leaves take the high pitches: a fall of second or fourth order above a corner between 250 Hz and 7 kHz. The
-    echo is noise that dies away over 0.2 to 3 s, at most one and a half times as strong as what comes straight: from
-    afar, trunks send more than the muzzle does. A recorder's filter takes what is below 60 to 300 Hz. All are simple
-    models, not measured forests.
+    Air and leaves attenuate high frequencies: a second- or fourth-order low-pass with a corner between 250 Hz and
+    7 kHz. The echo is noise with a decay of 0.2 to 3 s, at most 1.5 times as strong as the direct sound, because at a
+    distance, reflections from trunks are stronger than the direct sound. A recorder's high-pass removes frequencies
+    below 60 to 300 Hz. These are simple models, not measurements in a forest.
     """
-    pitches = np.fft.rfftfreq(2 * _LENGTH, 1 / RATE_HZ)
+    frequencies_hz = np.fft.rfftfreq(2 * _LENGTH, 1 / RATE_HZ)
     spectrum = np.fft.rfft(sound, 2 * _LENGTH)
-    if random.random() < field.far:
+    if random.random() < options.distant:
         corner_hz = 250 * (7000 / 250) ** random.random()
-        spectrum = spectrum / (1 + (pitches / corner_hz) ** random.choice((2, 4)))
+        spectrum = spectrum / (1 + (frequencies_hz / corner_hz) ** random.choice((2, 4)))
         if random.random() < 0.5:
             low_hz = random.uniform(60, 300)
-            spectrum = spectrum * pitches**2 / (pitches**2 + low_hz**2)
-    if random.random() < field.echoing:
+            spectrum = spectrum * frequencies_hz**2 / (frequencies_hz**2 + low_hz**2)
+    if random.random() < options.echo:
         at_s = np.arange(_LENGTH) / RATE_HZ
         tail = random.normal(0, 1, _LENGTH) * 10 ** (-3 * at_s / random.uniform(0.2, 3.0))
         tail *= random.uniform(0.1, 1.5) / np.sqrt(np.sum(tail**2))
@@ -164,25 +166,25 @@ def _travelled(sound: Samples, random: np.random.Generator, field: Field) -> Sam
 
 
 def _gain(sound: Samples, background: Samples, signal_to_noise_db: float) -> float:
-    """Tell by what to multiply a sound so that its loudest quarter second stands so far above the background.
+    """Return the gain at which the loudest quarter second of a sound has the given ratio to the background.
 
-    Both are measured in the bands of 100 Hz where the sound is, each weighted by the power of the sound there: a dull
-    shot is not lost under a choir of insects two octaves above it.
+    Both powers are measured in bands of 100 Hz, each weighted by the power of the sound in it, so that insects two
+    octaves above a low-frequency gunshot do not affect the gain.
     """
     quarter = RATE_HZ // 4
     energy = np.concatenate(([0.0], np.cumsum(sound.astype(np.float64) ** 2)))
     start = int((energy[quarter:] - energy[:-quarter]).argmax())
-    power = _by_bands(sound[start : start + quarter])
+    power = _band_power(sound[start : start + quarter])
     quarters = background[: background.size // quarter * quarter].reshape(-1, quarter)
-    noise = np.mean([_by_bands(one) for one in quarters], axis=0)
-    noise = np.maximum(noise, 0.01 * noise.mean())  # no forest is silent in any band
-    heard, covered = float(np.sum(power * power)), float(np.sum(power * noise))
-    if heard <= 0 or covered <= 0:
+    noise = np.mean([_band_power(part) for part in quarters], axis=0)
+    noise = np.maximum(noise, 0.01 * noise.mean())  # a forest is not silent in any band
+    signal_power, noise_power = float(np.sum(power * power)), float(np.sum(power * noise))
+    if signal_power <= 0 or noise_power <= 0:
         return 1.0
-    return float(np.sqrt(covered / heard) * 10 ** (signal_to_noise_db / 20))
+    return float(np.sqrt(noise_power / signal_power) * 10 ** (signal_to_noise_db / 20))
 
 
-def _by_bands(quarter: Samples) -> NDArray[np.float64]:
-    """Power in bands of 100 Hz, of a quarter second: its spectrum has a line each 4 Hz."""
+def _band_power(quarter: Samples) -> NDArray[np.float64]:
+    """Return the power of a quarter second in bands of 100 Hz; its spectrum has a resolution of 4 Hz."""
     lines = np.abs(np.fft.rfft(quarter))[:-1] ** 2
     return np.asarray(lines.reshape(-1, 25).sum(axis=1), np.float64)

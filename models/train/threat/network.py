@@ -1,4 +1,4 @@
-"""The network that hears threats: four stages of small convolutions over the log-mel picture."""
+"""The threat-sound network: four stages of 3 x 3 convolutions on log-mel spectrograms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from models.train.threat.mixing import LABELS
 _CHANNELS = (16, 32, 64, 96)
 
 
-def build() -> Any:
+def build_network() -> Any:
     """Build the torch network: (n, 1, 64, 198) to (n, 5) logits.
 
-    The last stage is both averaged and searched for its peak: a saw fills the window, a shot is one moment in it.
+    The last stage has both average and maximum pooling: a chainsaw fills the window, a gunshot is short.
     """
     from torch import nn
 
@@ -34,27 +34,27 @@ def build() -> Any:
             inward = (1, *_CHANNELS[:-1])
             self.stages = nn.Sequential(*(Stage(*pair) for pair in zip(inward, _CHANNELS, strict=True)))
             self.drop = nn.Dropout(0.3)
-            self.tell = nn.Linear(2 * _CHANNELS[-1], len(LABELS))
+            self.classifier = nn.Linear(2 * _CHANNELS[-1], len(LABELS))
 
-        def forward(self, picture: Any) -> Any:
+        def forward(self, spectrograms: Any) -> Any:
             import torch
 
-            heard = self.stages(picture)
-            return self.tell(self.drop(torch.cat((heard.mean((2, 3)), heard.amax((2, 3))), 1)))
+            features = self.stages(spectrograms)
+            return self.classifier(self.drop(torch.cat((features.mean((2, 3)), features.amax((2, 3))), 1)))
 
     return Network()
 
 
-def export(network: Any, temperatures: Any, path: str, described: Mapping[str, str] | None = None) -> None:
-    """Write the network as ONNX.
+def export_network(network: Any, temperatures: Any, path: str, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the network as an ONNX file.
 
-    Its output is calibrated: sigmoid(logit / temperature), with one temperature a label.
+    Its output is calibrated: sigmoid(logit / temperature), with one temperature per label.
 
     Args:
-        network: As ``train`` returned it.
-        temperatures: In the order of ``LABELS``.
+        network: The network, as returned by ``train``.
+        temperatures: One temperature per label, in the order of ``LABELS``.
         path: The file to write.
-        described: What else its metadata says, beside the labels and the temperatures.
+        metadata: Further metadata of the file, in addition to the labels and the temperatures.
     """
     import onnx
     import torch
@@ -65,8 +65,8 @@ def export(network: Any, temperatures: Any, path: str, described: Mapping[str, s
             self.network = network
             self.register_buffer("temperatures", torch.as_tensor(temperatures, dtype=torch.float32))
 
-        def forward(self, picture: Any) -> Any:
-            return torch.sigmoid(self.network(picture) / self.temperatures)
+        def forward(self, spectrograms: Any) -> Any:
+            return torch.sigmoid(self.network(spectrograms) / self.temperatures)
 
     torch.onnx.export(
         Calibrated().eval(),
@@ -78,9 +78,9 @@ def export(network: Any, temperatures: Any, path: str, described: Mapping[str, s
         opset_version=17,
         dynamo=False,
     )
-    read = onnx.load(path)
-    stated = {LABELS_KEY: ",".join(LABELS), "temperatures": ",".join(f"{value:g}" for value in temperatures)}
-    for key, value in {**stated, **(described or {})}.items():
-        entry = read.metadata_props.add()
+    model = onnx.load(path)
+    own = {LABELS_KEY: ",".join(LABELS), "temperatures": ",".join(f"{value:g}" for value in temperatures)}
+    for key, value in {**own, **(metadata or {})}.items():
+        entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    onnx.save(read, path)
+    onnx.save(model, path)

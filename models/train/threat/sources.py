@@ -1,4 +1,4 @@
-"""Says which folders hold clips, what their names tell of them, and which of them may be learnt from."""
+"""Reads the sounds table: the folders of clips, with the classes, recordings and splits given by their file names."""
 
 import re
 import tomllib
@@ -20,29 +20,29 @@ from models.train.threat.mixing import LABELS, TrainingClip
 Split = Literal["train", "val", "test"]
 _STRICTEST: tuple[Split, ...] = ("test", "val", "train")
 _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
-_LONGEST_S = 60.0  # more of one recording would outweigh the others
+_LONGEST_S = 60.0  # the rest of a longer recording is not read, so that it does not outweigh the others
 _WORDS = (*LABELS, "other", "background")
 
 
 class BadSources(InvalidInput):
-    """A file of sources cannot be used; the message says where, and what is expected."""
+    """A sounds table cannot be used; the message states the location of the error and the expected value."""
 
 
 class SoundSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One folder of clips.
 
     Attributes:
-        folder: Where it is, relative to the file of sources.
-        licence: As the source states it; "none stated" where it states none.
-        name: A regular expression for the path within the folder, with the groups ``class``, ``recording`` and perhaps
-            ``fold``. Clips of one recording (one freesound id, one speaker, one weapon) stay in one split.
-        classes: What each class is: words out of the threats, ``other`` (none of them) and ``background`` (may lie
-            under anything); ``?engine`` says that nobody knows whether there is an engine in it. ``*``: every class
-            not named. A class without an entry is left out.
-        test: Folds, or recordings where the names tell no fold, that are never learnt from.
-        val: As test: to calibrate on, and to choose thresholds.
-        by_chance: Instead of lists: recordings are split by their hash, 70 : 15 : 15.
-        left_out: All of it is test: it shows what a new site will be like.
+        folder: Path of the folder, relative to the sounds table.
+        licence: The licence that the source states; "none stated" if it states none.
+        name: A regular expression for the path within the folder, with the groups ``class``, ``recording`` and
+            optionally ``fold``. Clips of one recording (one freesound id, one speaker, one weapon) are in one split.
+        classes: The labels of each class, separated by spaces: threats, ``other`` (no threat) and ``background``
+            (usable as background of any mixture); ``?engine`` means that an engine may or may not be present. The key
+            ``*`` applies to all classes without an entry of their own. Without a matching entry, clips are not used.
+        test: Folds (or recordings, if the names contain no fold) of the split test, which is never used for training.
+        val: Folds or recordings of the split val, for calibration and the choice of thresholds.
+        by_chance: Split recordings by their hash, 70 : 15 : 15, instead of by these lists.
+        left_out: Whether all clips are in the split test, to measure accuracy at a new site.
     """
 
     folder: str
@@ -62,12 +62,12 @@ class SoundSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if "class" not in groups or "recording" not in groups:
             raise ValueError(f"name {self.name!r}: expected the groups 'class' and 'recording'")
         for words in self.classes.values():
-            if strangers := [word for word in words.split() if word.removeprefix("?") not in _WORDS]:
-                raise ValueError(f"class {words!r}: {strangers}: expected words among {', '.join(_WORDS)}")
+            if unknown := [word for word in words.split() if word.removeprefix("?") not in _WORDS]:
+                raise ValueError(f"class {words!r}: unknown words {unknown}: expected some of {', '.join(_WORDS)}")
 
 
 class SoundSources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All folders, by name; ``same_numbers`` names those whose recordings share one numbering."""
+    """All folders, by name; ``same_numbers`` lists those with the same recording ids, such as freesound ids."""
 
     sources: Annotated[dict[str, SoundSource], Meta(min_length=1)]
     same_numbers: tuple[str, ...] = ()
@@ -78,15 +78,15 @@ class ListedClip:
     """One file of a source.
 
     Attributes:
-        path: Where it is.
-        source: The name of its source.
-        kind: Its class, as its source calls it.
-        recording: What its clips have in common; never in two splits.
-        split: What it is for.
+        path: Path of the file.
+        source: Name of its source.
+        kind: Its class in the source.
+        recording: Id of its recording; all clips of a recording are in one split.
+        split: Its split.
         labels: The threats in it.
-        unsure: The threats of which nobody knows whether they are in it.
-        background: It may lie under anything.
-        licence: Of its source.
+        unsure: Threats that may or may not be in it.
+        background: Whether it can be the background of any mixture.
+        licence: The licence of its source.
     """
 
     path: Path
@@ -101,10 +101,10 @@ class ListedClip:
 
 
 def read_sources(path: Path) -> list[ListedClip]:
-    """Find the clips of all sources and give each its split.
+    """List the clips of all sources, with a split for each.
 
     Raises:
-        BadSources: the file cannot be used, or a folder has no clip whose name fits.
+        BadSources: the table cannot be used, or a folder has no clip with a matching path.
     """
     try:
         settings = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), SoundSources)
@@ -114,40 +114,42 @@ def read_sources(path: Path) -> list[ListedClip]:
     for name, source in settings.sources.items():
         if not (path.parent / source.folder).is_dir():
             raise BadSources(f"{path}: source {name!r}: {path.parent / source.folder}: no such folder")
-        found = _listed(name, source, path.parent, name in settings.same_numbers)
+        found = _list_clips(name, source, path.parent, name in settings.same_numbers)
         if not found:
-            raise BadSources(f"{path}: source {name!r}: no clip in {source.folder} whose path fits {source.name!r}")
+            raise BadSources(
+                f"{path}: source {name!r}: no clip in {source.folder} with a path matching {source.name!r}"
+            )
         listed += found
-    return _one_split_each(listed)
+    return _unify_splits(listed)
 
 
 def check_splits(listed: Sequence[ListedClip]) -> None:
-    """Make sure that a network can be trained and calibrated: clips of every label in the splits train and val.
+    """Verify that the splits train and val contain clips of every label.
 
     Raises:
-        BadSources: some are missing.
+        BadSources: clips of a label are missing.
     """
-    found = {(one.split, label) for one in listed for label in one.labels}
-    wanted: tuple[Split, ...] = ("train", "val")
-    if missing := [f"{label} in {split}" for split in wanted for label in LABELS if (split, label) not in found]:
+    found = {(clip.split, label) for clip in listed for label in clip.labels}
+    required: tuple[Split, ...] = ("train", "val")
+    if missing := [f"{label} in {split}" for split in required for label in LABELS if (split, label) not in found]:
         raise BadSources(f"no clip of {', '.join(missing)}: expected some of every label in the splits train and val")
 
 
-def hash_of(listed: Sequence[ListedClip]) -> str:
-    """Hash the list of clips: their names, sizes, splits and labels, wherever they lie."""
+def clips_sha256(listed: Sequence[ListedClip]) -> str:
+    """Return the sha256 of the names, sizes, splits and labels of clips, independent of their folder and order."""
     lines = [
-        f"{one.source}/{one.path.name} {one.path.stat().st_size} {one.recording} {one.split} "
-        f"{sorted(one.labels)} {sorted(one.unsure)} {one.background}"
-        for one in listed
+        f"{clip.source}/{clip.path.name} {clip.path.stat().st_size} {clip.recording} {clip.split} "
+        f"{sorted(clip.labels)} {sorted(clip.unsure)} {clip.background}"
+        for clip in listed
     ]
     return sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def load(listed: ListedClip) -> TrainingClip:
-    """Read a clip, at the network's rate.
+def load_clip(listed: ListedClip) -> TrainingClip:
+    """Read a clip at the network's sample rate.
 
     Raises:
-        Unreadable: it cannot be read.
+        Unreadable: the file cannot be read.
     """
     stretches = read_stretches(listed.path, RATE_HZ, _LONGEST_S)
     samples = next(stretches).samples
@@ -161,15 +163,19 @@ def load(listed: ListedClip) -> TrainingClip:
     )
 
 
-def load_all(listed: list[ListedClip], done: Callable[[int], None] | None = None) -> list[TrainingClip]:
-    """Read clips; those of digital silence teach nothing and are left out.
+def load_clips(listed: list[ListedClip], done: Callable[[int], None] | None = None) -> list[TrainingClip]:
+    """Read clips, without those of digital silence.
+
+    Args:
+        listed: The clips to read.
+        done: Called with the number of clips read.
 
     Raises:
-        Unreadable: one cannot be read.
+        Unreadable: a file cannot be read.
     """
     clips = []
-    for number, one in enumerate(listed, 1):
-        clip = load(one)
+    for number, entry in enumerate(listed, 1):
+        clip = load_clip(entry)
         if np.abs(clip.samples).max() > 1e-4:
             clips.append(clip)
         if done is not None:
@@ -177,8 +183,8 @@ def load_all(listed: list[ListedClip], done: Callable[[int], None] | None = None
     return clips
 
 
-def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) -> list[ListedClip]:
-    folder = beside / source.folder
+def _list_clips(name: str, source: SoundSource, parent: Path, shared_numbers: bool) -> list[ListedClip]:
+    folder = parent / source.folder
     found = []
     for path in sorted(folder.rglob("*")):
         match = re.search(source.name, path.relative_to(folder).as_posix())
@@ -189,7 +195,7 @@ def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) 
         if words is None:
             continue
         split = _split(source, match.groupdict().get("fold") or recording, recording)
-        told = set(words.split())
+        chosen = set(words.split())
         found.append(
             ListedClip(
                 path,
@@ -197,9 +203,9 @@ def _listed(name: str, source: SoundSource, beside: Path, shared_numbers: bool) 
                 kind,
                 recording if shared_numbers else f"{name}:{recording}",
                 split,
-                frozenset(told & set(LABELS)),
-                frozenset(label for label in LABELS if f"?{label}" in told),
-                "background" in told,
+                frozenset(chosen & set(LABELS)),
+                frozenset(label for label in LABELS if f"?{label}" in chosen),
+                "background" in chosen,
                 source.licence,
             )
         )
@@ -212,15 +218,15 @@ def _split(source: SoundSource, fold: str, recording: str) -> Split:
     if fold in source.val:
         return "val"
     if source.by_chance:
-        share = sha256(recording.encode()).digest()[0] / 256
-        return "test" if share < 0.15 else "val" if share < 0.3 else "train"
+        fraction = sha256(recording.encode()).digest()[0] / 256
+        return "test" if fraction < 0.15 else "val" if fraction < 0.3 else "train"
     return "train"
 
 
-def _one_split_each(listed: list[ListedClip]) -> list[ListedClip]:
-    """A recording that two splits want goes where it is learnt from least."""
+def _unify_splits(listed: list[ListedClip]) -> list[ListedClip]:
+    """Assign all clips of a recording to one split, with the precedence test, val, train."""
     strictest: dict[str, Split] = {}
-    for one in listed:
-        known = strictest.get(one.recording, one.split)
-        strictest[one.recording] = min(known, one.split, key=_STRICTEST.index)
-    return [replace(one, split=strictest[one.recording]) for one in listed]
+    for clip in listed:
+        known = strictest.get(clip.recording, clip.split)
+        strictest[clip.recording] = min(known, clip.split, key=_STRICTEST.index)
+    return [replace(clip, split=strictest[clip.recording]) for clip in listed]

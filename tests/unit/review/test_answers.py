@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from casebook.casebook import Casebook
 from casebook.flags import Flag
 from casebook.verdicts import Verdict
-from contract import Clock, Detection, Event, Media, Model, encode, new_event_id
+from contract import Clock, Detection, Effort, Event, Media, Model, encode, new_event_id
 from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
@@ -88,7 +88,9 @@ class Pages:
         return event
 
     def flag(self, event: Event) -> None:
-        self.casebook.flag([Flag(event.event_id, "people", "urgent", "human", datetime.now(UTC), {"label": "person"})])
+        self.casebook.add_flags(
+            [Flag(event.event_id, "people", "urgent", "human", datetime.now(UTC), {"label": "person"})]
+        )
 
     @property
     def ours(self) -> dict[str, str]:
@@ -260,7 +262,7 @@ def test_a_decision_that_the_store_does_not_take_is_recorded_closes_the_flag_and
     def refuse(verdicts: Sequence[Verdict]) -> None:
         raise StoreUnavailable("the store is away")
 
-    monkeypatch.setattr(pages.store, "judge", refuse)
+    monkeypatch.setattr(pages.store, "apply_verdicts", refuse)
     woken = threading.Event()
     app = create_app(pages.store, pages.casebook, pages.media, ReviewOptions(), wake_verdict_sync=woken.set)
     with served(app) as client:
@@ -310,3 +312,26 @@ def test_a_spreadsheet_takes_no_label_for_a_formula(pages: Pages) -> None:
     pages.capture(found=("=HYPERLINK(0)",))
     text = pages.client.get("/trends.csv?from=2026-05-31&to=2026-05-31").text
     assert ",'=HYPERLINK(0)," in text
+
+
+def test_counts_for_programs_come_with_the_watched_time_of_each_day(pages: Pages) -> None:
+    pages.capture()
+    effort = Effort(
+        effort_id=new_event_id(),
+        station="ridge-07",
+        sensor="camera",
+        deployment="ridge-07-a",
+        start=NOON - timedelta(hours=3),
+        end=NOON,
+        watching=True,
+    )
+    pages.store.write([Received(effort, encode(effort), datetime.now(UTC))])
+    asked = "from=2026-05-30&to=2026-05-31&zone=Asia/Shanghai"
+    assert pages.client.get(f"/api/trends?{asked}").json()["effort"] == [None, 3 * 3600]
+    assert pages.client.get(f"/api/trends?{asked}&station=ridge-08").json()["effort"] == [None, None]
+    rows = pages.client.get(f"/trends.csv?{asked}").text.lstrip("\ufeff").splitlines()
+    assert rows == [
+        "day,taxon,observation_type,detections,effort",
+        "2026-05-30,fox,animal,0,",
+        "2026-05-31,fox,animal,1,10800.0",
+    ]

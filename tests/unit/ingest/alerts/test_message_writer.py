@@ -68,7 +68,7 @@ class Case:
         database, options = Database(self.engine), IncidentOptions()
         self.book = IncidentRepository(database, options, AlertPolicy())
         rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
-        (self.alert,) = self.book.take(occurrences_of(self.event, rules.judge(self.event, AT), AT, options))
+        (self.alert,) = self.book.record(occurrences_of(self.event, rules.evaluate(self.event, AT), AT, options))
         self.now = AT
         self.writer = AlertMessageWriter(
             IncidentReader(database),
@@ -107,7 +107,7 @@ def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:
     at = AT + timedelta(minutes=2)
     reasons = ({"label": "gunshot"},)
     shot = Occurrence("shot", "gunshot", "sound", "lake-07", at, at, case.event.location, "urgent", 0.9, reasons)
-    (worse,) = case.book.take([shot])
+    (worse,) = case.book.record([shot])
     message = case.writer.write(worse, "none")
     assert message.words["en"].title == "[Urgent] gunshot, person at lake-07"
     assert message.words["en"].body.startswith("This incident has got worse")

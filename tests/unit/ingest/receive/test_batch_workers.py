@@ -136,7 +136,7 @@ def test_a_refusal_is_told_until_it_is_over_and_holds_back_what_follows(intake: 
     intake.refuse = lambda number: StoreUnavailable("no answer") if number == 1 and refusing else None
     lanes = running(intake, 3)
     eventually(lambda: intake.begun.count(1) > 2)
-    assert lanes.problem == "nothing is acknowledged until this is mended: no answer"
+    assert lanes.problem == "nothing is acknowledged until this is resolved: no answer"
     assert (intake.judged, intake.acknowledged) == ([], [])
     assert lanes.silent_s < 1
     refusing = False
@@ -183,10 +183,10 @@ def test_while_it_is_held_still_no_batch_is_half_kept(intake: Intake, running: R
     intake.may_end = {1: threading.Event()}
     lanes = running(intake, 20)
     eventually(lambda: 2 in intake.begun)
-    with pytest.raises(StoreUnavailable, match="did not come to the end of a batch in 0 s"), lanes.still(0.05):
+    with pytest.raises(StoreUnavailable, match="did not finish its current batches in 0 s"), lanes.paused(0.05):
         pass
     threading.Timer(0.1, intake.may_end[1].set).start()
-    with lanes.still(10):
+    with lanes.paused(10):
         kept = list(intake.judged)
         assert sorted(intake.begun) == kept == intake.acknowledged
         time.sleep(0.3)

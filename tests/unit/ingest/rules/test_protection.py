@@ -50,7 +50,7 @@ def test_the_national_list_loads_as_it_is_published(tmp_path: Path) -> None:
     [
         ("", "columns"),
         ("name,protection\na,I\n", "expected scientific_name or 学名"),
-        ("scientific_name,protection\nLynx lynx,I\nLYNX LYNX,II\n", "line 3: 'lynx lynx' is of level 'II', but 'I'"),
+        ("scientific_name,protection\nLynx lynx,I\nLYNX LYNX,II\n", "line 3: 'lynx lynx' has level 'II', but 'I'"),
     ],
 )
 def test_a_mistake_in_the_table_is_named(tmp_path: Path, text: str, told: str) -> None:

@@ -27,7 +27,7 @@ def zones() -> Sequence[Zone]:
 
 
 def judged(zones: Sequence[Zone], event: Event, rule: Rule, time_zone: str = "Asia/Shanghai") -> list[Flag]:
-    return RuleSet(RulesOptions(time_zone=time_zone, rule=(rule,)), zones).judge(event, NOW)
+    return RuleSet(RulesOptions(time_zone=time_zone, rule=(rule,)), zones).evaluate(event, NOW)
 
 
 def taken(local: str, event: Event = EVENT) -> Event:
@@ -153,23 +153,23 @@ SHOT = msgspec.structs.replace(
 
 def test_what_several_stations_heard_counts_together(zones: Sequence[Zone]) -> None:
     rules = RuleSet(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_confidence=0.8),)), zones)
-    assert not rules.judge(SHOT, NOW)
-    (flag,) = rules.judge(SHOT, NOW, {3: Corroboration(0.84, ("marsh-02", "marsh-03"))})
+    assert not rules.evaluate(SHOT, NOW)
+    (flag,) = rules.evaluate(SHOT, NOW, {3: Corroboration(0.84, ("marsh-02", "marsh-03"))})
     assert (flag.reason_values["confidence"], flag.reason_values["stations"]) == ("0.84", "2")
 
 
 def test_a_rule_may_ask_for_several_stations(zones: Sequence[Zone]) -> None:
     rules = RuleSet(RulesOptions(rule=(Rule(name="shot", labels=("gunshot",), min_stations=2),)), zones)
-    assert not rules.judge(SHOT, NOW)
-    assert not rules.judge(SHOT, NOW, {3: Corroboration(0.99, ("marsh-02",))})
-    assert rules.judge(SHOT, NOW, {3: Corroboration(0.84, ("marsh-02", "marsh-03"))})
+    assert not rules.evaluate(SHOT, NOW)
+    assert not rules.evaluate(SHOT, NOW, {3: Corroboration(0.99, ("marsh-02",))})
+    assert rules.evaluate(SHOT, NOW, {3: Corroboration(0.84, ("marsh-02", "marsh-03"))})
 
 
 def test_a_rule_may_be_about_a_level_of_protection(zones: Sequence[Zone]) -> None:
     rules = RuleSet(RulesOptions(rule=(Rule(name="first", protection=("I",)),)), zones, {"botaurus": "I"})
-    (flag,) = rules.judge(SOUND_EVENT, NOW)
+    (flag,) = rules.evaluate(SOUND_EVENT, NOW)
     assert (flag.reason_key, flag.reason_values["protection"]) == ("animal", "I")
-    assert not rules.judge(EVENT, NOW)
+    assert not rules.evaluate(EVENT, NOW)
 
 
 def test_hours_by_the_sun_say_when_that_was(zones: Sequence[Zone]) -> None:
@@ -188,7 +188,7 @@ def test_hours_by_the_sun_without_a_place_are_taken_as_met_and_say_so(zones: Seq
     (flag,) = judged(zones, nowhere, rule)
     assert flag.reason_values["place_unknown"] == "yes"
     options = RulesOptions(rule=(rule,), place=Location(latitude=31.0, longitude=117.3))
-    assert not RuleSet(options, zones).judge(nowhere, NOW)
+    assert not RuleSet(options, zones).evaluate(nowhere, NOW)
 
 
 def test_an_unsure_detection_is_passed_over(zones: Sequence[Zone]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contract import Location
 from ingest.rules.rule_set import Hours
-from ingest.rules.sun import is_sun_edge, sun_at
+from ingest.rules.sun import is_sun_event, sun_event_time
 
 CHINA = ZoneInfo("Asia/Shanghai")
 BEIJING = Location(latitude=39.9, longitude=116.4)
@@ -32,21 +32,21 @@ DAY = Hours(start="sunrise", end="sunset")
 def test_the_sun_rises_and_sets_when_almanacs_say(
     place: Location, zone: str, day: date, edge: str, published: str
 ) -> None:
-    found = sun_at(edge, day, ZoneInfo(zone), place)
+    found = sun_event_time(edge, day, ZoneInfo(zone), place)
     told = datetime.fromisoformat(f"{day}T{published}").replace(tzinfo=ZoneInfo(zone))
     assert abs(found - told) <= timedelta(minutes=2)
 
 
 def test_hours_may_be_counted_from_a_turn_of_the_sun() -> None:
-    sunset = sun_at("sunset", date(2026, 6, 21), CHINA, BEIJING)
-    assert sun_at("sunset-00:30", date(2026, 6, 21), CHINA, BEIJING) == sunset - timedelta(minutes=30)
-    assert sun_at("sunset+01:15", date(2026, 6, 21), CHINA, BEIJING) == sunset + timedelta(minutes=75)
-    assert sun_at("dusk", date(2026, 6, 21), CHINA, BEIJING) > sunset
+    sunset = sun_event_time("sunset", date(2026, 6, 21), CHINA, BEIJING)
+    assert sun_event_time("sunset-00:30", date(2026, 6, 21), CHINA, BEIJING) == sunset - timedelta(minutes=30)
+    assert sun_event_time("sunset+01:15", date(2026, 6, 21), CHINA, BEIJING) == sunset + timedelta(minutes=75)
+    assert sun_event_time("dusk", date(2026, 6, 21), CHINA, BEIJING) > sunset
 
 
 @pytest.mark.parametrize("text", ["noon", "sunset+7:00", "sunset+07:00", "sunset 00:30", "Sunset", ""])
 def test_other_words_are_no_turns_of_the_sun(text: str) -> None:
-    assert not is_sun_edge(text)
+    assert not is_sun_event(text)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from captures.sound import read_stretches
 from models.birdnet import BirdNet, BirdNetOptions
 from models.birdnet.derivation import Band, NotDerivable, derive
 from models.birdnet.detector import confidences
-from models.birdnet.engines import TOGETHER, LiteRtEngine, OpenVinoEngine
-from models.birdnet.fast_form import fold
+from models.birdnet.engines import BATCH_SIZE, LiteRtEngine, OpenVinoEngine
+from models.birdnet.fast_form import fold_frames
 from models.birdnet.package import Package, find_package
 from models.birdnet.runtime_choice import open_engine, trial_windows
 from models.birdnet.windows import WINDOW, windows_of
@@ -69,7 +69,7 @@ def test_the_order_of_windows_is_kept_by_threads(both: tuple[LiteRtEngine, OpenV
 def test_windows_heard_together_are_scored_as_alone(both: tuple[LiteRtEngine, OpenVinoEngine]) -> None:
     silence = np.zeros(WINDOW, np.float32)
     windows = [np.roll(sound, 999 * turn) for turn in range(3) for sound in (*trial_windows(), silence)]
-    assert len(windows) - 3 > 2 * TOGETHER  # two threads hear four each at once, and the rest one by one
+    assert len(windows) - 3 > 2 * BATCH_SIZE  # two threads hear four each at once, and the rest one by one
     alone = np.concatenate([both[1].logits([window]) for window in windows])
     assert np.abs(both[1].logits(windows) - alone).max() < 1e-2  # of logits; in the nearly silent window most
     assert np.abs(confidences(both[1].logits(windows), 1.0) - confidences(alone, 1.0)).max() < 1e-4
@@ -81,16 +81,16 @@ def test_folded_frames_give_what_whole_frames_do(package: Package) -> None:
     for band in derive(package.network, WINDOW).bands:
         length = len(band.matrix)
         folded = np.empty((511, length // 2), np.float32)
-        fold(sound, sound[::-1].copy(), band.hop, folded)
+        fold_frames(sound, sound[::-1].copy(), band.hop, folded)
         frames = np.stack([sound[at : at + length] for at in range(0, 511 * band.hop, band.hop)])
         expected = frames.astype(np.float64) @ band.matrix
-        assert np.abs(folded @ band.mirrored - expected).max() < 1e-5 * np.abs(expected).max()
+        assert np.abs(folded @ band.folded_matrix - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 def test_filters_without_a_mirror_image_are_refused() -> None:
     matrix = np.random.default_rng(3).normal(size=(8, 2))
     with pytest.raises(NotDerivable, match="mirror image"):
-        _ = Band(matrix, 2, 0.5).mirrored
+        _ = Band(matrix, 2, 0.5).folded_matrix
 
 
 def test_the_front_end_is_one_matrix_for_each_band(package: Package) -> None:

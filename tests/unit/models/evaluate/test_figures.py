@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from contract import Box, Detection
 from models.evaluate.calibration import calibration_error, fit_temperature, reliability
 from models.evaluate.curves import (
-    at_threshold,
     average_precision,
-    curve,
+    precision_and_recall,
+    precision_recall_curve,
     threshold_for_false_alarms,
     threshold_for_precision,
 )
-from models.evaluate.labels import Labelled, Truth
+from models.evaluate.labels import LabelledPicture, Truth
 from models.evaluate.matching import OutcomeCounts, ScoredDetection, count_outcomes, match_detections
 from models.evaluate.vision import summarise
 
@@ -36,42 +36,42 @@ def found(x: float, confidence: float, kind: str = "animal", ordinal: int = 0, s
     )
 
 
-def picture(*places: float, name: str = "a.jpg") -> Labelled:
-    return Labelled(path=Path(name), truths=tuple(Truth("animal", Box(x, 0.1, 0.2, 0.2)) for x in places))
+def picture(*places: float, name: str = "a.jpg") -> LabelledPicture:
+    return LabelledPicture(path=Path(name), truths=tuple(Truth("animal", Box(x, 0.1, 0.2, 0.2)) for x in places))
 
 
 def test_a_second_find_of_one_animal_is_wrong() -> None:
     judged = match_detections(picture(0.1), [found(0.11, 0.6), found(0.1, 0.9)])
 
     assert [one.confidence for one in judged.detections] == [0.9, 0.6]
-    assert judged.right == (True, False)
-    assert judged.missed == (0.9,)
+    assert judged.correct == (True, False)
+    assert judged.truth_confidences == (0.9,)
 
 
 def test_a_find_of_the_wrong_kind_leaves_the_animal_missed() -> None:
     judged = match_detections(picture(0.1), [found(0.1, 0.9, "human")])
 
-    assert judged.right == (False,)
-    assert judged.missed == (0.0,)
+    assert judged.correct == (False,)
+    assert judged.truth_confidences == (0.0,)
 
 
 def test_a_kind_that_nobody_looked_for_is_neither_right_nor_wrong() -> None:
-    labelled = Labelled(path=Path("a.jpg"), known=frozenset(("animal",)))
+    labelled = LabelledPicture(path=Path("a.jpg"), known=frozenset(("animal",)))
 
-    assert match_detections(labelled, [found(0.1, 0.9, "human")]).right == (None,)
+    assert match_detections(labelled, [found(0.1, 0.9, "human")]).correct == (None,)
 
 
 def test_a_picture_labelled_as_a_whole_counts_as_seen_and_not_in_the_precision_of_boxes() -> None:
-    labelled = Labelled(path=Path("a.jpg"), shows=frozenset(("animal",)))
+    labelled = LabelledPicture(path=Path("a.jpg"), shows=frozenset(("animal",)))
     result = summarise([match_detections(labelled, [found(0.1, 0.9)])], [], lambda _: 0.5)
 
     (figures,) = result.kinds
-    assert (figures.shown, figures.seen, figures.things) == (1, 1, 0)
+    assert (figures.shown, figures.seen, figures.truths) == (1, 1, 0)
     assert math.isnan(figures.ap50)
 
 
 def test_empty_pictures_count_their_false_alarms_at_the_threshold() -> None:
-    blank = Labelled(path=Path("a.jpg"))
+    blank = LabelledPicture(path=Path("a.jpg"))
     judged = [
         match_detections(blank, [found(0.1, 0.4)]),
         match_detections(blank, [found(0.1, 0.6)]),
@@ -84,10 +84,10 @@ def test_empty_pictures_count_their_false_alarms_at_the_threshold() -> None:
 
 
 def test_half_found_at_full_precision_has_half_the_area() -> None:
-    counted = OutcomeCounts([ScoredDetection(0.9, True)], things=2)
+    counted = OutcomeCounts([ScoredDetection(0.9, True)], truths=2)
 
     assert average_precision(counted) == pytest.approx(51 / 101)  # recalls 0, 0.01 ... 0.50
-    assert at_threshold(counted, 0.5) == (1.0, 0.5)
+    assert precision_and_recall(counted, 0.5) == (1.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_nothing_found_is_zero_and_nothing_there_is_no_figure(counted: OutcomeCo
 
 
 def test_equal_confidences_cannot_be_parted_by_a_threshold() -> None:
-    drawn = curve(OutcomeCounts([ScoredDetection(0.5, True), ScoredDetection(0.5, False)], 1))
+    drawn = precision_recall_curve(OutcomeCounts([ScoredDetection(0.5, True), ScoredDetection(0.5, False)], 1))
 
     assert drawn.thresholds.tolist() == [0.5]
     assert drawn.precision.tolist() == [0.5]
@@ -118,7 +118,7 @@ def test_thresholds_serve_the_wish_or_say_that_they_cannot() -> None:
     assert threshold_for_precision(counted, 0.75) == 0.6
     assert threshold_for_precision(OutcomeCounts([ScoredDetection(0.9, False)], 1), 0.5) is None
     strict = threshold_for_false_alarms(finds, 1)
-    assert sum(not find.right for find in finds if find.confidence >= strict) == 1
+    assert sum(not find.correct for find in finds if find.confidence >= strict) == 1
     assert threshold_for_false_alarms(finds, 2) == 0.0
 
 

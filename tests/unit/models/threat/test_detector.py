@@ -96,7 +96,7 @@ def test_a_label_that_it_does_not_know_is_named(options: dict[str, object]) -> N
         ThreatOptions(**options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("samples", "said"), [([], "no samples"), ([0.0, np.nan], "no numbers")])
+@pytest.mark.parametrize(("samples", "said"), [([], "without samples"), ([0.0, np.nan], "NaN or infinite")])
 def test_what_is_no_sound_is_refused(network: ThreatSounds, samples: list[float], said: str) -> None:
     with pytest.raises(Unreadable, match=said):
         network.preprocess(Sound(np.array(samples, np.float32), 16_000))
@@ -146,7 +146,7 @@ def test_a_station_listens_with_a_network_of_its_own_and_its_thresholds(tmp_path
     [
         ({"label": "cannon"}, "cannon"),
         ({"weights": "wildpost-nano"}, "expected input"),
-        ({"kind": "yamnet"}, "belongs to kind 'threat'"),
+        ({"kind": "yamnet"}, "expected a table 'threat' only for kind 'threat'"),
     ],
 )
 def test_weights_that_are_no_network_for_these_labels_are_refused(

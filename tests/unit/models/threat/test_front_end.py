@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.threat.detector import cut
+from models.threat.detector import split_windows
 from models.threat.front_end import BANDS, FRAMES, RATE_HZ, log_mel, mel_bands
 
 LENGTH = 2 * RATE_HZ
@@ -55,6 +55,6 @@ def test_windows_of_another_length_are_refused() -> None:
 def test_every_moment_lies_in_a_window(seconds: float, windows: int) -> None:
     count = round(seconds * RATE_HZ)
     samples = np.arange(count, 2 * count, dtype=np.float32)  # all different, and no silence at the beginning
-    pieces = cut(samples)
+    pieces = split_windows(samples)
     assert pieces.shape == (windows, LENGTH)
     assert set(samples.tolist()) <= set(pieces.ravel().tolist())

@@ -10,7 +10,7 @@ from captures.decoded import Sound
 from captures.sound import read_stretches
 from models.registry import WeightsError, WeightsMismatch, load_registry
 from models.threat import MEANINGS, ThreatOptions, ThreatSounds
-from models.threat.second_opinion import QUESTIONS, SecondOpinion, louder, together
+from models.threat.second_opinion import FUSION_RULES, SecondOpinion, amplify, fuse_confidences
 from models.threat.yamnet import YamNet, patches
 from tests.repository import REPOSITORY
 from tests.shots import quiet, shot_of
@@ -56,30 +56,30 @@ def test_the_front_end_gives_what_google_corals_gives_for_its_own_sample(weights
     assert scores.argmax() == 0, "speech is what YAMNet calls its first class"
 
 
-@pytest.mark.parametrize("label", QUESTIONS)
+@pytest.mark.parametrize("label", FUSION_RULES)
 def test_each_network_moves_the_confidence_its_own_way(label: str) -> None:
     own = np.array([0.6, 0.9, 0.9, 0.9], np.float32)
     answers = np.array([0.5, 0.5, 0.0, 0.9], np.float32)
-    unsure, sure, denied, agreed = together(own, answers, QUESTIONS[label])
+    unsure, sure, denied, agreed = fuse_confidences(own, answers, FUSION_RULES[label])
     assert denied < unsure < sure < agreed < 1
-    assert denied < QUESTIONS[label].threshold < agreed
+    assert denied < FUSION_RULES[label].threshold < agreed
 
 
 def test_even_certainty_of_both_is_below_one() -> None:
-    (most,) = together(np.ones(1, np.float32), np.ones(1, np.float32), QUESTIONS["gunshot"])
+    (most,) = fuse_confidences(np.ones(1, np.float32), np.ones(1, np.float32), FUSION_RULES["gunshot"])
     assert 0.999 < most <= 1
 
 
 @pytest.mark.parametrize(("peak", "becomes"), [(0.01, 0.1), (0.5, 1.0), (1.5, 1.5), (0.0, 0.0)])
 def test_a_window_is_made_louder_within_bounds(peak: float, becomes: float) -> None:
     window = np.array([0, -peak, peak / 2], np.float32)
-    assert np.abs(louder(window, 10)).max() == pytest.approx(becomes)
+    assert np.abs(amplify(window, 10)).max() == pytest.approx(becomes)
 
 
 def test_yamnet_is_not_asked_where_it_could_not_help(weights: Path) -> None:
     own = np.full((3, 5), 0.04, np.float32)
     unhearable = np.zeros((3, 7), np.float32)  # too short to be heard: asking would fail
-    joined = SecondOpinion(weights / FILE).join(own, unhearable, LABELS)
+    joined = SecondOpinion(weights / FILE).fuse(own, unhearable, LABELS)
     assert (joined[:, :2] < 0.1).all()
     assert np.array_equal(joined[:, 2:], own[:, 2:]), "nobody is asked about engines, dogs and voices"
 
@@ -124,7 +124,7 @@ def test_the_other_labels_are_as_without_it(both: ThreatSounds, alone: ThreatSou
 
 def test_it_is_off_unless_asked_for_and_has_thresholds_of_its_own(both: ThreatSounds, alone: ThreatSounds) -> None:
     assert (alone.model.name, ThreatOptions().second_opinion) == ("threat-sounds", False)
-    assert {label for label in LABELS if both.thresholds[label] != alone.thresholds[label]} == set(QUESTIONS)
+    assert {label for label in LABELS if both.thresholds[label] != alone.thresholds[label]} == set(FUSION_RULES)
 
 
 def test_a_threshold_of_ones_own_counts_with_both(weights: Path) -> None:
@@ -165,6 +165,6 @@ def test_the_registry_says_what_may_be_done_with_yamnet() -> None:
 
 def test_the_card_says_the_thresholds_of_both() -> None:
     card = (REPOSITORY / "models" / "weights" / "threat-sounds.md").read_text(encoding="utf-8")
-    for label, question in QUESTIONS.items():
+    for label, question in FUSION_RULES.items():
         assert f"| {label} at {question.threshold:g}, with the second opinion |" in card
     assert msgspec.structs.fields(ThreatOptions)[-1].default is False

@@ -39,8 +39,8 @@ def test_unless_told_a_voice_alone_stays_on_the_station() -> None:
 def test_what_was_dropped_is_counted() -> None:
     counts = VoiceCounts()
     for labels in (["voice"], ["voice", "gunshot"], ["dog"], ["voice"]):
-        counts = counts.after(decide_voice(heard(*labels)))
-    counts = counts.after(decide_voice(heard("voice"), VoiceOptions(policy="keep")))
+        counts = counts.with_decision(decide_voice(heard(*labels)))
+    counts = counts.with_decision(decide_voice(heard("voice"), VoiceOptions(policy="keep")))
     assert counts == VoiceCounts(sent=1, sent_with_threat=1, dropped=2)
 
 

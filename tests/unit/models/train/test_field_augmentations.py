@@ -6,7 +6,7 @@ import pytest
 from models.train.field_augmentations import (
     Corners,
     Pixels,
-    cut_off,
+    crop_through_box,
     empty_scene,
     infrared,
     low_light,
@@ -65,7 +65,7 @@ def test_motion_blur_smears_details_and_keeps_the_light(seed: int) -> None:
 def test_an_animal_cut_off_lies_at_the_edge_and_its_box_is_where_it_is() -> None:
     at_edge = 0
     for seed in MANY:
-        pixels, corners, kept = cut_off(meadow(), animal(), np.random.default_rng(seed))
+        pixels, corners, kept = crop_through_box(meadow(), animal(), np.random.default_rng(seed))
         assert pixels.shape == (240, 320, 3) and list(kept) == [0]
         assert np.abs(corners[0] - np.array(red_box(pixels))).max() <= 3
         left, top, right, bottom = corners[0]
@@ -77,7 +77,7 @@ def test_what_is_cut_away_has_no_box() -> None:
     both = np.array([[100, 60, 180, 120], [0, 200, 20, 220]], np.float32)
     lost = 0
     for seed in MANY:
-        _, corners, kept = cut_off(meadow(), both, np.random.default_rng(seed))
+        _, corners, kept = crop_through_box(meadow(), both, np.random.default_rng(seed))
         assert len(corners) == len(kept)
         assert ((corners[:, 2:] - corners[:, :2]) > 0).all()
         lost += 1 not in kept
@@ -85,7 +85,7 @@ def test_what_is_cut_away_has_no_box() -> None:
 
 
 def test_a_picture_without_boxes_is_not_cut() -> None:
-    pixels, corners, kept = cut_off(meadow(), np.zeros((0, 4), np.float32), np.random.default_rng(1))
+    pixels, corners, kept = crop_through_box(meadow(), np.zeros((0, 4), np.float32), np.random.default_rng(1))
     assert (pixels == meadow()).all() and len(corners) == 0 and len(kept) == 0
 
 

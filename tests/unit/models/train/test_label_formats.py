@@ -54,8 +54,8 @@ def test_an_empty_yolo_file_says_empty_and_a_missing_one_says_nothing(tmp_path: 
         ("0 0.5 0.5 0.2 high", "'high': expected a number"),
         ("0 0.5 0.5 0 0.2", "expected an area"),
         ("0 0.5 0.5 nan 0.2", "expected an area"),
-        ("0 1.4 0.5 0.2 0.2", "reaches outside"),
-        ("0 320 240 64 48", "reaches outside"),
+        ("0 1.4 0.5 0.2 0.2", "extends outside"),
+        ("0 320 240 64 48", "extends outside"),
     ],
 )
 def test_a_broken_yolo_line_sets_its_picture_aside_and_no_other(tmp_path: Path, line: str, words: str) -> None:
@@ -120,8 +120,8 @@ def test_coco_boxes_are_pixels_and_a_picture_without_annotation_is_empty(tmp_pat
     assert edges(found["a.jpg"]) == [("lynx", 0.1, 0.1, 0.2, 0.5)]
     assert found["b.jpg"] == PictureLabels(tmp_path / "b.jpg")
     assert found["c.jpg"].shows == ("lynx",)  # annotated without a box, as COCO Camera Traps does
-    assert "do not speak of it" in str(found["unknown.jpg"].problem)
-    assert "not among the images" in str(found["image 9"].problem)
+    assert "do not mention it" in str(found["unknown.jpg"].problem)
+    assert "not among the file's images" in str(found["image 9"].problem)
 
 
 def test_megadetector_boxes_need_confidence_and_doubtful_pictures_are_set_aside(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_folder_name_labels_its_pictures(tmp_path: Path) -> None:
     picture(tmp_path / "stray.jpg")
     found = read(tmp_path, source("folders"))
     assert found["a.jpg"].shows == ("fox",)
-    assert "no folder of a class" in str(found["stray.jpg"].problem)
+    assert "not in a class folder" in str(found["stray.jpg"].problem)
 
 
 @pytest.mark.parametrize("form", ["coco", "megadetector", "csv"])

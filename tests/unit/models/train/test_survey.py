@@ -12,7 +12,7 @@ from models.train.dataset_settings import DatasetSettings, LabelSource, load_dat
 from models.train.label_formats import FORMS
 from models.train.manifest import read_manifest, write_manifest
 from models.train.near_duplicates import connected_groups, near_duplicate_pairs, picture_hash
-from models.train.report import by_source, write_report
+from models.train.report import count_by_source, write_report
 from models.train.survey import is_grey, survey
 from tests.repository import REPOSITORY
 from wildpost.cli.main import main
@@ -34,7 +34,7 @@ def yolo(root: Path, pictures: dict[str, np.ndarray], label: str = "0 0.5 0.5 0.
 
 
 def settings(place: Path, val: float = 0.2, test: float = 0.2, **sources: LabelSource) -> DatasetSettings:
-    return DatasetSettings(sources=sources, val=val, test=test, place=place)
+    return DatasetSettings(sources=sources, val=val, test=test, parent=place)
 
 
 def source(folder: str, **more: object) -> LabelSource:
@@ -105,8 +105,8 @@ def test_what_is_like_a_left_out_picture_is_not_learnt_from(tmp_path: Path) -> N
         ("other.jpg", False),
         ("original.jpg", True),
     }
-    assert [(one.path.name, one.reason) for one in found.aside] == [
-        ("copy.jpg", "nearly the same as a picture of a source that is left out")
+    assert [(one.path.name, one.reason) for one in found.excluded] == [
+        ("copy.jpg", "near-duplicate of a picture in a source that is left out")
     ]
 
 
@@ -119,7 +119,7 @@ def test_every_picture_is_used_or_set_aside_with_a_reason(tmp_path: Path) -> Non
     (tmp_path / "set" / "labels" / "empty.txt").write_text("")
     found = survey(settings(tmp_path, one=source("set")))
     assert [entry.path.name for entry in found.entries] == ["good.jpg"]
-    said = {one.path.name: one.reason for one in found.aside}
+    said = {one.path.name: one.reason for one in found.excluded}
     assert "cut off" in said["cut.jpg"] and "odd.txt, line 1" in said["odd.jpg"]
     assert said["empty.jpg"] == "empty file (0 bytes)" and "the same file as" in said["same.jpg"]
 
@@ -152,7 +152,7 @@ def test_an_empty_scene_is_empty_of_all_kinds_and_an_ignored_class_leaves_no_box
         ("card", "blank"): (None, ["animal", "human", "vehicle"]),
         ("card", "fox"): (frozenset({"animal"}), ["animal"]),
     }
-    assert [one.reason for one in found.aside] == ["its class odd is to be ignored"]
+    assert [one.reason for one in found.excluded] == ["its class odd is to be ignored"]
 
 
 def test_a_manifest_comes_back_as_it_was_written_and_evaluation_reads_it(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_real_pictures_make_a_dataset_that_counts_them_all(shared_data: Path, tm
             ),
         )
     )
-    assert len(found.entries) + len(found.aside) == 500
-    counted = by_source(found.entries)
+    assert len(found.entries) + len(found.excluded) == 500
+    counted = count_by_source(found.entries)
     assert counted["raccoon"]["animal"] > 200 and counted["tiger"]["infrared"] > 20
     assert {entry.split for entry in found.entries if entry.source == "raccoon"} == {"left_out"}
     assert write_report(found, tmp_path).is_file()

@@ -153,7 +153,7 @@ def test_days_and_hours_sum_to_the_same_and_the_most_frequent_comes_first(store:
 def test_a_correction_moves_the_count_and_a_dismissal_takes_it_out(store: DuckDbStore) -> None:
     event = seen(store, "2026-05-31T06:00:00+08:00", times=2)
     now = datetime.now(UTC)
-    store.judge(
+    store.apply_verdicts(
         [
             Verdict(event.event_id, 0, "corrected", "animal", "dhole", "Cuon alpinus", "ranger", now),
             Verdict(event.event_id, 1, "dismissed", "blank", "fox", None, "ranger", now),
@@ -174,7 +174,7 @@ def test_one_station_and_one_taxon_can_be_asked_for(store: DuckDbStore) -> None:
 def test_one_taxon_of_all_is_what_a_count_of_it_alone_is(store: DuckDbStore) -> None:
     event = seen(store, "2026-05-31T06:00:00+08:00", times=2)
     seen(store, "2026-05-30T07:00:00+08:00", "dog")
-    store.judge([Verdict(event.event_id, 1, "corrected", "human", "fox", None, "ranger", datetime.now(UTC))])
+    store.apply_verdicts([Verdict(event.event_id, 1, "corrected", "human", "fox", None, "ranger", datetime.now(UTC))])
     period = date(2026, 5, 30), date(2026, 5, 31), SHANGHAI
     alone = count_trends(store, *period, taxa=("fox",))
     assert len(alone.taxa) == 2

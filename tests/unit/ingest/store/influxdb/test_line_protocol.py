@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 from influxdb_client import Point
 
-from ingest.store.influxdb.line_protocol import Value, document, from_tag, line, to_tag, value_text
+from ingest.store.influxdb.line_protocol import Value, from_tag, json_field, line, to_tag, value_text
 
 ANY_TEXT = some.text(max_size=30)
 VALUES = some.none() | ANY_TEXT | some.integers(-(2**63), 2**63 - 1) | some.floats()
@@ -53,4 +53,4 @@ def test_a_tag_is_read_back_as_it_was_and_breaks_no_line(text: str) -> None:
 @example({"a\\": '"'}, 2, True)
 def test_a_document_is_written_as_any_text_is(content: object, indent: int | str | None, ascii_only: bool) -> None:
     payload = json.dumps(content, indent=indent, ensure_ascii=ascii_only).encode(errors="replace")
-    assert document(payload) == value_text(payload.decode()).encode()
+    assert json_field(payload) == value_text(payload.decode()).encode()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.train.threat.sources import BadSources, ListedClip, SoundSources, load_all, read_sources
+from models.train.threat.sources import BadSources, ListedClip, SoundSources, load_clips, read_sources
 from tests.repository import REPOSITORY
 
 SETTINGS = """
@@ -80,7 +80,7 @@ def test_a_recording_is_never_learnt_from_and_measured_on(sources: Path) -> None
 
 def test_clips_are_read_at_the_networks_rate_and_silent_ones_left_out(sources: Path) -> None:
     sound(sources.parent / "elsewhere" / "dog.wav", peak=0)
-    clips = load_all(read_sources(sources))
+    clips = load_clips(read_sources(sources))
     assert "elsewhere:dog" not in {clip.group for clip in clips}
     assert {clip.samples.size for clip in clips} == {16_000}
     assert {clip.label for clip in clips} == {"gunshot", None}

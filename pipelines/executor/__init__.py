@@ -1,0 +1,1 @@
+"""Running a function over many tasks: the port, and one adapter for each way to run."""

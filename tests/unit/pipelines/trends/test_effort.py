@@ -1,0 +1,75 @@
+"""Counts come with the watched time of each local day; where nothing is known there is no number."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contract import Effort, encode, new_event_id
+from contract.messages import Gap
+from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.port import Received
+from pipelines.trends.counting import Trends, count_trends
+from pipelines.trends.effort import with_effort
+from wildpost.cli import trends as trends_command
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+HOUR_S = 3600
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DuckDbStore]:
+    opened = DuckDbStore(tmp_path / "detections.duckdb")
+    yield opened
+    opened.close()
+
+
+def watched(store: DuckDbStore, start: str, end: str, gap: Gap | None = None, station: str = "ridge-07") -> None:
+    effort = Effort(
+        effort_id=new_event_id(),
+        station=station,
+        sensor="camera",
+        deployment=f"{station}-a",
+        start=datetime.fromisoformat(start),
+        end=datetime.fromisoformat(end),
+        watching=gap is None,
+        gap=gap,
+    )
+    store.write([Received(effort, encode(effort), datetime.now(UTC))])
+
+
+def trends(store: DuckDbStore, stations: tuple[str, ...] = (), now: datetime | None = None) -> Trends:
+    counted = count_trends(store, date(2024, 5, 29), date(2024, 5, 31), SHANGHAI, stations)
+    return with_effort(counted, store, stations, now)
+
+
+def test_days_of_which_nothing_is_known_have_no_number(store: DuckDbStore) -> None:
+    assert trends(store).effort == (None, None, None)
+    watched(store, "2024-05-29T22:00+08:00", "2024-05-30T03:00+08:00")
+    watched(store, "2024-05-31T00:00+08:00", "2024-06-01T00:00+08:00", "blind")
+    assert trends(store).effort == (2 * HOUR_S, 3 * HOUR_S, None)
+
+
+def test_stations_add_up_and_one_can_be_asked_for(store: DuckDbStore) -> None:
+    watched(store, "2024-05-30T00:00+08:00", "2024-05-31T00:00+08:00")
+    watched(store, "2024-05-30T12:00+08:00", "2024-05-31T12:00+08:00", station="ridge-08")
+    assert trends(store).effort == (None, 36 * HOUR_S, 12 * HOUR_S)
+    assert trends(store, ("ridge-08",)).effort == (None, 12 * HOUR_S, 12 * HOUR_S)
+
+
+def test_effort_of_the_future_is_ignored(store: DuckDbStore) -> None:
+    watched(store, "2024-05-29T00:00+08:00", "2024-06-01T00:00+08:00")
+    noon = datetime.fromisoformat("2024-05-30T12:00+08:00")
+    assert trends(store, now=noon).effort == (24 * HOUR_S, 12 * HOUR_S, None)
+    assert trends(store, now=datetime.fromisoformat("2023-01-01T00:00+08:00")).effort == (None, None, None)
+
+
+def test_the_command_has_it_in_its_json(store: DuckDbStore, tmp_path: Path) -> None:
+    watched(store, "2024-05-30T00:00+08:00", "2024-05-31T00:00+08:00")
+    watched(store, "2024-05-30T00:00+08:00", "2024-05-31T00:00+08:00", station="ridge-08")
+    store.close()
+    counted = trends_command.count(tmp_path, date(2024, 5, 29), date(2024, 5, 30), SHANGHAI, "ridge-08", "fox")
+    assert json.loads(json.dumps(counted))["effort"] == [None, 24 * HOUR_S], "a taxon does not change the effort"
