@@ -166,8 +166,13 @@ class Testbed:
             line.close()
 
 
-def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequence[str]) -> dict[str, Any]:
-    """Send captures while faults are injected; return the lost and duplicated records."""
+def run_with_faults(
+    count: int, each: int, kind: str, seed: int, spared: Sequence[str], quiet_s: float
+) -> dict[str, Any]:
+    """Send captures while faults are injected; return the lost and duplicated records.
+
+    They are counted after ``quiet_s`` without a message if nothing is pending.
+    """
     chance = random.Random(seed)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -190,7 +195,7 @@ def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequenc
             time.sleep(chance.uniform(0.1, 1.5))
             testbed.restart_ended()
             testbed.inject(fault, chance)
-        stored = _settled(testbed, count)
+        stored = _settled(testbed, count, quiet_s)
         found = {
             "store": kind,
             "events": count,
@@ -206,7 +211,7 @@ def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequenc
         return found
 
 
-def _settled(testbed: Testbed, count: int) -> dict[str, int]:
+def _settled(testbed: Testbed, count: int, quiet_s: float) -> dict[str, int]:
     """Wait until all records are stored or no more arrive, stop the server, and count the losses."""
     testbed.broker.save_seldom()
     quiet_since, last = time.monotonic(), -1.0
@@ -218,13 +223,14 @@ def _settled(testbed: Testbed, count: int) -> dict[str, int]:
             testbed.station.ended is None
             or metric_total(testbed.metrics_port, "wildpost_messages_in_flight")
             or not received
+            or not metric_total(testbed.metrics_port, "wildpost_connected")
         )
         if received != last:
             quiet_since, last, restarted = time.monotonic(), received, False
         elif testbed.influx and pending and not restarted and time.monotonic() - quiet_since > 30:
             testbed.restart_database()
             restarted = True
-        elif not pending and time.monotonic() - quiet_since > 10:
+        elif not pending and time.monotonic() - quiet_since > quiet_s:
             break
         time.sleep(0.3)
     testbed.server.stop()
@@ -291,10 +297,10 @@ def main() -> None:
 
 
 def _measure(arguments: argparse.Namespace, report: Report) -> bool:
-    events, each = (500, 1) if arguments.quick else (arguments.events, arguments.each)
+    events, each, quiet_s = (500, 1, 5.0) if arguments.quick else (arguments.events, arguments.each, 10.0)
     runs = []
     for kind in available_stores(arguments.store, report):
-        run = report.attempt(kind, run_with_faults, events, each, kind, arguments.seed, arguments.spare)
+        run = report.attempt(kind, run_with_faults, events, each, kind, arguments.seed, arguments.spare, quiet_s)
         runs += [run] if run else []
     replayed = report.attempt("replay", replay, *((5, 48) if arguments.quick else (50, 288)))
     names = [name for name in runs[0] if name not in ("store", "faults")] if runs else []

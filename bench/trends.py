@@ -78,9 +78,9 @@ def main() -> int:
     parser.add_argument("--detections", type=int, default=10_000_000, help="largest number (default: 10 million)")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each query at each size")
     parser.add_argument("--only", choices=("duckdb", "influxdb"), help="one store only")
-    parser.add_argument("--quick", action="store_true", help="200,000 detections, 3 rounds")
+    parser.add_argument("--quick", action="store_true", help="100,000 detections, 3 rounds")
     chosen = parser.parse_args()
-    total, rounds = (200_000, 3) if chosen.quick else (chosen.detections, chosen.rounds)
+    total, rounds = (100_000, 3) if chosen.quick else (chosen.detections, chosen.rounds)
     kinds = (chosen.only,) if chosen.only else None
     return run_bench("trends", lambda report: _measure(available_stores(kinds, report), total, rounds, report))
 
@@ -103,7 +103,7 @@ def _measure(kinds: Sequence[str], total: int, rounds: int, report: Report) -> b
 
 
 def _compare(stores: dict[str, Filled], total: int, rounds: int, report: Report) -> None:
-    sizes = sorted({total, *(size for size in (100_000, 1_000_000, 10_000_000) if size < total)})
+    sizes = sorted({total, *(size for size in (20_000, 100_000, 1_000_000, 10_000_000) if size < total)})
     written, table = 0, list[list[str]]()
     raw: dict[str, dict[str, dict[str, float]]] = {}
     processor: dict[str, dict[str, dict[str, float]]] = {}
