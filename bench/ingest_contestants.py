@@ -206,7 +206,7 @@ def run_contestant(contestant: str, count: int, detections: int, influx: Influx 
         url = f"{influx.direct_url}/{influx.new_database()}" if influx and contestant == "influxdb" else ""
         command = [sys.executable, "-m", "bench.ingest_contestants", contestant]
         command += [str(running.port), str(count), name, url]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * TIMEOUT_S)
         if done.returncode:
             raise RuntimeError(f"{contestant} ended with {done.returncode}: {done.stderr[-2000:]}")
         return msgspec.json.decode(done.stdout.splitlines()[-1], type=Result)
