@@ -178,7 +178,7 @@ def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
         store = msgspec.convert(influx_store(url, database), StoreOptions)
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
-    with run_server(settings, folder, folder, watches=False) as open_, reduced_garbage_collection():
+    with run_server(settings, folder, folder, primary=False) as open_, reduced_garbage_collection():
         return measure_progress(lambda: open_.state().taken.received, count)
 
 
@@ -239,7 +239,7 @@ def run_workers(count: int, workers: int, influx: Influx) -> float | None:
 
         def received() -> int:
             nonlocal connected
-            pool.turn()
+            pool.supervise()
             connected = connected or pool.connected
             return pool.received if connected else 0
 

@@ -1,9 +1,12 @@
 """The contract between station and server: messages, MQTT topics and encoding."""
 
 from contract.codec import LIMIT_BYTES, Malformed, Record, decode, encode, is_probe, new_event_id
+from contract.deployment import DeployedSensor, Deployment
 from contract.messages import (
     SCHEMA,
+    Alternative,
     Box,
+    Classification,
     Clock,
     Detection,
     Effort,
@@ -22,8 +25,12 @@ from contract.topics import Topic, parse_topic, subscription, topic_of
 __all__ = [
     "LIMIT_BYTES",
     "SCHEMA",
+    "Alternative",
     "Box",
+    "Classification",
     "Clock",
+    "DeployedSensor",
+    "Deployment",
     "Detection",
     "Effort",
     "Event",

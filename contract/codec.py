@@ -7,11 +7,12 @@ from typing import Literal
 import msgspec
 import uuid_utils
 
+from contract.deployment import Deployment
 from contract.errors import InvalidInput
 from contract.messages import SCHEMA, Effort, Event, Health, MediaContent, SetAside, Status
 from contract.topics import KINDS, MAJOR, Kind, parse_topic
 
-Record = Event | Status | Health | Effort | SetAside | MediaContent
+Record = Event | Status | Health | Effort | SetAside | MediaContent | Deployment
 Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash"]
 
 # An event with 100 detections is about 20 kB, and a 60 s clip about 1 MB; the limits are about ten times that.
@@ -22,6 +23,7 @@ LIMIT_BYTES: Mapping[Kind, int] = {
     "effort": 16_000,
     "setaside": 16_000,
     "media": 8_000_000,
+    "deployment": 128_000,
 }
 
 _TYPES: Mapping[Kind, type[Record]] = {
@@ -31,6 +33,7 @@ _TYPES: Mapping[Kind, type[Record]] = {
     "effort": Effort,
     "setaside": SetAside,
     "media": MediaContent,
+    "deployment": Deployment,
 }
 _MOMENTS: Mapping[Kind, tuple[str, ...]] = {
     "event": ("captured_at",),
@@ -39,6 +42,7 @@ _MOMENTS: Mapping[Kind, tuple[str, ...]] = {
     "effort": ("start", "end"),
     "setaside": ("at",),
     "media": (),
+    "deployment": ("at", "start", "end"),
 }
 _BY_NAME: Mapping[str, Kind] = {kind: kind for kind in KINDS}
 _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in _TYPES.items()}
@@ -109,7 +113,8 @@ def decode(topic: str, payload: bytes) -> Record:
         raise Malformed("size", f"{len(payload)} bytes of {kind}: expected at most {LIMIT_BYTES[kind]}")
     record = _read(kind, payload)
     for name in _MOMENTS[kind]:
-        if not 1 < (moment := getattr(record, name)).year < 9999:
+        moment = getattr(record, name)
+        if moment is not None and not 1 < moment.year < 9999:
             raise Malformed(
                 "shape", f"{name} {moment.isoformat()}: expected a year from 2 to 9998, so that every zone can show it"
             )

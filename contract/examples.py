@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from contract.codec import Record
+from contract.deployment import DeployedSensor, Deployment
 from contract.messages import (
+    Alternative,
     Box,
+    Classification,
     Clock,
     Detection,
     Effort,
@@ -85,6 +88,40 @@ SOUND_EVENT = Event(
     media=(),
 )
 
+CLASSIFIED_EVENT = Event(
+    event_id="0195d0a1-0000-7000-8000-000000000004",
+    station="lake-07",
+    sensor="camera",
+    deployment="lake-07-2026",
+    captured_at=_AT,
+    clock=_CLOCK,
+    boot_id=_BOOT,
+    sequence=44,
+    capture="picture",
+    models=(
+        Model(name="wildpost-nano", version="1", sha256="0" * 64),
+        Model(name="county-species", version="3", sha256="3" * 64),
+    ),
+    detections=(
+        Detection(
+            ordinal=0,
+            label="animal",
+            observation_type="animal",
+            confidence=0.88,
+            model="wildpost-nano",
+            box=Box(0.5, 0.25, 0.25, 0.5),
+            classification=Classification(
+                label="wild boar",
+                confidence=0.75,
+                model="county-species",
+                scientific_name="Sus scrofa",
+                alternatives=(Alternative(label="deer", confidence=0.125),),
+            ),
+        ),
+    ),
+    media=(),
+)
+
 BLANK_EVENT = Event(
     event_id="0195d0a1-0000-7000-8000-000000000003",
     station="lake-07",
@@ -152,13 +189,38 @@ MEDIA_CONTENT = MediaContent(
     data=_THUMBNAIL,
 )
 
+DEPLOYMENT = Deployment(
+    station="lake-07",
+    deployment="lake-07-2026",
+    at=_AT,
+    sensors=(
+        DeployedSensor(
+            name="camera", kind="camera", model="Reconyx HF2X", height_m=0.75, tilt_deg=-10.0, heading_deg=22.5
+        ),
+        DeployedSensor(name="microphone", kind="microphone"),
+    ),
+    evidence_use="lead",
+    start=_AT - timedelta(days=30),
+    location=Location(latitude=31.0, longitude=117.3),
+    coordinate_uncertainty_m=25,
+    location_name="东湖北岸",
+    setup_by="field team 2",
+    habitat="reed bed",
+    bait_use=False,
+    timestamp_issues=False,
+    tags=("wetland", "closed season"),
+    comments="on the old boat post",
+)
+
 EXAMPLES: Mapping[str, tuple[Kind, Record]] = {
     "event": ("event", EVENT),
     "event-sound": ("event", SOUND_EVENT),
     "event-blank": ("event", BLANK_EVENT),
+    "event-classified": ("event", CLASSIFIED_EVENT),
     "status": ("status", STATUS),
     "health": ("health", HEALTH),
     "effort": ("effort", EFFORT),
     "setaside": ("setaside", SET_ASIDE),
     "media": ("media", MEDIA_CONTENT),
+    "deployment": ("deployment", DEPLOYMENT),
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"  # docs/reference/messages.md lists what each minor version added
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unclassified"]
 ClockSource = Literal["gps", "ntp", "rtc", "exif", "system", "file", "none"]
@@ -88,6 +88,24 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
     name: Annotated[str, Meta(max_length=255)] = ""
 
 
+class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A taxon that a classifier found less probable than the one it reports."""
+
+    label: Text
+    confidence: Fraction
+    scientific_name: Text | None = None
+
+
+class Classification(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What a classifier says of a detection; the detector's own label, confidence and model stay as they are."""
+
+    label: Text
+    confidence: Fraction
+    model: Text  # the name of one of the event's models
+    scientific_name: Text | None = None
+    alternatives: Annotated[tuple[Alternative, ...], Meta(max_length=20)] = ()  # most confident first
+
+
 class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One result of a detector; a person's verdict on it makes it an observation."""
 
@@ -99,6 +117,7 @@ class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
     scientific_name: Text | None = None
     box: Box | None = None
     span: Span | None = None
+    classification: Classification | None = None  # since 1.1
 
 
 class Event(Struct, frozen=True, gc=False, kw_only=True):
@@ -124,10 +143,10 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     def __post_init__(self) -> None:
         names = {model.name for model in self.models}
         for detection in self.detections:
-            if detection.model not in names:
-                raise ValueError(
-                    f"detection {detection.ordinal} names model {detection.model!r}, not among {sorted(names)}"
-                )
+            classified = detection.classification
+            for model in (detection.model, *((classified.model,) if classified else ())):
+                if model not in names:
+                    raise ValueError(f"detection {detection.ordinal} names model {model!r}, not among {sorted(names)}")
         ordinals = [detection.ordinal for detection in self.detections]
         if len(set(ordinals)) != len(ordinals):
             raise ValueError(f"duplicate ordinals of detections: {ordinals}")

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 MAJOR = 1
-Kind = Literal["event", "status", "health", "effort", "setaside", "media"]
+Kind = Literal["event", "status", "health", "effort", "setaside", "media", "deployment"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SHAPE = re.compile(r"(?P<prefix>.+)/v(?P<major>\d+)/(?P<station>[^/+#]+)/(?P<kind>[^/+#]+)")

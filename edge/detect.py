@@ -1,19 +1,24 @@
 """Runs the detectors of a sensor on one capture and makes its thumbnail or sound clip."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from captures.decoded import Sound
-from contract import Detection, Media
+from captures.decoded import Picture, Sound, Unreadable
+from contract import Detection, Location, Media
 from edge.capture.clip import Clip
-from models.port import Detector
+from models.crops import classify_animals
+from models.port import Classifier, Detector
 from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
+LOG = logging.getLogger("wildpost.station")
 Triggered = Callable[[Clip], bool]
+_WHOLE = 1_000_000  # pixels; no picture that ``read_picture`` accepts has a longer side
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,19 @@ class Companion:
     data: bytes
 
 
-def detect(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detection]:
-    """Run every detector; return the detections numbered by falling confidence.
+def detect(
+    detectors: Sequence[Detector[Any, Any]],
+    clip: Clip,
+    classifier: Classifier | None = None,
+    location: Location | None = None,
+) -> list[Detection]:
+    """Run every detector, number the detections by falling confidence, and classify the animals.
+
+    Args:
+        detectors: All of them process the same capture.
+        clip: The capture.
+        classifier: Gets each animal cut from the picture at full resolution; None: animals are not classified.
+        location: Position of the station.
 
     Raises:
         Unreadable: the capture cannot be decoded.
@@ -35,7 +51,15 @@ def detect(detectors: Sequence[Detector[Any, Any]], clip: Clip) -> list[Detectio
     for detector in detectors:
         found += detector.predict([detector.preprocess(clip.content)])[0]
     found.sort(key=lambda detection: -detection.confidence)
-    return [msgspec.structs.replace(detection, ordinal=ordinal) for ordinal, detection in enumerate(found)]
+    found = [msgspec.structs.replace(detection, ordinal=ordinal) for ordinal, detection in enumerate(found)]
+    if classifier is None or not any(detection.observation_type == "animal" for detection in found):
+        return found
+    try:
+        picture = _native(clip.content)
+    except Unreadable as error:  # the detectors could read it at a fraction: what they found is not lost for that
+        LOG.warning("%s: animals are not classified: %s", clip.name, error)
+        return found
+    return classify_animals(classifier, picture.pixels, found, clip.captured_at, location)
 
 
 def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:
@@ -63,6 +87,15 @@ def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
     from captures.picture import thumbnail
 
     return _companion(thumbnail(clip.content), "image/jpeg", "thumbnail")
+
+
+def _native(content: Path | Picture | Sound) -> Picture:
+    """Read a picture at full resolution: detectors read a large JPEG at a fraction of it."""
+    from captures.picture import read_picture
+
+    if isinstance(content, Sound):
+        raise TypeError("a sound has no pixels: expected a picture")
+    return content if isinstance(content, Picture) else read_picture(content, longest_px=_WHOLE)
 
 
 def _companion(data: bytes, kind: str, role: Any) -> Companion:

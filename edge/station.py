@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
-from contract import Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from contract.codec import kind_of
 from contract.messages import Gap, Name
 from edge.capture.clip import Clip, Unusable
 from edge.capture.originals import Recordings
@@ -22,7 +23,7 @@ from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
 from edge.health import health
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
-from models.port import Detector
+from models.port import Classifier, Detector
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
@@ -80,6 +81,7 @@ class Sensor:
         triggered: Cheap test that runs before the detectors; a capture that fails it is only counted.
         listening: Detectors for sound.
         recordings: Stores original recordings of a microphone; None: none are stored, or the source stores them.
+        classifier: Classifies the animals that are found in pictures; None: they are not classified.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Sensor:
     triggered: Callable[[Clip], bool] = field(default=lambda _clip: True)
     listening: Sequence[Detector[Any, Any]] = ()
     recordings: Recordings | None = None
+    classifier: Classifier | None = None
 
     def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
         """Return the detectors for this kind of capture.
@@ -115,19 +118,25 @@ class Station:
         outbox: Outbox,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         voice: VoiceOptions | None = None,
+        deployment: Deployment | None = None,
     ) -> None:
-        """Store the parts; ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech."""
+        """Store the parts.
+
+        ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech;
+        ``deployment`` is sent once, when the station starts.
+        """
         self._options = options
         self._prefix = prefix
         self._sensors = sensors
         self._outbox = outbox
         self._now = now
         self._voice = voice or VoiceOptions()
+        self._deployment = deployment
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
         self._telling = threading.Lock()
-        self._owed: list[OutboxMessage] = []  # effort messages that did not fit on the disk yet
+        self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
         self._recordings: set[str] = set()
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
@@ -148,6 +157,7 @@ class Station:
         Raises:
             Exception: an unexpected exception in one of the threads; it stops the others too.
         """
+        self._tell(self._deployment)
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
@@ -219,7 +229,8 @@ class Station:
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
         """Run the detectors on a capture; return its messages and the increments of the voice counters."""
         detectors = sensor.detectors_for(clip)
-        found = detect(detectors, clip)
+        classifier = None if isinstance(clip.content, Sound) else sensor.classifier
+        found = detect(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
@@ -238,7 +249,7 @@ class Station:
             boot_id=self._boot_id,
             sequence=sequence,
             capture="sound" if sound else "picture",
-            models=tuple(detector.model for detector in detectors),
+            models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
             media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,
@@ -280,11 +291,11 @@ class Station:
             else:
                 self._recordings.add(clip.mark.path if clip.mark else clip.name)
 
-    def _tell(self, effort: Effort | None) -> None:
-        if effort is None:
+    def _tell(self, record: Effort | Deployment | None) -> None:
+        if record is None:
             return
         with self._telling:
-            self._owed.append(OutboxMessage(self._topic("effort"), encode(effort), priority=2))
+            self._owed.append(OutboxMessage(self._topic(kind_of(record)), encode(record), priority=2))
             try:
                 self._outbox.commit(self._owed)
             except OutboxFull as full:

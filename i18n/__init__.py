@@ -1,1 +1,1 @@
-"""Languages, names of taxa, sentences and translations, for pages, alerts and reports alike."""
+"""Languages, taxon names, sentences and translations for pages, alerts and reports."""

@@ -1,46 +1,46 @@
-"""Says what happened in an incident: each thing in a sentence of its own, and all of it in one line."""
+"""Builds the headline of an incident and one sentence for each of its occurrences."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from contract.severity import Severity, severity_rank
-from i18n.flag_sentences import sentence
+from i18n.flag_sentences import flag_sentence
 from i18n.language import Language
 from i18n.taxa import display_name
 
 
 class OccurrenceFacts(Protocol):
-    """What these sentences need of one thing in an incident."""
+    """Fields of an occurrence that the sentences need."""
 
     @property
     def kind(self) -> str:
-        """Such as "human", "gunshot" or "silent"."""
+        """Kind of occurrence, such as "human", "gunshot" or "silent"."""
         ...
 
     @property
     def source(self) -> str:
-        """Either "vision", "sound" or "health"."""
+        """One of "vision", "sound" and "health"."""
         ...
 
     @property
     def station(self) -> str:
-        """The station's name."""
+        """Name of the station."""
         ...
 
     @property
     def at(self) -> datetime:
-        """When, UTC."""
+        """Time of the occurrence, UTC."""
         ...
 
     @property
     def severity(self) -> Severity:
-        """How soon it wants attention."""
+        """Severity of the occurrence."""
         ...
 
     @property
     def reasons(self) -> Sequence[Mapping[str, str]]:
-        """The values that fill each rule's sentence."""
+        """Values for the sentence of each rule."""
         ...
 
 
@@ -49,16 +49,16 @@ class MemberFacts(Protocol):
 
     @property
     def occurrence(self) -> OccurrenceFacts:
-        """What it is."""
+        """The occurrence."""
         ...
 
 
 class IncidentFacts(Protocol):
-    """What these sentences need of an incident; ``casebook.incidents.reader.IncidentFacts`` has it."""
+    """Fields of an incident that the sentences need; ``casebook.incidents.reader.IncidentFacts`` implements it."""
 
     @property
     def kinds(self) -> Sequence[str]:
-        """Kinds in it, without duplicates."""
+        """Kinds of its occurrences, without duplicates."""
         ...
 
     @property
@@ -68,41 +68,44 @@ class IncidentFacts(Protocol):
 
     @property
     def occurrences(self) -> Sequence[MemberFacts]:
-        """Its members, in order of time."""
+        """Its members, in chronological order."""
         ...
 
 
 class AlertFacts(Protocol):
-    """What these sentences need of an alert."""
+    """Fields of an alert that the sentences need."""
 
     @property
     def kind(self) -> str:
-        """The kind that caused it."""
+        """Kind of the occurrence that caused it."""
         ...
 
     @property
     def station(self) -> str:
-        """The station that caused it."""
+        """Station of the occurrence that caused it."""
         ...
 
 
 def kind_name(kind: str, language: Language) -> str:
-    """Name a kind of happening."""
-    say = language.say
-    troubles = {
-        "silent": say("station silent"),
-        "blind": say("camera blind"),
-        "deaf": say("microphone deaf"),
-        "broken": say("sensor broken"),
-        "clock": say("clock not to be trusted"),
-        "disk": say("disk full"),
-        "animal": say("protected animal"),
+    """Return the name of a kind of occurrence."""
+    translate = language.translate
+    names = {
+        "silent": translate("station silent"),
+        "blind": translate("camera blind"),
+        "deaf": translate("microphone deaf"),
+        "broken": translate("sensor broken"),
+        "clock": translate("clock not trusted"),
+        "disk": translate("disk full"),
+        "animal": translate("protected animal"),
     }
-    return troubles.get(kind) or display_name("person" if kind == "human" else kind, None, language.code)
+    return names.get(kind) or display_name("person" if kind == "human" else kind, None, language.code)
 
 
 def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Language) -> str:
-    """Say in one line what it is, the most severe first; of an alert, what gave rise to it first."""
+    """Return a one-line summary of an incident.
+
+    The most severe kind comes first; in the headline of an alert, the kind that caused the alert.
+    """
     worst = {
         kind: max(severity_rank(one.occurrence.severity) for one in incident.occurrences if one.occurrence.kind == kind)
         for kind in incident.kinds
@@ -112,22 +115,22 @@ def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Langua
         if alert is None
         else (alert.kind, *(one for one in incident.kinds if one != alert.kind))
     )
-    what = language.say(", ").join(dict.fromkeys(kind_name(kind, language) for kind in kinds))
+    what = language.translate(", ").join(dict.fromkeys(kind_name(kind, language) for kind in kinds))
     station = incident.stations[0] if alert is None else alert.station
-    return language.say("%(what)s at %(station)s", what=what, station=station)
+    return language.translate("%(what)s at %(station)s", what=what, station=station)
 
 
 def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:
-    """Say why rules want a person's eyes on one happening."""
+    """Return the sentence that explains one occurrence."""
     if one.source != "health":
-        return sentence(one.reasons, language)
-    since, say = language.when(one.at), language.say
+        return flag_sentence(one.reasons, language)
+    since, translate = language.date_time(one.at), language.translate
     what = kind_name(one.kind, language)
     sensor = one.reasons[0].get("sensor") if one.reasons else None
-    place = say("%(station)s, %(sensor)s", station=one.station, sensor=sensor) if sensor else one.station
-    return say("%(place)s: %(what)s since %(since)s", place=place, what=what, since=since)
+    place = translate("%(station)s, %(sensor)s", station=one.station, sensor=sensor) if sensor else one.station
+    return translate("%(place)s: %(what)s since %(since)s", place=place, what=what, since=since)
 
 
 def occurrence_sentences(incident: IncidentFacts, language: Language) -> list[str]:
-    """Say it of each, the same sentence once."""
+    """Return the sentences of all occurrences, without duplicates."""
     return list(dict.fromkeys(occurrence_sentence(one.occurrence, language) for one in incident.occurrences))

@@ -1,4 +1,4 @@
-"""Speaks to each reader in their language: chosen words, dates and numbers, Chinese first."""
+"""Translates texts and formats dates and numbers for a language; the default language is Chinese."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,59 +14,59 @@ FOLDER = Path(__file__).parent / "translations"
 
 @dataclass(frozen=True)
 class Language:
-    """One language with its words and its ways of writing dates and numbers."""
+    """A language: its translations and its formats of dates and numbers."""
 
     code: str
     locale: Locale
-    words: NullTranslations
+    translations: NullTranslations
     zone: ZoneInfo
 
-    def say(self, text: str, **values: object) -> str:
-        """Translate a sentence and fill in its values."""
-        said = self.words.ugettext(text)
-        return said % values if values else said
+    def translate(self, text: str, **values: object) -> str:
+        """Translate a text and fill in its values."""
+        translated = self.translations.ugettext(text)
+        return translated % values if values else translated
 
-    def when(self, moment: datetime) -> str:
-        """Write a moment in local time, to the second."""
+    def date_time(self, moment: datetime) -> str:
+        """Format a time as local date and time, to the second."""
         return dates.format_datetime(moment, "medium", tzinfo=self.zone, locale=self.locale)
 
-    def time_beside(self, moment: datetime, beside: datetime) -> str:
-        """Write a moment next to another one: without its day where that is the same."""
-        if moment.astimezone(self.zone).date() != beside.astimezone(self.zone).date():
-            return self.when(moment)
+    def short_time(self, moment: datetime, reference: datetime) -> str:
+        """Format a time without the date if it is on the same local day as ``reference``, else with the date."""
+        if moment.astimezone(self.zone).date() != reference.astimezone(self.zone).date():
+            return self.date_time(moment)
         return dates.format_time(moment, "medium", tzinfo=self.zone, locale=self.locale)
 
-    def between(self, first: datetime, last: datetime) -> str:
-        """Write a stretch of time, saying once what both ends share."""
-        begins, ends = self.when(first), self.time_beside(last, first)
-        return begins if self.when(last) == begins else f"{begins} – {ends}"
+    def time_range(self, first: datetime, last: datetime) -> str:
+        """Format a time range; a date that both ends share appears once."""
+        start, end = self.date_time(first), self.short_time(last, first)
+        return start if self.date_time(last) == start else f"{start} – {end}"
 
     def day(self, day: date) -> str:
-        """Write a day."""
+        """Format a date."""
         return dates.format_date(day, "medium", locale=self.locale)
 
     def month_day(self, text: str) -> str:
-        """Write a day of every year, given as 03-01."""
+        """Format a yearly date given as MM-DD, such as 03-01."""
         return dates.format_skeleton("MMMd", date.fromisoformat(f"2000-{text}"), locale=self.locale)
 
-    def ago(self, moment: datetime, now: datetime) -> str:
-        """Write how long ago something was."""
+    def time_ago(self, moment: datetime, now: datetime) -> str:
+        """Format the time since a moment, such as "3 minutes ago"."""
         return dates.format_timedelta(moment - now, add_direction=True, locale=self.locale)
 
-    def lasting(self, time: timedelta) -> str:
-        """Write how long something lasted."""
+    def duration(self, time: timedelta) -> str:
+        """Format a duration."""
         return dates.format_timedelta(time, locale=self.locale)
 
     def number(self, value: float) -> str:
-        """Write a number with its separators."""
+        """Format a number with separators."""
         return numbers.format_decimal(value, locale=self.locale)
 
     def percent(self, value: float) -> str:
-        """Write how sure a detector is as a percentage; 100 % is for what is certain, and no detector is."""
+        """Format a confidence (0 to 1) as a percentage of at most 99 %, since no detection is certain."""
         return numbers.format_percent(min(value, 0.99), locale=self.locale)
 
     def size(self, count: int) -> str:
-        """Write a number of bytes in the unit people would use."""
+        """Format a number of bytes with a decimal unit from B to TB."""
         value = float(count)
         for unit in ("B", "kB", "MB", "GB"):
             if value < 1000:
@@ -76,7 +76,7 @@ class Language:
 
 
 def load_languages(zone: ZoneInfo) -> dict[str, Language]:
-    """Read every language's compiled words."""
+    """Load the compiled translations of every language."""
     return {
         code: Language(code, Locale.parse(code), Translations.load(FOLDER, [code], domain="messages"), zone)
         for code in LANGUAGES

@@ -1,32 +1,32 @@
-"""What a record says in one word, in words a reader knows."""
+"""Translates the codes of records: clock sources and quarantine reasons."""
 
 from i18n.language import Language
 
 
 def clock_source(source: str, language: Language) -> str:
-    """Say where a time came from."""
-    say = language.say
+    """Return the name of a clock source."""
+    translate = language.translate
     return {
-        "gps": say("satellites (GPS)"),
-        "ntp": say("the network (NTP)"),
-        "rtc": say("a clock chip"),
-        "exif": say("the camera (EXIF)"),
-        "system": say("the station's own clock"),
-        "file": say("the file"),
-        "none": say("no clock"),
+        "gps": translate("satellites (GPS)"),
+        "ntp": translate("the network (NTP)"),
+        "rtc": translate("a clock chip"),
+        "exif": translate("the camera (EXIF)"),
+        "system": translate("the station's own clock"),
+        "file": translate("the file"),
+        "none": translate("no clock"),
     }.get(source, source)
 
 
-def why_set_aside(reason: str, language: Language) -> str:
-    """Say of which sort the reason is for which something could not be used."""
-    say = language.say
+def quarantine_reason(reason: str, language: Language) -> str:
+    """Return the name of a quarantine reason."""
+    translate = language.translate
     return {
-        "file": say("file"),
-        "topic": say("wrong topic"),
-        "version": say("another version"),
-        "size": say("too large"),
-        "syntax": say("cannot be read"),
-        "shape": say("wrong content"),
-        "station": say("of another station"),
-        "hash": say("damaged on its way"),
+        "file": translate("file"),
+        "topic": translate("wrong topic"),
+        "version": translate("unsupported version"),
+        "size": translate("too large"),
+        "syntax": translate("cannot be read"),
+        "shape": translate("wrong content"),
+        "station": translate("wrong station"),
+        "hash": translate("damaged in transit"),
     }.get(reason, reason)

@@ -1,4 +1,4 @@
-"""What animals are called in Chinese, English and Latin, so that a ranger can type any of the three."""
+"""Chinese, English and scientific names of animals and other labels of detectors."""
 
 import csv
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from contract.messages import ObservationType
 
 @dataclass(frozen=True, slots=True)
 class Taxon:
-    """One kind of thing: the label that detectors use, its names, and its scientific name where it has one."""
+    """A taxon, or another thing that detectors report: its label, its names, and its scientific name if it has one."""
 
     label: str
     scientific_name: str | None
@@ -20,17 +20,17 @@ class Taxon:
 
     @property
     def key(self) -> str:
-        """What the store counts it under: the scientific name where there is one, else the label."""
+        """Key for counts in the store: the scientific name, or the label if there is none."""
         return self.scientific_name or self.label
 
     def name(self, language: str) -> str:
-        """Call it what readers of a language call it."""
+        """Return its name in a language."""
         return self.zh if language == "zh_CN" else self.en
 
 
 @cache
 def all_taxa() -> tuple[Taxon, ...]:
-    """Read the table that comes with the program."""
+    """Load taxa.csv."""
     with (Path(__file__).parent / "taxa.csv").open(encoding="utf-8", newline="") as file:
         return tuple(
             Taxon(row["label"], row["scientific_name"] or None, row["zh"], row["en"], _kind(row["type"]))
@@ -53,12 +53,12 @@ def _by_key() -> dict[str, Taxon]:
     return found
 
 
-def taxon_named(name: str) -> Taxon | None:
-    """Find a kind by its label or any of its names; None where the table does not know it."""
+def find_taxon(name: str) -> Taxon | None:
+    """Return the taxon with this label or name in any language; None if the table has none."""
     return _by_key().get(name.strip().replace("_", " ").casefold()) or _by_key().get(name.strip().casefold())
 
 
 def display_name(label: str, scientific_name: str | None, language: str) -> str:
-    """Name what a detector found in the reader's language, or as the detector named it."""
-    taxon = (scientific_name and taxon_named(scientific_name)) or taxon_named(label)
+    """Return the name of a detection in a language, or the detector's label if the table has no name."""
+    taxon = (scientific_name and find_taxon(scientific_name)) or find_taxon(label)
     return taxon.name(language) if taxon else label.replace("_", " ")

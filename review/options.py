@@ -1,4 +1,4 @@
-"""How the review pages are set up, and where they may be reached from."""
+"""Settings of the review pages, and the check that they listen on a loopback address only."""
 
 import ipaddress
 from typing import Annotated
@@ -9,17 +9,17 @@ from contract.errors import InvalidInput
 
 
 class NotLoopback(InvalidInput):
-    """The pages were told to listen where others could reach them; there is no sign-in yet."""
+    """The address of the pages can be reached from other machines, but there is no sign-in yet."""
 
 
 class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the pages are told.
+    """Settings of the review pages.
 
     Attributes:
-        time_zone: In which times are shown and days are counted: a name of the IANA time zone database.
-        language: Shown to whoever asks for none: zh_CN or en.
+        time_zone: Time zone of displayed times and of days in counts: a name of the IANA time zone database.
+        language: Default language, zh_CN or en, if neither URL, cookie nor browser names one.
         page_size: Captures on one page of the queue.
-        hosts: Names under which the pages answer, without port; anything else is refused, against DNS rebinding.
+        hosts: Accepted Host headers, without port; other requests are refused, against DNS rebinding.
     """
 
     time_zone: str = "Asia/Shanghai"
@@ -29,7 +29,7 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def check_bind(host: str) -> None:
-    """Refuse an address that other machines could reach.
+    """Check that an address is a loopback address.
 
     Raises:
         NotLoopback: the address is not one of this machine's loopback addresses.
@@ -42,7 +42,7 @@ def check_bind(host: str) -> None:
         loopback = False
     if not loopback:
         raise NotLoopback(
-            f"{host}: expected 127.0.0.1, ::1 or localhost. The review pages have no sign-in yet, so whoever reaches "
-            "them could see people's pictures and change verdicts; reach them from elsewhere through an SSH tunnel: "
+            f"{host}: expected 127.0.0.1, ::1 or localhost. The review pages have no sign-in yet: anyone who can "
+            "connect could see people's pictures and change verdicts. From other machines, use an SSH tunnel: "
             "ssh -L 8420:127.0.0.1:8420 SERVER"
         )

@@ -1,4 +1,4 @@
-"""What every page needs: the stores, the reader's language and name, and a template filled in."""
+"""Context of every page: the stores, the reviewer's name and language, and the rendering of templates."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from casebook.casebook import Casebook
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
 from contract import Event
-from i18n.file_problems import why_unusable
+from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
-from i18n.record_terms import clock_source, why_set_aside
+from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxa import display_name
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
@@ -33,11 +33,11 @@ NAME_LENGTH = 60
 
 @dataclass(frozen=True)
 class Site:
-    """Everything the pages stand on; made once.
+    """Stores and settings that all pages share; created once.
 
     Attributes:
-        problem: Says what keeps the server from working whole right now, in words; "": nothing.
-        wake_verdict_sync: Has verdicts handed over that the store did not take at once.
+        problem: Returns a description of what currently impairs the server; "" if nothing does.
+        wake_verdict_sync: Starts writing verdicts to the store that it did not accept immediately.
     """
 
     store: Store
@@ -49,31 +49,31 @@ class Site:
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """In which times are shown and days are counted."""
+        """Time zone of displayed times and of days in counts."""
         return ZoneInfo(self.options.time_zone)
 
     @cached_property
     def station_names(self) -> StationNames:
-        """The stations that filters offer."""
+        """Names of the stations, for filters."""
         return StationNames(self.store)
 
     @cached_property
     def incidents(self) -> IncidentReader:
-        """What happened together, kept in the casebook's database."""
+        """Reader of incidents in the casebook's database."""
         return IncidentReader(Database(self.casebook.engine))
 
     @cached_property
     def languages(self) -> dict[str, Language]:
-        """Every language the pages speak."""
+        """Languages of the pages, by code."""
         return load_languages(self.zone)
 
     @cached_property
     def templates(self) -> dict[str, Environment]:
-        """One set of templates a language, so that none can speak another's words."""
+        """Templates by language code."""
         return {code: _environment(language) for code, language in self.languages.items()}
 
     def event(self, event_id: str) -> Event | None:
-        """Find one event."""
+        """Return an event by id; None if there is none."""
         found = self.store.events(EventQuery(event_ids=(event_id,), limit=1))
         return found[0] if found else None
 
@@ -88,38 +88,38 @@ def _environment(language: Language) -> Environment:
         lstrip_blocks=True,
     )
     environment.install_gettext_callables(  # type: ignore[attr-defined]
-        language.words.ugettext, language.words.ungettext, newstyle=True
+        language.translations.ugettext, language.translations.ungettext, newstyle=True
     )
     environment.globals["language"] = language
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
-    environment.globals["why_unusable"] = lambda detail: why_unusable(detail, language)
-    environment.globals["why_set_aside"] = lambda reason: why_set_aside(reason, language)
+    environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
+    environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Who reads a page, in which language."""
+class PageContext:
+    """Context of one request: the site, the language and the reviewer's name."""
 
     request: Request
     site: Site
     language: Language
     name: str
 
-    def page(self, template: str, values: Mapping[str, Any], status_code: int = 200) -> HTMLResponse:
-        """Fill in a template; what was asked for by ?lang= is remembered."""
+    def render(self, template: str, values: Mapping[str, Any], status_code: int = 200) -> HTMLResponse:
+        """Render a template; a language set by ?lang= is stored in a cookie."""
         text = (
             self.site.templates[self.language.code]
             .get_template(template)
             .render(
-                reader=self.name,
+                reviewer=self.name,
                 path=self.request.url.path,
                 query=[(key, value) for key, value in self.request.query_params.multi_items() if key != "lang"],
                 open_flags=self.site.casebook.totals().open_flags,
                 now=datetime.now(UTC),
-                trouble=self.site.problem(),
+                server_problem=self.site.problem(),
                 **values,
             )
         )
@@ -129,11 +129,11 @@ class Reader:
         return response
 
 
-def reader(request: Request) -> Reader:
-    """Tell who reads."""
+def page_context(request: Request) -> PageContext:
+    """Create the page context of a request."""
     site: Site = request.app.state.site
     name = unquote(request.cookies.get("reviewer", "")).strip()[:NAME_LENGTH]
-    return Reader(request, site, site.languages[chosen_language(request, site.options.language)], name or "ranger")
+    return PageContext(request, site, site.languages[chosen_language(request, site.options.language)], name or "ranger")
 
 
-ReaderDependency = Annotated[Reader, Depends(reader)]
+ContextDependency = Annotated[PageContext, Depends(page_context)]

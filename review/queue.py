@@ -1,4 +1,4 @@
-"""What waits for a person: flagged captures nobody decided on first, then the rest, newest first."""
+"""The review queue: captures with open flags first, then the rest, each newest first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,22 +10,22 @@ from contract import Event
 from contract.messages import ObservationType
 from ingest.store.port import EventQuery
 from pipelines.trends.counting import local_midnight
-from review.cards import Card, cards_of
+from review.cards import Card, load_cards
 from review.page import Site
 
-Phase = Literal["f", "r"]  # flagged ones stand first, then the rest
+Phase = Literal["f", "r"]  # sections of the queue: "f" captures with open flags, "r" the rest
 Show = Literal["todo", "flagged", "unreviewed", "reviewed"]
-FLAGS_AT_MOST = 2000  # that many open flags are sorted to the front; older ones keep their place among the rest
-LOOKED_AT_MOST = 2000  # captures looked through for one page of a filter that only the casebook can answer
+MAX_FLAGS = 2000  # newest open flags sorted to the front; captures with older flags stay in the rest
+MAX_SCANNED = 2000  # captures read for one page of a filter that only the casebook can evaluate
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a person asked to see; empty: everything.
+    """Filters of the queue; an empty filter matches everything.
 
     Attributes:
-        show: Everything with flagged first, only flagged, only undecided, or only decided ones.
-        after: The last card of the page before: its phase ("f" flagged, "r" rest), time and id.
+        show: "todo": all captures, flagged ones first; "flagged", "unreviewed" or "reviewed": only those.
+        after: Cursor: section ("f" flagged, "r" rest), time and id of the last card on the previous page.
     """
 
     show: Show = "todo"
@@ -37,15 +37,15 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page of cards, and where the next begins ("" where none does)."""
+class QueuePage:
+    """A page of cards, and the cursor of the next page ("" on the last page)."""
 
     cards: tuple[Card, ...]
     next: str
 
 
-def read_after(text: str) -> tuple[str, datetime, str] | None:
-    """Read where a page begins; anything else begins at the top."""
+def parse_cursor(text: str) -> tuple[str, datetime, str] | None:
+    """Parse the cursor of a queue page, "section~time~id"; None, the first page, if it is not valid."""
     parts = text.split("~")
     if len(parts) != 3 or parts[0] not in ("f", "r"):
         return None
@@ -56,49 +56,49 @@ def read_after(text: str) -> tuple[str, datetime, str] | None:
     return (parts[0], moment, parts[2]) if moment.tzinfo else None
 
 
-def read_moment(text: str) -> tuple[datetime, str] | None:
-    """Read where a page of a plain list begins, "time~id"; anything else begins at the top."""
-    found = read_after(f"r~{text}")
+def parse_list_cursor(text: str) -> tuple[datetime, str] | None:
+    """Parse the cursor of a list page, "time~id"; None, the first page, if it is not valid."""
+    found = parse_cursor(f"r~{text}")
     return found[1:] if found else None
 
 
-def page_of(site: Site, filters: Filters) -> Page:
-    """Find one page of the queue."""
+def queue_page(site: Site, filters: Filters) -> QueuePage:
+    """Return one page of the queue."""
     size = site.options.page_size
     found: list[tuple[str, Card]] = []
-    looked = 0
-    for phase, card in _walk(site, filters):
-        looked += 1
-        if _wanted(card, filters.show):
+    scanned = 0
+    for phase, card in _iterate(site, filters):
+        scanned += 1
+        if _matches(card, filters.show):
             found.append((phase, card))
-        if len(found) > size or looked >= LOOKED_AT_MOST:
+        if len(found) > size or scanned >= MAX_SCANNED:
             break
     shown = found[:size]
-    if len(found) > size or looked >= LOOKED_AT_MOST:
+    if len(found) > size or scanned >= MAX_SCANNED:
         phase, last = shown[-1] if shown else (phase, card)
         following = f"{phase}~{last.event.captured_at.isoformat()}~{last.event.event_id}"
     else:
         following = ""
-    return Page(tuple(card for _, card in shown), following)
+    return QueuePage(tuple(card for _, card in shown), following)
 
 
 def next_undecided(site: Site, event: Event, phase: Phase) -> str:
-    """Find what waits after a capture in the order of the queue, else from the top; "": nothing waits.
+    """Return the id of the next undecided capture in the queue; the search wraps around; "" if there is none.
 
     Args:
-        site: Where to look.
-        event: The capture that a person has before them.
-        phase: Where it stood in the queue when it was opened: deciding closes its flags.
+        site: The stores.
+        event: The current capture.
+        phase: Its section of the queue when it was opened; a decision closes its flags and so changes the section.
     """
-    here = (phase, event.captured_at, event.event_id)
-    for filters in (Filters(show="unreviewed", after=here), Filters(show="unreviewed")):
-        for _, card in islice(_walk(site, filters), LOOKED_AT_MOST):
+    cursor = (phase, event.captured_at, event.event_id)
+    for filters in (Filters(show="unreviewed", after=cursor), Filters(show="unreviewed")):
+        for _, card in islice(_iterate(site, filters), MAX_SCANNED):
             if not card.decided and card.event.event_id != event.event_id:
                 return card.event.event_id
     return ""
 
 
-def _wanted(card: Card, show: Show) -> bool:
+def _matches(card: Card, show: Show) -> bool:
     match show:
         case "flagged":
             return bool(card.open_flags)
@@ -110,29 +110,29 @@ def _wanted(card: Card, show: Show) -> bool:
             return True
 
 
-def _walk(site: Site, filters: Filters) -> Iterator[tuple[str, Card]]:
+def _iterate(site: Site, filters: Filters) -> Iterator[tuple[str, Card]]:
     query = _query(site, filters)
-    flagged = [flag.event_id for flag in site.casebook.flags(open_only=True, limit=FLAGS_AT_MOST)]
+    flagged = [flag.event_id for flag in site.casebook.flags(open_only=True, limit=MAX_FLAGS)]
     front = set(flagged) if filters.show != "reviewed" else set()
     phase, after = (filters.after[0], filters.after[1:]) if filters.after else ("f", None)
     if phase == "f" and front:
-        events = site.store.events(replace(query, event_ids=tuple(front), after=after, limit=FLAGS_AT_MOST))
-        yield from (("f", card) for card in _in_portions(site, events))
+        events = site.store.events(replace(query, event_ids=tuple(front), after=after, limit=MAX_FLAGS))
+        yield from (("f", card) for card in _cards_in_batches(site, events))
     if filters.show == "flagged":
         return
     query = replace(query, after=after if phase == "r" else None)
     while True:
         events = site.store.events(query)
-        yield from (("r", card) for card in cards_of(site, [one for one in events if one.event_id not in front]))
+        yield from (("r", card) for card in load_cards(site, [one for one in events if one.event_id not in front]))
         if len(events) < query.limit:
             return
         query = replace(query, after=(events[-1].captured_at, events[-1].event_id))
 
 
-def _in_portions(site: Site, events: list[Event]) -> Iterator[Card]:
+def _cards_in_batches(site: Site, events: list[Event]) -> Iterator[Card]:
     size = site.options.page_size + 1
     for start in range(0, len(events), size):
-        yield from cards_of(site, events[start : start + size])
+        yield from load_cards(site, events[start : start + size])
 
 
 def _query(site: Site, filters: Filters) -> EventQuery:

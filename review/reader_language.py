@@ -1,4 +1,4 @@
-"""The language in which a reader gets a page."""
+"""Language negotiation for the pages."""
 
 from babel import negotiate_locale
 from fastapi import Request
@@ -7,17 +7,17 @@ from i18n.language import LANGUAGES
 
 
 def chosen_language(request: Request, default: str) -> str:
-    """Choose by ?lang=, else the cookie, else what the browser prefers, else the default."""
-    for asked in (request.query_params.get("lang"), request.cookies.get("lang")):
-        if asked and (found := negotiate_locale([asked.replace("-", "_")], LANGUAGES)):
+    """Return the language of ?lang=, else of the cookie, else of the Accept-Language header, else the default."""
+    for code in (request.query_params.get("lang"), request.cookies.get("lang")):
+        if code and (found := negotiate_locale([code.replace("-", "_")], LANGUAGES)):
             return found
     preferred = [
         part.partition(";")[0].strip().replace("-", "_")
         for part in request.headers.get("accept-language", "").split(",")
     ]
-    for wanted in preferred:
-        if wanted.lower().startswith("zh"):
+    for code in preferred:
+        if code.lower().startswith("zh"):
             return "zh_CN"
-        if wanted.lower().startswith("en"):
+        if code.lower().startswith("en"):
             return "en"
     return default

@@ -1,26 +1,26 @@
-"""The names that a filter offers."""
+"""Cached names of the stations, for filters."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from ingest.store.port import Store
 
-_KEPT_S = 60.0
+_MAX_AGE_S = 60.0
 
 
 class StationNames:
-    """Stations heard of, as they were a minute ago at most: InfluxDB takes a second or more to tell."""
+    """Names of the known stations, cached for a minute, since InfluxDB takes a second or more to list them."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
-        """Ask this store, not before it is needed."""
+        """Prepare an empty cache; the first call reads the store."""
         self._store = store
         self._clock = clock
-        self._known: tuple[float, Sequence[str]] = (0.0, ())
+        self._cache: tuple[float, Sequence[str]] = (0.0, ())
 
     def __call__(self) -> Sequence[str]:
-        """Tell them in their order."""
-        at, names = self._known
-        if not names or self._clock() - at > _KEPT_S:
+        """Return the names in the store's order."""
+        at, names = self._cache
+        if not names or self._clock() - at > _MAX_AGE_S:
             names = tuple(state.station for state in self._store.stations())
-            self._known = (self._clock(), names)
+            self._cache = (self._clock(), names)
         return names

@@ -1,1 +1,1 @@
-"""What a person runs: the command line, its settings, and the demo."""
+"""The command line, its settings, the server and station assembly, and the demo."""

@@ -1,4 +1,4 @@
-"""Looks over a machine: what is missing or broken, and the mend."""
+"""Diagnoses an installation: missing or broken parts, and how to fix them."""
 
 import importlib.util
 import shutil
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ingest.media.s3 import MediaOptions
     from wildpost.server.stores import StoreOptions
 
-ROOM_BYTES = 2_000_000_000  # less than this and a station's outbox or a server's media soon have no room
+MIN_FREE_BYTES = 2_000_000_000  # with less, a station's outbox or a server's media will soon fill the disk
 
 STATION = ("numpy", "cv2", "openvino", "onnxruntime", "ai_edge_litert", "soundfile", "soxr", "paho")
 SERVER = (
@@ -40,33 +40,33 @@ SERVER = (
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing looked at.
+    """Result of one check.
 
     Attributes:
-        state: good, or missing (one of the two roles cannot work), or broken.
-        what: The thing.
+        state: good, missing (a station or a server cannot run here), or broken.
+        subject: What was checked.
         detail: What was found.
-        mend: What to do, empty where nothing is to be done.
+        remedy: How to fix it; "" if nothing needs to be done.
     """
 
     state: Literal["good", "missing", "broken"]
-    what: str
+    subject: str
     detail: str
-    mend: str = ""
+    remedy: str = ""
 
 
-def look_over(folder: Path, broker: tuple[str, int] | None, server: Path | None = None) -> Iterator[Diagnosis]:
-    """Look at everything in turn.
+def diagnose(folder: Path, broker: tuple[str, int] | None, server: Path | None = None) -> Iterator[Diagnosis]:
+    """Run all checks in turn.
 
     Args:
         folder: The data folder.
-        broker: Host and port of an MQTT broker to reach; None: not asked for.
-        server: Settings of a server whose broker and stores to try; None: not asked for.
+        broker: Host and port of an MQTT broker to connect to; None: no check.
+        server: Settings of a server whose broker and stores to check; None: no check.
     """
     yield _python()
     yield from _packages("station", STATION)
     yield from _packages("server", SERVER)
-    yield from _room(folder)
+    yield _free_space(folder)
     yield from _databases(folder)
     yield from _weights(folder)
     yield _clock()
@@ -81,26 +81,25 @@ def _python() -> Diagnosis:
     if (3, 11) <= sys.version_info < (3, 14):
         return Diagnosis("good", "Python", version)
     return Diagnosis(
-        "broken", "Python", f"{version}; tested are 3.11 to 3.13", "make PYTHON=python3.12, or another of them"
+        "broken", "Python", f"{version}; 3.11 to 3.13 are tested", "make PYTHON=python3.12, or another tested version"
     )
 
 
 def _packages(extra: str, names: tuple[str, ...]) -> Iterator[Diagnosis]:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        mend = f"uv sync --extra {extra}   (or: pip install 'wildpost[{extra}]')"
-        yield Diagnosis("missing", f"packages of a {extra}", f"not installed: {', '.join(missing)}", mend)
+        remedy = f"uv sync --extra {extra}   (or: pip install 'wildpost[{extra}]')"
+        yield Diagnosis("missing", f"packages of a {extra}", f"not installed: {', '.join(missing)}", remedy)
     else:
-        yield Diagnosis("good", f"packages of a {extra}", "all there")
+        yield Diagnosis("good", f"packages of a {extra}", "all installed")
 
 
-def _room(folder: Path) -> Iterator[Diagnosis]:
+def _free_space(folder: Path) -> Diagnosis:
     free = shutil.disk_usage(folder).free
     detail = f"{folder}, {free / 1e9:.1f} GB free"
-    if free < ROOM_BYTES:
-        yield Diagnosis("broken", "room on the disk", detail, "make room, or move the folder: WILDPOST_DATA=DIR")
-    else:
-        yield Diagnosis("good", "room on the disk", detail)
+    if free < MIN_FREE_BYTES:
+        return Diagnosis("broken", "disk space", detail, "delete files, or move the data folder: WILDPOST_DATA=DIR")
+    return Diagnosis("good", "disk space", detail)
 
 
 def _databases(folder: Path) -> Iterator[Diagnosis]:
@@ -113,58 +112,61 @@ def _databases(folder: Path) -> Iterator[Diagnosis]:
         except sqlite3.Error as error:
             answer = str(error)
         if answer == "ok":
-            yield Diagnosis("good", f"database {file.name}", "whole")
+            yield Diagnosis("good", f"database {file.name}", "intact")
         else:
-            mend = f"stop Wildpost, keep a copy of {file}, restore a backup"
-            yield Diagnosis("broken", f"database {file.name}", answer, mend)
+            yield Diagnosis("broken", f"database {file.name}", answer, _restore(file))
 
 
 def _duckdb(file: Path) -> Diagnosis:
-    """Open a file of detections, unless a server has it open, which is as good."""
+    """Check that a DuckDB file of detections can be opened; a file locked by a running server is good too."""
     from contract.errors import StoreUnavailable
-    from ingest.store.duckdb.store import DuckDbStore  # a station has none of this
+    from ingest.store.duckdb.store import DuckDbStore  # not installed on a station
 
-    what = f"database {file.name}"
+    subject = f"database {file.name}"
     try:
         with closing(DuckDbStore(file, read_only=True)) as store:
-            return Diagnosis("good", what, f"opens; {len(store.stations())} stations heard of")
+            return Diagnosis("good", subject, f"can be opened; {len(store.stations())} stations known")
     except StoreUnavailable as error:
         if "Conflicting lock" in str(error):
-            return Diagnosis("good", what, "a server has it open")
-        return Diagnosis("broken", what, str(error), f"stop Wildpost, keep a copy of {file}, restore a backup")
+            return Diagnosis("good", subject, "in use by a server")
+        return Diagnosis("broken", subject, str(error), _restore(file))
+
+
+def _restore(file: Path) -> str:
+    return f"stop Wildpost, keep a copy of {file}, restore a backup"
 
 
 def _weights(folder: Path) -> Iterator[Diagnosis]:
     for name, entry in load_registry().items():
-        mend = f"wildpost models pull {name}" if entry.url else "uv sync --extra station"
+        remedy = f"wildpost models pull {name}" if entry.url else "uv sync --extra station"
         try:
             yield Diagnosis("good", f"weights {name}", str(find_weights(entry, folder / "models")))
         except WeightsMismatch as error:
-            yield Diagnosis("broken", f"weights {name}", str(error), f"remove the file, then: {mend}")
+            yield Diagnosis("broken", f"weights {name}", str(error), f"remove the file, then: {remedy}")
         except WeightsError as error:
-            yield Diagnosis("missing", f"weights {name}", str(error), mend)
+            yield Diagnosis("missing", f"weights {name}", str(error), remedy)
 
 
 def _clock() -> Diagnosis:
     if Path("/run/systemd/timesync/synchronized").exists():
         return Diagnosis("good", "clock", "synchronised")
-    mend = "timedatectl set-ntp true; a GPS or RTC module where there is no network"
-    return Diagnosis("missing", "clock", "no sign of synchronisation", mend)
+    remedy = "timedatectl set-ntp true; without a network, use a GPS or RTC module"
+    return Diagnosis("missing", "clock", "not synchronised by systemd-timesyncd", remedy)
 
 
 def _broker(host: str, port: int) -> Diagnosis:
-    """See whether something answers there; whether it lets us in, `serve` and `station check` say."""
+    """Check that the port accepts a TCP connection; `serve` and `station check` check the credentials too."""
     try:
         with socket.create_connection((host, port), timeout=5):
             return Diagnosis("good", "broker", f"{host}:{port} answers")
     except OSError as error:
-        mend = "is Mosquitto running, and its port open? (apt-get install mosquitto)"
-        return Diagnosis("broken", "broker", f"{host}:{port}: {error}", mend)
+        remedy = "check that Mosquitto runs and its port is open (apt-get install mosquitto)"
+        return Diagnosis("broken", "broker", f"{host}:{port}: {error}", remedy)
 
 
 def _server(path: Path, folder: Path, try_broker: bool) -> Iterator[Diagnosis]:
     from wildpost.settings.loader import SettingsError, load_settings
-    from wildpost.settings.server import ServerSettings  # a station has none of this
+    from wildpost.settings.server import ServerSettings  # needs packages that a station lacks
 
     try:
         settings = load_settings(path, ServerSettings)
@@ -182,13 +184,14 @@ def _store(options: "StoreOptions", folder: Path) -> Diagnosis:
     from contract.errors import StoreUnavailable
     from wildpost.server.stores import check_writing, open_store
 
-    if options.kind == "duckdb":  # the databases of the data folder were looked at already
-        there = (folder / "detections.duckdb").exists()
-        return Diagnosis("good", "detection store", f"DuckDB in {folder}{'' if there else ': made at the first start'}")
+    if options.kind == "duckdb":  # _databases has checked the files of the data folder
+        exists = (folder / "detections.duckdb").exists()
+        note = "" if exists else ": will be created at the first start"
+        return Diagnosis("good", "detection store", f"DuckDB in {folder}{note}")
     try:
         with closing(open_store(options, folder)) as store:
             check_writing(options)
-            return Diagnosis("good", "detection store", f"answers; {len(store.stations())} stations heard of")
+            return Diagnosis("good", "detection store", f"answers; {len(store.stations())} stations known")
     except StoreUnavailable as error:
         return Diagnosis("broken", "detection store", str(error), "docs/how-to/influxdb.md")
 

@@ -12,7 +12,7 @@ from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.occurrence import IncidentOptions, Occurrence
 from casebook.incidents.station_rules import StationRule
 from casebook.incidents.tables import heard, occurrence, sensor_gap
-from contract import Effort, Event, Health, Status
+from contract import Deployment, Effort, Event, Health, Status
 
 _SAVE_EVERY = timedelta(seconds=30)  # each save is a commit; a busy station must not cost one commit per batch
 _SAME_GAP = timedelta(minutes=5)  # two effort records of one gap may be this far apart
@@ -29,7 +29,7 @@ class StationWatch:
         self._saved: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def record(self, received: Iterable[tuple[Event | Status | Health | Effort, datetime]]) -> None:
+    def record(self, received: Iterable[tuple[Event | Status | Health | Effort | Deployment, datetime]]) -> None:
         """Store when stations were heard, where they are, and their sensor gaps.
 
         Args:
@@ -38,7 +38,7 @@ class StationWatch:
         Raises:
             StoreUnavailable: the database did not answer or rejected the statement.
         """
-        latest: dict[str, tuple[Event | Health | Effort, datetime]] = {}
+        latest: dict[str, tuple[Event | Health | Effort | Deployment, datetime]] = {}
         efforts = []
         for record, received_at in received:
             if isinstance(record, Status):

@@ -112,16 +112,18 @@ def _area(box: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
 
 
 def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:
-    say = language.say
-    severity = {"notice": say("Notice"), "warning": say("Warning"), "urgent": say("Urgent")}[alert.severity]
+    translate = language.translate
+    severity = {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
+        alert.severity
+    ]
     lines = [*occurrence_sentences(incident, language)[:8]]
     if alert.cause != "first":
-        lines.insert(0, say("This incident has got worse since the last alert."))
+        lines.insert(0, translate("This incident is more severe than at the last alert."))
     lines += [
-        say("Station: %(stations)s", stations=say(", ").join(incident.stations)),
-        say("Time: %(time)s", time=language.when(incident.started_at)),
+        translate("Station: %(stations)s", stations=translate(", ").join(incident.stations)),
+        translate("Time: %(time)s", time=language.date_time(incident.started_at)),
     ]
-    title = say("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language))
+    title = translate("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language))
     return MessageText(title, "\n".join(lines))
 
 
@@ -153,9 +155,11 @@ def test_message(now: datetime, address: str, time_zone: str) -> Message:
     alert = Alert("test", "test", "test", "first", "test", "test", "notice", now)
     words = {}
     for code, language in load_languages(ZoneInfo(time_zone)).items():
-        say = language.say
-        body = say("If you can read this, alerts reach you. Sent %(time)s.", time=language.when(now))
-        words[code] = MessageText(say("[%(severity)s] %(what)s", severity=say("Test"), what=say("Wildpost")), body)
+        translate = language.translate
+        body = translate("This is a test. Alerts reach you. Sent %(time)s.", time=language.date_time(now))
+        words[code] = MessageText(
+            translate("[%(severity)s] %(what)s", severity=translate("Test"), what=translate("Wildpost")), body
+        )
     picture = Image.new("RGB", (320, 180), "#1f4d3a")
     ImageDraw.Draw(picture).ellipse((110, 40, 210, 140), fill="#e8b04a")
     written = io.BytesIO()

@@ -9,12 +9,12 @@ from typing import Protocol, Self
 import msgspec
 
 from casebook.verdicts import Verdict
-from contract import Effort, Event, Health, Status
+from contract import Deployment, Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import microseconds
 
-Storable = Event | Status | Health | Effort
+Storable = Event | Status | Health | Effort | Deployment
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -169,7 +169,7 @@ class StationState:
 
 
 class Store(Protocol):
-    """Stores and counts detections, and stores the status, health and effort of stations."""
+    """Stores and counts detections, and stores the status, health, effort and deployments of stations."""
 
     @property
     def problem(self) -> str:
@@ -220,6 +220,10 @@ class Store(Protocol):
 
     def stations(self) -> list[StationState]:
         """List every station that ever sent a message, sorted by name."""
+        ...
+
+    def deployments(self) -> list[Deployment]:
+        """List the deployments of all stations, each by its latest record; sorted by station, then deployment."""
         ...
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Exchange of data in the Camtrap DP format."""
+"""Data exchange in the Camtrap DP format."""

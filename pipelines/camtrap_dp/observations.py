@@ -1,4 +1,4 @@
-"""Writes what detectors found as a table of observations, with the columns of Camtrap DP 1.0."""
+"""Writes detections as a table of observations with the columns of Camtrap DP 1.0."""
 
 import csv
 import os
@@ -10,7 +10,7 @@ from typing import TextIO
 from contract import Detection
 from pipelines.detect.examination import Examined, time_in_file
 
-# In the order of https://camtrap-dp.tdwg.org/data/; those that a machine cannot fill are left out, as it allows.
+# In the order of https://camtrap-dp.tdwg.org/data/, without the optional columns that a machine cannot fill.
 COLUMNS = (
     "observationID",
     "deploymentID",
@@ -34,13 +34,13 @@ COLUMNS = (
 
 
 class ObservationsFile:
-    """The table, written row by row."""
+    """Writes the table of observations row by row."""
 
     def __init__(self, file: TextIO, deployment: str, now: datetime) -> None:
-        """Prepare; nothing is written before the first file.
+        """Prepare the writer; the header is written with the first file.
 
         Args:
-            file: Where.
+            file: The file to write to.
             deployment: ``deploymentID``; empty: the name of each file's folder.
             now: ``classificationTimestamp``.
         """
@@ -51,7 +51,7 @@ class ObservationsFile:
         self.rows = 0
 
     def write(self, examined: Examined) -> None:
-        """Write a row for each detection; a file that was examined to its end and holds nothing is a blank."""
+        """Write a row for each detection, or a ``blank`` row for a completely read file without detections."""
         if not self._headed:
             self._writer.writeheader()
             self._headed = True
@@ -63,7 +63,7 @@ class ObservationsFile:
         if examined.model is None or examined.began is None:
             return
         path = printable_path(examined.path)
-        same: dict[str, object] = {
+        common: dict[str, object] = {
             "deploymentID": self._deployment or printable_path(examined.path.absolute().parent.name),
             "mediaID": path,
             "observationLevel": "media",
@@ -73,9 +73,9 @@ class ObservationsFile:
             "observationTags": f"timestampSource:{examined.time_source}",
         }
         for number, detection in enumerate(examined.found):
-            yield same | {"observationID": f"{path}#{number}"} | _row(examined, detection)
+            yield common | {"observationID": f"{path}#{number}"} | _row(examined, detection)
         if not examined.found and not examined.problem:
-            yield same | {
+            yield common | {
                 "observationID": f"{path}#0",
                 "eventStart": _text(examined.began),
                 "eventEnd": _text(time_in_file(examined, examined.duration_s)),
@@ -84,7 +84,7 @@ class ObservationsFile:
 
 
 def printable_path(path: Path | str) -> str:
-    """Write a name so that every program can read it: one in GBK on a card from an old camera is not UTF-8."""
+    """Return a path as valid UTF-8; other bytes, such as GBK names on a card of an old camera, are escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -107,5 +107,5 @@ def _row(examined: Examined, detection: Detection) -> dict[str, object]:
 
 
 def _text(moment: datetime | None) -> str:
-    """Write a time as Camtrap DP wants it: to the second, with its offset."""
+    """Format a time for Camtrap DP: ISO 8601 to the second, with the UTC offset."""
     return "" if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,1 +1,1 @@
-"""Runs detectors over files and folders in batches."""
+"""Runs detectors on files and folders in batches."""

@@ -1,4 +1,4 @@
-"""Examines many files in one or several processes: in their order, in bounded memory, past every broken one."""
+"""Runs a detector on many files in several processes, in order, with bounded memory; broken files are skipped."""
 
 import contextlib
 import os
@@ -11,14 +11,14 @@ from pipelines.executor.in_process import InProcess
 from pipelines.executor.port import Executor, Succeeded, WorkerDied
 from pipelines.executor.process_pool import ProcessPool
 
-_ENDED = "the process that examined it ended, killed or out of memory: try it alone"
+_ENDED = "the process that examined this file was killed or ran out of memory: try the file alone"
 
 
 def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
-    """List files: each that is named, and those below each folder that have one of the suffixes, in order.
+    """Yield files in order: those given, and those with one of the suffixes below each folder given.
 
     Raises:
-        FileNotFoundError: a place is not there.
+        FileNotFoundError: a file or folder does not exist.
     """
     for place in places:
         if place.is_dir():
@@ -30,17 +30,17 @@ def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]
 
 
 def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) -> Iterator[Examined]:
-    """Examine files, and yield what came of each in the order given.
+    """Examine files and yield the results in the order given.
 
     Args:
-        files: Listed as they are needed, a few ahead.
-        task: What to do.
-        processes: How many; with 1, none is started, and the network may use every core.
+        files: The files; the iterator is read only a few files ahead.
+        task: The detector and its parameters.
+        processes: Number of worker processes; 1: no process is started, and the network may use every core.
 
     Raises:
         WeightsError, ValueError: the detector cannot be opened.
     """
-    # Opened here in any case: what is wrong shows before anything is begun, and BirdNET's measurements are made once.
+    # Opened here in any case: errors are raised before the first file, and BirdNET measures its runtimes only once.
     examiner = Examiner(task)
     executor: Executor
     open_function: Callable[[], Callable[[Path], Examined]]

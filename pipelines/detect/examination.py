@@ -1,4 +1,4 @@
-"""Lets a detector look at or listen to one file from beginning to end: what was found, or why it cannot be used."""
+"""Runs a detector on a complete picture or recording and returns its detections, or why the file is not usable."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from models.birdnet import BirdNet
     from models.port import Detector
 
-_STRETCH_S = 60.0  # of a recording at once, for detectors that hear each stretch by itself
+_STRETCH_S = 60.0  # length of the segments of a recording, for detectors that process each segment independently
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminationTask:
-    """Which detector to run, and what is known of the files; travels to other processes.
+    """The detector to run and its parameters; pickled for other processes.
 
     Attributes:
-        model: As the registry has it.
-        registry: That names it.
+        model: Model name in the registry.
+        registry: The registry that contains it.
         weights: The folder of weights.
-        cache: Where BirdNET's derived form is kept.
-        zone: In which cameras' and recorders' clocks run, where a file does not say.
-        location: Where they stood, for BirdNET's prior; None: not known.
-        threshold: The lowest confidence that counts; None: the detector's own.
-        overlap_s: By how much BirdNET's windows overlap.
-        threads: Of the network; 0: one on each core.
-        second_opinion: Ask YAMNet too about what the threat network takes for a shot or a saw.
+        cache: Folder for BirdNET's converted model.
+        zone: Time zone of the clocks of cameras and recorders, for files without a UTC offset.
+        location: Location of the recordings, for BirdNET's species range filter; None: unknown.
+        threshold: Lowest confidence to report; None: the detector's own.
+        overlap_s: Overlap of BirdNET's windows, in seconds.
+        threads: Threads of the network; 0: one per core.
+        second_opinion: Whether YAMNet confirms detections of shots and saws.
     """
 
     model: str
@@ -51,7 +51,7 @@ class ExaminationTask:
 
     @property
     def kind(self) -> str:
-        """What the detector is: vision, birdnet or threat.
+        """Kind of the detector: vision, birdnet or threat.
 
         Raises:
             WeightsError: there is no model of this name.
@@ -60,22 +60,22 @@ class ExaminationTask:
 
     @property
     def suffixes(self) -> frozenset[str]:
-        """Of the files that it can use."""
-        return frozenset(PICTURES if self.kind == "vision" else RECORDINGS)
+        """Suffixes of the files that the detector can read."""
+        return frozenset(PICTURES if self.kind in ("vision", "species") else RECORDINGS)
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One file and what came of it.
+    """Result for one file.
 
     Attributes:
-        path: Of the file.
-        model: That made the claims.
-        began: When it was taken, or begun; None where it could not even be opened.
-        time_source: What that time is from, as ``Clock.source``.
-        duration_s: How much was heard; 0 for a picture.
-        found: With spans in seconds from the beginning.
-        problem: Why it cannot be used, or only up to ``duration_s``; empty where it can.
+        path: Path of the file.
+        model: The model that made the detections.
+        began: Capture time, or start of the recording; None if the file could not be opened.
+        time_source: Source of that time, as ``Clock.source``.
+        duration_s: Length of the analysed sound, in seconds; 0 for a picture.
+        found: Detections, with spans in seconds from the start.
+        problem: Why the file is not usable, or usable only up to ``duration_s``; "" if there was no problem.
     """
 
     path: Path
@@ -88,44 +88,44 @@ class Examined:
 
 
 class Examiner:
-    """A detector that is open."""
+    """Examines files with an open detector."""
 
     def __init__(self, task: ExaminationTask) -> None:
         """Open the detector.
 
         Raises:
-            WeightsError: there is no such model, or its weights are missing or not the right ones.
+            WeightsError: there is no such model, or its weights are missing or their hash does not match.
             ValueError: the model has no class to which the threshold could apply.
         """
         self._task = task
         self._kind = task.kind
-        self._detector: Detector[Any, Any] = _opened(task)
+        self._detector: Detector[Any, Any] = _open_detector(task)
 
     def examine(self, path: Path) -> Examined:
-        """Examine a file from beginning to end, in memory that does not grow with its length."""
+        """Examine a complete file; memory does not grow with its length."""
         task, model = self._task, self._detector.model
         began: datetime | None = None
-        source, found, heard = "none", [], _Heard()
+        source, found, progress = "none", [], _ReadProgress()
         problem = ""
         try:
-            written_ns = path.stat().st_mtime_ns
-            taken = picture_time if self._kind == "vision" else recording_time
-            began, clock = taken(path, task.zone, written_ns)
+            modified_ns = path.stat().st_mtime_ns
+            read_time = picture_time if self._kind == "vision" else recording_time
+            began, clock = read_time(path, task.zone, modified_ns)
             source = clock.source
-            for detection in self._detections(path, began, heard):
-                found.append(detection)  # noqa: PERF402, one by one: what came before a break is kept
+            for detection in self._detections(path, began, progress):
+                found.append(detection)  # noqa: PERF402, one by one, to keep the detections before an error
         except (Unreadable, OSError) as error:
             problem = str(error)
-        return Examined(path, model, began, source, round(heard.seconds, 3), tuple(found), problem)
+        return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem)
 
-    def _detections(self, path: Path, began: datetime, heard: "_Heard") -> Iterator[Detection]:
+    def _detections(self, path: Path, began: datetime, progress: "_ReadProgress") -> Iterator[Detection]:
         if self._kind == "vision":
             yield from self._detector.predict([self._detector.preprocess(path)])[0]
             return
         from captures.sound import read_stretches
 
         stretch_s: float = getattr(self._detector, "stretch_s", _STRETCH_S)
-        stretches = heard.counting(
+        stretches = progress.count(
             read_stretches(path, stretch_s=stretch_s, taken_at=began, location=self._task.location)
         )
         if self._kind == "birdnet":
@@ -134,29 +134,29 @@ class Examiner:
                 yield from window
             return
         for stretch in stretches:
-            start_s = heard.seconds - stretch.duration_s
+            start_s = progress.seconds - stretch.duration_s
             for detection in self._detector.predict([self._detector.preprocess(stretch)])[0]:
-                yield _later(detection, start_s)
+                yield _shifted(detection, start_s)
 
 
-class _Heard:
-    """Counts how much of a recording has been read."""
+class _ReadProgress:
+    """Counts the seconds of a recording that have been read."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def counting(self, stretches: Iterator[Sound]) -> Iterator[Sound]:
+    def count(self, stretches: Iterator[Sound]) -> Iterator[Sound]:
         for stretch in stretches:
             self.seconds += stretch.duration_s
             yield stretch
 
 
 def time_in_file(examined: Examined, seconds: float) -> datetime | None:
-    """Tell when something happened in a file."""
+    """Return the time at an offset in seconds from the start of a file; None if its start is unknown."""
     return None if examined.began is None else examined.began + timedelta(seconds=seconds)
 
 
-def _later(detection: Detection, by_s: float) -> Detection:
+def _shifted(detection: Detection, by_s: float) -> Detection:
     span = detection.span
     if span is None:
         return detection
@@ -164,29 +164,26 @@ def _later(detection: Detection, by_s: float) -> Detection:
     return msgspec.structs.replace(detection, span=moved)
 
 
-def _opened(task: ExaminationTask) -> "Detector[Any, Any]":
+def _open_detector(task: ExaminationTask) -> "Detector[Any, Any]":
+    from models.factory import open_birdnet, open_threat, open_vision
+
     if task.kind == "vision":
-        from models.factory import open_vision
         from models.vision import VisionOptions
 
         return open_vision(
             task.model, task.weights, VisionOptions(threads=task.threads, threshold=task.threshold), task.registry
         )
     if task.kind == "birdnet":
-        from models.birdnet import BirdNet, BirdNetOptions
+        from models.birdnet import BirdNetOptions
 
         options = BirdNetOptions(threads=task.threads, cache=str(task.cache), overlap_s=task.overlap_s)
-        return BirdNet(
+        return open_birdnet(
             options if task.threshold is None else msgspec.structs.replace(options, threshold=task.threshold)
         )
     if task.kind != "threat":
         raise WeightsError(f"model {task.model!r} is of kind {task.kind!r}: expected vision, birdnet or threat")
-    from models.threat import MEANINGS, ThreatOptions, ThreatSounds
+    from models.threat import MEANINGS, ThreatOptions
 
     thresholds = {} if task.threshold is None else dict.fromkeys(MEANINGS, task.threshold)
-    return ThreatSounds(
-        ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion),
-        task.weights,
-        task.model,
-        task.registry,
-    )
+    threats = ThreatOptions(threads=task.threads, thresholds=thresholds, second_opinion=task.second_opinion)
+    return open_threat(task.model, task.weights, threats, task.registry)

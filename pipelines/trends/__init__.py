@@ -1,1 +1,1 @@
-"""How often each kind was found, by local day and hour."""
+"""Counts of detections by local day and hour."""

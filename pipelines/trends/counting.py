@@ -1,4 +1,4 @@
-"""Counts how often each kind of animal, person or vehicle was found, per local day and per local hour of the day."""
+"""Counts detections of each taxon by local day and by local hour of the day."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,22 +9,22 @@ from contract.errors import InvalidInput
 from ingest.store.port import CountQuery, OffsetPeriod, Store, TaxonCount
 
 LONGEST_DAYS = 3660
-# No camera trap is older; and near the ends of what a date can be, local midnights have no time in UTC.
+# Camera traps are not older, and near the limits of ``datetime``, a local midnight has no representation in UTC.
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 12, 31)
 
 
 class BadPeriod(InvalidInput):
-    """The days asked for cannot be counted."""
+    """The requested days cannot be counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """Counts over a period, most frequent kind first; every day is there, also those on which nothing was found.
+    """Counts over a period, the most frequent taxon first; the days include those without detections.
 
     Attributes:
-        time_zone: In which the days are counted.
+        time_zone: Time zone of the days.
         days: The local days.
-        taxa: Counts of each kind.
+        taxa: Counts of each taxon.
         effort: (days,) sensor-seconds of watching, summed over stations and sensors; None for a day on which no sensor
             is known to have watched. Empty until ``pipelines.trends.effort.with_effort`` adds it.
     """
@@ -35,11 +35,11 @@ class Trends:
     effort: tuple[float | None, ...] = ()
 
     def only(self, taxon: str) -> "Trends":
-        """Give those of one taxon."""
+        """Return the counts of one taxon."""
         return replace(self, taxa=tuple(one for one in self.taxa if one.taxon == taxon))
 
     def plain(self) -> dict[str, Any]:
-        """Give it as what JSON can hold."""
+        """Return the counts as JSON-compatible types."""
         return {
             "time_zone": self.time_zone,
             "days": [day.isoformat() for day in self.days],
@@ -59,10 +59,10 @@ class Trends:
 
 
 def first_of(last: date, days: int) -> date:
-    """Tell the first of so many days that end with the last.
+    """Return the first day of a period of ``days`` days that ends on ``last``.
 
     Raises:
-        BadPeriod: that many days cannot be counted, or the last is no day of our time.
+        BadPeriod: ``days`` is out of range, or ``last`` is not from EARLIEST to LATEST.
     """
     if not 0 < days <= LONGEST_DAYS:
         raise BadPeriod(f"{days} days: expected 1 to {LONGEST_DAYS}")
@@ -72,12 +72,12 @@ def first_of(last: date, days: int) -> date:
 
 
 def local_midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Tell when a local day begins, in UTC; where a clock change skips midnight, the first moment after it."""
+    """Return the start of a local day in UTC; if a clock change skips midnight, the first moment after it."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[OffsetPeriod, ...]:
-    """Divide local days, both included, where the clocks of a zone change; no zone changes twice within a day."""
+    """Split a period of local days, both ends included, at clock changes; no time zone has two within a day."""
     start, end = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
     found: list[OffsetPeriod] = []
     began = looked = start
@@ -95,7 +95,7 @@ def stretches(first: date, last: date, zone: ZoneInfo) -> tuple[OffsetPeriod, ..
 
 
 def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """Find the second between two moments at which clocks change."""
+    """Find the clock change between two moments by bisection, to the second."""
     offset, seconds = _offset(before, zone), int((after - before).total_seconds())
     low, high = 0, seconds
     while high - low > 1:
@@ -117,10 +117,11 @@ def count_trends(
     taxa: tuple[str, ...] = (),
     min_confidence: float = 0.0,
 ) -> Trends:
-    """Count from the first to the last local day, both included.
+    """Count detections from the first to the last local day, both included.
 
     Raises:
-        BadPeriod: the last day is before the first, they lie more than ten years apart, or are not of our time.
+        BadPeriod: the last day is before the first, the period is longer than LONGEST_DAYS, or a day is not from
+            EARLIEST to LATEST.
     """
     if not (first >= EARLIEST and last <= LATEST):
         raise BadPeriod(f"{first} to {last}: expected days from {EARLIEST} to {LATEST}")

@@ -1,1 +1,1 @@
-"""Endpoints for the pages' scripts and for other programs; they answer in JSON."""
+"""JSON endpoints for the pages' scripts and for other programs."""

@@ -1,4 +1,4 @@
-"""What programs ask, and where a decision arrives."""
+"""JSON endpoints: health, events, taxa, and the recording of decisions."""
 
 from datetime import datetime
 from urllib.parse import quote
@@ -12,23 +12,23 @@ from contract.codec import encode
 from i18n.taxa import all_taxa
 from ingest.store.port import EventQuery
 from review.decisions import Decision, decide
-from review.page import COOKIE_S, NAME_LENGTH, ReaderDependency
+from review.page import COOKIE_S, NAME_LENGTH, ContextDependency
 
 router = APIRouter()
-AT_MOST = 1000
+MAX_LIMIT = 1000
 _decision = msgspec.json.Decoder(Decision)
 
 
 @router.get("/healthz")
-def healthz(read: ReaderDependency) -> Response:
-    """Say that the pages answer, what is in the server's way, and how much there is.
+def healthz(context: ContextDependency) -> Response:
+    """Report the server's problem, if any, and the number of stations, events, flags, verdicts and media.
 
-    It is 200 where the server waits for something that may come back: whoever starts it again at every 503 would mend
-    nothing, and take the pages from people.
+    The status code is 200 also during a temporary problem, such as a broker that is down: a supervisor that restarts
+    the server at every 503 would fix nothing and make the pages unavailable.
     """
-    problem = read.site.problem()
-    totals = read.site.casebook.totals()
-    states = read.site.store.stations()
+    problem = context.site.problem()
+    totals = context.site.casebook.totals()
+    states = context.site.store.stations()
     return JSONResponse(
         {
             "status": "hindered" if problem else "ok",
@@ -46,18 +46,21 @@ def healthz(read: ReaderDependency) -> Response:
 
 @router.get("/api/events")
 def events(
-    read: ReaderDependency, station: str = "", start: str = "", end: str = "", after: str = "", limit: int = 50
+    context: ContextDependency, station: str = "", start: str = "", end: str = "", after: str = "", limit: int = 50
 ) -> Response:
-    """Give captures as their stations sent them, newest first; ``after`` is the ``next`` of the answer before."""
+    """Return captures as sent by their stations, newest first.
+
+    ``after`` is the cursor for the next page: the ``next`` of the previous response.
+    """
     moment, _, event_id = after.partition("~")
     query = EventQuery(
         stations=(station,) if station else (),
-        start=_moment("start", start),
-        end=_moment("end", end),
-        after=(found, event_id) if (found := _moment("after", moment)) else None,
-        limit=max(1, min(limit, AT_MOST)),
+        start=_parse_time("start", start),
+        end=_parse_time("end", end),
+        after=(found, event_id) if (found := _parse_time("after", moment)) else None,
+        limit=max(1, min(limit, MAX_LIMIT)),
     )
-    listed = read.site.store.events(query)
+    listed = context.site.store.events(query)
     last = listed[-1] if len(listed) == query.limit else None
     body = {
         "events": [msgspec.Raw(encode(event)) for event in listed],
@@ -66,44 +69,44 @@ def events(
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-def _moment(name: str, text: str) -> datetime | None:
+def _parse_time(name: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise HTTPException(422, f"{name} {text!r}: expected such as 2026-05-31T06:00:00+08:00") from error
+        raise HTTPException(422, f"{name} {text!r}: expected a time such as 2026-05-31T06:00:00+08:00") from error
     if found.tzinfo is None:
         raise HTTPException(422, f"{name} {text!r}: its offset from UTC is missing, such as +08:00")
     return found
 
 
 @router.get("/api/taxa")
-def taxa(read: ReaderDependency) -> Response:
-    """Give every kind a correction can name, in three languages, for the search box."""
+def taxa(context: ContextDependency) -> Response:
+    """Return all taxa that a correction can name, with their names in three languages, for the search box."""
     return JSONResponse(
-        [[taxon.key, taxon.name(read.language.code), taxon.zh, taxon.en] for taxon in all_taxa()],
+        [[taxon.key, taxon.name(context.language.code), taxon.zh, taxon.en] for taxon in all_taxa()],
         headers={"Cache-Control": "private, max-age=3600", "Vary": "Cookie, Accept-Language"},
     )
 
 
 @router.post("/verdicts")
-async def verdicts(read: ReaderDependency, request: Request) -> Response:
-    """Take one decision."""
+async def verdicts(context: ContextDependency, request: Request) -> Response:
+    """Record one decision."""
     try:
         decision = _decision.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HTTPException(422, str(error)) from error
-    event = await run_in_threadpool(read.site.event, decision.event_id)
+    event = await run_in_threadpool(context.site.event, decision.event_id)
     if event is None:
         raise HTTPException(404, f"no capture {decision.event_id}")
-    made = await run_in_threadpool(decide, read.site, event, decision, read.name)
-    return JSONResponse({"verdicts": [{"ordinal": one.ordinal, "label": one.label} for one in made]})
+    recorded = await run_in_threadpool(decide, context.site, event, decision, context.name)
+    return JSONResponse({"verdicts": [{"ordinal": one.ordinal, "label": one.label} for one in recorded]})
 
 
 @router.post("/reviewer")
 async def reviewer(request: Request) -> Response:
-    """Remember who decides on this device."""
+    """Store the reviewer's name in a cookie."""
     form = await request.form()
     name = " ".join(str(form.get("name", "")).split())[:NAME_LENGTH] or "ranger"
     back = str(form.get("back", "/"))

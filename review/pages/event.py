@@ -1,4 +1,4 @@
-"""One capture in full: its picture large, every detection with machine's and people's word, model, clock and media."""
+"""The page of one capture: a large picture, all detections with their verdicts, model, clock and media."""
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Response
@@ -6,45 +6,47 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from contract.codec import encode
 from i18n.flag_sentences import reasons
-from review.cards import cards_of
-from review.page import ReaderDependency
+from review.cards import load_cards
+from review.page import ContextDependency
 from review.queue import next_undecided
 
 router = APIRouter()
 
 
-# Before the page: its address would take this one for a capture's id.
+# Registered before event_page, whose route would match "ID.json" as an event id.
 @router.get("/events/{event_id}.json")
-def event_message(read: ReaderDependency, event_id: str) -> Response:
-    """Give the message as the station sent it, set out for people."""
-    found = read.site.event(event_id)
+def event_message(context: ContextDependency, event_id: str) -> Response:
+    """Return the station's message as indented JSON."""
+    found = context.site.event(event_id)
     if found is None:
         raise HTTPException(404, f"no capture {event_id}")
     return Response(msgspec.json.format(encode(found), indent=2), media_type="application/json")
 
 
 @router.get("/events/{event_id}")
-def event_page(read: ReaderDependency, event_id: str) -> HTMLResponse:
-    """Show one capture."""
-    found = read.site.event(event_id)
+def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
+    """Show the page of one capture."""
+    found = context.site.event(event_id)
     if found is None:
         raise HTTPException(404, f"no capture {event_id}")
-    return read.page(
+    return context.render(
         "event.html",
         {
-            "card": cards_of(read.site, [found])[0],
-            "incident": read.site.incidents.incident_ids_of([event_id]).get(event_id, ""),
-            "history": read.site.casebook.verdict_history(event_id),
-            "reasons": lambda flags: reasons(flags, read.language),
+            "card": load_cards(context.site, [found])[0],
+            "incident": context.site.incidents.incident_ids_of([event_id]).get(event_id, ""),
+            "history": context.site.casebook.verdict_history(event_id),
+            "reasons": lambda flags: reasons(flags, context.language),
         },
     )
 
 
 @router.get("/events/{event_id}/next")
-def following(read: ReaderDependency, event_id: str, phase: str = "") -> RedirectResponse:
-    """Go on to what nobody has decided on yet; to the queue where there is nothing left."""
-    found = read.site.event(event_id)
+def following(context: ContextDependency, event_id: str, phase: str = "") -> RedirectResponse:
+    """Redirect to the next undecided capture, or to the queue if there is none."""
+    found = context.site.event(event_id)
     if found is None:
         raise HTTPException(404, f"no capture {event_id}")
-    name = next_undecided(read.site, found, "f" if phase == "f" else "r")
-    return RedirectResponse(f"/events/{name}" if name else "/?show=unreviewed", 303, {"Cache-Control": "no-store"})
+    next_id = next_undecided(context.site, found, "f" if phase == "f" else "r")
+    return RedirectResponse(
+        f"/events/{next_id}" if next_id else "/?show=unreviewed", 303, {"Cache-Control": "no-store"}
+    )

@@ -1,4 +1,4 @@
-"""Incidents: what happened within minutes and metres, why it matters, who was told, and its captures to decide on."""
+"""Pages of incidents: the list, and one incident with its occurrences, alerts and captures."""
 
 from datetime import UTC, datetime
 
@@ -8,59 +8,59 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline, kind_name, occurrence_sentence
 from ingest.store.port import EventQuery
-from review.cards import cards_of
-from review.incident_groups import late_in
-from review.page import ReaderDependency
-from review.queue import read_moment
+from review.cards import load_cards
+from review.incident_groups import late_event_ids
+from review.page import ContextDependency
+from review.queue import parse_list_cursor
 
 router = APIRouter()
 PAGE = 30
 
 
 @router.get("/incidents")
-def incidents(read: ReaderDependency, show: str = "waiting", after: str = "") -> HTMLResponse:
-    """List incidents, the newest first: those that wait for a person, or all."""
+def incidents(context: ContextDependency, show: str = "waiting", after: str = "") -> HTMLResponse:
+    """Show the list of incidents, newest first: those waiting for review, or all."""
     waiting = show != "all"
-    listed = read.site.incidents.incidents(waiting, PAGE + 1, read_moment(after))
+    listed = context.site.incidents.incidents(waiting, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]
     following = f"{shown[-1].ended_at.isoformat()}~{shown[-1].id}" if len(listed) > PAGE else ""
-    return read.page(
+    return context.render(
         "incidents.html",
         {
             "incidents": shown,
             "show": "waiting" if waiting else "all",
             "following": following,
-            "headline": lambda one: headline(one, None, read.language),
+            "headline": lambda one: headline(one, None, context.language),
         },
     )
 
 
 @router.get("/incidents/{incident_id}")
-def incident(read: ReaderDependency, incident_id: str) -> HTMLResponse:
-    """Show one incident."""
-    found = read.site.incidents.incident(incident_id)
+def incident(context: ContextDependency, incident_id: str) -> HTMLResponse:
+    """Show the page of one incident."""
+    found = context.site.incidents.incident(incident_id)
     if found is None:
         raise HTTPException(404, f"no incident {incident_id}")
     ids = found.event_ids
-    events = read.site.store.events(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
-    return read.page(
+    events = context.site.store.events(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
+    return context.render(
         "incident.html",
         {
             "incident": found,
-            "cards": list(reversed(cards_of(read.site, events))),  # as it happened
-            "late": late_in([found]),
-            "title": headline(found, None, read.language),
-            "told": lambda one: occurrence_sentence(one, read.language),
-            "kind": lambda name: kind_name(name, read.language),
-            "reasons": lambda flags: reasons(flags, read.language),
+            "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
+            "late": late_event_ids([found]),
+            "title": headline(found, None, context.language),
+            "sentence": lambda one: occurrence_sentence(one, context.language),
+            "kind": lambda name: kind_name(name, context.language),
+            "reasons": lambda flags: reasons(flags, context.language),
         },
     )
 
 
 @router.post("/incidents/{incident_id}/seen-to")
-def seen_to(read: ReaderDependency, incident_id: str) -> RedirectResponse:
-    """Note that a person has seen to the stations in it."""
-    if read.site.incidents.incident(incident_id) is None:
+def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
+    """Mark the station problems of an incident as resolved."""
+    if context.site.incidents.incident(incident_id) is None:
         raise HTTPException(404, f"no incident {incident_id}")
-    read.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
+    context.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
     return RedirectResponse(f"/incidents/{incident_id}", 303)

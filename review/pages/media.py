@@ -1,4 +1,4 @@
-"""Pictures, sounds, and pictures of sounds; named by their hash, so a browser need never ask twice."""
+"""Pictures, sounds and spectrograms; addresses contain the content's hash, so browsers can cache them forever."""
 
 import gzip
 import io
@@ -15,15 +15,15 @@ from captures.decoded import Sound, Unreadable
 from captures.spectrogram import spectrogram_png
 from contract import Span
 from ingest.media.port import MediaMissing
-from review.page import ReaderDependency
+from review.page import ContextDependency
 
 router = APIRouter()
-FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+CACHE_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def media_type(data: bytes) -> str | None:
-    """Tell what a file is by its first bytes; only what a browser may safely show has a type."""
+    """Return the media type of a file by its first bytes; None for types that a browser should not show."""
     if data[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -39,9 +39,9 @@ def media_type(data: bytes) -> str | None:
     return None
 
 
-def part_of(asked: str, size: int) -> tuple[int, int] | None:
-    """Read a Range header for one part; None where it asks for what is not there or for several."""
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", asked)
+def parse_range(header: str, size: int) -> tuple[int, int] | None:
+    """Parse a Range header into first and last byte; None if it is out of range or has several ranges."""
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
     if found is None or found[0] == "bytes=-":
         return None
     if not found[1]:
@@ -51,11 +51,11 @@ def part_of(asked: str, size: int) -> tuple[int, int] | None:
     return (start, end) if start <= end and start < size else None
 
 
-def _content(read: ReaderDependency, sha256: str) -> bytes:
+def _content(context: ContextDependency, sha256: str) -> bytes:
     if not SHA256.fullmatch(sha256):
-        raise HTTPException(404, "media are named by their sha256")
+        raise HTTPException(404, "expected a sha256 as the name of a media file")
     try:
-        with read.site.media.open(sha256) as file:
+        with context.site.media.open(sha256) as file:
             return file.read()
     except MediaMissing as error:
         raise HTTPException(404, str(error)) from error
@@ -63,44 +63,46 @@ def _content(read: ReaderDependency, sha256: str) -> bytes:
 
 @router.get("/media/{sha256}")
 def media(
-    read: ReaderDependency, sha256: str, asked: Annotated[str, Header(alias="range", include_in_schema=False)] = ""
+    context: ContextDependency,
+    sha256: str,
+    range_header: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
-    """Give a picture or sound, or the part of it that a player asks for."""
-    data = _content(read, sha256)
+    """Return a picture or sound, or the byte range of it that the client requests."""
+    data = _content(context, sha256)
     kind = media_type(data)
     if kind is None:
-        raise HTTPException(415, f"{sha256} is no picture or sound that a browser shows")
-    headers = {**FOR_EVER, "Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
-    if not asked.startswith("bytes="):
+        raise HTTPException(415, f"{sha256} is not a picture or sound that a browser can show")
+    headers = {**CACHE_FOREVER, "Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
+    if not range_header.startswith("bytes="):
         return Response(data, media_type=kind, headers=headers)
-    part = part_of(asked, len(data))
-    if part is None:
+    byte_range = parse_range(range_header, len(data))
+    if byte_range is None:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}"})
-    start, end = part
+    start, end = byte_range
     headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
     return Response(data[start : end + 1], status_code=206, media_type=kind, headers=headers)
 
 
 @lru_cache(maxsize=256)
-def _drawn(data: bytes, spans: tuple[Span, ...]) -> bytes:
+def _draw_spectrogram(data: bytes, spans: tuple[Span, ...]) -> bytes:
     import soundfile
 
     try:
         samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise HTTPException(415, f"a sound of {len(data)} bytes cannot be drawn: {error}") from error
+        raise HTTPException(415, f"a sound of {len(data)} bytes cannot be read: {error}") from error
     return spectrogram_png(Sound(samples.mean(axis=1), rate_hz), spans)
 
 
 @router.get("/events/{event_id}/spectrogram-{sha256}.png")
-def spectrogram(read: ReaderDependency, event_id: str, sha256: str) -> Response:
-    """Draw a sound, time to the right and pitch upwards, with what was found in it marked."""
-    data, event = _content(read, sha256), read.site.event(event_id)
+def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Response:
+    """Return the spectrogram of a sound (x: time, y: frequency) with its detections marked."""
+    data, event = _content(context, sha256), context.site.event(event_id)
     if event is None or not (media_type(data) or "").startswith("audio/"):
-        raise HTTPException(415, f"{sha256} is no sound of event {event_id}")
+        raise HTTPException(415, f"{sha256} is not a sound of event {event_id}")
     spans = tuple(detection.span for detection in event.detections if detection.span is not None)
     try:
-        return Response(_drawn(data, spans), media_type="image/png", headers=FOR_EVER)
+        return Response(_draw_spectrogram(data, spans), media_type="image/png", headers=CACHE_FOREVER)
     except Unreadable as error:
         raise HTTPException(415, str(error)) from error
 
@@ -113,15 +115,15 @@ def _plotly() -> tuple[bytes, bytes]:
 
 @router.get("/plotly-{version}.js")
 def plotly(request: Request, version: str) -> Response:
-    """Give the drawing script that the installed plotly package carries."""
-    plain, packed = _plotly()
-    headers = {**FOR_EVER, "Vary": "Accept-Encoding"}
+    """Return plotly.js from the installed plotly package."""
+    plain, compressed = _plotly()
+    headers = {**CACHE_FOREVER, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(packed, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
+        return Response(compressed, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
     return Response(plain, media_type="text/javascript", headers=headers)
 
 
 @router.get("/favicon.ico")
 def favicon() -> FileResponse:
-    """Give the mark of the pages."""
+    """Return the icon of the pages."""
     return FileResponse(Path(__file__).parents[1] / "static" / "mark.svg", media_type="image/svg+xml")

@@ -1,4 +1,4 @@
-"""What came in and could not be used, with the reason and its first bytes."""
+"""The page of quarantined messages and files, with the reason and the first bytes of each."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from casebook.records import Quarantined
-from review.page import ReaderDependency
+from review.page import ContextDependency
 
 router = APIRouter()
 PAGE = 50
@@ -14,19 +14,19 @@ PREVIEW_BYTES = 400
 
 
 def preview(item: Quarantined) -> str:
-    """Show the first bytes as text, what is no text as dots."""
+    """Return the first bytes as text, with dots for unprintable characters."""
     text = item.payload[:PREVIEW_BYTES].decode("utf-8", errors="replace")
-    shown = "".join(letter if letter.isprintable() or letter == "\n" else "·" for letter in text)
+    shown = "".join(char if char.isprintable() or char == "\n" else "·" for char in text)
     return shown + ("…" if item.size > PREVIEW_BYTES else "")
 
 
 @router.get("/quarantine")
-def quarantine(read: ReaderDependency, after: str = "") -> HTMLResponse:
-    """Show one page of it, newest first."""
-    items = read.site.casebook.quarantined(PAGE + 1, _after(after))
+def quarantine(context: ContextDependency, after: str = "") -> HTMLResponse:
+    """Show one page of quarantined items, newest first."""
+    items = context.site.casebook.quarantined(PAGE + 1, _after(after))
     shown = items[:PAGE]
     following = f"{shown[-1].at.isoformat()}~{shown[-1].id}" if len(items) > PAGE else ""
-    return read.page("quarantine.html", {"items": shown, "following": following, "preview": preview})
+    return context.render("quarantine.html", {"items": shown, "following": following, "preview": preview})
 
 
 def _after(text: str) -> tuple[datetime, str] | None:

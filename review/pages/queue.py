@@ -1,4 +1,4 @@
-"""The first page: captures with what was found in them, to be decided on in seconds."""
+"""The start page: the queue of captures to review."""
 
 from datetime import date
 
@@ -10,9 +10,9 @@ from contract.messages import ObservationType
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline
 from pipelines.trends.counting import EARLIEST, LATEST
-from review.incident_groups import grouped, troubles
-from review.page import ReaderDependency
-from review.queue import Filters, Show, page_of, read_after
+from review.incident_groups import group_by_incident, station_problems
+from review.page import ContextDependency
+from review.queue import Filters, Show, parse_cursor, queue_page
 
 router = APIRouter()
 SHOWS: tuple[Show, ...] = ("todo", "flagged", "unreviewed", "reviewed")
@@ -21,7 +21,7 @@ KINDS: tuple[ObservationType, ...] = ("animal", "human", "vehicle", "unknown")
 
 @router.get("/")
 def queue(
-    read: ReaderDependency,
+    context: ContextDependency,
     show: str = "todo",
     station: str = "",
     taxon: str = "",
@@ -29,33 +29,35 @@ def queue(
     day: str = "",
     after: str = "",
 ) -> HTMLResponse:
-    """Show one page of the queue; a filter nobody knows is as none."""
+    """Show one page of the queue; unknown filter values are ignored."""
     filters = Filters(
         show=next((known for known in SHOWS if known == show), "todo"),
         station=station,
         taxon=taxon.strip(),
         kind=next((known for known in KINDS if known == kind), None),
         day=_day(day),
-        after=read_after(after),
+        after=parse_cursor(after),
     )
-    page = page_of(read.site, filters)
+    page = queue_page(context.site, filters)
     filtered = bool(filters.station or filters.taxon or filters.kind or filters.day)
-    groups, late = grouped(read.site, page.cards)
+    groups, late = group_by_incident(context.site, page.cards)
     first_page = not filtered and filters.after is None
-    following = str(URL(str(read.request.url)).include_query_params(after=page.next)) if page.next else ""
-    return read.page(
+    following = str(URL(str(context.request.url)).include_query_params(after=page.next)) if page.next else ""
+    return context.render(
         "queue.html",
         {
             "groups": groups,
             "late": late,
-            "troubles": troubles(read.site) if first_page and filters.show in ("todo", "flagged") else [],
-            "headline": lambda one: headline(one, None, read.language),
+            "station_problems": station_problems(context.site)
+            if first_page and filters.show in ("todo", "flagged")
+            else [],
+            "headline": lambda one: headline(one, None, context.language),
             "filters": filters,
             "filtered": filtered,
-            "stations": read.site.station_names(),
+            "stations": context.site.station_names(),
             "following": following,
-            "reasons": lambda flags: reasons(flags, read.language),
-            "named": "reviewer" in read.request.cookies,
+            "reasons": lambda flags: reasons(flags, context.language),
+            "named": "reviewer" in context.request.cookies,
         },
     )
 

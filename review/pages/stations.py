@@ -1,14 +1,14 @@
-"""How every station fares: whether it is there, what it sent last, what it lacks."""
+"""The page of stations: connection state, last capture and health of each."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from review.page import ReaderDependency
+from review.page import ContextDependency
 
 router = APIRouter()
 
 
 @router.get("/stations")
-def stations(read: ReaderDependency) -> HTMLResponse:
-    """Show every station heard of."""
-    return read.page("stations.html", {"stations": read.site.store.stations()})
+def stations(context: ContextDependency) -> HTMLResponse:
+    """Show all known stations."""
+    return context.render("stations.html", {"stations": context.site.store.stations()})

@@ -1,4 +1,4 @@
-"""How activity changes by day and by hour, drawn and as figures; the counting is in ``pipelines.trends.counting``."""
+"""The page of trends: charts and tables of detections by day and hour, counted by ``pipelines.trends.counting``."""
 
 import csv
 import io
@@ -17,16 +17,16 @@ from i18n.taxa import display_name
 from ingest.store.port import EventQuery
 from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
 from pipelines.trends.effort import with_effort
-from review.page import Reader, ReaderDependency
+from review.page import ContextDependency, PageContext
 
 router = APIRouter()
 DAYS = 30
-DRAWN = 8  # kinds with a colour of their own; the table has them all
+MAX_SERIES = 8  # taxa with their own colour in the chart; the table lists all
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What was asked for: the days, one station or all, one kind or all."""
+    """Filters of a count: first and last day, station and taxon ("" for all), and the time zone of days and hours."""
 
     first: date
     last: date
@@ -35,14 +35,14 @@ class Period:
     zone: ZoneInfo
 
 
-def period(read: ReaderDependency, station: str = "", taxon: str = "") -> Period:
-    """Read the period from the address; by default thirty days up to the newest capture."""
-    asked = read.request.query_params
-    last = _day(asked.get("to", "")) or _newest_day(read)
-    days = asked.get("days", "")
-    back = int(days) if days.isascii() and days.isdigit() and len(days) <= 5 else DAYS
-    first = _day(asked.get("from", "")) or first_of(last, back if 0 < back <= LONGEST_DAYS else DAYS)
-    return Period(first, last, station, taxon.strip(), _zone(asked.get("zone", "")) or read.site.zone)
+def requested_period(context: ContextDependency, station: str = "", taxon: str = "") -> Period:
+    """Parse the query parameters; the default is thirty days up to the newest capture."""
+    parameters = context.request.query_params
+    last = _day(parameters.get("to", "")) or _newest_day(context)
+    days = parameters.get("days", "")
+    length = int(days) if days.isascii() and days.isdigit() and len(days) <= 5 else DAYS
+    first = _day(parameters.get("from", "")) or first_of(last, length if 0 < length <= LONGEST_DAYS else DAYS)
+    return Period(first, last, station, taxon.strip(), _zone(parameters.get("zone", "")) or context.site.zone)
 
 
 def _zone(name: str) -> ZoneInfo | None:
@@ -50,15 +50,15 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # "Asia" is a folder
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Asia" is a folder
         raise HTTPException(422, f"time zone {name!r}: expected one such as Asia/Shanghai") from error
 
 
-def _newest_day(read: Reader) -> date:
-    """Tell the day of the newest capture: old cards are looked at too, and then today's page would be empty."""
-    now = datetime.now(read.site.zone)
-    newest = [event.captured_at for event in read.site.store.events(EventQuery(limit=1))]
-    return min(max(newest, default=now), now).astimezone(read.site.zone).date()
+def _newest_day(context: PageContext) -> date:
+    """Return the day of the newest capture; for old memory cards, a page that ends today would be empty."""
+    now = datetime.now(context.site.zone)
+    newest = [event.captured_at for event in context.site.store.events(EventQuery(limit=1))]
+    return min(max(newest, default=now), now).astimezone(context.site.zone).date()
 
 
 def _day(text: str) -> date | None:
@@ -70,37 +70,38 @@ def _day(text: str) -> date | None:
         raise HTTPException(422, f"day {text!r}: expected one such as 2026-05-31") from error
 
 
-Asked = Annotated[Period, Depends(period)]
+PeriodDependency = Annotated[Period, Depends(requested_period)]
 
 
-def counted(read: Reader, asked: Period) -> Trends:
-    """Count what was asked for."""
+def count(context: PageContext, period: Period) -> Trends:
+    """Count the detections of a period."""
     return count_trends(
-        read.site.store,
-        asked.first,
-        asked.last,
-        asked.zone,
-        (asked.station,) if asked.station else (),
-        (asked.taxon,) if asked.taxon else (),
+        context.site.store,
+        period.first,
+        period.last,
+        period.zone,
+        (period.station,) if period.station else (),
+        (period.taxon,) if period.taxon else (),
     )
 
 
-def counted_with_effort(read: Reader, asked: Period) -> Trends:
-    """Count what was asked for, and add the watched time of each day."""
-    return with_effort(counted(read, asked), read.site.store, (asked.station,) if asked.station else ())
+def count_with_effort(context: PageContext, period: Period) -> Trends:
+    """Count the detections of a period, and add the watched time of each day."""
+    stations = (period.station,) if period.station else ()
+    return with_effort(count(context, period), context.site.store, stations)
 
 
-def chart_data(found: Trends, read: Reader) -> Mapping[str, Any]:
-    """Give the page's script what it draws: the most frequent kinds by name, per day and per hour."""
-    say, code = read.language.say, read.language.code
+def chart_data(found: Trends, context: PageContext) -> Mapping[str, Any]:
+    """Return the series of the charts: the most frequent taxa by name, with counts by day and by hour."""
+    translate, code = context.language.translate, context.language.code
     series = [
         {"name": display_name(one.taxon, one.taxon, code), "by_day": one.by_day, "by_hour": one.by_hour}
-        for one in found.taxa[:DRAWN]
+        for one in found.taxa[:MAX_SERIES]
     ]
-    if rest := found.taxa[DRAWN:]:
+    if rest := found.taxa[MAX_SERIES:]:
         series.append(
             {
-                "name": say("other"),
+                "name": translate("other"),
                 "by_day": [sum(values) for values in zip(*(one.by_day for one in rest), strict=True)],
                 "by_hour": [sum(values) for values in zip(*(one.by_hour for one in rest), strict=True)],
             }
@@ -109,46 +110,46 @@ def chart_data(found: Trends, read: Reader) -> Mapping[str, Any]:
 
 
 @router.get("/trends")
-def trends(read: ReaderDependency, asked: Asked) -> HTMLResponse:
-    """Draw the counts, with the same figures below."""
-    # All kinds are counted once, to choose from; the one asked for is among them.
-    whole = counted(read, replace(asked, taxon=""))
-    found = whole.only(asked.taxon) if asked.taxon else whole
-    return read.page(
+def trends(context: ContextDependency, period: PeriodDependency) -> HTMLResponse:
+    """Show the counts as charts and as a table."""
+    # One count of all taxa fills the list of choices and includes the selected taxon.
+    everything = count(context, replace(period, taxon=""))
+    found = everything.only(period.taxon) if period.taxon else everything
+    return context.render(
         "trends.html",
         {
-            "asked": asked,
+            "period": period,
             "trends": found,
-            "choices": whole.taxa,
-            "stations": read.site.station_names(),
-            "chart": json.dumps(chart_data(found, read), ensure_ascii=False),
+            "choices": everything.taxa,
+            "stations": context.site.station_names(),
+            "chart": json.dumps(chart_data(found, context), ensure_ascii=False),
             "plotly": version("plotly"),
-            "asked_query": str(read.request.url.query),
+            "period_query": str(context.request.url.query),
         },
     )
 
 
 @router.get("/api/trends")
-def trends_json(read: ReaderDependency, asked: Asked) -> Response:
-    """Return counts and effort as JSON; ``wildpost trends`` asks here while the server holds the database."""
-    return JSONResponse(counted_with_effort(read, asked).plain())
+def trends_json(context: ContextDependency, period: PeriodDependency) -> Response:
+    """Return counts and effort as JSON; ``wildpost trends`` uses this while the server has the database locked."""
+    return JSONResponse(count_with_effort(context, period).plain())
 
 
 @router.get("/trends.csv")
-def trends_csv(read: ReaderDependency, asked: Asked) -> Response:
-    """Return counts and effort per day as a table for a spreadsheet; effort is empty where it is not known."""
-    found, text = counted_with_effort(read, asked), io.StringIO()
+def trends_csv(context: ContextDependency, period: PeriodDependency) -> Response:
+    """Return counts and effort by day as CSV for a spreadsheet; effort is empty where it is not known."""
+    found, text = count_with_effort(context, period), io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["day", "taxon", "observation_type", "detections", "effort"])
     for one in found.taxa:
-        # A spreadsheet would take such a name for a formula.
+        # The apostrophe prevents a spreadsheet from reading the name as a formula.
         taxon = f"'{one.taxon}" if one.taxon[:1] in ("=", "+", "-", "@") else one.taxon
         rows.writerows(
-            [day.isoformat(), taxon, one.observation_type, count, effort]
-            for day, count, effort in zip(found.days, one.by_day, found.effort, strict=True)
+            [day.isoformat(), taxon, one.observation_type, detections, effort]
+            for day, detections, effort in zip(found.days, one.by_day, found.effort, strict=True)
         )
-    name = f"wildpost-trends-{asked.first}-{asked.last}.csv"
-    # The mark at its start tells Excel that this is UTF-8.
+    name = f"wildpost-trends-{period.first}-{period.last}.csv"
+    # Excel needs the byte order mark to recognise UTF-8.
     return Response(
         "\ufeff" + text.getvalue(),
         media_type="text/csv",

@@ -1,1 +1,1 @@
-"""Who may reach the pages, and from where."""
+"""Protection of the pages against requests from other sites."""

@@ -1,4 +1,4 @@
-"""Keeps other web sites out: names we answer to, posts only from our own pages, nothing loaded from elsewhere."""
+"""Checks the Host header and the origin of POST requests, and sets the security headers of every response."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
@@ -15,12 +15,12 @@ POLICY = (
 
 
 def host_without_port(host: str) -> str:
-    """Take the port off a Host header, also behind an IPv6 address."""
+    """Return a Host header without its port; IPv6 addresses are supported."""
     return host.rsplit("]", 1)[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
 def same_origin(request: Request) -> bool:
-    """Tell whether a request that changes something comes from one of our own pages."""
+    """Return whether a request was sent by one of the server's own pages."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):
@@ -31,16 +31,16 @@ def same_origin(request: Request) -> bool:
 
 
 def guard(hosts: tuple[str, ...]) -> Callable[[Request, Next], Awaitable[Response]]:
-    """Make the check that every request passes."""
+    """Create the middleware that checks every request."""
 
-    async def check(request: Request, proceed: Next) -> Response:
+    async def check(request: Request, call_next: Next) -> Response:
         host = host_without_port(request.headers.get("host", ""))
         if host not in hosts:
             return PlainTextResponse(f"Host {host!r}: expected one of {', '.join(hosts)}\n", status_code=421)
         if request.method not in ("GET", "HEAD") and not same_origin(request):
-            return PlainTextResponse("Posts are taken from Wildpost's own pages only\n", status_code=403)
-        response = await proceed(request)
-        # Plotly lays out its charts with style elements of its own; no other page needs them.
+            return PlainTextResponse("POST requests are accepted only from Wildpost's own pages\n", status_code=403)
+        response = await call_next(request)
+        # Plotly adds style elements to its charts; no other page needs inline styles.
         styles = " 'unsafe-inline'" if request.url.path == "/trends" else ""
         response.headers["Content-Security-Policy"] = POLICY.format(styles=styles)
         response.headers["X-Content-Type-Options"] = "nosniff"

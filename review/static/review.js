@@ -1,9 +1,9 @@
-// Decides on captures by button and by key; every decision is sent at once and said aloud.
+// Sends decisions made by button or key immediately, and announces the result to screen readers.
 "use strict";
 
 const cards = [...document.querySelectorAll(".capture")];
 const words = document.getElementById("words").dataset;
-const said = document.getElementById("said");
+const announcer = document.getElementById("said");
 const correct = document.getElementById("correct");
 const keys = document.getElementById("keys");
 const following = document.querySelector("[data-next]"); // on the page of one capture
@@ -30,24 +30,24 @@ async function decide(card, outcome, taxon = "") {
   const shown = card.querySelector(".decided");
   shown.classList.toggle("bad", !answer.ok);
   if (!answer.ok) {
-    shown.textContent = said.textContent = `${words.failed}: ${body.error || answer.status}`;
+    shown.textContent = announcer.textContent = `${words.failed}: ${body.error || answer.status}`;
     return;
   }
   card.dataset.outcome = outcome;
   card.classList.remove("flagged");
-  shown.textContent = said.textContent = words[outcome] + (taxon ? `: ${taxon}` : "");
-  if (following) following.focus(); // so that Enter goes on
+  shown.textContent = announcer.textContent = words[outcome] + (taxon ? `: ${taxon}` : "");
+  if (following) following.focus(); // Enter then opens the next capture
   else if (cards.length > 1 && card === current) step(1);
 }
 
-async function ask(card) {
+async function askForTaxon(card) {
   const list = document.getElementById("taxa");
   if (!list.childElementCount) {
     const taxa = await (await fetch("/api/taxa")).json();
     for (const [key, name, zh, en] of taxa) {
       const option = document.createElement("option");
       option.value = name;
-      option.label = `${zh} ${en} ${key}`; // any of its names finds it
+      option.label = `${zh} ${en} ${key}`; // the browser searches in all names
       list.append(option);
     }
   }
@@ -62,16 +62,16 @@ async function ask(card) {
   };
 }
 
-function take(card, outcome) {
+function chooseAndDecide(card, outcome) {
   choose(card);
-  if (outcome === "corrected") ask(card);
+  if (outcome === "corrected") askForTaxon(card);
   else decide(card, outcome);
 }
 
 for (const card of cards) {
   card.addEventListener("focusin", () => { current = card; });
   for (const button of card.querySelectorAll("[data-decide]")) {
-    button.addEventListener("click", () => take(card, button.dataset.decide));
+    button.addEventListener("click", () => chooseAndDecide(card, button.dataset.decide));
   }
 }
 for (const button of document.querySelectorAll("[data-open=keys]")) button.addEventListener("click", () => keys.showModal());
@@ -86,8 +86,8 @@ document.addEventListener("keydown", (event) => {
   if (key === "enter" && event.target.matches("a, button, summary, audio")) return;
   const actions = {
     n: () => following?.click(), j: () => step(1), k: () => step(-1), "?": () => keys.showModal(),
-    c: () => current && take(current, "confirmed"), enter: () => current && take(current, "confirmed"),
-    x: () => current && take(current, "dismissed"), e: () => current && take(current, "corrected"),
+    c: () => current && chooseAndDecide(current, "confirmed"), enter: () => current && chooseAndDecide(current, "confirmed"),
+    x: () => current && chooseAndDecide(current, "dismissed"), e: () => current && chooseAndDecide(current, "corrected"),
     o: () => current?.querySelector(".open")?.click(),
     p: () => { const sound = current?.querySelector("audio"); if (sound) sound.paused ? sound.play() : sound.pause(); },
   };

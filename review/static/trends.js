@@ -1,4 +1,4 @@
-// Draws what the server counted; it counts nothing itself.
+// Draws the charts from the server's counts.
 "use strict";
 
 const data = document.getElementById("chart");
@@ -14,7 +14,7 @@ if (data) {
     ...extra,
   });
   const options = { responsive: true, displaylogo: false, displayModeBar: false };
-  // Plotly's own dates are English.
+  // Plotly formats dates in English by default.
   const chinese = [
     { dtickrange: [null, "M1"], value: "%-m月%-d日\n%Y年" },
     { dtickrange: ["M1", "M12"], value: "%Y年%-m月" },

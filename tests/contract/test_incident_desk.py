@@ -19,7 +19,7 @@ from casebook.incidents.station_watch import StationWatch
 from casebook.incidents.tables import incident, occurrence
 from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
-from contract.examples import EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
@@ -185,6 +185,18 @@ def test_a_station_of_which_nothing_is_heard_is_silent_once_until_it_is_heard_ag
     found = [row for row in desk.rows(occurrence) if row["source"] == "health"]
     assert [row["over_at"] for row in found] == [NOW + timedelta(minutes=70)]
     assert desk.check_stations(131) == ["silent"]
+
+
+def test_a_deployment_reaches_the_store_and_shows_that_its_station_is_there(desk: Desk) -> None:
+    desk.receive(person(-30))
+    desk.alerts.clear()
+    later = NOW + timedelta(minutes=50)
+    message = desk.arrived("deployment", DEPLOYMENT.station, encode(DEPLOYMENT), later)
+    result = keep(desk.intake, read_batch([message, message]))
+    assert (result.stored, result.repeated, result.quarantined) == (1, 1, 0)
+    assert desk.store.deployments() == [DEPLOYMENT]
+    assert desk.check_stations(61) == []
+    assert desk.check_stations(111) == ["silent"]
 
 
 def test_a_server_that_was_away_does_not_call_its_stations_silent(desk: Desk) -> None:

@@ -1,37 +1,76 @@
-"""The messages of version 1, as bytes that stations in the field send for years."""
+"""The messages of version 1 in each of its minor versions, as bytes that stations in the field send for years."""
 
 from pathlib import Path
+from types import GenericAlias
+from typing import Any
 
 import msgspec
 import pytest
 
-from contract import Event, Malformed, decode, encode
-from contract.examples import EXAMPLES
+from contract import SCHEMA, DeployedSensor, Deployment, Detection, Event, Malformed, decode, encode
+from contract.examples import DEPLOYMENT, EVENT, EXAMPLES
 from contract.topics import KINDS, topic_of
 
 GOLDEN = Path(__file__).parent / "golden"
+SINCE_1_1 = {"event-classified", "deployment"}
+OF_1_0 = [name for name in EXAMPLES if name not in SINCE_1_1]
 
 
-def golden(name: str) -> tuple[str, bytes]:
+def golden(name: str, version: str = SCHEMA) -> tuple[str, bytes]:
     kind, record = EXAMPLES[name]
     ending = "msgpack" if kind == "media" else "json"
-    return topic_of("wildpost", record.station, kind), (GOLDEN / f"v1-{name}.{ending}").read_bytes()
+    beginning = {"1.0": "v1", "1.1": "v1.1"}[version]
+    return topic_of("wildpost", record.station, kind), (GOLDEN / f"{beginning}-{name}.{ending}").read_bytes()
 
 
 def test_every_kind_of_message_has_a_golden_file_and_no_file_is_left_over() -> None:
     assert {kind for kind, _ in EXAMPLES.values()} == set(KINDS)
-    assert {path.stem for path in GOLDEN.iterdir()} == {f"v1-{name}" for name in EXAMPLES}
+    expected = {f"v1.1-{name}" for name in EXAMPLES} | {f"v1-{name}" for name in OF_1_0}
+    assert {path.stem for path in GOLDEN.iterdir()} == expected
+
+
+@pytest.mark.parametrize("name", OF_1_0)
+def test_a_message_of_version_1_0_is_still_read(name: str) -> None:
+    topic, payload = golden(name, "1.0")
+    assert decode(topic, payload) == msgspec.structs.replace(EXAMPLES[name][1], schema="1.0")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_message_of_version_1_is_still_read(name: str) -> None:
+def test_a_message_of_this_version_is_read(name: str) -> None:
     topic, payload = golden(name)
     assert decode(topic, payload) == EXAMPLES[name][1]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_message_is_still_written_as_version_1(name: str) -> None:
+def test_a_message_is_still_written_as_this_version(name: str) -> None:
     assert encode(EXAMPLES[name][1]) == golden(name)[1]
+
+
+def test_a_receiver_of_version_1_0_reads_a_classified_event_without_the_classification() -> None:
+    earlier_detection: Any = without("Detection10", Detection, "classification", {})
+    earlier_event = without("Event10", Event, "", {"detections": GenericAlias(tuple, (earlier_detection, ...))})
+    read: Any = msgspec.json.decode(golden("event-classified")[1], type=earlier_event)
+    sent = EXAMPLES["event-classified"][1]
+    assert isinstance(sent, Event)
+    assert read.event_id == sent.event_id and read.models == sent.models
+    assert [(one.label, one.confidence, one.model) for one in read.detections] == [("animal", 0.88, "wildpost-nano")]
+
+
+def without(name: str, kind: type[msgspec.Struct], field: str, changed: dict[str, Any]) -> Any:
+    """Build the type as an earlier version had it: less one field, with other types for some."""
+    kept = [one for one in msgspec.structs.fields(kind) if one.name != field]
+    fields = [
+        (one.name, changed.get(one.name, one.type), *(() if one.required else (msgspec.field(default=one.default),)))
+        for one in kept
+    ]
+    return msgspec.defstruct(name, fields, frozen=True, kw_only=True)
+
+
+def test_a_classification_names_a_model_of_its_event() -> None:
+    topic, payload = golden("event-classified")
+    stranger = payload.replace(b'"confidence":0.75,"model":"county-species"', b'"confidence":0.75,"model":"other"')
+    with pytest.raises(Malformed, match="detection 0 names model 'other', not among"):
+        decode(topic, stranger)
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "media"])
@@ -66,6 +105,38 @@ def test_a_newer_major_version_is_not_guessed(name: str) -> None:
     with pytest.raises(Malformed) as refused:
         decode(topic, newer)
     assert refused.value.reason == "version"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"end": "2025-01-01T00:00:00Z"}, "before its start"),
+        ({"sensors": [{"name": "camera"}, {"name": "camera"}]}, "sensors share a name"),
+        ({"evidence_use": "proof"}, "Invalid enum value 'proof'"),
+        ({"start": "9999-12-31T00:00:00Z"}, "expected a year from 2 to 9998"),
+        ({"at": "2026-04-12T05:41:07"}, "timezone"),
+        ({"sensors": [{"name": "camera", "tilt_deg": 91}]}, "<= 90"),
+    ],
+)
+def test_a_deployment_that_cannot_be_is_refused(wrong: dict[str, Any], reason: str) -> None:
+    topic, payload = golden("deployment")
+    with pytest.raises(Malformed, match=reason) as refused:
+        decode(topic, msgspec.json.encode(msgspec.json.decode(payload) | wrong))
+    assert refused.value.reason == "shape"
+
+
+def test_the_largest_deployment_that_the_types_allow_is_within_the_limit() -> None:
+    name, line = "n" * 60, "野" * 200
+    sensor = DeployedSensor(name=name, kind="microphone", model=line, height_m=1e300, tilt_deg=-89.999, heading_deg=1.1)
+    sensors = [msgspec.structs.replace(sensor, name=f"{name}{number:02}") for number in range(32)]
+    texts = {"location_name": line, "setup_by": line, "habitat": line, "tags": (line,) * 50, "comments": "野" * 2000}
+    large = msgspec.structs.replace(DEPLOYMENT, sensors=tuple(sensors), **texts)
+    assert decode(topic_of("wildpost", "lake-07", "deployment"), encode(large)) == large
+
+
+def test_a_deployment_may_leave_out_what_is_not_known() -> None:
+    known = Deployment(station="lake-07", deployment="a", at=EVENT.captured_at, sensors=(), evidence_use="lead")
+    assert decode(topic_of("wildpost", "lake-07", "deployment"), encode(known)) == known
 
 
 def test_times_keep_the_offset_of_the_station() -> None:

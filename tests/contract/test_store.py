@@ -11,7 +11,7 @@ import pytest
 
 from casebook.verdicts import Verdict
 from contract import Detection, Event, Health, Status, encode, new_event_id
-from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from contract.examples import BLANK_EVENT, DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
@@ -400,6 +400,41 @@ def test_health_and_effort_delivered_twice_are_kept_once(store: Store) -> None:
     health: Health = HEALTH
     assert store.write(received(health, EFFORT)) == WriteResult(new=2, repeated=0)
     assert store.write(received(health, EFFORT)) == WriteResult(new=0, repeated=2)
+
+
+def test_a_deployment_delivered_twice_is_kept_once_and_survives_closing(reopen: Callable[[], Store]) -> None:
+    store = reopen()
+    assert store.write(received(DEPLOYMENT, DEPLOYMENT)) == WriteResult(new=1, repeated=1)
+    assert store.write(received(DEPLOYMENT, EVENT)) == WriteResult(new=1, repeated=1)
+    assert reopen().deployments() == [DEPLOYMENT]
+
+
+def test_of_several_records_of_a_deployment_the_latest_is_listed_in_whatever_order_they_come(store: Store) -> None:
+    hour = timedelta(hours=1)
+    first = msgspec.structs.replace(DEPLOYMENT, at=NOON, habitat="")
+    last = msgspec.structs.replace(DEPLOYMENT, at=NOON + 2 * hour, end=NOON + 2 * hour)
+    between = msgspec.structs.replace(DEPLOYMENT, at=NOON + hour, comments="moved")
+    assert store.write(received(first, last)).new == 2
+    assert store.write(received(between, first)) == WriteResult(new=1, repeated=1)
+    assert store.deployments() == [last]
+
+
+def test_deployments_are_listed_by_station_and_name(store: Store) -> None:
+    names = [("ridge-01", "2026"), ("lake-07", "b"), ("lake-07", "a"), ("lake-07", "2026")]
+    some = [msgspec.structs.replace(DEPLOYMENT, station=station, deployment=name) for station, name in names]
+    store.write(received(*some))
+    assert [(one.station, one.deployment) for one in store.deployments()] == sorted(names)
+
+
+def test_a_store_without_deployments_lists_none(store: Store) -> None:
+    store.write(received(EVENT, HEALTH))
+    assert store.deployments() == []
+
+
+def test_fields_of_a_later_version_are_kept_with_a_deployment(store: Store) -> None:
+    payload = encode(DEPLOYMENT)[:-1] + b',"moon_phase":0.4}'
+    assert store.write([Received(DEPLOYMENT, payload, NOON)]).new == 1
+    assert store.deployments() == [DEPLOYMENT]
 
 
 def test_closing_twice_is_harmless(store: Store) -> None:

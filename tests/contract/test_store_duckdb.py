@@ -11,9 +11,10 @@ import pytest
 from casebook.verdicts import Verdict
 from contract import encode, new_event_id
 from contract.errors import StoreUnavailable
-from contract.examples import EVENT
+from contract.examples import DEPLOYMENT, EVENT
 from ingest.store.duckdb.snapshot import count_rows
 from ingest.store.duckdb.store import DuckDbStore
+from ingest.store.duckdb.tables import VERSION
 from ingest.store.port import CountQuery, EventQuery, Received
 
 
@@ -68,7 +69,7 @@ def test_a_file_of_version_1_counts_as_it_did(older: Path, read_only: bool) -> N
     assert store.events(EventQuery(taxa=("cow",))) == []
     store.close()
     with duckdb.connect(str(older)) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1 if read_only else 2,)]
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1 if read_only else VERSION,)]
 
 
 def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: Path) -> None:
@@ -80,7 +81,7 @@ def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: P
     DuckDbStore(older).close()
     DuckDbStore(older).close()
     with duckdb.connect(str(older)) as connection:
-        assert count_rows(connection, "older") == rows | {"judged_before": 1}
+        assert count_rows(connection, "older") == rows | {"judged_before": 1, "deployment": 0}
         assert sorted(connection.execute(machine).fetchall(), key=repr) == found
 
 
@@ -95,6 +96,37 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
         with duckdb.connect(str(path)) as connection:
             made.append([connection.execute(what).fetchall() for what in (tables, indices, views)])
     assert made[0] == made[1]
+
+
+@pytest.fixture
+def of_version_2(tmp_path: Path) -> Path:
+    """A file as version 2 had it: of today but for the table of deployments."""
+    path = tmp_path / "version-2.duckdb"
+    store = DuckDbStore(path)
+    store.write([Received(EVENT, encode(EVENT), EVENT.captured_at)])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP TABLE deployment")
+        connection.execute("UPDATE schema_version SET version = 2")
+    return path
+
+
+def test_a_file_of_version_2_takes_deployments_and_keeps_its_events(of_version_2: Path) -> None:
+    store = DuckDbStore(of_version_2)
+    assert store.deployments() == []
+    store.write([Received(DEPLOYMENT, encode(DEPLOYMENT), DEPLOYMENT.at)])
+    assert store.deployments() == [DEPLOYMENT]
+    assert store.events(EventQuery()) == [EVENT]
+    store.close()
+
+
+def test_a_file_of_version_2_that_may_only_be_read_has_no_deployments(of_version_2: Path) -> None:
+    store = DuckDbStore(of_version_2, read_only=True)
+    assert store.deployments() == []
+    assert store.events(EventQuery()) == [EVENT]
+    store.close()
+    with duckdb.connect(str(of_version_2)) as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
 
 
 def test_a_thousand_verdicts_at_once_count(tmp_path: Path) -> None:

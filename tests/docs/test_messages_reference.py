@@ -6,9 +6,28 @@ from typing import get_args
 import msgspec
 import pytest
 
-from contract import Box, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model, SetAside, Span
+from contract import (
+    SCHEMA,
+    Alternative,
+    Box,
+    Classification,
+    Clock,
+    DeployedSensor,
+    Deployment,
+    Detection,
+    Effort,
+    Event,
+    Health,
+    Location,
+    Media,
+    MediaContent,
+    Model,
+    SetAside,
+    Span,
+)
 from contract import Status as StatusMessage
 from contract.codec import LIMIT_BYTES, Reason, kind_of
+from contract.deployment import EvidenceUse, SensorKind
 from contract.examples import EXAMPLES
 from contract.messages import ClockSource, Gap, MediaRole, ObservationType
 from tests.repository import REPOSITORY
@@ -16,7 +35,8 @@ from tests.repository import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
-    Box, Clock, Detection, Effort, Event, Health, Location, Media, MediaContent, Model, SetAside, Span, StatusMessage
+    Alternative, Box, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event, Health, Location,
+    Media, MediaContent, Model, SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 
@@ -27,13 +47,18 @@ def test_every_field_is_listed_and_whether_it_is_needed(kind: type[msgspec.Struc
 
 
 def test_nothing_is_described_that_there_is_not() -> None:
-    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Words", "Reasons for quarantine"}
+    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Versions", "Words", "Reasons for quarantine"}
+
+
+def test_the_last_version_listed_is_the_one_that_is_written() -> None:
+    assert re.findall(r"^\| `(\d\.\d+)` \|", PARTS["Versions"], flags=re.MULTILINE)[-1] == SCHEMA
 
 
 def test_limits_and_words_are_those_of_the_code() -> None:
     for _, record in EXAMPLES.values():
         assert f"At most {LIMIT_BYTES[kind_of(record)]:,} bytes." in PARTS[type(record).__name__]
     words = {"observation_type": ObservationType, "clock.source": ClockSource, "role": MediaRole, "gap": Gap}
+    words |= {"evidence_use": EvidenceUse, "sensors.kind": SensorKind}
     for field, literal in words.items():
         assert f"| `{field}` | {', '.join(f'`{word}`' for word in get_args(literal))} |" in PARTS["Words"]
     reasons = re.findall(r"^\| `(\w+)` \|", PARTS["Reasons for quarantine"], flags=re.MULTILINE)

@@ -19,7 +19,17 @@ LANGUAGES = ("zh_CN", "en")
 def words(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The words that pages and code ask for."""
     target = tmp_path_factory.mktemp("words") / "messages.pot"
-    command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract", "-F", "i18n/babel.cfg", "-k", "say"]
+    command = [
+        sys.executable,
+        "-m",
+        "babel.messages.frontend",
+        "-q",
+        "extract",
+        "-F",
+        "i18n/babel.cfg",
+        "-k",
+        "translate",
+    ]
     subprocess.run([*command, "-o", str(target), *ASKS], cwd=REPOSITORY, check=True)
     with target.open("rb") as file:
         return {str(message.id) for message in read_po(file) if message.id}

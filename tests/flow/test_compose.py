@@ -102,7 +102,7 @@ def test_our_services_start_commands_that_wildpost_has_and_ask_the_ports_it_answ
 
 
 def test_the_broker_finds_what_broker_init_wrote(tmp_path: Path) -> None:
-    BrokerFolder(tmp_path / "broker").make(["localhost"])
+    BrokerFolder(tmp_path / "broker").create(["localhost"])
     written = (tmp_path / "broker" / "mosquitto.conf").read_text()
     listens, keeps = (
         re.search(r"^listener (\d+)$", written, re.M),
@@ -162,7 +162,7 @@ def secured(tmp_path: Path) -> Iterator[tuple[Path, int]]:
         missing("mosquitto is not installed (Debian: apt-get install mosquitto)")
     assert program is not None
     port, folder = free_port(), tmp_path / "broker"
-    BrokerFolder(folder, port=port).make(["localhost"])
+    BrokerFolder(folder, port=port).create(["localhost"])
     configuration = folder / "mosquitto.conf"
     text = configuration.read_text().replace("/var/lib/mosquitto/", f"{tmp_path}/")
     configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))

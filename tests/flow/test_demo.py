@@ -128,7 +128,7 @@ def test_a_file_put_where_the_demo_says_is_on_the_page_soon(shared_data: Path, d
         assert demo.stdout is not None
         try:
             said = iter(demo.stdout.readline, "")
-            page = next(line.split()[-1] for line in said if "The page is at" in line)
+            page = next(line.split()[-1] for line in said if "The pages are at" in line)
             next(line for line in said if "Put more files into" in line)
             (Path(next(said).strip()) / "another.jpg").write_bytes((pictures / "vehicle.jpg").read_bytes())
             deadline = time.monotonic() + 60

@@ -61,7 +61,7 @@ def test_pictures_without_boxes_have_no_figures_of_boxes(shared_data: Path, weig
 
     ended = evaluate("yolox-nano", tmp_path / "data", "--folder", weights)
 
-    assert "no boxes to hold finds against, over 1 pictures\n" in ended.stdout
+    assert "no labelled boxes to compare with, over 1 pictures\n" in ended.stdout
     assert "mAP50" not in ended.stdout
     assert "calibration" not in ended.stdout
 

@@ -24,7 +24,7 @@ from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
 from models.registry import load_registry
 from tests.conftest import Mosquitto, free_port, missing
-from wildpost.broker.certificates import Pair, make_authority, make_broker
+from wildpost.broker.certificates import Pair, make_authority, make_broker_certificate
 from wildpost.broker.folder import hashed
 
 Started = Callable[[str], Mosquitto]
@@ -138,7 +138,7 @@ def test_a_certificate_is_told_with_its_time_and_name(
     made: datetime, host: str, state: str, said: str, mosquitto_with: Started, tmp_path: Path
 ) -> None:
     authority = make_authority("reserve", TODAY - timedelta(days=6 * 365))
-    port, file = secured(mosquitto_with, tmp_path, authority, make_broker(authority, [host], made))
+    port, file = secured(mosquitto_with, tmp_path, authority, make_broker_certificate(authority, [host], made))
     encryption = check(port, tls=True, ca_file=file)["encryption"]
     assert encryption.state == state
     assert said in encryption.next_step
@@ -149,7 +149,7 @@ def test_a_certificate_is_told_with_its_time_and_name(
 
 def test_a_broker_of_another_authority_is_not_trusted(mosquitto_with: Started, tmp_path: Path) -> None:
     authority = make_authority("reserve")
-    port, _ = secured(mosquitto_with, tmp_path, authority, make_broker(authority, ["127.0.0.1"]))
+    port, _ = secured(mosquitto_with, tmp_path, authority, make_broker_certificate(authority, ["127.0.0.1"]))
     other = tmp_path / "other.crt"
     other.write_bytes(make_authority("somebody").certificate)
     found = check(port, tls=True, ca_file=str(other))
@@ -162,7 +162,7 @@ def test_a_broker_of_another_authority_is_not_trusted(mosquitto_with: Started, t
 
 def test_encryption_on_one_side_alone_is_named(mosquitto_with: Started, tmp_path: Path) -> None:
     authority = make_authority("reserve")
-    port, file = secured(mosquitto_with, tmp_path, authority, make_broker(authority, ["127.0.0.1"]))
+    port, file = secured(mosquitto_with, tmp_path, authority, make_broker_certificate(authority, ["127.0.0.1"]))
     assert "tls = true" in check(port)["credentials"].next_step
     plain = mosquitto_with("allow_anonymous true\n")
     assert "1883" in check(plain.port, tls=True, ca_file=file)["encryption"].next_step

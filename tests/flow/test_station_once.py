@@ -43,7 +43,7 @@ def test_a_folder_that_is_not_there_is_named_before_anything_is_begun(
     ended = run(tmp_path, mosquitto.port, recordings, 'name = "card"\nsource = "folder"\nfolder = "card"\n' + THREAT)
     assert ended.returncode == 2
     assert ended.stderr.strip() == (
-        f"wildpost: sensor 'card': no such folder: {tmp_path}/card; mount it, or mend 'folder' in the settings"
+        f"wildpost: sensor 'card': no such folder: {tmp_path}/card; mount it, or correct 'folder' in the settings"
     )
     assert not (tmp_path / "data" / "stations").exists()
 
@@ -56,7 +56,7 @@ def test_a_camera_that_is_not_there_is_given_up_and_the_rest_is_sent(
     assert ended.returncode == 2, ended.stderr
     report = json.loads(ended.stdout.strip().splitlines()[-1])
     assert (report["events_sent"], list(report["given_up"])) == (1, ["lens"])
-    assert "sensor 'lens' was given up: camera unplugged.avi: cannot be opened" in ended.stderr
+    assert "sensor 'lens' failed for good: camera unplugged.avi: cannot be opened" in ended.stderr
 
 
 def test_nothing_missing_ends_well(recordings: str, mosquitto: Mosquitto, tmp_path: Path) -> None:
@@ -74,11 +74,12 @@ def test_who_waits_for_a_server_that_is_not_there_is_told_and_can_end_it(
     ) as waiting:
         assert waiting.stdout
         assert waiting.stderr
-        said = next(line for line in waiting.stderr if "Ctrl-C ends this" in line)
+        said = next(line for line in waiting.stderr if "Ctrl-C stops waiting" in line)
         waiting.send_signal(signal.SIGINT)
         _, rest = waiting.communicate(timeout=20)
     assert waiting.returncode == 1, rest
-    assert "messages wait, for an hour at most: no server subscribes at 127.0.0.1" in said, said
-    assert "messages wait in the outbox: no server subscribes" in rest
+    assert "waiting up to one hour to send " in said, said
+    assert " messages: no server subscribes at 127.0.0.1" in said, said
+    assert "messages are left in the outbox: no server subscribes" in rest
     again = run(tmp_path, mosquitto.port, recordings)
     assert again.returncode == 0, again.stderr

@@ -32,7 +32,7 @@ def wildpost(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def broker(tmp_path: Path) -> BrokerFolder:
     folder = BrokerFolder(tmp_path / "broker", port=free_port())
-    folder.make(["127.0.0.1"])
+    folder.create(["127.0.0.1"])
     return folder
 
 
@@ -67,7 +67,7 @@ def states(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
 def test_what_was_handed_over_is_all_that_a_station_needs(
     broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path, shared_data: Path
 ) -> None:
-    handed = broker.add("lake-07")
+    handed = broker.set_password("lake-07")
     start(broker, mosquitto_with)
     words = ["--name", "lake-07", "--deployment", "lake-07-a", "--latitude", "31.3", "--longitude", "117.2"]
     made = wildpost(tmp_path, "station", "init", tmp_path / "etc", *words, "--credentials", handed)
@@ -90,7 +90,7 @@ def test_what_was_handed_over_is_all_that_a_station_needs(
 
 
 def test_a_station_that_was_revoked_is_told_so(broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path) -> None:
-    handed = broker.add("lake-07")
+    handed = broker.set_password("lake-07")
     words = ["--name", "lake-07", "--deployment", "lake-07-a", "--credentials", handed]
     assert wildpost(tmp_path, "station", "init", tmp_path / "etc", *words).returncode == 0
     broker.remove("lake-07")
@@ -104,7 +104,7 @@ def test_a_station_that_was_revoked_is_told_so(broker: BrokerFolder, mosquitto_w
 def test_a_station_under_another_s_name_may_connect_and_not_speak(
     broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path
 ) -> None:
-    handed = broker.add("lake-07")
+    handed = broker.set_password("lake-07")
     start(broker, mosquitto_with)
     words = ["--name", "lake-07", "--deployment", "lake-07-a", "--credentials", handed]
     assert wildpost(tmp_path, "station", "init", tmp_path / "etc", *words).returncode == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wildpost.demo.demo import server_and_broker, work_off
+from wildpost.demo.demo import process_all, server_and_broker
 
 
 @pytest.mark.parametrize("name", ["gunshot_149177-6-0-0.flac", "gunshot_174290-6-0-0.flac"])
@@ -20,7 +20,7 @@ def test_one_shot_is_heard_sent_and_flagged(shared_data: Path, tmp_path: Path, n
             f'[broker]\nport = {port}\nprotocol = "3.1.1"\n'
             f'[[sensors]]\nname = "ear"\nsource = "folder"\nfolder = "{inbox}"\ndetectors = ["threat"]\n'
         )
-        (reported,) = work_off(server, [settings], lambda _events, _aside: None)
+        (reported,) = process_all(server, [settings], lambda _events, _aside: None)
         assert (reported.recordings, reported.set_aside) == (1, 0)
         flags = {flag.rule: flag for flag in server.casebook.flags()}
     assert flags["threat-sounds"].severity == "urgent"
@@ -38,6 +38,6 @@ def test_rain_is_no_reason_to_wake_anybody(shared_data: Path, tmp_path: Path) ->
             f'[broker]\nport = {port}\nprotocol = "3.1.1"\n'
             f'[[sensors]]\nname = "ear"\nsource = "folder"\nfolder = "{inbox}"\ndetectors = ["threat"]\n'
         )
-        (reported,) = work_off(server, [settings], lambda _events, _aside: None)
+        (reported,) = process_all(server, [settings], lambda _events, _aside: None)
         assert reported.events_sent == 1
         assert server.casebook.flags() == []

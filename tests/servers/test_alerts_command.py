@@ -67,7 +67,7 @@ def test_a_person_at_a_station_reaches_people_once_and_what_is_days_old_does_not
     def serve() -> subprocess.Popen[str]:
         process = subprocess.Popen(command, env=environment(webhook.port), stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        assert any("serves" in line for line in process.stdout)
+        assert any("serving http" in line for line in process.stdout)
         return process
 
     with listening(mosquitto.port, "wildpost/alerts/#") as heard, ExitStack() as at_the_end:
@@ -121,4 +121,4 @@ def test_without_any_way_to_tell_people_the_guide_is_named(tmp_path: Path) -> No
     command = wildpost("alerts", "test", str(tmp_path / "server.toml"))
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "sets up no way of telling people; docs/how-to/alerts.md" in ended.stderr
+    assert "configures no notifier; docs/how-to/alerts.md" in ended.stderr

@@ -277,12 +277,12 @@ def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
     ("words", "said"),
     [
         (("init", "{}", "--host", "h"), "not empty"),
-        (("add-station", "{}", "lake-07"), "there already"),
+        (("add-station", "{}", "lake-07"), "already exists"),
         (("add-station", "{}", "a/b"), "expected up to 63 letters"),
         (("rotate", "{}", "ghost"), "no user 'ghost'"),
         (("init", "{}-2", "--host", "h", "--prefix", "a/#"), "topic prefix 'a/#': expected levels"),
         (("init", "{}-2", "--host", "h", "--port", "99999"), "port 99999: expected 1 to 65535"),
-        (("revoke", "{}", "wildpost-ingest"), "rotate it instead"),
+        (("revoke", "{}", "wildpost-ingest"), "rotate its password instead"),
         (("list", "{}/nowhere"), "no broker here"),
     ],
 )
@@ -299,7 +299,7 @@ def test_what_cannot_be_done_is_said_in_one_line(broker: Broker, words: tuple[st
     [
         (("--owner", "ghost-of-a-user"), "ghost-of-a-user: no such user" if os.geteuid() == 0 else "only root"),
         (("--reload", str(2**22)), "no such process"),  # the kernel's highest number of a process is one less
-        (("--reload", "17 18"), "expected the number of one process"),
+        (("--reload", "17 18"), "expected one process id"),
     ],
 )
 def test_a_mistake_is_said_before_half_a_broker_is_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -314,7 +314,7 @@ def test_those_who_may_connect_are_listed(broker: Broker) -> None:
     listed = wildpost("list", broker.folder).stdout.splitlines()
 
     assert listed[:4] == ["lake-07", "ridge-01", "wildpost-ingest", "wildpost-watch"]
-    assert listed[4].startswith("broker.crt is good until 20")
+    assert listed[4].startswith("broker.crt is valid until 20")
 
 
 def _reason(broker: Broker, password: str) -> str:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.influx_server import Influx
-from wildpost.doctor import Diagnosis, look_over
+from wildpost.doctor import Diagnosis, diagnose
 
 
 def detection_store(folder: Path, url: str, write_path: str, database: str) -> Diagnosis:
     where = f'url = "{url}"\ndatabase = "{database}"\nwrite_path = "{write_path}"\n'
     (folder / "server.toml").write_text(f'[store]\nkind = "influxdb"\n[store.influxdb]\n{where}')
-    found = {finding.what: finding for finding in look_over(folder, None, folder / "server.toml")}
+    found = {finding.subject: finding for finding in diagnose(folder, None, folder / "server.toml")}
     return found["detection store"]
 
 

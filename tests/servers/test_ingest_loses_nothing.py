@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from casebook.casebook import Casebook
-from contract import Event, encode, new_event_id, topic_of
-from contract.examples import EVENT, HEALTH, MEDIA_CONTENT, STATUS
+from contract import SCHEMA, Event, encode, new_event_id, topic_of
+from contract.examples import DEPLOYMENT, EVENT, HEALTH, MEDIA_CONTENT, STATUS
 from ingest.media.folder import FolderMedia
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.duckdb.store import DuckDbStore
@@ -169,7 +169,7 @@ def test_what_is_not_ours_is_quarantined_and_the_rest_goes_on(
         "size": (topic, b"x" * 10_000_000),
         "syntax": (topic, b'{"schema": "1.0", "station": "\xff\xfe"}'),
         "shape": (topic, b'{"schema": "1.0", "temperature": 21}'),
-        "version": (topic, payload.replace(b'"schema":"1.0"', b'"schema":"2.0"')),
+        "version": (topic, payload.replace(f'"schema":"{SCHEMA}"'.encode(), b'"schema":"2.0"')),
         "station": (topic_of("wildpost", "other", "event"), payload),
         "topic": ("wildpost/v1/lake-07/nonsense", payload),
         "hash": (topic_of("wildpost", "lake-07", "media"), encode(forged)),
@@ -208,7 +208,7 @@ def test_messages_published_while_the_server_is_away_wait_at_the_broker(
     assert_kept_once(tmp_path / "server", ids)
 
 
-def test_status_and_health_reach_the_store(
+def test_status_health_and_deployment_reach_the_store(
     mosquitto: Any, publisher_to: Opened, start_intake: Started, tmp_path: Path
 ) -> None:
     intake = start_intake(ReceiverOptions(port=mosquitto.port))
@@ -217,11 +217,14 @@ def test_status_and_health_reach_the_store(
         [
             (topic_of("wildpost", "lake-07", "status"), encode(STATUS)),
             (topic_of("wildpost", "lake-07", "health"), encode(HEALTH)),
+            (topic_of("wildpost", "lake-07", "deployment"), encode(DEPLOYMENT)),
         ]
     )
-    intake.wait_for(lambda said: said["state"]["taken"]["stored"] == 2, "both are stored")
+    intake.wait_for(lambda said: said["state"]["taken"]["stored"] == 3, "all are stored")
     intake.kill()
     store = DuckDbStore(tmp_path / "server" / "detections.duckdb")
     (state,) = store.stations()
+    deployments = store.deployments()
     store.close()
+    assert deployments == [DEPLOYMENT]
     assert (state.station, state.status, state.health) == ("lake-07", STATUS, HEALTH)

@@ -19,7 +19,7 @@ from contract.examples import EVENT, MEDIA_CONTENT
 from tests.s3_server import S3Server
 from tests.servers.conftest import Publisher, wait_for
 from wildpost.cli.main import main
-from wildpost.doctor import look_over
+from wildpost.doctor import diagnose
 
 SETTINGS = """
 [broker]
@@ -71,11 +71,11 @@ def test_what_comes_while_the_bucket_is_away_is_kept_when_it_is_there(
 
             s3.make("later")
             wait_for(lambda: code_of(f"{pages}media/{NAME}") == 200, "the picture")
-            wait_for(lambda: "all is well again" in log.read_text(), "its saying that all is well")
+            wait_for(lambda: "no problem any more" in log.read_text(), "the log line that the problem is over")
 
             archive = tmp_path / "all.tar"
             assert main(["backup", str(archive), str(settings), "--data", str(data)]) == 0
-            assert "media: 1 files; the casebook names 1" in capsys.readouterr().out
+            assert "media: 1 files; the casebook refers to 1" in capsys.readouterr().out
             assert main(["restore", str(archive), "--data", str(tmp_path / "new")]) == 0
             assert (tmp_path / "new" / "media" / NAME[:2] / NAME).read_bytes() == PICTURE
 
@@ -94,7 +94,7 @@ def test_the_doctor_says_whether_the_bucket_answers(
     settings.write_text(SETTINGS.format(port=1, endpoint=s3.endpoint))
 
     def media() -> tuple[str, str]:
-        (found,) = (one for one in look_over(tmp_path, None, settings) if one.what == "media")
+        (found,) = (one for one in diagnose(tmp_path, None, settings) if one.subject == "media")
         return found.state, found.detail
 
     assert media()[0] == "broken"

@@ -23,7 +23,7 @@ from contract.examples import EVENT
 from tests.conftest import free_port, missing
 from tests.postgres_server import Postgres, program_folder
 from tests.servers.conftest import Publisher, wait_for
-from wildpost.doctor import look_over
+from wildpost.doctor import diagnose
 
 SETTINGS = """
 [broker]
@@ -70,7 +70,7 @@ def test_the_doctor_says_whether_the_casebook_answers(server: Postgres, tmp_path
     settings.write_text(f'[casebook]\nurl = "{url}"\n')
 
     def casebook() -> tuple[str, str]:
-        (found,) = (one for one in look_over(tmp_path, None, settings) if one.what == "casebook")
+        (found,) = (one for one in diagnose(tmp_path, None, settings) if one.subject == "casebook")
         return found.state, found.detail
 
     assert casebook() == ("good", f"{url} answers; empty")

@@ -204,7 +204,7 @@ def test_the_command_lists_pulls_and_verifies(
     assert "wildpost models pull tiny" in capsys.readouterr().err
     assert main(["models", "pull", "tiny", *place]) == 0
     assert main(["models", "verify", "tiny", *place]) == 0
-    assert "tiny: right" in capsys.readouterr().out
+    assert "tiny: checksum matches" in capsys.readouterr().out
     (tmp_path / "models" / "weights.onnx").write_bytes(b"altered")
     assert main(["models", "verify", "tiny", *place]) == 1
     assert "refused" in capsys.readouterr().out

@@ -85,11 +85,11 @@ def test_what_keeps_media_from_being_stored_is_told_to_programs_and_people(mosqu
         assert str(media) in health(url)["problem"], (
             "not stuck: it goes on by itself, and a new start would not mend it"
         )
-        assert "服务器的工作受阻" in page(url)
+        assert "服务器出现问题" in page(url)
         media.unlink()
         (tmp_path / "elsewhere").rename(media)
         wait_for(lambda: health(url) | {"media": 1, "status": "ok", "problem": ""} == health(url), "it went on")
-        assert "服务器的工作受阻" not in page(url)
+        assert "服务器出现问题" not in page(url)
 
 
 def test_trends_are_the_same_while_the_server_runs_and_after_it_stopped(mosquitto: Any, tmp_path: Path) -> None:

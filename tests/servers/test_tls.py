@@ -15,7 +15,7 @@ from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
 from tests.conftest import Mosquitto, free_port
 from tests.noting import Noting
-from wildpost.broker.certificates import make_authority, make_broker
+from wildpost.broker.certificates import make_authority, make_broker_certificate
 
 Started = Callable[[str], Mosquitto]
 
@@ -28,7 +28,7 @@ def secured(mosquitto_with: Started, tmp_path: Path) -> tuple[int, Path]:
 
 def _listening(mosquitto_with: Started, folder: Path, host: str) -> tuple[int, Path]:
     authority = make_authority("reserve")
-    pair = make_broker(authority, [host])
+    pair = make_broker_certificate(authority, [host])
     for name, content in (("ca.crt", authority.certificate), ("b.crt", pair.certificate), ("b.key", pair.key)):
         (folder / name).write_bytes(content)
     port = free_port()

@@ -68,7 +68,7 @@ def test_the_command_prints_clips_epochs_temperatures_and_what_is_heard_in_held_
         assert any(line[:3] == [label, f"{THRESHOLDS[label]:.2f}", "3"] for line in lines), "figures on the split test"
     assert "54 clips" in trained[1]
     assert "epoch 2 of 2: loss" in trained[1] and "epoch 1 of 2" not in trained[1]
-    assert "temperatures, fitted on mixtures of the split val: gunshot" in trained[1]
+    assert "temperatures, fitted on mixtures of the val split: gunshot" in trained[1]
     metrics = json.loads((trained[0] / "metrics.json").read_text())
     assert set(metrics["temperatures"]) == set(metrics["test"]) == set(MEANINGS)
 

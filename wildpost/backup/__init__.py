@@ -1,1 +1,1 @@
-"""Backups of a running server, and restoring them."""
+"""Backup of a running server, and restore."""

@@ -1,7 +1,7 @@
-"""The file of a backup: a plain tar whose last entry says what all the others must be.
+"""The file format of a backup: a plain tar file whose last entry is a manifest with the hash of every other entry.
 
-Any program that knows tar reads it. The entries come in this order: ABOUT, what is kept, MANIFEST with a line for each
-entry and a last one of totals; so an archive that is cut anywhere has no manifest, and is refused.
+Any tar program can read it. The order of the entries: HEADER, the data, MANIFEST with a line for each entry and a last
+line of totals. A truncated archive therefore has no complete manifest and is refused.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import msgspec
 from contract.errors import WildpostError
 
 FORMAT = 1
-ABOUT = "wildpost-backup.json"
+HEADER = "wildpost-backup.json"
 MANIFEST = "manifest.jsonl"
 CASEBOOK = "casebook.sqlite"
 DETECTIONS = "detections.duckdb"
@@ -28,18 +28,18 @@ WORKERS = "workers.json"
 
 
 class BadArchive(WildpostError):
-    """This is no whole backup; the message names the file, the entry and what is wrong with it."""
+    """The file is not a complete, intact backup; the message names the file, the entry and the fault."""
 
 
 class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """The first entry.
+    """Content of the first entry.
 
     Attributes:
-        format: Of the archive.
-        wildpost: Version that made it.
-        made_at: When its moment was, UTC.
-        settings: Name of the settings file under ``settings/``; empty: none was named.
-        from_files: Where settings and other files were, by their name here.
+        format: Version of the archive format.
+        wildpost: Version of Wildpost that made the backup.
+        made_at: Time of the snapshot, UTC.
+        settings: Name of the settings file under ``settings/``; "": no settings file was given.
+        from_files: Original paths of settings and other files, by their name in the archive.
     """
 
     format: int
@@ -61,12 +61,12 @@ class BackupTotals(msgspec.Struct, frozen=True, kw_only=True):
     """The last line of the manifest.
 
     Attributes:
-        entries: How many entries there are before the manifest.
-        media: How many of them are media.
-        media_named: How many media the casebook names.
-        media_missing: How many of these are not here: they were not there when the backup was made.
-        media_damaged: Media left out because their content was no longer what their name says.
-        rows: In each table of each database.
+        entries: Number of entries before the manifest.
+        media: Number of media among them.
+        media_named: Number of media that the casebook refers to.
+        media_missing: Number of these that were missing when the backup was made.
+        media_damaged: Media that were left out because their content does not match the hash in their name.
+        rows: Number of rows in each table of each database.
     """
 
     entries: int
@@ -78,7 +78,7 @@ class BackupTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArchiveWriter:
-    """Writes an archive entry by entry; ``writing`` makes one."""
+    """Writes an archive entry by entry; created by ``create_archive``."""
 
     def __init__(self, tar: tarfile.TarFile, lines: IO[bytes]) -> None:
         self._tar = tar
@@ -86,14 +86,14 @@ class ArchiveWriter:
         self.entries = 0
 
     def add_bytes(self, name: str, data: bytes) -> None:
-        """Add what is in memory."""
+        """Add an entry from memory."""
         self._add(name, io.BytesIO(data), len(data))
 
     def add_file(self, name: str, path: Path) -> None:
-        """Add a file that nobody is writing.
+        """Add a file that no process is writing to.
 
         Raises:
-            OSError: it cannot be read, or it grew shorter meanwhile.
+            OSError: the file cannot be read, or became shorter while it was read.
         """
         with path.open("rb") as file:
             self._add(name, file, os.fstat(file.fileno()).st_size)
@@ -106,23 +106,23 @@ class ArchiveWriter:
         self._tar.addfile(_member(MANIFEST, size), self._lines)
 
     def _add(self, name: str, file: IO[bytes], size: int) -> None:
-        hashing = _Hashing(file)
+        hashing = _HashingReader(file)
         self._tar.addfile(_member(name, size), cast(IO[bytes], hashing))
-        self._tar.members = []  # type: ignore[attr-defined]  # a million media are not to stay in memory
+        self._tar.members = []  # type: ignore[attr-defined]  # limits memory with a million media
         self._lines.write(msgspec.json.encode(ManifestEntry(name, size, hashing.sha256.hexdigest())) + b"\n")
         self.entries += 1
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[ArchiveWriter]:
-    """Write an archive: it is there under its name when it is whole and on the disk, and not before.
+def create_archive(path: Path) -> Iterator[ArchiveWriter]:
+    """Write an archive to a temporary file; rename it to ``path`` when it is complete and synced to disk.
 
     Raises:
-        OSError: there is such a file already, or it cannot be written.
+        OSError: the file already exists or cannot be written.
     """
     if path.exists():
-        raise FileExistsError(f"{path}: is there already; a backup overwrites nothing")
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # nobody else may read it
+        raise FileExistsError(f"{path}: already exists; a backup does not overwrite files")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # readable by its owner only
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, tempfile.TemporaryFile() as lines:
@@ -136,8 +136,8 @@ def writing(path: Path) -> Iterator[ArchiveWriter]:
     sync_folder(path.parent)
 
 
-class _Hashing:
-    """A file that is hashed while it is read."""
+class _HashingReader:
+    """A file reader that hashes the data it reads."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -156,7 +156,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Sync a folder to disk, so that renames in it are durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Puts everything that a server keeps into one archive, while it runs."""
+"""Writes all data of a running server into one archive."""
 
 import fcntl
 import hashlib
@@ -20,26 +20,26 @@ from contract.errors import WildpostError
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.store import DuckDbStore
 from wildpost.backup.archive import (
-    ABOUT,
     CASEBOOK,
     DETECTIONS,
     FORMAT,
+    HEADER,
     WORKERS,
     ArchiveWriter,
     BackupHeader,
     BackupTotals,
-    writing,
+    create_archive,
 )
 from wildpost.backup.snapshot_server import STAGING, RemoteSnapshot
 from wildpost.server.stores import open_media
 from wildpost.settings.server import ServerSettings
 
-BROKER = "mosquitto.conf"  # what a folder of `wildpost broker init` has in any case
-_ROOM_BYTES = 64_000_000  # left free beside the copies, for the server that goes on
+BROKER = "mosquitto.conf"  # present in every folder made by `wildpost broker init`
+_MIN_FREE_BYTES = 64_000_000  # kept free beside the copies, for the running server
 
 
 class CannotBackUp(WildpostError):
-    """No backup can be made, or this one cannot be restored here; the message says why and what to do."""
+    """A backup cannot be made, or cannot be restored here; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class BackupPlan:
 
     Attributes:
         data: The data folder.
-        settings: What the server is told.
-        settings_file: Where that stands; None: it runs on defaults.
-        broker: The folder of `wildpost broker init`, to be kept as well; None: it is not.
+        settings: The server's settings.
+        settings_file: The settings file; None: the server runs on defaults.
+        broker: A folder of `wildpost broker init` to include; None: no broker folder.
     """
 
     data: Path
@@ -61,10 +61,10 @@ class BackupPlan:
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """A backup."""
+    """A finished backup."""
 
     path: Path
-    about: BackupHeader
+    header: BackupHeader
     totals: BackupTotals
     bytes: int
 
@@ -78,62 +78,62 @@ class _Detections(Protocol):
 
 
 def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
-    """Write everything into one archive.
+    """Write all data into one archive.
 
     Args:
         plan: What to back up.
-        to: The file to make, or a folder in which it gets a name by the time.
+        to: The file to write, or a folder; the file name is then the time.
 
     Raises:
-        CannotBackUp: there is nothing to back up, no room, or another backup is under way.
+        CannotBackUp: there is no data, too little disk space, or another backup is running.
         StoreUnavailable: a database cannot be read.
         OSError: a file cannot be read, or the archive cannot be written.
     """
     if plan.settings.store.kind != "duckdb" or plan.settings.casebook.url:
-        raise CannotBackUp("only DuckDB and SQLite can be backed up by this command; ask the database's own for others")
+        raise CannotBackUp("this command backs up DuckDB and SQLite only; use the tools of the other database")
     if plan.broker is not None and not (plan.broker / BROKER).is_file():
-        raise CannotBackUp(f"--broker {plan.broker}: no {BROKER} there; expected the folder of `wildpost broker init`")
+        raise CannotBackUp(f"--broker {plan.broker}: contains no {BROKER}; expected a folder of `wildpost broker init`")
     now = datetime.now(UTC)
     path = to / f"wildpost-{now:%Y-%m-%dT%H%M%SZ}.tar" if to.is_dir() else to
     with ExitStack() as stack:
-        stack.enter_context(alone(plan.data))
-        _check_room(plan.data)
-        archive = stack.enter_context(writing(path))
+        stack.enter_context(backup_lock(plan.data))
+        _check_free_space(plan.data)
+        archive = stack.enter_context(create_archive(path))
         staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=plan.data)))
         casebook = stack.enter_context(closing(SqliteCasebookSnapshot(plan.data / CASEBOOK)))
         detections = stack.enter_context(closing(_detections(plan.data, staging)))
         detections.hold()
         casebook.hold()
         made_at = datetime.now(UTC)
-        # The intake goes on from here: the server copies its side first, in a moment that is fixed.
+        # Both snapshots are taken; ingest continues from here, while the server copies its snapshot first.
         copied, detection_rows = detections.write()
         casebook_rows = casebook.write(staging / CASEBOOK)
         rows = {CASEBOOK: casebook_rows, DETECTIONS: detection_rows}
         files = _settings_files(plan)
-        about = BackupHeader(
+        header = BackupHeader(
             format=FORMAT,
             wildpost=version("wildpost"),
             made_at=made_at.isoformat(timespec="microseconds"),
             settings=plan.settings_file.name if plan.settings_file else "",
-            from_files={name: str(place) for name, place in files.items()},
+            from_files={name: str(original) for name, original in files.items()},
         )
-        archive.add_bytes(ABOUT, msgspec.json.encode(about))
-        for name, place in {CASEBOOK: staging / CASEBOOK, DETECTIONS: copied, **files}.items():
-            archive.add_file(name, place)
+        archive.add_bytes(HEADER, msgspec.json.encode(header))
+        for name, file in {CASEBOOK: staging / CASEBOOK, DETECTIONS: copied, **files}.items():
+            archive.add_file(name, file)
         totals = _add_media(archive, plan, staging / CASEBOOK, rows)
         archive.finish(totals)
-    return BackupResult(path, about, totals, path.stat().st_size)
+    return BackupResult(path, header, totals, path.stat().st_size)
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let one backup at a time work in a data folder, and clear away what a killed one left."""
+def backup_lock(folder: Path) -> Iterator[None]:
+    """Lock a data folder against other backups and restores, and delete temporary files of a killed backup."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CannotBackUp(f"{folder}: another backup or restore is under way") from error
+            raise CannotBackUp(f"{folder}: another backup or restore is running") from error
         for left in folder.glob(f"{STAGING}*"):
             shutil.rmtree(left)
         yield
@@ -141,17 +141,17 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _check_room(folder: Path) -> None:
-    """See to it that copies of the databases fit: a server whose disk is full takes nothing in."""
+def _check_free_space(folder: Path) -> None:
+    """Check that copies of the databases fit on the disk; a server with a full disk cannot store new messages."""
     for name in (CASEBOOK, DETECTIONS):
         if not (folder / name).exists():
-            raise CannotBackUp(f"{folder / name}: not there; where does the server keep its data? --data DIR")
+            raise CannotBackUp(f"{folder / name}: no such file; name the server's data folder with --data DIR")
     needed = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith((CASEBOOK, DETECTIONS)))
     free = shutil.disk_usage(folder).free
-    if free < needed + _ROOM_BYTES:
+    if free < needed + _MIN_FREE_BYTES:
         raise CannotBackUp(
-            f"{folder}: {free / 1e6:.0f} MB free; copying the databases first needs "
-            f"{(needed + _ROOM_BYTES) / 1e6:.0f} MB there"
+            f"{folder}: {free / 1e6:.0f} MB free; temporary copies of the databases need "
+            f"{(needed + _MIN_FREE_BYTES) / 1e6:.0f} MB"
         )
 
 
@@ -159,43 +159,46 @@ def _detections(folder: Path, staging: Path) -> _Detections:
     try:
         return RemoteSnapshot(folder)
     except (FileNotFoundError, ConnectionRefusedError):
-        return _OwnCopy(folder / DETECTIONS, staging / DETECTIONS)  # no server runs
+        return _LocalSnapshot(folder / DETECTIONS, staging / DETECTIONS)  # no server runs
 
 
-class _OwnCopy:
-    """A copy that we make ourselves, since no server has the file open."""
+class _LocalSnapshot:
+    """A copy of the detections made by this process, since no server has the file open."""
 
     def __init__(self, path: Path, copy: Path) -> None:
         self._copy = copy
         self._store = DuckDbStore(path, read_only=True)
-        self._moment: DuckDbSnapshot | None = None
+        self._snapshot: DuckDbSnapshot | None = None
 
     def hold(self) -> None:
-        self._moment = self._store.snapshot(self._copy)
+        self._snapshot = self._store.snapshot(self._copy)
 
     def write(self) -> tuple[Path, dict[str, int]]:
-        assert self._moment is not None, "hold comes first"  # noqa: S101
-        rows = self._moment.write()
+        assert self._snapshot is not None, "call hold first"  # noqa: S101
+        rows = self._snapshot.write()
         self.close()
         return self._copy, rows
 
     def close(self) -> None:
-        if self._moment is not None:
-            self._moment.close()
+        if self._snapshot is not None:
+            self._snapshot.close()
         self._store.close()
 
 
 def _settings_files(plan: BackupPlan) -> dict[str, Path]:
-    """Name the files to keep: settings, what they name, workers' names, the broker's folder."""
+    """Return the further files to back up by archive name.
+
+    They are the settings file, the files it refers to, the workers' names and the broker's folder.
+    """
     found: dict[str, Path] = {}
     if (workers := plan.data / WORKERS).exists():
         found[WORKERS] = workers
     if plan.settings_file is not None:
-        beside = plan.settings_file.absolute().parent
+        settings_folder = plan.settings_file.absolute().parent
         found[f"settings/{plan.settings_file.name}"] = plan.settings_file.absolute()
-        for named in (plan.settings.rules.zones, plan.settings.rules.species, plan.settings.broker.ca_file):
-            if named:
-                found[f"settings/{_name_for(named)}"] = beside / named
+        for reference in (plan.settings.rules.zones, plan.settings.rules.species, plan.settings.broker.ca_file):
+            if reference:
+                found[f"settings/{_archive_name(reference)}"] = settings_folder / reference
     if plan.broker is not None:
         for file in sorted(plan.broker.absolute().rglob("*")):
             if file.is_file():
@@ -203,9 +206,9 @@ def _settings_files(plan: BackupPlan) -> dict[str, Path]:
     return found
 
 
-def _name_for(named: str) -> str:
-    """Write the name in the archive of a file that settings name: its own where it lies beside or below them."""
-    path = Path(named)
+def _archive_name(reference: str) -> str:
+    """Return the archive name of a file that the settings refer to; relative paths below the settings are kept."""
+    path = Path(reference)
     if path.is_absolute() or ".." in path.parts:
         return "elsewhere/" + "/".join(part for part in path.parts if part not in ("..", path.anchor))
     return path.as_posix()
@@ -214,28 +217,31 @@ def _name_for(named: str) -> str:
 def _add_media(
     archive: ArchiveWriter, plan: BackupPlan, casebook: Path, rows: dict[str, dict[str, int]]
 ) -> BackupTotals:
-    """Add all media, and count those that the casebook names beside those that are there."""
+    """Add all media; count those that the casebook refers to and those that are missing.
+
+    Both the casebook and the media store list their names in sorted order, so the two lists are merged.
+    """
     media = open_media(plan.settings.media, plan.data)
-    kept, missing, damaged, named = 0, 0, [], 0
-    wanted = media_names(casebook)
-    next_wanted = next(wanted, None)
+    added, missing, damaged, named = 0, 0, [], 0
+    references = media_names(casebook)
+    reference = next(references, None)
     for name in media.names():
-        while next_wanted is not None and next_wanted <= name:
+        while reference is not None and reference <= name:
             named += 1
-            missing += next_wanted < name
-            next_wanted = next(wanted, None)
+            missing += reference < name
+            reference = next(references, None)
         with media.open(name) as file:
             data = file.read()
         if hashlib.sha256(data).hexdigest() != name:
             damaged.append(name)
             continue
         archive.add_bytes(f"media/{name[:2]}/{name}", data)
-        kept += 1
-    while next_wanted is not None:
-        named, missing, next_wanted = named + 1, missing + 1, next(wanted, None)
+        added += 1
+    while reference is not None:
+        named, missing, reference = named + 1, missing + 1, next(references, None)
     return BackupTotals(
         entries=archive.entries,
-        media=kept,
+        media=added,
         media_named=named,
         media_missing=missing,
         media_damaged=tuple(damaged),

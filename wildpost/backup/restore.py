@@ -1,4 +1,4 @@
-"""Takes a backup back: into an empty data folder, and only when every byte and every row of it is there."""
+"""Restores a backup into an empty data folder after verifying every byte and every row count."""
 
 import os
 import shutil
@@ -10,84 +10,84 @@ from casebook.snapshot import count_file as count_casebook
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.snapshot import count_file as count_detections
 from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals, BadArchive, sync_folder
-from wildpost.backup.create import CannotBackUp, alone
-from wildpost.backup.unpacking import read_about, unpack
+from wildpost.backup.create import CannotBackUp, backup_lock
+from wildpost.backup.unpacking import read_header, unpack
 
 STAGING = ".restoring-"
-_NOTHING = {"lost+found"}  # a disk of its own has this from the beginning
+_IGNORED = {"lost+found"}  # exists at the root of an empty ext4 file system
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was in the archive, all of it verified."""
+    """The verified content of an archive."""
 
-    about: BackupHeader
+    header: BackupHeader
     totals: BackupTotals
     bytes: int
 
 
 def restore(archive: Path, data: Path) -> Restored:
-    """Unpack a backup into a data folder, verify it there, and only then give things their names.
+    """Unpack a backup into a staging folder, verify it there, and then move it into the data folder.
 
     Args:
-        archive: What `wildpost backup` made.
+        archive: A file written by `wildpost backup`.
         data: The data folder, empty.
 
     Raises:
-        CannotBackUp: the folder is not empty, or has no room.
-        BadArchive: the archive is not whole.
+        CannotBackUp: the folder is not empty, or has too little disk space.
+        BadArchive: the archive is incomplete or damaged.
         OSError: the archive cannot be read.
     """
-    read_about(archive)
-    with alone(data):
+    read_header(archive)
+    with backup_lock(data):
         for left in data.glob(f"{STAGING}*"):
-            shutil.rmtree(left)  # of a restore that was killed: none of it counted yet
-        if found := sorted({place.name for place in data.iterdir()} - _NOTHING):
+            shutil.rmtree(left)  # staging folder of a killed restore
+        if found := sorted({path.name for path in data.iterdir()} - _IGNORED):
             raise CannotBackUp(
-                f"{data}: not empty, it holds {', '.join(found[:3])}{' ...' if len(found) > 3 else ''}; "
-                "a backup is restored into an empty folder: --data DIR"
+                f"{data}: not empty, it contains {', '.join(found[:3])}{' ...' if len(found) > 3 else ''}; "
+                "choose an empty folder: --data DIR"
             )
-        _check_room(archive, data)
+        _check_free_space(archive, data)
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=data))
         try:
-            about, totals = unpack(archive, staging)
+            header, totals = unpack(archive, staging)
             _verify(archive, staging, totals)
-            os.sync()  # a million small files: all at once
-            # The databases last: without them no server takes the folder for whole.
-            for place in sorted(staging.iterdir(), key=lambda place: (place.name in (CASEBOOK, DETECTIONS), place)):
-                place.rename(data / place.name)
+            os.sync()  # one sync for up to a million small files
+            # The databases are moved last: without them, a server refuses to take the folder for complete data.
+            for path in sorted(staging.iterdir(), key=lambda path: (path.name in (CASEBOOK, DETECTIONS), path)):
+                path.rename(data / path.name)
             sync_folder(data)
         finally:
             shutil.rmtree(staging)
-    return Restored(about, totals, archive.stat().st_size)
+    return Restored(header, totals, archive.stat().st_size)
 
 
 def check(archive: Path) -> Restored:
-    """Verify a backup as restoring it would, and keep nothing.
+    """Verify a backup as ``restore`` does, without keeping the unpacked files.
 
     Raises:
-        BadArchive: the archive is not whole.
-        OSError: the archive cannot be read, or there is no room for its databases in the folder for temporary files.
+        BadArchive: the archive is incomplete or damaged.
+        OSError: the archive cannot be read, or the temporary folder has too little space for its databases.
     """
     with tempfile.TemporaryDirectory(prefix="wildpost-check-") as name:
-        about, totals = unpack(archive, Path(name), lambda entry: entry in (CASEBOOK, DETECTIONS))
+        header, totals = unpack(archive, Path(name), lambda entry: entry in (CASEBOOK, DETECTIONS))
         _verify(archive, Path(name), totals)
-    return Restored(about, totals, archive.stat().st_size)
+    return Restored(header, totals, archive.stat().st_size)
 
 
-def _check_room(archive: Path, data: Path) -> None:
+def _check_free_space(archive: Path, data: Path) -> None:
     needed, free = archive.stat().st_size, shutil.disk_usage(data).free
     if free < needed:
-        raise CannotBackUp(f"{data}: {free / 1e6:.0f} MB free; {archive} holds {needed / 1e6:.0f} MB")
+        raise CannotBackUp(f"{data}: {free / 1e6:.0f} MB free; {archive} needs {needed / 1e6:.0f} MB")
 
 
 def _verify(archive: Path, folder: Path, totals: BackupTotals) -> None:
-    """Open the databases, and count their rows and the media."""
-    counting = {CASEBOOK: count_casebook, DETECTIONS: count_detections}
+    """Open the databases and compare the row counts of all tables with the manifest."""
+    counters = {CASEBOOK: count_casebook, DETECTIONS: count_detections}
     for name, rows in totals.rows.items():
         try:
-            found = counting[name](folder / name)
+            found = counters[name](folder / name)
         except StoreUnavailable as error:
             raise BadArchive(f"{archive}: {error}") from error
         if found != rows:
-            raise BadArchive(f"{archive}: {name} has {found} rows; it was written with {rows}")
+            raise BadArchive(f"{archive}: {name} has {found} rows; the manifest has {rows}")

@@ -1,6 +1,6 @@
-"""The side door of a running server: `wildpost backup` asks here for a copy of the file that the server alone may open.
+"""Gives `wildpost backup` a copy of the DuckDB file that a running server keeps locked.
 
-A socket in the data folder, so that whoever may read the data may ask, and nobody else.
+The server listens on a Unix socket in the data folder, so only users with access to the data can request a copy.
 """
 
 import contextlib
@@ -21,23 +21,24 @@ from contract.errors import StoreUnavailable
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.store import DuckDbStore
 
-DOOR = "backup.socket"
-STAGING = ".backup-"  # how the names of half-made copies begin
-_HELD_S = 5.0  # no longer does the intake wait for whoever asked
-_PATIENCE_S = 90.0
+SOCKET = "backup.socket"
+STAGING = ".backup-"  # prefix of the folders of unfinished copies
+_HOLD_TIMEOUT_S = 5.0  # longest pause of ingest while the client takes the casebook's snapshot
+_CLIENT_TIMEOUT_S = 90.0
 
 
-class SnapshotReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What either side says, as one line of JSON.
+class SnapshotMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message between client and server, encoded as one line of JSON.
 
     Attributes:
-        say: "held": the moment is fixed; "go on": so is the casebook's; "copied".
-        path: Of the copy.
-        rows: In each of its tables.
-        problem: Why there will be none.
+        status: "held": the server has taken its snapshot; "go on": the client has taken the casebook's; "copied": the
+            copy is complete.
+        path: Path of the copy.
+        rows: Number of rows in each of its tables.
+        problem: Why the copy failed.
     """
 
-    say: str = ""
+    status: str = msgspec.field(default="", name="say")
     path: str = ""
     rows: dict[str, int] = {}
     problem: str = ""
@@ -47,181 +48,186 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Let threading's own hook tell: an error here is a fault of ours."""
+        """Raise again, for threading's exception hook: an error here is a programming error."""
         raise
 
 
 class _SnapshotServer:
-    """Makes copies, one at a time."""
+    """Copies the detections for one client at a time."""
 
-    def __init__(self, folder: Path, store: DuckDbStore, still: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, folder: Path, store: DuckDbStore, pause_ingest: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._folder = folder
         self._store = store
-        self._still = still
-        self._one = threading.Lock()
-        self._moment: DuckDbSnapshot | None = None
-        self._link: socket.socket | None = None
+        self._pause_ingest = pause_ingest
+        self._busy = threading.Lock()
+        self._snapshot: DuckDbSnapshot | None = None
+        self._connection: socket.socket | None = None
 
-    def serve(self, link: socket.socket) -> None:
-        """Answer one who asks; it hangs up when it has read the copy."""
-        with link.makefile("rb") as lines:
-            if not self._one.acquire(blocking=False):
-                _say(link, SnapshotReply(problem="another backup of this server is under way"))
+    def serve(self, connection: socket.socket) -> None:
+        """Make a copy for one client; the client closes the connection when it has read the copy."""
+        with connection.makefile("rb") as lines:
+            if not self._busy.acquire(blocking=False):
+                _send(connection, SnapshotMessage(problem="another backup of this server is running"))
                 return
             staging = None
             try:
-                staging = _staging_in(self._folder)
-                self._link = link
-                self._copy(link, lines, staging / "detections.duckdb")
+                staging = _create_staging(self._folder)
+                self._connection = connection
+                self._copy(connection, lines, staging / "detections.duckdb")
             except StoreUnavailable as error:
                 with contextlib.suppress(OSError):
-                    _say(link, SnapshotReply(problem=str(error)))
+                    _send(connection, SnapshotMessage(problem=str(error)))
             except OSError:
-                pass  # whoever asked is gone, or took too long: it is told nothing, and nothing is kept for it
+                pass  # the client has disconnected or timed out; its copy is deleted
             finally:
-                self._link = self._moment = None
+                self._connection = self._snapshot = None
                 if staging is not None:
                     shutil.rmtree(staging)
-                self._one.release()
+                self._busy.release()
 
     def close(self) -> None:
-        """Break off what is under way."""
-        if (moment := self._moment) is not None:
-            moment.interrupt()
-        if (link := self._link) is not None:
+        """Abort a copy in progress."""
+        if (snapshot := self._snapshot) is not None:
+            snapshot.interrupt()
+        if (connection := self._connection) is not None:
             with contextlib.suppress(OSError):
-                link.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
-    def _copy(self, link: socket.socket, lines: BufferedReader, path: Path) -> None:
+    def _copy(self, connection: socket.socket, lines: BufferedReader, path: Path) -> None:
         with contextlib.ExitStack() as stack:
-            with self._still():
-                moment = self._moment = self._store.snapshot(path)
-                stack.callback(moment.close)
-                link.settimeout(_HELD_S)
-                _say(link, SnapshotReply(say="held"))
-                if _hear(lines).say != "go on":
+            with self._pause_ingest():
+                snapshot = self._snapshot = self._store.snapshot(path)
+                stack.callback(snapshot.close)
+                connection.settimeout(_HOLD_TIMEOUT_S)
+                _send(connection, SnapshotMessage(status="held"))
+                if _receive(lines).status != "go on":
                     return
-            link.settimeout(None)
-            rows = moment.write()
-        _say(link, SnapshotReply(say="copied", path=str(path), rows=rows))
-        lines.read(1)  # nothing comes but the end
+            connection.settimeout(None)
+            rows = snapshot.write()
+        _send(connection, SnapshotMessage(status="copied", path=str(path), rows=rows))
+        lines.read(1)  # returns when the client closes the connection
 
 
 @contextmanager
 def serve_snapshots(
-    folder: Path, store: DuckDbStore, still: Callable[[], AbstractContextManager[None]]
+    folder: Path, store: DuckDbStore, pause_ingest: Callable[[], AbstractContextManager[None]]
 ) -> Iterator[None]:
-    """Answer those who want a copy of the detections.
+    """Serve copies of the detections on a socket until the context ends.
 
     Args:
         folder: The data folder.
         store: The detections.
-        still: Holds the intake between two batches.
+        pause_ingest: Context manager that pauses ingest between two batches.
     """
-    door = _SnapshotServer(folder, store, still)
+    server = _SnapshotServer(folder, store, pause_ingest)
 
-    class Asked(socketserver.StreamRequestHandler):
+    class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            door.serve(self.request)
+            server.serve(self.request)
 
-    place = folder / DOOR
-    place.unlink(missing_ok=True)  # of a server that was killed: the database is ours alone, so the door is too
-    with _reachable(place) as address:
-        listener = _Listener(address, Asked, bind_and_activate=False)
+    place = folder / SOCKET
+    place.unlink(missing_ok=True)  # left by a killed server; this process holds the database's lock
+    with _short_address(place) as address:
+        listener = _Listener(address, Handler, bind_and_activate=False)
         listener.server_bind()
         Path(address).chmod(0o600)
         listener.server_activate()
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.2}, name="backup door")
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.2}, name="snapshot server")
     thread.start()
     try:
         yield
     finally:
         listener.shutdown()
         thread.join()
-        door.close()
+        server.close()
         listener.server_close()
         place.unlink(missing_ok=True)
 
 
 class RemoteSnapshot:
-    """A copy that the running server makes for us."""
+    """A copy of the detections, made by the running server."""
 
     def __init__(self, folder: Path) -> None:
-        """Ask for it.
+        """Connect to the server and request a copy.
 
         Raises:
-            ConnectionError, FileNotFoundError: no server runs here.
+            ConnectionError, FileNotFoundError: no server runs in this data folder.
         """
-        self._link = socket.socket(socket.AF_UNIX)
-        self._link.settimeout(_PATIENCE_S)
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.settimeout(_CLIENT_TIMEOUT_S)
         try:
-            with _reachable(folder / DOOR) as address:
-                self._link.connect(address)
+            with _short_address(folder / SOCKET) as address:
+                self._connection.connect(address)
         except OSError:
-            self._link.close()
+            self._connection.close()
             raise
-        self._lines = self._link.makefile("rb")
+        self._lines = self._connection.makefile("rb")
 
     def hold(self) -> None:
-        """Wait until the moment is fixed; the intake waits for ``write``.
+        """Wait until the server has taken its snapshot; ingest is paused until ``write``.
 
         Raises:
-            StoreUnavailable: it will not be.
+            StoreUnavailable: the server cannot take it.
         """
         self._expect("held")
 
     def write(self) -> tuple[Path, dict[str, int]]:
-        """Have it copied; returns the file, which stays until ``close``, and its rows by table.
+        """Let the server write the copy.
+
+        Returns:
+            The file, which exists until ``close``, and its number of rows by table.
 
         Raises:
-            StoreUnavailable: there is none.
+            StoreUnavailable: the server could not write it.
         """
         try:
-            _say(self._link, SnapshotReply(say="go on"))
+            _send(self._connection, SnapshotMessage(status="go on"))
         except OSError as error:
-            raise StoreUnavailable(f"the server hung up before it copied its detections: {error}") from error
-        self._link.settimeout(None)  # as long as it takes; if the server dies, the link ends
-        word = self._expect("copied")
-        return Path(word.path), word.rows
+            raise StoreUnavailable(f"the server disconnected before it copied its detections: {error}") from error
+        self._connection.settimeout(None)  # no time limit; if the server dies, the connection ends
+        message = self._expect("copied")
+        return Path(message.path), message.rows
 
     def close(self) -> None:
-        """Let the server remove its copy."""
+        """Disconnect; the server then deletes its copy."""
         self._lines.close()
-        self._link.close()
+        self._connection.close()
 
-    def _expect(self, say: str) -> SnapshotReply:
+    def _expect(self, status: str) -> SnapshotMessage:
         try:
-            word = _hear(self._lines)
+            message = _receive(self._lines)
         except OSError as error:
             raise StoreUnavailable(
                 f"the server did not copy its detections: {error or type(error).__name__}"
             ) from error
-        if word.problem or word.say != say:
-            raise StoreUnavailable(f"the server did not copy its detections: {word.problem or word}")
-        return word
+        if message.problem or message.status != status:
+            raise StoreUnavailable(f"the server did not copy its detections: {message.problem or message}")
+        return message
 
 
-def _staging_in(folder: Path) -> Path:
+def _create_staging(folder: Path) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
     except OSError as error:
         raise StoreUnavailable(str(error)) from error
 
 
-def _say(link: socket.socket, word: SnapshotReply) -> None:
-    link.sendall(msgspec.json.encode(word) + b"\n")
+def _send(connection: socket.socket, message: SnapshotMessage) -> None:
+    connection.sendall(msgspec.json.encode(message) + b"\n")
 
 
-def _hear(lines: BufferedReader) -> SnapshotReply:
+def _receive(lines: BufferedReader) -> SnapshotMessage:
     line = lines.readline()
     if not line.endswith(b"\n"):
-        raise ConnectionError("the other side is gone")
-    return msgspec.json.decode(line, type=SnapshotReply)
+        raise ConnectionError("the other side closed the connection")
+    return msgspec.json.decode(line, type=SnapshotMessage)
 
 
 @contextmanager
-def _reachable(place: Path) -> Iterator[str]:
-    """Write a socket's address so that it fits: the system takes 107 bytes, and folders may be longer."""
+def _short_address(place: Path) -> Iterator[str]:
+    """Return an address of a socket that fits into 107 bytes, the limit of the system, for a path of any length."""
     handle = os.open(place.parent, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{handle}/{place.name}"

@@ -1,4 +1,4 @@
-"""Reads a backup, and holds every byte of it to the manifest at its end."""
+"""Unpacks a backup and compares every entry with the manifest at its end."""
 
 import hashlib
 import os
@@ -13,10 +13,10 @@ from typing import IO
 import msgspec
 
 from wildpost.backup.archive import (
-    ABOUT,
     CASEBOOK,
     DETECTIONS,
     FORMAT,
+    HEADER,
     MANIFEST,
     WORKERS,
     BackupHeader,
@@ -30,69 +30,69 @@ _FOLDERS = ("settings", "broker")
 _CHUNK_BYTES = 1 << 20
 
 
-def read_about(path: Path) -> BackupHeader:
-    """Read the first entry.
+def read_header(path: Path) -> BackupHeader:
+    """Read the header of an archive, its first entry.
 
     Raises:
-        BadArchive: it is no backup, or one of a later form.
-        OSError: it cannot be read.
+        BadArchive: the file is not a backup, or has a newer format.
+        OSError: the file cannot be read.
     """
-    with _opened(path) as tar:
-        return _about(path, tar)[0]
+    with _open(path) as tar:
+        return _header(path, tar)[0]
 
 
 def unpack(
     path: Path, folder: Path, keep: Callable[[str], bool] = lambda name: True
 ) -> tuple[BackupHeader, BackupTotals]:
-    """Write out the entries, and hold each of them to the manifest.
+    """Unpack the entries and compare each of them with the manifest.
 
     Args:
         path: The archive.
-        folder: Empty; what is in it when this raises is to be thrown away.
-        keep: Which entries to write out; the others are read and compared all the same.
+        folder: An empty folder; its content must be discarded if this raises.
+        keep: Which entries to write to the folder; the others are read and compared too.
 
     Raises:
-        BadArchive: it is not whole.
-        OSError: it cannot be read, or there is no room.
+        BadArchive: the archive is incomplete or damaged.
+        OSError: the archive cannot be read, or the disk is full.
     """
-    with _opened(path) as tar, tempfile.TemporaryFile() as found, tempfile.TemporaryFile() as manifest:
-        about, first = _about(path, tar)
-        found.write(_line(ABOUT, len(first), hashlib.sha256(first).hexdigest()))
-        last = ABOUT
+    with _open(path) as tar, tempfile.TemporaryFile() as found, tempfile.TemporaryFile() as manifest:
+        header, first = _header(path, tar)
+        found.write(_line(HEADER, len(first), hashlib.sha256(first).hexdigest()))
+        last = HEADER
         while (member := _next(path, tar, last)).name != MANIFEST:
             _check_name(path, member, last)
             digest = _write_out(path, tar, member, folder if keep(member.name) else None)
             found.write(_line(member.name, member.size, digest))
             last = member.name
         _copy(path, tar, member, manifest)
-        return about, _compare(path, found, manifest)
+        return header, _compare(path, found, manifest)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+def _open(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path, "r:") as tar:
             yield tar
     except tarfile.TarError as error:
-        raise BadArchive(f"{path}: no backup of Wildpost, or damaged: {error}") from error
+        raise BadArchive(f"{path}: not a backup of Wildpost, or damaged: {error}") from error
 
 
-def _about(path: Path, tar: tarfile.TarFile) -> tuple[BackupHeader, bytes]:
+def _header(path: Path, tar: tarfile.TarFile) -> tuple[BackupHeader, bytes]:
     member = tar.next()
-    file = tar.extractfile(member) if member is not None and member.name == ABOUT else None
+    file = tar.extractfile(member) if member is not None and member.name == HEADER else None
     if file is None:
-        raise BadArchive(f"{path}: no backup of Wildpost: {ABOUT} is not its first entry")
+        raise BadArchive(f"{path}: not a backup of Wildpost: {HEADER} is not its first entry")
     try:
         first = file.read(_CHUNK_BYTES)
-        about = msgspec.json.decode(first, type=BackupHeader)
+        header = msgspec.json.decode(first, type=BackupHeader)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadArchive(f"{path}: {ABOUT} is damaged: {error}") from error
-    if about.format > FORMAT:
+        raise BadArchive(f"{path}: {HEADER} is damaged: {error}") from error
+    if header.format > FORMAT:
         raise BadArchive(
-            f"{path}: a backup of form {about.format}, made by Wildpost {about.wildpost}; "
-            f"this one reads up to {FORMAT}: use the newer Wildpost"
+            f"{path}: a backup of format {header.format}, made by Wildpost {header.wildpost}; "
+            f"this version reads formats up to {FORMAT}: use the newer Wildpost"
         )
-    return about, first
+    return header, first
 
 
 def _line(name: str, size: int, sha256: str) -> bytes:
@@ -105,13 +105,17 @@ def _next(path: Path, tar: tarfile.TarFile, last: str) -> tarfile.TarInfo:
     except tarfile.TarError as error:
         raise BadArchive(f"{path}: damaged after {last}: {error}") from error
     if member is None:
-        raise BadArchive(f"{path}: ends after {last} without its {MANIFEST}: it is cut or damaged there")
-    tar.members = []  # type: ignore[attr-defined]  # a million media are not to stay in memory
+        raise BadArchive(f"{path}: ends after {last} without its {MANIFEST}: it is truncated or damaged there")
+    tar.members = []  # type: ignore[attr-defined]  # limits memory with a million media
     return member
 
 
 def _check_name(path: Path, member: tarfile.TarInfo, last: str) -> None:
-    """Let through what a backup holds, and nothing that could be written elsewhere."""
+    """Check that an entry belongs to a backup and cannot be written outside the target folder.
+
+    Raises:
+        BadArchive: it does not.
+    """
     name = PurePosixPath(member.name)
     known = (
         member.name in _FILES
@@ -119,7 +123,7 @@ def _check_name(path: Path, member: tarfile.TarInfo, last: str) -> None:
         or (len(name.parts) > 1 and name.parts[0] in _FOLDERS and ".." not in name.parts and "\0" not in member.name)
     )
     if not known or not member.isreg():
-        raise BadArchive(f"{path}: after {last} comes {member.name[:200]!r}, which no backup holds: it is damaged")
+        raise BadArchive(f"{path}: entry {member.name[:200]!r} after {last} is not part of a backup: it is damaged")
 
 
 def _write_out(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path | None) -> str:
@@ -136,7 +140,7 @@ def _write_out(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder
     return digest
 
 
-def _copy(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, into: IO[bytes] | None) -> str:
+def _copy(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, target: IO[bytes] | None) -> str:
     source = tar.extractfile(member)
     assert source is not None, member  # noqa: S101, a regular file has content
     digest, left = hashlib.sha256(), member.size
@@ -146,32 +150,32 @@ def _copy(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, into: IO[by
         except tarfile.TarError:
             data = b""
         if not data:
-            raise BadArchive(f"{path}: cut within {member.name}: {left} of its {member.size} bytes are missing")
+            raise BadArchive(f"{path}: truncated in {member.name}: {left} of its {member.size} bytes are missing")
         digest.update(data)
         left -= len(data)
-        if into is not None:
-            into.write(data)
+        if target is not None:
+            target.write(data)
     return digest.hexdigest()
 
 
 def _compare(path: Path, found: IO[bytes], manifest: IO[bytes]) -> BackupTotals:
-    """Hold what was found to what was written, line by line."""
+    """Compare the entries found with the manifest, line by line; return the totals in its last line."""
     found.seek(0)
     manifest.seek(0)
     entries = 0
     for line in found:
         entry = msgspec.json.decode(line, type=ManifestEntry)
-        written = manifest.readline()
-        if written != line:
+        expected = manifest.readline()
+        if expected != line:
             raise BadArchive(
                 f"{path}: {entry.name} has {entry.bytes} bytes with sha256 {entry.sha256}; "
-                f"the manifest says {written[:300].decode(errors='replace').strip() or 'nothing'}: it is damaged"
+                f"the manifest has {expected[:300].decode(errors='replace').strip() or 'nothing'}: it is damaged"
             )
         entries += 1
     try:
         totals = msgspec.json.decode(manifest.readline(), type=BackupTotals)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadArchive(f"{path}: its manifest does not end as it must: it is damaged: {error}") from error
+        raise BadArchive(f"{path}: the last line of its manifest is not valid: it is damaged: {error}") from error
     if totals.entries != entries:
-        raise BadArchive(f"{path}: holds {entries} entries, and was written with {totals.entries}: it is damaged")
+        raise BadArchive(f"{path}: contains {entries} entries instead of {totals.entries}: it is damaged")
     return totals

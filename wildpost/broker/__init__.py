@@ -1,1 +1,1 @@
-"""A Mosquitto broker in which every station has its own credentials and rights."""
+"""Files of a Mosquitto broker in which every station has its own credentials and access rights."""

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own, and the broker's certificate: what stations check before they say a word."""
+"""Creates a private certificate authority and the broker's certificate, which stations verify when they connect."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
-_AUTHORITY_DAYS = 20 * 365  # a station in the forest is not visited to change it
+_AUTHORITY_DAYS = 20 * 365  # long, because replacing it requires a visit to every station
 _BROKER_DAYS = 5 * 365
 
 
 class CertificateError(InvalidInput):
-    """A certificate cannot be made; the message says what was expected."""
+    """A certificate cannot be created; the message says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate and its private key, both PEM."""
+    """A certificate and its private key, both in PEM."""
 
     certificate: bytes
     key: bytes
 
 
 def make_authority(name: str, now: datetime | None = None) -> Pair:
-    """Make an authority that signs nothing but the broker."""
+    """Create a certificate authority that signs only the broker's certificate."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:64])])
-    begin = (now or datetime.now(UTC)) - timedelta(days=1)  # a clock may be behind
+    begin = (now or datetime.now(UTC)) - timedelta(days=1)  # a station's clock may be behind
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -52,19 +52,19 @@ def make_authority(name: str, now: datetime | None = None) -> Pair:
     return _pair(certificate, key, key)
 
 
-def make_broker(authority: Pair, hosts: Sequence[str], now: datetime | None = None) -> Pair:
-    """Make the broker's certificate.
+def make_broker_certificate(authority: Pair, hosts: Sequence[str], now: datetime | None = None) -> Pair:
+    """Create the broker's certificate.
 
     Args:
-        authority: That signs it.
-        hosts: Names and addresses by which stations reach the broker.
-        now: The time; None: this machine's.
+        authority: The authority that signs it.
+        hosts: Host names and addresses that stations use for the broker.
+        now: The current time; None: this machine's clock.
 
     Raises:
-        CertificateError: there is no host.
+        CertificateError: no host is given, or the authority's key is not an elliptic curve key.
     """
     if not hosts:
-        raise CertificateError("no host: expected the names or addresses by which stations reach the broker")
+        raise CertificateError("no host: expected the host names or addresses that stations use for the broker")
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -73,7 +73,9 @@ def make_broker(authority: Pair, hosts: Sequence[str], now: datetime | None = No
     signer = x509.load_pem_x509_certificate(authority.certificate)
     signing_key = serialization.load_pem_private_key(authority.key, None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
-        raise CertificateError("the authority's key is of another kind: expected an elliptic curve key, as init makes")
+        raise CertificateError(
+            "the authority's key has the wrong type: expected an elliptic curve key, as init creates"
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     begin = (now or datetime.now(UTC)) - timedelta(days=1)
     certificate = (
@@ -97,18 +99,18 @@ def make_broker(authority: Pair, hosts: Sequence[str], now: datetime | None = No
 
 
 def expires_at(certificate: Path) -> datetime:
-    """Tell until when a certificate is good, UTC."""
+    """Return the time at which a certificate expires, UTC."""
     from cryptography import x509
 
     return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
 
 
 def hosts_of(certificate: Path) -> list[str]:
-    """Read the names and addresses that a broker's certificate is for."""
+    """Return the host names and addresses of a broker's certificate."""
     from cryptography import x509
 
-    read = x509.load_pem_x509_certificate(certificate.read_bytes())
-    names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return [str(name.value) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""The files of a Mosquitto broker in which every station has its own password and speaks for itself alone."""
+"""Files of a Mosquitto broker: every station has its own password and may publish only under its own name."""
 
 import base64
 import hashlib
@@ -12,39 +12,39 @@ from pathlib import Path
 
 from contract import topic_of
 from contract.errors import InvalidInput
-from wildpost.broker.certificates import Pair, hosts_of, make_authority, make_broker
+from wildpost.broker.certificates import Pair, hosts_of, make_authority, make_broker_certificate
 
 INGEST, WATCH = "wildpost-ingest", "wildpost-watch"
-INCLUDED = "included.conf"  # the same as mosquitto.conf, for a broker that has settings of its own
-_PLACE = "persistence_location /var/lib/mosquitto/\n"  # a Mosquitto that is told twice does not start
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # as a station's name in messages
+INCLUDED = "included.conf"  # mosquitto.conf without _PERSISTENCE, to include in an existing configuration
+_PERSISTENCE = "persistence_location /var/lib/mosquitto/\n"  # Mosquitto does not start if this is set twice
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # the same as for a station's name in messages
 _ROUNDS = 20_000
 _PASSWORD_BYTES = 24
 
 
 class BrokerFolderError(InvalidInput):
-    """The broker's files cannot be made or changed; the message says why."""
+    """The broker's files cannot be created or changed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerFolder:
-    """A folder that ``wildpost broker init`` has made, or will make.
+    """The folder of a broker's files, created by ``wildpost broker init``.
 
     Attributes:
-        path: Where.
+        path: The folder.
         prefix: First levels of every topic.
-        port: Of the broker, with TLS.
+        port: TLS port of the broker.
     """
 
     path: Path
     prefix: str = "wildpost"
     port: int = 8883
 
-    def make(self, hosts: Sequence[str]) -> None:
-        """Write everything: authority, certificate, configuration, the server's own users.
+    def create(self, hosts: Sequence[str]) -> None:
+        """Write all files: authority, certificate, configuration and the users of the server.
 
         Raises:
-            BrokerFolderError: there is something in the folder already, or prefix or port cannot be.
+            BrokerFolderError: the folder is not empty, or prefix or port is not valid.
         """
         try:
             topic_of(self.prefix, "station", "event")
@@ -53,65 +53,68 @@ class BrokerFolder:
         if not 0 < self.port < 65536:
             raise BrokerFolderError(f"port {self.port}: expected 1 to 65535")
         if self.path.exists() and any(self.path.iterdir()):
-            raise BrokerFolderError(f"{self.path}: not empty; a broker that is there keeps its keys")
+            raise BrokerFolderError(f"{self.path}: not empty; the keys of an existing broker are not replaced")
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o755)
         authority = make_authority("Wildpost broker authority")
         self._write_pair("ca", authority)
-        self._write_pair("broker", make_broker(authority, hosts))
-        whole = self._configuration()
-        write_private(self.path / "mosquitto.conf", whole, 0o644)
-        write_private(self.path / INCLUDED, whole.replace(_PLACE, ""), 0o644)
+        self._write_pair("broker", make_broker_certificate(authority, hosts))
+        configuration = self._configuration()
+        write_private(self.path / "mosquitto.conf", configuration, 0o644)
+        write_private(self.path / INCLUDED, configuration.replace(_PERSISTENCE, ""), 0o644)
         self._write_users({})
         for user in (INGEST, WATCH):
-            self.add(user)
+            self.set_password(user)
 
-    def add(self, name: str) -> Path:
-        """Give a user a password, new or in place of the one it had; return the folder to hand over.
+    def set_password(self, name: str) -> Path:
+        """Set a new password for a new or existing user.
+
+        Returns:
+            The folder to hand over to the user.
 
         Raises:
-            BrokerFolderError: the name is none that a topic may hold, or this is no broker's folder.
+            BrokerFolderError: the name is not valid in a topic, or this is not a broker's folder.
         """
         if not _NAME.fullmatch(name):
             raise BrokerFolderError(f"station {name!r}: expected up to 63 letters, digits, - and _")
         users = self.users()
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         self._write_users({**users, name: hashed(password)})
-        return self._hand_over(name, password)
+        return self._write_handover(name, password)
 
     def remove(self, name: str) -> None:
-        """Take a user's password and rights away.
+        """Remove a user's password and access rights.
 
         Raises:
-            BrokerFolderError: there is no such user.
+            BrokerFolderError: there is no such user, or it is a user of the server.
         """
         users = self.users()
         if name not in users:
             raise BrokerFolderError(f"no user {name!r}: expected one of {', '.join(sorted(users)) or 'none'}")
         if name in (INGEST, WATCH):
-            raise BrokerFolderError(f"{name} is the server's own: rotate it instead")
+            raise BrokerFolderError(f"{name} is a user of the server: rotate its password instead")
         self._write_users({user: stored for user, stored in users.items() if user != name})
         shutil.rmtree(self.path / "handover" / name, ignore_errors=True)
 
-    def renew(self, hosts: Sequence[str]) -> None:
-        """Make a new certificate for the broker, signed by the same authority: stations need nothing new."""
+    def renew_certificate(self, hosts: Sequence[str]) -> None:
+        """Issue a new broker certificate from the same authority; stations need no new files."""
         authority = Pair((self.path / "ca.crt").read_bytes(), (self.path / "ca.key").read_bytes())
-        self._write_pair("broker", make_broker(authority, hosts or hosts_of(self.path / "broker.crt")))
+        self._write_pair("broker", make_broker_certificate(authority, hosts or hosts_of(self.path / "broker.crt")))
 
     def users(self) -> dict[str, str]:
-        """Read who may connect, with the hash of each password.
+        """Return the users and the hashes of their passwords.
 
         Raises:
-            BrokerFolderError: this is no broker's folder.
+            BrokerFolderError: this is not a broker's folder.
         """
         try:
             lines = (self.path / "passwords").read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            raise BrokerFolderError(f"{self.path}: no broker here; make one: wildpost broker init") from error
+            raise BrokerFolderError(f"{self.path}: no broker here; create one with wildpost broker init") from error
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def _write_users(self, users: Mapping[str, str]) -> None:
-        # The rights first: a password without rights harms nobody, rights without a password nobody can use.
+        # A crash between the two writes leaves rights without a password, or the reverse: both are harmless.
         write_private(self.path / "rights", "\n".join(self._rights(user) for user in sorted(users)), 0o640)
         write_private(
             self.path / "passwords", "".join(f"{user}:{stored}\n" for user, stored in sorted(users.items())), 0o640
@@ -127,14 +130,14 @@ class BrokerFolder:
             granted = [f"write {self.prefix}/+/{user}/+", f"read {self.prefix}/+/{user}/command"]
         return f"user {user}\n" + "".join(f"topic {right}\n" for right in granted)
 
-    def _hand_over(self, name: str, password: str) -> Path:
+    def _write_handover(self, name: str, password: str) -> Path:
         folder = self.path / "handover" / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         host = hosts_of(self.path / "broker.crt")[0]
         write_private(
             folder / "broker.toml",
             f'[broker]\nhost = "{host}"\nport = {self.port}\nprefix = "{self.prefix}"\ntls = true\n'
-            f'ca_file = "/etc/wildpost/ca.crt"   # where you put the file beside this one\nusername = "{name}"\n',
+            f'ca_file = "/etc/wildpost/ca.crt"   # path of the copied file on the station\nusername = "{name}"\n',
             0o600,
         )
         write_private(folder / "wildpost.env", f"WILDPOST_BROKER_PASSWORD={password}\n", 0o600)
@@ -148,26 +151,26 @@ class BrokerFolder:
     def _configuration(self) -> str:
         folder = self.path.resolve()
         return (
-            "# Made by `wildpost broker init`. Users and rights are changed by `wildpost broker`, then: kill -HUP.\n"
+            "# Created by `wildpost broker init`. Change users and rights with `wildpost broker`, then: kill -HUP.\n"
             f"# topics begin with {self.prefix}\n"
             f"listener {self.port}\n"
             f"certfile {folder}/broker.crt\nkeyfile {folder}/broker.key\ntls_version tlsv1.2\n"
             f"allow_anonymous false\npassword_file {folder}/passwords\nacl_file {folder}/rights\n"
-            f"persistence true\n{_PLACE}autosave_interval 30\n"
-            "# A server that is away for days must find every message when it comes back.\n"
+            f"persistence true\n{_PERSISTENCE}autosave_interval 30\n"
+            "# The queue holds all messages for a server that is offline for days.\n"
             "max_queued_messages 0\nmax_inflight_messages 1000\npersistent_client_expiration 60d\n"
         )
 
 
 def hashed(password: str) -> str:
-    """Hash a password as mosquitto_passwd does: $7$rounds$salt$PBKDF2-HMAC-SHA512, both in base64."""
-    salt = secrets.token_bytes(12)  # Mosquitto reads no other length
+    """Hash a password as mosquitto_passwd does: $7$rounds$salt$PBKDF2-HMAC-SHA512, salt and hash in base64."""
+    salt = secrets.token_bytes(12)  # the only salt length that Mosquitto accepts
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
     return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def write_private(path: Path, text: str, mode: int) -> None:
-    """Write a file whole or not at all, never readable by more people than it should be; the owner stays."""
+    """Write a file atomically with the given permissions from the beginning; the owner of an existing file is kept."""
     owner = path.stat() if path.exists() else None
     part = path.with_name(f".{path.name}.part")
     with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:

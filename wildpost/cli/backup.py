@@ -1,4 +1,4 @@
-"""`wildpost backup`: everything a server keeps becomes one file, while it runs."""
+"""`wildpost backup`: writes all data of a running server into one file."""
 
 import argparse
 import sys
@@ -16,41 +16,43 @@ SHOWN = 5
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost backup`."""
-    about = "put everything a server keeps into one file, while it runs"
+    about = "write all data of a server into one file while it runs"
     backup = commands.add_parser("backup", help=about, description=about)
-    backup.add_argument("to", type=Path, help="the file to make, or a folder in which it is named by the time")
-    backup.add_argument("settings", type=Path, nargs="?", help="as given to serve; kept in the backup too")
-    backup.add_argument("--broker", type=Path, metavar="FOLDER", help="keep the files of `wildpost broker init` too")
+    backup.add_argument("to", type=Path, help="the file to write, or a folder; the file name is then the time")
+    backup.add_argument(
+        "settings", type=Path, nargs="?", help="the settings file given to serve; it is included in the backup"
+    )
+    backup.add_argument("--broker", type=Path, metavar="FOLDER", help="include this folder of `wildpost broker init`")
     backup.add_argument("--data", type=Path, help="the server's data folder (default: WILDPOST_DATA)")
     backup.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Back up, and say what was kept; exit code 1 where media are damaged or missing, all else being kept."""
+    """Write a backup and print its totals; return 1 if media are damaged or missing (the rest is backed up)."""
     from wildpost.backup.create import BackupPlan, make_backup
     from wildpost.settings.server import ServerSettings
 
     settings = load_settings(arguments.settings, ServerSettings) if arguments.settings else ServerSettings()
     plan = BackupPlan(data_folder(arguments.data), settings, arguments.settings, arguments.broker)
-    made = make_backup(plan, arguments.to)
-    print(f"{made.path}: {made.bytes / 1e6:.1f} MB, as of {made.about.made_at}")
-    show(made.totals)
+    backup = make_backup(plan, arguments.to)
+    print(f"{backup.path}: {backup.bytes / 1e6:.1f} MB, as of {backup.header.made_at}")
+    print_totals(backup.totals)
     if arguments.settings is None:
-        print("settings and rules: none were named, so none are in it")
-    return complain(made.totals)
+        print("settings and rules: not included, because no settings file was given")
+    return print_problems(backup.totals)
 
 
-def show(totals: "BackupTotals") -> None:
-    """Print what a backup holds."""
+def print_totals(totals: "BackupTotals") -> None:
+    """Print the number of rows and media in a backup."""
     for name, rows in totals.rows.items():
         print(f"{name}: {', '.join(f'{table} {count}' for table, count in rows.items() if count) or 'empty'}")
-    print(f"media: {totals.media} files; the casebook names {totals.media_named}")
+    print(f"media: {totals.media} files; the casebook refers to {totals.media_named}")
 
 
-def complain(totals: "BackupTotals") -> int:
-    """Print what was wrong when the backup was made."""
+def print_problems(totals: "BackupTotals") -> int:
+    """Print the media that were missing or damaged when the backup was made; return 1 if there are any."""
     if totals.media_missing:
-        print(f"wildpost: {totals.media_missing} media that the casebook names were not there", file=sys.stderr)
+        print(f"wildpost: {totals.media_missing} media that the casebook refers to were missing", file=sys.stderr)
     if names := totals.media_damaged:
         shown = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
         print(

@@ -1,4 +1,4 @@
-"""`wildpost demo`: the whole path of a detection on this machine, from files to a page."""
+"""`wildpost demo`: runs a broker, a server and two stations on this machine and shows the review pages."""
 
 import argparse
 import signal
@@ -20,48 +20,58 @@ if TYPE_CHECKING:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost demo`."""
-    about = "run a broker, the server and two stations over pictures and recordings, and show the page"
+    about = "run a broker, a server and two stations on sample pictures and recordings, and serve the review pages"
     demo = commands.add_parser("demo", help=about, description=about)
     demo.add_argument("--samples", type=Path, metavar="DIR", help="your own pictures and recordings")
-    demo.add_argument("--once", action="store_true", help="end when all input is stored")
-    demo.add_argument("--json", action="store_true", help="print the summary as one JSON line, last")
-    demo.add_argument("--port", type=int, default=8420, help="the page's port; 0 takes a free one (default: 8420)")
-    demo.add_argument("--data", type=Path, help="the data folder (default: WILDPOST_DATA); the demo uses demo/ in it")
+    demo.add_argument("--once", action="store_true", help="exit when all input is stored")
+    demo.add_argument("--json", action="store_true", help="print the summary as one JSON line at the end")
+    demo.add_argument("--port", type=int, default=8420, help="port of the pages; 0: any free port (default: 8420)")
+    demo.add_argument("--data", type=Path, help="data folder (default: WILDPOST_DATA); the demo uses demo/ in it")
     demo.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo until all input is stored, or until Ctrl-C."""
-    from wildpost.demo.demo import fresh_folder, json_line, lay_out, server_and_broker, stations, summarise, work_off
+    from wildpost.demo.demo import (
+        copy_samples,
+        fresh_folder,
+        json_line,
+        process_all,
+        server_and_broker,
+        stations,
+        summarise,
+    )
     from wildpost.demo.samples import find_samples
     from wildpost.demo.stations import write_settings
 
-    for name in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed: the stations must not outlive the demo
-        signal.signal(name, _stopped)
+    for name in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: a closed terminal; the stations must end with the demo
+        signal.signal(name, _interrupt)
     began = time.monotonic()
     data = data_folder(arguments.data)
-    # The JSON line is all that goes to standard output with --json, so that another program can read it.
+    # With --json, only the JSON line goes to standard output, so that another program can parse it.
     console = Console(file=sys.stderr if arguments.json else sys.stdout, highlight=False)
     samples = find_samples(arguments.samples, Path.cwd(), data / "samples")
     console.print(f"{len(samples.pictures)} pictures and {len(samples.recordings)} recordings: {samples.origin}")
     with ExitStack() as stack:
         folder = stack.enter_context(fresh_folder(data / "demo"))
-        inboxes = lay_out(samples, folder)
+        inboxes = copy_samples(samples, folder)
         port = 0 if arguments.once else arguments.port
         server, broker_port = stack.enter_context(server_and_broker(folder, port))
-        brought = (arguments.samples or Path("samples")).absolute().parent / "weights"
-        settings = write_settings(inboxes, folder, data, broker_port, brought, console.print)
+        local_weights = (arguments.samples or Path("samples")).absolute().parent / "weights"
+        settings = write_settings(inboxes, folder, data, broker_port, local_weights, console.print)
         if not arguments.once:
-            console.print(f"The page is at [bold]{server.url}[/]")
-        with _bar(console, len(samples.pictures) + len(samples.recordings)) as progress:
-            reports = work_off(server, settings, progress)
+            console.print(f"The pages are at [bold]{server.url}[/]")
+        with _progress_bar(console, len(samples.pictures) + len(samples.recordings)) as progress:
+            reports = process_all(server, settings, progress)
         summary = summarise(server, reports, began)
         _show(summary, console)
         if arguments.json:
             print(json_line(summary), flush=True)
         if not arguments.once:
             with stations(settings):
-                console.print(f"\nOpen [bold]{server.url}[/]; Ctrl-C stops it. Put more files into", soft_wrap=True)
+                console.print(
+                    f"\nOpen [bold]{server.url}[/]; Ctrl-C stops the demo. Put more files into", soft_wrap=True
+                )
                 for path in settings:
                     console.print(f"  {inboxes[path.stem.removeprefix('demo-')]}", soft_wrap=True)
                 while True:
@@ -70,12 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _stopped(number: int, frame: object) -> None:
+def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
 @contextmanager
-def _bar(console: Console, files: int) -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(console: Console, files: int) -> Iterator[Callable[[int, int], None]]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -87,7 +97,7 @@ def _bar(console: Console, files: int) -> Iterator[Callable[[int, int], None]]:
         task = bar.add_task("captures stored", total=files)
 
         def progress(events: int, unusable: int) -> None:
-            # a long recording is several events: the total is a lower bound until everything is in
+            # A long recording becomes several events, so the number of files is a lower bound of the total.
             bar.update(task, completed=events + unusable, total=max(files, events + unusable))
 
         yield progress
@@ -96,7 +106,7 @@ def _bar(console: Console, files: int) -> Iterator[Callable[[int, int], None]]:
 def _show(summary: "Summary", console: Console) -> None:
     console.print(
         f"{summary.pictures} pictures and {summary.recordings} recordings became {summary.events_sent} events; "
-        f"{summary.events_stored} are stored, {summary.quarantined} files or messages were set aside, "
+        f"{summary.events_stored} are stored, {summary.quarantined} files or messages were quarantined, "
         f"{summary.flags} flags were raised, in {summary.seconds} s."
     )
     for taxon, detections in sorted(summary.species.items(), key=lambda item: -item[1]):

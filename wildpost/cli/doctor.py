@@ -1,4 +1,4 @@
-"""`wildpost doctor`: what is missing or broken on this machine, and the mend."""
+"""`wildpost doctor`: reports missing or broken parts of an installation and how to fix them."""
 
 import argparse
 import re
@@ -14,12 +14,12 @@ COLOURS = {"good": "green", "missing": "yellow", "broken": "red"}
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost doctor`."""
-    about = "name what is missing or broken on this machine, and the mend"
+    about = "report missing or broken parts of this installation and how to fix them"
     doctor = commands.add_parser("doctor", help=about, description=about)
-    doctor.add_argument("--data", type=Path, help="the data folder to look over (default: WILDPOST_DATA)")
-    doctor.add_argument("--broker", type=_broker, metavar="HOST:PORT", help="an MQTT broker to reach")
+    doctor.add_argument("--data", type=Path, help="data folder to check (default: WILDPOST_DATA)")
+    doctor.add_argument("--broker", type=_broker, metavar="HOST:PORT", help="MQTT broker to connect to")
     doctor.add_argument(
-        "--server", type=Path, metavar="SETTINGS", help="server settings whose broker and stores to try"
+        "--server", type=Path, metavar="SETTINGS", help="server settings whose broker and stores to check"
     )
     doctor.set_defaults(run=run)
 
@@ -33,15 +33,15 @@ def _broker(text: str) -> tuple[str, int]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line each; the exit code is 1 where something is broken."""
-    from wildpost.doctor import look_over
+    """Print one line for each diagnosis; return 1 if something is broken."""
+    from wildpost.doctor import diagnose
 
     broken = False
-    console = Console(soft_wrap=True, highlight=False)  # so that a path can be copied whole
-    for finding in look_over(data_folder(arguments.data), arguments.broker, arguments.server):
-        broken = broken or finding.state == "broken"
-        state = f"[{COLOURS[finding.state]}]{finding.state:<8}[/]"
-        console.print(f"{state} {escape(finding.what)}: {escape(finding.detail)}")
-        if finding.mend:
-            console.print(f"         -> {escape(finding.mend)}")
+    console = Console(soft_wrap=True, highlight=False)  # no line breaks inside a path, so that it can be copied
+    for diagnosis in diagnose(data_folder(arguments.data), arguments.broker, arguments.server):
+        broken = broken or diagnosis.state == "broken"
+        state = f"[{COLOURS[diagnosis.state]}]{diagnosis.state:<8}[/]"
+        console.print(f"{state} {escape(diagnosis.subject)}: {escape(diagnosis.detail)}")
+        if diagnosis.remedy:
+            console.print(f"         -> {escape(diagnosis.remedy)}")
     return int(broken)

@@ -6,12 +6,12 @@ from contract.errors import WildpostError
 
 
 def is_expected(error: BaseException) -> bool:
-    """Return whether the message of an error is all that the user of a command needs."""
+    """Return whether to print an error's message alone, without a traceback."""
     return isinstance(error, WildpostError | OSError | ZoneInfoNotFoundError)
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """Return which extra installs a missing package; None if the package is part of Wildpost or unknown."""
+    """Return a message naming the extra that installs a missing package; None for any other package."""
     package = (error.name or "").partition(".")[0]
     for extra, names in EXTRAS.items():
         if package in names:

@@ -1,4 +1,4 @@
-"""`wildpost ingest`: receives, stores and flags without the pages, in as many processes as wished."""
+"""`wildpost ingest`: receives, stores and flags events in one or several processes, without the review pages."""
 
 import argparse
 import logging
@@ -13,19 +13,21 @@ from wildpost.settings.loader import load_settings
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost ingest`."""
-    about = "receive from the broker, store and flag, without the pages, in one or several processes"
+    about = "receive, store and flag events in one or several processes, without the review pages"
     ingest = commands.add_parser("ingest", help=about, description=about)
     ingest.add_argument("settings", type=Path, help="for example configs/server.toml")
-    ingest.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the messages; 1")
-    ingest.add_argument("--data", type=Path, help="where everything is kept (default: WILDPOST_DATA)")
-    ingest.add_argument("--log-format", choices=FORMS, default="text", help="for people, or a JSON object a line")
+    ingest.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes that share the messages (default: 1)"
+    )
+    ingest.add_argument("--data", type=Path, help="data folder (default: WILDPOST_DATA)")
+    ingest.add_argument("--log-format", choices=FORMS, default="text", help="text, or one JSON object per line")
     ingest.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ingest until told to stop by Ctrl-C or SIGTERM."""
+    """Ingest until Ctrl-C or SIGTERM."""
     from wildpost.server.ingest_workers import CannotShare, Workers
-    from wildpost.server.operations import answering
+    from wildpost.server.operations import serve_operations
     from wildpost.settings.server import ServerSettings
 
     if arguments.workers < 1:
@@ -37,17 +39,19 @@ def run(arguments: argparse.Namespace) -> int:
     folder = data_folder(arguments.data)
     log = set_up_logs(arguments.log_format)
     workers = Workers(settings, folder, arguments.settings.parent, arguments.workers, arguments.log_format)
-    with answering(settings.ingest.host, settings.ingest.port, workers.health, workers.metrics) as port:
+    with serve_operations(settings.ingest.host, settings.ingest.port, workers.health, workers.metrics) as port:
         try:
             workers.start()
-            log.info("ingests; http://%s:%d/metrics and /healthz tell how it fares", settings.ingest.host, port)
-            said = ""
+            log.info(
+                "ingest started; metrics and health at http://%s:%d/metrics and /healthz", settings.ingest.host, port
+            )
+            logged = ""
             while not stop.wait(0.2):
-                problem = workers.turn()
-                if problem != said:
-                    said = problem
-                    log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "all is well again")
+                problem = workers.supervise()
+                if problem != logged:
+                    logged = problem
+                    log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "no problem any more")
         finally:
             workers.stop()
-    log.info("stopped; the broker keeps what comes meanwhile")
+    log.info("stopped; the broker queues new messages until the next start")
     return 0

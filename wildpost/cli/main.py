@@ -7,7 +7,7 @@ import sys
 from wildpost.cli.expected_errors import is_expected, missing_extra
 
 # One module for each subcommand; its add(commands) registers the parser and sets `run`.
-# It imports what only some machines have when it runs.
+# Packages of an extra are imported inside `run`, since not every machine has them.
 COMMANDS = (
     "demo",
     "serve",
@@ -25,7 +25,7 @@ COMMANDS = (
 
 
 class _PrintVersion(argparse.Action):
-    """Prints the version; asks git only when it is wanted."""
+    """Prints the version and the commit; runs git only when asked."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from wildpost.version import version_text
@@ -35,25 +35,27 @@ class _PrintVersion(argparse.Action):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the whole command line; the docs are checked against it."""
-    whole = argparse.ArgumentParser(prog="wildpost", description=__doc__)
-    whole.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and the commit, and exit")
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    """Build the command line parser; a test checks the docs against it."""
+    root = argparse.ArgumentParser(
+        prog="wildpost", description="Run and manage wildlife monitoring stations and their server."
+    )
+    root.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and the commit, and exit")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"wildpost.cli.{name}").add(commands)
-    return whole
+    return root
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; what a person can mend is printed, anything else keeps its traceback."""
+    """Run one command; expected errors are printed as one line, others keep their traceback."""
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except ModuleNotFoundError as error:
-        mend = missing_extra(error)
-        if mend is None:
+        remedy = missing_extra(error)
+        if remedy is None:
             raise
-        print(f"wildpost: {mend}", file=sys.stderr)
+        print(f"wildpost: {remedy}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("wildpost: stopped", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`wildpost models`: which weights there are, fetch them, and see that they are the right ones."""
+"""`wildpost models`: lists, downloads and verifies the weights of the models."""
 
 import argparse
 import os
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost models` and what it can do."""
-    about = "list, fetch and verify the weights of the detectors"
+    """Register `wildpost models` and its actions."""
+    about = "manage models: download, verify, run, evaluate, train and export"
     models = commands.add_parser("models", help=about, description=about)
     actions = models.add_subparsers(required=True, metavar="ACTION")
     add_registry_actions(actions)
@@ -31,39 +31,39 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def add_registry_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register list, pull and verify."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--folder", type=Path, help="where weights are kept (default: models in the data folder)")
-    common.add_argument("--registry", type=Path, action="append", default=[], help="a registry file of your own")
+    common.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
+    common.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
 
     listing = actions.add_parser(
         "list",
         parents=[common],
-        help="which models there are, and which are here",
-        description="which models there are, and which are here",
+        help="list the models and whether their weights are installed",
+        description="list the models and whether their weights are installed",
     )
     listing.set_defaults(run=run_list)
 
     pulling = actions.add_parser(
         "pull",
         parents=[common],
-        help="fetch a model's weights, going on where it stopped",
-        description="fetch a model's weights, going on where it stopped",
+        help="download a model's weights; resumes an interrupted download",
+        description="download a model's weights; resumes an interrupted download",
     )
-    pulling.add_argument("name", nargs="+", help="as `wildpost models list` has it")
-    pulling.add_argument("--from", dest="source", type=Path, help="take a file brought by hand instead of fetching")
+    pulling.add_argument("name", nargs="+", help="model name from `wildpost models list`")
+    pulling.add_argument("--from", dest="source", type=Path, help="install this local file instead of downloading")
     pulling.add_argument(
         "--mirror",
         default=os.environ.get("WILDPOST_MODEL_MIRROR"),
-        help="stands in for the host, or has {url} in it (default: WILDPOST_MODEL_MIRROR)",
+        help="URL that replaces the host, or a template with {url} (default: WILDPOST_MODEL_MIRROR)",
     )
     pulling.set_defaults(run=run_pull)
 
     verifying = actions.add_parser(
         "verify",
         parents=[common],
-        help="see that the weights here are the right ones",
-        description="see that the weights here are the right ones",
+        help="check the weights against their checksums",
+        description="check the weights against their checksums",
     )
-    verifying.add_argument("name", nargs="*", help="default: all that are here")
+    verifying.add_argument("name", nargs="*", help="default: all installed models")
     verifying.set_defaults(run=run_verify)
 
 
@@ -71,25 +71,26 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Print a table of the models."""
     from models.registry import load_registry
 
-    whole = [Column(title, overflow="fold") for title in ("version", "kind", "MB", "licence", "here", "from")]
-    table = Table(Column("name", no_wrap=True), *whole)  # a name is what other commands are given
+    columns = [Column(title, overflow="fold") for title in ("version", "kind", "MB", "licence", "installed", "source")]
+    table = Table(Column("name", no_wrap=True), *columns)  # no_wrap: users copy names into other commands
     for entry in load_registry(*arguments.registry).values():
         origin = entry.url or entry.file or f"package {entry.package}"
-        here = "yes" if _is_here(entry, _folder(arguments)) else "no"
-        table.add_row(entry.name, entry.version, entry.kind, f"{entry.size / 1e6:.1f}", entry.licence, here, origin)
+        installed = "yes" if _is_installed(entry, _folder(arguments)) else "no"
+        size_mb = f"{entry.size / 1e6:.1f}"
+        table.add_row(entry.name, entry.version, entry.kind, size_mb, entry.licence, installed, origin)
     Console().print(table)
     return 0
 
 
 def run_pull(arguments: argparse.Namespace) -> int:
-    """Fetch weights, or take over a file."""
+    """Download weights, or install a local file."""
     from models.download import install
     from models.registry import WeightsError, entry_named, load_registry
 
     registry = load_registry(*arguments.registry)
     entries = [entry_named(name, registry) for name in arguments.name]
     if arguments.source is not None and len(entries) != 1:
-        raise WeightsError(f"--from brings one file: expected one name, not {len(entries)}")
+        raise WeightsError(f"--from installs one file: expected one name, got {len(entries)}")
     for entry in entries:
         path = (
             install(entry, arguments.source, _folder(arguments))
@@ -101,39 +102,39 @@ def run_pull(arguments: argparse.Namespace) -> int:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    """Check the hash of the weights; 1 if any is not the right one."""
+    """Check the hash of the weights; return 1 if one does not match."""
     from models.registry import WeightsMismatch, find_weights, load_registry
 
     registry = load_registry(*arguments.registry)
     wrong = 0
-    for entry in _chosen(arguments, registry):
+    for entry in _selected(arguments, registry):
         try:
-            print(f"{entry.name}: right, {find_weights(entry, _folder(arguments))}")
+            print(f"{entry.name}: checksum matches, {find_weights(entry, _folder(arguments))}")
         except WeightsMismatch as error:
             print(error)
             wrong += 1
     return 1 if wrong else 0
 
 
-def _chosen(arguments: argparse.Namespace, registry: "Registry") -> "list[RegistryEntry]":
+def _selected(arguments: argparse.Namespace, registry: "Registry") -> "list[RegistryEntry]":
     from models.registry import entry_named
 
     if arguments.name:
         return [entry_named(name, registry) for name in arguments.name]
-    return [entry for entry in registry.values() if _is_here(entry, _folder(arguments))]
+    return [entry for entry in registry.values() if _is_installed(entry, _folder(arguments))]
 
 
 def _folder(arguments: argparse.Namespace) -> Path:
     return arguments.folder if isinstance(arguments.folder, Path) else data_folder() / "models"
 
 
-def _is_here(entry: "RegistryEntry", folder: Path) -> bool:
+def _is_installed(entry: "RegistryEntry", folder: Path) -> bool:
     from models.registry import WeightsError, place_of
 
     try:
         return place_of(entry, folder).is_file()
     except WeightsError:
-        return False  # its package is not installed on this machine
+        return False  # the package that carries these weights is not installed
 
 
 def _pull_with_bar(entry: "RegistryEntry", folder: Path, mirror: str | None) -> Path:
@@ -148,4 +149,4 @@ def _pull_with_bar(entry: "RegistryEntry", folder: Path, mirror: str | None) -> 
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(entry.name, total=entry.size)
-        return pull(entry, folder, mirror, lambda there, _: bar.update(task, completed=there))
+        return pull(entry, folder, mirror, lambda received, _: bar.update(task, completed=received))

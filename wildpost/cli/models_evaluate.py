@@ -1,4 +1,4 @@
-"""`wildpost models evaluate`: how good a detector is on pictures or recordings whose content you know."""
+"""`wildpost models evaluate`: measures the accuracy of a model on labelled pictures or recordings."""
 
 import argparse
 import json
@@ -15,37 +15,43 @@ if TYPE_CHECKING:
     from models.evaluate.vision import Evaluation, KindFigures, Threshold
     from models.registry import RegistryEntry
 
-_LOWEST = 0.01  # confidence from which finds are looked at, so that the whole curve is seen
+_LOWEST = 0.01  # detection threshold during evaluation, low enough to cover the whole precision-recall curve
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost models evaluate`."""
-    about = "tell how good a model is on labelled pictures or recordings, and which thresholds suit"
+    about = "measure a model on labelled pictures or recordings and suggest thresholds"
     parser = actions.add_parser("evaluate", help=about, description=about)
-    parser.add_argument("model", help="as `wildpost models list` has it")
+    parser.add_argument("model", help="model name from `wildpost models list`")
     parser.add_argument(
         "data",
         type=Path,
-        help="a .jsonl manifest, a YOLO data.yaml, or folders named for what they hold",
+        help="a .jsonl manifest, a YOLO data.yaml, or folders named after their content",
     )
-    parser.add_argument("--split", help="only these pictures of the data: train, val or test")
+    parser.add_argument("--split", help="use only this split of the data: train, val or test")
     parser.add_argument(
-        "--class", dest="classes", action="append", default=[], metavar="NAME=KIND", help="what a class name stands for"
+        "--class", dest="classes", action="append", default=[], metavar="NAME=KIND", help="kind of a class name"
     )
-    parser.add_argument("--precision", type=_share, default=0.9, help="suggest thresholds for it (default: 0.9)")
-    parser.add_argument("--false-alarms", type=float, help="suggest a threshold for so many wrong finds a day")
-    parser.add_argument("--pictures-per-day", type=float, default=200, help="that your station takes (default: 200)")
-    parser.add_argument("--second-opinion", action="store_true", help="ask YAMNet too about shots and saws")
+    parser.add_argument(
+        "--precision", type=_fraction, default=0.9, help="suggest thresholds for this precision (default: 0.9)"
+    )
+    parser.add_argument("--false-alarms", type=float, help="suggest thresholds for this many false alarms a day")
+    parser.add_argument(
+        "--pictures-per-day", type=float, default=200, help="pictures that a station takes per day (default: 200)"
+    )
+    parser.add_argument("--second-opinion", action="store_true", help="confirm shots and saws with YAMNet")
     parser.add_argument("--runtime", choices=["openvino", "onnxruntime"], default="openvino", help="default: openvino")
-    parser.add_argument("--out", type=Path, help="draw precision-recall, reliability and the worst mistakes into it")
+    parser.add_argument(
+        "--out", type=Path, help="folder for figures of precision-recall, reliability and the worst mistakes"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--folder", type=Path, help="where weights are kept (default: models in the data folder)")
-    parser.add_argument("--registry", type=Path, action="append", default=[], help="a registry file of your own")
+    parser.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
+    parser.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate, and print."""
+    """Evaluate a model and print the result."""
     from models.cpu_cores import cores
     from models.evaluate.labels import read_labels
     from models.evaluate.vision import evaluate
@@ -85,27 +91,27 @@ def _print(result: "Evaluation", threshold: "Threshold", arguments: argparse.Nam
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "boxes", "AP50", "threshold", "precision", "recall", "whole pictures", "seen in", box=None)
+    table = Table("", "boxes", "AP50", "threshold", "precision", "recall", "whole pictures", "detected in", box=None)
     for one in result.kinds:
         limit = threshold(one.kind)
         figures = [_text(one.ap50), f"{limit:.2f}", _text(one.precision), _text(one.recall)]
         table.add_row(one.kind, str(one.truths), *figures, str(one.shown or ""), str(one.seen if one.shown else ""))
     console = Console(soft_wrap=True)
     console.print(table)
-    boxes = "no boxes to hold finds against" if math.isnan(result.map50) else f"mAP50 {_text(result.map50)}"
+    boxes = "no labelled boxes to compare with" if math.isnan(result.map50) else f"mAP50 {_text(result.map50)}"
     print(f"{boxes}, over {len(result.pictures)} pictures", end="")
     print(f"; {len(result.unusable)} could not be used" if result.unusable else "")
     for path, reason in result.unusable:
         print(f"  {path}: {reason}")
     if result.blank:
         rate = 1000 * result.blank_alarms / result.blank
-        print(f"empty pictures: {result.blank}, something found in {result.blank_alarms}: {rate:.0f} per 1,000")
+        print(f"empty pictures: {result.blank}, false alarms in {result.blank_alarms}: {rate:.0f} per 1,000")
     if not math.isnan(result.calibration_error):
         print(f"calibration error {_text(result.calibration_error)}; best temperature {result.temperature:.2f}")
     for kind, suggestion in _suggestions(result, arguments).items():
-        for wish, value in suggestion.items():
-            words = "cannot be had" if value is None else f"threshold {value:.2f}"
-            print(f"{kind}: {wish}: {words}")
+        for target, value in suggestion.items():
+            result_text = "not reachable" if value is None else f"threshold {value:.2f}"
+            print(f"{kind}: {target}: {result_text}")
 
 
 def _plain(result: "Evaluation", threshold: "Threshold", arguments: argparse.Namespace) -> dict[str, object]:
@@ -143,12 +149,12 @@ def _suggestions(result: "Evaluation", arguments: argparse.Namespace) -> dict[st
         if not one.truths:
             continue
         counted = count_outcomes(result.pictures, one.kind)
-        wishes = {f"precision {arguments.precision:g}": threshold_for_precision(counted, arguments.precision)}
+        targets = {f"precision {arguments.precision:g}": threshold_for_precision(counted, arguments.precision)}
         if arguments.false_alarms is not None:
             allowed = arguments.false_alarms * len(result.pictures) / arguments.pictures_per_day
-            wish = f"{arguments.false_alarms:g} false alarms in {arguments.pictures_per_day:g} pictures a day"
-            wishes[wish] = threshold_for_false_alarms(counted.detections, allowed)
-        suggested[one.kind] = wishes
+            target = f"{arguments.false_alarms:g} false alarms in {arguments.pictures_per_day:g} pictures a day"
+            targets[target] = threshold_for_false_alarms(counted.detections, allowed)
+        suggested[one.kind] = targets
     return suggested
 
 
@@ -162,19 +168,19 @@ def _draw(result: "Evaluation", folder: Path) -> None:
     )
 
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = {
+    figures = {
         "precision_recall.png": draw_precision_recall(result.pictures),
         "reliability.png": draw_reliability(result.pictures),
         "worst_misses.png": draw_sheet(worst_misses(result.pictures)),
         "worst_false_alarms.png": draw_sheet(worst_false_alarms(result.pictures)),
     }
-    for name, content in drawn.items():
+    for name, content in figures.items():
         (folder / name).write_bytes(content)
-    print(f"drawn in {folder}: {', '.join(drawn)}", file=sys.stderr)
+    print(f"figures written to {folder}: {', '.join(figures)}", file=sys.stderr)
 
 
 def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
-    """Tell the threshold in use for a kind: of its label where a model has one label a kind, else the general one."""
+    """Return the threshold in use for a kind: the lowest of its labels, else the model's general threshold."""
     if entry.vision is None:
         raise ValueError(f"{entry.name} is of kind {entry.kind!r}: expected a vision model")
     labels = {meaning.label for meaning in entry.vision.meanings.values() if meaning.observation_type == kind}
@@ -183,10 +189,10 @@ def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
 
 
 def class_meanings(words: list[str]) -> "dict[str, Kind]":
-    """Read --class NAME=KIND, as often as it was given.
+    """Parse the values of --class NAME=KIND.
 
     Raises:
-        BadLabels: one is not of this form.
+        BadLabels: a value does not have this form.
     """
     from models.evaluate.labels import KINDS, BadLabels
 
@@ -199,10 +205,10 @@ def class_meanings(words: list[str]) -> "dict[str, Kind]":
     return result
 
 
-def _share(text: str) -> float:
+def _fraction(text: str) -> float:
     value = float(text)
     if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a share above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0 and at most 1")
     return value
 
 

@@ -1,4 +1,4 @@
-"""`wildpost models evaluate` for the threat network: what it hears, and how often in a day it cries wolf."""
+"""`wildpost models evaluate` for the threat network: measures recall and false alarms per day."""
 
 import argparse
 import json
@@ -15,34 +15,35 @@ _FOR_PICTURES = {"split": "--split", "classes": "--class", "out": "--out"}
 
 
 def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> int:
-    """Evaluate the threat network on folders of recordings, and print.
+    """Evaluate the threat network on folders of recordings and print the result.
 
     Raises:
-        BadLabels: the folders are not named for threats, or an option is one for pictures.
-        WeightsError: the weights are missing or not the right ones.
+        BadLabels: the folders are not named after threats, or an option applies to pictures only.
+        WeightsError: the weights are missing or their hash does not match.
     """
     from models.evaluate.labels import BadLabels
     from models.evaluate.sound import label_figures, read_recordings, score_recordings
-    from models.threat import ThreatOptions, ThreatSounds
+    from models.factory import open_threat
+    from models.threat import ThreatOptions
 
     for name, option in _FOR_PICTURES.items():
         if getattr(arguments, name):
-            raise BadLabels(f"{option} is for pictures; {arguments.model} listens to folders named for what is heard")
+            raise BadLabels(f"{option} is for pictures; {arguments.model} needs folders named after their sounds")
     recordings = read_recordings(arguments.data)
     shown = sys.stderr.isatty()
     options = ThreatOptions(second_opinion=arguments.second_opinion)
-    detector = ThreatSounds(options, weights, arguments.model, registry)
+    detector = open_threat(arguments.model, weights, options, registry)
     heard, unusable = score_recordings(
         detector,
         recordings,
         lambda done: print(f"\r{done} of {len(recordings)} recordings", end="", file=sys.stderr) if shown else None,
     )
     found = label_figures(heard, detector.thresholds)
-    wishes = _suggestions(heard, found, arguments.false_alarms)
+    suggestions = _suggestions(heard, found, arguments.false_alarms)
     if arguments.json:
-        print(json.dumps(_plain(detector.model.name, heard, unusable, found, wishes)))
+        print(json.dumps(_plain(detector.model.name, heard, unusable, found, suggestions)))
     else:
-        print_figures(heard, unusable, found, wishes)
+        print_figures(heard, unusable, found, suggestions)
     return 0
 
 
@@ -50,9 +51,9 @@ def print_figures(
     heard: "list[LabelScores]",
     unusable: list[tuple[Path, str]],
     found: "list[LabelFigures]",
-    wishes: dict[str, dict[str, float | None]],
+    suggestions: dict[str, dict[str, float | None]],
 ) -> None:
-    """Print a line for each label, the recordings that could not be used, and the thresholds that were asked for."""
+    """Print the figures of each label, the unusable recordings and the suggested thresholds."""
     from rich.console import Console
     from rich.table import Table
 
@@ -62,15 +63,15 @@ def print_figures(
         counts = [str(one.clips or ""), str(one.recalled if one.clips else ""), f"{one.hours:.2f}", str(one.alarms)]
         table.add_row(one.label, f"{one.threshold:.2f}", *counts, _text(one.per_day), _text(one.per_day_upper_bound))
     Console(width=120).print(table)
-    print("at most: the bound above which the rate lies only in 1 of 20 cases")
+    print("at most: 95 % upper confidence bound of false alarms a day")
     print(
         f"recordings: {len(heard)}, {sum(one.duration_s for one in heard) / 3600:.2f} hours; unusable: {len(unusable)}"
     )
     for path, reason in unusable:
         print(f"  {path}: {reason}")
-    for label, suggestion in wishes.items():
-        for wish, value in suggestion.items():
-            print(f"{label}: {wish}: " + ("cannot be had" if value is None else f"threshold {value:.3f}"))
+    for label, suggestion in suggestions.items():
+        for target, value in suggestion.items():
+            print(f"{label}: {target}: " + ("not reachable" if value is None else f"threshold {value:.3f}"))
 
 
 def _plain(
@@ -78,7 +79,7 @@ def _plain(
     heard: "list[LabelScores]",
     unusable: list[tuple[Path, str]],
     found: "list[LabelFigures]",
-    wishes: dict[str, dict[str, float | None]],
+    suggestions: dict[str, dict[str, float | None]],
 ) -> dict[str, object]:
     return {
         "model": model,
@@ -97,7 +98,7 @@ def _plain(
             }
             for one in found
         },
-        "suggested_thresholds": wishes,
+        "suggested_thresholds": suggestions,
     }
 
 
@@ -108,13 +109,13 @@ def _suggestions(
 
     if per_day is None:
         return {}
-    wish = f"{per_day:g} false alarms a day"
+    target = f"{per_day:g} false alarms a day"
     suggested: dict[str, dict[str, float | None]] = {}
     for one in found:
         if not one.hours:
-            continue  # without a recording that does not hold it, nothing is known of false alarms
+            continue  # false alarms can only be measured on recordings without this sound
         value = threshold_for_alarms(heard, one.label, per_day)
-        suggested[one.label] = {wish: round(value, 4) if value <= 1 else None}
+        suggested[one.label] = {target: round(value, 4) if value <= 1 else None}
     return suggested
 
 

@@ -1,4 +1,4 @@
-"""`wildpost models run`: lets a detector work through files or folders, and writes what it found as a table."""
+"""`wildpost models run`: runs a detector on files or folders and writes a table of observations."""
 
 import argparse
 import contextlib
@@ -17,39 +17,49 @@ from wildpost.settings.loader import SettingsError, describe_validation_error
 if TYPE_CHECKING:
     from pipelines.detect.examination import ExaminationTask, Examined
 
-_TELL_EVERY_S = 30.0  # where no bar is drawn, as in a log
+_PROGRESS_INTERVAL_S = 30.0  # between progress lines where standard error is not a terminal
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the action."""
-    about = "let a detector work through files or folders, and write what it found as a table of Camtrap DP"
+    about = "run a detector on files or folders and write the observations as a Camtrap DP table"
     run_ = actions.add_parser("run", help=about, description=about)
-    run_.add_argument("model", help="as `wildpost models list` has it")
+    run_.add_argument("model", help="model name from `wildpost models list`")
     run_.add_argument("files", type=Path, nargs="+", help="recordings or pictures, or folders of them")
-    run_.add_argument("--csv", type=Path, metavar="FILE", help="where the observations go (default: standard output)")
-    run_.add_argument("--processes", type=int, default=1, metavar="N", help="work on so many files at once; 1")
-    run_.add_argument("--threshold", type=float, help="lowest confidence that counts (default: the detector's own)")
-    run_.add_argument("--overlap", type=float, default=0.0, metavar="SECONDS", help="of BirdNET's windows; 0")
-    run_.add_argument("--second-opinion", action="store_true", help="ask YAMNet too about shots and saws")
-    run_.add_argument("--latitude", type=float, help="where the files were recorded, for BirdNET's prior of place")
-    run_.add_argument("--longitude", type=float, help="as --latitude")
-    run_.add_argument("--utc-offset", default="+08:00", help="of clocks, where a file does not say; +08:00")
-    run_.add_argument("--deployment", default="", help="deploymentID (default: the name of each file's folder)")
-    run_.add_argument("--folder", type=Path, help="where weights are kept (default: models in the data folder)")
-    run_.add_argument("--registry", type=Path, action="append", default=[], help="a registry file of your own")
     run_.add_argument(
-        "--json", action="store_true", help="last, one line: files, observations, unusable, hours, seconds"
+        "--csv", type=Path, metavar="FILE", help="output file of the observations (default: standard output)"
+    )
+    run_.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="processes that work on files in parallel (default: 1)"
+    )
+    run_.add_argument("--threshold", type=float, help="lowest confidence to report (default: the detector's own)")
+    run_.add_argument(
+        "--overlap", type=float, default=0.0, metavar="SECONDS", help="overlap of BirdNET's windows (default: 0)"
+    )
+    run_.add_argument("--second-opinion", action="store_true", help="confirm shots and saws with YAMNet")
+    run_.add_argument("--latitude", type=float, help="place of the recordings, for BirdNET's species range filter")
+    run_.add_argument("--longitude", type=float, help="see --latitude")
+    run_.add_argument(
+        "--utc-offset", default="+08:00", help="of the recorders' clocks where a file has none (default: +08:00)"
+    )
+    run_.add_argument("--deployment", default="", help="deploymentID (default: the name of each file's folder)")
+    run_.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
+    run_.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
+    run_.add_argument(
+        "--json",
+        action="store_true",
+        help="end with a JSON line: files, observations, unusable, hours, seconds",
     )
     run_.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Work through the files; 1 where none of them could be used."""
+    """Run a detector on the files; return 1 if none of them was usable."""
     from pipelines.camtrap_dp.observations import ObservationsFile
     from pipelines.detect.batch import examine_all, files_in
 
     if arguments.json and arguments.csv is None:
-        raise SettingsError("--json: give the table a file of its own with --csv FILE")
+        raise SettingsError("--json needs --csv FILE, since both would go to standard output")
     if arguments.processes < 1:
         raise SettingsError(f"--processes {arguments.processes}: expected 1 or more")
     task = _task(arguments)
@@ -59,33 +69,33 @@ def run(arguments: argparse.Namespace) -> int:
         from models.registry import WeightsError
 
         raise WeightsError(
-            f"{', '.join(map(str, arguments.files))}: no file that ends in {', '.join(sorted(task.suffixes))}"
+            f"{', '.join(map(str, arguments.files))}: no file with a suffix of {', '.join(sorted(task.suffixes))}"
         )
-    tally = _Tally(count)
-    with _table(arguments.csv) as file, _aside(arguments.csv) as set_aside:
+    progress = _Progress(count)
+    with _table(arguments.csv) as file, _unusable_report(arguments.csv) as report_unusable:
         table = ObservationsFile(file, arguments.deployment, datetime.now(UTC))
-        with tally.printable_path():
+        with progress.bar():
             for examined in examine_all(files_in(arguments.files, task.suffixes), task, arguments.processes):
                 table.write(examined)
                 if examined.problem:
-                    set_aside(examined)
-                tally.add(examined)
+                    report_unusable(examined)
+                progress.add(examined)
     seconds = time.monotonic() - began
     print(
-        f"{tally.files} files, {tally.hours:.2f} hours of sound, {table.rows} observations, "
-        f"{tally.unusable} not usable, {seconds:.0f} s",
+        f"{progress.files} files, {progress.hours:.2f} hours of sound, {table.rows} observations, "
+        f"{progress.unusable} not usable, {seconds:.0f} s",
         file=sys.stderr,
     )
     if arguments.json:
         report = {
-            "files": tally.files,
+            "files": progress.files,
             "observations": table.rows,
-            "unusable": tally.unusable,
-            "hours": round(tally.hours, 4),
+            "unusable": progress.unusable,
+            "hours": round(progress.hours, 4),
             "seconds": round(seconds, 1),
         }
         print(json.dumps(report))
-    return int(tally.unusable == tally.files)
+    return int(progress.unusable == progress.files)
 
 
 def _task(arguments: argparse.Namespace) -> "ExaminationTask":
@@ -100,9 +110,9 @@ def _task(arguments: argparse.Namespace) -> "ExaminationTask":
         raise SettingsError(f"--threshold {arguments.threshold}: expected 0.01 to 0.99")
     if not 0 <= arguments.overlap <= 2.9:
         raise SettingsError(f"--overlap {arguments.overlap}: expected 0 to 2.9 seconds")
-    told = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
-    try:  # the same rules as for a station's place and clock
-        station = msgspec.convert({"name": "a", "deployment": "a", **told}, StationOptions)
+    given = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
+    try:  # validated like the place and clock of a station
+        station = msgspec.convert({"name": "a", "deployment": "a", **given}, StationOptions)
     except msgspec.ValidationError as error:
         raise SettingsError(f"--{describe_validation_error(error).replace('_', '-')}") from error
     place: Location | None = station.location
@@ -127,8 +137,8 @@ def _zone(offset: str) -> tzinfo:
     return zone
 
 
-class _Tally:
-    """Counts, and shows how far it is."""
+class _Progress:
+    """Counts files and shows a progress bar, or prints progress lines where there is no terminal."""
 
     def __init__(self, expected: int) -> None:
         from rich.console import Console
@@ -136,14 +146,14 @@ class _Tally:
 
         self.files = self.unusable = 0
         self.hours = 0.0
-        self._began = self._told = time.monotonic()
+        self._began = self._printed_at = time.monotonic()
         self._expected = expected
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
         self._line = self._bar.add_task("", total=expected)
 
     @contextlib.contextmanager
-    def printable_path(self) -> Iterator[None]:
+    def bar(self) -> Iterator[None]:
         with self._bar:
             yield
 
@@ -151,23 +161,23 @@ class _Tally:
         self.files += 1
         self.hours += examined.duration_s / 3600
         self.unusable += bool(examined.problem)
-        words = f"{self.unusable} not usable" if self.unusable else ""
+        text = f"{self.unusable} not usable" if self.unusable else ""
         if self.hours:
-            words += f" {3600 * self.hours / max(1e-3, time.monotonic() - self._began):.0f} x real time"
-        self._bar.update(self._line, advance=1, description=words.strip())
-        if self._bar.disable and time.monotonic() - self._told > _TELL_EVERY_S:
-            self._told = time.monotonic()
-            print(f"{self.files} of {self._expected} files {words}".strip(), file=sys.stderr, flush=True)
+            text += f" {3600 * self.hours / max(1e-3, time.monotonic() - self._began):.0f} x real time"
+        self._bar.update(self._line, advance=1, description=text.strip())
+        if self._bar.disable and time.monotonic() - self._printed_at > _PROGRESS_INTERVAL_S:
+            self._printed_at = time.monotonic()
+            print(f"{self.files} of {self._expected} files {text}".strip(), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def _table(path: Path | None) -> Iterator[TextIO]:
-    """Write beside the file that is meant, which is there when all of it is, and is never overwritten."""
+    """Write to a temporary file that is renamed at the end; an existing file is never overwritten."""
     if path is None:
         yield sys.stdout
         return
     if path.exists():
-        raise SettingsError(f"--csv {path}: there already; choose another name")
+        raise SettingsError(f"--csv {path}: already exists; choose another name")
     part = path.with_name(f"{path.name}.part")
     with part.open("w", encoding="utf-8", newline="") as file:
         yield file
@@ -175,17 +185,17 @@ def _table(path: Path | None) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def _aside(table: Path | None) -> Iterator["_SetAside"]:
+def _unusable_report(table: Path | None) -> Iterator["_UnusableReport"]:
     path = table.with_name(f"{table.stem}-unusable.csv") if table else None
-    set_aside = _SetAside(path)
+    report = _UnusableReport(path)
     try:
-        yield set_aside
+        yield report
     finally:
-        set_aside.close()
+        report.close()
 
 
-class _SetAside:
-    """Names the files that cannot be used: in a table beside the observations, or on standard error."""
+class _UnusableReport:
+    """Lists unusable files in a CSV file beside the observations, or on standard error."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path

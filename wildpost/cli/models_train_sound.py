@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from models.train.threat.run import TrainingResult
     from models.train.threat.sources import ListedClip
 
-SUFFIX = ".toml"  # of a table of sounds; a list of pictures is a .jsonl
+SUFFIX = ".toml"  # of a table of sounds; a manifest of pictures ends in .jsonl
 _TRAINING_OF_PICTURES = ("base", "minutes", "size", "batch", "device", "workers", "learning_rate")
 _EXPORT_OF_PICTURES = {"size": "--size", "classes": "--class", "int8": "--int8", "as_is": "--as-is"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train a network for threat sounds, or resume a run, and print what it hears in held-out clips.
+    """Train a network for threat sounds, or resume a run, and print its figures on the test split.
 
     Raises:
-        BadSources: the table of sounds cannot be used, or lacks clips of a label.
-        WeightsError: an option is one for pictures or outside its limits, or the folder cannot take this run.
+        BadSources: the table of sounds is not usable, or lacks clips of a label.
+        WeightsError: an option applies to pictures only or is out of range, or the folder holds another run.
     """
     from models.registry import WeightsError
     from models.train.options import checked_sound_options
@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     out: Path = arguments.out
     trained = (
-        resume(listed, out, _say, _say_epoch) if arguments.resume else start(listed, out, options, _say, _say_epoch)
+        resume(listed, out, _print_line, _print_epoch)
+        if arguments.resume
+        else start(listed, out, options, _print_line, _print_epoch)
     )
     _print_trained(trained)
     print(f"next: wildpost models export {out} --name NAME --out FOLDER")
@@ -52,10 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Copy the network of a finished run under a name, with the registry file by which a station names it.
+    """Copy the network of a finished run to the output folder under its new name, and write its registry file.
 
     Raises:
-        WeightsError: an option is one for pictures, or the run is not finished.
+        WeightsError: an option applies to pictures only, or the run is not finished.
     """
     import shutil
 
@@ -82,8 +84,9 @@ def export(arguments: argparse.Namespace) -> int:
     target = out / f"{arguments.name}.onnx"
     shutil.copyfile(source / NETWORK, target)
     licences = _licences(target)
-    stated = (arguments.weights_version, arguments.licence)
-    entry = write_threat_entry(arguments.name, *stated, target, thresholds, f"Licences of the clips: {licences}.")
+    version_and_licence = (arguments.weights_version, arguments.licence)
+    note = f"Licences of the clips: {licences}."
+    entry = write_threat_entry(arguments.name, *version_and_licence, target, thresholds, note)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB; {entry}")
     print(f"licences of the clips: {licences}")
     return 0
@@ -119,18 +122,18 @@ def _print_trained(trained: "TrainingResult") -> None:
     from wildpost.cli.models_evaluate_sound import print_figures
 
     fitted = ", ".join(f"{label} {value:g}" for label, value in trained.temperatures.items())
-    print(f"temperatures, fitted on mixtures of the split val: {fitted}")
+    print(f"temperatures, fitted on mixtures of the val split: {fitted}")
     print(f"{trained.path}: differs from torch by {trained.difference:.1g} at most")
     if trained.scores:
         print_figures(trained.scores, trained.unusable, trained.figures, {})
     else:
-        print("no clip in the split test: nothing to measure on")
+        print("the test split has no clip: nothing was measured")
 
 
-def _say(words: str) -> None:
-    print(words, flush=True)
+def _print_line(text: str) -> None:
+    print(text, flush=True)
 
 
-def _say_epoch(epoch: "EpochLoss") -> None:
-    val = "" if epoch.val_loss is None else f", on the split val {epoch.val_loss:.3f}"
+def _print_epoch(epoch: "EpochLoss") -> None:
+    val = "" if epoch.val_loss is None else f", on the val split {epoch.val_loss:.3f}"
     print(f"epoch {epoch.number} of {epoch.of}: loss {epoch.loss:.3f}{val}", flush=True)

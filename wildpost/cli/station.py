@@ -1,4 +1,4 @@
-"""`wildpost station`: what runs in the forest."""
+"""`wildpost station`: runs, sets up and checks a station."""
 
 import argparse
 import json
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from edge.transport.mqtt.publisher import Publisher
     from wildpost.settings.station import StationSettings
 
-NOT_THERE = 2  # exit code: what the settings name is not there
-DRAIN_S = 3600.0  # with --once: how long the broker may be away at the end before we give up waiting
-QUIET_S = 5.0  # so long nothing is said of waiting
+NOT_THERE = 2  # exit code: a folder or sensor of the settings does not exist
+DRAIN_S = 3600.0  # with --once: longest wait for the broker before the command ends with messages left
+QUIET_S = 5.0  # wait before the reason of waiting is printed
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost station` and what it can do."""
-    about = "what runs on a station"
+    """Register `wildpost station` and its actions."""
+    about = "run, set up or check a station"
     station = commands.add_parser("station", help=about, description=about)
     actions = station.add_subparsers(required=True, metavar="ACTION")
-    doing = "watch, detect and send until it is stopped"
-    running = actions.add_parser("run", help=doing, description=doing)
+    about = "capture, detect and send until stopped"
+    running = actions.add_parser("run", help=about, description=about)
     running.add_argument("settings", type=Path, help="for example configs/station.toml")
-    running.add_argument("--data", type=Path, help="where the outbox and weights are (default: WILDPOST_DATA)")
-    running.add_argument("--once", action="store_true", help="work off what is there, send all of it, end")
-    running.add_argument("--json", action="store_true", help="last, print what was done as one JSON line")
+    running.add_argument("--data", type=Path, help="data folder with outbox and weights (default: WILDPOST_DATA)")
+    running.add_argument("--once", action="store_true", help="process the files present, send all results and exit")
+    running.add_argument("--json", action="store_true", help="print a summary as one JSON line at the end")
     running.set_defaults(run=run)
     station_init.add(actions)
     station_check.add(actions)
@@ -49,15 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     provide_secrets(arguments.settings)
     settings = load_station(arguments.settings)
-    beside = arguments.settings.absolute().parent
-    if arguments.once and (gone := _folders_gone(settings, beside)):
-        print("\n".join(f"wildpost: {line}" for line in gone), file=sys.stderr)
+    settings_folder = arguments.settings.absolute().parent
+    if arguments.once and (missing := _missing_folders(settings, settings_folder)):
+        print("\n".join(f"wildpost: {line}" for line in missing), file=sys.stderr)
         return NOT_THERE
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     data = data_folder(arguments.data)
-    with assembled(settings, beside, data) as (station, publisher, outbox):
+    with assembled(settings, settings_folder, data) as (station, publisher, outbox):
         events_before, aside_before = outbox.count("events"), outbox.count("set_aside")
         publisher.start()
         try:
@@ -77,37 +77,38 @@ def run(arguments: argparse.Namespace) -> int:
             }
             print(json.dumps(report), flush=True)
         if not drained:
-            why = publisher.problem or "the broker has not answered for them yet"
-            print(f"wildpost: {len(outbox)} messages wait in the outbox: {why}", file=sys.stderr)
-        for sensor, why in station.given_up.items():
-            print(f"wildpost: sensor {sensor!r} was given up: {why}", file=sys.stderr)
+            reason = publisher.problem or "the broker has not acknowledged them yet"
+            print(f"wildpost: {len(outbox)} messages are left in the outbox: {reason}", file=sys.stderr)
+        for sensor, reason in station.given_up.items():
+            print(f"wildpost: sensor {sensor!r} failed for good: {reason}", file=sys.stderr)
     if station.given_up:
         return NOT_THERE
     return 0 if drained else 1
 
 
 def _drain(publisher: "Publisher", outbox: "Outbox", stop: threading.Event) -> bool:
-    """Wait until the broker has everything, for as long as somebody lets us; False where something is left."""
-    began, said = time.monotonic(), False
+    """Wait until the broker has acknowledged all messages; False after DRAIN_S or ``stop`` with messages left."""
+    began, reported = time.monotonic(), False
     while not (drained := publisher.drain(0.5)) and not stop.is_set():
         waited_s = time.monotonic() - began
         if waited_s > DRAIN_S:
             break
-        if waited_s > QUIET_S and publisher.problem and not said:
-            said = True
+        if waited_s > QUIET_S and publisher.problem and not reported:
+            reported = True
             print(
-                f"wildpost: {len(outbox)} messages wait, for an hour at most: {publisher.problem} "
-                "(Ctrl-C ends this: they are kept, and the next run sends them)",
+                f"wildpost: waiting up to one hour to send {len(outbox)} messages: {publisher.problem} "
+                "(Ctrl-C stops waiting; the messages stay in the outbox for the next run)",
                 file=sys.stderr,
                 flush=True,
             )
     return drained
 
 
-def _folders_gone(settings: "StationSettings", beside: Path) -> list[str]:
-    """Name the folders that are not there: a name that is wrong, or a card that is not in; nothing is begun then."""
+def _missing_folders(settings: "StationSettings", settings_folder: Path) -> list[str]:
+    """Return a message for each watched folder that does not exist: a wrong path, or a card that is not mounted."""
     return [
-        f"sensor {sensor.name!r}: no such folder: {beside / sensor.folder}; mount it, or mend 'folder' in the settings"
+        f"sensor {sensor.name!r}: no such folder: {settings_folder / sensor.folder}; "
+        "mount it, or correct 'folder' in the settings"
         for sensor in settings.sensors
-        if sensor.source == "folder" and not (beside / sensor.folder).is_dir()
+        if sensor.source == "folder" and not (settings_folder / sensor.folder).is_dir()
     ]

@@ -9,43 +9,47 @@ from wildpost.settings.loader import SettingsError
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the action."""
-    about = "write a new station's settings, with a comment on each"
+    about = "write the commented settings file of a new station"
     init = actions.add_parser("init", help=about, description=about)
-    init.add_argument("folder", type=Path, help="where station.toml is written, such as /etc/wildpost")
-    init.add_argument("--name", required=True, help="unique in the reserve, such as lake-07")
-    init.add_argument("--deployment", required=True, help="this placing of it, such as lake-07-2026a")
-    init.add_argument("--broker", metavar="HOST[:PORT]", help="the broker; not needed with --credentials")
+    init.add_argument("folder", type=Path, help="folder for station.toml, such as /etc/wildpost")
+    init.add_argument("--name", required=True, help="name of the station, unique in the reserve, such as lake-07")
+    init.add_argument("--deployment", required=True, help="name of this deployment, such as lake-07-2026a")
+    init.add_argument("--broker", metavar="HOST[:PORT]", help="address of the broker; not needed with --credentials")
     init.add_argument(
         "--credentials",
         type=Path,
         metavar="FILE",
-        help="the folder that `wildpost broker add-station` wrote, or its file",
+        help="the folder written by `wildpost broker add-station`, or broker.toml in it",
     )
-    init.add_argument("--latitude", type=float, help="where it stands: WGS 84, decimal degrees")
-    init.add_argument("--longitude", type=float, help="as --latitude")
+    init.add_argument("--latitude", type=float, help="of the station, in decimal degrees of WGS 84")
+    init.add_argument("--longitude", type=float, help="see --latitude")
     init.add_argument("--utc-offset", help="of the clocks of cameras and recorders, such as +08:00")
-    init.add_argument("--watch", metavar="FOLDER", help="take up files from this folder (default: captures)")
-    init.add_argument("--camera", metavar="DEVICE", help="a camera: 0 for /dev/video0, or rtsp://...")
+    init.add_argument("--watch", metavar="FOLDER", help="add a sensor that watches this folder (default: captures)")
+    init.add_argument("--camera", metavar="DEVICE", help="add a camera: 0 for /dev/video0, or rtsp://...")
     init.add_argument(
-        "--microphone", metavar="DEVICE", nargs="?", const="", help="a microphone; without a name the system's default"
+        "--microphone",
+        metavar="DEVICE",
+        nargs="?",
+        const="",
+        help="add a microphone; without DEVICE, the system's default",
     )
     init.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files and say what comes next."""
+    """Write the files and print the next step."""
     from wildpost.station.setup import Kind, StationPlan, read_handover, write_station
 
     handover = read_handover(arguments.credentials) if arguments.credentials else None
     if arguments.broker is None and handover is None:
         raise SettingsError("station init: expected --broker HOST, or --credentials FILE")
     given = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
-    told: dict[Kind, str | None] = {
+    devices: dict[Kind, str | None] = {
         "folder": arguments.watch,
         "camera": arguments.camera,
         "microphone": arguments.microphone,
     }
-    sensors = {kind: device for kind, device in told.items() if device is not None}
+    sensors = {kind: device for kind, device in devices.items() if device is not None}
     plan = StationPlan(
         name=arguments.name,
         deployment=arguments.deployment,
@@ -55,15 +59,15 @@ def run(arguments: argparse.Namespace) -> int:
         handover=handover,
     )
     written = write_station(arguments.folder, plan)
-    print(f"{written} is ready: look it over, then: wildpost station check {written}")
+    print(f"{written} is ready: review it, then run: wildpost station check {written}")
     return 0
 
 
-def _broker(told: str) -> dict[str, Any]:
-    """Read HOST, HOST:PORT or [ADDRESS]:PORT."""
-    host, colon, port = told.rpartition(":")
-    if not colon or (":" in host and not told.startswith("[")):
-        return {"host": told.strip("[]")}
+def _broker(address: str) -> dict[str, Any]:
+    """Parse HOST, HOST:PORT or [ADDRESS]:PORT."""
+    host, colon, port = address.rpartition(":")
+    if not colon or (":" in host and not address.startswith("[")):
+        return {"host": address.strip("[]")}
     if not port.isdigit():
-        raise SettingsError(f"--broker {told!r}: expected HOST or HOST:PORT")
+        raise SettingsError(f"--broker {address!r}: expected HOST or HOST:PORT")
     return {"host": host.strip("[]"), "port": int(port)}

@@ -21,26 +21,28 @@ DAYS = 30
 
 
 class CannotCount(WildpostError):
-    """There is nothing to count in, or the server refused; the message says why."""
+    """There is no database to count in, or the server refused the request; the message says why."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register `wildpost trends`."""
     about = "count detections by day and by hour of the day"
     trends = commands.add_parser("trends", help=about, description=about)
-    trends.add_argument("--days", type=int, default=DAYS, help=f"the last so many days (default: {DAYS})")
+    trends.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
     trends.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
     trends.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
     trends.add_argument("--station", default="", help="only this station")
     trends.add_argument("--taxon", default="", help="only this taxon, by scientific name or label")
-    trends.add_argument("--time-zone", default="Asia/Shanghai", help="in which days and hours are counted")
-    trends.add_argument("--json", action="store_true", help="JSON instead of a table")
-    trends.add_argument("--data", type=Path, help="the server's data folder (default: WILDPOST_DATA)")
+    trends.add_argument(
+        "--time-zone", default="Asia/Shanghai", help="time zone of days and hours (default: Asia/Shanghai)"
+    )
+    trends.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    trends.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
     trends.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Count, and print."""
+    """Count detections and print the result."""
     from pipelines.trends.counting import first_of
 
     zone = ZoneInfo(arguments.time_zone)
@@ -50,17 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(counted, ensure_ascii=False))
     else:
-        _show(counted, first, last)
+        _print_table(counted, first, last)
     return 0
 
 
 def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, taxon: str) -> dict[str, Any]:
-    """Count in the database, or ask the server that holds it.
+    """Count detections through the running server, or in the database if no server runs.
 
     Raises:
-        CannotCount: there is no database in the folder, or the server that holds it refuses.
-        StoreUnavailable: the database cannot be read, and no server answers for it.
-        BadPeriod: the days asked for cannot be counted.
+        CannotCount: there is no database in the folder, or the server refused the request.
+        StoreUnavailable: the database cannot be read, and no server answers.
+        BadPeriod: the period is not valid.
     """
     from ingest.store.duckdb.store import DuckDbStore
     from pipelines.trends.counting import count_trends
@@ -68,7 +70,7 @@ def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, t
 
     server = folder / "server.json"
     if server.exists():
-        asked = {
+        query = {
             "from": first.isoformat(),
             "to": last.isoformat(),
             "station": station,
@@ -76,29 +78,29 @@ def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, t
             "zone": zone.key,
         }
         try:
-            return _ask(json.loads(server.read_text())["url"], asked)
+            return _request_trends(json.loads(server.read_text())["url"], query)
         except urllib.error.HTTPError as refused:
             with refused:
                 raise CannotCount(json.load(refused).get("error", str(refused))) from refused
         except (urllib.error.URLError, TimeoutError, ConnectionError):
-            pass  # it was killed and could not take its note away: the database is free
+            pass  # the server was killed and left server.json behind: the database is not locked
     path = folder / "detections.duckdb"
     if not path.exists():
-        raise CannotCount(f"{path}: no detections here; where does the server keep them? --data DIR")
+        raise CannotCount(f"{path}: no such database; name the server's data folder with --data DIR")
     store = DuckDbStore(path, read_only=True)
     try:
-        counted = count_trends(store, first, last, zone, _some(station), _some(taxon))
-        return with_effort(counted, store, _some(station)).plain()
+        counted = count_trends(store, first, last, zone, _filter(station), _filter(taxon))
+        return with_effort(counted, store, _filter(station)).plain()
     finally:
         store.close()
 
 
-def _some(name: str) -> tuple[str, ...]:
+def _filter(name: str) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def _ask(url: str, asked: dict[str, str]) -> dict[str, Any]:
-    address = f"{url}api/trends?{urllib.parse.urlencode(asked)}"
+def _request_trends(url: str, query: dict[str, str]) -> dict[str, Any]:
+    address = f"{url}api/trends?{urllib.parse.urlencode(query)}"
     request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310, our own server
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=30) as answer:
@@ -106,9 +108,9 @@ def _ask(url: str, asked: dict[str, str]) -> dict[str, Any]:
     return counted
 
 
-def _show(counted: dict[str, Any], first: date, last: date) -> None:
+def _print_table(counted: dict[str, Any], first: date, last: date) -> None:
     table = Table(title=f"{first} to {last}")
-    for name in ("taxon", "type", "found", "captures", "busiest", "by day"):
+    for name in ("taxon", "type", "detections", "captures", "busiest hour", "by day"):
         table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "taxon" else "crop")
     for one in counted["taxa"]:
         busiest = one["by_hour"].index(max(one["by_hour"]))
@@ -116,11 +118,11 @@ def _show(counted: dict[str, Any], first: date, last: date) -> None:
         table.add_row(*row, f"{busiest:02}:00", _bars(one["by_day"]))
     Console().print(table)
     if not counted["taxa"]:
-        print("Nothing was found on these days.")
+        print("No detections on these days.")
 
 
 def _bars(values: Sequence[int], width: int = 20) -> str:
-    """Draw counts as a line of blocks, several days to a block where there are many."""
+    """Draw counts as a line of block characters, at most ``width``; each sums several days where there are more."""
     size = -(-len(values) // width)
     sums = [sum(values[start : start + size]) for start in range(0, len(values), size)]
     highest = max(sums) or 1

@@ -1,4 +1,4 @@
-"""The demo: a broker, the server and two stations, all real, over pictures and recordings from a folder."""
+"""The demo: a real broker, server and two stations that process pictures and recordings from a folder."""
 
 import fcntl
 import json
@@ -26,8 +26,8 @@ from wildpost.settings.examples import EXAMPLES
 from wildpost.settings.loader import load_settings
 from wildpost.settings.server import ServerSettings, WebOptions
 
-MARK = "demo.txt"  # only a folder that bears it is ever emptied
-QUIET_S = 120.0  # with nothing new for so long, what is missing will not come any more
+MARK = "demo.txt"  # marks a folder of the demo; only a marked folder is emptied
+QUIET_S = 120.0  # timeout for missing events, counted from the last arrival
 
 
 class DemoFailed(WildpostError):
@@ -35,7 +35,7 @@ class DemoFailed(WildpostError):
 
 
 class Reported(msgspec.Struct, frozen=True):
-    """The last line of a station that has worked off its folders."""
+    """The summary that `wildpost station run --once --json` prints as its last line."""
 
     station: str
     pictures: int
@@ -46,7 +46,7 @@ class Reported(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the demo did; the names are those of its JSON line."""
+    """Result of the demo; the attributes are the keys of its JSON line."""
 
     pictures: int
     recordings: int
@@ -60,19 +60,19 @@ class Summary:
 
 @contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
-    """Make the demo's own data folder, empty, and keep other demos out of it as long as this one runs.
+    """Create or empty the demo's data folder, and lock it until the context ends.
 
     Raises:
-        DemoFailed: something else lies where it would be, or another demo runs there.
+        DemoFailed: the folder holds other files, or another demo runs in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the folder itself stays, so that a lock on it counts
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # the folder itself is never deleted, so its lock is valid
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            mend = "stop that one, or name another data folder: --data DIR"
-            raise DemoFailed(f"another demo runs in {folder}{_page_of(folder)}: {mend}") from error
+            remedy = "stop it, or choose another data folder: --data DIR"
+            raise DemoFailed(f"another demo runs in {folder}{_page_of(folder)}: {remedy}") from error
         _empty(folder)
         yield folder
     finally:
@@ -81,30 +81,30 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 
 def _page_of(folder: Path) -> str:
     try:
-        return f", with its page at {json.loads((folder / 'server' / ANNOUNCED).read_text())['url']}"
+        return f", with its pages at {json.loads((folder / 'server' / ANNOUNCED).read_text())['url']}"
     except (OSError, ValueError, KeyError):
-        return ""  # it has only just begun
+        return ""  # its server has not started yet
 
 
 def _empty(folder: Path) -> None:
     if any(folder.iterdir()) and not (folder / MARK).exists():
-        raise DemoFailed(f"{folder} holds something else than a demo; name another data folder: --data DIR")
+        raise DemoFailed(f"{folder} holds files of something other than a demo; choose another data folder: --data DIR")
     for left in folder.iterdir():
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left)
-        elif left.name != MARK:  # which goes on saying whose folder it is, should this be cut short
+        elif left.name != MARK:  # the mark stays, so that the folder is still marked after an interruption
             left.unlink()
-    (folder / MARK).write_text("Made by `wildpost demo`, which empties this folder each time it starts.\n")
+    (folder / MARK).write_text("Created by `wildpost demo`, which empties this folder each time it starts.\n")
 
 
-def lay_out(samples: Samples, folder: Path) -> dict[str, Path]:
-    """Link the samples into the folders that the two stations watch, each under a name of its own."""
+def copy_samples(samples: Samples, folder: Path) -> dict[str, Path]:
+    """Copy the samples into the folders that the two stations watch, under unique names."""
     inboxes = {"camera": folder / "pictures", "microphone": folder / "recordings"}
     for inbox, files in zip(inboxes.values(), (samples.pictures, samples.recordings), strict=True):
         inbox.mkdir()
         for number, file in enumerate(files):
             name = file.name if not (inbox / file.name).exists() else f"{file.stem}-{number}{file.suffix}"
-            shutil.copy2(file, inbox / name)  # a copy: whoever plays with the demo cannot harm the original
+            shutil.copy2(file, inbox / name)  # not a link, so that changes in the demo do not affect the original
     return inboxes
 
 
@@ -125,13 +125,13 @@ def server_and_broker(folder: Path, port: int) -> Iterator[tuple[Server, int]]:
 
 @contextmanager
 def stations(settings: Sequence[Path], *options: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start a process for each station, which logs beside its settings, and stop them all at the end."""
+    """Start a process for each station and stop them all at the end; each logs to a file beside its settings."""
     started: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
         for path in settings:
             log: IO[str] = stack.enter_context(path.with_suffix(".log").open("a"))
             command = [sys.executable, "-m", "wildpost", "station", "run", str(path), *options]
-            command += ["--data", str(path.parent)]  # an outbox of its own, emptied with the demo
+            command += ["--data", str(path.parent)]  # its outbox is deleted when the demo folder is emptied
             started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True))
         try:
             yield started
@@ -142,16 +142,16 @@ def stations(settings: Sequence[Path], *options: str) -> Iterator[list[subproces
                 process.communicate(timeout=30)
 
 
-def work_off(server: Server, settings: Sequence[Path], progress: Callable[[int, int], None]) -> list[Reported]:
-    """Let every station work off its folder and wait until all it sent is stored.
+def process_all(server: Server, settings: Sequence[Path], progress: Callable[[int, int], None]) -> list[Reported]:
+    """Run every station once on its folder and wait until the server has stored all events.
 
     Args:
-        server: That stores it.
-        settings: One file a station.
-        progress: Is told how many events and unusable files the server has so far.
+        server: The server that stores the events.
+        settings: One settings file per station.
+        progress: Called with the number of stored events and of unusable files.
 
     Raises:
-        DemoFailed: a station failed, or something it sent did not arrive.
+        DemoFailed: a station failed, or an event did not arrive.
     """
     with stations(settings, "--once", "--json") as processes:
         while any(process.poll() is None for process in processes):
@@ -173,10 +173,10 @@ def work_off(server: Server, settings: Sequence[Path], progress: Callable[[int, 
 
 
 def summarise(server: Server, reports: Sequence[Reported], began: float) -> Summary:
-    """Count what is in the store, not what we believe to have put there."""
-    whole = CountQuery.in_utc(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
+    """Summarise the demo from the content of the stores and the stations' reports."""
+    everything = CountQuery.in_utc(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
     species: dict[str, int] = {}
-    for counted in server.store.count(whole):
+    for counted in server.store.count(everything):
         species[counted.taxon] = species.get(counted.taxon, 0) + counted.detections
     totals = server.casebook.totals()
     return Summary(
@@ -212,5 +212,5 @@ def _last_lines(log: Path, lines: int = 5) -> str:
 
 
 def json_line(summary: Summary) -> str:
-    """Put the summary into one line."""
+    """Return the summary as one line of JSON."""
     return json.dumps(msgspec.to_builtins(summary), ensure_ascii=False)

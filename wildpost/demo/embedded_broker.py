@@ -1,4 +1,4 @@
-"""A small MQTT broker inside the demo, so that trying Wildpost out needs no server; it speaks MQTT 3.1.1."""
+"""A small MQTT 3.1.1 broker for the demo, so that the demo needs no installed broker."""
 
 import asyncio
 import logging
@@ -9,32 +9,32 @@ from typing import Self
 
 
 class EmbeddedBroker:
-    """An amqtt broker on the loopback address, in a thread of its own.
+    """An amqtt broker on the loopback address, in its own thread.
 
-    It keeps nothing on disk: for anything but a demo use Mosquitto.
+    It persists nothing: use Mosquitto for anything but a demo.
     """
 
     def __init__(self, port: int = 0) -> None:
         """Choose the port.
 
         Args:
-            port: To listen on; 0 takes a free one.
+            port: Port to listen on; 0: any free port.
         """
         self.port = port or _free_port()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        self._up = threading.Event()
+        self._ready = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start it; on return it listens.
+        """Start the broker and wait until it listens.
 
         Raises:
             OSError: it could not listen on its port.
         """
         self._thread.start()
-        self._up.wait()
+        self._ready.wait()
         if self._failure is not None:
             raise OSError(f"the demo's broker could not listen on 127.0.0.1:{self.port}: {self._failure}")
         return self
@@ -42,7 +42,7 @@ class EmbeddedBroker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it."""
+        """Stop the broker."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(10)
@@ -72,7 +72,7 @@ class EmbeddedBroker:
             self._failure = error
             return
         finally:
-            self._up.set()
+            self._ready.set()
         await self._stop.wait()
         await broker.shutdown()
 

@@ -1,4 +1,4 @@
-"""Finds the demo something real to look at and listen to, and says where it comes from."""
+"""Finds pictures and recordings for the demo."""
 
 import importlib.metadata
 import os
@@ -13,15 +13,15 @@ from contract.errors import WildpostError
 from models.download import pull
 from models.registry import WeightsError
 
-# Photographs of the usual kind, not drawings or charts, that distributions carry as examples.
-CARRIED = {"matplotlib": ("grace_hopper.jpg",), "ultralytics": ("bus.jpg", "zidane.jpg")}
+# Photographs (not drawings or charts) that installed distributions contain as examples.
+BUNDLED = {"matplotlib": ("grace_hopper.jpg",), "ultralytics": ("bus.jpg", "zidane.jpg")}
 
 
 class NoSamples(WildpostError):
-    """There is nothing to show; the message says how to name files of one's own."""
+    """No sample was found; the message says how to use other files."""
 
 
-class _Pinned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _PinnedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     url: str
     sha256: str
@@ -30,27 +30,27 @@ class _Pinned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def filename(self) -> str:
-        """Its path below the samples folder."""
+        """Path below the samples folder."""
         return self.name
 
     @property
     def accepted(self) -> dict[str, int]:
-        """The one hash that counts."""
+        """The accepted hash, with the size in bytes."""
         return {self.sha256: self.size}
 
 
 class _Pins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sample: list[_Pinned]
+    sample: list[_PinnedFile]
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What the demo shows.
+    """Input files of the demo.
 
     Attributes:
-        pictures: Files a camera station reads.
-        recordings: Files a microphone station reads.
-        origin: Where they come from, for the person watching.
+        pictures: Files for the camera station.
+        recordings: Files for the microphone station.
+        origin: Description of their origin, for the user.
     """
 
     pictures: tuple[Path, ...]
@@ -58,26 +58,26 @@ class Samples:
     origin: str
 
 
-def find_samples(told: Path | None, here: Path, cache: Path) -> Samples:
-    """Find files to show: those told, else ./samples, else public ones, else what installed packages carry.
+def find_samples(given: Path | None, here: Path, cache: Path) -> Samples:
+    """Find samples: ``given``, else ./samples, else public samples, else photographs in installed packages.
 
     Args:
-        told: The folder named on the command line.
-        here: The folder the command runs in.
-        cache: Where fetched samples are kept.
+        given: The folder named on the command line.
+        here: The current working directory.
+        cache: Folder for downloaded samples.
 
     Raises:
         NoSamples: none of these holds a picture or a recording.
     """
-    if told is not None:
-        return _in_folder(told, f"your files in {told}")
+    if given is not None:
+        return _in_folder(given, f"your files in {given}")
     if (here / "samples").is_dir():
         return _in_folder(here / "samples", f"the files in {here / 'samples'}")
     try:
-        fetched = _fetched(cache)
+        downloaded = _download(cache)
     except WeightsError as error:
-        return _carried(error)
-    return _in_folder(fetched, f"public samples (MIT, Apache-2.0, CC), kept in {fetched}")
+        return _bundled(error)
+    return _in_folder(downloaded, f"public samples (MIT, Apache-2.0, CC), stored in {downloaded}")
 
 
 def _in_folder(folder: Path, origin: str) -> Samples:
@@ -87,11 +87,11 @@ def _in_folder(folder: Path, origin: str) -> Samples:
     pictures = tuple(path for path in files if path.suffix.lower() in PICTURES)
     recordings = tuple(path for path in files if path.suffix.lower() in RECORDINGS)
     if not pictures and not recordings:
-        raise NoSamples(f"{folder}: no picture ({_list(PICTURES)}) and no recording ({_list(RECORDINGS)}) in it")
+        raise NoSamples(f"{folder}: contains no picture ({_list(PICTURES)}) and no recording ({_list(RECORDINGS)})")
     return Samples(pictures, recordings, origin)
 
 
-def _fetched(cache: Path) -> Path:
+def _download(cache: Path) -> Path:
     pins = msgspec.convert(tomllib.loads(Path(__file__).with_name("samples.toml").read_text()), _Pins)
     for pin in pins.sample:
         (cache / pin.name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,23 +99,23 @@ def _fetched(cache: Path) -> Path:
     return cache
 
 
-def _carried(why: Exception) -> Samples:
+def _bundled(error: Exception) -> Samples:
     pictures = []
-    for distribution, names in CARRIED.items():
+    for distribution, names in BUNDLED.items():
         try:
             files = importlib.metadata.files(distribution) or []
         except importlib.metadata.PackageNotFoundError:
             continue
         pictures += [Path(str(file.locate())) for file in files if file.name in names]
     if not pictures:
-        raise NoSamples(f"public samples cannot be fetched ({why}); name a folder of your own: --samples DIR")
+        raise NoSamples(f"public samples cannot be downloaded ({error}); use your own folder: --samples DIR")
     return Samples(
         tuple(pictures),
         (),
-        f"photographs that installed packages carry, since public samples cannot be fetched ({why}); "
-        "show your own with --samples DIR",
+        f"photographs from installed packages, since public samples cannot be downloaded ({error}); "
+        "use your own with --samples DIR",
     )
 
 
-def _list(endings: set[str]) -> str:
-    return " ".join(sorted(endings))
+def _list(suffixes: set[str]) -> str:
+    return " ".join(sorted(suffixes))

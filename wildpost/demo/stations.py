@@ -1,4 +1,4 @@
-"""The settings of the demo's two stations: one with a camera, one with a microphone."""
+"""Settings of the demo's two stations: one with a camera, one with a microphone."""
 
 import contextlib
 import json
@@ -8,27 +8,32 @@ from pathlib import Path
 from models.download import install
 from models.registry import WeightsError, find_weights, load_registry
 
-# The camera stands inside a zone of the example rules, so that what is flagged explains itself. The microphone stands
-# nowhere: recordings from anywhere in the world are shown, and a prior of place would drop most of their species.
+# The camera is inside a zone of the example rules, so that flags have an understandable reason. The microphone has no
+# location: its recordings can come from anywhere, and a species range filter would drop most of their species.
 PLACES = {"camera": "latitude = 31.35\nlongitude = 117.20\n", "microphone": ""}
-OWN = "wildpost-nano"
+SHIPPED = "wildpost-nano"
 DETECTORS = {"camera": ["vision"], "microphone": ["birdnet", "threat"]}
 
 
 def write_settings(
-    inboxes: Mapping[str, Path], folder: Path, data: Path, broker_port: int, brought: Path, say: Callable[[str], object]
+    inboxes: Mapping[str, Path],
+    folder: Path,
+    data: Path,
+    broker_port: int,
+    local_weights: Path,
+    report: Callable[[str], object],
 ) -> list[Path]:
-    """Write a settings file for each station that has something to look at or listen to.
+    """Write a settings file for each station whose inbox has files.
 
     Args:
         inboxes: The folder of each station.
-        folder: Where the settings go.
+        folder: Folder for the settings files.
         data: The data folder that holds the weights.
-        broker_port: Of the broker on this machine.
-        brought: A folder that may hold weights, on the stick that the samples came with.
-        say: Tells the person watching what looks at the pictures.
+        broker_port: Port of the broker on this machine.
+        local_weights: A folder that may hold weights, for example on the USB stick of the samples.
+        report: Called with a message for the user about the vision model.
     """
-    model = choose_vision(data / "models", brought, say) if any(inboxes["camera"].iterdir()) else OWN
+    model = choose_vision(data / "models", local_weights, report) if any(inboxes["camera"].iterdir()) else SHIPPED
     written: list[Path] = []
     for kind, inbox in inboxes.items():
         if not any(inbox.iterdir()):
@@ -48,23 +53,23 @@ def write_settings(
     return written
 
 
-def choose_vision(weights_folder: Path, brought: Path, say: Callable[[str], object]) -> str:
-    """Name a vision model: one whose weights were fetched or brought along, else the one that comes with Wildpost."""
-    fetched = [entry for entry in load_registry().values() if entry.kind == "vision" and entry.file is None]
-    for entry in fetched:
+def choose_vision(weights_folder: Path, local_weights: Path, report: Callable[[str], object]) -> str:
+    """Return the name of a vision model: downloaded or local weights are preferred over the model in the package."""
+    downloadable = [entry for entry in load_registry().values() if entry.kind == "vision" and entry.file is None]
+    for entry in downloadable:
         with contextlib.suppress(WeightsError):
             find_weights(entry, weights_folder)
             return entry.name
-    for entry in fetched:
-        for file in sorted(brought.glob("*.onnx")):
+    for entry in downloadable:
+        for file in sorted(local_weights.glob("*.onnx")):
             if file.stat().st_size in entry.accepted.values():
                 with contextlib.suppress(WeightsError):
                     install(entry, file, weights_folder)
                     return entry.name
-    say(f"Pictures are looked at by {OWN}, which comes with Wildpost: models/weights/{OWN}.md says how much it misses")
-    return OWN
+    report(f"The model for pictures is {SHIPPED} from the package; its accuracy: models/weights/{SHIPPED}.md")
+    return SHIPPED
 
 
 def _text(value: object) -> str:
-    """Write a string of TOML: JSON's are, whatever characters a path holds."""
+    """Return a string as TOML; JSON strings are valid TOML for any characters in a path."""
     return json.dumps(str(value), ensure_ascii=False)

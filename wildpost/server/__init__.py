@@ -1,1 +1,1 @@
-"""Assembles and runs the server's parts."""
+"""Assembly and operation of the server."""

@@ -1,4 +1,4 @@
-"""Puts together what watches for incidents and tells people of them."""
+"""Assembles incident detection and the delivery of alerts."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,15 +31,15 @@ from ingest.store.port import Store
 
 
 class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is told of incidents, and how.
+    """Settings of alerts about incidents.
 
     Attributes:
-        address: Where the pages are reached by those who are told, such as https://reserve.example/; "": no links.
-        policy: What is worth an alert.
-        apprise: Ways that Apprise knows, one Apprise URL each.
-        mqtt: A topic of the stations' broker.
-        retry: How long to try.
-        home_assistant: Stations as devices of Home Assistant.
+        address: URL of the pages for links in alerts, such as https://reserve.example/; "": no links.
+        policy: Which incidents cause an alert.
+        apprise: Notifiers of the Apprise library, one Apprise URL each.
+        mqtt: Alerts on a topic of the stations' broker.
+        retry: Retries of failed deliveries.
+        home_assistant: Stations as devices in Home Assistant.
     """
 
     address: str = ""
@@ -50,39 +50,39 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     home_assistant: HomeAssistantOptions = HomeAssistantOptions()
 
 
-def notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]:
-    """Make every way of telling people that is set up.
+def create_notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]:
+    """Create every configured notifier.
 
     Raises:
-        NotConfigured: one cannot be used, or two share a name.
+        NotConfigured: the settings of a notifier are not usable, or two notifiers share a name.
     """
-    made: list[Notifier] = [AppriseNotifier(one) for one in options.apprise]
+    notifiers: list[Notifier] = [AppriseNotifier(one) for one in options.apprise]
     if options.mqtt.enabled:
-        made.append(MqttNotifier(options.mqtt, broker))
-    names = [one.name for one in made]
+        notifiers.append(MqttNotifier(options.mqtt, broker))
+    names = [notifier.name for notifier in notifiers]
     if len(set(names)) != len(names):
-        raise NotConfigured(f"ways of telling people share a name: {sorted(names)}")
-    return made
+        raise NotConfigured(f"notifiers share a name: {sorted(names)}")
+    return notifiers
 
 
 @dataclass(frozen=True)
-class Alerting:
-    """What is running: where incidents are made, and who carries alerts out."""
+class RunningAlerts:
+    """The running parts of incident detection and alert delivery."""
 
-    desk: IncidentService
+    incident_service: IncidentService
     reader: IncidentReader
     dispatchers: tuple[Dispatcher, ...]
-    home: HomeAssistant | None = None
+    home_assistant: HomeAssistant | None = None
 
     @property
     def problem(self) -> str:
-        """What keeps people from being told right now, in words; "": nothing."""
-        tellers = (*self.dispatchers, *((self.home,) if self.home else ()))
-        return "; ".join(one.problem for one in tellers if one.problem)
+        """Description of what currently prevents the delivery of alerts; "" if nothing does."""
+        senders = (*self.dispatchers, *((self.home_assistant,) if self.home_assistant else ()))
+        return "; ".join(sender.problem for sender in senders if sender.problem)
 
 
 @contextlib.contextmanager
-def alerting(
+def run_alerts(
     options: AlertsOptions,
     incidents: IncidentOptions,
     rules_options: RulesOptions,
@@ -92,31 +92,35 @@ def alerting(
     casebook: Casebook,
     media: MediaStore,
     languages: Mapping[str, Language],
-    speaks: bool = True,
-) -> Iterator[Alerting]:
-    """Open the desk where incidents are made, and carry alerts out until the end.
+    primary: bool = True,
+) -> Iterator[RunningAlerts]:
+    """Create the incident service and deliver alerts until the context ends.
 
-    Of several workers one ``speaks`` for the stations to Home Assistant; all of them carry alerts out, each alert once.
+    All workers of a group deliver alerts, each alert once; only the ``primary`` one publishes stations to Home
+    Assistant.
 
     Raises:
-        NotConfigured: a way of telling people cannot be used.
+        NotConfigured: the settings of a notifier are not usable.
         StoreUnavailable: the casebook does not answer.
     """
     database = Database(casebook.engine)
-    ways = notifiers(options, broker)
+    notifiers = create_notifiers(options, broker)
+    names = [notifier.name for notifier in notifiers]
     reader = IncidentReader(database)
     writer = AlertMessageWriter(reader, store, media, languages, options.address, lambda: datetime.now(UTC))
-    dispatchers = tuple(Dispatcher(AlertQueue(database, way.name), way, writer.write, options.retry) for way in ways)
-    abandon_unknown_notifiers(database, [way.name for way in ways], datetime.now(UTC))
+    dispatchers = tuple(
+        Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry) for notifier in notifiers
+    )
+    abandon_unknown_notifiers(database, names, datetime.now(UTC))
 
     def wake(alerts: Sequence[Alert]) -> None:
         for dispatcher in dispatchers:
             dispatcher.wake()
 
-    desk = IncidentService(
+    incident_service = IncidentService(
         rules,
         store,
-        IncidentRepository(database, incidents, options.policy, [way.name for way in ways]),
+        IncidentRepository(database, incidents, options.policy, names),
         ShotRepository(database, incidents.corroboration),
         StationWatch(database, rules_options.station, incidents),
         incidents,
@@ -126,10 +130,10 @@ def alerting(
         for dispatcher in dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.stop)
-        home = (
-            HomeAssistant(options.home_assistant, broker, store) if speaks and options.home_assistant.enabled else None
+        home_assistant = (
+            HomeAssistant(options.home_assistant, broker, store) if primary and options.home_assistant.enabled else None
         )
-        if home:
-            home.start()
-            stack.callback(home.stop)
-        yield Alerting(desk, reader, dispatchers, home)
+        if home_assistant:
+            home_assistant.start()
+            stack.callback(home_assistant.stop)
+        yield RunningAlerts(incident_service, reader, dispatchers, home_assistant)

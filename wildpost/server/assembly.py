@@ -1,4 +1,7 @@
-"""Everything between the broker and the databases, opened and closed in the order in which nothing is lost."""
+"""Assembles the parts between the broker and the databases.
+
+The order of opening and closing ensures that no acknowledged message is lost.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,29 +20,29 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Store
 from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import serve_snapshots
-from wildpost.server.alerting import Alerting, alerting
+from wildpost.server.alerting import RunningAlerts, run_alerts
 from wildpost.server.stores import open_media, open_store
 from wildpost.settings.server import ServerSettings
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """What is open and running."""
+    """The running parts of a server without its pages."""
 
     store: Store
     casebook: Casebook
     media: MediaStore
-    serving: IngestService
-    told: Alerting
+    ingest: IngestService
+    alerts: RunningAlerts
     verdict_sync: VerdictSync | None
     station_watch: StationWatchLoop | None
 
     def state(self) -> IngestState:
-        """Tell how the intake fares, and whether people are told and verdicts counted."""
-        state = self.serving.state()
+        """Return the state of ingest; its problem also covers alerts, the store, verdicts and the station watch."""
+        state = self.ingest.state()
         problems = (
             state.problem,
-            self.told.problem,
+            self.alerts.problem,
             self.store.problem,
             self.verdict_sync.problem if self.verdict_sync else "",
             self.station_watch.problem if self.station_watch else "",
@@ -47,11 +50,11 @@ class RunningServer:
         return replace(state, problem="; ".join(filter(None, problems)))
 
     def problem(self) -> str:
-        """Say in words what keeps the server from working whole right now; "": nothing."""
-        return self.serving.stuck or self.state().problem
+        """Return a description of what currently impairs the server; "" if nothing does."""
+        return self.ingest.stuck or self.state().problem
 
     def wake_verdict_sync(self) -> None:
-        """Have verdicts handed over that the store did not take at once."""
+        """Start writing verdicts to the store that it did not accept immediately."""
         if self.verdict_sync:
             self.verdict_sync.wake()
 
@@ -60,33 +63,34 @@ class RunningServer:
 def run_server(
     settings: ServerSettings,
     folder: Path,
-    rules_beside: Path,
+    settings_folder: Path,
     share: SharedSubscription | None = None,
-    watches: bool = True,
+    primary: bool = True,
 ) -> Iterator[RunningServer]:
-    """Open databases and rules, and receive.
+    """Open the databases, load the rules and receive messages until the context ends.
 
     Args:
-        settings: What the server is told.
+        settings: The server's settings.
         folder: The data folder.
-        rules_beside: The folder that paths in the settings are relative to.
-        share: A worker's part in a group; None: it works alone.
-        watches: Whether it watches for stations that are silent, and hands verdicts over to the store.
+        settings_folder: The folder that paths in the settings are relative to.
+        share: The shared subscription of a worker in a group; None: no group.
+        primary: Whether this process watches for silent stations, writes pending verdicts to the store and publishes to
+            Home Assistant.
 
     Raises:
-        StoreUnavailable: a database does not open.
-        NotConfigured: a way of telling people cannot be used.
-        BrokerRefused: the broker answered and refused us.
+        StoreUnavailable: a database cannot be opened.
+        NotConfigured: the settings of a notifier are not usable.
+        BrokerRefused: the broker refused the connection.
     """
-    rules = load_rules(settings.rules, rules_beside)
+    rules = load_rules(settings.rules, settings_folder)
     with contextlib.ExitStack() as stack:
         store = open_store(settings.store, folder)
         stack.callback(store.close)
         casebook = Casebook(settings.casebook.url_in(folder))
         stack.callback(casebook.close)
         media = open_media(settings.media, folder)
-        told = stack.enter_context(
-            alerting(
+        alerts = stack.enter_context(
+            run_alerts(
                 settings.alerts,
                 settings.incidents,
                 settings.rules,
@@ -96,20 +100,22 @@ def run_server(
                 casebook,
                 media,
                 load_languages(ZoneInfo(settings.review.time_zone)),
-                speaks=watches,
+                primary=primary,
             )
         )
-        serving = IngestService(store, casebook, media, rules, settings.broker, told.desk, share)
-        stack.callback(serving.stop)
-        serving.start()
+        ingest = IngestService(store, casebook, media, rules, settings.broker, alerts.incident_service, share)
+        stack.callback(ingest.stop)
+        ingest.start()
         if isinstance(store, DuckDbStore):
-            stack.enter_context(serve_snapshots(folder, store, serving.paused))
-        station_watch = StationWatchLoop(told.desk.check_stations, lambda: serving.connected) if watches else None
+            stack.enter_context(serve_snapshots(folder, store, ingest.paused))
+        station_watch = (
+            StationWatchLoop(alerts.incident_service.check_stations, lambda: ingest.connected) if primary else None
+        )
         if station_watch:
             stack.callback(station_watch.stop)
             station_watch.start()
-        verdict_sync = VerdictSync(casebook, store) if watches else None
+        verdict_sync = VerdictSync(casebook, store) if primary else None
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
-        yield RunningServer(store, casebook, media, serving, told, verdict_sync, station_watch)
+        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch)

@@ -1,20 +1,20 @@
-"""Has Python look for garbage seldom."""
+"""Reduces how often Python's garbage collector runs."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_YOUNG = 20_000  # objects made and not freed until the youngest are looked through; Python's own figure is 700
-_ROUNDS = 20  # of them until older ones are looked through too; Python's own figure is 10
+_YOUNG = 20_000  # threshold of generation 0: allocations minus deallocations; Python's default is 700
+_ROUNDS = 20  # threshold of generations 1 and 2: collections of the younger one; Python's default is 10
 
 
 @contextmanager
 def reduced_garbage_collection() -> Iterator[None]:
-    """Set what is there aside, and look through what comes less often than Python does by itself.
+    """Freeze existing objects and raise the garbage collector's thresholds until the context ends.
 
-    Messages that wait are no garbage, and there are thousands: looking through them again and again took a third of
-    the intake's processor time. What makes circles of references (a failed request, a page) is still found. At the end
-    everything is as it was, so that libraries can clear up after themselves.
+    Thousands of buffered messages are not garbage; scanning them repeatedly took a third of ingest's processor time.
+    Reference cycles (from a failed request or a page) are still collected. The previous thresholds are restored at the
+    end, so that libraries can clean up after themselves.
     """
     before = gc.get_threshold()
     gc.collect()

@@ -1,4 +1,4 @@
-"""One worker of `wildpost ingest`: a process that receives until it is told to stop, or until nobody asks any more."""
+"""One worker process of `wildpost ingest`: receives messages until SIGTERM or until its parent process ends."""
 
 import signal
 import threading
@@ -19,39 +19,39 @@ from wildpost.server.logs import Form, set_up_logs
 from wildpost.settings.server import ServerSettings
 
 REPORT_S = 0.5
-_RETIRED_AFTER_S = 5.0  # with nothing in hand: the broker sends what it holds within moments
+_RETIRED_AFTER_S = 5.0  # idle time after which a retiring worker ends; the broker sends queued messages within moments
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerTask:
-    """What a worker is told.
+    """Parameters of a worker process.
 
     Attributes:
-        settings: Of the server.
+        settings: The server's settings.
         folder: The data folder.
-        beside: The folder that paths in the settings are relative to.
-        share: Its part in the group; None: it works alone.
-        watches: Whether it watches for silent stations.
-        log_format: Of what it says.
+        settings_folder: The folder that paths in the settings are relative to.
+        share: The shared subscription of its group; None: no group.
+        primary: Whether it watches for silent stations and writes pending verdicts to the store.
+        log_format: Format of its log lines.
     """
 
     settings: ServerSettings
     folder: Path
-    beside: Path
+    settings_folder: Path
     share: SharedSubscription | None
-    watches: bool
+    primary: bool
     log_format: Form
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """What a worker says of itself, twice a second.
+    """Report of a worker to its parent process, sent twice a second.
 
     Attributes:
-        state: How it fares; None where it could not begin, or is done.
-        metrics: What it counts.
-        failed: Why it could not begin, for a person to mend.
-        retired: Nothing is left for it at the broker, and its session there is ended.
+        state: State of ingest; None if it failed to start or has retired.
+        metrics: Its Prometheus metrics.
+        failed: Why it failed to start, as a message for the operator.
+        retired: The broker has no more messages for it, and its session there has been removed.
     """
 
     state: IngestState | None = None
@@ -60,38 +60,38 @@ class WorkerReport:
     retired: bool = False
 
 
-def work(duty: WorkerTask, to_parent: Connection) -> None:
-    """Receive until SIGTERM, or until the parent is gone: killed, it cannot tell us to stop."""
+def run_worker(task: WorkerTask, to_parent: Connection) -> None:
+    """Receive messages until SIGTERM, or until the parent process ends; a killed parent cannot send SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent passes it on
-    log = set_up_logs(duty.log_format)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent handles it
+    log = set_up_logs(task.log_format)
     try:
-        _receive(duty, to_parent, stop)
+        _receive(task, to_parent, stop)
     except BrokenPipeError:
-        log.warning("worker: the process that started it is gone; what is unacknowledged comes again")
+        log.warning("worker: its parent process ended; the broker redelivers unacknowledged messages")
     except Exception as error:
         if not is_expected(error):
             raise
         to_parent.send(WorkerReport(failed=str(error)))
 
 
-def _receive(duty: WorkerTask, to_parent: Connection, stop: threading.Event) -> None:
+def _receive(task: WorkerTask, to_parent: Connection, stop: threading.Event) -> None:
     with (
-        run_server(duty.settings, duty.folder, duty.beside, duty.share, duty.watches) as open_,
+        run_server(task.settings, task.folder, task.settings_folder, task.share, task.primary) as server,
         reduced_garbage_collection(),
     ):
         while True:
-            state = open_.state()
-            to_parent.send(WorkerReport(state, list(open_.serving.metrics.registry.collect())))
-            if duty.share and duty.share.retiring and state.idle_s > _RETIRED_AFTER_S:
-                open_.serving.stop(forget=True)
+            state = server.state()
+            to_parent.send(WorkerReport(state, list(server.ingest.metrics.registry.collect())))
+            if task.share and task.share.retiring and state.idle_s > _RETIRED_AFTER_S:
+                server.ingest.stop(forget=True)
                 to_parent.send(WorkerReport(retired=True))
                 return
             if stop.wait(REPORT_S):
                 return
 
 
-def settings_of(settings: ServerSettings, client_id: str) -> ServerSettings:
-    """Give a worker a name of its own at the broker."""
+def with_client_id(settings: ServerSettings, client_id: str) -> ServerSettings:
+    """Return the settings with another MQTT client id."""
     return msgspec.structs.replace(settings, broker=msgspec.structs.replace(settings.broker, client_id=client_id))

@@ -1,4 +1,4 @@
-"""What a server says while it runs: lines for people, or one JSON object a line for programs that collect them."""
+"""Log output of a server: text lines, or one JSON object per line for log collectors."""
 
 import logging
 import sys
@@ -13,10 +13,10 @@ _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "t
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: at, level, logger, process, message, whatever was given as ``extra``, and a traceback."""
+    """Formats a log record as a JSON object: at, level, logger, process, message, ``extra`` fields and traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one."""
+        """Return the JSON line of a record."""
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -31,10 +31,13 @@ class JsonLines(logging.Formatter):
 
 
 def set_up_logs(form: Form) -> logging.Logger:
-    """Send our own words to standard output, and warnings of libraries; gives the logger of the server.
+    """Log Wildpost's messages and the warnings of libraries to standard output.
 
     Args:
         form: "text" or "json".
+
+    Returns:
+        The server's logger.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter("wildpost: %(message)s"))

@@ -1,4 +1,4 @@
-"""What those who run a server ask it: is it alive (/healthz), and how much does it do (/metrics)."""
+"""Endpoints for operators: health (/healthz) and Prometheus metrics (/metrics)."""
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,15 +12,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from ingest.service import IngestService
 
 
-def add_operations(app: FastAPI, serving: IngestService) -> None:
-    """Have the pages' server answer for the intake: /metrics, and 503 at /healthz when the intake hangs."""
+def add_operations(app: FastAPI, ingest: IngestService) -> None:
+    """Add /metrics to the pages' application, and a 503 at /healthz while ingest is stuck."""
 
     async def metrics(request: Request) -> Response:
-        return Response(generate_latest(serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(ingest.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def alive(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.url.path == "/healthz" and (stuck := serving.stuck):
-            # Asked before the databases are: what makes the intake hang may make them hang too.
+        if request.url.path == "/healthz" and (stuck := ingest.stuck):
+            # Checked before /healthz reads the databases: whatever blocks ingest may block them too.
             return Response(health_of(stuck), status_code=503, media_type="application/json")
         return await proceed(request)
 
@@ -29,39 +29,39 @@ def add_operations(app: FastAPI, serving: IngestService) -> None:
 
 
 def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
-    """Write the answer to /healthz.
+    """Return the JSON body of /healthz.
 
     Args:
-        stuck: Why it will not go on by itself.
-        hindered: What is in the way and may go away.
-        more: What else to say.
+        stuck: Why the server cannot recover by itself.
+        hindered: A problem that may end by itself.
+        more: Further fields.
     """
     status = "stuck" if stuck else "hindered" if hindered else "ok"
     return msgspec.json.encode({"status": status, "problem": stuck or hindered} | more)
 
 
 @contextmanager
-def answering(
+def serve_operations(
     host: str, port: int, health: Callable[[], tuple[int, bytes]], metrics: Callable[[], bytes]
 ) -> Iterator[int]:
-    """Answer /healthz and /metrics, and nothing else, for a server without pages.
+    """Serve /healthz and /metrics for a server without pages.
 
     Args:
-        host: Where to listen.
-        port: And on which port; 0 takes a free one.
-        health: Gives status code and body.
-        metrics: Gives Prometheus' text form.
+        host: Address to listen on.
+        port: Port to listen on; 0: any free port.
+        health: Returns status code and body.
+        metrics: Returns Prometheus' text format.
 
     Yields:
         The port.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
-    class Answers(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """Answer."""
+            """Handle a GET request."""
             if self.path == "/healthz":
                 code, body, kind = *health(), "application/json"
             elif self.path == "/metrics":
@@ -75,10 +75,10 @@ def answering(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002, the library's name
-            """Nothing: asked every few seconds, it is no news."""
+            """Log nothing: probes send a request every few seconds."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Answers)
+        server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
         raise OSError(f"/metrics and /healthz could not listen on {host}:{port}: {error}") from error
     thread = threading.Thread(target=server.serve_forever, name="operations")

@@ -1,4 +1,4 @@
-"""The whole server in one process: the link to the broker, the stores, the rules and the pages."""
+"""A complete server in one process: broker connection, stores, rules and pages."""
 
 import contextlib
 import json
@@ -20,85 +20,90 @@ from wildpost.settings.server import ServerSettings, WebOptions
 
 __all__ = ["ANNOUNCED", "Server", "ServerSettings", "WebOptions", "running"]
 
-ANNOUNCED = "server.json"  # in the data folder, while a server runs: where its pages are
+ANNOUNCED = "server.json"  # in the data folder while a server runs: URL of its pages and process id
 
 
 class Server:
-    """Everything open and running; ``running`` makes one and closes it."""
+    """A running server with its pages; created by ``running``."""
 
-    def __init__(self, run_server: RunningServer, web: uvicorn.Server, host: str) -> None:
-        """Hold the parts together."""
-        self._receiving = run_server
+    def __init__(self, receiving: RunningServer, web: uvicorn.Server, host: str) -> None:
+        """Combine the running parts."""
+        self._receiving = receiving
         self._web = web
         self._host = host
 
     @property
     def store(self) -> Store:
-        """Where detections are."""
+        """The store of detections."""
         return self._receiving.store
 
     @property
     def casebook(self) -> Casebook:
-        """Where flags and verdicts are."""
+        """The casebook of flags and verdicts."""
         return self._receiving.casebook
 
     @property
     def url(self) -> str:
-        """Where the pages are."""
+        """URL of the pages."""
         port = self._web.servers[0].sockets[0].getsockname()[1]
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}/"
 
     def state(self) -> IngestState:
-        """Tell how the intake fares, and whether people are told."""
+        """Return the state of ingest, including problems of alerts, stores and verdicts."""
         return self._receiving.state()
 
 
 @contextlib.contextmanager
-def running(settings: ServerSettings, folder: Path, rules_beside: Path) -> Iterator[Server]:
-    """Open everything, run it, and close it in the order in which nothing is lost.
+def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> Iterator[Server]:
+    """Run a complete server until the context ends; the order of closing ensures that no message is lost.
 
     Args:
-        settings: What the server is told.
-        folder: The data folder, whole and alone for this server.
-        rules_beside: The folder that paths in the settings are relative to.
+        settings: The server's settings.
+        folder: The data folder, used by this server alone.
+        settings_folder: The folder that paths in the settings are relative to.
 
     Raises:
-        NotLoopback: the pages were told to listen where others could reach them.
-        StoreUnavailable: a database does not open.
-        NotConfigured: a way of telling people cannot be used.
-        BrokerRefused: the broker answered and refused us.
-        OSError: the port is taken.
+        NotLoopback: the address of the pages can be reached from other machines.
+        StoreUnavailable: a database cannot be opened.
+        NotConfigured: the settings of a notifier are not usable.
+        BrokerRefused: the broker refused the connection.
+        OSError: the port is in use.
     """
     check_bind(settings.web.host)
     with contextlib.ExitStack() as stack:
-        open_ = stack.enter_context(run_server(settings, folder, rules_beside))
+        receiving = stack.enter_context(run_server(settings, folder, settings_folder))
         app = create_app(
-            open_.store, open_.casebook, open_.media, settings.review, open_.problem, open_.wake_verdict_sync
+            receiving.store,
+            receiving.casebook,
+            receiving.media,
+            settings.review,
+            receiving.problem,
+            receiving.wake_verdict_sync,
         )
-        add_operations(app, open_.serving)
-        web = stack.enter_context(_web(app, settings.web))
-        server = Server(open_, web, settings.web.host)
+        add_operations(app, receiving.ingest)
+        web = stack.enter_context(_serve_pages(app, settings.web))
+        server = Server(receiving, web, settings.web.host)
         stack.enter_context(_announced(folder / ANNOUNCED, server.url))
         yield server
 
 
 @contextlib.contextmanager
-def _web(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
+def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
     config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", lifespan="off")  # type: ignore[arg-type]
     server = uvicorn.Server(config)
-    up = threading.Event()
+    ended = threading.Event()
     failed: list[int] = []
 
     def serve() -> None:
         try:
             server.run()
-        except SystemExit as error:  # uvicorn's way to say that it could not listen
+        except SystemExit as error:  # uvicorn raises this if it cannot listen
             failed.append(int(error.code or 1))
-        up.set()
+        ended.set()
 
     thread = threading.Thread(target=serve, name="pages")
     thread.start()
-    while not server.started and not up.wait(0.02):
+    while not server.started and not ended.wait(0.02):
         pass
     if failed or not server.started:
         thread.join()
@@ -114,7 +119,7 @@ def _web(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
 
 @contextlib.contextmanager
 def _announced(file: Path, url: str) -> Iterator[None]:
-    """Leave word of where we are, for commands that find the database in our hands."""
+    """Write the server's URL to a file, for commands that find the database locked by this server."""
     partial = file.with_suffix(".part")
     partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     partial.replace(file)

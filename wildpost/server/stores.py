@@ -1,4 +1,4 @@
-"""Opens the stores of detections and media that the settings name."""
+"""Opens the detection store and media store that the settings name."""
 
 import os
 from pathlib import Path
@@ -15,24 +15,24 @@ from ingest.store.port import Store
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where detections are kept.
+    """Settings of the detection store.
 
     Attributes:
-        kind: "duckdb": a file in the data folder, for one machine and one process; "influxdb": a server, for many.
-        influxdb: How to reach that server.
-        secret_variable: Name of the environment variable that holds its token or password; it never stands in settings.
+        kind: "duckdb": a file in the data folder, for one machine and one process; "influxdb": a server, for several.
+        influxdb: Connection to the InfluxDB server.
+        secret_variable: Name of the environment variable of its token or password, which is never in the settings.
     """
 
     kind: Literal["duckdb", "influxdb"] = "duckdb"
     influxdb: InfluxOptions = InfluxOptions()
-    secret_variable: str = "WILDPOST_INFLUXDB_SECRET"  # noqa: S105, its name
+    secret_variable: str = "WILDPOST_INFLUXDB_SECRET"  # noqa: S105, a variable name
 
 
 def open_store(options: StoreOptions, folder: Path) -> Store:
-    """Open it.
+    """Open the detection store.
 
     Raises:
-        StoreUnavailable: it does not answer, does not let us in, or another process has the file.
+        StoreUnavailable: it does not answer, refuses the credentials, or another process has locked the file.
     """
     if options.kind == "influxdb":
         from ingest.store.influxdb.store import InfluxDbStore
@@ -42,33 +42,33 @@ def open_store(options: StoreOptions, folder: Path) -> Store:
 
 
 def check_writing(options: StoreOptions) -> None:
-    """See whether an InfluxDB has the path by which detections are written: it may answer queries and have none.
+    """Check the write path of an InfluxDB; a server that answers queries may lack it.
 
     Raises:
-        StoreUnavailable: it has not, or does not let us write.
+        StoreUnavailable: the write path does not exist, or writing is not permitted.
     """
     from contract.errors import StoreUnavailable
     from ingest.store.influxdb.connection import InfluxConnection
 
     link = InfluxConnection(options.influxdb, os.environ.get(options.secret_variable, ""))
     try:
-        link.write([b"# wildpost asks whether it may write"])  # a comment: nothing is stored
+        link.write([b"# wildpost checks the write path"])  # a comment line: nothing is stored
     except StoreUnavailable as error:
         if "answered with 404" in str(error):
             other = "v1" if options.influxdb.write_path == "v2" else "v2"
             raise StoreUnavailable(
-                f'{error}. Has it the other path? [store.influxdb] write_path = "{other}"'
+                f'{error}. Try the other write path: [store.influxdb] write_path = "{other}"'
             ) from error
-        if "answered with 400" not in str(error):  # some versions mind that nothing is in it
+        if "answered with 400" not in str(error):  # some versions answer 400 to a request without points
             raise
     finally:
         link.close()
 
 
 def open_media(options: MediaOptions, folder: Path) -> MediaStore:
-    """Open the place for media: a folder in the data folder, or a bucket.
+    """Open the media store: a folder in the data folder, or an S3 bucket.
 
     Raises:
-        OSError: the folder cannot be made, or a bucket is named without a key and secret in the environment.
+        OSError: the folder cannot be created, or the bucket's key and secret are not in the environment.
     """
     return S3Media(options) if options.url else FolderMedia(folder / "media")

@@ -1,7 +1,7 @@
-"""The commented example settings that come with Wildpost."""
+"""Location of the commented example settings that Wildpost ships."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
-# A wheel carries the examples inside the package; in a clone they lie beside it.
+# A wheel contains the examples inside the package; in a clone they are beside it.
 EXAMPLES = next(folder for place in (_PACKAGE, _PACKAGE.parent) if (folder := place / "configs").is_dir())

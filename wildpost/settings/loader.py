@@ -1,4 +1,4 @@
-"""Reads settings files: every key is known, every value is of its type, and a mistake is named with its place."""
+"""Loads settings files strictly: an unknown key or a wrong type is an error that names the key."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ _PATTERNS = {
     r"'\\A[+-]\\d\\d:\\d\\d\\Z'": "such as +08:00",
     r"'\\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\\Z'": "of 1 to 63 letters, digits, - and _, the first a letter or digit",
     r"'\\A[A-Za-z0-9_-]{1,60}\\Z'": "of 1 to 60 letters, digits, - and _",
-    r"'\\A[A-Z_][A-Z0-9_]*\\Z'": "of capitals, digits and _, as a variable of the environment is named",
+    r"'\\A[A-Z_][A-Z0-9_]*\\Z'": "of capitals, digits and _, the name of an environment variable",
 }
 
 
@@ -28,7 +28,7 @@ def load_settings(path: Path, kind: type[Settings]) -> Settings:
     """Read a TOML file into a msgspec Struct declared with ``forbid_unknown_fields``.
 
     Raises:
-        SettingsError: the file is missing, is not TOML, or has a key or value that the struct does not take.
+        SettingsError: the file is missing or not TOML, or a key or value does not fit the struct.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -41,10 +41,10 @@ def load_settings(path: Path, kind: type[Settings]) -> Settings:
 
 
 def describe_validation_error(error: msgspec.ValidationError) -> str:
-    """Name the key first, and what is expected in words of settings rather than of Python."""
+    """Return a validation error as a message: the key first, then what is expected, in terms of TOML, not of Python."""
     found = _PLACE.fullmatch(str(error))
-    said, place = (found[1], found[2]) if found else (str(error), "")
-    for pattern, words in _PATTERNS.items():
-        said = said.replace(f" matching regex {pattern}", f" {words}")
-    said = re.sub(r"`(\w+)(?: \| null)?`", lambda kind: _KINDS.get(kind[1], kind[0]), said)
-    return f"{place}: {said}" if place else said
+    message, place = (found[1], found[2]) if found else (str(error), "")
+    for pattern, description in _PATTERNS.items():
+        message = message.replace(f" matching regex {pattern}", f" {description}")
+    message = re.sub(r"`(\w+)(?: \| null)?`", lambda kind: _KINDS.get(kind[1], kind[0]), message)
+    return f"{place}: {message}" if place else message

@@ -13,11 +13,11 @@ from wildpost.server.stores import StoreOptions
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the pages are.
+    """Address of the review pages.
 
     Attributes:
-        host: An address of this machine alone, since there is no sign-in yet.
-        port: To listen on; 0 takes a free one.
+        host: A loopback address, since there is no sign-in yet.
+        port: Port to listen on; 0: any free port.
     """
 
     host: str = "127.0.0.1"
@@ -25,14 +25,15 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How `wildpost ingest` receives without pages.
+    """Settings of `wildpost ingest`.
 
     Attributes:
-        group: Workers of one group share the messages, on however many machines; "": one works alone.
-        first: Whether this machine receives the stations' status, watches for silent stations and hands over verdicts
-            that the store did not accept at once; exactly one machine does.
-        host: Where /metrics and /healthz are.
-        port: And on which port; 0 takes a free one.
+        group: Name of the shared subscription; all workers with this name, on any machine, share the messages. "": no
+            shared subscription.
+        first: Whether this machine receives the stations' status, watches for silent stations and writes pending
+            verdicts to the store; true on exactly one machine.
+        host: Address of /metrics and /healthz.
+        port: Port of /metrics and /healthz; 0: any free port.
     """
 
     group: str = ""
@@ -42,7 +43,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a server is told; configs/server.toml is an example with comments."""
+    """All settings of a server; configs/server.toml is a commented example."""
 
     broker: ReceiverOptions = ReceiverOptions()
     store: StoreOptions = StoreOptions()

@@ -6,34 +6,38 @@ from typing import Literal
 
 import msgspec
 
+from contract.deployment import SensorKind
 from contract.messages import Name
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
+from edge.deployment import DeploymentOptions, MountingOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
+from models.species import SpeciesOptions
 from models.threat import SHIPPED, ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings.loader import SettingsError, load_settings
 
-LOOKING = frozenset({"vision"})  # the other detectors listen
+LOOKING = frozenset({"vision"})  # detectors of pictures; all others are for sound
 
 
 class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sensor: where its captures come from, and which detectors look at them.
+    """One sensor: the source of its captures and its detectors.
 
     Attributes:
         name: Unique on the station.
-        source: What it is; ``folder``, ``camera`` or ``microphone`` below then says which.
+        source: Kind of source; the attribute of the same name configures it.
         detectors: "vision" for pictures, "birdnet" and "threat" for sound.
-        folder: To watch, for source "folder"; relative to the settings file.
-        camera: For source "camera".
-        microphone: For source "microphone".
-        visit_gap_s: Longest pause within a visit.
-        stretch_s: A longer recording in the folder is cut into pieces of this length.
-        silence_db: Sound below this, in decibels below full scale, is not listened to.
-        originals_quota_bytes: What a camera's pictures or a microphone's recordings may take on the disk; the oldest
-            go first.
+        folder: Folder to watch, for source "folder"; relative to the settings file.
+        camera: Options for source "camera".
+        microphone: Options for source "microphone".
+        visit_gap_s: Longest pause within a visit, in seconds.
+        stretch_s: Length of the segments that a longer recording in the folder is split into, in seconds.
+        silence_db: Level below which sound is not analysed, in decibels relative to full scale.
+        originals_quota_bytes: Disk quota of a camera's pictures or a microphone's recordings; the oldest are deleted
+            first.
+        mounting: Model of the device and how it is mounted; sent to the server with the deployment.
     """
 
     name: Name
@@ -46,10 +50,11 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stretch_s: float = 60.0
     silence_db: float = -90.0
     originals_quota_bytes: int = 8_000_000_000
+    mounting: MountingOptions = MountingOptions()
 
     def __post_init__(self) -> None:
         if self.source == "folder" and not self.folder:
-            raise ValueError(f"sensor {self.name!r} watches a folder: expected its path in 'folder'")
+            raise ValueError(f"sensor {self.name!r} has source 'folder': expected a path in 'folder'")
         if not self.detectors:
             raise ValueError(
                 f"sensor {self.name!r}: expected at least one of 'vision', 'birdnet', 'threat' in 'detectors'"
@@ -58,29 +63,47 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if not useful.get(self.source, True):
             raise ValueError(f"sensor {self.name!r}: no detector of {list(self.detectors)} can use a {self.source}")
 
+    @property
+    def kind(self) -> SensorKind | None:
+        """Camera or microphone; None for a folder that takes both pictures and recordings."""
+        if self.source != "folder":
+            return self.source
+        looking = {name in LOOKING for name in self.detectors}
+        return None if len(looking) > 1 else "camera" if True in looking else "microphone"
+
 
 class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which network looks at pictures.
+    """The networks that detect in pictures and classify the animals in them, and their options.
 
     Attributes:
-        model: As `wildpost models list` has it.
-        registry: A registry file of one's own that describes the model; relative to the settings file.
-        weights: The folder that holds its weights; relative to the settings file; empty: models in the data folder.
-        options: How to run it.
+        model: Model name from `wildpost models list`.
+        registry: Additional registry file that describes both models; relative to the settings file.
+        weights: Folder of their weights; relative to the settings file; "": models in the data folder.
+        options: Options of the detector.
+        classifier: Name of the classifier from `wildpost models list`; "": animals are not classified.
+        classifier_options: Options of the classifier.
+        site_list: CSV file of the species that are plausible here; relative to the settings file; "": no limit.
     """
 
     model: str = "wildpost-nano"
     registry: str = ""
     weights: str = ""
     options: VisionOptions = VisionOptions()
+    classifier: str = ""
+    classifier_options: SpeciesOptions = SpeciesOptions()
+    site_list: str = ""
+
+    def __post_init__(self) -> None:
+        if self.site_list and not self.classifier:
+            raise ValueError(f"site_list {self.site_list!r} limits a classifier: expected its name in 'classifier'")
 
 
 class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which network detects threat sounds, and how to run it.
+    """The network for threat sounds and its options.
 
     Attributes:
-        model: As `wildpost models list` has it.
-        registry: A registry file of one's own that describes the model; relative to the settings file.
+        model: Model name from `wildpost models list`.
+        registry: Additional registry file that describes the model; relative to the settings file.
     """
 
     model: str = SHIPPED
@@ -88,10 +111,11 @@ class ThreatSettings(ThreatOptions, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a station is told; configs/station.toml is an example with comments."""
+    """All settings of a station; configs/station.toml is a commented example."""
 
     station: StationOptions
     sensors: tuple[SensorOptions, ...]
+    deployment: DeploymentOptions = DeploymentOptions()
     broker: StationBrokerOptions = StationBrokerOptions()
     vision: VisionSettings = VisionSettings()
     birdnet: BirdNetOptions = BirdNetOptions()
@@ -101,14 +125,14 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def __post_init__(self) -> None:
         names = [sensor.name for sensor in self.sensors]
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"sensors {names}: expected at least one, each with a name of its own")
+            raise ValueError(f"sensors {names}: expected at least one, each with a unique name")
 
 
 def load_station(path: Path) -> StationSettings:
-    """Read a station's settings.
+    """Load a station's settings.
 
     Raises:
-        SettingsError: the file cannot be used; the message names the key.
+        SettingsError: the file is not valid; the message names the key.
     """
     settings = load_settings(path, StationSettings)
     broker = settings.broker

@@ -1,1 +1,1 @@
-"""Sets up, assembles and diagnoses a station."""
+"""Setup, assembly and diagnostics of a station."""

@@ -2,48 +2,49 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from contract import DeployedSensor, Deployment
 from edge.capture.camera import CameraSource
 from edge.capture.folder import FolderSource
 from edge.capture.microphone import MicrophoneSource
 from edge.capture.originals import Originals, Recordings
 from edge.capture.port import Source
 from edge.capture.triggers import SilenceTrigger
+from edge.deployment import deployment_record
 from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
 from edge.transport.mqtt.publisher import Publisher
-from models.birdnet import BirdNet
-from models.factory import open_vision
-from models.port import Detector
-from models.registry import load_registry
-from models.threat import ThreatSounds
+from models.factory import open_birdnet, open_classifier, open_threat, open_vision
+from models.port import Classifier, Detector
+from models.registry import Registry, load_registry
 from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
-    """Name the folder of one station in the data folder: its outbox, and what it recorded itself."""
+    """Return the folder of a station in the data folder; it holds the outbox and the station's own recordings."""
     return data / "stations" / settings.station.name
 
 
 @contextlib.contextmanager
 def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Publisher, Outbox]]:
-    """Build a station and its publisher; both use the outbox, which is closed at the end.
+    """Build a station, its publisher and the outbox that both use; the outbox is closed at the end.
 
     Args:
-        settings: What it is told.
+        settings: The station's settings.
         beside: The folder that paths in the settings are relative to.
         data: The data folder of this machine.
 
     Raises:
-        WeightsError: a detector's weights are missing or not the right ones.
-        OutboxError: the outbox file cannot be used.
+        WeightsError: weights of a detector or of the classifier are missing or their hash does not match.
+        SiteListError: the classifier's list of species cannot be used.
+        OutboxError: the outbox file is not usable.
         StationRunning: another process runs this station.
     """
     folder = station_folder(settings, data)
@@ -53,6 +54,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
     ):
         wanted = {name for sensor in settings.sensors for name in sensor.detectors}
         detectors = {name: open_detector(name, settings, beside, data) for name in sorted(wanted)}
+        classifier = open_station_classifier(settings, beside, data) if wanted & LOOKING else None
         sensors = [
             Sensor(
                 options.name,
@@ -62,11 +64,19 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
                 visit_gap_s=options.visit_gap_s,
                 triggered=SilenceTrigger(options.silence_db),
                 recordings=_recordings(options, outbox, folder),
+                classifier=classifier,
             )
             for options in settings.sensors
         ]
         publisher = Publisher(settings.broker, settings.station.name, outbox, version("wildpost"))
-        station = Station(settings.station, settings.broker.prefix, sensors, outbox, voice=settings.voice)
+        station = Station(
+            settings.station,
+            settings.broker.prefix,
+            sensors,
+            outbox,
+            voice=settings.voice,
+            deployment=deployment_of(settings, datetime.now(UTC)),
+        )
         yield station, publisher, outbox
 
 
@@ -74,25 +84,60 @@ def open_detector(name: str, settings: StationSettings, beside: Path, data: Path
     """Open a detector by its name in a sensor's ``detectors``.
 
     Raises:
-        WeightsError: its weights are missing or not the right ones.
-        ValueError: a setting names a class that it does not know.
+        WeightsError: its weights are missing or their hash does not match.
+        ValueError: a setting names a class that the detector does not have.
     """
     if name == "vision":
-        own = [beside / settings.vision.registry] if settings.vision.registry else []
-        registry = load_registry(*own)
-        weights = beside / settings.vision.weights if settings.vision.weights else data / "models"
+        registry, weights = _vision_places(settings, beside, data)
         return open_vision(settings.vision.model, weights, settings.vision.options, registry)
     if name == "birdnet":
         cache = settings.birdnet.cache or str(data / "cache")
-        return BirdNet(msgspec.structs.replace(settings.birdnet, cache=cache))
+        return open_birdnet(msgspec.structs.replace(settings.birdnet, cache=cache))
     own = [beside / settings.threat.registry] if settings.threat.registry else []
-    return ThreatSounds(settings.threat, data / "models", settings.threat.model, load_registry(*own))
+    return open_threat(settings.threat.model, data / "models", settings.threat, load_registry(*own))
+
+
+def open_station_classifier(settings: StationSettings, beside: Path, data: Path) -> Classifier | None:
+    """Open the classifier that ``[vision]`` names; None: it names none.
+
+    Raises:
+        WeightsError: its weights or labels are missing or not the right ones.
+        SiteListError: the list of species cannot be used.
+    """
+    vision = settings.vision
+    if not vision.classifier:
+        return None
+    registry, weights = _vision_places(settings, beside, data)
+    site_list = beside / vision.site_list if vision.site_list else None
+    return open_classifier(vision.classifier, weights, vision.classifier_options, registry, site_list)
+
+
+def _vision_places(settings: StationSettings, beside: Path, data: Path) -> tuple[Registry, Path]:
+    vision = settings.vision
+    registry = load_registry(*([beside / vision.registry] if vision.registry else []))
+    return registry, beside / vision.weights if vision.weights else data / "models"
+
+
+def deployment_of(settings: StationSettings, at: datetime) -> Deployment:
+    """Build the deployment record that the settings describe."""
+    sensors = [
+        DeployedSensor(
+            name=sensor.name,
+            kind=sensor.kind,
+            model=sensor.mounting.model,
+            height_m=sensor.mounting.height_m,
+            tilt_deg=sensor.mounting.tilt_deg,
+            heading_deg=sensor.mounting.heading_deg,
+        )
+        for sensor in settings.sensors
+    ]
+    return deployment_record(settings.station, settings.deployment, sensors, at)
 
 
 def recorders_zone(station: StationOptions) -> tzinfo:
-    """Tell in which zone the clocks of cameras and recorders run."""
+    """Return the time zone of the clocks of cameras and recorders."""
     zone = datetime.fromisoformat(f"2026-01-01T00:00:00{station.utc_offset}").tzinfo
-    assert zone is not None  # noqa: S101, the offset has been checked
+    assert zone is not None  # noqa: S101, the settings loader has checked the offset
     return zone
 
 

@@ -1,32 +1,34 @@
-"""Looks over a whole station as its settings describe it: machine, sensors, detectors, line to the broker."""
+"""Diagnoses a station: machine, sensors, detectors and the connection to the broker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Picture, Sound
+from contract import Detection, Model
 from edge.check import Figure, Finding, machine, sensors
 from edge.instance_lock import lock_holder
 from edge.transport.mqtt.diagnostics import check as check_broker
-from models.port import Detector
+from models.port import Crop
 from models.registry import WeightsError, WeightsMismatch
 from wildpost.cli.expected_errors import missing_extra
 from wildpost.settings.loader import SettingsError
 from wildpost.settings.station import LOOKING, StationSettings, load_station
-from wildpost.station.assembly import open_detector, recorders_zone, station_folder
+from wildpost.station.assembly import open_detector, open_station_classifier, recorders_zone, station_folder
 from wildpost.station.setup import SECRETS, provide_secrets
 
-_TRIAL_S = 3.0  # one window of BirdNET
+Trial = tuple[Model, Callable[[], object]]  # an open model, and a call that runs it once
+
+_TRIAL_S = 3.0  # length of one window of BirdNET
 _TRIAL_RATE_HZ = 48_000
 
 
-def look_over(path: Path, data: Path) -> Iterator[Finding]:
-    """Look at everything in turn; what the settings do not name is not looked at.
+def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
+    """Check all parts of a station that its settings name, in turn.
 
     Args:
         path: The settings file.
@@ -36,44 +38,47 @@ def look_over(path: Path, data: Path) -> Iterator[Finding]:
         provide_secrets(path)
         settings = load_station(path)
     except SettingsError as error:
-        yield Finding("fails", "settings", str(error), "mend the key that is named; docs/reference/station.md has all")
+        yield Finding("fails", "settings", str(error), "correct this key; docs/reference/station.md lists all keys")
         return
     yield _settings(path, settings)
-    beside, folder = path.absolute().parent, station_folder(settings, data)
+    settings_folder, folder = path.absolute().parent, station_folder(settings, data)
     yield machine.clock(datetime.now(UTC), settings.station.utc_offset)
     yield machine.disk(folder, _quota_bytes(settings))
     yield machine.outbox(folder)
     process = lock_holder(folder)
     if process is not None:
         yield machine.running(process)
-    warmth = machine.temperature()
-    if warmth:
-        yield warmth
+    temperature = machine.temperature()
+    if temperature:
+        yield temperature
     frame = None
     for sensor in settings.sensors:
         if sensor.source == "camera":
-            finding, seen = sensors.camera(sensor.name, sensor.camera, process)
-            frame = frame if seen is None else seen
+            finding, new_frame = sensors.camera(sensor.name, sensor.camera, process)
+            frame = frame if new_frame is None else new_frame
             yield finding
         elif sensor.source == "microphone":
             yield sensors.microphone(sensor.name, sensor.microphone, sensor.silence_db, process)
         else:
             zone = recorders_zone(settings.station)
-            yield sensors.folder(sensor.name, beside / sensor.folder, zone, datetime.now(UTC))
-    for name in sorted({name for sensor in settings.sensors for name in sensor.detectors}):
-        yield _detector(name, settings, beside, data, frame)
+            yield sensors.folder(sensor.name, settings_folder / sensor.folder, zone, datetime.now(UTC))
+    wanted = {name for sensor in settings.sensors for name in sensor.detectors}
+    for name in sorted(wanted):
+        yield _detector(name, settings, settings_folder, data, frame)
+    if settings.vision.classifier and wanted & LOOKING:
+        yield _classifier(settings, settings_folder, data, frame)
     yield from check_broker(settings.broker, settings.station.name)
 
 
 def _settings(path: Path, settings: StationSettings) -> Finding:
     secrets = path.absolute().parent / SECRETS
     found = f"{path}: station {settings.station.name}, deployment {settings.station.deployment}"
-    # The group may read it: that is how a file of root's is read by the user that the station runs as.
+    # Read access for the group is allowed: the user that runs the station reads a file of root through its group.
     if secrets.is_file() and secrets.stat().st_mode & 0o027:
-        return Finding("doubtful", "settings", f"{found}; others can read {secrets}", f"chmod 640 {secrets}")
+        return Finding("doubtful", "settings", f"{found}; other users can read {secrets}", f"chmod 640 {secrets}")
     if settings.station.location is None:
-        step = "set latitude and longitude: without, no rule of zones applies and BirdNET hears the whole world"
-        return Finding("doubtful", "settings", f"{found}; no place", step)
+        step = "set latitude and longitude: zone rules and BirdNET's species range filter need them"
+        return Finding("doubtful", "settings", f"{found}; no location", step)
     return Finding("works", "settings", found)
 
 
@@ -87,52 +92,75 @@ def _quota_bytes(settings: StationSettings) -> int:
 
 
 def _detector(
-    name: str, settings: StationSettings, beside: Path, data: Path, frame: NDArray[np.uint8] | None
+    name: str, settings: StationSettings, settings_folder: Path, data: Path, frame: NDArray[np.uint8] | None
 ) -> Finding:
-    """Open a detector, which checks the hash of its weights, and let it work once; the first time is not measured."""
-    what = f"detector {name}"
+    def open_() -> Trial:
+        detector = open_detector(name, settings, settings_folder, data)
+        item = _picture(frame) if name in LOOKING else _sound()
+        return detector.model, lambda: detector.predict([detector.preprocess(item)])
+
+    pull = f"wildpost models pull {settings.vision.model}; without network: --from FILE" if name == "vision" else ""
+    return _tried(f"detector {name}", open_, "picture" if name in LOOKING else f"sound of {_TRIAL_S:g} s", pull)
+
+
+def _classifier(
+    settings: StationSettings, settings_folder: Path, data: Path, frame: NDArray[np.uint8] | None
+) -> Finding:
+    def open_() -> Trial:
+        classifier = open_station_classifier(settings, settings_folder, data)
+        assert classifier is not None, "the settings name one"  # noqa: S101
+        animal = Detection(ordinal=0, label="animal", observation_type="animal", confidence=1.0, model="trial")
+        crop = Crop(_picture(frame).pixels, animal, datetime.now(UTC), settings.station.location)
+        return classifier.model, lambda: classifier.classify([crop])
+
+    pull = f"wildpost models pull {settings.vision.classifier}; without network: --from FILE"
+    return _tried("classifier", open_, "crop", pull)
+
+
+def _tried(what: str, open_: Callable[[], Trial], of: str, pull: str) -> Finding:
+    """Open a model, which checks the hash of its weights, and measure one inference after a warm-up.
+
+    Args:
+        what: Heading of the finding.
+        open_: Opens the model.
+        of: Its input, for the message.
+        pull: The next step if its weights are missing; "": a general one.
+    """
     began = time.monotonic()
     try:
-        detector = open_detector(name, settings, beside, data)
+        model, infer = open_()
         opened_s = time.monotonic() - began
-        item = _picture(frame) if name in LOOKING else _sound()
-        _infer(detector, item)
+        infer()
         began = time.monotonic()
-        _infer(detector, item)
+        infer()
         took_ms = round(1000 * (time.monotonic() - began), 1)
     except ModuleNotFoundError as error:
         return Finding("fails", what, missing_extra(error) or str(error), "pip install 'wildpost[station]'")
     except WeightsMismatch as error:
         return Finding("fails", what, str(error), "remove that file, then: wildpost models pull")
     except (WeightsError, ValueError) as error:
-        step = "wildpost models list says what is here; settings: docs/reference/station.md"
-        if name == "vision" and "no weights" in str(error):
-            step = f"wildpost models pull {settings.vision.model}; without network: --from FILE"
+        step = "wildpost models list shows the installed models; settings: docs/reference/station.md"
+        if pull and "no weights" in str(error):
+            step = pull
         if "yamnet: no weights" in str(error):
             step = "wildpost models pull yamnet; without network: --from FILE; or second_opinion = false"
         return Finding("fails", what, str(error), step)
-    except (OSError, RuntimeError) as error:  # what a runtime raises where the machine cannot run it
+    except (OSError, RuntimeError) as error:  # raised by an inference runtime that does not support this machine
         return Finding(
             "fails", what, f"{type(error).__name__}: {error}", "try the other runtime: docs/reference/models.md"
         )
-    model = detector.model
-    of = "picture" if name in LOOKING else f"{_TRIAL_S:g} s of sound"
     figures: dict[str, Figure] = {
         "model": model.name,
         "sha256": model.sha256,
         "inference_ms": took_ms,
         "opening_s": round(opened_s, 2),
     }
-    found = f"{model.name} {model.version}, the right weights; {took_ms:.0f} ms for a {of}".replace("a 3", "3")
+    found = f"{model.name} {model.version}, weights verified; {took_ms:.0f} ms for a {of}"
     return Finding("works", what, found, figures=figures)
 
 
-def _infer(detector: Detector[Any, Any], item: Picture | Sound) -> None:
-    detector.predict([detector.preprocess(item)])
-
-
 def _picture(frame: NDArray[np.uint8] | None) -> Picture:
-    """Take the camera's frame, or noise where there is no camera: a network takes as long for either."""
+    """Return the camera's frame, or noise if there is no camera; inference takes equally long for both."""
     if frame is None:
         frame = np.random.default_rng(1).integers(0, 255, (960, 1280, 3), np.uint8)
     height, width = frame.shape[:2]

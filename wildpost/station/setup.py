@@ -1,4 +1,4 @@
-"""Writes a new station's settings, from the commented example and from what the broker handed over."""
+"""Writes a new station's settings from the commented example and the station's broker credentials."""
 
 import json
 import os
@@ -28,11 +28,11 @@ _SETTING = re.compile(r"(?:# )?(\w+) = (.*?)(\s*#.*)?")
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What `wildpost broker add-station` gave for a station.
+    """Broker credentials of a station, written by `wildpost broker add-station`.
 
     Attributes:
-        folder: Where ``ca.crt`` and ``wildpost.env`` lie.
-        broker: How to reach the broker.
+        folder: Folder of ``ca.crt`` and ``wildpost.env``.
+        broker: Connection to the broker.
     """
 
     folder: Path
@@ -40,10 +40,10 @@ class Handover:
 
 
 def read_handover(path: Path) -> Handover:
-    """Read what was handed over: the folder, or the file broker.toml in it.
+    """Read a station's broker credentials from their folder, or from the file broker.toml in it.
 
     Raises:
-        SettingsError: it is not what the broker's command writes, or a part of it is missing.
+        SettingsError: broker.toml is not valid, or one of the files is missing.
     """
     file = path / "broker.toml" if path.is_dir() else path
     try:
@@ -55,21 +55,21 @@ def read_handover(path: Path) -> Handover:
         ) from error
     for name in (AUTHORITY, SECRETS):
         if not (file.parent / name).is_file():
-            raise SettingsError(f"credentials {file}: no {name} beside it; bring the whole folder that was handed over")
+            raise SettingsError(f"credentials {file}: no {name} beside it; copy the whole handover folder")
     return Handover(file.parent, broker)
 
 
 @dataclass(frozen=True, slots=True)
 class StationPlan:
-    """What a new station is to be.
+    """Parameters of a new station.
 
     Attributes:
         name: Unique in the reserve.
-        deployment: This placing of it.
+        deployment: Name of this deployment.
         broker: Keys of the table [broker] and their values.
         station: Further keys of the table [station].
-        sensors: Device or folder of each kind that it has.
-        handover: What the broker gave for it; None: an open broker.
+        sensors: Device or folder of each kind of sensor.
+        handover: Broker credentials; None: a broker without authentication.
     """
 
     name: str
@@ -81,13 +81,13 @@ class StationPlan:
 
 
 def write_station(folder: Path, plan: StationPlan) -> Path:
-    """Write the settings, and beside them what the broker handed over; a relative folder to watch is made.
+    """Write the settings and, beside them, the broker credentials; create a relative folder to watch.
 
     Returns:
         The settings file.
 
     Raises:
-        SettingsError: a name or value cannot be, or one of the files is there already.
+        SettingsError: a name or value is not valid, or one of the files already exists.
     """
     folder = folder.absolute()
     broker = dict(plan.broker)
@@ -95,8 +95,8 @@ def write_station(folder: Path, plan: StationPlan) -> Path:
         given = plan.handover.broker
         if given.username != plan.name:  # the broker would refuse every message
             raise SettingsError(f"--name {plan.name!r}: these credentials are for station {given.username!r}")
-        handed = {key: getattr(given, key) for key in ("host", "port", "prefix", "username", "tls")}
-        broker = handed | broker | {"ca_file": str(folder / AUTHORITY)}
+        credentials = {key: getattr(given, key) for key in ("host", "port", "prefix", "username", "tls")}
+        broker = credentials | broker | {"ca_file": str(folder / AUTHORITY)}
     for option, value in (("name", plan.name), ("deployment", plan.deployment)):
         try:
             msgspec.convert(value, Name)
@@ -112,25 +112,25 @@ def write_station(folder: Path, plan: StationPlan) -> Path:
     except msgspec.ValidationError as error:
         raise SettingsError(f"{SETTINGS}: {describe_validation_error(error)}") from error
     names = [SETTINGS, *([AUTHORITY, SECRETS] if plan.handover else [])]
-    there = [name for name in names if (folder / name).exists()]
-    if there:
-        raise SettingsError(f"{folder}: {', '.join(there)} there already: move it away, or choose another folder")
+    existing = [name for name in names if (folder / name).exists()]
+    if existing:
+        raise SettingsError(f"{folder}: already contains {', '.join(existing)}: move it, or choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     if "folder" in plan.sensors and not Path(plan.sensors["folder"]).is_absolute():
         (folder / plan.sensors["folder"]).mkdir(parents=True, exist_ok=True)
     if plan.handover is not None:
         shutil.copyfile(plan.handover.folder / AUTHORITY, folder / AUTHORITY)
         _write_new(folder / SECRETS, (plan.handover.folder / SECRETS).read_text(encoding="utf-8"), 0o600)
-    # Last, so that a file of settings never stands without what it names.
+    # Written last, so that the settings never refer to files that do not exist.
     _write_new(folder / SETTINGS, text, 0o644)
     return folder / SETTINGS
 
 
 def provide_secrets(settings: Path) -> None:
-    """Take passwords from wildpost.env beside the settings, as systemd does, where the environment has none.
+    """Set environment variables from wildpost.env beside the settings, as systemd does; existing variables are kept.
 
     Raises:
-        SettingsError: the file is there and cannot be read.
+        SettingsError: the file exists but cannot be read.
     """
     file = settings.parent / SECRETS
     try:
@@ -138,7 +138,7 @@ def provide_secrets(settings: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}; it holds the password: run as root or the user it belongs to") from error
+        raise SettingsError(f"{file}: {error}; it holds the password: run as root or as the file's owner") from error
     for line in lines:
         variable, given, value = line.strip().partition("=")
         if given and not variable.startswith("#"):
@@ -146,7 +146,7 @@ def provide_secrets(settings: Path) -> None:
 
 
 def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any]) -> str:
-    """Put the plan into the example, paragraph by paragraph; what is not told stays a comment with its default."""
+    """Fill the plan into the example, paragraph by paragraph; other settings stay comments with their defaults."""
     values: dict[str, Mapping[str, Any]] = {
         "[station]": {"name": plan.name, "deployment": plan.deployment, "latitude": None, "longitude": None}
         | dict(plan.station),
@@ -160,9 +160,9 @@ def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any]) -> str:
         elif kind in plan.sensors:
             table = "[[sensors]]" if kind == "folder" else f"[sensors.{kind}]"
             setting = {"folder" if kind == "folder" else "device": plan.sensors[kind]}
-            paragraphs.append(_set(_taken_up(paragraph), {table: setting if plan.sensors[kind] else {}}))
+            paragraphs.append(_set(_uncommented(paragraph), {table: setting if plan.sensors[kind] else {}}))
         else:
-            paragraphs.append(_left_out(paragraph))
+            paragraphs.append(_commented_out(paragraph))
     return "\n\n".join(paragraphs) + "\n"
 
 
@@ -176,7 +176,7 @@ def _sensor_in(paragraph: str) -> Kind | None:
 
 
 def _set(paragraph: str, values: Mapping[str, Mapping[str, Any]]) -> str:
-    """Set keys, whether the example has them as a comment or not; None makes a comment of one."""
+    """Set keys of a paragraph, commented out or not; the value None comments a key out."""
     table, lines = "", []
     for line in paragraph.split("\n"):
         if header := _HEADER.match(line):
@@ -192,15 +192,15 @@ def _set(paragraph: str, values: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _taken_up(paragraph: str) -> str:
-    """Make settings of a sensor that stands in the example as a comment."""
+def _uncommented(paragraph: str) -> str:
+    """Return the paragraph of a sensor with its settings uncommented."""
     lines = paragraph.split("\n")
     if "[[sensors]]" in lines:
         return paragraph
     return "\n".join(line if not _is_setting(line) else line.removeprefix("# ") for line in lines)
 
 
-def _left_out(paragraph: str) -> str:
+def _commented_out(paragraph: str) -> str:
     return "\n".join(line if line.startswith("#") or not line else f"# {line}" for line in paragraph.split("\n"))
 
 
@@ -209,7 +209,7 @@ def _is_setting(line: str) -> bool:
 
 
 def _toml(value: object) -> str:
-    """Write a value of TOML: JSON's strings, numbers and truth values are, whatever characters a path holds."""
+    """Return a value as TOML; JSON strings, numbers and booleans are valid TOML for any characters in a path."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -217,6 +217,6 @@ def _write_new(path: Path, text: str, mode: int) -> None:
     try:
         with open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(text)
-        path.chmod(mode)  # whatever the umask: the service is another user, and reads the settings
+        path.chmod(mode)  # independent of the umask: the service reads the settings as another user
     except FileExistsError as error:
-        raise SettingsError(f"{path}: there already: move it away, or choose another folder") from error
+        raise SettingsError(f"{path}: already exists: move it, or choose another folder") from error

@@ -9,14 +9,15 @@ import duckdb
 import msgspec
 
 from casebook.verdicts import Verdict
-from contract import Effort, Event, Health, Status
+from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import count, recount
+from ingest.store.duckdb.deployments import read_deployments, write_deployment
 from ingest.store.duckdb.effort import effort
 from ingest.store.duckdb.listing import DuckDbListing, portions
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
-from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADE, VERSION
+from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADES, VERSION
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
@@ -39,6 +40,7 @@ class DuckDbStore:
         self._lock = threading.Lock()
         self._closed = False
         self._detection = "detection"
+        self._has_deployments = True
         self._connection = self._open()
 
     def write(self, batch: Sequence[Received]) -> WriteResult:
@@ -122,6 +124,10 @@ class DuckDbStore:
             for station, status, health, last_us, events in rows
         ]
 
+    def deployments(self) -> list[Deployment]:
+        """See ``Store.deployments``."""
+        return read_deployments(self._read) if self._has_deployments else []
+
     def snapshot(self, path: Path) -> DuckDbSnapshot:
         """Take a snapshot of the committed data, to be copied to a new file while writing continues.
 
@@ -167,10 +173,12 @@ class DuckDbStore:
         if version == VERSION or (version is None and self._read_only):
             return
         if self._read_only:
-            self._detection = DETECTION_OF_1
+            self._has_deployments = False
+            if version == 1:
+                self._detection = DETECTION_OF_1
             return
         connection.begin()
-        connection.execute(SCHEMA if version is None else UPGRADE)
+        connection.execute(SCHEMA if version is None else UPGRADES[version])
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES (?)", [VERSION])
         connection.commit()
@@ -257,6 +265,8 @@ class _Transaction:
 
 def _write_other(connection: duckdb.DuckDBPyConnection, item: Received) -> int:
     record, payload = item.record, item.payload.decode(errors="replace")
+    if isinstance(record, Deployment):
+        return write_deployment(connection, record, payload)
     if isinstance(record, Effort):
         sql = "INSERT INTO effort VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
         values = [

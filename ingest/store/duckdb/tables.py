@@ -1,6 +1,10 @@
 """Schema of the DuckDB store, the SQL for what counts, and the upgrade of older files."""
 
-VERSION = 2
+from collections.abc import Mapping
+
+from ingest.store.duckdb.deployments import TABLE as _DEPLOYMENT
+
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
@@ -31,7 +35,7 @@ CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -59,7 +63,7 @@ def verdicts_applied_sql(detections: str, verdicts: str) -> str:
 
 
 # Version 1 had no columns for what counts, and joined the verdicts in every query.
-UPGRADE = f"""
+_TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
 {_DETECTION}
@@ -68,6 +72,9 @@ DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
 INSERT INTO judged_before SELECT DISTINCT event_id FROM verdict WHERE event_id NOT IN (SELECT event_id FROM event);
 """
+
+# By version, how its file becomes one of today. Version 2 had no table of deployments.
+UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT, 2: _DEPLOYMENT}
 
 
 # Subquery that replaces the table `detection` in a read-only file of version 1: the same results, but slower.

@@ -9,13 +9,20 @@ from typing import TypeVar
 import msgspec
 
 from casebook.verdicts import Verdict
-from contract import Effort, Event, Health, Status
+from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
+from ingest.store.influxdb.deployments import (
+    ID_FIELD,
+    MEASUREMENT,
+    deployment_line,
+    deployment_request,
+    read_deployments,
+)
 from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
@@ -69,6 +76,7 @@ class InfluxDbStore:
         self._events = TimestampAllocator(self._link, "event", "event_id", by_station=False)
         self._health = TimestampAllocator(self._link, "health", "health_id")
         self._effort = TimestampAllocator(self._link, "effort", "effort_id")
+        self._deployments = TimestampAllocator(self._link, MEASUREMENT, ID_FIELD)
         self._verdicts = TimestampAllocator(self._link, "verdict", "verdict_id", by_station=False)
         try:
             self._prepare(options)
@@ -90,6 +98,7 @@ class InfluxDbStore:
                 self._check_open()
                 fresh = self._new_events(events, claims)
                 others = [*self._new_health(batch, claims), *self._new_effort(batch, claims), *_statuses(batch)]
+                others += self._new_deployments(batch, claims)
                 claims.enter_context(self._sending_write())
             self._link.write(chain(_event_lines(fresh), others))
             self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
@@ -137,6 +146,11 @@ class InfluxDbStore:
             )
             for station in sorted(status.keys() | health.keys() | seen.keys())
         ]
+
+    def deployments(self) -> list[Deployment]:
+        """See ``Store.deployments``."""
+        self._check_open()
+        return read_deployments(self._link)
 
     def close(self) -> None:
         """See ``Store.close``."""
@@ -199,6 +213,11 @@ class InfluxDbStore:
             for _, effort in found
         ]
         return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
+
+    def _new_deployments(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
+        found = [(item, item.record) for item in batch if isinstance(item.record, Deployment)]
+        wanted = [deployment_request(deployment) for _, deployment in found]
+        return _new(found, claims.enter_context(self._deployments.claim(wanted)), deployment_line)
 
     def _rewrite_counts(self, event_ids: Iterable[str]) -> None:
         """Rewrite the points of events with their latest verdicts, until no new verdict arrives meanwhile."""

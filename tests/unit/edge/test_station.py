@@ -10,14 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
 from captures.clock import system_clock
 from captures.decoded import Sound
 from captures.picture import read_picture
-from contract import Clock, Detection, Effort, Event, Health, MediaContent, Model, SetAside, decode
+from contract import (
+    Box,
+    Classification,
+    Clock,
+    Deployment,
+    Detection,
+    Effort,
+    Event,
+    Health,
+    Location,
+    MediaContent,
+    Model,
+    SetAside,
+    decode,
+)
 from contract.codec import Record
+from contract.messages import ObservationType
 from edge.capture.clip import Clip
 from edge.capture.folder import FolderSource
 from edge.capture.triggers import SilenceTrigger, loudness_db
@@ -25,6 +41,7 @@ from edge.capture.visits import Visits
 from edge.effort import EffortLog
 from edge.outbox.outbox import Outbox
 from edge.station import Sensor, Station, StationOptions
+from models.port import Crop, Framing
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 
@@ -42,6 +59,45 @@ class Light:
             if value > 0.5
             else []
             for value in batch
+        ]
+
+
+class Animals:
+    """Finds an animal in the middle of each picture, which it reads at a fraction of its size, and a person beside."""
+
+    model = Model(name="animals", version="1", sha256="6" * 64)
+
+    def preprocess(self, item: Any) -> tuple[int, ...]:
+        return read_picture(item, 64).pixels.shape
+
+    def predict(self, batch: Sequence[tuple[int, ...]]) -> list[list[Detection]]:
+        assert all(shape[1] < 1200 for shape in batch)
+        boxes: dict[ObservationType, Box] = {"animal": Box(0.25, 0.5, 0.5, 0.25), "human": Box(0.0, 0.0, 0.5, 0.25)}
+        return [
+            [
+                Detection(
+                    ordinal=at, label=kind, observation_type=kind, confidence=0.9 - at / 10, model="animals", box=box
+                )
+                for at, (kind, box) in enumerate(boxes.items())
+            ]
+            for _ in batch
+        ]
+
+
+class Sizes:
+    """Names each animal by the size of its crop; keeps what it was given."""
+
+    model = Model(name="sizes", version="1", sha256="7" * 64)
+    framing = Framing()
+
+    def __init__(self) -> None:
+        self.crops: list[Crop] = []
+
+    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
+        self.crops += crops
+        return [
+            Classification(label=f"{crop.pixels.shape[1]} x {crop.pixels.shape[0]}", confidence=0.75, model="sizes")
+            for crop in crops
         ]
 
 
@@ -91,12 +147,17 @@ class Kept:
         self.options = StationOptions(name="ridge-07", deployment="a", **options)
         self.listening: Sequence[Noise | Talk] = (Noise(),)
         self.voice = VoiceOptions()
+        self.deployment: Deployment | None = None
+        self.looking: Sequence[Light | Animals] = (Light(),)
+        self.classifier: Sizes | None = None
         self.stop = threading.Event()
 
     def run(self, once: bool = True, gap_s: float = 60) -> None:
         source = FolderSource(self.folder, self.outbox.mark_of, UTC, None, 3)
-        sensor = Sensor("yard", source, [Light()], gap_s, SilenceTrigger(), self.listening)
-        station = Station(self.options, "wildpost", [sensor], self.outbox, voice=self.voice)
+        sensor = Sensor(
+            "yard", source, self.looking, gap_s, SilenceTrigger(), self.listening, classifier=self.classifier
+        )
+        station = Station(self.options, "wildpost", [sensor], self.outbox, voice=self.voice, deployment=self.deployment)
         station.run(self.stop, once, self.folder.parent)
 
     def picture(self, name: str, grey: int) -> None:
@@ -151,6 +212,32 @@ def test_a_picture_without_findings_is_an_event_too_and_both_have_thumbnails(kep
     assert thumbnail.shape == (720, 960, 3)
     assert len({event.event_id for event in events.values()}) == 2
     assert sorted(event.sequence for event in events.values()) == [1, 2]
+
+
+def test_an_animal_is_classified_on_the_pixels_of_the_whole_picture_and_a_person_is_not(kept: Kept) -> None:
+    kept.options = msgspec.structs.replace(kept.options, latitude=31.5, longitude=117.25)
+    kept.looking, kept.classifier = (Animals(),), Sizes()
+    kept.picture("large.jpg", 100)  # 1200 x 900
+    kept.sound("loud.wav", 1.0, 20_000)
+    kept.run()
+    events = {event.capture: event for event in kept.records(Event)}
+    animal, person = events["picture"].detections
+    claim = Classification(label="600 x 225", confidence=0.75, model="sizes")
+    assert (animal.label, animal.confidence, animal.model, animal.classification) == ("animal", 0.9, "animals", claim)
+    assert (person.label, person.classification) == ("human", None)
+    assert [model.name for model in events["picture"].models] == ["animals", "sizes"]
+    assert [model.name for model in events["sound"].models] == ["noise"]
+    (crop,) = kept.classifier.crops
+    assert (crop.taken_at, crop.location) == (events["picture"].captured_at, Location(latitude=31.5, longitude=117.25))
+
+
+def test_without_a_classifier_nothing_is_classified(kept: Kept) -> None:
+    kept.looking = (Animals(),)
+    kept.picture("large.jpg", 100)
+    kept.run()
+    (event,) = kept.records(Event)
+    assert [one.classification for one in event.detections] == [None, None]
+    assert [model.name for model in event.models] == ["animals"]
 
 
 def test_a_person_goes_before_what_was_kept_earlier(kept: Kept) -> None:
@@ -277,6 +364,40 @@ def test_a_full_disk_is_a_gap_and_everything_is_taken_up_when_there_is_room(
     eventually(lambda: any(effort.gap == "disk" for effort in watching.records(Effort)), "the gap's account")
     names = [event.media[0].name for event in watching.records(Event)]
     assert len(names) == len(set(names))
+
+
+PLACED = Deployment(
+    station="ridge-07", deployment="a", at=datetime(2026, 4, 12, tzinfo=UTC), sensors=(), evidence_use="lead"
+)
+
+
+def test_the_deployment_is_sent_once_at_each_start_and_every_event_and_effort_names_it(kept: Kept) -> None:
+    kept.deployment = PLACED
+    kept.picture("one.jpg", 240)
+    kept.run()
+    assert kept.records(Deployment) == [PLACED]
+    named = {record.deployment for kind in (Event, Effort) for record in kept.records(kind)}
+    assert named == {PLACED.deployment}
+    kept.run()
+    assert kept.records(Deployment) == [PLACED, PLACED]
+
+
+def test_a_deployment_for_which_there_was_no_room_is_sent_when_there_is(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.deployment = msgspec.structs.replace(PLACED, tags=("long" * 50,) * 50)  # larger than what is free in a page
+    connection = kept.outbox._connection
+    connection.execute("PRAGMA max_page_count = 1")  # SQLite then reports a full disk
+    thread = threading.Thread(target=kept.run, kwargs={"once": False})
+    thread.start()
+    try:
+        eventually(lambda: "make room" in caplog.text, "the station says that there is no room")
+        assert kept.records(Deployment) == []
+        connection.execute("PRAGMA max_page_count = 1000000")
+        eventually(lambda: kept.records(Deployment), "the deployment")
+    finally:
+        kept.stop.set()
+        thread.join()
 
 
 def test_captures_within_the_gap_share_a_visit() -> None:

@@ -12,7 +12,7 @@ import soundfile
 from captures.decoded import Unreadable
 from captures.picture import read_picture
 from captures.sound import read_stretches
-from i18n.file_problems import why_unusable
+from i18n.file_problems import explain_file_problem
 from i18n.language import load_languages
 
 LANGUAGES = load_languages(ZoneInfo("Asia/Shanghai"))
@@ -33,11 +33,11 @@ def refusal(path: Path) -> str:
     ("name", "data", "sentence"),
     [
         ("empty.jpg", b"", "The file is empty"),
-        ("half.jpg", PICTURE[: len(PICTURE) // 2], "ends in the middle"),
-        ("torn.jpg", PICTURE[:40] + b"\0" * 400, "damaged inside"),
+        ("half.jpg", PICTURE[: len(PICTURE) // 2], "is incomplete"),
+        ("torn.jpg", PICTURE[:40] + b"\0" * 400, "is damaged"),
         ("words.jpg", b"no picture at all", "not a picture"),
         ("empty.wav", b"", "The file is empty"),
-        ("words.wav", b"no sound at all", "not a recording"),
+        ("words.wav", b"no sound at all", "not a readable recording"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_both_languages(
@@ -46,15 +46,15 @@ def test_what_is_wrong_with_a_file_is_said_in_both_languages(
     path = tmp_path / name
     path.write_bytes(data)
     detail = refusal(path)
-    assert sentence in why_unusable(detail, LANGUAGES["en"]), detail
-    assert re.search("[\u4e00-\u9fff]", why_unusable(detail, LANGUAGES["zh_CN"]))
+    assert sentence in explain_file_problem(detail, LANGUAGES["en"]), detail
+    assert re.search("[\u4e00-\u9fff]", explain_file_problem(detail, LANGUAGES["zh_CN"]))
 
 
 def test_a_recording_without_a_sample_is_said_to_hold_no_sound(tmp_path: Path) -> None:
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.zeros(0, np.float32), 48_000)
-    assert "no sound in this recording" in why_unusable(refusal(path), LANGUAGES["en"])
+    assert "no sound in this recording" in explain_file_problem(refusal(path), LANGUAGES["en"])
 
 
 def test_what_nobody_foresaw_is_left_to_its_own_words() -> None:
-    assert why_unusable("PNG of 0 x 7 pixels", LANGUAGES["zh_CN"]) == ""
+    assert explain_file_problem("PNG of 0 x 7 pixels", LANGUAGES["zh_CN"]) == ""

@@ -18,11 +18,11 @@ def plain(text: str) -> str:
 def test_a_stretch_of_time_says_once_what_both_ends_share() -> None:
     chinese, english = LANGUAGES["zh_CN"], LANGUAGES["en"]
     earlier = NIGHT - timedelta(minutes=5)
-    assert chinese.between(earlier, NIGHT) == "2026年11月24日 23:54:58 – 23:59:58"
-    assert plain(english.between(earlier, NIGHT)) == "Nov 24, 2026, 11:54:58 PM – 11:59:58 PM"
-    assert chinese.between(NIGHT, NIGHT + timedelta(milliseconds=900)) == "2026年11月24日 23:59:58"
+    assert chinese.time_range(earlier, NIGHT) == "2026年11月24日 23:54:58 – 23:59:58"
+    assert plain(english.time_range(earlier, NIGHT)) == "Nov 24, 2026, 11:54:58 PM – 11:59:58 PM"
+    assert chinese.time_range(NIGHT, NIGHT + timedelta(milliseconds=900)) == "2026年11月24日 23:59:58"
     over_midnight = NIGHT + timedelta(seconds=3)
-    assert chinese.between(NIGHT, over_midnight) == "2026年11月24日 23:59:58 – 2026年11月25日 00:00:01"
+    assert chinese.time_range(NIGHT, over_midnight) == "2026年11月24日 23:59:58 – 2026年11月25日 00:00:01"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from contract.codec import Reason
 from contract.messages import ClockSource
 from i18n.language import load_languages
-from i18n.record_terms import clock_source, why_set_aside
+from i18n.record_terms import clock_source, quarantine_reason
 
 CHINESE = load_languages(ZoneInfo("Asia/Shanghai"))["zh_CN"]
 
@@ -21,8 +21,8 @@ def test_every_source_of_a_time_has_a_chinese_name(source: str) -> None:
 
 @pytest.mark.parametrize("reason", [*get_args(Reason), "file"])
 def test_every_reason_to_set_something_aside_has_a_chinese_name(reason: str) -> None:
-    assert re.search("[\u4e00-\u9fff]", why_set_aside(reason, CHINESE))
+    assert re.search("[\u4e00-\u9fff]", quarantine_reason(reason, CHINESE))
 
 
 def test_what_a_later_version_says_is_shown_as_it_is() -> None:
-    assert (clock_source("sundial", CHINESE), why_set_aside("smell", CHINESE)) == ("sundial", "smell")
+    assert (clock_source("sundial", CHINESE), quarantine_reason("smell", CHINESE)) == ("sundial", "smell")

@@ -122,7 +122,7 @@ def test_a_page_that_is_not_there_says_so_in_the_readers_language(pages: Pages) 
     browser = {"accept": "text/html", "accept-language": "zh-CN"}
     answer = pages.client.get("/events/none", headers=browser)
     assert answer.status_code == 404
-    assert "没有哪条记录" in answer.text
+    assert "该地址没有对应的记录" in answer.text
     assert pages.client.get("/events/none").json() == {"error": "no capture none"}
 
 

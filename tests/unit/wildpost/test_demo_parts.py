@@ -11,10 +11,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from ingest.store.duckdb.store import DuckDbStore
 from wildpost.cli.expected_errors import is_expected
 from wildpost.cli.main import main
-from wildpost.demo.demo import MARK, DemoFailed, fresh_folder, lay_out
+from wildpost.demo.demo import MARK, DemoFailed, copy_samples, fresh_folder
 from wildpost.demo.embedded_broker import EmbeddedBroker
 from wildpost.demo.samples import NoSamples, Samples, find_samples
-from wildpost.doctor import look_over
+from wildpost.doctor import diagnose
 from wildpost.server.single_process import ANNOUNCED
 from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import SettingsError
@@ -22,7 +22,7 @@ from wildpost.settings.loader import SettingsError
 
 def test_a_folder_that_is_not_the_demos_is_never_emptied(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(DemoFailed, match="holds something else"), fresh_folder(tmp_path):
+    with pytest.raises(DemoFailed, match="holds files of something other than a demo"), fresh_folder(tmp_path):
         pass
     assert (tmp_path / "thesis.txt").exists()
 
@@ -50,7 +50,7 @@ def test_two_samples_of_one_name_are_both_shown(tmp_path: Path) -> None:
         file.parent.mkdir()
         file.write_text(file.parent.name)
     with fresh_folder(tmp_path / "demo") as folder:
-        inboxes = lay_out(Samples(tuple(files), (), "here"), folder)
+        inboxes = copy_samples(Samples(tuple(files), (), "here"), folder)
     assert sorted(path.read_text() for path in inboxes["camera"].iterdir()) == ["a", "b"]
 
 
@@ -78,7 +78,7 @@ def test_without_a_network_the_photographs_of_installed_packages_are_shown(
     found = find_samples(None, tmp_path, tmp_path / "cache")
     assert found.pictures
     assert all(picture.is_file() for picture in found.pictures)
-    assert "cannot be fetched" in found.origin
+    assert "cannot be downloaded" in found.origin
 
 
 def test_the_embedded_broker_hands_messages_on_and_acknowledges_them() -> None:
@@ -112,33 +112,33 @@ def test_the_data_folder_comes_from_the_environment(tmp_path: Path, monkeypatch:
 
 def test_a_data_folder_that_cannot_be_made_says_how_to_choose_another(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match=r"file/data: no data folder can be made there \(Not a directory\).*--data DIR"):
+    with pytest.raises(OSError, match=r"file/data: the data folder cannot be created \(Not a directory\).*--data DIR"):
         data_folder(tmp_path / "file" / "data")
 
 
 def test_the_doctor_finds_a_broken_database_and_a_broker_that_is_away(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "good.sqlite").execute("CREATE TABLE t (x)").connection.close()
     (tmp_path / "bad.sqlite").write_bytes(b"not a database, for certain" * 100)
-    found = {finding.what: finding for finding in look_over(tmp_path, ("127.0.0.1", 9))}
+    found = {finding.subject: finding for finding in diagnose(tmp_path, ("127.0.0.1", 9))}
     assert found["database good.sqlite"].state == "good"
     assert found["database bad.sqlite"].state == "broken"
     assert found["broker"].state == "broken"
     assert found["weights yolox-nano"].state == "missing"
-    assert all(finding.mend for finding in found.values() if finding.state != "good")
+    assert all(finding.remedy for finding in found.values() if finding.state != "good")
 
 
 def test_the_doctor_looks_into_the_detections(tmp_path: Path) -> None:
     DuckDbStore(tmp_path / "detections.duckdb").close()
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "damaged.duckdb").write_bytes(b"no longer a database" * 1000)
-    found = {finding.what: finding for finding in look_over(tmp_path, None)}
+    found = {finding.subject: finding for finding in diagnose(tmp_path, None)}
     assert found["database detections.duckdb"].state == "good"
     assert found["database damaged.duckdb"].state == "broken"
 
 
 def test_the_doctor_tries_the_broker_of_a_servers_settings(tmp_path: Path) -> None:
     (tmp_path / "server.toml").write_text('[broker]\nhost = "127.0.0.1"\nport = 9\n')
-    found = {finding.what: finding for finding in look_over(tmp_path, None, tmp_path / "server.toml")}
+    found = {finding.subject: finding for finding in diagnose(tmp_path, None, tmp_path / "server.toml")}
     assert (found["broker"].state, found["broker"].detail[:12]) == ("broken", "127.0.0.1:9:")
 
 
@@ -148,7 +148,7 @@ def test_the_doctor_tells_a_path_whole_however_narrow_the_terminal(
     monkeypatch.setenv("COLUMNS", "60")
     folder = tmp_path / ("a-long-name-of-a-folder-" * 4) / "[red]"
     main(["doctor", "--data", str(folder)])
-    assert f"good     room on the disk: {folder}, " in capsys.readouterr().out
+    assert f"good     disk space: {folder}, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("broker", ["host:abc", "host:0", "host:1883:1", ":1883"])

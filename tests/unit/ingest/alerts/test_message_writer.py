@@ -110,7 +110,7 @@ def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:
     (worse,) = case.book.record([shot])
     message = case.writer.write(worse, "none")
     assert message.words["en"].title == "[Urgent] gunshot, person at lake-07"
-    assert message.words["en"].body.startswith("This incident has got worse")
+    assert message.words["en"].body.startswith("This incident is more severe than at the last alert")
 
 
 def test_a_picture_is_waited_for_a_moment_and_then_done_without(case: Case) -> None:

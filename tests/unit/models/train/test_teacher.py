@@ -98,7 +98,7 @@ def test_a_card_sorted_by_hand_can_be_learnt_from(
     (tmp_path / "data.toml").write_text(settings)
     words = ["--out", str(tmp_path / "out"), "--teacher", "yolox-nano", "--folder", str(weights)]
     assert main(["models", "data", str(tmp_path / "data.toml"), *words]) == 0
-    assert "yolox-nano drew" in capsys.readouterr().out
+    assert "yolox-nano added" in capsys.readouterr().out
     entries = read_manifest(tmp_path / "out" / "manifest.jsonl")
     boxed = [one for one in entries if one.truths]
     assert len(boxed) > 60 and all(one.taught for one in boxed)

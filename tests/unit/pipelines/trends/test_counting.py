@@ -213,6 +213,6 @@ def test_asking_where_nothing_is_kept_says_so_and_makes_no_folder(tmp_path: Path
     whole = argparse.ArgumentParser()
     trends_command.add(whole.add_subparsers())
     arguments = whole.parse_args(["trends", "--data", str(tmp_path / "elsewhere")])
-    with pytest.raises(trends_command.CannotCount, match=r"elsewhere/detections\.duckdb: no detections here"):
+    with pytest.raises(trends_command.CannotCount, match=r"elsewhere/detections\.duckdb: no such database; name the"):
         arguments.run(arguments)
     assert list(tmp_path.iterdir()) == []

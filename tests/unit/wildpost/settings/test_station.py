@@ -6,8 +6,10 @@ import pytest
 
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
+from edge.deployment import DeploymentOptions, MountingOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
+from models.species import SpeciesOptions
 from models.threat import VoiceOptions
 from tests.repository import REPOSITORY
 from wildpost.settings.loader import SettingsError
@@ -41,12 +43,15 @@ def test_every_setting_is_described() -> None:
         SensorOptions,
         CameraOptions,
         MicrophoneOptions,
+        DeploymentOptions,
+        MountingOptions,
         VisionSettings,
+        SpeciesOptions,
         VoiceOptions,
         StationSettings,
     )
     missing = {name for kind in kinds for name in kind.__struct_fields__ if f"`{name}`" not in page}
-    assert missing <= {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice"}, (
+    assert missing <= {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice", "deployment"}, (
         "these are tables and have a row of their own"
     )
 
@@ -65,6 +70,17 @@ def test_every_setting_of_the_threat_detector_is_described() -> None:
         ('[station]\nname = "a"\ndeployment = "a"\n[broker]\nport = 99999\n', "port"),
         ("[station\n", "station.toml"),
         ('[station]\nname = "a"\ndeployment = "a"\n[threat]\nlabels = ["cannon"]\n', "cannon"),
+        ('[station]\nname = "a"\ndeployment = "a"\n[deployment]\nevidence_use = "proof"\n', "deployment.evidence_use"),
+        ('[station]\nname = "a"\ndeployment = "a"\n[deployment]\nstart = 2026-04-01T09:30:00\n', "deployment.start"),
+        (
+            '[station]\nname = "a"\ndeployment = "a"\n'
+            "[deployment]\nstart = 2026-04-01T00:00:00Z\nend = 2026-03-01T00:00:00Z\n",
+            "before its start",
+        ),
+        (
+            '[station]\nname = "a"\ndeployment = "a"\n[vision]\nsite_list = "here.csv"\n',
+            "expected its name in 'classifier'",
+        ),
         ('[station]\nname = "a"\ndeployment = "a"\n[voice]\npolicy = "listen"\n', "listen"),
     ],
 )

@@ -24,8 +24,8 @@ def settings_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> StationSetting
 def handed(tmp_path: Path) -> Path:
     """What the broker's own command gives for lake-07."""
     folder = BrokerFolder(tmp_path / "broker", prefix="county/reserve", port=8884)
-    folder.make(["broker.reserve.example"])
-    return folder.add("lake-07")
+    folder.create(["broker.reserve.example"])
+    return folder.set_password("lake-07")
 
 
 def test_what_it_writes_is_what_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,40 @@
+"""Writes and reads deployments in InfluxDB: a point for every record that a station sent, at the time of its writing.
+
+Tags are station and deployment, both of few values: the last point of a series is the record that is valid.
+Where the database has a retention, a record older than that is dropped like detections of that age.
+"""
+
+import msgspec
+
+from contract import Deployment
+from ingest.store.influxdb.connection import InfluxConnection
+from ingest.store.influxdb.line_protocol import Value, line
+from ingest.store.influxdb.points import clamp_ns
+from ingest.store.influxdb.timestamp_allocator import TimestampRequest
+from ingest.store.microseconds import microseconds
+from ingest.store.port import Received
+
+MEASUREMENT, ID_FIELD = "deployment", "record_id"
+
+
+def deployment_request(deployment: Deployment) -> TimestampRequest:
+    """Return the station, time and identity by which a record gets its timestamp."""
+    at_us = microseconds(deployment.at)
+    return TimestampRequest(deployment.station, clamp_ns(at_us), f"{deployment.deployment}/{at_us}")
+
+
+def deployment_line(item: Received, deployment: Deployment, at_ns: int) -> bytes:
+    """Write a record as a point."""
+    fields: dict[str, Value] = {
+        ID_FIELD: deployment_request(deployment).id,
+        "payload": item.payload.decode(errors="replace"),
+    }
+    tags = {"station": deployment.station, "deployment": deployment.deployment}
+    return line(MEASUREMENT, tags, fields, at_ns)
+
+
+def read_deployments(link: InfluxConnection) -> list[Deployment]:
+    """Read the latest record of each deployment, sorted by station and deployment."""
+    series = link.query(f'SELECT LAST("payload") AS "last" FROM "{MEASUREMENT}" GROUP BY "station", "deployment"')
+    found = [msgspec.json.decode(one.rows[0]["last"], type=Deployment) for one in series]
+    return sorted(found, key=lambda deployment: (deployment.station, deployment.deployment))
