@@ -1,4 +1,4 @@
-"""Fault injection for benchmarks: killing processes, cutting connections and filling a disk."""
+"""Fault injection for benchmarks: processes to kill, connections to cut and a disk to fill."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ DISK_MB = 600
 
 
 class Proxy:
-    """TCP proxy in front of the broker, which can cut the connections through it."""
+    """TCP proxy to the broker whose connections can be cut."""
 
     def __init__(self, to: int) -> None:
         self._to = to
@@ -27,7 +27,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self, seconds: float) -> None:
-        """Close all connections through the proxy and refuse new connections for ``seconds``."""
+        """Close all connections and refuse new ones for a time."""
         self._cut.set()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
@@ -36,7 +36,7 @@ class Proxy:
         self._cut.clear()
 
     def close(self) -> None:
-        """Close the proxy's listening socket and all connections through the proxy."""
+        """Close the listener and all connections."""
         self._listener.close()
         self.cut(0)
 
@@ -85,25 +85,28 @@ class Process:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
 
     def kill(self) -> None:
-        """Send SIGKILL to the program's process group and wait for the program's end."""
+        """Send SIGKILL to the process group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """Send SIGTERM to the program and wait for its end."""
+        """Send SIGTERM and wait for the end; kill the process group if it takes more than 90 s."""
         self._process.terminate()
-        self._process.wait(90)
+        try:
+            self._process.wait(90)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     @property
     def ended(self) -> int | None:
-        """Exit code of the program, or None while it runs."""
+        """Exit code; None while the program runs."""
         return self._process.poll()
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a small tmpfs on a folder for a ``with`` block; yield False if this user may not mount."""
+    """Mount a small disk on a folder; yield False if this user has no permission to mount."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], capture_output=True, check=False
@@ -116,7 +119,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 
 def fill(folder: Path, seconds: float) -> None:
-    """Fill the disk of a folder completely for ``seconds``, then free the space."""
+    """Fill a disk completely for a time."""
     filling = folder / "filling"
     with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
         for size in (1_000_000, 4096):
@@ -128,7 +131,7 @@ def fill(folder: Path, seconds: float) -> None:
 
 
 def metric_total(port: int, name: str) -> float:
-    """Return the sum of a server metric over all its labels, or 0 while the server does not answer."""
+    """Return the sum of a metric of the server over its labels; 0 while the server does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
             lines = answer.read().decode().splitlines()
@@ -138,12 +141,19 @@ def metric_total(port: int, name: str) -> float:
 
 
 def mosquitto_program() -> str:
-    """Return the path of the mosquitto program, also from /usr/sbin, where Debian installs it."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "mosquitto"
+    """Return the path of mosquitto, also from /usr/sbin, where Debian installs it.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise FileNotFoundError("mosquitto is not installed (Debian: apt-get install mosquitto)")
+    return program
 
 
 def wait_connected(port: int, log: Path) -> None:
-    """Wait until the server's metrics show that it is connected to the broker."""
+    """Wait until the server is connected to the broker."""
     until = time.monotonic() + 120
     while not metric_total(port, "wildpost_connected"):
         assert time.monotonic() < until, log.read_text()

@@ -1,4 +1,4 @@
-"""Query time of a year of effort records by ``Store.effort``, and time of summing the result by local day.
+"""How long ``Store.effort`` takes for a year of stations, and the sums per local day after it.
 
     python -m bench.effort [--stations N] [--every-hours H] [--rounds N] [--only duckdb|influxdb]
 
@@ -9,9 +9,11 @@ Both must answer the same. InfluxDB is started here on a free port.
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,7 +22,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bench.report import report
+from bench.ratios import ratio
+from bench.report import Report, run_bench
+from bench.stores import available_stores, open_influx
 from contract import Effort, encode, new_event_id
 from contract.examples import EFFORT
 from ingest.store.duckdb.store import DuckDbStore
@@ -30,7 +34,6 @@ from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import Received, Store
 from ingest.store.watched_time import watched_by_day
 from pipelines.trends.counting import local_midnight, stretches
-from tests.influx_server import Influx, programs
 
 DAYS = 365
 FIRST, ZONE = date(2025, 1, 1), ZoneInfo("Asia/Shanghai")
@@ -38,7 +41,7 @@ BATCH = 1_500
 
 
 def records(stations: int, every: timedelta) -> Iterator[Effort]:
-    """Yield a year of effort records of all stations."""
+    """Make a year of records of each station."""
     random, start = Random(18), local_midnight(FIRST, ZONE)
     for number in range(int(timedelta(days=DAYS) / every)):
         for station in range(stations):
@@ -57,34 +60,38 @@ def records(stations: int, every: timedelta) -> Iterator[Effort]:
             )
 
 
-def main() -> None:
-    """Fill the stores with effort records, time the queries and print the results."""
+def main() -> int:
+    """Fill, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--stations", type=int, default=50, help="how many (default: 50)")
     parser.add_argument("--every-hours", type=float, default=24, help="length of a record (default: 24)")
     parser.add_argument("--rounds", type=int, default=5, help="how often it is asked; the slowest counts")
     parser.add_argument("--only", choices=("duckdb", "influxdb"), help="one store alone")
     told = parser.parse_args()
-    found = programs()
-    if isinstance(found, str) and told.only != "duckdb":
-        raise SystemExit(found)
-    with tempfile.TemporaryDirectory() as name:
-        server = None if told.only == "duckdb" or isinstance(found, str) else Influx(*found, Path(name) / "influx")
-        try:
-            stores: dict[str, Store] = {}
-            if told.only != "influxdb":
-                stores["duckdb"] = DuckDbStore(Path(name) / "detections.duckdb")
-            if server is not None:
-                stores["influxdb"] = InfluxDbStore(InfluxOptions(url=server.url, database=server.new_database()))
-            _measure(stores, told.stations, timedelta(hours=told.every_hours), told.rounds)
-            for store in stores.values():
-                store.close()
-        finally:
-            if server is not None:
-                server.stop()
+    kinds, every = (told.only,) if told.only else None, timedelta(hours=told.every_hours)
+    return run_bench(
+        "effort", lambda report: _measure(available_stores(kinds, report), told.stations, every, told.rounds, report)
+    )
 
 
-def _measure(stores: dict[str, Store], stations: int, every: timedelta, rounds: int) -> None:
+def _measure(kinds: Sequence[str], stations: int, every: timedelta, rounds: int, report: Report) -> bool:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stores: dict[str, Store] = {}
+        if "duckdb" in kinds:
+            stores["duckdb"] = DuckDbStore(folder / "detections.duckdb")
+        if "influxdb" in kinds:
+            server = open_influx(folder / "influx")
+            stack.callback(server.stop)
+            stores["influxdb"] = InfluxDbStore(InfluxOptions(url=server.url, database=server.new_database()))
+        if stores:
+            _compare(stores, stations, every, rounds, report)
+        for store in stores.values():
+            store.close()
+    return bool(stores)
+
+
+def _compare(stores: dict[str, Store], stations: int, every: timedelta, rounds: int, report: Report) -> None:
     count = 0
     made = records(stations, every)
     while batch := list(islice(made, BATCH)):
@@ -115,11 +122,10 @@ def _measure(stores: dict[str, Store], stations: int, every: timedelta, rounds: 
     table.append(["sums per day", f"{1000 * sums_s:.0f}", ""])
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     raw = {"records": count, "intervals": intervals, "seconds": seconds, "sums_s": sums_s, "peak_mib": peak_mib}
-    ratios = {}
-    if len(stores) == 2:
-        ratios["influxdb_over_duckdb"] = seconds["influxdb"]["year"] / seconds["duckdb"]["year"]
-    report("effort", [f"{count:,} records", "year, ms", "month, ms"], table, ratios, raw)
+    year_s = {name: by_query["year"] for name, by_query in seconds.items()}
+    ratios = {"influxdb_over_duckdb": ratio(year_s.get("influxdb"), year_s.get("duckdb"))}
+    report.results([f"{count:,} records", "year, ms", "month, ms"], table, ratios, raw)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Number of lost and duplicated records under faults: killed processes, cut connections and a full disk.
+"""Lost and duplicated records under faults: killed processes, cut connections, a full disk.
 
 `python -m bench.faults [--quick] [--store duckdb|influxdb] [--events N] [--each N] [--seed N]`. A real station's outbox
 and publisher, a real Mosquitto, `wildpost ingest` and a real InfluxDB each run as a process that is killed (SIGKILL)
@@ -24,31 +24,32 @@ import msgspec
 
 from bench.breaking import Process, Proxy, fill, metric_total, mosquitto_program, small_disk, wait_connected
 from bench.judging import count_losses, of_duckdb, of_influx
-from bench.report import report
+from bench.report import Report, run_bench
+from bench.stores import available_stores, open_influx
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from edge.capture.clip import FileMark
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from tests.conftest import Mosquitto, free_port
-from tests.influx_server import Influx, programs
+from tests.influx_server import Influx
 
 SETTLE_S = 240.0  # time without a message after which missing records count as lost
 REPEATED = "wildpost_records_repeated_total"
 
 
 def captured(station: str, at: datetime) -> Event:
-    """Return the event of a new capture with two detections."""
+    """Return a capture with two detections."""
     return msgspec.structs.replace(EVENT, event_id=new_event_id(), station=station, captured_at=at)
 
 
 def outgoing(event: Event) -> OutboxMessage:
-    """Return an event as a message for the outbox."""
+    """Return the outbox message of an event."""
     return OutboxMessage(topic_of("wildpost", event.station, "event"), encode(event))
 
 
 def station(folder: Path, port: int, count: int, a_second: float) -> None:
-    """Run a station that writes captures to its outbox, until the broker has acknowledged all of them."""
+    """Run a station: commit captures with their progress and publish them, until the broker has acknowledged all."""
     outbox = Outbox(folder / "outbox.sqlite")
     publisher = Publisher(StationBrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
     publisher.start()
@@ -69,7 +70,7 @@ def station(folder: Path, port: int, count: int, a_second: float) -> None:
 
 @dataclass
 class Testbed:
-    """Station, server, broker and database of one benchmark run, with counts of their restarts."""
+    """The processes of one run, with counts of their restarts."""
 
     folder: Path
     broker: Mosquitto
@@ -83,7 +84,7 @@ class Testbed:
     _before: float = 0.0
 
     def __post_init__(self) -> None:
-        """Start the proxies to the broker and the `wildpost ingest` server."""
+        """Start the server."""
         self.lines = {"station": Proxy(self.broker.port), "server": Proxy(self.broker.port)}
         settings = (
             f"[ingest]\nport = {self.metrics_port}\n"
@@ -102,22 +103,22 @@ class Testbed:
 
     @property
     def data(self) -> Path:
-        """Data folder of the `wildpost ingest` server, on the small disk."""
+        """The server's data folder, on the small disk."""
         return self.folder / "server"
 
     def send(self, count: int, a_second: float) -> None:
-        """Start the station process, which sends ``count`` captures."""
+        """Start the station."""
         (self.folder / "station").mkdir()
         words = [str(self.folder / "station"), str(self.lines["station"].port), str(count), str(a_second)]
         self.station = Process([sys.executable, "-m", "bench.faults", "--station", *words], self.folder / "log")
 
     def faults(self) -> list[str]:
-        """Return the names of the faults that can be injected in this run."""
+        """Return the faults that can be injected in this run."""
         found = ["station", "broker", "server", "network"]
         return found + ["database"] * (self.influx is not None) + ["disk"] * self.disk
 
     def inject(self, fault: str, chance: random.Random) -> None:
-        """Cause one fault, such as a killed server, then restore normal operation."""
+        """Cause a fault and end it."""
         away_s = chance.uniform(0.1, 1.0)
         if fault == "station":
             self.station.kill()
@@ -140,7 +141,7 @@ class Testbed:
             fill(self.data, away_s)
 
     def restart_ended(self) -> None:
-        """Restart an ended server or station as systemd does; a server ends if it starts on a full disk."""
+        """Restart ended processes as systemd does; a server ends if the disk is full when it starts."""
         now = metric_total(self.metrics_port, REPEATED)
         self.suppressed += now - self._before if now >= self._before else now
         self._before = now
@@ -165,8 +166,13 @@ class Testbed:
             line.close()
 
 
-def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequence[str]) -> dict[str, Any]:
-    """Send captures while faults are injected; return the numbers of lost and duplicated records."""
+def run_with_faults(
+    count: int, each: int, kind: str, seed: int, spared: Sequence[str], quiet_s: float
+) -> dict[str, Any]:
+    """Send captures while faults are injected; return the lost and duplicated records.
+
+    They are counted after ``quiet_s`` without a message if nothing is pending.
+    """
     chance = random.Random(seed)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -189,7 +195,7 @@ def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequenc
             time.sleep(chance.uniform(0.1, 1.5))
             testbed.restart_ended()
             testbed.inject(fault, chance)
-        stored = _settled(testbed, count)
+        stored = _settled(testbed, count, quiet_s)
         found = {
             "store": kind,
             "events": count,
@@ -205,20 +211,8 @@ def run_with_faults(count: int, each: int, kind: str, seed: int, spared: Sequenc
         return found
 
 
-def open_influx(folder: Path) -> Influx:
-    """Start an InfluxDB server with its data in a folder.
-
-    Raises:
-        SystemExit: its programs are not installed.
-    """
-    found = programs()
-    if isinstance(found, str):
-        raise SystemExit(found)
-    return Influx(*found, folder)
-
-
-def _settled(testbed: Testbed, count: int) -> dict[str, int]:
-    """Wait until all records are stored or no more arrive; stop the server and count lost and duplicated records."""
+def _settled(testbed: Testbed, count: int, quiet_s: float) -> dict[str, int]:
+    """Wait until all records are stored or no more arrive, stop the server, and count the losses."""
     testbed.broker.save_seldom()
     quiet_since, last = time.monotonic(), -1.0
     restarted = False
@@ -229,13 +223,14 @@ def _settled(testbed: Testbed, count: int) -> dict[str, int]:
             testbed.station.ended is None
             or metric_total(testbed.metrics_port, "wildpost_messages_in_flight")
             or not received
+            or not metric_total(testbed.metrics_port, "wildpost_connected")
         )
         if received != last:
             quiet_since, last, restarted = time.monotonic(), received, False
         elif testbed.influx and pending and not restarted and time.monotonic() - quiet_since > 30:
             testbed.restart_database()
             restarted = True
-        elif not pending and time.monotonic() - quiet_since > 10:
+        elif not pending and time.monotonic() - quiet_since > quiet_s:
             break
         time.sleep(0.3)
     testbed.server.stop()
@@ -259,7 +254,7 @@ def _ingesting(folder: Path, port: int, metrics_port: int) -> Iterator[None]:
 
 
 def replay(stations: int, a_day: int) -> dict[str, Any]:
-    """Send a day's backlog from the outboxes of many stations; return the time until all of it is stored."""
+    """Send the backlog of a day from the outboxes of many stations; return the time until all of it is durable."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(mosquitto_program(), folder / "broker")
@@ -284,7 +279,7 @@ def replay(stations: int, a_day: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the benchmark with faults on each store, replay a day's backlog, and print the results."""
+    """Run with faults, then replay a day's backlog, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="500 events, each fault once, 5 stations")
     parser.add_argument("--store", choices=("duckdb", "influxdb"), action="append", help="one store only (repeatable)")
@@ -298,19 +293,26 @@ def main() -> None:
         folder, port, count, a_second = arguments.station
         station(Path(folder), int(port), int(count), float(a_second))
         return
-    events, each = (500, 1) if arguments.quick else (arguments.events, arguments.each)
-    stores = arguments.store or ("duckdb", "influxdb")
-    runs = [run_with_faults(events, each, kind, arguments.seed, arguments.spare) for kind in stores]
-    replayed = replay(*((5, 48) if arguments.quick else (50, 288)))
-    names = [name for name in runs[0] if name not in ("store", "faults")]
+    sys.exit(run_bench("faults", lambda report: _measure(arguments, report)))
+
+
+def _measure(arguments: argparse.Namespace, report: Report) -> bool:
+    events, each, quiet_s = (500, 1, 5.0) if arguments.quick else (arguments.events, arguments.each, 10.0)
+    runs = []
+    for kind in available_stores(arguments.store, report):
+        run = report.attempt(kind, run_with_faults, events, each, kind, arguments.seed, arguments.spare, quiet_s)
+        runs += [run] if run else []
+    replayed = report.attempt("replay", replay, *((5, 48) if arguments.quick else (50, 288)))
+    names = [name for name in runs[0] if name not in ("store", "faults")] if runs else []
     rows = [[name, *(str(run[name]) for run in runs)] for name in names]
-    rows += [[f"{fault}: times", *(str(run["faults"].get(fault, "")) for run in runs)] for fault in runs[-1]["faults"]]
-    for name, value in replayed.items():
-        rows.append([f"a day's outage, {name}", str(value), *([""] * (len(runs) - 1))])
-    heading = ["with faults", *(run["store"] for run in runs)]
-    report("faults", heading, rows, {}, {"seed": arguments.seed, "under_fire": runs, "replay": replayed})
+    faults = {fault for run in runs for fault in run["faults"]}
+    rows += [[f"{fault}: times", *(str(run["faults"].get(fault, "")) for run in runs)] for fault in sorted(faults)]
+    heading = ["with faults", *([run["store"] for run in runs] or ["not run"])]
+    for name, value in (replayed or {}).items():
+        rows.append([f"a day's outage, {name}", str(value), *([""] * (len(heading) - 2))])
+    report.results(heading, rows, {}, {"seed": arguments.seed, "under_fire": runs, "replay": replayed})
     wrong = sum(run[name] for run in runs for name in ("lost", "doubled", "detections_lost", "detections_doubled"))
-    sys.exit(1 if wrong else 0)
+    return not wrong
 
 
 if __name__ == "__main__":

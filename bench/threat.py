@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report import report
+from bench.ratios import ratio
+from bench.report import Report, run_bench
 from models.evaluate.sound import poisson_upper_bound
 from models.threat import THRESHOLDS, ThreatSounds
 from models.threat.detector import PreparedThreats, split_windows
@@ -49,7 +50,7 @@ Scorer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (n, 32000) wind
 
 @dataclass(frozen=True, slots=True)
 class ScoredClip:
-    """A test clip with each network's scores for the windows of the clip, (n, 5)."""
+    """A clip with each network's scores of its windows, (n, 5)."""
 
     clip: TrainingClip
     kind: str
@@ -57,12 +58,12 @@ class ScoredClip:
 
 
 def ours(detector: ThreatSounds) -> Scorer:
-    """Return a function that computes the threat-sound detector's confidences for windows of sound."""
+    """Return a function that computes a detector's confidences of windows."""
     return lambda windows: detector.confidences(PreparedThreats(log_mel(windows), 2.0, windows))
 
 
 def yamnet(folder: Path) -> Scorer:
-    """Return a function that computes YAMNet's score of each label: the highest score of the label's classes."""
+    """Return a function that computes YAMNet's scores of windows: the highest of the classes of each label."""
     network = YamNet(folder / "yamnet_spectra_in.tflite")
     with (folder / "yamnet_class_map.csv").open() as file:
         names = [row["display_name"] for row in csv.DictReader(file)]
@@ -78,7 +79,7 @@ def yamnet(folder: Path) -> Scorer:
 def score_clips(
     listed: Sequence[tuple[TrainingClip, str]], scorers: dict[str, Scorer]
 ) -> tuple[list[ScoredClip], dict[str, float]]:
-    """Score every clip with every network; return the scores, and each network's inference time in seconds."""
+    """Score every clip with every network; also return each network's total inference time in seconds."""
     seconds = dict.fromkeys(scorers, 0.0)
     scored = []
     for clip, kind in listed:
@@ -93,7 +94,7 @@ def score_clips(
 
 
 def figures_of(scored: Sequence[ScoredClip], name: str, thresholds: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Compute a network's recall for each label, and its false alarms on other clips and on wildlife sound."""
+    """Compute each label's recall, and its false alarms on other clips and on wild sound."""
     figures = {}
     for at, label in enumerate(LABELS):
         positives = [one for one in scored if one.clip.label == label]
@@ -118,7 +119,7 @@ def figures_of(scored: Sequence[ScoredClip], name: str, thresholds: dict[str, fl
 
 
 def alarms_of(scored: Sequence[ScoredClip], name: str, at: int, threshold: float) -> int:
-    """Count a network's alarms for a label: runs of consecutive windows at or above a threshold."""
+    """Count the runs of consecutive windows at or above a threshold."""
     total = 0
     for one in scored:
         above = np.concatenate(([False], one.scores[name][:, at] >= threshold))
@@ -148,7 +149,7 @@ def threshold_for_recall(scored: Sequence[ScoredClip], name: str, at: int, recal
 
 
 def recall_by_snr(clips: Sequence[TrainingClip], scorers: dict[str, Scorer], count: int) -> dict[str, dict[str, float]]:
-    """Return each network's recall of mixed gunshots by signal-to-noise ratio, at 0.1 % false alarms."""
+    """Return the recall of mixed gunshots at each signal-to-noise ratio, at one false alarm in 1,000 mixtures."""
     backgrounds = [clip for clip in clips if clip.background]
     others = [[clip for clip in clips if clip.label is None and "gunshot" not in clip.unsure]]
     shots = [[clip for clip in clips if clip.label == "gunshot"]]
@@ -169,12 +170,15 @@ def recall_by_snr(clips: Sequence[TrainingClip], scorers: dict[str, Scorer], cou
     return recalls
 
 
-def main() -> None:
-    """Score the test clips with both networks and print the comparison."""
+def main() -> int:
+    """Score the clips and print the comparison."""
     places = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
     if len(places) != 2:
         sys.exit(__doc__)
-    quick = "--quick" in sys.argv
+    return run_bench("threat", lambda report: _measure(places, "--quick" in sys.argv, report))
+
+
+def _measure(places: Sequence[Path], quick: bool, report: Report) -> bool:
     scorers = {"ours": ours(ThreatSounds()), "yamnet": yamnet(places[1])}
     test = [one for one in read_sources(places[0]) if one.split == "test"]
     listed = [(load_clip(one), f"{one.source}:{one.kind}") for one in (test[::5] if quick else test)]
@@ -191,10 +195,14 @@ def main() -> None:
         for name, figures in (("ours", own), ("yamnet", theirs))
     ]
     # At the same recall; half an alarm is added to both, so that a count of zero gives a finite ratio.
-    ratios = {label: (theirs[label]["alarms_an_hour"] + 0.5) / (own[label]["alarms_an_hour"] + 0.5) for label in LABELS}
+    ratios: dict[str, float | None] = {
+        label: (theirs[label]["alarms_an_hour"] + 0.5) / (own[label]["alarms_an_hour"] + 0.5) for label in LABELS
+    }
+    ratios["speed"] = ratio(seconds["yamnet"], seconds["ours"])
     raw = {"ours": own, "yamnet": theirs, "field": field, "places": by_sources, "seconds": seconds}
-    report("threat", ["", *columns], rows, ratios | {"speed": seconds["yamnet"] / seconds["ours"]}, raw)
+    report.results(["", *columns], rows, ratios, raw)
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

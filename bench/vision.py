@@ -1,4 +1,4 @@
-"""Detection throughput on 12-megapixel picture files: Wildpost and ultralytics' predict with the same weights.
+"""Throughput from 12-megapixel picture files to boxes: Wildpost and ultralytics' predict with the same weights.
 
     python -m bench.vision [PICTURES] [--quick]
 
@@ -6,22 +6,25 @@ PICTURES is a folder whose JPEG files are enlarged to 4000 x 3000; without it, p
 shapes. Each contestant runs in its own process, limited to one core and then to two, by turns; a ratio is the median of
 the pairs. The limit is the throughput if reading and inference, each measured alone, used the cores without a pause; on
 two cores, one process on each measures at the same time, because the cores share memory and may not be twice as fast as
-one. Ultralytics comes with the extra `train`; without it, only the limit is compared. Its torch weights are rebuilt
-from our ONNX file, and the boxes of both are compared on the same pictures.
+one. Ultralytics runs in the environment of the extra `train` (`make bench-peers` creates it); without it, only the
+limit is compared. Its torch weights are rebuilt from our ONNX file, and the boxes of both are compared on the same
+pictures.
 """
 
 import argparse
-import importlib.util
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from bench.report import report
+import msgspec
+
+from bench.peers import TRAIN_PYTHON, ultralytics_problem
+from bench.ratios import cell, median_of, median_ratio
+from bench.report import Report, run_bench
 from models.registry import find_weights
 
 MODEL = "wildpost-nano"
@@ -76,65 +79,100 @@ print_rate(time.perf_counter() - start)
 _ULTRALYTICS = (
     _READY
     + """
-import contextlib, io, os
-os.environ["YOLO_OFFLINE"] = "1"
+import contextlib, io
+from models.train.ultralytics_env import isolate_ultralytics
+isolate_ultralytics()
 with contextlib.redirect_stdout(io.StringIO()):
     import torch
     from ultralytics import YOLO
     network = YOLO(weights, task="detect")
-    how = {"imgsz": 320, "conf": 0.25, "iou": 0.45, "device": "cpu", "verbose": False, "rect": sys.argv[5] == "fast"}
+    how = {"imgsz": 320, "conf": 0.25, "iou": 0.45, "device": "cpu", "verbose": False}
     names = [str(path) for path in paths]
-    network.predict(names[:1], **how)
+    network.predict(names[:1], rect=True, **how)
     torch.set_num_threads(cores)
     start = time.perf_counter()
     for _ in range(rounds):
-        results = [network.predict(name, **how)[0] for name in names]
+        for name in names:
+            network.predict(name, rect=True, **how)
     seconds = time.perf_counter() - start
-print_rate(seconds, [result.boxes.xyxyn.tolist() for result in results])
+    boxes = None
+    if sys.argv[5] == "boxes" and cores > 1:  # once is enough; square, as ours
+        boxes = [network.predict(name, rect=False, **how)[0].boxes.xyxyn.tolist() for name in names]
+print_rate(seconds, boxes)
 """
 )
 
 
+_CHECKPOINT = """
+import sys
+from pathlib import Path
+from models.train.onnx_weights import save_checkpoint
+save_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+Boxes = list[list[list[float]]]  # of each picture: left, top, right, bottom
+_PEERS = ("ultralytics_torch", "ultralytics_onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A script to time, with its weights and its mode (a runtime, or what to measure)."""
+
+    code: str
+    weights: str
+    mode: str
+    python: str = sys.executable
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """What a script prints: pictures per second, and boxes relative to the size of the picture."""
+
+    rate: float
+    boxes: Boxes | None = None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the picture benchmark and print the results; return 1 if the boxes of the two programs differ."""
+    """Run the benchmark and print its results; return 1 if the boxes of the two programs differ."""
     parser = argparse.ArgumentParser(prog="bench.vision", description=__doc__)
     parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files (default: synthetic pictures)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: few pictures, one round")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as folder:
-        return _measure(chosen.pictures, chosen.quick, Path(folder))
+    return run_bench("vision", lambda report: _measure(chosen.pictures, chosen.quick, report))
 
 
-def _measure(pictures: Path | None, quick: bool, folder: Path) -> int:
+def _measure(pictures: Path | None, quick: bool, report: Report) -> bool:
     count, rounds, turns = (4, 1, 1) if quick else (16, 3, 3)
-    make_pictures(folder / "pictures", count, pictures)
-    contestants = {
-        "openvino": [_OURS, MODEL, "openvino"],
-        "onnxruntime": [_OURS, MODEL, "onnxruntime"],
-        "read": [_ALONE, MODEL, "read"],
-        "network": [_ALONE, MODEL, "network"],
-    }
-    has_peer = importlib.util.find_spec("ultralytics") is not None
-    if has_peer:
-        torch_weights, onnx_weights = _ultralytics_weights(folder)
-        contestants["ultralytics_torch"] = [_ULTRALYTICS, str(torch_weights), "fast"]
-        contestants["ultralytics_onnx"] = [_ULTRALYTICS, str(onnx_weights), "fast"]
-    rates: dict[str, list[float]] = {}
-    for _ in range(turns):
-        for cores in (1, 2):
-            for name, contestant in contestants.items():
-                rate = (
-                    _alone(contestant, folder, rounds, cores)
-                    if contestant[0] == _ALONE
-                    else _run(contestant, folder, rounds, cores)["rate"]
-                )
-                rates.setdefault(f"{name}_{cores}", []).append(rate)
-    agreement = _agreement(contestants, folder, str(torch_weights)) if has_peer else None
-    _print(rates, agreement, has_peer, [path.stat().st_size / 1e6 for path in (folder / "pictures").iterdir()])
-    return 1 if agreement is not None and agreement < 0.9 else 0
+    with tempfile.TemporaryDirectory(prefix="wildpost-bench-") as name:
+        folder = Path(name)
+        make_pictures(folder / "pictures", count, pictures)
+        contestants = {
+            "openvino": Contestant(_OURS, MODEL, "openvino"),
+            "onnxruntime": Contestant(_OURS, MODEL, "onnxruntime"),
+            "read": Contestant(_ALONE, MODEL, "read"),
+            "network": Contestant(_ALONE, MODEL, "network"),
+        }
+        if problem := ultralytics_problem():
+            report.missing["ultralytics"] = problem
+        else:
+            contestants |= report.attempt("ultralytics's weights", _ultralytics, folder) or {}
+        results: dict[str, list[Measurement | None]] = {}
+        for _ in range(turns):
+            for cores in (1, 2):
+                for name, contestant in contestants.items():
+                    run = _run_on_each_core if contestant.code == _ALONE else _run
+                    result = report.attempt(f"{name}_{cores}", run, contestant, folder, rounds, cores)
+                    results.setdefault(f"{name}_{cores}", []).append(result)
+        sizes_mb = sorted(path.stat().st_size / 1e6 for path in (folder / "pictures").iterdir())
+    ours, theirs = (_boxes_of(results.get(f"{name}_2", [])) for name in ("openvino", "ultralytics_torch"))
+    agreement = box_agreement(ours, theirs) if ours and theirs else None
+    rates = {name: [one.rate if one else None for one in several] for name, several in results.items()}
+    summarise(rates, agreement, sizes_mb, report)
+    return agreement is None or agreement >= 0.9
 
 
-def _print(rates: dict[str, list[float]], agreement: float | None, has_peer: bool, sizes_mb: list[float]) -> None:
+def summarise(
+    rates: dict[str, list[float | None]], agreement: float | None, sizes_mb: Sequence[float], report: Report
+) -> None:
+    """Compute the medians and ratios of the rates by contestant and number of cores, and give them to the report."""
     words = {
         "openvino": "ours, OpenVINO, file to boxes",
         "onnxruntime": "ours, ONNX Runtime, file to boxes",
@@ -142,74 +180,80 @@ def _print(rates: dict[str, list[float]], agreement: float | None, has_peer: boo
         "ultralytics_onnx": "ultralytics predict, its ONNX",
         "read": "reading alone",
         "network": "network alone (OpenVINO)",
+        "limit": "limit: reading and network without a pause",
     }
     for cores in (1, 2):
         pairs = zip(rates[f"read_{cores}"], rates[f"network_{cores}"], strict=True)
-        rates[f"limit_{cores}"] = [1 / (1 / read + 1 / network) for read, network in pairs]
-    rows, ratios = [], {}
-    for name, text in [*words.items(), ("limit", "limit: reading and network without a pause")]:
-        if f"{name}_1" not in rates:
-            rows.append([text, "not available", "", "", ""])
-            continue
+        rates[f"limit_{cores}"] = [
+            1 / (1 / read + 1 / network) if read and network else None for read, network in pairs
+        ]
+    rows, ratios = [], dict[str, float | None]()
+    for name, text in words.items():
         compared = []
         for cores in (1, 2):
-            pairs = zip(rates[f"openvino_{cores}"], rates[f"{name}_{cores}"], strict=True)
-            compared.append(median(ours / theirs for ours, theirs in pairs))
-        if name in ("ultralytics_torch", "ultralytics_onnx", "onnxruntime", "limit"):
-            ratios.update({f"{name}_{cores}_core": ratio for cores, ratio in zip((1, 2), compared, strict=True)})
-        figures = [f"{median(rates[f'{name}_{cores}']):.1f}" for cores in (1, 2)]
-        rows.append([text, *figures, *(f"{ratio:.2f}" if name != "openvino" else "" for ratio in compared)])
+            theirs = rates.get(f"{name}_{cores}")
+            compared.append(median_ratio(rates[f"openvino_{cores}"], theirs) if theirs else None)
+            if name in (*_PEERS, "onnxruntime", "limit"):
+                ratios[f"{name}_{cores}_core"] = compared[-1]
+        figures = [cell(median_of(rates.get(f"{name}_{cores}", [])), ".1f") for cores in (1, 2)]
+        rows.append([text, *figures, *("" if name == "openvino" else cell(one, ".2f") for one in compared)])
     raw: dict[str, object] = {
-        "pictures_per_second": {name: [round(rate, 2) for rate in several] for name, several in rates.items()},
-        "picture_mb": [round(size, 2) for size in sorted(sizes_mb)],
+        "pictures_per_second": {
+            name: [None if rate is None else round(rate, 2) for rate in several] for name, several in rates.items()
+        },
+        "picture_mb": [round(size, 2) for size in sizes_mb],
         "boxes_agree": None if agreement is None else round(agreement, 3),
-        "ultralytics": has_peer,
     }
-    what = f"pictures/s, {min(sizes_mb):.1f} to {max(sizes_mb):.1f} MB each"
-    report("vision", [what, "1 core", "2 cores", "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
+    heading = [f"pictures/s, {min(sizes_mb):.1f} to {max(sizes_mb):.1f} MB each", "1 core", "2 cores"]
+    report.results([*heading, "ours / it, 1", "ours / it, 2"], rows, ratios, raw)
 
 
-def _run(contestant: Sequence[str], folder: Path, rounds: int, cores: int) -> dict[str, float]:
-    pinned = sorted(os.sched_getaffinity(0))[:cores]
-    return _result_of(_start(contestant, folder, rounds, pinned))
+def _run(contestant: Contestant, folder: Path, rounds: int, cores: int) -> Measurement:
+    return _result_of(_start(contestant, folder, rounds, sorted(os.sched_getaffinity(0))[:cores]))
 
 
-def _alone(contestant: Sequence[str], folder: Path, rounds: int, cores: int) -> float:
-    """Time reading or inference alone with one process on each core; return the total pictures per second."""
+def _run_on_each_core(contestant: Contestant, folder: Path, rounds: int, cores: int) -> Measurement:
+    """Run a process on each core at the same time; return the sum of their rates."""
     pinned = sorted(os.sched_getaffinity(0))[:cores]
     processes = [_start(contestant, folder, rounds, [core]) for core in pinned]
-    for process in processes:
-        process.stdout.readline()  # type: ignore[union-attr]
-    for process in processes:
-        process.stdin.write("go\n")  # type: ignore[union-attr]
-        process.stdin.flush()  # type: ignore[union-attr]
-    return sum(_result_of(process)["rate"] for process in processes)
+    try:
+        for process in processes:
+            process.stdout.readline()  # type: ignore[union-attr]
+        for process in processes:
+            process.stdin.write("go\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+        return Measurement(sum(_result_of(process).rate for process in processes))
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
-def _start(contestant: Sequence[str], folder: Path, rounds: int, pinned: Sequence[int]) -> subprocess.Popen[str]:
-    code, weights, how = contestant
-    command = ["taskset", "-c", ",".join(map(str, pinned)), sys.executable, "-c", code, str(folder / "pictures")]
-    command += [str(rounds), str(len(pinned)), weights, how, str(folder / "weights")]
+def _start(contestant: Contestant, folder: Path, rounds: int, pinned: Sequence[int]) -> subprocess.Popen[str]:
+    command = ["taskset", "-c", ",".join(map(str, pinned)), contestant.python, "-c", contestant.code]
+    command += [str(folder / "pictures"), str(rounds), str(len(pinned))]
+    command += [contestant.weights, contestant.mode, str(folder / "weights")]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def _result_of(process: subprocess.Popen[str]) -> dict[str, float]:
+def _result_of(process: subprocess.Popen[str]) -> Measurement:
     output, errors = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {errors[-2000:]}")
-    result: dict[str, float] = json.loads(output.strip().splitlines()[-1])
-    return result
+        raise RuntimeError(f"a process ended with {process.returncode}: {errors[-2000:]}")
+    return msgspec.json.decode(output.strip().splitlines()[-1], type=Measurement)
 
 
-def _agreement(contestants: dict[str, list[str]], folder: Path, torch_weights: str) -> float:
-    """Return the fraction of boxes that both programs found; two boxes match at an IoU above 0.5.
+def _boxes_of(results: Sequence[Measurement | None]) -> Boxes:
+    return next((result.boxes for result in results if result and result.boxes), [])
+
+
+def box_agreement(ours: Boxes, theirs: Boxes) -> float:
+    """Return the fraction of boxes that both programs found; boxes match at an IoU above 0.5.
 
     Ultralytics decodes the picture at full size and Wildpost at the scale needed, so edges differ by a few pixels.
     """
-    ours = _run(contestants["openvino"], folder, 1, 2)["boxes"]
-    theirs = _run([_ULTRALYTICS, torch_weights, "same"], folder, 1, 2)["boxes"]
-    pairs = list(zip(ours, theirs, strict=True))  # type: ignore[call-overload]
+    pairs = list(zip(ours, theirs, strict=True))
     matched = sum(any(_iou(a, b) > 0.5 for b in second) for first, second in pairs for a in first)
     most = sum(max(len(first), len(second)) for first, second in pairs)
     return matched / most if most else 1.0
@@ -224,16 +268,20 @@ def _iou(a: Sequence[float], b: Sequence[float]) -> float:
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
 
 
-def _ultralytics_weights(folder: Path) -> tuple[Path, Path]:
-    """Return the paths of Wildpost's weights for ultralytics: a torch checkpoint and the ONNX file."""
-    from models.train.onnx_weights import save_checkpoint
-
-    ours = find_weights(MODEL, folder / "weights")
-    return save_checkpoint(ours, folder / "same.pt"), ours
+def _ultralytics(folder: Path) -> dict[str, Contestant]:
+    """Return ultralytics' contestants: a checkpoint of our weights, made in its environment, and our ONNX file."""
+    ours, checkpoint, python = find_weights(MODEL, folder / "weights"), folder / "same.pt", str(TRAIN_PYTHON)
+    command = [python, "-c", _CHECKPOINT, str(ours), str(checkpoint)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise RuntimeError(f"the checkpoint could not be written: {made.stderr[-2000:]}")
+    torch = Contestant(_ULTRALYTICS, str(checkpoint), "boxes", python)
+    onnx = Contestant(_ULTRALYTICS, str(ours), "rate", python)
+    return dict(zip(_PEERS, (torch, onnx), strict=True))
 
 
 def make_pictures(folder: Path, count: int, source: Path | None) -> None:
-    """Write ``count`` JPEG files of 12 megapixels, quality 90, enlarged from ``source`` or synthesised.
+    """Write JPEG files of 12 megapixels, quality 90.
 
     Raises:
         ValueError: the source has no readable JPEG file.

@@ -42,9 +42,9 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome
 
 
 def test_the_same_seed_gives_the_same_messages_and_each_is_another() -> None:
-    first, again = (list(islice(hostile_messages(600, SEED), 600)) for _ in range(2))
+    first, again = (list(islice(hostile_messages(1_500, SEED), 1_500)) for _ in range(2))
     assert first == again
-    assert len({(one.topic, one.payload) for one in first}) == 600
+    assert len({(one.topic, one.payload) for one in first}) == 1_500
     assert {one.sort for one in first} == {*SORTS, "big"}
 
 

@@ -116,7 +116,7 @@ def test_a_station_is_set_up_and_detects_from_the_wheel(
     python = installed["station"]
     verified = wildpost(python, "models", "verify", folder=tmp_path)
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert "wildpost-nano: right" in verified.stdout
+    assert "wildpost-nano: checksum matches" in verified.stdout
     picture = shared_data / "samples" / "pictures" / "owl.JPG"
     ran = wildpost(python, "models", "run", "wildpost-nano", str(picture), folder=tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -10,5 +10,6 @@ def test_the_outage_of_a_day_is_sent_by_the_stations_own_outbox_until_it_is_dura
 
 def test_every_simulated_capture_becomes_visible_and_every_person_is_told_of(mosquitto: Mosquitto) -> None:
     found = measured("duckdb", stations=3, seconds=2, every_s=1)
-    assert {what: len(values) for what, values in found.items()} == {"visible": 6, "alerted": 2}
-    assert all(value > 0 for values in found.values() for value in values)
+    latencies = found.latencies()
+    assert {what: len(values) for what, values in latencies.items()} == {"visible": 6, "alerted": 2}
+    assert all(value > 0 for values in latencies.values() for value in values)

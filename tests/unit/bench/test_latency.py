@@ -1,9 +1,11 @@
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
-from bench.latency import RULES, Timings, capture, percentile
+from bench.latency import RULES, Timings, capture, percentile, summarise
+from bench.report import Report, run_bench
 from contract import decode, encode, topic_of
 from wildpost.settings.loader import load_settings
 from wildpost.settings.server import ServerSettings
@@ -24,18 +26,33 @@ def test_a_simulated_capture_is_what_the_server_reads(person: bool, kind: str) -
     assert decode(topic_of("wildpost", "station-007", "media"), encode(thumbnail)) == thumbnail
 
 
-def test_seconds_are_told_only_when_all_became_visible_and_every_person_was_told_of() -> None:
+def test_latencies_are_those_of_what_arrived_and_the_rest_is_counted_as_missing() -> None:
     timings = Timings()
     timings.published = {"person": 1.0, "deer": 2.0}
     timings.persons = {"person"}
-    timings.record_listed(["person"])
-    timings.record_alert("person")
-    with pytest.raises(AssertionError, match="1 of 2 captures never became visible, 0 of 1 alerts never came"):
-        timings.latencies()
-    timings.record_listed(["person", "deer"])
-    timings.listed |= {"person": 1.5, "deer": 2.25}
+    timings.listed = {"person": 1.5}
+    assert not timings.complete
+    assert timings.latencies() == {"visible": [0.5], "alerted": []}
+    assert timings.missing() == {"visible": 1, "alerted": 1}
+    timings.listed |= {"deer": 2.25}
     timings.alerted["person"] = 1.75
+    assert timings.complete
     assert timings.latencies() == {"visible": [0.5, 0.25], "alerted": [0.75]}
+    assert timings.missing() == {"visible": 0, "alerted": 0}
+
+
+def test_a_store_on_which_nothing_arrived_has_no_percentiles(capsys: pytest.CaptureFixture[str]) -> None:
+    timings = Timings()
+    timings.published, timings.persons = {"person": 1.0}, {"person"}
+
+    def measure(report: Report) -> bool:
+        summarise({"duckdb": timings}, 20, 10.0, report)
+        return True
+
+    run_bench("latency", measure)
+    raw = json.loads(capsys.readouterr().out.splitlines()[-1])["raw"]
+    nothing = {"count": 0, "missing": 1, "p50": None, "p99": None, "longest": None}
+    assert (raw["duckdb_visible_s"], raw["duckdb_alerted_s"]) == (nothing, nothing)
 
 
 def test_the_benchmarks_rules_are_settings_of_the_server(tmp_path: Path) -> None:
