@@ -54,6 +54,7 @@ NAVIGATION = {
     "中文": ["zh/quick-start", "zh/ranger"],
     "How-to guides": [
         "how-to/station",
+        "how-to/usb-stick",
         "how-to/listen-to-recordings",
         "how-to/evaluate",
         "how-to/train",
