@@ -1,4 +1,4 @@
-"""Check a built site: its pages load nothing from another host, and every link and anchor inside it exists.
+"""Check that the pages of a built site load nothing from other hosts and have no broken internal links.
 
 Run by `make docs`: `python docs/check_site.py site`. Sphinx checks the links of the sources; this checks the result,
 the theme's part included.
@@ -23,17 +23,17 @@ REMOTE_IN_STYLES = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"
 
 
 class References(HTMLParser):
-    """What one page loads, which pages it links to, and which anchors it has."""
+    """HTML parser that collects the loaded files, the links and the anchors of one page."""
 
     def __init__(self) -> None:
-        """Start with nothing found."""
+        """Create a parser without collected references."""
         super().__init__()
         self.loaded: list[str] = []
         self.links: list[str] = []
         self.anchors: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect the references of one element."""
+        """Add the loaded file, link and anchor of an HTML start tag to the lists."""
         named = {name: value or "" for name, value in attrs}
         if "id" in named:
             self.anchors.add(named["id"])
@@ -45,14 +45,14 @@ class References(HTMLParser):
 
 
 def read(page: Path) -> References:
-    """Return the references of one page."""
+    """Parse an HTML file and return its loaded files, links and anchors."""
     references = References()
     references.feed(page.read_text(encoding="utf-8"))
     return references
 
 
 def problems(site: Path) -> list[str]:
-    """Return one line for each fault of a site; none if it is sound."""
+    """Return one message for each external resource or broken link of a site."""
     pages = {page.resolve(): read(page) for page in sorted(site.rglob("*.html"))}
     found = [] if pages else [f"{site}: expected built pages, found none"]
     for page, references in pages.items():
@@ -75,7 +75,7 @@ def problems(site: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print the faults of the site named on the command line."""
+    """Print the faults of the site folder given on the command line; return 1 if there are any faults."""
     found = problems(Path(sys.argv[1] if len(sys.argv) > 1 else "site"))
     for problem in found:
         print(problem, file=sys.stderr)

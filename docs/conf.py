@@ -92,7 +92,10 @@ NAVIGATION = {
 
 
 class SearchEnglishAndChinese(SearchEnglish):
-    """Index Chinese text by pairs of characters too, because most Chinese words have two and no spaces around them."""
+    """Sphinx search language that indexes English words and pairs of Chinese characters.
+
+    Most Chinese words have two characters, and no spaces separate the words.
+    """
 
     def split(self, input: str) -> list[str]:  # noqa: A002, the name that Sphinx gives it
         """Return the words of a text, and each pair of neighbouring Chinese characters."""
@@ -101,13 +104,13 @@ class SearchEnglishAndChinese(SearchEnglish):
 
 
 def toctree(caption: str, pages: list[str]) -> str:
-    """Return a hidden MyST toctree."""
+    """Return the MyST source of a hidden table of contents ("toctree") with a caption and pages."""
     entries = "\n".join(pages)
     return f"\n\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
 
 
 def add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
-    """Append the navigation to the index pages as Sphinx reads them."""
+    """Append the navigation to the source of an index page; Sphinx calls this for every page that it reads."""
     if name == root_doc:
         source[0] += "".join(toctree(caption, pages) for caption, pages in NAVIGATION.items())
     elif name == "docs/decisions/README":
@@ -115,7 +118,7 @@ def add_navigation(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def write_start_page(app: Sphinx, error: Exception | None) -> None:
-    """Write the site's start page, which leads to the index of the documents."""
+    """Write the site's index.html, which redirects to the index of the documentation."""
     if error is None:
         target = f"{root_doc}.html"
         page = f'<!doctype html><meta charset="utf-8"><title>{html_title}</title>'
@@ -124,7 +127,7 @@ def write_start_page(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the steps above to Sphinx."""
+    """Register the search language and the event handlers of this file with Sphinx."""
     app.add_search_language(SearchEnglishAndChinese)
     app.connect("source-read", add_navigation)
     app.connect("build-finished", write_start_page)

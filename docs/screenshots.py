@@ -1,4 +1,4 @@
-"""Take the pictures of the pages anew: `make screenshots`.
+"""Take new screenshots of the review pages for the documentation: `make screenshots`.
 
 Starts `wildpost demo` on sample files, opens its pages in headless Chromium and writes JPEG files to docs/pictures.
 Only samples whose licence allows publication are shown, and none that shows a person.
@@ -43,7 +43,7 @@ PHONE: ViewportSize = {"width": 390, "height": 780}
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: file name without suffix, path of the page, language, size of the window."""
+    """One screenshot to take: file name without suffix, URL path, browser language and window size."""
 
     name: str
     path: str
@@ -53,7 +53,10 @@ class Shot:
 
 @contextlib.contextmanager
 def sample_folder(told: Path | None) -> Iterator[list[str]]:
-    """Yield the demo's options for the samples: the publishable files of a folder, else those that the demo fetches."""
+    """Yield the demo's command-line options that select the publishable files of a folder.
+
+    If no folder is given, there are no options, and the demo downloads its own samples.
+    """
     if told is None:
         yield []
         return
@@ -70,7 +73,7 @@ def sample_folder(told: Path | None) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def demo(samples: list[str]) -> Iterator[str]:
-    """Run the demo and yield the address of its pages once all samples are stored."""
+    """Run the demo and yield the URL of its review pages after all samples are stored."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -87,7 +90,7 @@ def demo(samples: list[str]) -> Iterator[str]:
 
 
 def shots(browser: Browser, url: str) -> list[Shot]:
-    """List the pictures to take; the event is that of the vehicle."""
+    """Return the screenshots to take; the page of one capture shows the sample with a vehicle."""
     ask = browser.new_context().request
     events = ask.get(f"{url}/api/events?limit=50").json()["events"]
     event = next(one["event_id"] for one in events if any(media["name"] == "vehicle.jpg" for media in one["media"]))
@@ -103,13 +106,16 @@ def shots(browser: Browser, url: str) -> list[Shot]:
 
 
 def settle(page: Page) -> None:
-    """Wait until pictures and charts are drawn."""
+    """Wait until the network is idle and the browser has drawn the pictures and charts of a page."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(500)
 
 
 def take(browser: Browser, url: str, shot: Shot) -> int:
-    """Write one JPEG, in the best quality that keeps it under the limit, and return its size in bytes."""
+    """Write a screenshot as a JPEG file and return its size in bytes.
+
+    The JPEG quality is the highest of 80, 70, ..., 30 that keeps the file below ``LIMIT_BYTES``, or 30 if none does.
+    """
     context = browser.new_context(viewport=shot.window, locale=shot.locale)
     page = context.new_page()
     page.goto(url + shot.path)
@@ -125,7 +131,7 @@ def take(browser: Browser, url: str, shot: Shot) -> int:
 
 
 def main() -> int:
-    """Take all pictures."""
+    """Take all screenshots; return 1 if Chromium is not installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=Path, help="folder of samples (default: those that the demo fetches)")
     arguments = parser.parse_args()

@@ -17,7 +17,7 @@ class FlagFacts(Protocol):
 
     @property
     def severity(self) -> Severity:
-        """Severity of the flag."""
+        """Severity of the flag: the urgency of its review."""
         ...
 
     @property
@@ -27,7 +27,7 @@ class FlagFacts(Protocol):
 
     @property
     def reason_values(self) -> Mapping[str, str]:
-        """Values that the explanation of the flag contains, by name, such as "label" and "zone"."""
+        """Values that are inserted into the explanation of the flag, by placeholder such as "label" or "zone"."""
         ...
 
     @property

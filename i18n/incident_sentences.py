@@ -1,4 +1,4 @@
-"""Builds the headline of an incident and one sentence for each of its occurrences."""
+"""Builds the headline of an incident and a sentence for each finding or station problem in the incident."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from i18n.taxa import display_name
 
 
 class OccurrenceFacts(Protocol):
-    """Fields of an occurrence that the sentences need."""
+    """Fields of an occurrence: a finding in one capture, such as a person, or a problem of one station."""
 
     @property
     def kind(self) -> str:
@@ -35,21 +35,21 @@ class OccurrenceFacts(Protocol):
 
     @property
     def severity(self) -> Severity:
-        """Severity of the occurrence."""
+        """Highest severity of the rules that matched the occurrence."""
         ...
 
     @property
     def reasons(self) -> Sequence[Mapping[str, str]]:
-        """Values that the explanation of the occurrence contains, by name; one mapping for each rule."""
+        """Values that are inserted into the explanation, by placeholder name; each rule has one mapping."""
         ...
 
 
 class MemberFacts(Protocol):
-    """A member of an incident, which refers to one occurrence."""
+    """Link between an incident and one of its occurrences."""
 
     @property
     def occurrence(self) -> OccurrenceFacts:
-        """The occurrence that this member refers to."""
+        """The linked occurrence."""
         ...
 
 
@@ -68,7 +68,7 @@ class IncidentFacts(Protocol):
 
     @property
     def occurrences(self) -> Sequence[MemberFacts]:
-        """The incident's members, in chronological order."""
+        """Links to the incident's occurrences, in chronological order."""
         ...
 
 
@@ -87,7 +87,7 @@ class AlertFacts(Protocol):
 
 
 def kind_name(kind: str, language: Language) -> str:
-    """Return the name of a kind of occurrence in a language."""
+    """Translate the code of a kind of occurrence, such as "silent", to its name in a language."""
     translate = language.translate
     names = {
         "silent": translate("station silent"),

@@ -1,10 +1,10 @@
-"""Translates the codes of records: clock sources and quarantine reasons."""
+"""Translates the codes of clock sources and quarantine reasons that stored records contain."""
 
 from i18n.language import Language
 
 
 def clock_source(source: str, language: Language) -> str:
-    """Return the name of a clock source, given by its code such as "gps", in a language."""
+    """Translate the code of a clock source, such as "gps", to its name in a language."""
     translate = language.translate
     return {
         "gps": translate("satellites (GPS)"),
@@ -18,7 +18,7 @@ def clock_source(source: str, language: Language) -> str:
 
 
 def quarantine_reason(reason: str, language: Language) -> str:
-    """Return the name of a quarantine reason, given by its code such as "topic", in a language."""
+    """Translate the code of a quarantine reason, such as "topic", to its name in a language."""
     translate = language.translate
     return {
         "file": translate("file"),

@@ -20,7 +20,7 @@ class Taxon:
 
     @property
     def key(self) -> str:
-        """Key of the taxon in counts of detections: the scientific name, or the label if there is none."""
+        """Key under which detections of the taxon are counted: the scientific name, or the label if it has none."""
         return self.scientific_name or self.label
 
     def name(self, language: str) -> str:

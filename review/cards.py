@@ -20,7 +20,7 @@ KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "ve
 
 @dataclass(frozen=True, slots=True)
 class CardDetection:
-    """A detection and the verdict on the detection, if a person has decided."""
+    """A detection with the verdict of a person on it; the verdict is None if there is none yet."""
 
     detection: Detection
     verdict: Verdict | None
@@ -28,12 +28,12 @@ class CardDetection:
 
     @property
     def label(self) -> str:
-        """Current label of the detection: the corrected one, else the detector's."""
+        """Label that a person corrected the detection to, or the detector's label if it was not corrected."""
         return self.verdict.label if self.corrected and self.verdict else self.detection.label
 
     @property
     def scientific_name(self) -> str | None:
-        """Current scientific name of the detection: the corrected one, else the detector's."""
+        """Scientific name from a person's correction, or from the detector if there is no correction."""
         return self.verdict.scientific_name if self.corrected and self.verdict else self.detection.scientific_name
 
     @property
@@ -43,13 +43,13 @@ class CardDetection:
 
     @property
     def kind(self) -> str:
-        """CSS class of the detection's current label."""
+        """CSS class for the label of the detection, including a person's correction."""
         named = self.verdict if self.corrected and self.verdict else self.detection
         return _kind_class(named, heard=self.detection.span is not None)
 
     @property
     def machine_kind(self) -> str:
-        """CSS class of the label that the detector gave."""
+        """CSS class for the label of the detector, before any correction."""
         return _kind_class(self.detection, heard=self.detection.span is not None)
 
 
@@ -74,7 +74,10 @@ class Card:
 
     @property
     def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
-        """Detections grouped by label: first people, then vehicles, then the rest, by descending confidence."""
+        """Detections grouped by label; people come first, then vehicles, then the rest.
+
+        Within each of the three kinds, groups are sorted by their highest confidence, in descending order.
+        """
         order = {"human": 0, "vehicle": 1}
         by_label: dict[str, list[CardDetection]] = {}
         for one in sorted(
@@ -86,14 +89,14 @@ class Card:
 
     @property
     def decided(self) -> bool:
-        """Whether a person has decided on all detections of the capture, or on a capture without detections."""
+        """Whether every detection has a verdict; for a capture without detections, whether the capture has one."""
         if not self.findings:
             return self.blank_verdict is not None
         return all(finding.verdict is not None for finding in self.findings)
 
     @property
     def outcome(self) -> str:
-        """Common outcome of all verdicts on the capture; "mixed" if they differ, "" while undecided."""
+        """Common outcome of all verdicts on the capture; "mixed" if they differ, "" if verdicts are missing."""
         found = {finding.verdict.outcome for finding in self.findings if finding.verdict}
         if self.blank_verdict:
             found.add(self.blank_verdict.outcome)
@@ -111,7 +114,7 @@ class Card:
 
 
 def load_cards(site: Site, events: Sequence[Event]) -> list[Card]:
-    """Load the flags, verdicts and media of events from the casebook and build a card for each."""
+    """Build one card for each event, with the flags, verdicts and media that the casebook has for the event."""
     ids = [event.event_id for event in events]
     flags, verdicts = site.casebook.flags_of(ids), site.casebook.verdicts_of(ids)
     arrived = {name: {one.sha256 for one in media} for name, media in site.casebook.media_of(ids).items()}

@@ -1,4 +1,4 @@
-"""Groups the captures of an incident in the queue under one heading."""
+"""Groups the review queue by incident, so that each incident has one heading for its captures."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from review.page import Site
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Captures of one incident in the queue, or consecutive captures that belong to none (``incident`` is None)."""
+    """Cards of one incident, or consecutive cards without an incident (``incident`` is None)."""
 
     incident: Incident | None
     cards: tuple[Card, ...]
@@ -22,7 +22,7 @@ def late_event_ids(incidents: Iterable[Incident]) -> frozenset[str]:
 
 
 def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[str]]:
-    """Group cards by incident; a group stands at the position of its first card.
+    """Group cards by incident, in the order of the first card of each group.
 
     An incident with a single occurrence gets no group.
 
@@ -55,7 +55,7 @@ def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], f
 
 
 def station_problems(site: Site, limit: int = 10) -> list[Incident]:
-    """Return unresolved incidents of station health.
+    """Return incidents that contain an unresolved station problem, such as a silent station.
 
     These incidents have no captures and therefore no card in the queue.
     """

@@ -1,4 +1,4 @@
-"""Settings of the review pages, and the check that they listen on a loopback address only."""
+"""Settings of the review pages, and a check that the pages are served on a loopback address only."""
 
 import ipaddress
 from typing import Annotated

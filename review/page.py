@@ -1,4 +1,4 @@
-"""Context of every page: the stores, the reviewer's name and language, and the rendering of templates."""
+"""Context of every review page: stores, settings, templates, and the name and language of the reviewer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Site:
 
     Attributes:
         problem: Returns a description of what currently impairs the server; "" if nothing does.
-        wake_verdict_sync: Starts writing verdicts to the store that it did not accept immediately.
+        wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
     """
 
     store: Store
@@ -49,7 +49,7 @@ class Site:
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """Time zone of displayed times and of days in counts."""
+        """Time zone in which the pages display times and count detections by day."""
         return ZoneInfo(self.options.time_zone)
 
     @cached_property
@@ -73,7 +73,7 @@ class Site:
         return {code: _environment(language) for code, language in self.languages.items()}
 
     def event(self, event_id: str) -> Event | None:
-        """Return the event with this id; None if the store has none."""
+        """Return the event with the given id from the detection store; None if the store has no such event."""
         found = self.store.events(EventQuery(event_ids=(event_id,), limit=1))
         return found[0] if found else None
 
@@ -101,7 +101,7 @@ def _environment(language: Language) -> Environment:
 
 @dataclass(frozen=True)
 class PageContext:
-    """Context of one request: the site, the language and the reviewer's name."""
+    """Context of one request: the stores and settings of the site, the language and the reviewer's name."""
 
     request: Request
     site: Site
@@ -109,7 +109,10 @@ class PageContext:
     name: str
 
     def render(self, template: str, values: Mapping[str, Any], status_code: int = 200) -> HTMLResponse:
-        """Render a template to a response; store a language set by ?lang= in a cookie."""
+        """Render a template to an HTML response.
+
+        If the URL has the parameter ``lang``, the response stores the language in a cookie.
+        """
         text = (
             self.site.templates[self.language.code]
             .get_template(template)

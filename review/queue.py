@@ -1,4 +1,4 @@
-"""The review queue: captures with open flags first, then the rest, each newest first."""
+"""The review queue: captures with open flags, newest first, and then all other captures, newest first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -38,14 +38,14 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
-    """A page of cards, and the cursor of the next page ("" on the last page)."""
+    """Cards on one page of the queue, and the cursor of the next page, which is "" on the last page."""
 
     cards: tuple[Card, ...]
     next: str
 
 
 def parse_cursor(text: str) -> tuple[str, datetime, str] | None:
-    """Parse the cursor of a queue page, "section~time~id"; return None, the first page, if it is not valid."""
+    """Parse the cursor "section~time~id" of a queue page; return None, for the first page, if it is invalid."""
     parts = text.split("~")
     if len(parts) != 3 or parts[0] not in ("f", "r"):
         return None
@@ -57,13 +57,13 @@ def parse_cursor(text: str) -> tuple[str, datetime, str] | None:
 
 
 def parse_list_cursor(text: str) -> tuple[datetime, str] | None:
-    """Parse the cursor of a list page, "time~id"; return None, the first page, if it is not valid."""
+    """Parse the cursor "time~id" of a list page; return None, for the first page, if it is invalid."""
     found = parse_cursor(f"r~{text}")
     return found[1:] if found else None
 
 
 def queue_page(site: Site, filters: Filters) -> QueuePage:
-    """Return the page of the review queue that the filters and their cursor select."""
+    """Return the page of the review queue that matches the filters and starts after their cursor."""
     size = site.options.page_size
     found: list[tuple[str, Card]] = []
     scanned = 0

@@ -1,4 +1,4 @@
-"""Cached names of the stations, for the filters of the pages."""
+"""Caches the names of all stations for the station filter of the review pages."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ class StationNames:
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare an empty cache; the first call reads the store."""
+        """Create an empty cache, which the first call fills from the detection store."""
         self._store = store
         self._clock = clock
         self._cache: tuple[float, Sequence[str]] = (0.0, ())
 
     def __call__(self) -> Sequence[str]:
-        """Return the names of the known stations in the store's order."""
+        """Return the station names in the order of the detection store."""
         at, names = self._cache
         if not names or self._clock() - at > _MAX_AGE_S:
             names = tuple(state.station for state in self._store.stations())

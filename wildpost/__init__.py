@@ -1,1 +1,1 @@
-"""The command line, its settings, the server and station assembly, and the demo."""
+"""The `wildpost` command, its settings files, the assembly of servers and stations, and the demo."""

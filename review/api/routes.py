@@ -1,4 +1,4 @@
-"""JSON endpoints: health, events, taxa, and the recording of decisions."""
+"""JSON endpoints for health, events, taxa and review decisions."""
 
 from datetime import datetime
 from urllib.parse import quote
@@ -83,7 +83,7 @@ def _parse_time(name: str, text: str) -> datetime | None:
 
 @router.get("/api/taxa")
 def taxa(context: ContextDependency) -> Response:
-    """Return all taxa that a correction can name, with their names in three languages, for the search box."""
+    """Return all taxa with scientific, Chinese and English names, for the search box of corrections."""
     return JSONResponse(
         [[taxon.key, taxon.name(context.language.code), taxon.zh, taxon.en] for taxon in all_taxa()],
         headers={"Cache-Control": "private, max-age=3600", "Vary": "Cookie, Accept-Language"},

@@ -1,4 +1,4 @@
-"""The page of one capture: a large picture, all detections with their verdicts, model, clock and media."""
+"""The page of one capture: picture, detections, verdicts, detector model, clock source and media files."""
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Response

@@ -1,4 +1,4 @@
-"""Pages of incidents: the list, and one incident with its occurrences, alerts and captures."""
+"""The list of incidents, and the page of one incident with its occurrences, alerts and captures."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ PAGE = 30
 
 @router.get("/incidents")
 def incidents(context: ContextDependency, show: str = "waiting", after: str = "") -> HTMLResponse:
-    """Show the list of incidents, newest first: those waiting for review, or all."""
+    """Show the open incidents, or all incidents if ``show`` is "all", newest first."""
     waiting = show != "all"
     listed = context.site.incidents.incidents(waiting, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]

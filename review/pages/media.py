@@ -26,7 +26,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def media_type(data: bytes) -> str | None:
-    """Return the media type of a file by its first bytes; None for types that a browser should not show."""
+    """Detect the media type of a file from its first bytes; return None for types that a browser should not show."""
     if data[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -43,7 +43,7 @@ def media_type(data: bytes) -> str | None:
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """Parse a Range header into first and last byte; None if it is out of range or has several ranges."""
+    """Parse a Range header into the first and last byte; return None if it is out of range or has several ranges."""
     found = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
     if found is None or found[0] == "bytes=-":
         return None
@@ -70,7 +70,7 @@ def media(
     sha256: str,
     range_header: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
-    """Return a picture or sound, or the byte range of it that the client requests."""
+    """Return a picture or sound; if the client requests a byte range, return only that range."""
     data = _content(context, sha256)
     kind = media_type(data)
     if kind is None:

@@ -1,4 +1,4 @@
-"""The page of trends: charts and tables of detections by day and hour, counted by ``pipelines.trends.counting``."""
+"""The page of trends: charts and tables with the number of detections by day and by hour."""
 
 import csv
 import io
@@ -26,7 +26,10 @@ MAX_SERIES = 8  # taxa with their own colour in the chart; the table lists all
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Filters of a count: first and last day, station and taxon ("" for all), and the time zone of days and hours."""
+    """Days, station and taxon whose detections are counted, and the time zone of days and hours.
+
+    An empty station or taxon selects all.
+    """
 
     first: date
     last: date
@@ -36,7 +39,7 @@ class Period:
 
 
 def requested_period(context: ContextDependency, station: str = "", taxon: str = "") -> Period:
-    """Parse the period and the filters of a request; the default is thirty days up to the newest capture."""
+    """Parse the period, station and taxon of a request; the default period is 30 days up to the newest capture."""
     parameters = context.request.query_params
     last = _day(parameters.get("to", "")) or _newest_day(context)
     days = parameters.get("days", "")
@@ -55,7 +58,7 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def _newest_day(context: PageContext) -> date:
-    """Return the local day of the newest capture, today at the latest.
+    """Return the local day of the newest capture, or today if the capture time is in the future.
 
     For captures from old memory cards, a period that ends today would be empty.
     """
@@ -77,7 +80,7 @@ PeriodDependency = Annotated[Period, Depends(requested_period)]
 
 
 def count(context: PageContext, period: Period) -> Trends:
-    """Count the detections in a period, with its filters."""
+    """Count the detections of the given days, station and taxon."""
     return count_trends(
         context.site.store,
         period.first,
@@ -89,13 +92,13 @@ def count(context: PageContext, period: Period) -> Trends:
 
 
 def count_with_effort(context: PageContext, period: Period) -> Trends:
-    """Count the detections in a period, with its filters, and add the watched time of each day."""
+    """Count detections and add the effort of each day, the time in which sensors watched."""
     stations = (period.station,) if period.station else ()
     return with_effort(count(context, period), context.site.store, stations)
 
 
 def chart_data(found: Trends, context: PageContext) -> Mapping[str, Any]:
-    """Return the series of the charts: the most frequent taxa by name, with counts by day and by hour."""
+    """Return the chart data: counts by day and by hour of the most frequent taxa, and of all other taxa together."""
     translate, code = context.language.translate, context.language.code
     series = [
         {"name": display_name(one.taxon, one.taxon, code), "by_day": one.by_day, "by_hour": one.by_hour}
@@ -134,7 +137,7 @@ def trends(context: ContextDependency, period: PeriodDependency) -> HTMLResponse
 
 @router.get("/api/trends")
 def trends_json(context: ContextDependency, period: PeriodDependency) -> Response:
-    """Return detection counts and effort as JSON.
+    """Return detection counts and effort, the time in which sensors watched, as JSON.
 
     ``wildpost trends`` requests them while the server has the database locked.
     """
@@ -143,7 +146,10 @@ def trends_json(context: ContextDependency, period: PeriodDependency) -> Respons
 
 @router.get("/trends.csv")
 def trends_csv(context: ContextDependency, period: PeriodDependency) -> Response:
-    """Return detection counts and effort by day as CSV; effort is empty for days on which it is not known."""
+    """Return detection counts and effort, the time in which sensors watched, by day as CSV.
+
+    The effort is empty for days on which it is not known.
+    """
     found, text = count_with_effort(context, period), io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["day", "taxon", "observation_type", "detections", "effort"])

@@ -1,4 +1,4 @@
-"""Checks the Host and Origin headers of requests, not people: nobody is identified or authenticated here.
+"""Checks the Host, Origin and Sec-Fetch-Site headers of requests; it does not authenticate users.
 
 The middleware rejects requests to unknown hosts, and requests other than GET and HEAD from pages of other sites. It
 also sets the security headers of every response. Any program that sends fitting headers passes these checks.
@@ -24,7 +24,7 @@ def host_without_port(host: str) -> str:
 
 
 def same_origin(request: Request) -> bool:
-    """Return whether the Sec-Fetch-Site and Origin headers say that a page of this server sent the request."""
+    """Return whether a page of this server sent the request, according to the headers Sec-Fetch-Site and Origin."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):

@@ -58,7 +58,7 @@ class ManifestEntry(msgspec.Struct, frozen=True):
 
 
 class BackupTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Total counts of a backup archive: the last line of its manifest.
+    """Numbers of entries, media files and database rows in a backup archive, stored as the last line of its manifest.
 
     Attributes:
         entries: Number of entries before the manifest.
@@ -90,7 +90,9 @@ class ArchiveWriter:
         self._add(name, io.BytesIO(data), len(data))
 
     def add_file(self, name: str, path: Path) -> None:
-        """Add a file to the archive; no process may write to the file meanwhile.
+        """Add a file to the archive.
+
+        No process may write to the file during this call.
 
         Raises:
             OSError: the file cannot be read, or became shorter while it was read.
@@ -115,7 +117,7 @@ class ArchiveWriter:
 
 @contextmanager
 def create_archive(path: Path) -> Iterator[ArchiveWriter]:
-    """Write a backup archive to a temporary file, and rename the file to ``path`` when it is complete.
+    """Write a backup archive to a temporary file and rename the finished file to ``path``.
 
     The file is synced to disk before it is renamed.
 

@@ -61,7 +61,7 @@ class BackupPlan:
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """Path, size, header and total counts of a finished backup."""
+    """Path, size and header of a finished backup, with its numbers of entries, media files and database rows."""
 
     path: Path
     header: BackupHeader
@@ -192,7 +192,7 @@ class _LocalSnapshot:
 
 
 def _settings_files(plan: BackupPlan) -> dict[str, Path]:
-    """Return the files to back up besides databases and media, by their names in the archive.
+    """Return the paths of all files to back up, except databases and media, by their names in the archive.
 
     They are the settings file, the files it refers to, the workers' names and the broker's folder.
     """
@@ -226,7 +226,7 @@ def _archive_name(reference: str) -> str:
 def _add_media(
     archive: ArchiveWriter, plan: BackupPlan, casebook: Path, rows: dict[str, dict[str, int]]
 ) -> BackupTotals:
-    """Add all media files to the archive and return the total counts of the archive.
+    """Add all media files to the archive and return its numbers of entries, media files and database rows.
 
     Both the casebook and the media store list their names in sorted order, so the two lists are merged.
     """

@@ -19,7 +19,7 @@ _IGNORED = {"lost+found"}  # exists at the root of an empty ext4 file system
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Header, total counts and size of a verified backup archive."""
+    """Header and size of a verified backup archive, with its numbers of entries, media files and database rows."""
 
     header: BackupHeader
     totals: BackupTotals

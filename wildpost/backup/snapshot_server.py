@@ -1,4 +1,4 @@
-"""Gives `wildpost backup` a copy of the DuckDB file that a running server keeps locked.
+"""Copies the DuckDB file of a running server for `wildpost backup`, which cannot open the locked file itself.
 
 The server listens on a Unix socket in the data folder, so only users with access to the data can request a copy.
 """
@@ -172,15 +172,17 @@ class RemoteSnapshot:
         self._lines = self._connection.makefile("rb")
 
     def hold(self) -> None:
-        """Wait until the server has taken its snapshot; the server pauses ingest until ``write`` is called.
+        """Wait until the server has paused ingest and opened a database snapshot.
+
+        The server resumes ingest when ``write`` is called.
 
         Raises:
-            StoreUnavailable: the server cannot take it.
+            StoreUnavailable: the server cannot take the snapshot.
         """
         self._expect("held")
 
     def write(self) -> tuple[Path, dict[str, int]]:
-        """Request the running server to copy its detection database, and wait until the copy is complete.
+        """Make the server write its snapshot to a file, and wait until the file is complete.
 
         Returns:
             The file, which exists until ``close``, and its number of rows by table.
@@ -233,7 +235,7 @@ def _receive(lines: BufferedReader) -> SnapshotMessage:
 
 @contextmanager
 def _short_address(place: Path) -> Iterator[str]:
-    """Yield an address of at most 107 bytes, the limit for Unix sockets, for a socket path of any length."""
+    """Yield an alias of a socket path that is short enough for the 107-byte limit of Unix socket addresses."""
     handle = os.open(place.parent, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{handle}/{place.name}"

@@ -159,7 +159,7 @@ def _copy(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, target: IO[
 
 
 def _compare(path: Path, found: IO[bytes], manifest: IO[bytes]) -> BackupTotals:
-    """Compare the unpacked entries with the manifest, line by line; return the manifest's totals."""
+    """Compare the unpacked entries with the manifest line by line, and return the totals in its last line."""
     found.seek(0)
     manifest.seek(0)
     entries = 0

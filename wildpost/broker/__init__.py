@@ -1,1 +1,1 @@
-"""Files of a Mosquitto broker in which every station has its own credentials and access rights."""
+"""Configuration, certificates and passwords of a Mosquitto broker, with a separate user for every station."""

@@ -1,4 +1,4 @@
-"""Files of a Mosquitto broker: every station has its own password and may publish only under its own name."""
+"""Folder of a Mosquitto broker whose stations each have a password and may publish only under their own names."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ class BrokerFolder:
     port: int = 8883
 
     def create(self, hosts: Sequence[str]) -> None:
-        """Write all files of a new broker: authority, certificate, configuration and the users of the server.
+        """Write the certificate authority, certificate, configuration and server accounts of a new broker.
 
         Raises:
             BrokerFolderError: the folder is not empty, or prefix or port is not valid.
@@ -97,7 +97,10 @@ class BrokerFolder:
         shutil.rmtree(self.path / "handover" / name, ignore_errors=True)
 
     def renew_certificate(self, hosts: Sequence[str]) -> None:
-        """Issue a new broker certificate from the same authority; stations need no new files."""
+        """Replace the broker certificate by a new one from the same certificate authority.
+
+        Stations trust the authority, so they need no new files.
+        """
         authority = Pair((self.path / "ca.crt").read_bytes(), (self.path / "ca.key").read_bytes())
         self._write_pair("broker", make_broker_certificate(authority, hosts or hosts_of(self.path / "broker.crt")))
 
@@ -163,14 +166,17 @@ class BrokerFolder:
 
 
 def hashed(password: str) -> str:
-    """Hash a password as mosquitto_passwd does: $7$rounds$salt$PBKDF2-HMAC-SHA512, salt and hash in base64."""
+    """Return the PBKDF2-HMAC-SHA512 hash of a password in the format of mosquitto_passwd.
+
+    The format is ``$7$rounds$salt$hash``, with salt and hash in base64.
+    """
     salt = secrets.token_bytes(12)  # the only salt length that Mosquitto accepts
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
     return f"$7${_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def write_private(path: Path, text: str, mode: int) -> None:
-    """Write a text file atomically; the file has the permissions ``mode`` from its creation.
+    """Write a text file atomically and create it with the permissions ``mode``.
 
     If root replaces an existing file, the file keeps its owner.
     """

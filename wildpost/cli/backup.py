@@ -28,7 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a backup and print its total counts; return 1 if media files are damaged or missing.
+    """Write a backup and print its numbers of rows and media files; return 1 if media files are damaged or missing.
 
     All other data is backed up in that case too.
     """
@@ -53,7 +53,7 @@ def print_totals(totals: "BackupTotals") -> None:
 
 
 def print_problems(totals: "BackupTotals") -> int:
-    """Print the media files that were missing or damaged during the backup; return 1 if there are any."""
+    """Print the number of missing media files and the names of damaged ones; return 1 if there are such files."""
     if totals.media_missing:
         print(f"wildpost: {totals.media_missing} media that the casebook refers to were missing", file=sys.stderr)
     if names := totals.media_damaged:

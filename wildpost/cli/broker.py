@@ -139,7 +139,7 @@ def _reload_hint(arguments: argparse.Namespace) -> str:
 
 
 def _owner(text: str) -> int | str:
-    """Parse the value of ``--owner``, a user name or number; requires root.
+    """Parse the value of ``--owner``, a user name or user id, and refuse it unless the command runs as root.
 
     An invalid owner is refused before any file is written, since `broker init` refuses a partly written folder.
     """

@@ -1,4 +1,4 @@
-"""`wildpost completion`: prints a script with which a shell completes commands and options."""
+"""`wildpost completion`: prints a shell script for tab completion of commands and options."""
 
 import argparse
 

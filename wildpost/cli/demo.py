@@ -31,7 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the demo until Ctrl-C; with ``--once``, until the server has stored all results."""
+    """Run the demo until Ctrl-C, or, if ``--once`` is given, until the server has stored all results."""
     from wildpost.demo.demo import (
         copy_samples,
         fresh_folder,

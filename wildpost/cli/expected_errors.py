@@ -6,12 +6,12 @@ from contract.errors import WildpostError
 
 
 def is_expected(error: BaseException) -> bool:
-    """Return whether an error is expected in operation: its message is printed without a traceback."""
+    """Return whether an error can occur in normal operation, so that a command prints only its message."""
     return isinstance(error, WildpostError | OSError | ZoneInfoNotFoundError)
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """Return a message that names the extra which installs a missing package; None if no extra installs it."""
+    """Return a message naming the optional dependency group ("extra") of a missing package; None if it is in none."""
     package = (error.name or "").partition(".")[0]
     for extra, names in EXTRAS.items():
         if package in names:

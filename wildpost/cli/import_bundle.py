@@ -1,4 +1,4 @@
-"""`wildpost import`: takes in what stations wrote to a USB stick."""
+"""`wildpost import`: imports the message bundles that stations wrote to a USB stick."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from wildpost.settings.loader import load_settings
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register `wildpost import` and what it can import."""
+    """Add the command `wildpost import` and its action `bundle` to the argument parser."""
     about = "take in messages that did not come through the broker"
     whole = commands.add_parser("import", help=about, description=about)
     kinds = whole.add_subparsers(required=True, metavar="KIND")
@@ -24,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import; exit code 1 where messages were refused or a receipt could not be written."""
+    """Import bundles and print the number of messages; return 1 if messages were refused or bundles had problems."""
     from wildpost.server.bundle_import import BundleImport
     from wildpost.settings.server import ServerSettings
 

@@ -1,4 +1,4 @@
-"""`wildpost ingest`: receives, stores and flags events in one or several processes, without the review pages."""
+"""`wildpost ingest`: receives and stores events and applies the flag rules, in one or several processes."""
 
 import argparse
 import logging

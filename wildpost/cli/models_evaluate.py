@@ -180,7 +180,7 @@ def _draw(result: "Evaluation", folder: Path) -> None:
 
 
 def _threshold(entry: "RegistryEntry", kind: "Kind") -> float:
-    """Return the lowest confidence threshold that a vision model uses for the labels of one kind.
+    """Return the lowest confidence threshold of a vision model for one kind of object, such as "animal".
 
     If no label of that kind has its own threshold, this is the model's general threshold.
     """

@@ -1,4 +1,4 @@
-"""`wildpost models evaluate` for the threat network: measures recall and false alarms per day."""
+"""`wildpost models evaluate` for threat sounds, such as gunshots: measures recall and false alarms per day."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ _FOR_PICTURES = {"split": "--split", "classes": "--class", "out": "--out"}
 
 
 def run(arguments: argparse.Namespace, weights: Path, registry: "Registry") -> int:
-    """Evaluate the threat network on folders of recordings and print the result.
+    """Evaluate a threat sound model on folders of labelled recordings and print the result.
 
     Raises:
         BadLabels: the folders are not named after threats, or an option applies to pictures only.
@@ -53,7 +53,7 @@ def print_figures(
     found: "list[LabelFigures]",
     suggestions: dict[str, dict[str, float | None]],
 ) -> None:
-    """Print recall and false alarms of each label, the unusable recordings and the suggested thresholds."""
+    """Print recall and false alarms of each label, then the unusable recordings and suggested thresholds."""
     from rich.console import Console
     from rich.table import Table
 

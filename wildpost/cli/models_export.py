@@ -1,4 +1,4 @@
-"""`wildpost models export`: exports a trained network as an ONNX file and writes its registry file."""
+"""`wildpost models export`: exports a trained network to ONNX and writes its entry for the model registry."""
 
 import argparse
 from pathlib import Path
@@ -43,7 +43,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export a trained model to ONNX, quantise it if ``--int8`` is given, and write its registry file."""
+    """Export a trained model to ONNX, quantise it if ``--int8`` is given, and write its model registry file."""
     from models.registry import load_registry
     from models.train.options import is_sound_run
 

@@ -57,7 +57,7 @@ def _add_train(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def run_data(arguments: argparse.Namespace) -> int:
-    """Survey the pictures of a dataset and write the manifest, the report and the list of unusable pictures."""
+    """Inspect all pictures of a dataset; write a manifest, a report and a list of unusable pictures."""
     import csv
 
     from models.train.dataset_settings import load_dataset

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Copy the network of a finished training run to the output folder and write its registry file.
+    """Copy the network of a finished training run to the output folder and write its model registry file.
 
     Raises:
         WeightsError: an option applies to pictures only, or the run is not finished.

@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Restore a backup, or only verify it with ``--check``, and print its total counts."""
+    """Restore a backup and print its numbers of rows and media files; ``--check`` only verifies the backup."""
     from wildpost.backup.restore import check, restore
 
     if arguments.check:

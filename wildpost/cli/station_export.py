@@ -1,4 +1,4 @@
-"""`wildpost station export`: writes what waits in the outbox to a USB stick, and takes in the receipts on it."""
+"""`wildpost station export`: writes unsent messages to a USB stick and deletes those confirmed by receipts on it."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ MB = 1_000_000
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register the action."""
+    """Add the action `export` to the parser of `wildpost station`."""
     about = "write unsent messages to a USB stick, and take in the receipts on it"
     export = actions.add_parser("export", help=about, description=about)
     export.add_argument("settings", type=Path, help="for example configs/station.toml")
@@ -25,7 +25,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export once; exit code 1 where messages are left out or a receipt tells of messages that were not readable."""
+    """Export unsent messages and print their number; return 1 if the stick is full or a problem occurred."""
     from contextlib import closing
     from importlib.metadata import version
 

@@ -35,7 +35,7 @@ class _PinnedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def accepted(self) -> dict[str, int]:
-        """Size of the sample file in bytes, by its accepted SHA-256 hash."""
+        """Mapping from the expected SHA-256 hash of the sample file to its size in bytes."""
         return {self.sha256: self.size}
 
 
@@ -59,7 +59,9 @@ class Samples:
 
 
 def find_samples(given: Path | None, here: Path, cache: Path) -> Samples:
-    """Find the demo's input files in ``given``, else ./samples, else public samples, else installed packages.
+    """Find pictures and recordings for the demo in the first available source.
+
+    The order is ``given``, the folder ./samples, downloaded public samples, and the samples in installed packages.
 
     Args:
         given: The folder named on the command line.

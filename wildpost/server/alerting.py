@@ -67,7 +67,7 @@ def create_notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[No
 
 @dataclass(frozen=True)
 class RunningAlerts:
-    """The running parts of incident detection and alert delivery."""
+    """Incident service and alert delivery of a running server."""
 
     incident_service: IncidentService
     reader: IncidentReader

@@ -1,4 +1,4 @@
-"""Opens and connects the parts of a server between the MQTT broker and the databases.
+"""Opens the databases of a server and connects them to ingest, alerts and background tasks.
 
 The order of opening and closing ensures that no acknowledged message is lost.
 """
@@ -29,7 +29,7 @@ IMPORTS = "imports"  # in the data folder: bundles of USB sticks to import
 
 @dataclass(frozen=True)
 class RunningServer:
-    """The running parts of a server without its pages."""
+    """Databases, ingest, alerts and background tasks of a running server, without the review pages."""
 
     store: Store
     casebook: Casebook
@@ -40,7 +40,7 @@ class RunningServer:
     station_watch: StationWatchLoop | None
 
     def state(self) -> IngestState:
-        """Return the state of ingest; its field ``problem`` also contains problems of the other server parts."""
+        """Return the state of ingest, with the problems of alerts, stores and background tasks added to ``problem``."""
         state = self.ingest.state()
         problems = (
             state.problem,
@@ -56,14 +56,14 @@ class RunningServer:
         return self.ingest.stuck or self.state().problem
 
     def wake_verdict_sync(self) -> None:
-        """Start to write the verdicts that the detection store did not accept immediately."""
+        """Wake the thread that writes pending verdicts to the detection store."""
         if self.verdict_sync:
             self.verdict_sync.wake()
 
 
 @dataclass(frozen=True)
 class OpenDatabases:
-    """What a server or an import stores into, and the rules it applies."""
+    """Databases, media store, flag rules and alerts that a server or a bundle import uses."""
 
     store: Store
     casebook: Casebook
@@ -76,7 +76,7 @@ class OpenDatabases:
 def open_databases(
     settings: ServerSettings, folder: Path, settings_folder: Path, primary: bool
 ) -> Iterator[OpenDatabases]:
-    """Open the databases, load the rules and start the delivery of alerts; all of it ends with the context.
+    """Open the databases, load the flag rules and deliver alerts until the context ends.
 
     Args:
         settings: The server's settings.
@@ -120,7 +120,7 @@ def run_server(
     share: SharedSubscription | None = None,
     primary: bool = True,
 ) -> Iterator[RunningServer]:
-    """Open the databases, load the rules and receive messages until the context ends.
+    """Open the databases, load the flag rules and receive messages until the context ends.
 
     Args:
         settings: The server's settings.

@@ -1,4 +1,4 @@
-"""Imports bundles into a server's databases, whether the server is running or not.
+"""Imports message files from a USB stick (bundles) into a server's databases; the server may be stopped.
 
 A running server holds its DuckDB file, so that no second process can write to it. Each server therefore takes in the
 bundles in the folder `imports` of its data folder. The command copies bundles into that folder and waits for the
@@ -30,10 +30,10 @@ _LOOK_S = 0.2
 
 
 class BundleImport:
-    """Brings bundles of one stick into one server's databases."""
+    """Imports bundles from a USB stick through the running server, or directly if no server runs."""
 
     def __init__(self, settings: ServerSettings, folder: Path, beside: Path) -> None:
-        """Prepare.
+        """Store the settings and folders; ``run`` imports the bundles.
 
         Args:
             settings: Of the server.
@@ -48,7 +48,7 @@ class BundleImport:
         self._own: tuple[ReceivePipeline, BundleSource] | None = None  # where no server runs
 
     def run(self, path: Path) -> Iterator[Receipt]:
-        """Import a bundle, or every bundle in a folder, one after the other.
+        """Import one bundle or all bundles in a folder, and yield the receipt of each.
 
         Each receipt is written beside its bundle before it is yielded; where it cannot be, its ``problems`` say so.
 
@@ -76,7 +76,7 @@ class BundleImport:
             shutil.copyfileobj(source, copy, 1_000_000)
 
     def _wait_for(self, answer: Path, databases: ExitStack) -> None:
-        """Wait until the server has taken in the bundle; where none runs, open the databases and take it in here."""
+        """Wait for the receipt ``answer``; if no server runs, import the bundle in this process."""
         lock = FolderLock(self._imports)
         while not answer.exists():
             if self._own is not None:
@@ -118,14 +118,14 @@ class BundleImport:
         return receipt
 
     def _say(self, problem: str) -> None:
-        """Print once what is waited for."""
+        """Print a problem to standard error, unless it was the last one printed."""
         if problem and problem != self._said:
             print(f"wildpost: {problem}", file=sys.stderr, flush=True)
         self._said = problem or self._said
 
 
 def _bundles(path: Path) -> list[Path]:
-    """List the bundles; links are not followed."""
+    """Return the bundle files in a folder, or ``path`` itself if it is a file; ignore symbolic links."""
     found = [path] if path.is_file() else sorted(path.glob(f"*{SUFFIX}"))
     bundles = [one for one in found if one.is_file() and not one.is_symlink() and not one.name.startswith(".")]
     if not bundles or any(not one.name.endswith(SUFFIX) for one in bundles):

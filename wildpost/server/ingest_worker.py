@@ -1,4 +1,4 @@
-"""One worker process of `wildpost ingest`: receives messages until SIGTERM or until its parent process ends."""
+"""Worker process of `wildpost ingest`, which receives messages until SIGTERM or until its parent process ends."""
 
 import signal
 import threading

@@ -26,11 +26,14 @@ _STOP_TIMEOUT_S = 40.0
 
 
 class CannotShare(WildpostError):
-    """The workers cannot start with these settings; the message says what to change."""
+    """Ingest workers cannot start with these settings; the message says what to change."""
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """Content of workers.json: the group of each worker that may have messages at the broker, by client id."""
+    """Content of workers.json: shared subscription groups by MQTT client id of the workers.
+
+    It lists every worker for which the broker may hold messages.
+    """
 
     names: dict[str, str] = {}
 
@@ -147,7 +150,7 @@ class Workers(Collector):
         return _Worker(client_id, WorkerTask(own_settings, folder, settings_folder, share, primary, log_format))
 
     def start(self) -> None:
-        """Write the workers' names to workers.json in the data folder, then start all worker processes.
+        """Write the workers' client ids and groups to workers.json in the data folder, then start all worker processes.
 
         A later start with fewer workers needs the names to retire the others.
         """
@@ -169,7 +172,7 @@ class Workers(Collector):
 
     @property
     def _temporary_problems(self) -> str:
-        """Problems of the workers that may end by themselves; "" if there are none."""
+        """Description of the workers' temporary problems; "" if there are none."""
         problems = {worker.report.state.problem for worker in list(self._workers) if worker.report.state}
         return "; ".join(sorted(filter(None, problems)))
 

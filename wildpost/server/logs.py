@@ -13,7 +13,10 @@ _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "t
 
 
 class JsonLines(logging.Formatter):
-    """Formats a log record as a JSON object: at, level, logger, process, message, ``extra`` fields and traceback."""
+    """Log formatter that writes each record as one JSON object.
+
+    The fields are at, level, logger, process, message, the ``extra`` fields and the traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a log record as one line of JSON."""
@@ -31,7 +34,7 @@ class JsonLines(logging.Formatter):
 
 
 def set_up_logs(form: Form) -> logging.Logger:
-    """Configure logging of Wildpost's messages and the warnings of libraries to standard output.
+    """Configure logging to standard output: all levels from INFO for Wildpost, warnings and errors for libraries.
 
     Args:
         form: "text" or "json".

@@ -13,7 +13,7 @@ from ingest.service import IngestService
 
 
 def add_operations(app: FastAPI, ingest: IngestService) -> None:
-    """Add /metrics to the application of the review pages; answer /healthz with 503 while ingest is stuck."""
+    """Add /metrics to the review application, and answer its /healthz with status 503 while ingest is stuck."""
 
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(ingest.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""A complete server in one process: broker connection, stores, rules and pages."""
+"""Runs a complete server in one process: broker connection, databases, flag rules and review pages."""
 
 import contextlib
 import json
@@ -27,19 +27,19 @@ class Server:
     """A running server with review pages; created by ``running``."""
 
     def __init__(self, receiving: RunningServer, web: uvicorn.Server, host: str) -> None:
-        """Store the running parts of the server and the host name of its pages."""
+        """Store the running server without pages, and the web server and host name of the review pages."""
         self._receiving = receiving
         self._web = web
         self._host = host
 
     @property
     def store(self) -> Store:
-        """The store of detections."""
+        """Detection store of the running server."""
         return self._receiving.store
 
     @property
     def casebook(self) -> Casebook:
-        """The casebook of flags and verdicts."""
+        """Casebook of the running server: the database of flags, verdicts and incidents."""
         return self._receiving.casebook
 
     @property

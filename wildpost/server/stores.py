@@ -42,7 +42,7 @@ def open_store(options: StoreOptions, folder: Path) -> Store:
 
 
 def check_writing(options: StoreOptions) -> None:
-    """Check that the InfluxDB server accepts writes on the configured write path.
+    """Check that the InfluxDB server accepts writes through the configured write API, v1 or v2.
 
     A server that answers queries may lack that path.
 

@@ -41,7 +41,7 @@ def load_settings(path: Path, kind: type[Settings]) -> Settings:
 
 
 def describe_validation_error(error: msgspec.ValidationError) -> str:
-    """Convert a validation error to a message: the key first, then the expected value in terms of TOML."""
+    """Convert a validation error to a message that names the key and then the expected TOML value."""
     found = _PLACE.fullmatch(str(error))
     message, place = (found[1], found[2]) if found else (str(error), "")
     for pattern, description in _PATTERNS.items():

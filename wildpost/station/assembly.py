@@ -29,7 +29,7 @@ from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
-    """Return the folder of a station's outbox and its own recordings, which is in the data folder."""
+    """Return the folder, inside the data folder, for the outbox and the recordings of a station."""
     return data / "stations" / settings.station.name
 
 

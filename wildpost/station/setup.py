@@ -183,7 +183,7 @@ def _sensor_in(paragraph: str) -> Kind | None:
 
 
 def _set(paragraph: str, values: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a paragraph of the settings file with other values for some keys; None comments a key out.
+    """Replace the values of some keys in a paragraph of a settings file; the value None comments the key out.
 
     Keys that are commented out in the paragraph are set too.
     """
