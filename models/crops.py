@@ -1,4 +1,4 @@
-"""Cuts detected animals out of a picture at full resolution, and adds a classifier's results to their detections."""
+"""Cuts detected animals out of a picture at full resolution, and adds their species to the detections."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,14 +20,17 @@ def classify_animals(
     taken_at: datetime | None = None,
     location: Location | None = None,
 ) -> list[Detection]:
-    """Classify the detected animals in a picture; return all detections, those of animals with their classification.
+    """Classify the detected animals in a picture, and return all detections in the same order.
+
+    The detection of an animal gets its classification. All other detections, those without a box included, are
+    returned unchanged.
 
     Args:
-        classifier: Names the taxon of each animal.
-        pixels: (height, width, 3) uint8, blue green red: the picture at full resolution.
-        detections: What a detector found in it; those without a box stay as they are.
-        taken_at: When the picture was taken; None: not known.
-        location: Where the station stands; None: not known.
+        classifier: The classifier of the animals' taxa.
+        pixels: The picture at full resolution: (height, width, 3) uint8, blue green red.
+        detections: A detector's detections in the picture.
+        taken_at: Capture time of the picture; None: unknown.
+        location: Location of the station; None: unknown.
     """
     animals = [one for one in detections if one.observation_type == "animal" and one.box is not None]
     crops = [
@@ -43,17 +46,17 @@ def classify_animals(
 
 
 def cut(pixels: NDArray[np.uint8], box: Box, framing: Framing) -> NDArray[np.uint8]:
-    """Cut the crop around a box out of a picture; the part of the crop outside the picture is grey.
+    """Return a copy of the part of a picture around a box; pixels outside the picture are grey.
 
     The crop is at least one pixel wide and high.
 
     Args:
-        pixels: (height, width, 3) uint8.
-        box: In fractions of the picture.
-        framing: How much beside the box belongs to the crop.
+        pixels: The picture: (height, width, 3) uint8.
+        box: The box, in fractions of the picture.
+        framing: The margin around the box, and the shape of the crop.
 
     Returns:
-        A copy, (height, width, 3) uint8.
+        The crop: (height, width, 3) uint8.
     """
     across, down = box.width * pixels.shape[1], box.height * pixels.shape[0]
     extra = 2 * framing.margin * max(across, down)

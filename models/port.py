@@ -48,8 +48,9 @@ class Framing:
     """The margin and the shape of the crop that a classifier needs around the box of a detection.
 
     Attributes:
-        margin: Share of the box's longer side that is added on each of its four sides.
-        square: Whether the crop is a square about the box's centre; else the box with its margin.
+        margin: Width added to each of the four sides, as a fraction of the longer side of the box.
+        square: Whether the crop is a square around the centre of the box; otherwise it has the proportions of the
+            box with its margin.
     """
 
     margin: float = 0.0
@@ -58,13 +59,13 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """The part of a picture that shows one detected animal, at full resolution: the input of a classifier.
+    """One detected animal, cut out of a picture at full resolution, as the input of a classifier.
 
     Attributes:
-        pixels: (height, width, 3) uint8, blue green red, at least 1 x 1; grey 114 where it reaches outside the picture.
-        detection: The detector's claim, with label and observation type.
-        taken_at: When the picture was taken, with its offset; None: not known.
-        location: Where the station stands; None: not known.
+        pixels: (height, width, 3) uint8, blue green red, at least 1 x 1. Pixels outside the picture are grey (114).
+        detection: The detection of the animal by a detector.
+        taken_at: Capture time of the picture, with its UTC offset; None: unknown.
+        location: Location of the station; None: unknown.
     """
 
     pixels: NDArray[np.uint8]
@@ -83,13 +84,14 @@ class Classifier(Protocol):
 
     @property
     def framing(self) -> Framing:
-        """The margin and the shape with which crops for this classifier must be cut."""
+        """The margin and the shape of the crops that this classifier expects."""
         ...
 
     def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
         """Return the taxon of the animal in each crop.
 
         Returns:
-            One claim per crop, in the order given, under the name of ``model``; None where the classifier makes none.
+            One classification per crop, in the order of the crops, with the name of ``model``. It is None if no
+            taxon reaches the classifier's threshold.
         """
         ...

@@ -38,7 +38,7 @@ class ClassMeaning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Edition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another weights file that a registry entry accepts, identified by its hash; the user must provide the file."""
+    """An alternative weights file that a registry entry accepts; the user must provide the file."""
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=1)]
@@ -88,19 +88,19 @@ class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The input format, the output format and the labels of a species-classification network.
 
     Attributes:
-        width: Of its input, in pixels.
-        height: Of its input, in pixels.
-        labels: A CSV file with the columns ``label`` and ``scientific_name``, one row for each output in order;
-            relative to the registry file.
-        labels_sha256: The hash of that file.
-        margin: As ``Framing.margin``.
-        square: As ``Framing.square``.
-        channels: Order of the input's colours.
-        mean: Subtracted from each colour (0..1), in the order of ``channels``.
-        std: By which the result is divided.
-        output: Whether the network ends in a softmax.
-        temperature: By which the logits are divided, so that a confidence is the share that is right; 1: as they are.
-        threshold: Below this confidence the classifier makes no claim, where settings do not say otherwise.
+        width: Width of the input, in pixels.
+        height: Height of the input, in pixels.
+        labels: Path of a CSV file with the columns ``label`` and ``scientific_name`` and one row per network output, in
+            the order of the outputs. The path is relative to the registry file.
+        labels_sha256: Hash of the labels file.
+        margin: The margin of the crops; see ``Framing.margin``.
+        square: Whether the crops are square; see ``Framing.square``.
+        channels: Order of the colour channels in the input.
+        mean: Value subtracted from each colour channel (0..1), in the order of ``channels``.
+        std: Divisor of each colour channel after the subtraction, in the order of ``channels``.
+        output: Type of the outputs: "probabilities" for a network that ends in a softmax, otherwise "logits".
+        temperature: Divisor of the logits that calibrates the confidences; 1 leaves them unchanged.
+        threshold: The lowest confidence at which a classification is returned, unless settings override it.
     """
 
     width: Side
@@ -161,20 +161,20 @@ class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def accepted(self) -> Mapping[str, int]:
-        """The hash of each weights file that the entry accepts, with the size of that file in bytes."""
+        """Sizes in bytes of all weights files that the entry accepts, by sha256."""
         return {self.sha256: self.size, **{edition.sha256: edition.size for edition in self.also}}
 
     def model(self, sha256: str) -> Model:
-        """Return the model's description for messages: its name, its version and the given hash."""
+        """Return the description of the model for messages: name and version of the entry, and the given hash."""
         return Model(name=self.name, version=self.version, sha256=sha256)
 
 
 class Pinned(Protocol):
-    """Interface of a file with a known hash that can be downloaded: weights, or a sample for the demo."""
+    """Interface of a registered file with a known hash: a weights file, or a picture or recording for the demo."""
 
     @property
     def name(self) -> str:
-        """Name of the model or the sample, for display."""
+        """Name of the model or the demo sample, for display."""
 
     @property
     def filename(self) -> str:
@@ -194,7 +194,7 @@ class Pinned(Protocol):
 
     @property
     def accepted(self) -> Mapping[str, int]:
-        """The hash of each accepted edition of the file, with the size of that edition in bytes."""
+        """Sizes in bytes of all accepted editions of the file, by sha256."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -235,7 +235,7 @@ def entry_named(name: str, registry: Registry) -> RegistryEntry:
 
 
 def place_of(entry: Pinned, folder: Path) -> Path:
-    """Return the path at which a weights file or a sample is stored, whether or not the file exists.
+    """Return the path at which a weights file or a demo sample is stored, whether or not the file exists.
 
     Raises:
         WeightsError: the package that contains the file is not installed, or lacks the file.

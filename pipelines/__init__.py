@@ -1,1 +1,1 @@
-"""Computations on files and stored detections, independent of the pages."""
+"""Computations on files and stored detections, independent of the web pages that show them."""

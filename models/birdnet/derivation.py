@@ -39,11 +39,11 @@ class Band:
 
     @property
     def folded_matrix(self) -> NDArray[np.float64]:
-        """The matrix of this band for folded frames, (frame / 2, bands), instead of ``matrix`` for complete frames.
+        """Matrix (frame / 2, bands) that replaces ``matrix`` if the frames are folded to half their length.
 
         The filters are symmetric in time, so one half of ``matrix`` is sufficient.
 
-        A folded frame contains the sums of samples 1 and last, 2 and last but one, and so on; the middle sample is
+        A folded frame contains the sums of samples 1 and last, 2 and last but one, and so on. The middle sample is
         added to itself.
 
         Raises:
@@ -128,7 +128,10 @@ def _constant(model: Any, numbers: dict[str, int], name: str, kind: int) -> NDAr
 
 
 def _cut(model: Any, numbers: dict[str, int], shape: list[int]) -> bytes:
-    """Return the network without its front end, as a LiteRT file; the tensor after the front end becomes the input."""
+    """Return a LiteRT file of the network without its front end.
+
+    The output tensor of the front end becomes the input of the network.
+    """
     import flatbuffers
 
     if _CUT_TENSOR not in numbers:

@@ -147,16 +147,15 @@ class BirdNet:
         return [_ranked(detections) for detections in found]
 
     def detect_stream(self, stretches: Iterable[Sound]) -> Iterator[list[Detection]]:
-        """Yield the detections in each window of a sound that is read in stretches, with constant memory use.
+        """Yield the detections in each window of a long sound that is read in parts, with constant memory use.
 
-        Windows continue across the borders of stretches, so no sound is skipped and none is processed twice.
+        A window may contain samples of two consecutive parts, so no sound is skipped and none is processed twice.
 
         Yields:
-            One list for each window, highest confidence first; spans are in seconds from the start of the first
-            stretch.
+            One list for each window, highest confidence first; spans are in seconds from the start of the first part.
 
         Raises:
-            Unreadable, OSError: reading the stretches failed; all earlier windows have been yielded.
+            Unreadable, OSError: reading a part failed; all earlier windows have been yielded.
         """
         stream = _Stream()
         windows = windows_of(stream.follow(stretches), self._options.overlap_s)
@@ -211,7 +210,7 @@ class BirdNet:
 
 
 class _Stream:
-    """State of ``detect_stream``: start time, location and duration of the sound, and the error that ended it."""
+    """State of one ``detect_stream`` call: start time, location and duration of the sound, and the reading error."""
 
     def __init__(self) -> None:
         self.location: Location | None = None

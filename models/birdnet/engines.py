@@ -1,4 +1,4 @@
-"""Inference engines for BirdNET: the original network on LiteRT, and its derived form on OpenVINO."""
+"""Inference engines for BirdNET: the original network on LiteRT, and a rebuilt, faster network on OpenVINO."""
 
 import os
 import threading
@@ -49,7 +49,7 @@ class Engine(ABC):
         return [self._pool.submit(self._infer, part) for part in parts]
 
     def logits(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Compute the logits of one or more windows on the thread pool: (n, 6522), before the sigmoid."""
+        """Compute the logits (n, 6522) of n windows on the thread pool; a logit is a score before the sigmoid."""
         return np.concatenate([part.result() for part in self.submit(windows)])
 
     @abstractmethod
@@ -96,7 +96,7 @@ class LiteRtEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """Engine for BirdNET's derived network, which has a faster front end, on OpenVINO in float32.
+    """Engine that runs BirdNET, rebuilt with a faster spectrogram front end, on OpenVINO in float32.
 
     Windows that contain silence are processed on LiteRT: for silence, BirdNET raises the rounding errors of its own
     Fourier transform to a small power, and only the same transform produces the same errors.
@@ -105,7 +105,7 @@ class OpenVinoEngine(Engine):
     name = "openvino"
 
     def __init__(self, path: Path, sha256: str, threads: int, cache: Path | None) -> None:
-        """Load BirdNET's derived network from the cache folder, or derive it from the original network file.
+        """Load the rebuilt network from the cache folder, or build it from BirdNET's original network file.
 
         Raises:
             NotDerivable: the network does not have the expected structure.
@@ -159,7 +159,7 @@ class OpenVinoEngine(Engine):
 
 
 def contains_silence(window: NDArray[np.float32]) -> bool:
-    """Return whether a window has a part that is silent compared with its loudest part, such as padding.
+    """Return whether part of a window, such as padding, is silent compared with the loudest part of the window.
 
     A silence as long as BirdNET's shorter frame, 1024 samples, covers at least one complete block of 512.
     """

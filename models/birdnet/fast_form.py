@@ -1,4 +1,4 @@
-"""Builds BirdNET's derived network for OpenVINO: one matrix per frequency band, and the remaining network."""
+"""Rebuilds BirdNET for OpenVINO with a faster front end: one matrix product computes each band's spectrogram."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _HOPS = "hops"  # key of the metadata with the hop of each band, in samples
 
 
 def load_fast_form(core: Any, path: Path, sha256: str, cache: Path | None) -> Any:
-    """Read BirdNET's derived network from the cache folder, or build it and write it to the cache folder.
+    """Read the rebuilt BirdNET network from the cache folder, or build it and write it to the cache folder.
 
     Its inputs are the folded frames of each band (n, frames, frame / 2) and the offset of the sound (n, 1, 1).
 
@@ -89,7 +89,7 @@ def fold_frames(
 
 
 def _scale_and_shift(window: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
-    """Return scale and shift of x * scale + shift, by which BirdNET normalises a window to -1..1.
+    """Return the scale and the shift with which x * scale + shift normalises a window to -1..1 as in BirdNET.
 
     The normalisation is y = 2 ((x - min) / (max - min + 1e-6) - 0.5). The network adds the shift after the long sums,
     because its rounding errors would otherwise be significant in quiet parts.

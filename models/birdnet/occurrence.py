@@ -35,7 +35,9 @@ class Occurrence:
         self._cached = lru_cache(maxsize=64)(self._infer)
 
     def probabilities(self, location: Location, moment: datetime | None) -> NDArray[np.float32]:
-        """Return the probability of each class at a location in the week of ``moment``; None: in the whole year.
+        """Return the probability of each class at a location in the week that contains ``moment``.
+
+        Without a ``moment``, return the probability for the whole year.
 
         Returns:
             (6522,) in 0..1, in the order of the labels.

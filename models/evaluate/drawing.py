@@ -39,7 +39,7 @@ class Mistake:
 
 
 def draw_precision_recall(pictures: Sequence[MatchedPicture]) -> bytes:
-    """Draw the precision-recall curve of each kind with ground-truth boxes, and return the diagram as a PNG."""
+    """Draw one precision-recall curve for each kind of object in the ground truth, and return the diagram as a PNG."""
     import cv2
 
     canvas = _axes("recall", "precision")

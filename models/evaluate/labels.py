@@ -1,4 +1,4 @@
-"""Reads the ground-truth labels of pictures: bounding boxes, or the kinds that a whole picture shows."""
+"""Reads the ground-truth labels of pictures: bounding boxes, or the kinds of objects in a picture without boxes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ class Truth(msgspec.Struct, frozen=True):
 
 
 class LabelledPicture(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture with its ground-truth labels: bounding boxes, or the kinds that the whole picture shows.
+    """A picture with its ground-truth labels: bounding boxes, or only the kinds of objects in the picture.
 
     Attributes:
         path: Path of the picture.

@@ -102,7 +102,10 @@ def intersection_over_union(first: Box, second: Box) -> float:
 
 
 def _best_match(labelled: LabelledPicture, detection: Detection, found: Sequence[float]) -> int | None:
-    """Return the index of the free ground-truth box with the largest overlap; None if none reaches ``MIN_IOU``."""
+    """Return the index of the unmatched ground-truth box that overlaps a detection most, with the same kind.
+
+    It is None if no overlap reaches ``MIN_IOU``.
+    """
     best, best_at = MIN_IOU, None
     for at, truth in enumerate(labelled.truths):
         if found[at] or truth.kind != detection.observation_type or detection.box is None:

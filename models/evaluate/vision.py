@@ -92,7 +92,7 @@ def evaluate(
 def summarise(
     pictures: Sequence[MatchedPicture], unusable: Sequence[tuple[Path, str]], threshold: Threshold
 ) -> Evaluation:
-    """Compute the accuracy figures of matched pictures: of all, or of a subset such as the night pictures."""
+    """Compute the accuracy figures of a set of pictures whose detections were matched with the ground truth."""
     counts = {kind: count_outcomes(pictures, kind) for kind in KINDS}
     figures = [_figures(kind, counts[kind], pictures, threshold(kind)) for kind in KINDS]
     present = [entry for entry in figures if entry.truths or entry.shown]
@@ -116,7 +116,7 @@ def summarise(
 
 
 def scored_detections(pictures: Sequence[MatchedPicture]) -> list[ScoredDetection]:
-    """Return the detections of labelled kinds in all pictures, and for each whether it is correct."""
+    """Return confidence and correctness of every detection whose kind is labelled in its picture."""
     return [detection for kind in KINDS for detection in count_outcomes(pictures, kind).detections]
 
 

@@ -1,4 +1,4 @@
-"""Classifies the species in crops with an ONNX network; its registry entry states its input and output formats."""
+"""Classifies the species of animals in crops of pictures with an ONNX network from the registry."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +22,10 @@ class SpeciesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Options of a species classifier.
 
     Attributes:
-        runtime: OpenVINO, or ONNX Runtime where that is the faster or the only one.
-        threads: For the network; 0 leaves it to the runtime.
-        threshold: Below this confidence the classifier makes no claim; none: the registry's.
-        alternatives: How many less probable taxa to report beside the best.
+        runtime: The inference runtime; use ONNX Runtime if it is faster than OpenVINO or OpenVINO is not available.
+        threads: Number of threads of the network; 0: the runtime's default.
+        threshold: The lowest confidence at which a classification is returned; None: the threshold in the registry.
+        alternatives: Maximum number of less probable taxa in each classification.
     """
 
     runtime: RuntimeName = "openvino"
@@ -41,11 +41,11 @@ class SpeciesClassifier:
     """
 
     def __init__(self, model_path: Path, entry: RegistryEntry, options: SpeciesOptions | None = None) -> None:
-        """Load the classification network, and the labels file that its registry entry names.
+        """Load the classification network, and the labels file that is named in the registry entry.
 
         Raises:
-            WeightsMismatch: network or labels are not the files that the entry pins.
-            WeightsError: the entry is no classifier, or network and labels do not fit each other.
+            WeightsMismatch: the hash of the network or labels file differs from the hash in the registry entry.
+            WeightsError: the entry is not a classifier, or the numbers of network outputs and labels differ.
         """
         if entry.species is None:
             raise WeightsError(f"model {entry.name!r} is of kind {entry.kind!r}: expected a species classifier")

@@ -15,8 +15,8 @@ class TaxonLabel:
     """The label and the scientific name of one output of a classification network.
 
     Attributes:
-        label: The classifier's own name of the class.
-        scientific_name: None where the class is no single taxon, or none that is known.
+        label: The name of the class in the classifier.
+        scientific_name: The scientific name; None if the class is not a single taxon or its taxon is unknown.
     """
 
     label: str
@@ -27,8 +27,8 @@ def read_labels(path: Path, sha256: str) -> tuple[TaxonLabel, ...]:
     """Read the labels file of a species classifier, after verifying the hash of the file.
 
     Raises:
-        WeightsMismatch: its hash is not the expected one.
-        WeightsError: it cannot be read, or is no table of labels.
+        WeightsMismatch: the hash of the file differs from ``sha256``.
+        WeightsError: the file cannot be read, lacks a column, or has a label that is empty or too long.
     """
     try:
         data = path.read_bytes()

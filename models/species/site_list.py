@@ -25,15 +25,19 @@ class SiteSpecies:
     """The months and the area in which one taxon of a site's list is plausible.
 
     Attributes:
-        months: In which it occurs, 1 to 12.
-        area: South, west, north, east, in degrees of WGS 84; None: the whole site.
+        months: The months in which the taxon occurs, 1 to 12.
+        area: The area in which the taxon occurs: south, west, north and east borders in degrees (WGS 84); None: the
+            whole site.
     """
 
     months: frozenset[int]
     area: tuple[float, float, float, float] | None
 
     def occurs(self, taken_at: datetime | None, location: Location | None) -> bool:
-        """Return whether the taxon is plausible at a time and place; an unknown time or place excludes nothing."""
+        """Return whether the taxon is plausible at a time and place.
+
+        An unknown time counts as plausible, and so does an unknown place.
+        """
         if taken_at is not None and taken_at.month not in self.months:
             return False
         if self.area is None or location is None:
@@ -47,9 +51,10 @@ class SiteList:
     """The species that are plausible at a site, read from a CSV file.
 
     Attributes:
-        name: Of its file, without ending.
-        sha256: Of its file.
-        species: By taxon in lower case: scientific name, or a classifier's label where it has no scientific name.
+        name: Name of the CSV file without its suffix.
+        sha256: Hash of the CSV file.
+        species: Months and areas by taxon. The key is the scientific name in lower case, or the classifier's label in
+            lower case for a class without a scientific name.
     """
 
     name: str
@@ -66,19 +71,20 @@ class SiteFilter:
 
     See ``Classifier`` for the contract.
 
-    The best taxon on the list is claimed with the classifier's own confidence, if that reaches the threshold. What the
-    classifier gave to other taxa is not shared out: a network that is sure of an implausible species has seen
-    something that the list does not know, and no claim is made.
+    The most probable taxon in the list is returned with its original confidence, if that reaches the threshold. The
+    confidences of taxa outside the list are not redistributed to the taxa in the list: if the network is confident of
+    a species outside the list, the picture probably shows something outside the list, and no result is returned.
     """
 
     def __init__(self, classifier: Classifier, site: SiteList, threshold: float, alternatives: int = 3) -> None:
         """Limit the results of a classifier to a site's list of species.
 
         Args:
-            classifier: Should make claims of low confidence too, with alternatives.
-            site: The species that are plausible.
-            threshold: The lowest confidence of a claim.
-            alternatives: How many less probable taxa to report beside the best.
+            classifier: A classifier with threshold 0 and many alternatives, so that species in the list are among its
+                results.
+            site: The list of species.
+            threshold: The lowest confidence at which a classification is returned.
+            alternatives: Maximum number of less probable taxa in each classification.
         """
         self._classifier, self._site = classifier, site
         self._threshold, self._alternatives = threshold, alternatives
@@ -91,9 +97,9 @@ class SiteFilter:
 
     @property
     def model(self) -> Model:
-        """Name, version and hash of the classifier in combination with the site's list.
+        """Name, version and hash that identify the classifier together with the site's list.
 
-        The hash is the sha256 of both hashes, joined by a space.
+        The hash is the sha256 of the classifier's hash and the list's hash, joined by a space.
         """
         return self._model
 
@@ -130,13 +136,12 @@ class SiteFilter:
 def read_site_list(path: Path) -> SiteList:
     """Read a site's list of species from a CSV file with the columns ``taxon``, ``months`` and ``area``.
 
-    Months are numbers and ranges, such as "4-10" or "11-2, 5".
+    Months are numbers and ranges, such as "4-10" or "11-2, 5". An empty field means the whole year.
 
-    Empty months mean all year, an empty area the whole site; an area is "south west north east" in degrees. A taxon may
-    have several rows.
+    An area is "south west north east" in degrees. An empty field means the whole site. A taxon may have several rows.
 
     Raises:
-        SiteListError: the file cannot be read, or a line is not of this form.
+        SiteListError: the file cannot be read, lists no species, or has a line in another format.
     """
     try:
         data = path.read_bytes()

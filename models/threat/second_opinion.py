@@ -54,10 +54,10 @@ FUSION_RULES: Mapping[str, FusionRule] = MappingProxyType(
 
 
 class SecondOpinion:
-    """The network YAMNet as a second opinion on the threat network's confidences; not thread-safe."""
+    """Runs YAMNet, and combines its scores with the threat network's confidences; not thread-safe."""
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
-        """Load YAMNet from its weights file; 0 threads: the runtime's default."""
+        """Load YAMNet from its weights file, and run it with ``threads`` threads (0: the runtime's default)."""
         self._yamnet = YamNet(weights, threads)
 
     def fuse(

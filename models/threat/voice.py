@@ -56,7 +56,7 @@ class VoiceCounts(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
 
     def with_decision(self, decision: VoiceDecision) -> "VoiceCounts":
-        """Return the counts with the decision about one more clip; a clip without a voice changes no count."""
+        """Return new counts that include one more decision; a clip without a voice changes no count."""
         return VoiceCounts(
             sent=self.sent + (decision.reason == "policy keeps"),
             sent_with_threat=self.sent_with_threat + (decision.reason == "threat"),

@@ -19,13 +19,15 @@ _PATCHES = (0, 51, 102)  # first frames of the patches at the start, in the midd
 
 
 class YamNet:
-    """The classifier YAMNet (Apache-2.0) in google-coral's edition: log-mel input, 521 scores; not thread-safe.
+    """The sound classifier YAMNet (Apache-2.0), which scores 521 classes from log-mel patches; not thread-safe.
+
+    The weights are those that google-coral published.
 
     Source: Ellis and Plakal, github.com/tensorflow/models, research/audioset/yamnet: features.py and params.py.
     """
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
-        """Load YAMNet from its weights file; 0 threads: the runtime's default."""
+        """Load YAMNet from its weights file, and run it with ``threads`` threads (0: the runtime's default)."""
         from ai_edge_litert.interpreter import Interpreter
 
         self._network = Interpreter(str(weights), num_threads=threads or None)
@@ -34,7 +36,7 @@ class YamNet:
         self._output = self._network.get_output_details()[0]["index"]
 
     def scores(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return YAMNet's score of each class for a window: (521,).
+        """Return the scores (521,) of YAMNet's classes for a window of 2 s.
 
         The window is (32000,) samples at 16 kHz. A score is the highest score of the class in all patches.
         """

@@ -14,7 +14,9 @@ _PICTURES, _BATCH = 512, 16  # more pictures do not change the statistics notice
 
 
 def read_batches(dataset: Path, size_px: int) -> Iterator[NDArray[np.float32]]:
-    """Yield training pictures of a folder that `write_yolo_folder` wrote, as batches for the network.
+    """Yield the training pictures in a dataset folder as input batches of the network.
+
+    The folder has the layout that `write_yolo_folder` writes.
 
     Every n-th picture is read, with at least 512 pictures in total, or all if there are fewer.
 

@@ -57,12 +57,12 @@ class LabelSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ValueError(f"camera {self.camera!r}: {error}: expected a regular expression") from error
 
     def meaning_of(self, name: str) -> Meaning | None:
-        """Return the configured meaning of a class name; None if ``classes`` has no matching entry."""
+        """Return the entry of a class name in ``classes``; None if no entry matches."""
         return self.classes.get(name, self.classes.get(WILDCARD))
 
     @property
     def labelled_kinds(self) -> frozenset[Kind]:
-        """The kinds of which every object in the pictures of this source is labelled."""
+        """The kinds that are completely labelled: each object of such a kind in the pictures has a label."""
         if self.known is not None:
             return frozenset(self.known)
         return frozenset(kind for kind in KINDS if kind in self.classes.values())

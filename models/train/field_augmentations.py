@@ -90,7 +90,7 @@ def crop_through_box(
 
 
 def empty_scene(pixels: Pixels, corners: Corners, chance: np.random.Generator) -> Pixels | None:
-    """Cut out a corner that contains no box, and scale it to the picture's size; None if there is no such corner.
+    """Cut out a corner without boxes, and scale it to the picture's size; None if each corner contains part of a box.
 
     Use it only for pictures in which all kinds are labelled.
     """
@@ -113,7 +113,7 @@ def empty_scene(pixels: Pixels, corners: Corners, chance: np.random.Generator) -
 def paste_small(
     pixels: Pixels, corners: Corners, which: Sequence[int], chance: np.random.Generator
 ) -> tuple[Pixels, Corners, int] | None:
-    """Paste a small copy of a box's content where the picture has no box, to simulate a distant animal.
+    """Paste a small copy of a labelled animal into a free part of the picture, to simulate a distant animal.
 
     The edge of the copy is blended with the background, and its brightness is adapted to the background.
 
@@ -157,7 +157,7 @@ def paste_small(
 
 
 def _alpha_mask(height: int, width: int) -> NDArray[np.float32]:
-    """Return the opacity of each pixel of a pasted copy, from 1 in the middle to 0 at the corners.
+    """Return the opacity of each pixel of an animal's pasted copy, from 1 in the middle to 0 at the corners.
 
     The corners of a box usually contain background.
     """

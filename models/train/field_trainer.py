@@ -1,4 +1,4 @@
-"""Ultralytics trainer with the camera-trap augmentations, applied after ultralytics' own augmentations."""
+"""Ultralytics trainer that adds augmentations for camera-trap pictures to those of ultralytics."""
 
 import random
 from typing import Any
@@ -23,7 +23,7 @@ from models.train.options import AugmentationShares
 
 
 class FieldAugmentation:
-    """Transform that applies the camera-trap augmentations to a training picture.
+    """Transform that applies the functions of ``field_augmentations`` to a training picture at random.
 
     It runs after ultralytics' own augmentations and before the conversion to a tensor.
     """
@@ -56,7 +56,7 @@ class FieldAugmentation:
         classes: NDArray[np.float32],
         chance: np.random.Generator,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        """Apply at most one of three augmentations: an empty crop, a crop through a box, a pasted small animal."""
+        """Apply ``empty_scene``, ``crop_through_box``, ``paste_small`` or nothing, chosen at random, to a picture."""
         choice, shares = chance.random(), self._shares
         if choice < shares.empty:
             scene = empty_scene(pixels, corners, chance)
@@ -82,7 +82,7 @@ class FieldAugmentation:
 
 
 class FieldDataset(YOLODataset):  # type: ignore[misc]
-    """Ultralytics dataset that applies the camera-trap augmentations to its training pictures."""
+    """Ultralytics dataset that applies ``FieldAugmentation`` to its training pictures."""
 
     def __init__(self, *arguments: Any, shares: AugmentationShares, **more: Any) -> None:
         self._shares = shares  # set first, because the constructor of the parent builds the transforms
@@ -99,12 +99,12 @@ class FieldDataset(YOLODataset):  # type: ignore[misc]
 
 
 class FieldTrainer(DetectionTrainer):  # type: ignore[misc]
-    """Ultralytics trainer that applies the camera-trap augmentations to training pictures."""
+    """Ultralytics trainer that trains on a ``FieldDataset``."""
 
     shares = AugmentationShares()  # set in a subclass, because ultralytics passes no further options to the trainer
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
-        """Build the dataset like ultralytics, with the augmentations for training and without them for validation."""
+        """Return a ``FieldDataset`` for training, or ultralytics' own dataset for validation."""
         if mode != "train":
             return super().build_dataset(img_path, mode, batch)
         return FieldDataset(

@@ -11,7 +11,7 @@ from models.train.dataset_settings import Split
 
 
 class ManifestRow(LabelledPicture, frozen=True, kw_only=True):
-    """One line of a dataset's manifest: a picture with its labels, split, licence and group.
+    """One line of a dataset's manifest: a picture with its labels, its split, its licence and its group.
 
     Attributes:
         sha256: Hash of the file.
@@ -19,7 +19,8 @@ class ManifestRow(LabelledPicture, frozen=True, kw_only=True):
         height: Height in pixels, in upright orientation.
         split: The split of the picture.
         licence: The licence that its source states.
-        group: Number of its group of the same camera, film or near-duplicates; a group is never in two splits.
+        group: Number of the picture's group. Pictures of one camera or film and near-duplicates form a group, which is
+            never in two splits.
         taught: Kinds whose boxes were drawn by a detector and not by a person.
     """
 

@@ -42,7 +42,7 @@ def near_duplicate_pairs(hashes: Sequence[int], bits: int) -> list[tuple[int, in
 
 
 def connected_groups(keys: Sequence[Hashable], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Group items that are linked by equal keys or by pairs, directly or through other items.
+    """Return the group number of each item; items with equal keys and the two items of a pair are in one group.
 
     Args:
         keys: One key per item.

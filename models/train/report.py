@@ -54,12 +54,12 @@ def write_report(found: Survey, folder: Path) -> Path:
 
 
 def count_by_split(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
-    """Count the pictures, groups and boxes in each split of a dataset; see ``count_entries``."""
+    """Count the pictures, picture groups and boxes in each split of a dataset; see ``count_entries``."""
     return {split: count_entries(entry for entry in entries if entry.split == split) for split in _SPLITS}
 
 
 def count_by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
-    """Count the pictures, groups and boxes of each source of a dataset; see ``count_entries``."""
+    """Count the pictures, picture groups and boxes of each source of a dataset; see ``count_entries``."""
     return {
         source: count_entries(entry for entry in entries if entry.source == source)
         for source in dict.fromkeys(entry.source for entry in entries)
@@ -67,7 +67,11 @@ def count_by_source(entries: Sequence[ManifestRow]) -> dict[str, Counter[str]]:
 
 
 def count_entries(entries: Iterable[ManifestRow]) -> Counter[str]:
-    """Count the pictures (also the infrared, empty and whole-labelled), their groups and the boxes of each kind."""
+    """Count pictures, picture groups, and the boxes of each kind in lines of a manifest.
+
+    Infrared pictures, empty pictures and pictures without boxes that are labelled as a whole are also counted
+    separately.
+    """
     counted: Counter[str] = Counter()
     groups = set()
     for entry in entries:

@@ -53,7 +53,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class _ExaminedPicture:
-    """A readable picture with its labels and its perceptual hash, and whether the picture is grey."""
+    """A readable picture with its labels and its perceptual hash, and whether it has almost no colour."""
 
     labels: PictureLabels
     truths: tuple[Truth, ...]
@@ -117,7 +117,10 @@ def _check_classes(name: str, source: LabelSource, labelled: Sequence[PictureLab
 
 
 def _examine(labels: PictureLabels, source: LabelSource) -> _ExaminedPicture | tuple[PictureLabels, str]:
-    """Examine one picture; if it cannot be used, return its labels and the reason for its exclusion."""
+    """Read and examine one picture.
+
+    For an unusable picture, return its labels and the reason for its exclusion.
+    """
     if labels.problem is not None:
         return labels, labels.problem
     try:
@@ -200,7 +203,10 @@ def _manifest_row(name: str, source: LabelSource, picture: _ExaminedPicture, spl
 
 
 def _camera_key(name: str, source: LabelSource, picture: _ExaminedPicture) -> tuple[str, str]:
-    """Return the key that groups the pictures of one camera or film; if these are unknown, the picture's own path."""
+    """Return a key that is equal for all pictures of one camera or film.
+
+    If camera and film are unknown, the key is the path of the picture.
+    """
     path = picture.labels.path.as_posix()
     found = re.search(source.camera, path) if source.camera is not None else None
     if found is None:
@@ -209,9 +215,9 @@ def _camera_key(name: str, source: LabelSource, picture: _ExaminedPicture) -> tu
 
 
 def _choose_split(settings: DatasetSettings, collection: _Collection, indices: Sequence[int]) -> Split:
-    """Return the split of a group: the split set for its sources, or one chosen by the hash of its pictures.
+    """Return the split of a group of pictures: the configured split of its sources, or a split chosen by a hash.
 
-    The hash keeps the split of a group when other pictures are added to the dataset.
+    The hash is computed from the pictures. It keeps the split of a group when other pictures are added to the dataset.
     """
     configured = {settings.sources[collection.examined[at][0]].split for at in indices}
     for split in _STRICTEST_FIRST:

@@ -1,4 +1,4 @@
-"""Adds a detector's boxes as pseudo-labels to pictures that are labelled as a whole or not for all kinds."""
+"""Adds a detector's boxes as pseudo-labels to pictures that have no boxes, or have boxes of only some kinds."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _MAX_OVERLAP = 0.5  # fraction of the smaller box; a detection with a larger ove
 def pseudo_label(
     entries: Sequence[ManifestRow], teacher: VisionDetector, done: Callable[[int], None] | None = None
 ) -> tuple[list[ManifestRow], Counter[str]]:
-    """Add a teacher network's boxes to incompletely labelled pictures of the split train.
+    """Add the boxes that a detector (the teacher) finds to the incompletely labelled training pictures.
 
     The splits val and test keep only labels by people.
 

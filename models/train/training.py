@@ -107,9 +107,9 @@ def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFo
 
 
 def disable_unsafe_empty_crops(options: TrainOptions, folder: YoloFolder) -> TrainOptions:
-    """Return the options with no empty crops if some pictures are not labelled for all kinds.
+    """Set the probability of ``empty_scene`` to 0 in the options if some pictures are not labelled for all kinds.
 
-    A crop without boxes may otherwise contain an object of an unlabelled kind.
+    A crop without boxes of such a picture may contain an object of an unlabelled kind.
     """
     if not folder.counts["partly_known"]:
         return options
@@ -126,7 +126,7 @@ def manifest_hash(manifest: Path) -> str:
 
 
 def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) -> Path:
-    """Return the path of the file from which training starts: one that ultralytics opens, or an ONNX file.
+    """Return the path of the network file from which training starts: a checkpoint, an architecture or an ONNX file.
 
     For ``scratch``, the architecture is written into the folder of the run.
 
@@ -145,7 +145,7 @@ def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) ->
 
 
 def _write_architecture(path: Path) -> Path:
-    """Write the architecture file of the network wildpost-nano: YOLO11, narrower than its smallest edition."""
+    """Write the architecture file of the network wildpost-nano, which is narrower than YOLO11n."""
     import yaml
     from ultralytics.utils import ROOT
 

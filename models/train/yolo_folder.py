@@ -17,7 +17,7 @@ _SPLITS: tuple[Split, ...] = ("train", "val")
 
 @dataclass(frozen=True, slots=True)
 class YoloFolder:
-    """A dataset folder in ultralytics' layout, with the numbers of its pictures.
+    """A dataset folder in ultralytics' layout, with the number of pictures in each split.
 
     Attributes:
         settings: Path of the ``data.yaml``.

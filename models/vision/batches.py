@@ -1,4 +1,4 @@
-"""Runs a detector on many pictures with a thread pool; each thread decodes a picture and runs the network on it."""
+"""Runs a detector on many pictures with a pool of threads that decode pictures and run the network."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ class PictureResult:
 
 
 def detect_in_pictures(detector: VisionDetector, paths: Iterable[Path], workers: int = 0) -> Iterator[PictureResult]:
-    """Run a detector on many pictures, and yield the detections of each in the order of the paths.
+    """Run a detector on many pictures, and yield one result per picture, in the order of the paths.
 
     Memory use does not grow with the number of pictures.
 

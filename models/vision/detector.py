@@ -150,7 +150,7 @@ class VisionDetector:
         return found
 
     def _suppress_overlaps(self, candidates: Candidates, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Apply non-maximum suppression within each observation type; return the positions in ``chosen`` to keep.
+        """Apply non-maximum suppression within each observation type, and return the indices in ``chosen`` that remain.
 
         Suppression within each class would report one animal as both a dog and a cow.
         """

@@ -1,4 +1,4 @@
-"""Decodes the output tensor of each family of object-detection networks into boxes, classes and scores."""
+"""Decodes the output formats ("heads") of object-detection networks into boxes, classes and scores."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ _STRIDES = (8, 16, 32)  # pixels per grid cell in YOLOX's three levels
 
 
 class WrongHead(WeightsError):
-    """The output tensor of a network does not have the form that the network's registry entry states."""
+    """The shape of a network's output tensor differs from the shape that its registry entry implies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Candidates:
 
 
 def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
-    """Verify that the shape of a network's output, batch axis first, matches the head in its registry entry.
+    """Verify that the shape of a network's output, including the batch axis, matches the head in its registry entry.
 
     Raises:
         WrongHead: the shape does not match.
@@ -51,7 +51,10 @@ def check_shape(shape: tuple[int, ...], facts: VisionFacts) -> None:
 
 
 def read_head(output: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Decode a network's output for one picture, without the batch axis, into boxes with calibrated scores."""
+    """Decode a network's output for one picture into boxes with calibrated scores.
+
+    The output has no batch axis.
+    """
     if facts.head == "yolox":
         decoded = _yolox(output, facts)
     elif facts.head == "yolov8":
@@ -77,7 +80,10 @@ def _grid_cells(facts: VisionFacts) -> int:
 
 
 def _yolox(rows: NDArray[np.float32], facts: VisionFacts) -> Candidates:
-    """Decode a YOLOX output (n, 5 + classes): centre offset in the cell, log size, objectness, class scores.
+    """Decode a YOLOX output of shape (n, 5 + classes) into candidate boxes.
+
+    A row contains the offset of the box's centre from its grid cell, the logarithm of the box's size, the objectness
+    and the class scores.
 
     Source: Ge et al. 2021, "YOLOX", and ``demo_postprocess`` of Megvii-BaseDetection/YOLOX.
     """
@@ -96,9 +102,10 @@ def _yolox(rows: NDArray[np.float32], facts: VisionFacts) -> Candidates:
 
 
 def _yolov8(columns: NDArray[np.float32]) -> Candidates:
-    """Decode a YOLOv8 or YOLO11 output (4 + classes, n): centre and size in pixels, class scores.
+    """Decode a YOLOv8 or YOLO11 output of shape (4 + classes, n) into candidate boxes.
 
-    This is the output of the ``Detect`` head of ultralytics' v8 and 11.
+    A column contains the centre and the size of a box in pixels, and the class scores. This is the output of
+    the ``Detect`` head of ultralytics' v8 and 11.
     """
     rows = columns.T
     centre, half = rows[:, :2], rows[:, 2:4] / 2
@@ -106,7 +113,7 @@ def _yolov8(columns: NDArray[np.float32]) -> Candidates:
 
 
 def _best_class(corners: NDArray[np.float32], scores: NDArray[np.float32]) -> Candidates:
-    """Return candidates that have, for each box, the class with the highest score."""
+    """Return candidates from boxes and class scores; each box gets its class with the highest score."""
     classes = scores.argmax(1)
     best = np.take_along_axis(scores, classes[:, None], 1)[:, 0]
     return Candidates(corners, _clip_to_unit(best), classes.astype(np.int64))

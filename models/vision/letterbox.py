@@ -27,7 +27,7 @@ class Frame:
 
 
 def letterbox(pixels: NDArray[np.uint8], head: Head, width: int, height: int) -> tuple[NDArray[np.float32], Frame]:
-    """Scale and pad a picture to a network's input, with the same preprocessing as in the network's training.
+    """Scale and pad a picture to a network's input size, as in the training of the network.
 
     YOLOX: picture at the top left, blue green red, 0..255 (YOLOX's ``preproc``).
     Other heads: picture centred, red green blue, 0..1 (ultralytics' ``LetterBox``).

@@ -37,7 +37,7 @@ class ObservationsFile:
     """Writes a Camtrap DP table of observations as CSV, row by row."""
 
     def __init__(self, file: TextIO, deployment: str, now: datetime) -> None:
-        """Prepare the writer; the header row is written together with the first examined file.
+        """Create the CSV writer; the first call of ``write`` also writes the header row.
 
         Args:
             file: The file to write to.
@@ -51,7 +51,7 @@ class ObservationsFile:
         self.rows = 0
 
     def write(self, examined: Examined) -> None:
-        """Write one row for each detection in an examined file.
+        """Write the detections in one picture or recording, one row per detection.
 
         A completely read file without detections gets one ``blank`` row.
         """

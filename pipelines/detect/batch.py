@@ -18,7 +18,9 @@ _ENDED = "the process that examined this file was killed or ran out of memory: t
 
 
 def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
-    """Yield the given files, and the files below the given folders that have one of the suffixes, in order.
+    """Yield the given files, and all files in the given folders and subfolders that have one of the suffixes.
+
+    The files are in the order of ``places``.
 
     Raises:
         FileNotFoundError: a file or folder does not exist.

@@ -1,4 +1,4 @@
-"""Runs a detector on one complete picture or recording; the result is the detections or a problem."""
+"""Runs a detector on one complete picture or recording, and returns the detections or an error description."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _STRETCH_S = 60.0  # length of the segments of a recording, for detectors that p
 
 @dataclass(frozen=True, slots=True)
 class ExaminationTask:
-    """Detector and parameters for the examination of files; pickled for worker processes.
+    """Parameters for running a detector on files: the model, its settings and its folders; picklable.
 
     Attributes:
         model: Model name in the registry.
@@ -88,10 +88,10 @@ class Examined:
 
 
 class Examiner:
-    """Runs one open detector on files."""
+    """Runs one detector, which stays loaded, on one file after the other."""
 
     def __init__(self, task: ExaminationTask) -> None:
-        """Open the detector that the task names.
+        """Open the detector ``task.model``.
 
         Raises:
             WeightsError: there is no such model, or its weights are missing or their hash does not match.

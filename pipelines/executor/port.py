@@ -11,7 +11,10 @@ Result = TypeVar("Result")
 
 
 class WorkerDied(WildpostError):
-    """The worker process of a task was killed or ran out of memory, also in a second attempt with this task alone."""
+    """The worker process of a task died twice, for instance because it ran out of memory.
+
+    The second attempt ran only this task.
+    """
 
 
 class TaskError(WildpostError):
@@ -36,7 +39,7 @@ class Failed(Generic[Task]):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Numbers of started, succeeded and failed tasks; the other started tasks are not finished yet."""
+    """Numbers of started, succeeded and failed tasks; ``started`` includes tasks that still run."""
 
     started: int
     succeeded: int
@@ -44,12 +47,12 @@ class Progress:
 
 
 def never() -> bool:
-    """Return False: with this default of ``cancelled``, a run is never cancelled."""
+    """Return False; the default value of ``Executor.run``'s argument ``cancelled``."""
     return False
 
 
 def unreported(progress: Progress) -> None:
-    """Ignore the progress of a run; the default of ``report``."""
+    """Ignore the progress of a run; the default value of ``Executor.run``'s argument ``report``."""
 
 
 class Executor(Protocol):
@@ -66,20 +69,20 @@ class Executor(Protocol):
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
         """Yield one outcome for each task; a task that fails or kills its worker does not end the run.
 
-        Nothing starts before the first outcome is asked for. Closing the generator ends the run, too: tasks that have
-        not begun are dropped, those that run are waited for.
+        No task starts before the first outcome is requested. Closing the generator also ends the run: it drops the
+        tasks that have not started, and waits for the running tasks.
 
         Args:
-            open_function: Called once in each worker, for instance to load a model; returns the function to run. It,
-                the tasks and the results must be picklable where workers are other processes. A task may run twice
-                when a worker dies, so the function should have no effect but its result.
-            tasks: Taken as they are needed, a few ahead.
-            in_order: Yield outcomes in the order of the tasks; otherwise as they are completed.
-            cancelled: Asked about five times a second. Once it returns true, no further task is begun and the run
-                ends without the outcomes that are still missing.
+            open_function: Called once in each worker, for instance to load a model; returns the function to run. If
+                workers are processes, ``open_function``, the tasks and the results must be picklable. A task may run
+                twice if a worker dies, so the function should have no side effects.
+            tasks: The tasks; the iterable is read only a few tasks ahead.
+            in_order: Yield outcomes in the order of the tasks; otherwise in the order of completion.
+            cancelled: Called about five times a second. Once it returns true, no further task starts, and the run
+                ends without the missing outcomes.
             report: Called before each outcome is yielded, in the thread of the caller.
 
         Raises:
-            Exception: whatever ``open_function`` or the iterable of tasks raises.
+            Exception: any exception that ``open_function`` or the iterable of tasks raises.
         """
         ...

@@ -63,7 +63,7 @@ class ProcessPool:
 
 
 class _OpeningFailed(Exception):
-    """``open_function`` raised an exception in a worker process; ``args[0]`` is that exception."""
+    """Wraps an exception (``args[0]``) that a run's ``open_function`` raised in a worker process."""
 
 
 class _Run(Generic[Task, Result]):
@@ -94,14 +94,14 @@ class _Run(Generic[Task, Result]):
         return Progress(self._started, self._succeeded, self._failed)
 
     def outcomes(self) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
-        """Yield outcomes until all tasks are done or the run is cancelled; replace a process pool that breaks."""
+        """Yield outcomes until all tasks are done or the run is cancelled; a dead worker process is replaced."""
         while not self._cancelled() and (unfinished := (yield from self._until_broken())) is not None:
             yield from self._one_by_one(unfinished)
 
     def _until_broken(
         self,
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, list[tuple[Task, Future[Result] | None]] | None]:
-        """Yield outcomes until the process pool breaks, and return the unfinished tasks.
+        """Yield outcomes until a worker process dies, which breaks the pool, and return the unfinished tasks.
 
         Returns None if all tasks are done or the run is cancelled.
         """
@@ -128,9 +128,10 @@ class _Run(Generic[Task, Result]):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _completed(self) -> list[Future[Result]]:
-        """Wait for the futures whose outcomes are yielded next.
+        """Wait until at least one task is done, and return the futures of done tasks.
 
-        Returns an empty list if no task is running or the run is cancelled.
+        If the outcomes are yielded in order, wait for the oldest task and return only its future. Returns an empty list
+        if no task is running or the run is cancelled.
         """
         while self._under_way and not self._cancelled():
             awaited = list(self._under_way)[:1] if self._in_order else list(self._under_way)
@@ -145,7 +146,7 @@ class _Run(Generic[Task, Result]):
     def _one_by_one(
         self, unfinished: list[tuple[Task, Future[Result] | None]]
     ) -> Generator[Succeeded[Task, Result] | Failed[Task], None, None]:
-        """Run the tasks that a broken pool left, one at a time, to find the task that kills its process."""
+        """Run the unfinished tasks of a broken process pool one at a time, to find the task that kills its process."""
         with contextlib.ExitStack() as open_pools:
             pool: ProcessPoolExecutor | None = None
             for task, future in unfinished:
@@ -169,7 +170,7 @@ class _Run(Generic[Task, Result]):
             return None
 
     def _outcome(self, task: Task, future: Future[Result] | None) -> Succeeded[Task, Result] | Failed[Task] | None:
-        """Wait for the outcome of a task; return None if the process pool broke before."""
+        """Wait for the outcome of a task; return None if the process pool broke before the task was done."""
         if future is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Adds effort, the time that sensors watched on each day, to detection counts.
+"""Adds effort, the time for which sensors were active on each day, to detection counts.
 
 Counts of different days cannot be compared without effort.
 """
@@ -14,13 +14,14 @@ from pipelines.trends.counting import Trends, stretches
 
 
 def with_effort(trends: Trends, store: Store, stations: tuple[str, ...] = (), now: datetime | None = None) -> Trends:
-    """Add the watched time of each day to detection counts.
+    """Return detection counts with the effort of each day: the time for which sensors were active.
 
     Args:
         trends: Counts of whole local days.
         store: The store that was counted in.
-        stations: Only these, as in the counts; empty: all.
-        now: Effort after this is ignored, as only a wrong clock can report it; None: the current time.
+        stations: The stations whose detections were counted; empty: all stations.
+        now: The current time; None: the system clock. Later effort is ignored, because only a station with a wrong
+            clock reports it.
     """
     first, last = trends.days[0], trends.days[-1]
     offsets = stretches(first, last, ZoneInfo(trends.time_zone))
@@ -33,5 +34,5 @@ def with_effort(trends: Trends, store: Store, stations: tuple[str, ...] = (), no
 
 
 def _sum(watched: tuple[float | None, ...]) -> float | None:
-    """Sum the known watched times of one day; return None if none is known."""
+    """Return the total effort of all stations on one day; None if no station reported effort."""
     return sum(known for known in watched if known is not None) or None

@@ -57,9 +57,10 @@ class _MegaDetector(msgspec.Struct):
 
 
 def read_coco(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read a COCO detection file; its boxes are x, y, width, height in pixels of the picture size in the file.
+    """Read a COCO detection file, whose boxes are x, y, width, height in pixels.
 
-    A picture with annotations but without boxes is labelled as a whole, as in COCO Camera Traps.
+    The pixels refer to the picture size that the file states. A picture with annotations but without boxes is
+    labelled as a whole, as in COCO Camera Traps.
     Source: cocodataset.org/#format-data.
 
     Raises:
@@ -104,7 +105,7 @@ def _coco_labels(path: Path, picture: _CocoPicture, drawn: Sequence[_CocoBox], n
 
 
 def read_megadetector(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
-    """Read a MegaDetector results file; its boxes are x, y, width, height as fractions, with a confidence.
+    """Read a MegaDetector results file, whose boxes are x, y, width, height in fractions of the picture.
 
     Boxes below a tenth of the source's ``least_confidence`` are dropped. A picture with a box between that and
     ``least_confidence`` has a ``problem``, because it is not known whether the detection is correct.

@@ -22,7 +22,7 @@ class NamedBox:
 
 @dataclass(frozen=True, slots=True)
 class PictureLabels:
-    """The labels of one picture, with the class names of the source.
+    """The labels of one picture, with the class names that the label file uses.
 
     Attributes:
         path: Path of the picture; the file may not exist.
@@ -38,10 +38,10 @@ class PictureLabels:
 
 
 def box_from_corners(left: float, top: float, right: float, bottom: float, where: str) -> Box:
-    """Create a box from corners in fractions of the picture; up to 5 % outside the picture are clipped.
+    """Create a box from its edges in fractions of the picture, and clip it to the picture.
 
     Raises:
-        BadLabels: the box has no area, or extends further outside.
+        BadLabels: the box has no area, or extends outside the picture by more than 5 % of the picture.
     """
     edges = (left, top, right, bottom)
     words = ", ".join(f"{edge:g}" for edge in edges)
@@ -73,7 +73,7 @@ def pictures_below(folder: Path) -> list[Path]:
 
 
 def without_labels(folder: Path, mentioned: Iterable[Path]) -> list[PictureLabels]:
-    """Return each picture in a folder that the label file does not mention, with that as its ``problem``."""
+    """Return the pictures in a folder that the label file does not mention; ``problem`` states the missing labels."""
     known = set(mentioned)
     return [
         PictureLabels(path, problem="the labels do not mention it")

@@ -28,7 +28,7 @@ def read_yolo(root: Path, source: LabelSource) -> Iterator[PictureLabels]:
 
 
 def _boxes(file: Path) -> Iterator[NamedBox]:
-    """Yield the boxes in a YOLO label file, which has one box or outline per line.
+    """Yield one box for each line of a YOLO label file; a line contains a box or the outline of an object.
 
     A line is ``class x y width height`` (of the box's centre) or ``class x1 y1 x2 y2 x3 y3 ...`` (outline).
 

@@ -1,4 +1,4 @@
-"""Trains the threat-sound network on mixtures of clips, and calibrates it on other mixtures."""
+"""Trains the threat-sound network on mixtures of clips, and calibrates its confidences on separate mixtures."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -63,9 +63,10 @@ def make_mixtures(
 
 
 def balanced_sample(clips: Sequence[TrainingClip], random: np.random.Generator) -> list[TrainingClip]:
-    """Draw clips at random; the share of a group is proportional to the square root of its number of clips.
+    """Draw clips at random, with less weight for each clip of a large group.
 
-    A weapon or a speaker has a hundred clips and most recordings have one; the root limits the weight of large groups.
+    The expected number of clips of a group is proportional to the square root of the size of the group. A weapon or a
+    speaker may have a hundred clips, while most recordings have one.
     """
     if not clips:
         return []
@@ -99,7 +100,7 @@ def train(
     validation: MixtureSet | None = None,
     checkpoint: Path | None = None,
 ) -> Any:
-    """Train a threat-sound network on mixtures, or resume its training if the checkpoint file exists.
+    """Train a threat-sound network on mixtures; if ``checkpoint`` exists, resume the training from it.
 
     Args:
         mixtures: Training mixtures.
@@ -179,7 +180,7 @@ def _restore(checkpoint: Path, network: Any, optimiser: Any, schedule: Any) -> i
 
 
 def _loss(network: Any, mixtures: MixtureSet) -> float:
-    """Return the network's mean cross entropy over all known labels of mixtures, computed as in training."""
+    """Return the network's mean cross entropy over the labels of mixtures; unknown labels are left out."""
     predicted = np.clip(predict_confidences(network, mixtures).astype(np.float64), 1e-7, 1 - 1e-7)
     known, present = mixtures.labels >= 0, mixtures.labels == 1
     return float(-np.log(np.where(present, predicted, 1 - predicted))[known].mean())
@@ -197,7 +198,7 @@ def fit_temperatures(network: Any, mixtures: MixtureSet) -> list[float]:
 
 
 def predict_confidences(network: Any, mixtures: MixtureSet) -> NDArray[np.float32]:
-    """Return the network's confidences for mixtures before calibration: (n, 5)."""
+    """Return the network's uncalibrated confidences (n, 5) for n mixtures."""
     import torch
 
     with torch.no_grad():

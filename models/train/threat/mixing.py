@@ -1,4 +1,4 @@
-"""Mixes clean recordings into training windows like a station's: distant, with echo, and with background noise."""
+"""Mixes clean recordings with distance effects, echo and background noise into realistic training windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TrainingClip:
-    """The samples of a recording for training, with its labels and its group.
+    """The samples of a recording for training, with its labels and the name of its site or source recording.
 
     Attributes:
         samples: Mono, 16 kHz.
@@ -38,7 +38,7 @@ class TrainingClip:
 
 @dataclass(frozen=True, slots=True)
 class MixingOptions:
-    """Signal-to-noise ratio and probabilities of the effects in a mixture.
+    """Range of the signal-to-noise ratio, and probability of each effect (distance, echo and others) in a mixture.
 
     Attributes:
         signal_to_noise_db: Lowest and highest ratio of a sound to its background, in the frequency bands of the sound.
@@ -96,7 +96,7 @@ def mix_window(
 
 
 def _add_labels(present: NDArray[np.float32], clip: TrainingClip) -> None:
-    """Add the labels of a clip to the labels of a mixture; 1 (present) takes precedence over ``UNKNOWN``."""
+    """Set the labels of a clip in the label array of a mixture; 1 (present) takes precedence over ``UNKNOWN``."""
     for label in clip.unsure:
         at = LABELS.index(label)
         present[at] = present[at] if present[at] == 1 else UNKNOWN
@@ -166,7 +166,7 @@ def _propagate(sound: Samples, random: np.random.Generator, options: MixingOptio
 
 
 def _gain(sound: Samples, background: Samples, signal_to_noise_db: float) -> float:
-    """Return the gain at which the loudest quarter second of a sound has the given ratio to the background.
+    """Return the gain at which the loudest 0.25 s of a sound has the given signal-to-noise ratio.
 
     Both powers are measured in bands of 100 Hz, each weighted by the power of the sound in it, so that insects two
     octaves above a low-frequency gunshot do not affect the gain.

@@ -1,4 +1,4 @@
-"""Runs the training of the threat-sound network on the clips of a sounds table, and evaluates it on other clips."""
+"""Trains, exports and evaluates the threat-sound network with the clips that a sounds table (a TOML file) lists."""
 
 import json
 import warnings
@@ -41,7 +41,7 @@ OnEpoch = Callable[[EpochLoss], object]
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """The exported network of a training run, and its evaluation on the clips of the split test.
+    """The exported network of a training run, and its evaluation on the test clips.
 
     Attributes:
         path: Path of the ONNX file.
@@ -107,7 +107,7 @@ def training_licences(listed: Sequence[ListedClip]) -> str:
 
 
 def temporary_entry(name: str, path: Path) -> RegistryEntry:
-    """Return a registry entry for a trained network file, so that it can be opened without a registry file."""
+    """Return a registry entry for a trained network that has no registry file yet."""
     return RegistryEntry(
         kind="threat",
         version="0",

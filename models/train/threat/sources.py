@@ -29,7 +29,7 @@ class BadSources(InvalidInput):
 
 
 class SoundSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of one source in the sounds table: a folder of clips and the meaning of its file names.
+    """Settings of one source in the sounds table: a folder, and how the file names state class and recording of a clip.
 
     Attributes:
         folder: Path of the folder, relative to the sounds table.
@@ -139,7 +139,7 @@ def check_splits(listed: Sequence[ListedClip]) -> None:
 
 
 def clips_sha256(listed: Sequence[ListedClip]) -> str:
-    """Return the sha256 of the names, sizes, recordings, splits and labels of all clips.
+    """Return one sha256 over the names, sizes, recordings, splits and labels of all clips.
 
     It is independent of the folder and the order of the clips.
     """
@@ -230,7 +230,7 @@ def _split(source: SoundSource, fold: str, recording: str) -> Split:
 
 
 def _unify_splits(listed: list[ListedClip]) -> list[ListedClip]:
-    """Assign all clips of a recording to one of their splits, with the precedence test, val, train."""
+    """Move all clips of a recording into one split: test if a clip is in test, otherwise val if one is in val."""
     strictest: dict[str, Split] = {}
     for clip in listed:
         known = strictest.get(clip.recording, clip.split)
