@@ -16,7 +16,7 @@ DISK_MB = 600
 
 
 class Proxy:
-    """TCP proxy to the broker whose connections can be cut."""
+    """TCP proxy in front of the broker; it can cut its connections to simulate a network failure."""
 
     def __init__(self, to: int) -> None:
         self._to = to
@@ -91,7 +91,7 @@ class Process:
         self._process.wait()
 
     def stop(self) -> None:
-        """Send SIGTERM and wait for the end; kill the process group if it takes more than 90 s."""
+        """Send SIGTERM and wait until the program has ended; after 90 s, kill the process group."""
         self._process.terminate()
         try:
             self._process.wait(90)
@@ -106,7 +106,7 @@ class Process:
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a small disk on a folder; yield False if this user has no permission to mount."""
+    """Mount a small tmpfs on a folder; yield False if the user has no permission to mount."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], capture_output=True, check=False
@@ -119,7 +119,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 
 def fill(folder: Path, seconds: float) -> None:
-    """Fill a disk completely for a time."""
+    """Fill the disk of a folder completely, and free the space after ``seconds``."""
     filling = folder / "filling"
     with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
         for size in (1_000_000, 4096):

@@ -1,4 +1,4 @@
-"""How long ``Store.effort`` takes for a year of stations, and the sums per local day after it.
+"""Time of ``Store.effort`` for a year of records of many stations, and of the sums per local day from its result.
 
     python -m bench.effort [--stations N] [--every-hours H] [--rounds N] [--only duckdb|influxdb]
 
@@ -41,7 +41,7 @@ BATCH = 1_500
 
 
 def records(stations: int, every: timedelta) -> Iterator[Effort]:
-    """Make a year of records of each station."""
+    """Yield synthetic effort records of every station for one year."""
     random, start = Random(18), local_midnight(FIRST, ZONE)
     for number in range(int(timedelta(days=DAYS) / every)):
         for station in range(stations):
@@ -61,7 +61,7 @@ def records(stations: int, every: timedelta) -> Iterator[Effort]:
 
 
 def main() -> int:
-    """Fill, ask, print."""
+    """Fill the stores, run the effort queries on each store and print the times."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--stations", type=int, default=50, help="how many (default: 50)")
     parser.add_argument("--every-hours", type=float, default=24, help="length of a record (default: 24)")

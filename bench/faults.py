@@ -49,7 +49,7 @@ def outgoing(event: Event) -> OutboxMessage:
 
 
 def station(folder: Path, port: int, count: int, a_second: float) -> None:
-    """Run a station: commit captures with their progress and publish them, until the broker has acknowledged all."""
+    """Run a station that stores captures in its outbox and publishes them, until the broker has acknowledged all."""
     outbox = Outbox(folder / "outbox.sqlite")
     publisher = Publisher(StationBrokerOptions(port=port, reconnect_max_s=1, in_flight=200), EVENT.station, outbox)
     publisher.start()
@@ -103,11 +103,11 @@ class Testbed:
 
     @property
     def data(self) -> Path:
-        """The server's data folder, on the small disk."""
+        """Data folder of the server, on the disk that is filled by one of the faults."""
         return self.folder / "server"
 
     def send(self, count: int, a_second: float) -> None:
-        """Start the station."""
+        """Start the station, which sends ``count`` captures at ``a_second`` captures per second."""
         (self.folder / "station").mkdir()
         words = [str(self.folder / "station"), str(self.lines["station"].port), str(count), str(a_second)]
         self.station = Process([sys.executable, "-m", "bench.faults", "--station", *words], self.folder / "log")
@@ -254,7 +254,7 @@ def _ingesting(folder: Path, port: int, metrics_port: int) -> Iterator[None]:
 
 
 def replay(stations: int, a_day: int) -> dict[str, Any]:
-    """Send the backlog of a day from the outboxes of many stations; return the time until all of it is durable."""
+    """Send the backlog of a day from the outboxes of many stations; return the time until all is stored durably."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(mosquitto_program(), folder / "broker")

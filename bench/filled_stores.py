@@ -29,7 +29,7 @@ Row = tuple[int, int, int, int, int, float]
 
 
 def payload_parts() -> tuple[str, ...]:
-    """Split a payload at the id, the station, the time and the hash of 64 digits, which each capture fills in."""
+    """Split an example event's JSON at the values that differ by capture: id, station, time and file hash."""
     rest, parts = encode(EVENT).decode(), list[str]()
     for name in ('event_id":"', 'station":"', 'captured_at":"', 'media":[{"sha256":"'):
         before, _, after = rest.partition(name)
@@ -135,13 +135,13 @@ class FilledInflux:
 
 
 def id_of(number: int, before_s: int) -> str:
-    """Return the UUIDv7 id of a capture, which contains its time."""
+    """Return the UUIDv7 id of a capture; the id contains the capture's time."""
     milliseconds = LAST_US // 1000 - before_s * 1000
     return f"{milliseconds >> 16:08x}-{milliseconds & 65535:04x}-7000-8000-{number:012}"
 
 
 def generate(total: int) -> Iterator[list[Row]]:
-    """Yield detections in portions; one capture in five has two detections of a taxon."""
+    """Yield rows of detections, ``PORTION`` at a time; one capture in five has two detections of the same taxon."""
     random = Random(7)
     station = taxon = before_s = 0
     rows: list[Row] = []

@@ -195,7 +195,7 @@ class Sender:
 
 
 def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Hostile]:
-    """Yield the messages, with a valid capture after every tenth; add the capture's id to ``honest``."""
+    """Yield ``messages``, with a valid capture after every tenth message; add each capture's id to ``honest``."""
     for number, message in enumerate(messages, 1):
         yield message
         if number % HONEST_EVERY == 0:

@@ -1,4 +1,4 @@
-"""Generator of hostile messages: broken, invalid, oversized, of another station, or with injections.
+"""Generator of hostile messages: broken, invalid or oversized, with another station's name, or with injections.
 
 Hypothesis generates them; the same seed gives the same messages, without duplicates.
 """
@@ -37,7 +37,7 @@ EVERY_BIG = 250  # one message in this many is oversized
 
 
 class Hostile(NamedTuple):
-    """An MQTT message of the attack: a hostile message, or a valid one if ``sort`` is empty.
+    """An MQTT message that the benchmark sends to the server: a hostile message, or a valid one.
 
     Attributes:
         sort: Kind of fault; "" for a valid message.
@@ -113,7 +113,7 @@ def _with_new_ids(message: Hostile, chance: random.Random) -> Hostile:
 
 
 def _known(chance: random.Random) -> Iterator[Hostile]:
-    """Yield messages with each listed time, injection and extreme number in each field that may contain one."""
+    """Yield messages with each of ``TIMES``, ``INJECTIONS`` and three extreme numbers in each field of that type."""
     for name in sorted(TREES):
         fields = [
             ("time", TIME_PLACES[name], [json.dumps(time) for time in TIMES]),

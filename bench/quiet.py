@@ -1,4 +1,4 @@
-"""Recall at low false-alarm rates on quiet recordings: the threat-sound network, YAMNet and both combined.
+"""Recall of the threat-sound network, YAMNet and both at thresholds with few false alarms on threat-free recordings.
 
 python -m bench.quiet SOUNDS.toml YAMNET_FOLDER QUIET_FOLDER [--weights FILE.onnx]
 
@@ -44,7 +44,7 @@ class Quiet:
 
     @property
     def hours(self) -> float:
-        """Duration in hours."""
+        """Duration of the recording in hours."""
         return next(iter(self.scores_by_network.values())).duration_s / 3600
 
 
@@ -71,7 +71,10 @@ def score_recordings(folder: Path, scorers: dict[str, Scorer], on_skipped: Calla
 
 
 def split_collections(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
-    """Split the recordings by collection into two halves: each collection, longest first, goes to the shorter half."""
+    """Split the recordings into two halves of similar duration, with each collection in one half.
+
+    The collections are assigned longest first, each to the half that is shorter so far.
+    """
     lengths: dict[str, float] = {}
     for one in quiet:
         lengths[one.collection] = lengths.get(one.collection, 0.0) + one.hours
@@ -88,7 +91,10 @@ def split_collections(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]
 def recall_of(
     scored: Sequence[ScoredClip], name: str, label: str, threshold: float, places: Sequence[str] = ()
 ) -> float | None:
-    """Return the recall on the clips of a label, of all sources or of ``places``; None: there are no such clips."""
+    """Return a network's recall on the clips of a label, or None if there are no such clips.
+
+    Only clips of the sources in ``places`` count; if it is empty, clips of all sources count.
+    """
     best = [
         one.scores[name][:, LABELS.index(label)].max()
         for one in scored
@@ -100,7 +106,7 @@ def recall_of(
 def at_alarm_rate(
     quiet: Sequence[Quiet], scored: Sequence[ScoredClip], name: str, label: str, a_day: float
 ) -> Evaluation:
-    """Evaluate the lowest threshold that has at most ``a_day`` false alarms a day."""
+    """Return the evaluation of the lowest threshold that gives at most ``a_day`` false alarms a day."""
     scores_by_network = [one.scores_by_network[name] for one in quiet]
     return evaluate(quiet, scored, name, label, threshold_for_alarms(scores_by_network, label, a_day))
 
@@ -108,7 +114,7 @@ def at_alarm_rate(
 def evaluate(
     quiet: Sequence[Quiet], scored: Sequence[ScoredClip], name: str, label: str, threshold: float
 ) -> Evaluation:
-    """Return the false alarms and the recall at a threshold."""
+    """Return a network's false alarms on quiet recordings and its recall on clips, for one label and threshold."""
     scores_by_network = [one.scores_by_network[name] for one in quiet]
     (found,) = (one for one in label_figures(scores_by_network, {label: threshold}) if one.label == label)
     return {
@@ -170,7 +176,7 @@ def _measure(places: Sequence[Path], weights: Path | None, report: Report) -> bo
 
 
 def ours(weights: Path | None) -> Scorer:
-    """Return a function that computes scores of windows with the shipped network or with other weights."""
+    """Return a function that scores windows with the threat-sound network, or with another ONNX file if given."""
     if weights is None:
         return confidences_of(ThreatSounds())
     import onnxruntime

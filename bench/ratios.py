@@ -10,7 +10,7 @@ def ratio(numerator: float | None, denominator: float | None) -> float | None:
 
 
 def median_of(values: Iterable[float | None]) -> float | None:
-    """Return the median of the values present; None without any."""
+    """Return the median of the values that are not None, or None if there are none."""
     present = [value for value in values if value is not None]
     return median(present) if present else None
 

@@ -1,4 +1,4 @@
-"""Report of a benchmark: a table, and one line of JSON last, which is printed even if the benchmark fails."""
+"""Report of a benchmark: a table, then one line of JSON that is printed even if the benchmark fails."""
 
 import json
 import math
@@ -49,7 +49,7 @@ class Report:
         ratios: Mapping[str, float | None],
         raw: Mapping[str, object],
     ) -> None:
-        """Set the results.
+        """Store the results that ``print`` writes.
 
         Args:
             heading: Heading of the table.
@@ -60,7 +60,7 @@ class Report:
         self._table, self._ratios, self._raw = [heading, *rows], ratios, raw
 
     def print(self) -> None:
-        """Print the table, what is missing or failed, and the line of JSON."""
+        """Print the table, the missing programs, the failed parts and the line of JSON."""
         widths = [max(map(len, column)) for column in zip(*self._table, strict=True)]
         for first, *others in self._table:
             cells = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]

@@ -112,7 +112,7 @@ def _measure(recording: Path | None, quick: bool, report: Report) -> bool:
 
 
 def summarise(results: dict[str, list[Result | None]], report: Report, more: dict[str, object]) -> None:
-    """Compute the medians and ratios of the results by contestant and number of cores, and give them to the report."""
+    """Compute the medians and ratios by contestant and number of cores, and store them in the report."""
     names = {
         "ours": "ours, file to detections",
         "litert": "LiteRT, inference only",
@@ -153,7 +153,7 @@ def _run(command: Sequence[str], cores: Sequence[int]) -> Result:
 
 
 def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
-    """Run one single-threaded process for each core at the same time; return their combined result."""
+    """Run BirdNET's network on LiteRT in one single-threaded process for each core; return the combined result."""
     command = _pinned([sys.executable, "-c", _LITERT, str(windows)], pinned)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen(command, text=True, **pipes) for _ in range(cores)]  # type: ignore[call-overload]
@@ -171,7 +171,7 @@ def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
 
 
 def _pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """Limit a command to some cores; the programs adapt to the number of cores."""
+    """Return a command that runs ``command`` on ``cores`` only; the programs adapt to the number of cores."""
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
@@ -181,7 +181,7 @@ def _last_line(output: str) -> Result:
 
 
 def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]:
-    """Return the peak memory in MB for a recording of five minutes and for one of an hour."""
+    """Return Wildpost's peak memory in MB for a recording of five minutes and for a recording of an hour."""
     result: dict[str, float] = {}
     for minutes in (5, 60):
         path = make_recording(folder / "long.flac", 60 * minutes)
@@ -191,7 +191,7 @@ def _peaks(folder: Path, short: Path, pinned: Sequence[int]) -> dict[str, float]
 
 
 def make_recording(path: Path, seconds: int) -> Path:
-    """Write a recording of noise with a rising whistle every four seconds: FLAC, 48 kHz, 16 bit."""
+    """Write a synthetic FLAC recording, 48 kHz, 16 bit: noise with a rising whistle every four seconds."""
     import numpy as np
     import soundfile
 

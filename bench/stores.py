@@ -1,4 +1,4 @@
-"""The databases that a benchmark runs on."""
+"""Choice and start of the databases on which a benchmark runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.influx_server import Influx, programs
 
 
 def available_stores(chosen: Sequence[str] | None, report: Report) -> list[str]:
-    """Return the chosen stores (None: both) whose programs are installed; report the missing ones."""
+    """Return the chosen stores that are installed; None chooses all. Record missing programs in the report."""
     found = programs()
     if isinstance(found, str):
         report.missing["InfluxDB"] = found
@@ -16,7 +16,7 @@ def available_stores(chosen: Sequence[str] | None, report: Report) -> list[str]:
 
 
 def open_influx(folder: Path) -> Influx:
-    """Start an InfluxDB.
+    """Start an InfluxDB server that stores its files in a folder.
 
     Raises:
         FileNotFoundError: its programs are not installed.

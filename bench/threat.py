@@ -50,7 +50,7 @@ Scorer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (n, 32000) wind
 
 @dataclass(frozen=True, slots=True)
 class ScoredClip:
-    """A clip with each network's scores of its windows, (n, 5)."""
+    """A sound clip with the scores that each network computed for its windows: arrays (n windows, 5 labels)."""
 
     clip: TrainingClip
     kind: str
@@ -58,12 +58,12 @@ class ScoredClip:
 
 
 def ours(detector: ThreatSounds) -> Scorer:
-    """Return a function that computes a detector's confidences of windows."""
+    """Return a function that computes the threat-sound detector's confidences for an array of windows."""
     return lambda windows: detector.confidences(PreparedThreats(log_mel(windows), 2.0, windows))
 
 
 def yamnet(folder: Path) -> Scorer:
-    """Return a function that computes YAMNet's scores of windows: the highest of the classes of each label."""
+    """Return a function that scores windows with YAMNet; a label gets the highest score of its YAMNet classes."""
     network = YamNet(folder / "yamnet_spectra_in.tflite")
     with (folder / "yamnet_class_map.csv").open() as file:
         names = [row["display_name"] for row in csv.DictReader(file)]
@@ -94,7 +94,7 @@ def score_clips(
 
 
 def figures_of(scored: Sequence[ScoredClip], name: str, thresholds: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Compute each label's recall, and its false alarms on other clips and on wild sound."""
+    """Compute a network's recall for each label, and its false alarms on clips of other labels and of ``WILD``."""
     figures = {}
     for at, label in enumerate(LABELS):
         positives = [one for one in scored if one.clip.label == label]
@@ -119,7 +119,7 @@ def figures_of(scored: Sequence[ScoredClip], name: str, thresholds: dict[str, fl
 
 
 def alarms_of(scored: Sequence[ScoredClip], name: str, at: int, threshold: float) -> int:
-    """Count the runs of consecutive windows at or above a threshold."""
+    """Count a network's alarms for one label: runs of consecutive windows at or above a threshold."""
     total = 0
     for one in scored:
         above = np.concatenate(([False], one.scores[name][:, at] >= threshold))
@@ -130,7 +130,7 @@ def alarms_of(scored: Sequence[ScoredClip], name: str, at: int, threshold: float
 def by_source(
     scored: Sequence[ScoredClip], ours: dict[str, float], yamnet: dict[str, float]
 ) -> dict[str, dict[str, float | int]]:
-    """Count the clips that each network detects, by label, source and kind."""
+    """Count the clips that each network detects, by label and by source and kind of the clip."""
     counts: dict[str, dict[str, float | int]] = {}
     for one in scored:
         if one.clip.label is not None:
@@ -149,7 +149,10 @@ def threshold_for_recall(scored: Sequence[ScoredClip], name: str, at: int, recal
 
 
 def recall_by_snr(clips: Sequence[TrainingClip], scorers: dict[str, Scorer], count: int) -> dict[str, dict[str, float]]:
-    """Return the recall of mixed gunshots at each signal-to-noise ratio, at one false alarm in 1,000 mixtures."""
+    """Return each network's recall of gunshots mixed into background sound, by signal-to-noise ratio.
+
+    The threshold gives one false alarm in 1,000 mixtures without gunshots.
+    """
     backgrounds = [clip for clip in clips if clip.background]
     others = [[clip for clip in clips if clip.label is None and "gunshot" not in clip.unsure]]
     shots = [[clip for clip in clips if clip.label == "gunshot"]]

@@ -1,4 +1,4 @@
-"""Query times of the trends page, the queue and the stations' page by number of detections.
+"""Query times of the trends page, the review queue and the stations page, by number of stored detections.
 
     python -m bench.trends [--detections N] [--rounds N] [--only duckdb|influxdb] [--quick]
 
@@ -35,7 +35,7 @@ ROUND = "a round of all, median"
 
 
 def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
-    """Return the queries of the pages by name; their results can be compared."""
+    """Return the queries of the review pages by name; their results can be compared between stores."""
     return {
         "trends of 30 days": trends_of(30),
         "trends of 30 days, confidence 0.5": trends_of(30, score=0.5),
@@ -53,7 +53,7 @@ def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
 
 
 def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] = (), score: float = 0.0) -> Query:
-    """Return a query of the trends page."""
+    """Return a query that counts detections by taxon, day and hour, as the trends page does."""
     last: date = LAST.astimezone(ZONE).date()
     first = last - timedelta(days=days - 1)
     return lambda store: [
@@ -63,7 +63,7 @@ def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] =
 
 
 def listed(query: EventQuery) -> Query:
-    """Return a query of the review queue."""
+    """Return a query that lists captures, as the review queue does."""
     return lambda store: [event.event_id for event in store.events(query)]
 
 
@@ -73,7 +73,7 @@ def percentile_95(seconds: list[float]) -> float:
 
 
 def main() -> int:
-    """Fill the stores, run the queries at each size and print the times."""
+    """Fill the stores, run the queries at each number of detections and print the times."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--detections", type=int, default=10_000_000, help="largest number (default: 10 million)")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each query at each size")

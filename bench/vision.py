@@ -115,7 +115,10 @@ _PEERS = ("ultralytics_torch", "ultralytics_onnx")
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A script to time, with its weights and its mode (a runtime, or what to measure)."""
+    """A script whose speed is measured, with its arguments: a file of weights, and a mode.
+
+    The mode is a runtime, or what the script measures.
+    """
 
     code: str
     weights: str
@@ -124,14 +127,14 @@ class Contestant:
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """What a script prints: pictures per second, and boxes relative to the size of the picture."""
+    """Output of a contestant's script: pictures per second, and boxes as fractions of the picture's size."""
 
     rate: float
     boxes: Boxes | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark and print its results; return 1 if the boxes of the two programs differ."""
+    """Run the benchmark and print its results; return 1 if the boxes of Wildpost and ultralytics differ."""
     parser = argparse.ArgumentParser(prog="bench.vision", description=__doc__)
     parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files (default: synthetic pictures)")
     parser.add_argument("--quick", action="store_true", help="within 50 seconds: few pictures, one round")
@@ -172,7 +175,7 @@ def _measure(pictures: Path | None, quick: bool, report: Report) -> bool:
 def summarise(
     rates: dict[str, list[float | None]], agreement: float | None, sizes_mb: Sequence[float], report: Report
 ) -> None:
-    """Compute the medians and ratios of the rates by contestant and number of cores, and give them to the report."""
+    """Compute the medians and ratios by contestant and number of cores, and store them in the report."""
     words = {
         "openvino": "ours, OpenVINO, file to boxes",
         "onnxruntime": "ours, ONNX Runtime, file to boxes",
@@ -213,7 +216,7 @@ def _run(contestant: Contestant, folder: Path, rounds: int, cores: int) -> Measu
 
 
 def _run_on_each_core(contestant: Contestant, folder: Path, rounds: int, cores: int) -> Measurement:
-    """Run a process on each core at the same time; return the sum of their rates."""
+    """Run a contestant's process on each core at the same time; return the sum of the measured rates."""
     pinned = sorted(os.sched_getaffinity(0))[:cores]
     processes = [_start(contestant, folder, rounds, [core]) for core in pinned]
     try:
@@ -249,7 +252,7 @@ def _boxes_of(results: Sequence[Measurement | None]) -> Boxes:
 
 
 def box_agreement(ours: Boxes, theirs: Boxes) -> float:
-    """Return the fraction of boxes that both programs found; boxes match at an IoU above 0.5.
+    """Return the fraction of boxes that Wildpost and ultralytics both found, matched at an IoU above 0.5.
 
     Ultralytics decodes the picture at full size and Wildpost at the scale needed, so edges differ by a few pixels.
     """
@@ -269,7 +272,7 @@ def _iou(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _ultralytics(folder: Path) -> dict[str, Contestant]:
-    """Return ultralytics' contestants: a checkpoint of our weights, made in its environment, and our ONNX file."""
+    """Return ultralytics' contestants: one runs our ONNX file, one a torch checkpoint rebuilt from that file."""
     ours, checkpoint, python = find_weights(MODEL, folder / "weights"), folder / "same.pt", str(TRAIN_PYTHON)
     command = [python, "-c", _CHECKPOINT, str(ours), str(checkpoint)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)

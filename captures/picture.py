@@ -14,7 +14,7 @@ _FULL_SIZE_FACTOR = 2  # decoding at full size takes 3 to 6 bytes a pixel, so on
 
 
 def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMIT_PIXELS) -> Picture:
-    """Decode a JPEG, PNG or TIFF picture at a scale that suits ``longest_px``, with EXIF orientation applied.
+    """Decode a JPEG, PNG or TIFF picture, scaled down to at least ``longest_px``, with EXIF orientation applied.
 
     Grey, 16-bit and CMYK pictures become 8-bit BGR; transparency is dropped. libjpeg decodes a baseline JPEG at 1/2,
     1/4 or 1/8 of its size if the result is at least ``longest_px`` long; other pictures are decoded at full size, then

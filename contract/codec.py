@@ -49,7 +49,7 @@ _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in 
 
 
 class _Header(msgspec.Struct):
-    """Schema version of a message, which is decoded first; every message has it."""
+    """Part of a message that is decoded first: its schema version, which every message contains."""
 
     schema: str
 
@@ -65,7 +65,7 @@ _msgpack_header = msgspec.msgpack.Decoder(_Header)
 
 
 class Malformed(InvalidInput):
-    """Raised for a message that is not valid; the receiver quarantines the message with ``reason``.
+    """Raised when a message is invalid; the receiver quarantines the message and records ``reason`` with it.
 
     Attributes:
         reason: Category for metrics: topic, version, size, syntax, shape, station or hash.

@@ -97,7 +97,7 @@ class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
 
 
 class Classification(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """Result of a classifier for one detection; the detector's label, confidence and model stay unchanged."""
+    """Result of a classifier for one detection; it does not replace the detector's label, confidence and model."""
 
     label: Text
     confidence: Fraction

@@ -1,4 +1,4 @@
-"""Options that describe a station's deployment, and the deployment record for the server built from them."""
+"""Options that describe a station's deployment, and the function that builds the deployment record from them."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -63,7 +63,7 @@ def detect(
 
 
 def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:
-    """Return whether the voice policy lets a clip leave the station, and the increments of the voice counters."""
+    """Return whether the voice policy allows sending a clip, and how much to add to each counter of its decisions."""
     if not isinstance(clip.content, Sound):
         return True, {}
     decision = decide_voice(found, options)

@@ -27,7 +27,7 @@ class EffortLog:
         self._captures += 1
 
     def set_state(self, now: datetime, gap: Gap | None = None, note: str = "") -> Effort | None:
-        """Start a new interval and return the closed one if the gap has changed; else return None."""
+        """Close the open interval and start the next if the gap has changed; return the closed interval or None."""
         if gap == self._gap:
             return None
         return self.close(now, gap, note)

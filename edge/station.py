@@ -227,7 +227,7 @@ class Station:
         return True
 
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
-        """Run the detectors on a capture; return its messages and the increments of the voice counters."""
+        """Run the detectors on a capture; return its messages and how much to add to each voice policy counter."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
         found = detect(detectors, clip, classifier, self._options.location)

@@ -1,4 +1,4 @@
-"""The file format in which messages travel from a station to a server on a USB stick.
+"""File format for messages that are carried from a station to a server on a USB stick.
 
 A bundle is an uncompressed tar archive: `manifest.json` first, then one member for each message. The manifest names
 the size and the hash of every message, so the position of each one is known without reading the tar headers: a

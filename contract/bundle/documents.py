@@ -1,4 +1,4 @@
-"""The manifest of a bundle and the receipt for it, both JSON, each with a place for a signature."""
+"""JSON documents of the bundle format: the manifest of a bundle, and the receipt that a server writes for it."""
 
 import hashlib
 import re
@@ -22,14 +22,14 @@ _NAME = re.compile(r"(?P<station>[A-Za-z0-9][A-Za-z0-9_-]{0,62})-\d{8}T\d{6}Z-[0
 
 
 class BundleUnreadable(InvalidInput):
-    """A bundle or receipt cannot be used as a whole; the message names the file and the reason."""
+    """Raised when a bundle or receipt cannot be read at all; the message names the file and the reason."""
 
 
 class BundleEntry(Struct, frozen=True, gc=False, kw_only=True):
     """One message in a bundle.
 
     Attributes:
-        number: Its number in the station's outbox.
+        number: Number of the message in the station's outbox.
         topic: The MQTT topic under which it would have been published.
         size: Bytes of the payload.
         sha256: Hash of the topic and the payload, see ``message_sha256``.
@@ -42,7 +42,7 @@ class BundleEntry(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What a bundle holds, in the order of the outbox: the most urgent messages first."""
+    """Table of contents of a bundle; its entries are in the outbox's sending order, the most urgent first."""
 
     station: Name
     created_at: Moment
@@ -59,15 +59,15 @@ class ReceivedEntry(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What a server has received from one bundle.
+    """Record of the messages that a server has received from one bundle.
 
     Attributes:
-        station: Whose bundle it was; "": the bundle could not be read and its name does not say.
+        station: Station of the bundle; "" if the bundle is unreadable and its file name does not give a station.
         bundle: File name of the bundle.
-        received_at: When the last message was durable.
+        received_at: Time at which the last message was durable.
         entries: The messages that the station may delete.
         refused: Number of messages that were missing, damaged or not the station's own; they are not in ``entries``.
-        problems: Why, for people; at most 20.
+        problems: Reasons for the refusals, in words; at most 20.
     """
 
     station: str
@@ -80,7 +80,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class _Document(Struct, frozen=True):
-    """A manifest or receipt as it is written; a signature covers the exact bytes of ``signed``."""
+    """Outer JSON object of a manifest or receipt; a signature covers the exact bytes of ``signed``."""
 
     signed: Raw
     signature: str | None = None  # none are made yet
@@ -95,12 +95,12 @@ def message_sha256(topic: str, payload: bytes) -> str:
 
 
 def encode_document(content: Manifest | Receipt) -> bytes:
-    """Return the JSON of a manifest or receipt."""
+    """Encode a manifest or receipt as JSON."""
     return msgspec.json.encode(_Document(Raw(msgspec.json.encode(content))))
 
 
 def decode_document(document: bytes, kind: type[Content]) -> Content:
-    """Read a manifest or receipt.
+    """Decode a manifest or receipt from JSON.
 
     Raises:
         BundleUnreadable: it is not JSON, lacks a field, or has a later major version.
@@ -115,7 +115,7 @@ def decode_document(document: bytes, kind: type[Content]) -> Content:
 
 
 def bundle_name(manifest: Manifest, document: bytes) -> str:
-    """Name the file of a bundle: station, time, and hash of the manifest; allowed on FAT file systems too.
+    """Return a bundle's file name, which FAT file systems allow: station, time and hash of the manifest.
 
     Args:
         manifest: The manifest.
@@ -126,6 +126,6 @@ def bundle_name(manifest: Manifest, document: bytes) -> str:
 
 
 def station_in_name(name: str) -> str:
-    """Return the station that a bundle's file name states; "": it states none."""
+    """Return the station in a bundle's file name, or "" if ``bundle_name`` cannot return this name."""
     found = _NAME.fullmatch(name)
     return found["station"] if found else ""

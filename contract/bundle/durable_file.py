@@ -1,4 +1,4 @@
-"""Writes a file that others see complete or not at all, even after a power failure."""
+"""Writing of files that appear under their name only when they are complete, even after a power failure."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PARTIAL = ".part"
 
 @contextmanager
 def durable_file(path: Path) -> Iterator[BinaryIO]:
-    """Write to a temporary name, flush to the disk, and rename at the end of the block.
+    """Open a temporary file for a ``with`` block; after the block, flush it to disk and rename it to ``path``.
 
     Raises:
         OSError: it cannot be written; then nothing is left behind.
@@ -30,7 +30,7 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename durable."""
+    """Flush a folder to disk, so that a rename in it survives a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Reads a bundle that may be truncated, damaged or made to do harm."""
+"""Reader of bundles that may be truncated, damaged or malicious."""
 
 import errno
 import os
@@ -25,14 +25,14 @@ _MAX_PAYLOAD_BYTES = max(LIMIT_BYTES.values())
 
 @dataclass(frozen=True, slots=True)
 class EntryRead:
-    """An entry of a bundle.
+    """Result of reading one entry of a bundle: the payload, and the reason if it cannot be used.
 
     Attributes:
-        entry: As the manifest has it.
-        payload: The bytes found, which are the message's where ``reason`` is None.
-        reason: Why the entry cannot be used.
-        detail: The same in words.
-        missing: Whether the file ends before it.
+        entry: The entry in the manifest.
+        payload: Bytes that were read; they are the message's payload if ``reason`` is None.
+        reason: Category of the reason why the entry cannot be used, or None.
+        detail: The reason in words.
+        missing: Whether the file ends before the end of the entry.
     """
 
     entry: BundleEntry
@@ -73,11 +73,11 @@ class BundleReader:
 
     @property
     def truncated(self) -> bool:
-        """Whether the file is shorter than its manifest demands."""
+        """Whether the file is too short to contain all entries of its manifest."""
         return self.size < self._start + sum(BLOCK_BYTES + padded(entry.size) for entry in self.manifest.entries)
 
     def entries(self) -> Iterator[EntryRead]:
-        """Read one entry after the other, each checked against the manifest.
+        """Yield the entries in the manifest's order, each with its payload checked against the manifest.
 
         Raises:
             OSError: the medium cannot be read.
@@ -121,7 +121,7 @@ class BundleReader:
 
 
 def _open_regular(path: Path) -> BinaryIO:
-    """Open a file, but no link, folder, device or pipe."""
+    """Open a regular file for reading; refuse a link, folder, device or pipe."""
     try:
         # O_NONBLOCK: opening a named pipe must not wait for its other end.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""Writes a bundle."""
+"""Writer of bundles, which are tar archives."""
 
 import tarfile
 from collections.abc import Iterable
@@ -13,20 +13,20 @@ BLOCK_BYTES = 512  # tar: POSIX.1-1988 (ustar), headers and padding
 
 
 def padded(size: int) -> int:
-    """Return the bytes that a member of this size takes in a tar archive, without its header."""
+    """Return how many bytes a file of ``size`` bytes occupies in a tar archive, without its header."""
     return -(-size // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def write_bundle(folder: Path, manifest: Manifest, payloads: Iterable[bytes]) -> Path:
-    """Write a bundle into a folder; it appears complete or not at all.
+    """Write a bundle into a folder; the file appears in the folder only when it is complete.
 
     Args:
-        folder: Where.
-        manifest: What it holds.
-        payloads: One for each entry of the manifest, in the same order.
+        folder: Folder for the file.
+        manifest: Table of contents of the bundle.
+        payloads: Message payloads, one for each entry of the manifest, in the same order.
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
         OSError: the folder is not there, is not writable, or is full.

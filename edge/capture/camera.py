@@ -76,7 +76,7 @@ class CameraSource:
         self._now = now
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | None]:
-        """Yield frames with motion as ``Source.captures`` specifies; ``once`` stops at a video file's end."""
+        """Yield frames with motion as ``Source.captures`` specifies; with ``once``, stop at the end of a video file."""
         motion = MotionTrigger(self._options.motion_share)
         with open_camera(self._options.device) as camera:
             remaining, last_burst = 0, datetime.fromtimestamp(0, UTC)

@@ -113,7 +113,7 @@ class FolderSource:
             yield Unusable(name, f"{name}: {error.strerror or error}", seen.size, done)
 
     def _stretches(self, seen: _File) -> Iterator[Clip]:
-        """Yield the stretches of a recording, each with a mark of the file's progress up to its end."""
+        """Yield the stretches of a recording as captures, each with a ``FileMark`` of the progress up to its end."""
         from captures.sound import read_stretches
 
         start, clock = recording_time(seen.path, self._zone, seen.modified_ns)
@@ -131,7 +131,7 @@ class FolderSource:
 
 
 def _look_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | None, bool]]:
-    """Yield each stretch, the error that follows the stretch or None, and whether it is the last stretch."""
+    """Yield each stretch with the decoding error that follows it, if any, and whether it is the last stretch."""
     piece = next(pieces, None)
     while piece is not None:
         following, failure = None, None

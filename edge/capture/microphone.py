@@ -64,7 +64,7 @@ class MicrophoneSource:
         self._now = now
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip]:
-        """Yield stretches of sound as ``Source.captures`` specifies; ``once`` yields one stretch."""
+        """Yield stretches of sound as ``Source.captures`` specifies; with ``once``, yield only one stretch."""
         try:
             import sounddevice
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Storage of original captures that the station records itself; a disk quota deletes the oldest first."""
+"""Storage of original captures that the station records itself; above a disk quota, the oldest are deleted."""
 
 import dataclasses
 import hashlib
@@ -54,7 +54,10 @@ class Originals:
         return path, Media(sha256=digest, type=kind, size=len(data), role="original", name=path.name)
 
     def count_evicted(self, number: int) -> None:
-        """Count originals that were deleted or not stored; on a full disk, add them to the next count."""
+        """Report to ``on_evicted`` how many originals were deleted or not stored.
+
+        If the report fails because the disk is full, the number is added to the next report.
+        """
         self._uncounted += number
         if not self._uncounted:
             return
@@ -93,7 +96,7 @@ class Originals:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recordings:
-    """Stores lossless recordings of a microphone, beside the clips that are sent to the server.
+    """Storage of a microphone's sound as lossless files, in addition to the clips that are sent to the server.
 
     Attributes:
         originals: Folder of the recordings.
@@ -104,7 +107,7 @@ class Recordings:
     which: OriginalsPolicy
 
     def store(self, clip: Clip, found: Sequence[Detection], may_leave: bool) -> Clip:
-        """Store a sound capture losslessly if ``which`` selects it; return the capture with its original.
+        """Store a sound capture as FLAC if ``which`` selects it; return the capture, with its original if stored.
 
         A stretch whose clip may not leave the station is not stored either. If the disk is full, the original is not
         stored, which is counted and logged; the detections are kept.

@@ -1,4 +1,4 @@
-"""Inexpensive tests before the detectors, which skip pictures without motion and sound that is silent."""
+"""Inexpensive tests that run before the detectors, to skip pictures without motion and silent sound."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Checks of a station in the field; each finding of a problem names the next step."""
+"""Checks of a station in the field; the result of a failed check names the next step."""
 
 from edge.check.finding import Figure, Finding, State
 

@@ -44,7 +44,7 @@ def clock(now: datetime, utc_offset: str) -> Finding:
 
 
 def running(process: int) -> Finding:
-    """Report that another process runs this station and may have the cameras and microphones open."""
+    """Return the finding that another process runs this station and may have its cameras and microphones open."""
     return Finding("works", "station", f"process {process or 'unknown'} runs it", figures={"process": process})
 
 

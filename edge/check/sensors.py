@@ -132,7 +132,7 @@ def microphone(name: str, options: MicrophoneOptions, silence_db: float, process
 
 
 def _unavailable(what: str, problem: str, step: str, process: int | None) -> Finding:
-    """Return the finding for a camera or microphone that cannot be opened; a running station may use it."""
+    """Return the finding for a camera or microphone that cannot be opened, perhaps because ``process`` uses it."""
     if process is None:
         return Finding("fails", what, problem, step)
     step = "effort messages show that a sensor works; to check it: sudo systemctl stop wildpost-station, check again"
@@ -160,7 +160,7 @@ def _captures(path: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str, Figure]]:
-    """Measure a capture file; return a description, the next step ("" if none is needed) and the figures."""
+    """Check the content and time of a capture file; return a description, the next step ("" if none) and figures."""
     written = path.stat().st_mtime_ns
     complaint = ""
     figures: dict[str, Figure] = {}

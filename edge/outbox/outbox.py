@@ -33,7 +33,7 @@ class OutboxFull(TemporaryFailure, OSError):
 
 
 class OutboxError(WildpostError):
-    """Raised when the outbox file is corrupt or no outbox; the message gives the file's path and the remedy."""
+    """Raised when the outbox file is corrupt or is not an outbox; the message gives the path and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Outbox:
             raise OutboxError(f"{path}: {error}; move the file away to start a new outbox") from error
 
     def commit(self, messages: Sequence[OutboxMessage], mark: FileMark | None = None, **counts: int) -> None:
-        """Store messages, the progress mark of a capture file and counter increments in one transaction.
+        """Store messages, the ``FileMark`` of a capture file and counter increments in one transaction.
 
         If the disk is full, stored media are deleted to make room, the oldest first.
 
@@ -109,7 +109,7 @@ class Outbox:
             self._changed.notify_all()
 
     def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
-        """Return unsent messages in sending order, except the numbers in ``but`` and the topics in ``but_topics``."""
+        """Return unsent messages in sending order, leaving out the numbers in ``but`` and topics in ``but_topics``."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT topic, payload, priority, media, number FROM message "
@@ -134,7 +134,9 @@ class Outbox:
             self._of_each("UPDATE message SET acknowledged = 1 WHERE number = ?", numbers)
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Delete messages from the outbox that the broker has acknowledged and saved.
+        """Delete the messages with the given numbers from the outbox.
+
+        Call it only for messages that the broker has acknowledged and saved, or that a receipt lists.
 
         Raises:
             OutboxFull: the disk is full; retry later.
@@ -279,7 +281,7 @@ class Outbox:
         return int(self._connection.execute(query).fetchone()[0])
 
     def _less(self, messages: Sequence[OutboxMessage]) -> int:
-        """Return a lower media quota, so that deleting older media frees twice the size of the new messages."""
+        """Return a reduced media quota; deleting the media above it frees twice the size of the new messages."""
         needed = sum(len(message.payload) for message in messages)
         coming = sum(len(message.payload) for message in messages if message.media)
         return min(self._quota - 1, self._media_bytes() + coming - 2 * needed)

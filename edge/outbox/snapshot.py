@@ -1,4 +1,4 @@
-"""Read-only view of the outbox at one instant, for a transport that lists messages before it carries them."""
+"""Read-only view of the outbox at one instant, for an export that lists all messages before it reads each one."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -54,6 +54,6 @@ class OutboxSnapshot:
             yield UnsentMessage(number, topic, size)
 
     def message(self, number: int) -> tuple[str, bytes] | None:
-        """Return topic and payload of a message, sent or not; None: it has been deleted."""
+        """Return the topic and payload of a message, sent or unsent, or None if the message was deleted."""
         row = self._connection.execute("SELECT topic, payload FROM message WHERE number = ?", [number]).fetchone()
         return (row[0], bytes(row[1])) if row else None

@@ -1,10 +1,10 @@
-"""What every transport does: it carries the outbox's messages to the server, by network or by hand."""
+"""Interface of transports, which carry the outbox's messages to the server by network or on a USB stick."""
 
 from typing import Protocol
 
 
 class Transport(Protocol):
-    """Carries messages off the station, from ``start`` to ``stop``, in the outbox's order.
+    """Sends the outbox's messages to the server in the outbox's order, from ``start`` until ``stop``.
 
     A message is deleted from the outbox only when the other side has confirmed that it is durable there. What is not
     confirmed is sent again: the server recognises repeated messages.
@@ -12,20 +12,20 @@ class Transport(Protocol):
 
     @property
     def connected(self) -> bool:
-        """Whether messages can leave now: the broker has accepted the station, or the stick is plugged in."""
+        """Whether messages can be sent now: the broker has accepted the station, or the stick is plugged in."""
         ...
 
     @property
     def problem(self) -> str:
-        """Why messages cannot leave, in words; "": they can, or nothing is known yet."""
+        """Description of the problem that prevents sending; empty if there is none or none is known yet."""
         ...
 
     def start(self) -> None:
-        """Begin to carry messages, now or as soon as the other side is reachable; returns at once."""
+        """Start sending in the background and return; the broker or stick may become available later."""
         ...
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until every message has been confirmed.
+        """Wait until every message in the outbox has been confirmed.
 
         Args:
             timeout_s: How long to wait at most.
@@ -36,5 +36,5 @@ class Transport(Protocol):
         ...
 
     def stop(self) -> None:
-        """End; unconfirmed messages stay in the outbox."""
+        """Stop sending; unconfirmed messages stay in the outbox."""
         ...

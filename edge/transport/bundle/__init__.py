@@ -1,1 +1,1 @@
-"""Messages leave the station in files on a USB stick; receipts on the stick confirm them."""
+"""Transport of messages in files on a USB stick; receipts on the stick confirm their delivery."""

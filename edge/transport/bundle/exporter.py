@@ -1,4 +1,4 @@
-"""Writes the outbox's unsent messages to a stick, and deletes from the outbox those that a receipt on it lists."""
+"""Export of unsent messages to a USB stick, and deletion of the messages that receipts on the stick confirm."""
 
 import contextlib
 import fcntl
@@ -38,10 +38,10 @@ _DELETED_AT_ONCE = 1000  # messages in one transaction of the outbox
 
 
 class BundleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where bundles are written, and how large.
+    """Folder, size limit and interval of exports to a USB stick.
 
     Attributes:
-        folder: On the stick. It is never created: a missing folder is a stick that is not plugged in.
+        folder: Folder on the stick. It is never created: a missing folder is a stick that is not plugged in.
         max_bytes: Largest size of one bundle; more messages are split into several. FAT32 allows 4 GiB a file.
         every_s: Pause between two exports while the transport runs.
     """
@@ -53,7 +53,7 @@ class BundleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What one export did.
+    """Result of one export: the files written, and the numbers of exported, confirmed and left-out messages.
 
     Attributes:
         written: The new bundles.
@@ -76,14 +76,14 @@ class ExportReport:
 
 @dataclass(slots=True)
 class _Plan:
-    """Messages of the next bundle."""
+    """Messages chosen for the next bundle, and the bundle's size."""
 
     entries: list[BundleEntry] = field(default_factory=list)
     size_bytes: int = _OVERHEAD_BYTES
 
 
 class BundleExporter:
-    """Exports one station's outbox to one folder, as often as it is asked to."""
+    """Exporter of the unsent messages of one station's outbox to a folder on a USB stick."""
 
     def __init__(self, options: BundleOptions, station: str, outbox: Outbox, version: str = "") -> None:
         self._max_bytes = options.max_bytes
@@ -96,7 +96,7 @@ class BundleExporter:
         self._intact: dict[tuple[str, int, int], frozenset[tuple[int, str]]] = {}  # by name, size and time of a bundle
 
     def export(self) -> ExportReport:
-        """Take in the receipts on the stick, then write the unsent messages that no intact bundle there holds.
+        """Process the receipts on the stick, then export the unsent messages that no intact bundle on it contains.
 
         A bundle for which a receipt was taken in is deleted together with the receipt. An export may be interrupted at
         any instant, and repeated at any time.
@@ -127,7 +127,7 @@ class BundleExporter:
 
     @contextlib.contextmanager
     def _stick(self) -> Iterator[None]:
-        """Keep other exports away from the folder, and name it in every error of the stick."""
+        """Lock the folder against other exports during a ``with`` block; convert file errors to ``Undelivered``."""
         try:
             handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -192,7 +192,10 @@ class BundleExporter:
         return set().union(*intact.values())
 
     def _read_back(self, path: Path) -> frozenset[tuple[int, str]]:
-        """Return number and hash of each message that a bundle really holds: a stick may have been pulled out."""
+        """Return the number and hash of each intact message in a bundle; none if the bundle cannot be read.
+
+        A bundle is incomplete if the stick was unplugged before all data was written.
+        """
         try:
             with BundleReader(path) as bundle:
                 if bundle.manifest.station != self._station:
@@ -202,7 +205,7 @@ class BundleExporter:
             return frozenset()  # written once more, under another name
 
     def _write(self, entries: Sequence[BundleEntry], snapshot: OutboxSnapshot) -> tuple[list[Path], int]:
-        """Write bundles until everything is written or the stick is full; return them, and how many are left out."""
+        """Write bundles until all entries are written or the stick is full; return the files and how many are left."""
         written: list[Path] = []
         done = 0
         while done < len(entries):
@@ -228,7 +231,7 @@ class BundleExporter:
 
 
 def _plan(entries: Sequence[BundleEntry], start: int, room: int) -> _Plan:
-    """Choose the entries of one bundle, in order, so that it does not exceed the room."""
+    """Choose consecutive entries, from index ``start``, for one bundle of at most ``room`` bytes."""
     plan = _Plan()
     for entry in entries[start : start + _MAX_ENTRIES]:
         size = BLOCK_BYTES + padded(entry.size) + _ENTRY_BYTES + len(entry.topic.encode())

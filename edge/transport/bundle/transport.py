@@ -1,4 +1,4 @@
-"""The transport over a USB stick: exports whenever the stick is plugged in."""
+"""Transport over a USB stick; it exports messages whenever the stick is plugged in."""
 
 import logging
 import threading
@@ -12,10 +12,10 @@ LOG = logging.getLogger("wildpost.bundle")
 
 
 class BundleTransport:
-    """A ``Transport`` whose other side is a stick, and behind it a server that writes receipts."""
+    """``Transport`` over a USB stick; the server that imports the messages writes receipts to the stick."""
 
     def __init__(self, options: BundleOptions, station: str, outbox: Outbox, version: str = "") -> None:
-        """Prepare; nothing is written before ``start``."""
+        """Store the options; ``start`` begins to export."""
         self._exporter = BundleExporter(options, station, outbox, version)
         self._every_s = options.every_s
         self._outbox = outbox
@@ -38,7 +38,7 @@ class BundleTransport:
         self._thread.start()
 
     def drain(self, timeout_s: float) -> bool:
-        """See ``Transport.drain``; a message is confirmed when the stick has come back with a receipt for it."""
+        """See ``Transport.drain``; a message is confirmed when an export finds its receipt on the stick."""
         deadline = time.monotonic() + timeout_s
         while len(self._outbox):
             if time.monotonic() > deadline or self._stopping.is_set():
@@ -47,7 +47,7 @@ class BundleTransport:
         return True
 
     def stop(self) -> None:
-        """See ``Transport.stop``; what was stored since the last export is exported first, if the stick is there."""
+        """See ``Transport.stop``; if the stick is plugged in, a last export writes the remaining messages."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -70,7 +70,7 @@ class BundleTransport:
         self._note("; ".join([*report.problems, *([full] if report.left_out else [])]))
 
     def _note(self, problem: str) -> None:
-        """Log a problem once, not at every attempt."""
+        """Store the current problem, and log it once instead of at every attempt."""
         if problem and problem != self._problem:
             LOG.error("%s; everything is kept", problem)
         self._problem = problem

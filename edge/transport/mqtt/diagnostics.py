@@ -94,7 +94,7 @@ def _check_encryption(options: BrokerOptions) -> Finding:
 
 
 def _certificate_remedy(error: ssl.SSLCertVerificationError) -> str:
-    """Return the next step for a certificate error, by OpenSSL's codes of X509_verify_cert_error_string(3)."""
+    """Return the next step for a certificate error; X509_verify_cert_error_string(3) lists OpenSSL's error codes."""
     if error.verify_code == 9:
         return "the certificate is not valid yet: set this machine's clock, which is wrong"
     if error.verify_code == 10:
@@ -153,7 +153,9 @@ class _Connection:
         return Finding("works", "credentials", found, figures=figures)
 
     def connect(self) -> tuple[str, Any, Any]:
-        """Connect to the broker; return the paho callback called ("" after a timeout), its reason and properties.
+        """Connect to the broker and return its answer: callback name, reason and properties.
+
+        The callback name is the paho callback that received the answer, such as "connect"; "" after a timeout.
 
         Raises:
             OSError: the broker cannot be reached.
@@ -163,7 +165,7 @@ class _Connection:
         return self._answer()
 
     def publish(self, topic: str) -> tuple[str, Any, float]:
-        """Publish an empty message; return the paho callback called, its reason and the round-trip time in ms."""
+        """Publish an empty message; return the answer's callback name and reason, and the round-trip time in ms."""
         answer, reason, took_ms = self._publish(topic)
         if answer == "disconnect":  # Mosquitto may disconnect after it refused the previous topic
             answer, reason, took_ms = self._publish(topic)
