@@ -156,7 +156,8 @@ def _measure(pictures: Path | None, quick: bool, report: Report) -> bool:
             report.missing["ultralytics"] = problem
         else:
             contestants |= report.attempt("ultralytics's weights", _ultralytics, folder) or {}
-        if quick and contestants.pop("ultralytics_onnx", None):
+        if quick and "ultralytics_onnx" in contestants:
+            del contestants["ultralytics_onnx"]
             report.missing["ultralytics's ONNX"] = "left out by --quick"  # importing ultralytics takes seconds
         results: dict[str, list[Measurement | None]] = {}
         for _ in range(turns):
