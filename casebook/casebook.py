@@ -50,11 +50,11 @@ class Casebook:
 
     @property
     def engine(self) -> Engine:
-        """SQLAlchemy engine of the casebook database, for repositories of its other tables."""
+        """SQLAlchemy engine of the casebook database, which the repositories of the incident tables use."""
         return self._engine
 
     def add_flags(self, flags: Sequence[Flag]) -> int:
-        """Insert flags that the casebook does not have yet, and return their number."""
+        """Insert flags that the casebook does not have yet, and return the number of inserted flags."""
         rows = [{name: getattr(item, name) for name in flag.c.keys()} for item in flags]  # noqa: SIM118, no mapping
         return self._add(flag, [row | {"reason_values": dict(row["reason_values"])} for row in rows])
 
@@ -95,7 +95,7 @@ class Casebook:
         self._add(verdict, [row | {"applied": False}])
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
-        """Return the latest verdict on each detection of the given events, sorted by ordinal."""
+        """Return the latest verdict on each detection of the given events, sorted by the detection's ordinal."""
         latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
         for ids in _portions(event_ids):
             query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.decided_at, verdict.c.id)
@@ -141,7 +141,7 @@ class Casebook:
         return [Quarantined(**row) for row in self._read(query.limit(limit))]
 
     def add_media(self, entries: Sequence[MediaEntry]) -> int:
-        """Insert media entries that the casebook does not have yet, and return their number."""
+        """Insert media entries that the casebook does not have yet, and return the number of inserted entries."""
         return self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in entries])
 
     def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:

@@ -31,7 +31,7 @@ class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     secret_variable: str = "WILDPOST_CASEBOOK_SECRET"  # noqa: S105, its name
 
     def url_in(self, folder: Path) -> str:
-        """Return the casebook's database URL with its password; if none is set, that of a SQLite file in ``folder``."""
+        """Return the database URL with the password, or the URL of a SQLite file in ``folder`` if ``url`` is empty."""
         if not self.url:
             return f"sqlite:///{folder / 'casebook.sqlite'}"
         secret = os.environ.get(self.secret_variable)
@@ -74,7 +74,9 @@ def describe_schema(url: str) -> str:
 
 
 def open_engine(url: str) -> Engine:
-    """Open the casebook at a database URL and migrate its tables, under a lock that admits one process at a time.
+    """Connect to the casebook at a database URL, and migrate its tables to the newest schema.
+
+    A lock prevents two processes from migrating at the same time.
 
     Raises:
         StoreUnavailable: the database cannot be opened, or a later Wildpost wrote its schema.
@@ -131,7 +133,10 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _from_before_migrations(connection: Connection) -> str | None:
-    """Return the Alembic revision of a casebook that has no revision number; None if the database is empty."""
+    """Return the Alembic revision that matches the tables of a casebook without a stored revision number.
+
+    None if the database has no casebook tables.
+    """
     tables = set(inspect(connection).get_table_names())
     if "about" not in tables:
         return None
@@ -157,7 +162,10 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
 
 
 def _until_free(step: Callable[[], object]) -> None:
-    """Call ``step`` until the SQLite file is not locked; SQLite's own timeout does not cover setting WAL mode."""
+    """Call ``step``, and repeat the call while the SQLite file is locked.
+
+    SQLite's own timeout does not apply to setting WAL mode.
+    """
     until = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Flags, each of which is a rule's request that a person review a capture."""
+"""Flags, which are requests by rules that a person review a capture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ FlagState = Literal["open", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The flag of one rule on one event; each rule raises at most one flag on each event.
+    """Request by a rule that a person review an event; a rule raises at most one flag per event.
 
     Attributes:
         event_id: Id of the event.

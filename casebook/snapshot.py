@@ -9,7 +9,10 @@ from contract.errors import StoreUnavailable
 
 
 class SqliteCasebookSnapshot:
-    """Snapshot of a SQLite casebook: call ``hold`` after the detection store's snapshot, then ``write``."""
+    """Snapshot of a SQLite casebook that is consistent with a snapshot of the detection store.
+
+    Call ``hold`` after the detection store's snapshot was taken, and then ``write``.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the SQLite file of a casebook without migrating its tables.
@@ -29,7 +32,7 @@ class SqliteCasebookSnapshot:
         )
 
     def hold(self) -> None:
-        """Begin the read transaction that fixes the content of the snapshot; later writes are not in it.
+        """Begin the read transaction that fixes the content of the snapshot, which later writes do not change.
 
         Raises:
             StoreUnavailable: the file cannot be read.

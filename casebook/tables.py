@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Column type for an aware datetime, stored as microseconds since 1970 in UTC; SQLite has no time type."""
+    """Column type for an aware datetime, stored as microseconds since 1970 in UTC because SQLite has no time type."""
 
     impl = BigInteger
     cache_ok = True
@@ -39,7 +39,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class JsonText(TypeDecorator[str]):
-    """Column type for text of any length, sorted by code point; NUL, which PostgreSQL rejects, becomes U+2400."""
+    """Column type for text of any length, which is sorted by code point.
+
+    PostgreSQL rejects NUL characters, so each is stored as U+2400.
+    """
 
     impl = Text
     cache_ok = True

@@ -11,7 +11,7 @@ Outcome = Literal["confirmed", "corrected", "dismissed"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision of a person on one detection; the latest decision on a detection is in force.
+    """The decision of a person on one detection; the latest decision on a detection is valid.
 
     Attributes:
         event_id: Id of the event.

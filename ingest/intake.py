@@ -1,4 +1,4 @@
-"""Processing of message batches: quarantine, media and detection store first, then rules and incidents."""
+"""Processing of message batches: first storing their content, then applying rules and recording incidents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ingest.store.port import Store, WriteResult
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """Counts of processed messages, of one batch or a sum of several.
+    """Counts of the messages processed in one or more batches.
 
     Attributes:
         received: Messages received.
@@ -50,7 +50,7 @@ class StoredBatch:
 
 
 class Intake:
-    """Makes a batch of messages durable in two idempotent steps, ``store`` and ``conclude``.
+    """Processor that makes a batch of messages durable in two idempotent steps, ``store`` and ``conclude``.
 
     After both steps, the batch may be acknowledged to the broker.
     """
@@ -77,7 +77,9 @@ class Intake:
         return self._store.max_concurrent_batches
 
     def store(self, batch: Batch) -> StoredBatch:
-        """Store the quarantined input, media and records of a batch: the first step, in any order of batches.
+        """Store the quarantined input, media and records of a batch, as the first of two steps.
+
+        Batches may be stored in any order.
 
         Raises:
             StoreUnavailable: store or casebook failed; the batch must not be acknowledged and will be redelivered.
@@ -90,7 +92,9 @@ class Intake:
         return StoredBatch(quarantined, written)
 
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
-        """Record the flags and incidents of a batch: the second step, in the order in which batches arrived.
+        """Record the flags and incidents of a stored batch, as the second of two steps.
+
+        Batches must be concluded in the order in which they arrived.
 
         Raises:
             StoreUnavailable: as for ``store``.

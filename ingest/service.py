@@ -51,17 +51,17 @@ class IngestService:
         share: SharedSubscription | None = None,
         imports: Path | None = None,
     ) -> None:
-        """Prepare; nothing is received before ``start``.
+        """Create the receiver and the intake without connecting to the broker; see ``start``.
 
         Args:
-            store: Takes the records.
-            casebook: Takes flags, quarantine and the list of media.
-            media: Takes thumbnails and clips.
-            rules: Decide what is flagged.
-            options: How to reach the broker.
-            incidents: Groups flags into incidents; None: nobody is alerted.
-            share: Its part in a group of workers; None: it works alone.
-            imports: Folder from which bundles of a USB stick are taken in; None: from none.
+            store: Store for the records.
+            casebook: Casebook for flags, quarantined input and media entries.
+            media: Store for thumbnails and clips.
+            rules: Rules that raise flags on events.
+            options: Settings of the broker connection.
+            incidents: Service that groups flags into incidents; None: no incidents and no alerts.
+            share: Shared subscription of a group of workers; None for a single worker.
+            imports: Folder from which bundles are imported; None: no bundles.
         """
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
@@ -108,7 +108,7 @@ class IngestService:
         )
 
     def paused(self, patience_s: float = 60.0) -> AbstractContextManager[None]:
-        """Pause the intake between two batches, so that every batch is in all databases or in none.
+        """Pause the intake during the ``with`` block; every batch is then in all databases or in none.
 
         Args:
             patience_s: Seconds to wait for the current batches.
@@ -120,7 +120,7 @@ class IngestService:
 
     @property
     def stuck(self) -> str:
-        """Why the intake cannot recover without a restart, as text; empty if it runs or is retrying."""
+        """Reason why the intake cannot recover without a restart, as text; empty if it runs or is retrying."""
         if failure := self._pipeline.failure:
             return f"the intake ended: {failure!r}"
         silent_s = self._pipeline.silent_s
@@ -132,7 +132,7 @@ class IngestService:
         """Finish the current batches and disconnect from the broker, which queues new messages for the session.
 
         Args:
-            forget: End the session at the broker; only for a retiring worker with no messages left.
+            forget: Whether to end the broker session; only if the session has no messages left.
         """
         if forget:
             self._receiver.forget_session()

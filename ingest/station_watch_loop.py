@@ -1,4 +1,4 @@
-"""Periodic check for silent and blind stations.
+"""Periodic check for stations that send no messages or report a sensor that cannot watch.
 
 A silent station sends no message that could start a check.
 """
@@ -11,7 +11,7 @@ from contract.errors import StoreUnavailable
 
 
 class StationWatchLoop:
-    """Thread that checks for silent and blind stations at a fixed interval."""
+    """Thread that checks all stations for problems at a fixed interval; see ``IncidentService.check_stations``."""
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""Incidents, which group occurrences close in time and place, and the alerts that incidents raise."""
+"""Incidents, which group findings and station problems that are close in time and place, and their alerts."""

@@ -15,7 +15,7 @@ Cause = Literal["first", "severity", "kind"]
 
 
 class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds above which an occurrence raises an alert.
+    """Settings that decide whether a new occurrence in an incident raises an alert.
 
     Attributes:
         min_severity: The lowest severity that raises an alert: "notice", "warning" or "urgent".
@@ -48,7 +48,7 @@ class Alerted:
 def cause_of_alert(
     alerted: Alerted, occurrence: Occurrence, cooling: Mapping[str, Severity], policy: AlertPolicy
 ) -> Cause | None:
-    """Return why an occurrence that has joined an incident raises an alert; None if it raises none.
+    """Return the reason why a new occurrence in an incident raises an alert; None if it raises no alert.
 
     Args:
         alerted: Severity and kinds that the alerts of this incident have reported so far.
@@ -71,5 +71,5 @@ def cause_of_alert(
 
 
 def cooling_since(now: datetime, policy: AlertPolicy) -> datetime:
-    """Return the start of the alert cooldown window that ends at ``now``."""
+    """Return the earliest time of an alert whose cooldown has not ended at ``now``."""
     return now - policy.cooldown

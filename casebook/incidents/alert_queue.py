@@ -24,12 +24,15 @@ class AlertQueue:
     """Queue of one notifier's undelivered alerts; methods raise ``StoreUnavailable`` if the database is unreachable."""
 
     def __init__(self, database: Database, notifier: str) -> None:
-        """Read and update the queue of the named notifier in a database with the incident tables."""
+        """Open the queue of the named notifier in a database that contains the incident tables."""
         self._database = database
         self._notifier = notifier
 
     def due(self, now: datetime) -> DueAlert | None:
-        """Return the due alert of the highest severity, of these the oldest; None if no alert is due."""
+        """Return the most severe alert that is due for delivery; None if no alert is due.
+
+        If several alerts are equally severe, the oldest is returned.
+        """
         urgency = case({"urgent": 0, "warning": 1}, value=alert.c.severity, else_=2)
         query = (
             select(alert, delivery.c.attempts)

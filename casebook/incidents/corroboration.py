@@ -16,7 +16,7 @@ _EARTH_RADIUS_M = 6_371_008.8  # mean radius of the WGS 84 ellipsoid, IUGG
 
 
 class CorroborationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Criteria that decide whether detections of several stations are one sound.
+    """Criteria that decide whether several stations detected the same sound.
 
     Attributes:
         labels: Labels of the detections that are joined; detections of different labels never are.
@@ -36,7 +36,10 @@ class CorroborationOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     @property
     def slowest_m_s(self) -> float:
-        """Lowest speed of sound: 331.3 + 0.606 T minus the wind, in metres per second."""
+        """Lowest speed of sound in metres per second, in air of the set temperature and against the wind.
+
+        The speed in still dry air is approximately 331.3 + 0.606 T, with the temperature T in degrees Celsius.
+        """
         return 331.3 + 0.606 * self.temperature_c - self.wind_m_s
 
 
@@ -94,7 +97,7 @@ class Corroboration:
 
 
 def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[Shot]:
-    """Return those detections of an event that other stations can corroborate, such as gunshots.
+    """Return the detections of an event that other stations can corroborate, such as gunshots.
 
     A detection without a span covers the whole capture.
     """
@@ -195,7 +198,7 @@ def _between_s(one: Shot, other: Shot) -> float:
 
 
 def _longest_s(shots: Sequence[Shot], options: CorroborationOptions) -> float:
-    """Return an upper bound in seconds on the time between two of the given detections of the same sound."""
+    """Return the longest possible time in seconds between detections of the same sound by two stations."""
     slack = [(_clock_error_s(shot, options) or 0.0) + shot.within_s for shot in shots]
     return options.reach_m / options.slowest_m_s + 2 * max(slack, default=0.0) + options.margin_s
 

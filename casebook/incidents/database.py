@@ -23,7 +23,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Open a transaction that is committed at the end of the block and rolled back on an exception.
+        """Open a transaction that is committed after the ``with`` block, or rolled back on an exception.
 
         Raises:
             StoreUnavailable: the database did not answer or rejected a statement.

@@ -1,4 +1,4 @@
-"""Occurrences, which are the members of incidents, and the criteria for grouping them."""
+"""Occurrences (findings in captures and problems of stations), and the criteria for grouping them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -96,7 +96,7 @@ class IncidentReader:
     """Read access to incidents; every method raises ``StoreUnavailable`` if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
-        """Read from a database with the incident tables."""
+        """Create the reader for a database that contains the incident tables."""
         self._database = database
 
     def incidents(

@@ -49,7 +49,7 @@ class IncidentRepository:
     def __init__(
         self, database: Database, options: IncidentOptions, policy: AlertPolicy, notifiers: Sequence[str] = ()
     ) -> None:
-        """Use a database with the incident tables.
+        """Create the repository for a database that contains the incident tables.
 
         Args:
             database: A database with the incident tables.

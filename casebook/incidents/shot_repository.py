@@ -33,7 +33,7 @@ class ShotRepository:
     """Repository of the shot detections of all stations, in the casebook database."""
 
     def __init__(self, database: Database, options: CorroborationOptions) -> None:
-        """Use a database with the incident tables."""
+        """Create the repository for a database that contains the incident tables."""
         self._database = database
         self._options = options
 

@@ -1,4 +1,4 @@
-"""Detection of silent and blind stations, and of their recovery, by the server's clock."""
+"""Detection of stations that send no messages or report a sensor that cannot watch, and of their recovery."""
 
 import threading
 import uuid
@@ -19,10 +19,13 @@ _SAME_GAP = timedelta(minutes=5)  # two effort records of one gap may be this fa
 
 
 class StationWatch:
-    """Repository of each station's last message and sensor gaps, which detects silent and blind stations."""
+    """Repository of each station's last message and of the periods in which its sensors could not watch.
+
+    It detects silent and blind stations by the server's clock.
+    """
 
     def __init__(self, database: Database, rules: Iterable[StationRule], options: IncidentOptions) -> None:
-        """Use a database with the incident tables."""
+        """Create the repository for a database that contains the incident tables."""
         self._database = database
         self._rules = tuple(rules)
         self._options = options
@@ -30,7 +33,7 @@ class StationWatch:
         self._lock = threading.Lock()
 
     def record(self, received: Iterable[tuple[Event | Status | Health | Effort | Deployment, datetime]]) -> None:
-        """Store the time of each station's last message, the station's location, and its sensor gaps.
+        """Store each station's last message time and location, and the periods in which its sensors could not watch.
 
         Args:
             received: Each record, and the time this server received it, UTC.
@@ -61,7 +64,7 @@ class StationWatch:
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
     def update_problems(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
-        """Close the resolved problems of stations, and return the problems that have lasted too long.
+        """Close the resolved problems of stations, and return those that have lasted longer than a rule allows.
 
         Args:
             now: Current time of the server's clock.

@@ -63,12 +63,12 @@ class AppriseNotifier:
 
     @property
     def name(self) -> str:
-        """Name of the notifier from its settings; see ``Notifier.name``."""
+        """Name given to the notifier in its settings; see ``Notifier.name``."""
         return self._options.name
 
     @property
     def picture(self) -> str:
-        """Kind of picture from the notifier's settings; see ``Notifier.picture``."""
+        """Kind of picture chosen in the notifier's settings; see ``Notifier.picture``."""
         return self._options.picture
 
     def send(self, message: Message) -> None:

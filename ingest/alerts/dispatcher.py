@@ -97,7 +97,7 @@ class Dispatcher:
 
     @contextlib.contextmanager
     def _claim_renewed(self, due: DueAlert) -> Iterator[None]:
-        """Renew the claim on an alert at intervals until the block ends."""
+        """Extend the claim on an alert at regular intervals during the ``with`` block."""
         done = threading.Event()
 
         def renew() -> None:

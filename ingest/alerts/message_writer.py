@@ -23,7 +23,7 @@ _MARGIN = 0.1  # of the box size: heads extend beyond the box
 
 @dataclass(frozen=True)
 class AlertMessageWriter:
-    """Writer of the message of an alert, with its texts, link and picture.
+    """Writer that composes the message of an alert from texts, a link and a picture.
 
     Attributes:
         reader: Source of incidents.
@@ -80,7 +80,7 @@ class AlertMessageWriter:
 
 
 def blur_people(data: bytes, event: Event) -> bytes | None:
-    """Return a JPEG in which people are blurred; None if the picture cannot be decoded.
+    """Return the picture as a JPEG in which people are blurred; None if the picture cannot be decoded.
 
     If a person has no box, the whole picture is blurred.
     """

@@ -10,7 +10,7 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the notifier that publishes alerts over MQTT, on the broker of the stations.
+    """Settings of the notifier that publishes alerts to the MQTT broker of the stations.
 
     Attributes:
         enabled: Whether alerts are published.
@@ -37,7 +37,10 @@ class MqttNotifier:
 
     @property
     def picture(self) -> str:
-        """Always "none", since a subscriber can follow the message's link; see ``Notifier.picture``."""
+        """Kind of picture, always "none"; see ``Notifier.picture``.
+
+        A subscriber finds the picture through the link in the message.
+        """
         return "none"
 
     def send(self, message: Message) -> None:

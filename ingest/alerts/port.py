@@ -12,12 +12,12 @@ from contract.errors import TemporaryFailure
 
 
 class AttachmentPending(TemporaryFailure):
-    """The picture for a message has not arrived yet; the delivery is retried without back-off."""
+    """Error raised if the picture for a message has not arrived yet; the delivery is retried without back-off."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageText:
-    """The text of an alert message in one language: a title of one line, and the body."""
+    """The text of an alert message in one language: a one-line title and a body."""
 
     title: str
     body: str
@@ -33,7 +33,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The content of an alert message, equal for every notifier.
+    """The content of an alert message, which is the same for every notifier.
 
     Attributes:
         alert: The alert.

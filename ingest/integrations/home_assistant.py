@@ -84,7 +84,10 @@ class HomeAssistant:
             self._published[topic] = payload
 
     def _device(self, state: StationState) -> dict[str, Any]:
-        """Return a station's device description, as home-assistant.io/integrations/mqtt, "Device discovery payload"."""
+        """Return the description of a station as a Home Assistant device.
+
+        The format is the "Device discovery payload" at home-assistant.io/integrations/mqtt.
+        """
         station = state.station
 
         def component(platform: str, name: str, key: str, **more: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Media store in a local folder, with one file ``ab/abcdef...`` for each SHA-256."""
+"""Media store in a local folder; the file ``ab/abcdef...`` has the content with the SHA-256 ``abcdef...``."""
 
 import hashlib
 import os
@@ -45,7 +45,7 @@ class FolderMedia:
             _sync_folder(folder)
 
     def open(self, sha256: str) -> BinaryIO:
-        """Open the file of a SHA-256 for reading; see ``MediaStore.open``."""
+        """Open the file whose content has the given SHA-256; see ``MediaStore.open``."""
         try:
             return self._path(sha256).open("rb")
         except FileNotFoundError as error:

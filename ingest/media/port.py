@@ -10,7 +10,7 @@ from contract.errors import WildpostError
 
 
 class MediaMissing(WildpostError, LookupError):
-    """The media store has no content with the requested SHA-256; the content may still arrive."""
+    """Error raised if the media store has no content with the requested SHA-256; the content may arrive later."""
 
 
 class MediaStore(Protocol):
@@ -29,7 +29,7 @@ class MediaStore(Protocol):
         ...
 
     def open(self, sha256: str) -> BinaryIO:
-        """Open the content with a SHA-256 for reading.
+        """Open the content that has the given SHA-256, for reading.
 
         Raises:
             MediaMissing: the store does not have it.

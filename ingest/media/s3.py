@@ -1,4 +1,4 @@
-"""Media store in an S3-compatible bucket, with one object ``prefix/ab/abcdef...`` for each SHA-256."""
+"""Media store in an S3-compatible bucket; the object ``prefix/ab/abcdef...`` has the SHA-256 ``abcdef...``."""
 
 import hashlib
 import io
@@ -88,7 +88,7 @@ class S3Media:
             raise self._unavailable(f"media of {len(data)} bytes", error) from error
 
     def open(self, sha256: str) -> BinaryIO:
-        """Open the object of a SHA-256 for reading; see ``MediaStore.open``."""
+        """Open the object whose content has the given SHA-256; see ``MediaStore.open``."""
         import obstore
 
         key = self._key(sha256)

@@ -12,7 +12,7 @@ _AGES = (1, 2, 5, 10, 30, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 
 
 class IntakeMetrics:
-    """Metrics of one intake in a registry of their own; counters start at zero with the process."""
+    """Metrics of one intake, in a separate Prometheus registry; counters start at zero with the process."""
 
     def __init__(self) -> None:
         """Create the metrics and their registry."""
@@ -52,7 +52,7 @@ class IntakeMetrics:
         self.catching_up = gauge("catching_up", "1 while a backlog is processed and live captures overtake it")
 
     def record_batch(self, counts: Mapping[str, int], reasons: Sequence[str], ages_s: Sequence[float]) -> None:
-        """Add a durable batch to the counters and to the histogram of capture ages.
+        """Add the counts of a stored batch to the counters, and the ages of its captures to the histogram.
 
         Args:
             counts: Increments by attribute name of the counters above.

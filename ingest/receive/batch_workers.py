@@ -35,7 +35,7 @@ class BatchSink(Protocol):
 
 
 class _BatchAbandoned(Exception):
-    """The server stopped before a batch was durable; the broker will redeliver its messages."""
+    """Error raised if the server stops before a batch is durable; the messages of the batch are delivered again."""
 
 
 class BatchWorkers:
@@ -90,7 +90,7 @@ class BatchWorkers:
 
     @property
     def problem(self) -> str:
-        """Why the current batches cannot be made durable, as text; empty if there is no problem."""
+        """Reason why the current batches cannot be made durable, as text; empty if there is no problem."""
         return next(filter(None, self._problems), "")
 
     @property
@@ -118,7 +118,9 @@ class BatchWorkers:
 
     @contextmanager
     def paused(self, patience_s: float) -> Iterator[None]:
-        """Pause all worker threads between two batches, so that every batch is in all databases or in none.
+        """Pause all worker threads during the ``with`` block, each after its current batch.
+
+        During the pause, every batch is in all databases or in none.
 
         Raises:
             StoreUnavailable: a current batch did not end in time.

@@ -1,4 +1,4 @@
-"""Bounded buffer of received messages, in which live messages overtake the backlog."""
+"""Bounded buffer of received messages, in which live messages (of recent captures) overtake the backlog."""
 
 import queue
 import threading
@@ -22,7 +22,7 @@ class BufferedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageBuffer:
-    """Two queues of received messages: all messages in order, and copies of live messages that overtake them."""
+    """Two queues of received messages: all messages in order, and copies of live messages to process first."""
 
     def __init__(self, room: int, room_bytes: int) -> None:
         """Create a buffer that counts as full at ``room`` messages or ``room_bytes`` bytes."""
@@ -52,7 +52,7 @@ class MessageBuffer:
         return True
 
     def next_batch(self, messages: int, size_bytes: int, patience_s: float) -> list[BufferedMessage]:
-        """Remove and return buffered messages, live ones first; wait up to ``patience_s`` seconds if there are none.
+        """Remove and return buffered messages, live ones first; wait up to ``patience_s`` seconds for the first.
 
         It does not wait for a full batch: while one batch is committed, messages for the next accumulate.
         """
@@ -79,7 +79,7 @@ class MessageBuffer:
                 return batch
 
     def drop_redelivered(self) -> None:
-        """Drop the buffered messages that the broker will redeliver, which are all except those of QoS 0.
+        """Drop the buffered messages above QoS 0, because the broker will redeliver them.
 
         Otherwise two copies of each message would fill the memory.
         """

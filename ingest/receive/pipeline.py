@@ -1,4 +1,4 @@
-"""The way of a message from its source to the databases: buffer, decoding, batches, acknowledgement."""
+"""Pipeline from message sources to the databases: buffering, decoding, storing in batches, acknowledgement."""
 
 import threading
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ingest.receive.prefetch import Prefetcher
 
 
 class ReceivePipeline:
-    """Takes messages from sources and makes them durable, in batches and in one order for all sources."""
+    """Pipeline that stores the messages of several sources in batches, in one common order."""
 
     def __init__(
         self,
@@ -23,13 +23,13 @@ class ReceivePipeline:
         sources: Sequence[MessageSource],
         metrics: IntakeMetrics | None = None,
     ) -> None:
-        """Prepare; nothing is received before ``start``.
+        """Create the buffer and the threads without starting them; see ``start``.
 
         Args:
             options: Size of batches and buffer, and pauses between retries.
-            intake: Makes a batch durable, or raises ``StoreUnavailable`` or ``OSError``: then the batch is retried.
-            sources: Where messages come from.
-            metrics: Counters to update.
+            intake: Makes a batch durable; the batch is retried if it raises ``StoreUnavailable`` or ``OSError``.
+            sources: Sources of the messages.
+            metrics: Metrics to update.
         """
         metrics = metrics or IntakeMetrics()
         self._sources = sources
@@ -42,7 +42,7 @@ class ReceivePipeline:
 
     @property
     def totals(self) -> BatchResult:
-        """What was received since the start."""
+        """Counts of the messages processed since ``start``."""
         return self._workers.totals
 
     @property
@@ -52,22 +52,22 @@ class ReceivePipeline:
 
     @property
     def problem(self) -> str:
-        """What keeps the pipeline from working, in words; "": nothing."""
+        """Current problems of the worker threads and the sources, as text; empty if there is none."""
         return "; ".join(filter(None, (self._workers.problem, *(source.problem for source in self._sources))))
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the receive loop's last heartbeat; a few are normal."""
+        """Seconds since the last heartbeat of the worker thread that has been silent longest; a few are normal."""
         return self._workers.silent_s
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last message was acknowledged; 0: some are not, or a source is not connected."""
+        """Seconds for which all sources have been idle; 0 if a source is busy or disconnected."""
         return min(source.idle_s for source in self._sources)
 
     @property
     def failure(self) -> BaseException | None:
-        """The unexpected exception that ended the pipeline; retrying cannot help."""
+        """Unexpected exception that ended the pipeline; None if the pipeline has not failed."""
         return self._workers.failure
 
     def check(self) -> None:
@@ -79,7 +79,7 @@ class ReceivePipeline:
         """Start the threads and the sources.
 
         Args:
-            answer_s: How long to wait for a source's first answer before going on without it.
+            answer_s: Longest time in seconds to wait for the first response of each source.
 
         Raises:
             BrokerRefused: the broker answered and refused this server.
@@ -94,14 +94,14 @@ class ReceivePipeline:
             raise
 
     def paused(self, patience_s: float) -> AbstractContextManager[None]:
-        """Hold all batches; see ``BatchWorkers.paused``."""
+        """Pause all worker threads during the ``with`` block; see ``BatchWorkers.paused``."""
         return self._workers.paused(patience_s)
 
     def stop(self, patience_s: float = 30.0) -> None:
-        """Finish the batches in work and stop the sources; unacknowledged messages will be delivered again.
+        """Finish the current batches and stop the sources, which deliver unacknowledged messages again later.
 
         Args:
-            patience_s: How long to wait for the batches in work.
+            patience_s: Longest time in seconds to wait for the current batches.
         """
         self._stopping.set()
         self._workers.join(patience_s)

@@ -1,4 +1,4 @@
-"""What every message source does: it delivers messages to the intake and learns which of them are durable."""
+"""Interface of every message source, which delivers messages and acknowledges them once they are durable."""
 
 import threading
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 
 
 class MessageSource(Protocol):
-    """Delivers stations' messages, from ``start`` to ``stop``.
+    """Interface of a source of stations' messages, such as an MQTT broker or a folder of bundles.
 
     A source gives up its own copy of a message only after ``acknowledge`` has named it, so that a server that is killed
     gets the message again. Several sources deliver to one buffer; each recognises its own messages by the ``mid``,
@@ -23,29 +23,32 @@ class MessageSource(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why no messages arrive, in words; "": nothing is wrong."""
+        """Reason why no messages arrive, as text; empty if there is no problem."""
         ...
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last delivered message was acknowledged; 0: some are not, or it is not connected."""
+        """Seconds for which the source has been idle; 0 if the source is busy or disconnected.
+
+        A source is busy while a delivered message is not acknowledged.
+        """
         ...
 
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
-        """Begin to deliver, now or as soon as the other side is reachable.
+        """Start to deliver messages to the buffer, now or as soon as the remote side is reachable.
 
         Args:
-            buffer: Where to deliver.
-            stopping: Set when the pipeline ends; a source that waits for room or for an acknowledgement gives up then.
-            answer_s: How long to wait for the other side's first answer at most.
+            buffer: Buffer to which the messages are delivered.
+            stopping: Set when the pipeline stops; the source then stops waiting for room or acknowledgements.
+            answer_s: Longest time in seconds to wait for the first response of the remote side.
 
         Raises:
-            WildpostError: the other side has refused this server; retrying cannot help.
+            WildpostError: the remote side has refused this server; retrying cannot help.
         """
         ...
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
-        """Take note that messages are durable, in the order in which they were delivered.
+        """Acknowledge messages that are durable, in the order in which they were delivered.
 
         Called by one thread at a time with the messages of all sources, and without any about five times a second
         while there is nothing to do.
@@ -53,5 +56,8 @@ class MessageSource(Protocol):
         ...
 
     def stop(self) -> None:
-        """End, after ``stopping`` was set and the last batch was acknowledged; harmless if it was never started."""
+        """Stop the source, after ``stopping`` was set and the last batch was acknowledged.
+
+        This is harmless if the source was never started.
+        """
         ...

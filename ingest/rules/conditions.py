@@ -34,7 +34,7 @@ class Season(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A period of the day, the end not included; may span midnight.
+    """A period of the day, which may span midnight and does not include its end.
 
     Attributes:
         start: A local time such as "19:00", or a sun event ("dawn", "sunrise", "sunset", "dusk") with an optional
@@ -66,7 +66,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return evening and morning
 
     def span(self, moment: datetime, place: Location | None = None) -> tuple[datetime, datetime] | None:
-        """Return the times at which these hours start and end around a local time; None if that time is outside.
+        """Return these hours as start and end times around a local time; None if the local time is outside the hours.
 
         Raises:
             ValueError: the hours depend on the sun, and no place is given.
@@ -98,7 +98,9 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule, which applies to a capture that meets all conditions; an empty condition is always met.
+    """Conditions on captures; the rule raises a flag on each capture that meets all conditions.
+
+    An empty condition is always met.
 
     Attributes:
         name: Name of the rule on its flags; do not change it once in use.

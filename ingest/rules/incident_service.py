@@ -25,7 +25,7 @@ class EvaluatedEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class IncidentService:
-    """Evaluates rules on events, with the evidence of other stations, and records the resulting incidents."""
+    """Service that evaluates rules on events, combines the evidence of several stations, and records incidents."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class IncidentService:
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
     ) -> None:
-        """Combine rules, store and repositories; ``raised`` is called with new alerts after their commit."""
+        """Create the service; it calls ``raised`` with new alerts after the alerts are committed."""
         self._rules = rules
         self._store = store
         self._repository = repository
@@ -47,7 +47,7 @@ class IncidentService:
         self._raised = raised
 
     def evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
-        """Return the flags of the given stored events and of the earlier events that the given ones corroborate.
+        """Evaluate the rules on stored events, and again on earlier events that share a sound with them.
 
         Raises:
             StoreUnavailable: store or casebook did not answer.
@@ -70,7 +70,7 @@ class IncidentService:
         ]
 
     def record(self, evaluated: Sequence[EvaluatedEvent], received: Sequence[Received]) -> None:
-        """Record when stations sent received records, and the incidents of evaluated events; idempotent.
+        """Record the time of each station's last message, and the incidents of evaluated events; idempotent.
 
         Raises:
             StoreUnavailable: the casebook did not answer or rejected the statement.
@@ -85,7 +85,7 @@ class IncidentService:
         )
 
     def check_stations(self, now: datetime, listening_since: datetime) -> None:
-        """Record incidents for stations silent or blind for too long, and close problems that are resolved.
+        """Record incidents of stations with a lasting problem, such as silence, and close resolved problems.
 
         Args:
             now: Current time.

@@ -53,7 +53,7 @@ def read_species(path: Path) -> Mapping[str, str]:
 
 
 def protection_of(scientific_name: str | None, levels: Mapping[str, str]) -> str | None:
-    """Return the protection level of a subspecies, else of its species, else of its genus; None if unprotected."""
+    """Return the protection level of a taxon, else that of its species or genus; None if unprotected."""
     words = (scientific_name or "").lower().split()
     for count in range(len(words), 0, -1):
         level = levels.get(" ".join(words[:count]))

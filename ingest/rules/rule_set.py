@@ -1,4 +1,4 @@
-"""Set of rules that raises flags on events, each with its reason."""
+"""Set of rules that raises flags on events, and states the reason of each flag."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -147,7 +147,10 @@ def _confidence(detection: Detection, heard: Mapping[int, Corroboration]) -> flo
 
 
 def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[str, str] | None:
-    """Return the season and hours of a rule that contain a local time, as reason values; None if none does."""
+    """Return the ``Flag.reason_values`` for the season and hours of a rule that contain a local time.
+
+    None if the time is outside the seasons or outside the hours of the rule.
+    """
     if local is None:
         # The time is unknown, so the conditions on it count as met: prefer a needless review to a missed finding.
         return {"time_unknown": "yes"} if rule.seasons or rule.hours else {}

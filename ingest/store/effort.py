@@ -1,4 +1,4 @@
-"""Effort of sensors: query, result, and merging of overlapping effort records into one timeline.
+"""Effort of sensors (the time they watched): query, result, and merging of effort records into timelines.
 
 Records overlap when a clock was set back, a station was restored from a copy, or two sources describe the same time.
 At each instant a gap overrides watching, and of two gaps the one later in ``STATES``. The result depends neither on the
@@ -96,7 +96,7 @@ class EffortMerger:
             self._compact()
 
     def merged(self) -> list[SensorEffort]:
-        """Return the timeline of each sensor with records, sorted by station and sensor."""
+        """Return the timeline of each sensor that has records, sorted by station and sensor."""
         return [
             SensorEffort(
                 station,
@@ -110,14 +110,16 @@ class EffortMerger:
         ]
 
     def _compact(self) -> None:
-        """Merge the pending spans of each sensor to limit memory; the result can be merged with later spans."""
+        """Merge the time spans added so far, to limit memory; the result can be merged with spans added later."""
         self._pending = {sensor: merge(spans) for sensor, spans in self._pending.items()}
         self._count = sum(map(len, self._pending.values()))
         self._compact_at = max(_COMPACT_AT, 2 * self._count)
 
 
 def merge(spans: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Merge overlapping spans into sorted spans with the highest rank at each instant; join equal neighbours.
+    """Merge time spans into sorted spans without overlaps; where spans overlap, the highest rank is kept.
+
+    Adjacent spans of equal rank are joined.
 
     Args:
         spans: Start, end and rank of each; the end is not included.

@@ -67,7 +67,7 @@ class EventQuery:
     limit: int = 50
 
     def matches(self, station: str, captured_us: int, event_id: str) -> bool:
-        """Return whether an event meets the query's conditions on station, capture time and ``after``."""
+        """Return whether an event meets the conditions ``stations``, ``start``, ``end`` and ``after`` of the query."""
         return (
             (not self.stations or station in self.stations)
             and (self.start is None or captured_us >= microseconds(self.start))
@@ -93,7 +93,7 @@ class OffsetPeriod:
 
 @dataclass(frozen=True, slots=True)
 class CountQuery:
-    """Filter, local days and UTC offsets for counting detections.
+    """Query for counts of detections by local day and hour: a filter, the days, and the UTC offsets.
 
     Attributes:
         first: First local day.
@@ -113,7 +113,7 @@ class CountQuery:
 
     @classmethod
     def in_utc(cls, start: datetime, end: datetime) -> Self:
-        """Return a query from start (included) to end (not included) that counts by days and hours of UTC."""
+        """Return a query that counts by day and hour of UTC, from ``start`` (included) to ``end`` (not included)."""
         return cls(start.date(), max(start, end - timedelta(microseconds=1)).date(), (OffsetPeriod(start, end),))
 
     def __post_init__(self) -> None:
@@ -195,7 +195,7 @@ class Store(Protocol):
         ...
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Commit verdicts, which replace the machine's labels in counts from then on; idempotent.
+        """Commit verdicts, which then replace the machine's labels in counts; idempotent.
 
         Raises:
             StoreUnavailable: the verdicts must be treated as not written.

@@ -1,4 +1,4 @@
-"""Sums of a store's partial counts per taxon, local day and local hour."""
+"""Accumulator that adds partial counts of detections, per taxon, local day and hour of the day."""
 
 import msgspec
 
@@ -17,15 +17,15 @@ class Tally:
         self._kinds: dict[tuple[str, str], tuple[list[int], list[int], list[int]]] = {}
 
     def add_day(self, taxon: str, kind: str, day: int, detections: int) -> None:
-        """Add a number of a taxon's detections on a local day; the first day is 0."""
+        """Add a number of detections to a taxon's count of one local day, numbered from 0."""
         self._of(taxon, kind)[0][day] += detections
 
     def add_hour(self, taxon: str, kind: str, hour: int, detections: int) -> None:
-        """Add a number of a taxon's detections in a local hour of the day, 0..23."""
+        """Add a number of detections to a taxon's count of one hour of the local day, 0..23."""
         self._of(taxon, kind)[1][hour] += detections
 
     def add_captures(self, taxon: str, kind: str, events: int) -> None:
-        """Add a number of events with at least one detection of a taxon."""
+        """Add a number of events with detections of a taxon to the taxon's count of events."""
         self._of(taxon, kind)[2][0] += events
 
     def totals(self) -> list[TaxonCount]:

@@ -1,4 +1,4 @@
-"""Sums of the time that a station's sensors watched, per local day."""
+"""Calculation of the time that the sensors of each station watched, per local day."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -41,7 +41,10 @@ def watched_by_day(
 
 
 def _add(sums: list[int], start_us: int, end_us: int) -> None:
-    """Divide a span of local time, in microseconds since the first midnight, among the days that it covers."""
+    """Divide a time span by local day, and add the length of each part to the sum of that day.
+
+    Times are microseconds since the first local midnight.
+    """
     while start_us < end_us:
         day = start_us // DAY_US
         until_us = min(end_us, (day + 1) * DAY_US)

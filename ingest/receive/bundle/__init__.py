@@ -1,1 +1,1 @@
-"""Messages arrive in files from a USB stick, dropped into a folder of the server."""
+"""Import of bundles, which are files of messages copied from a USB stick to a folder of the server."""

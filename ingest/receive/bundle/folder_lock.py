@@ -1,4 +1,4 @@
-"""Lock on a folder of bundles, so that only one process takes them in."""
+"""Lock on a folder of bundles, so that only one process imports the bundles."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class FolderLock:
-    """An exclusive lock; the system releases it even if the process is killed."""
+    """Exclusive lock on a folder, which the operating system releases even if the process is killed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -18,7 +18,7 @@ class FolderLock:
         return self._handle is not None
 
     def acquire(self) -> bool:
-        """Create the folder if it is missing, and take the lock; False: another process holds it.
+        """Create the folder if it is missing, and lock it; return False if another process holds the lock.
 
         Raises:
             OSError: the folder cannot be created or opened.
@@ -40,14 +40,14 @@ class FolderLock:
         return True
 
     def _same_folder(self, handle: int) -> bool:
-        """Return whether the locked folder is still the one under this path."""
+        """Return whether the locked folder is still the folder at the lock's path."""
         try:
             return os.path.samestat(os.fstat(handle), self._folder.stat())
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
-        """Release the lock; harmless if it is not held."""
+        """Release the lock if it is held; idempotent."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

@@ -1,4 +1,4 @@
-"""Records what of a bundle could not be used: for the quarantine, and in few words for the receipt."""
+"""Collector of a bundle's unusable messages: quarantine records, and descriptions for the receipt."""
 
 import hashlib
 from datetime import datetime
@@ -11,14 +11,14 @@ _RECORDED_SINGLY = 100  # damaged messages of one bundle; the others are counted
 
 
 class Refusals:
-    """The unusable messages of one bundle."""
+    """Collector of the unusable messages of one bundle, as quarantine records and descriptions."""
 
     def __init__(self, station: str, bundle: str) -> None:
-        """Begin with none.
+        """Create an empty collector for one bundle.
 
         Args:
-            station: Whose bundle it is; "": not known.
-            bundle: Its file name.
+            station: Station whose bundle it is; empty if unknown.
+            bundle: File name of the bundle.
         """
         self._station = station
         self._bundle = bundle
@@ -28,16 +28,19 @@ class Refusals:
 
     @property
     def count(self) -> int:
-        """How many messages are unusable."""
+        """Number of unusable messages."""
         return self._missing + self._damaged
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong, for people; ``summary`` completes it."""
+        """Descriptions of the problems for the receipt; complete only after ``summary``."""
         return tuple(self._problems[:MAX_PROBLEMS])
 
     def add(self, one: EntryRead, at: datetime) -> list[Quarantined]:
-        """Count an unusable entry; returns the record for the quarantine, where it gets one of its own."""
+        """Count an unusable bundle entry, and return its quarantine record in a list, which may be empty.
+
+        If the list is empty, a record that ``summary`` returns covers the entry.
+        """
         if one.missing:
             self._first_missing = self._first_missing if self._missing else one.entry.number
             self._missing += 1
@@ -49,7 +52,7 @@ class Refusals:
         return [self.record(one.reason or "shape", detail, at, one.entry.topic, one.payload, one.entry.size)]
 
     def summary(self, at: datetime) -> list[Quarantined]:
-        """Return the records for all entries that have none of their own."""
+        """Return the quarantine records that cover all entries for which ``add`` returned no record."""
         records = []
         if self._missing:
             detail = (
@@ -71,16 +74,16 @@ class Refusals:
         size: int = 0,
         first: bool = False,
     ) -> Quarantined:
-        """Make a record, and list its detail among the problems.
+        """Return a quarantine record, and add its detail to ``problems``.
 
         Args:
-            reason: One word for counting, see ``contract.Malformed``.
-            detail: What is wrong.
-            at: When it was read.
-            topic: Of the message.
-            payload: What was found of it.
-            size: Bytes that it should have.
-            first: Whether to list it before the other problems.
+            reason: Reason in one word, as in ``contract.Malformed``.
+            detail: Description of the problem.
+            at: Time at which the bundle was read.
+            topic: Topic of the message.
+            payload: Payload of the message, as far as it was read.
+            size: Expected size of the payload in bytes.
+            first: Whether the detail is listed before the other problems.
         """
         self._problems.insert(0 if first else len(self._problems), detail[:500])
         return Quarantined(

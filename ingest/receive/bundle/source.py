@@ -1,4 +1,4 @@
-"""Takes in the bundles in a folder: delivers their messages, and writes a receipt when all of them are durable."""
+"""Message source that imports bundles from a folder, and writes a receipt when a bundle's messages are durable."""
 
 import logging
 import threading
@@ -36,7 +36,10 @@ _UNACKNOWLEDGED = 1500  # at most, beside the last portion: the buffer is shared
 
 
 class BundleSource:
-    """The ``MessageSource`` over a folder of bundles; only one process takes in a folder at a time."""
+    """Thread that imports bundles from a folder; implements ``MessageSource``.
+
+    Only one process at a time imports from a folder.
+    """
 
     def __init__(
         self,
@@ -46,14 +49,14 @@ class BundleSource:
         every_s: float = 1.0,
         settle_s: float = 10.0,
     ) -> None:
-        """Prepare; nothing is read before ``start``.
+        """Create the import thread without starting it; see ``start``.
 
         Args:
-            folder: Where bundles are dropped, complete and under their own names.
-            prefix: First levels of every topic; a bundle with other topics is of another site.
-            quarantine: Stores ``Quarantined`` records; repeating it is harmless.
-            every_s: Pause between two looks at the folder.
-            settle_s: An incomplete file is left alone until it has not changed for so long: it may still be copied.
+            folder: Folder into which complete bundles are copied under their own names.
+            prefix: First levels of every topic of this site; messages with other topics are refused.
+            quarantine: Function that stores ``Quarantined`` records; it is idempotent.
+            every_s: Pause in seconds between two searches of the folder.
+            settle_s: Seconds for which an incomplete file must be unchanged; until then, it may still be being copied.
         """
         self._folder = folder
         self._prefix = prefix
@@ -73,31 +76,37 @@ class BundleSource:
 
     @property
     def connected(self) -> bool:
-        """See ``MessageSource.connected``."""
+        """Whether this process holds the lock on the folder; see ``MessageSource.connected``."""
         return self._lock.held
 
     @property
     def problem(self) -> str:
-        """See ``MessageSource.problem``."""
+        """Problem that prevents the import of bundles, as text; see ``MessageSource.problem``."""
         return self._problem
 
     @property
     def failure(self) -> BaseException | None:
-        """The unexpected exception that ended the import of bundles; other sources go on."""
+        """Unexpected exception that ended the import of bundles; None if there is none.
+
+        Other message sources continue to work.
+        """
         return self._failure
 
     @property
     def idle_s(self) -> float:
-        """See ``MessageSource.idle_s``."""
+        """Seconds since the folder was last searched for bundles; see ``MessageSource.idle_s``.
+
+        0 during an import, or if another process holds the lock on the folder.
+        """
         return 0.0 if self._importing or not self.connected else time.monotonic() - self._done_at
 
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
-        """See ``MessageSource.start``; there is no answer to wait for."""
+        """Start the import thread without waiting for ``answer_s``; see ``MessageSource.start``."""
         self._buffer, self._stopping = buffer, stopping
         self._thread.start()
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
-        """See ``MessageSource.acknowledge``."""
+        """Count messages of the current bundle as durable; see ``MessageSource.acknowledge``."""
         if not self._unacknowledged:
             return
         mine = sum(one.connection == _CONNECTION for one in batch)
@@ -107,7 +116,10 @@ class BundleSource:
                 self._changed.notify_all()
 
     def stop(self) -> None:
-        """See ``MessageSource.stop``; a bundle that is not finished is taken in from its beginning the next time."""
+        """Stop the import thread; see ``MessageSource.stop``.
+
+        The next start imports an unfinished bundle again from its beginning.
+        """
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -126,7 +138,7 @@ class BundleSource:
             self._lock.release()
 
     def _look(self) -> None:
-        """Take in what is in the folder; a file that fails does not hold up the others."""
+        """Import every bundle in the folder; a bundle that fails does not prevent the import of the others."""
         problems = []
         try:
             if self._lock.acquire():
@@ -160,7 +172,10 @@ class BundleSource:
             path.unlink()
 
     def _deliver(self, bundle: BundleReader, name: str) -> Receipt | None:
-        """Deliver all usable messages and wait until they are durable; None: the server is being stopped."""
+        """Deliver the usable messages of a bundle, wait until they are durable, and return the receipt.
+
+        None if the server is stopping.
+        """
         if not self._wait_for_acknowledgements(0):  # of an attempt that failed half-way
             return None
         station = bundle.manifest.station
@@ -190,7 +205,7 @@ class BundleSource:
         )
 
     def _checked(self, one: EntryRead, manifest: Manifest) -> EntryRead:
-        """Refuse a message of another site, or of another station than the one whose bundle it is."""
+        """Return an entry, marked as unusable if its topic is of another site or of another station than the bundle."""
         if one.reason is not None:
             return one
         problem: tuple[Reason, str] | None = None
@@ -218,7 +233,7 @@ class BundleSource:
         return not self._stopping.is_set()
 
     def _wait_for_acknowledgements(self, but: int) -> bool:
-        """Wait until at most so many messages are not acknowledged; False: the server is being stopped."""
+        """Wait until at most ``but`` messages are unacknowledged; return False if the server is stopping."""
         with self._changed:
             while self._unacknowledged > but:
                 if self._stopping.is_set():
@@ -243,7 +258,7 @@ class BundleSource:
             LOG.warning("bundle %s: %s", path.name, problem)
 
     def _note(self, problem: str) -> None:
-        """Log a problem once, not at every attempt."""
+        """Store the current problem, and log the problem if it differs from the previous one."""
         if problem and problem != self._problem:
             LOG.error("%s", problem)
         self._problem = problem

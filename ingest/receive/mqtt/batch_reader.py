@@ -1,4 +1,4 @@
-"""MQTT client that reads and acknowledges messages in bulk; paho alone reads the socket five times per message."""
+"""MQTT client that reads and acknowledges messages in bulk, because paho reads the socket five times per message."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -94,7 +94,10 @@ class BatchReadClient(mqtt.Client):
 
 
 def _read(chunk: bytes, at: int, is_v5: bool) -> tuple[DeliveredMessage, int] | None:
-    """Parse a complete QoS 1 PUBLISH packet at an offset; return the message and its end, or None if there is none."""
+    """Parse the QoS 1 PUBLISH packet at an offset, and return the message and the end offset of the packet.
+
+    None if the packet is incomplete or of another type.
+    """
     if at >= len(chunk) or chunk[at] & ~_DUPLICATE != _QOS_1:
         return None
     length, body = _variable(chunk, at + 1)

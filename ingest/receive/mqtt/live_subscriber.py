@@ -1,4 +1,4 @@
-"""Second subscription for live captures during a backlog, so that their alerts do not wait for the backlog."""
+"""Second subscription for recent captures during a backlog, so that their alerts do not wait for the backlog."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ingest.receive.mqtt.options import ReceiverOptions
 
 
 class LiveSubscriber:
-    """Second broker connection without a session, open only while the server processes a backlog.
+    """Broker connection for recent captures, without a session, open only while the server processes a backlog.
 
     It delivers copies: each message is also queued in the main session at the broker. A message lost here therefore
     still arrives in order, and the store recognises one that was delivered twice.

@@ -36,7 +36,7 @@ class BrokerRefused(WildpostError, ConnectionError):
 
 
 class Receiver:
-    """The ``MessageSource`` over MQTT: one connection to the broker, acknowledged by hand."""
+    """Receiver of messages over one connection to the MQTT broker; implements ``MessageSource``."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Receiver:
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
     ) -> None:
-        """Create the MQTT client and the worker threads without connecting; see ``start``.
+        """Create the MQTT client without connecting to the broker; see ``start``.
 
         Args:
             options: Connection settings of the broker.
@@ -80,7 +80,7 @@ class Receiver:
 
     @property
     def problem(self) -> str:
-        """See ``MessageSource.problem``."""
+        """Problem with the broker, as text; see ``MessageSource.problem``."""
         return self._problem
 
     @property
@@ -99,7 +99,7 @@ class Receiver:
         return 0.0 if self.in_flight or not self._connected else time.monotonic() - self._arrived_at
 
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
-        """See ``MessageSource.start``; an unreachable broker is retried without limit.
+        """Connect to the broker, and retry without limit if it is unreachable; see ``MessageSource.start``.
 
         Raises:
             BrokerRefused: the broker refused the connection or the subscription.
@@ -112,17 +112,20 @@ class Receiver:
             raise BrokerRefused(self._problem)
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
-        """See ``MessageSource.acknowledge``."""
+        """Acknowledge durable messages to the broker; see ``MessageSource.acknowledge``."""
         self._follow_backlog()  # before acknowledging, while in_flight still shows whether the broker has a backlog
         if batch:
             self._acknowledge(batch)
 
     def forget_session(self) -> None:
-        """End the session at the broker at ``stop``; only for a retiring worker with no messages left."""
+        """Make ``stop`` end the broker session; call this only if the session has no messages left."""
         self._forgotten = True
 
     def stop(self) -> None:
-        """See ``MessageSource.stop``; the broker keeps the session and redelivers unacknowledged messages."""
+        """Disconnect from the broker; see ``MessageSource.stop``.
+
+        The broker keeps the session, unless ``forget_session`` was called, and redelivers unacknowledged messages.
+        """
         self._tap.close()
         properties = None
         if self._forgotten:
@@ -230,7 +233,7 @@ class Receiver:
         return True
 
     def _follow_backlog(self) -> None:
-        """Open the live subscription while the broker has a backlog, and close the live subscription afterwards."""
+        """Open the subscription for recent captures while the broker has a backlog, and close it afterwards."""
         if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
             return
         now, share = time.monotonic(), self.in_flight / self._options.receive_maximum

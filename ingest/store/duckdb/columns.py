@@ -19,7 +19,7 @@ _FLOAT = np.dtype(np.float64)  # DuckDB reads NaN as NULL
 
 @contextmanager
 def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns) -> Iterator[None]:
-    """Register NumPy columns as a DuckDB table with a name until the block ends."""
+    """Register NumPy columns as a DuckDB table with the given name during the ``with`` block."""
     connection.register(name, columns)
     try:
         yield
@@ -46,7 +46,7 @@ def event_columns(items: Iterable[Received]) -> Columns:
 
 
 def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> Columns:
-    """Return the machine detections of events as columns: a row per detection, or a "blank" row without any.
+    """Return the machine detections of events as columns, with one "blank" row for an event without detections.
 
     The most confident detection of each taxon in an event has ``leads`` set; counting these counts events.
     """

@@ -8,7 +8,10 @@ from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> tuple[list[str], list[Any]]:
-    """Return SQL conditions and values that limit the capture time to start (included) to end (not included)."""
+    """Return SQL conditions, and their parameters, that limit the capture time to a range.
+
+    ``start`` is included in the range, and ``end`` is not.
+    """
     conditions: list[str] = []
     values: list[Any] = []
     for limit, sign in ((start, ">="), (end, "<")):
@@ -19,7 +22,7 @@ def within(start: datetime | None, end: datetime | None) -> tuple[list[str], lis
 
 
 def any_of(conditions: list[str], values: list[Any], wanted: Mapping[str, Sequence[Any]]) -> None:
-    """Append one IN condition for each column with values in ``wanted``; a column without values is not limited.
+    """Append an IN condition for each column of ``wanted`` that has values; the other columns are not limited.
 
     The lists are written out so that DuckDB uses an index.
     """

@@ -16,7 +16,7 @@ DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 
 def count(read: Read, query: CountQuery, detection: str = "detection") -> list[TaxonCount]:
-    """Count detections with the query function ``read``; see ``Store.count``.
+    """Count detections with one SQL query, which the function ``read`` runs; see ``Store.count``.
 
     ``detection`` is the table of detections or a subquery for it.
     """
@@ -61,7 +61,10 @@ def _since_first_midnight(query: CountQuery) -> str:
 
 
 def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
-    """Apply the verdicts on events to the stored detections; note the ids of events that are not stored yet."""
+    """Apply the stored verdicts on the given events to the stored detections of these events.
+
+    The ids of events that are not stored yet are inserted into the table ``judged_before``.
+    """
     marks = ", ".join("?" * len(event_ids))
     known = connection.execute(
         f"SELECT event_id, captured_us FROM event WHERE event_id IN ({marks})", list(event_ids)

@@ -1,4 +1,7 @@
-"""Writing and reading of deployment records in DuckDB; all are kept, and the latest of a deployment is valid."""
+"""Writing and reading of deployment records in DuckDB.
+
+All records are kept, and the latest record of a deployment is valid.
+"""
 
 from collections.abc import Callable
 from typing import Any

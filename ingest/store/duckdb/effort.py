@@ -14,7 +14,7 @@ Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 
 
 def effort(read: Read, query: EffortQuery) -> list[SensorEffort]:
-    """Return the effort timelines of sensors; ``read`` runs one SQL statement. See ``Store.effort``."""
+    """Return the effort timelines of sensors from one SQL query, which ``read`` runs; see ``Store.effort``."""
     start_us, end_us = microseconds(query.start), microseconds(query.end)
     conditions = ["start_us < ?", "end_us > ?", "end_us - start_us <= ?"]
     values: list[Any] = [end_us, start_us, MAX_RECORD_US]

@@ -22,7 +22,10 @@ class DuckDbListing:
     """Read access to the events of a DuckDB store."""
 
     def __init__(self, read: Read, detection: str = "detection") -> None:
-        """Read with a function that runs one query; ``detection`` is the table of detections or a subquery."""
+        """Create the listing with a function ``read``, which runs one SQL query and returns the rows.
+
+        ``detection`` is the table of detections, or a subquery that replaces the table.
+        """
         self._read = read
         self._detection = detection
 
@@ -64,7 +67,7 @@ class DuckDbListing:
     def _newest(
         self, table: str, query: EventQuery, also: Sequence[str] = (), also_values: Sequence[Any] = ()
     ) -> list[Key]:
-        """Return the sort keys of the newest events that have a row in the given table that meets the query.
+        """Return the sort keys of the newest events that have a matching row in the given table.
 
         The first query sorts times only, which is fast; the second reads ids of rows at least as new as the last time.
         """
@@ -105,7 +108,7 @@ class DuckDbListing:
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Split event ids into portions of at most ``MAX_IDS``, one for each query."""
+    """Split event ids into sequences of at most ``MAX_IDS`` ids, each for one query."""
     for start in range(0, len(event_ids), MAX_IDS):
         yield event_ids[start : start + MAX_IDS]
 

@@ -10,10 +10,10 @@ from contract.errors import StoreUnavailable
 
 
 class DuckDbSnapshot:
-    """Snapshot of the data that a DuckDB store had at the snapshot's creation; for use by one thread."""
+    """Snapshot of the committed data of a DuckDB store, fixed when the object is created; for use by one thread."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        """Create the copy's file and begin the transaction that fixes the content of the snapshot.
+        """Create the file for the copy, and begin the transaction that fixes the content of the snapshot.
 
         Args:
             connection: A connection not used elsewhere, such as a cursor; ``close`` closes it.

@@ -194,7 +194,7 @@ class DuckDbStore:
             raise self._unavailable(error) from error
 
     def _reopen_if_broken(self) -> None:
-        """Reopen the DuckDB file if its connection no longer works, as after a failed commit on a full disk."""
+        """Reopen the DuckDB file if its connection no longer works, such as after a failed commit on a full disk."""
         if self._closed:
             raise StoreUnavailable(f"{self._path}: this store was closed")
         try:

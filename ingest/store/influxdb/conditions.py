@@ -9,20 +9,26 @@ from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> list[str]:
-    """Return conditions on the capture time: start (included) to end (not included), widened to full milliseconds."""
+    """Return InfluxQL conditions that limit the capture time to a range, widened to full milliseconds.
+
+    ``start`` is included in the range, and ``end`` is not.
+    """
     first, before = bounds(start, end)
     return [f"time >= {first}", f"time < {before}"]
 
 
 def bounds(start: datetime | None, end: datetime | None) -> tuple[int, int]:
-    """Convert a capture time range to nanoseconds since 1970: the first in the range, and the first after it."""
+    """Convert a capture time range to nanoseconds since 1970, widened to full milliseconds.
+
+    The returned start is included in the range, and the returned end is not.
+    """
     first = FIRST_NS if start is None else clamp_ns(microseconds(start))
     before = LAST_NS + MILLISECOND_NS if end is None else clamp_ns(microseconds(end) + 999)
     return first, before
 
 
 def any_of(tag: str, values: Sequence[str]) -> list[str]:
-    """Return an InfluxQL condition that limits a tag to the given values; no condition if there are no values."""
+    """Return a list with the InfluxQL condition that limits a tag to the given values; empty without values."""
     if not values:
         return []
     return ["(" + " OR ".join(f'"{tag}" = {quoted(to_tag(value))}' for value in values) + ")"]

@@ -166,7 +166,10 @@ class InfluxConnection:
         return [row for series in self.query(statement) for row in series.rows]
 
     def refused(self, why: str) -> StoreUnavailable:
-        """Return the error for a rejected request: ``StoreUnavailable`` if a retry can help, else ``StoreRefused``."""
+        """Return the exception for a request that InfluxDB rejected.
+
+        ``StoreUnavailable`` if a retry can help, else its subclass ``StoreRefused``.
+        """
         transient = ("timeout", "engine is closed", "shard is disabled", "cache-max-memory", "too many", "not ready")
         kind = StoreUnavailable if any(word in why for word in transient) else StoreRefused
         return kind(f"{self.name}: {why.strip()[:500]}")

@@ -1,4 +1,4 @@
-"""Layout of detection points in InfluxDB, with fields that state whether a point counts after verdicts.
+"""Layout of detection points in InfluxDB, whose fields state whether a point is counted.
 
 Tags cannot be changed, and InfluxDB 3 cannot delete points. Every detection point therefore has fields that state
 whether it counts; a correction writes a point with the new taxon, and sets the old one to count no more.
@@ -54,7 +54,7 @@ class _Point(msgspec.Struct, gc=False):
 def detection_lines(
     event: Event, at_ns: int, verdicts: Mapping[int, EffectiveVerdict], existing: Iterable[PointKey] = ()
 ) -> list[bytes]:
-    """Return lines for all detection points of an event, including points that no longer count.
+    """Return the line-protocol lines of an event's detection points, including points that no longer count.
 
     Args:
         event: The event as it was sent.
@@ -91,7 +91,10 @@ def _add_verdict_point(
 
 
 def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
-    """Return the most confident counted point of each taxon in an event; these points count events."""
+    """Return the most confident counted point of each taxon and observation type in an event.
+
+    Counting only these points counts the event once per taxon.
+    """
     best: dict[tuple[str, str], _Point] = {}
     for key, point in points.items():
         group = (key.taxon, key.observation_type)
@@ -109,7 +112,7 @@ def _found(detection: Detection) -> str:
 
 
 def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[bytes, bytes]:
-    """Return the lines of one point: in ``detection`` with all tags, in ``detection_by_taxon`` with few tags.
+    """Return two lines of a point: one for ``detection`` with all tags, one for ``detection_by_taxon`` with few tags.
 
     Few tags make queries over all stations fast.
     """

@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 def count(link: InfluxConnection, query: CountQuery) -> list[TaxonCount]:
-    """Count detections, with time limits rounded to milliseconds; see ``Store.count``."""
+    """Count detections in a time range that is widened to full milliseconds; see ``Store.count``."""
     conditions = any_of("station", query.stations) + any_of("taxon", query.taxa)
     if query.min_confidence > 0:
         conditions.append(f'"certainty" >= {float(query.min_confidence)!r}')

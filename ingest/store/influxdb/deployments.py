@@ -18,7 +18,7 @@ MEASUREMENT, ID_FIELD = "deployment", "record_id"
 
 
 def deployment_request(deployment: Deployment) -> TimestampRequest:
-    """Return the station, preferred timestamp and id with which a deployment record gets its timestamp."""
+    """Return the request for the timestamp of a deployment record; see ``TimestampAllocator``."""
     at_us = microseconds(deployment.at)
     return TimestampRequest(deployment.station, clamp_ns(at_us), f"{deployment.deployment}/{at_us}")
 

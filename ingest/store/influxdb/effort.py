@@ -1,4 +1,6 @@
-"""Reading of effort from InfluxDB; the exact times of an effort record are in the fields of its point.
+"""Reading of sensor effort from InfluxDB.
+
+The exact times of an effort record are in the fields of its point.
 
 The timestamp of a point is in the millisecond in which its record starts.
 """
@@ -52,7 +54,7 @@ def effort(link: InfluxConnection, query: EffortQuery) -> list[SensorEffort]:
 def _read(
     link: InfluxConnection, merger: EffortMerger, start_ns: int, before_ns: int, conditions: list[str], span_ns: int
 ) -> None:
-    """Read effort records in consecutive time spans, whose lengths adapt to results of about ``_PAGE`` records."""
+    """Add effort records to the merger, in consecutive queries that each return about ``_PAGE`` records."""
     while start_ns < before_ns:
         end_ns = min(start_ns + span_ns, before_ns)
         rows = _read_span(link, merger, all_of([f"time >= {start_ns}", f"time < {end_ns}", *conditions]))
@@ -66,7 +68,7 @@ def _read(
 
 
 def _next_record(link: InfluxConnection, start_ns: int, before_ns: int, conditions: list[str]) -> int:
-    """Return the timestamp of the first effort record at or after a time; without one, the end of the period."""
+    """Return the timestamp of the first effort record from ``start_ns`` on, or ``before_ns`` if there is none."""
     if start_ns >= before_ns:
         return before_ns
     asked = all_of([f"time >= {start_ns}", f"time < {before_ns}", *conditions])

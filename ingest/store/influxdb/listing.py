@@ -42,19 +42,22 @@ class InfluxDbListing:
     """Read access to events and verdicts in InfluxDB, with a cache of events."""
 
     def __init__(self, link: InfluxConnection) -> None:
-        """Use an InfluxDB connection for all queries."""
+        """Create the listing with an empty cache of events."""
         self._link = link
         # Events never change, and every page of the review queue reads the same flagged ones.
         self._cache: dict[str, StoredEvent] = {}
         self._index = TimestampAllocator(link, "event_index", "event_id", by_station=False, also=("at_ns", "station"))
 
     def find_in_index(self, event_ids: Collection[str]) -> dict[str, AllocatedTimestamp]:
-        """Return the timestamp of each event id in the index of events; for an event not stored, a free timestamp."""
+        """Return the timestamp of each event's point in the measurement ``event_index``, by event id.
+
+        An event that is not stored gets a free timestamp.
+        """
         return dict(zip(event_ids, self._index.find(_in_index(event_ids)), strict=True))
 
     @contextmanager
     def claim_in_index(self, event_ids: Collection[str]) -> Iterator[dict[str, AllocatedTimestamp]]:
-        """Return each event id's timestamp in the index, and reserve free ones until the block ends."""
+        """Return timestamps like ``find_in_index``, and reserve the free timestamps during the ``with`` block."""
         with self._index.claim(_in_index(event_ids)) as places:
             yield dict(zip(event_ids, places, strict=True))
 
@@ -125,7 +128,7 @@ class InfluxDbListing:
         return _newest(query, [one.event for one in stored if _matches(query, one.event)])
 
     def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[StoredEvent], int | None]:
-        """Return the newest events of a time range, and the end of the unread part; None if all of it was read.
+        """Return the newest events of a time range, and the end of the unread part of the range, if there is one.
 
         A millisecond is read as a whole.
         """

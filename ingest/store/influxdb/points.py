@@ -26,7 +26,9 @@ _WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
 
 
 def event_time(event: Event) -> int:
-    """Return an event's preferred timestamp: in the millisecond of its capture, spread by a hash of its id.
+    """Return the preferred timestamp of an event's point, in the millisecond of the capture.
+
+    A hash of the event id selects the nanosecond.
 
     Camera clocks have a resolution of one second, so events of a burst share a time; the exact time is in a field.
     """
@@ -34,7 +36,7 @@ def event_time(event: Event) -> int:
 
 
 def id_time(event_id: str) -> int:
-    """Return the preferred timestamp of an event's index point: in the millisecond of its UUIDv7 id.
+    """Return the preferred timestamp of an event's point in ``event_index``, in the millisecond of the UUIDv7 id.
 
     Ids without a time, or with an implausible one, are spread over one week of the year 2000.
     """
@@ -45,7 +47,7 @@ def id_time(event_id: str) -> int:
 
 
 def verdict_time(verdict: Verdict) -> int:
-    """Return the preferred timestamp of a verdict's point: in the millisecond of the event's UUIDv7 id.
+    """Return the preferred timestamp of a verdict's point, in the millisecond of the event's UUIDv7 id.
 
     It differs from the event's own timestamp: otherwise two concurrent verdicts would both take the next free one.
     """
@@ -59,7 +61,7 @@ def verdict_base_time(event_id: str) -> int:
 
 
 def clamp_ns(time_us: int) -> int:
-    """Round microseconds since 1970 down to a millisecond; return nanoseconds in the range of InfluxDB."""
+    """Convert microseconds since 1970 to nanoseconds, rounded down to a millisecond, within InfluxDB's range."""
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
 
 
@@ -74,7 +76,7 @@ def event_line(item: Received, event: Event, at_ns: int) -> bytes:
 
 
 def index_line(event: Event, at_ns: int, index_ns: int) -> bytes:
-    """Return the line-protocol line of an event's index point.
+    """Return the line-protocol line of an index point, which contains the timestamp of an event's point.
 
     The index point is written after all other points of the event, so an indexed event is complete.
     """
@@ -146,7 +148,7 @@ def effort_line(item: Received, effort: Effort, at_ns: int) -> bytes:
 
 
 def status_line(item: Received, status: Status) -> bytes:
-    """Return the line-protocol line of a station's status record, at the time when the server received it.
+    """Return the line-protocol line of a station's status record, with the time of arrival as the timestamp.
 
     The time in a last will is that of its registration, not that of the lost connection.
     """

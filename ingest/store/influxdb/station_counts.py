@@ -29,7 +29,7 @@ class StationCounts:
     """
 
     def __init__(self, link: InfluxConnection, clock: Callable[[], float] = time.monotonic) -> None:
-        """Use an InfluxDB connection for the query; the first call runs the query."""
+        """Create an empty cache; the first call of the object runs the query."""
         self._link = link
         self._clock = clock
         self._lock = threading.Lock()  # concurrent callers wait and share the result

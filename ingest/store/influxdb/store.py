@@ -111,7 +111,7 @@ class InfluxDbStore:
         return WriteResult(new=new, repeated=len(batch) - new)
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Store verdicts and rewrite the points of their events; see ``Store.apply_verdicts``."""
+        """Store verdicts, and rewrite the detection points of the events; see ``Store.apply_verdicts``."""
         with self._lock:
             self._check_open()
             unique = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
@@ -186,7 +186,7 @@ class InfluxDbStore:
                 self._sent.notify_all()
 
     def _new_events(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_NewEvent"]:
-        """Return those events of a batch that are not stored yet, without duplicates, and their points' timestamps."""
+        """Return the events of a batch that are not stored yet, without duplicates, each with its timestamps."""
         once: dict[str, tuple[Received, Event]] = {}
         for item, event in events:
             once.setdefault(event.event_id, (item, event))
@@ -222,7 +222,10 @@ class InfluxDbStore:
         return _new(found, claims.enter_context(self._deployments.claim(wanted)), deployment_line)
 
     def _rewrite_counts(self, event_ids: Iterable[str]) -> None:
-        """Rewrite the detection points of events with the latest verdicts; repeat if a verdict arrives meanwhile."""
+        """Rewrite the detection points of events according to the latest verdicts.
+
+        The rewrite is repeated if another verdict arrives meanwhile.
+        """
         verdicts = self._listing.verdicts_of(event_ids)
         while verdicts:
             lines = []
@@ -253,7 +256,7 @@ class InfluxDbStore:
 
 
 class _NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that is not stored yet, with the timestamps of its point and of its index point."""
+    """An event that is not stored yet, with the timestamps of its points in ``event`` and ``event_index``."""
 
     item: Received
     event: Event

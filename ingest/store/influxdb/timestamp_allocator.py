@@ -21,7 +21,13 @@ _Claims = Mapping[tuple[str, int], str]  # (station, timestamp) to the id that c
 
 
 class TimestampRequest(msgspec.Struct, frozen=True, gc=False):
-    """Station ("" if none), preferred timestamp in nanoseconds since 1970, and id of a record."""
+    """Request for the timestamp of a record, with the record's id.
+
+    Attributes:
+        station: Station of the record, or "" if stations share the timestamps.
+        time_ns: Preferred timestamp in nanoseconds since 1970.
+        id: Unique id of the record.
+    """
 
     station: str
     time_ns: int
@@ -29,7 +35,13 @@ class TimestampRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class AllocatedTimestamp(msgspec.Struct, frozen=True, gc=False):
-    """Timestamp of a record, and whether the record is stored there already; ``row`` is the stored point."""
+    """Timestamp of a record, and the stored point if the record is stored already.
+
+    Attributes:
+        time_ns: Timestamp in nanoseconds since 1970.
+        exists: Whether the record is stored already.
+        row: The stored point, by column; empty if the record is not stored.
+    """
 
     time_ns: int
     exists: bool
@@ -42,7 +54,10 @@ class TimestampAllocator:
     def __init__(
         self, link: InfluxConnection, measurement: str, id_field: str, by_station: bool = True, also: Sequence[str] = ()
     ) -> None:
-        """Use a measurement; ``id_field`` contains the record's id, ``also`` names further fields to read."""
+        """Create the allocator of timestamps in one InfluxDB measurement.
+
+        ``id_field`` is the field that contains a record's id, and ``also`` names further fields to read.
+        """
         self._link = link
         self._measurement = measurement
         self._id_field = id_field
@@ -61,7 +76,7 @@ class TimestampAllocator:
 
     @contextmanager
     def claim(self, wanted: Sequence[TimestampRequest]) -> Iterator[list[AllocatedTimestamp]]:
-        """Find a timestamp for each record, and reserve the free timestamps until the block ends.
+        """Find a timestamp for each record, and reserve the free timestamps during the ``with`` block.
 
         A timestamp that another block has claimed for the same record counts as free, since that block may fail.
         Threads may be in such blocks concurrently, but the caller must serialise entering them.
