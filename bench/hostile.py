@@ -195,7 +195,7 @@ class Sender:
 
 
 def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Hostile]:
-    """Yield ``messages``, with a valid capture after every tenth message; add each capture's id to ``honest``."""
+    """Yield hostile messages, and after every tenth a valid one, whose event id is added to the set ``honest``."""
     for number, message in enumerate(messages, 1):
         yield message
         if number % HONEST_EVERY == 0:

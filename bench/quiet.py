@@ -71,7 +71,7 @@ def score_recordings(folder: Path, scorers: dict[str, Scorer], on_skipped: Calla
 
 
 def split_collections(quiet: Sequence[Quiet]) -> tuple[list[Quiet], list[Quiet]]:
-    """Split the recordings into two halves of similar duration, with each collection in one half.
+    """Divide collections of recordings into two halves of similar total duration; no collection is split.
 
     The collections are assigned longest first, each to the half that is shorter so far.
     """

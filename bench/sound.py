@@ -171,7 +171,7 @@ def _litert(cores: int, windows: int, pinned: Sequence[int]) -> Result:
 
 
 def _pinned(command: Sequence[str], cores: Sequence[int]) -> list[str]:
-    """Return a command that runs ``command`` on ``cores`` only; the programs adapt to the number of cores."""
+    """Prefix ``command`` with taskset, so that it runs on the given CPU cores only."""
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 

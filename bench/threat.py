@@ -174,7 +174,7 @@ def recall_by_snr(clips: Sequence[TrainingClip], scorers: dict[str, Scorer], cou
 
 
 def main() -> int:
-    """Score the clips and print the comparison."""
+    """Compare Wildpost's threat network with YAMNet on held-out clips, and print recall and false alarms of both."""
     places = [Path(word) for word in sys.argv[1:] if not word.startswith("--")]
     if len(places) != 2:
         sys.exit(__doc__)

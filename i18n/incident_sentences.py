@@ -11,7 +11,7 @@ from i18n.taxa import display_name
 
 
 class OccurrenceFacts(Protocol):
-    """Fields of an occurrence: a finding in one capture, such as a person, or a problem of one station."""
+    """An occurrence: a person, animal or sound found in one capture, or a problem of one station."""
 
     @property
     def kind(self) -> str:
@@ -40,7 +40,7 @@ class OccurrenceFacts(Protocol):
 
     @property
     def reasons(self) -> Sequence[Mapping[str, str]]:
-        """Values that are inserted into the explanation, by placeholder name; each rule has one mapping."""
+        """For each rule that matched, the values for the placeholders of its sentence, by placeholder name."""
         ...
 
 

@@ -30,7 +30,7 @@ class JoinedShots:
 
 
 class ShotRepository:
-    """Repository of the shot detections of all stations, in the casebook database."""
+    """Repository of the gunshots that stations detected, in the casebook database."""
 
     def __init__(self, database: Database, options: CorroborationOptions) -> None:
         """Create the repository for a database that contains the incident tables."""

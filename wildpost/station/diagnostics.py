@@ -28,7 +28,7 @@ _TRIAL_RATE_HZ = 48_000
 
 
 def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
-    """Check all parts of a station that its settings file names, and yield one finding for each part.
+    """Check every part of a station (clock, disk, sensors, detectors, broker); yield one finding for each part.
 
     Args:
         path: The settings file.

@@ -153,9 +153,9 @@ class _Connection:
         return Finding("works", "credentials", found, figures=figures)
 
     def connect(self) -> tuple[str, Any, Any]:
-        """Connect to the broker and return its answer: callback name, reason and properties.
+        """Connect to the broker and return what it answered: the kind of packet, the reason code and the properties.
 
-        The callback name is the paho callback that received the answer, such as "connect"; "" after a timeout.
+        The kind is "connect", "disconnect" or "publish"; "" after a timeout.
 
         Raises:
             OSError: the broker cannot be reached.
@@ -165,7 +165,7 @@ class _Connection:
         return self._answer()
 
     def publish(self, topic: str) -> tuple[str, Any, float]:
-        """Publish an empty message; return the answer's callback name and reason, and the round-trip time in ms."""
+        """Publish an empty message; return the kind of the answer, its reason code and the round-trip time in ms."""
         answer, reason, took_ms = self._publish(topic)
         if answer == "disconnect":  # Mosquitto may disconnect after it refused the previous topic
             answer, reason, took_ms = self._publish(topic)

@@ -18,7 +18,7 @@ MEASUREMENT, ID_FIELD = "deployment", "record_id"
 
 
 def deployment_request(deployment: Deployment) -> TimestampRequest:
-    """Return the request for the timestamp of a deployment record; see ``TimestampAllocator``."""
+    """Describe a deployment record to the ``TimestampAllocator``, which chooses its timestamp."""
     at_us = microseconds(deployment.at)
     return TimestampRequest(deployment.station, clamp_ns(at_us), f"{deployment.deployment}/{at_us}")
 

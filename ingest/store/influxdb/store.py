@@ -256,7 +256,7 @@ class InfluxDbStore:
 
 
 class _NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that is not stored yet, with the timestamps of its points in ``event`` and ``event_index``."""
+    """A new event, with the timestamps under which InfluxDB will store it and its index entry."""
 
     item: Received
     event: Event
