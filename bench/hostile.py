@@ -30,6 +30,7 @@ from bench.hostile_messages import Hostile, hostile_messages
 from bench.report import Report, run_bench
 from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
+from contract.mqtt import stop_network_thread
 from tests.conftest import Mosquitto, free_port
 
 # Rules that read every field of a capture, so that no hostile value is skipped.
@@ -191,7 +192,7 @@ class Sender:
     def close(self) -> None:
         """Disconnect from the broker."""
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
 
 def honest_between(messages: Iterator[Hostile], honest: set[str]) -> Iterator[Hostile]:

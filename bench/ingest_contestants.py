@@ -23,7 +23,7 @@ from bench.breaking import mosquitto_program
 from bench.ratios import ratio
 from contract import Event, encode, new_event_id, subscription, topic_of
 from contract.examples import EVENT
-from contract.mqtt import make_client
+from contract.mqtt import make_client, stop_network_thread
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from tests.conftest import Mosquitto
@@ -130,7 +130,7 @@ def queue_messages(
         client.subscribe([(topic, 1) for topic in topics])
         assert done.wait(60)
         client.disconnect()
-        client.loop_stop()
+        stop_network_thread(client)
     publisher = mqtt.Client(CallbackAPIVersion.VERSION2)
     publisher.max_inflight_messages_set(500)
     publisher.connect("127.0.0.1", port)
@@ -140,7 +140,7 @@ def queue_messages(
         info.wait_for_publish(600)
         assert info.is_published()
     publisher.disconnect()
-    publisher.loop_stop()
+    stop_network_thread(publisher)
 
 
 def receive_only(port: int, count: int) -> Result:
@@ -162,7 +162,7 @@ def receive_only(port: int, count: int) -> Result:
     client.loop_start()
     result = measure_progress(lambda: seen, count, interval_s=1, wait=done.wait)  # no polling beside it
     client.disconnect()
-    client.loop_stop()
+    stop_network_thread(client)
     return result
 
 

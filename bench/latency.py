@@ -33,6 +33,7 @@ from bench.stores import available_stores, open_influx
 from contract import Event, MediaContent, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from contract.messages import Location
+from contract.mqtt import stop_network_thread
 from tests.conftest import Mosquitto, free_port
 
 THUMBNAIL_BYTES = 20_000
@@ -179,7 +180,7 @@ def stations_publish(port: int, timings: Timings, stations: int, seconds: float,
         time.sleep(0.05)
     for client in clients:
         client.disconnect()
-        client.loop_stop()
+        stop_network_thread(client)
 
 
 def measured(kind: str, stations: int, seconds: float, every_s: float) -> Timings:
@@ -212,7 +213,7 @@ def measured(kind: str, stations: int, seconds: float, every_s: float) -> Timing
             stop.set()
             poller.join()
             subscriber.disconnect()
-            subscriber.loop_stop()
+            stop_network_thread(subscriber)
         if not timings.complete:
             print((folder / "log").read_text()[-8000:], file=sys.stderr)
         return timings

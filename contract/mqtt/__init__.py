@@ -1,5 +1,19 @@
 """MQTT connection code that all packages share: credentials, TLS and protocol version."""
 
-from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_refusal, make_client, read_password
+from contract.mqtt.connection import (
+    BrokerOptions,
+    connect_arguments,
+    describe_refusal,
+    make_client,
+    read_password,
+    stop_network_thread,
+)
 
-__all__ = ["BrokerOptions", "connect_arguments", "describe_refusal", "make_client", "read_password"]
+__all__ = [
+    "BrokerOptions",
+    "connect_arguments",
+    "describe_refusal",
+    "make_client",
+    "read_password",
+    "stop_network_thread",
+]

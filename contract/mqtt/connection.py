@@ -89,6 +89,16 @@ def make_client(
     return client
 
 
+def stop_network_thread(client: mqtt.Client) -> None:
+    """Stop a client's network thread and close the sockets that paho keeps for it.
+
+    paho's ``loop_stop`` leaves the socket pair that wakes the thread open until the client is garbage-collected, so a
+    process that connects again and again would run out of file descriptors.
+    """
+    client.loop_stop()
+    client._reset_sockets(sockpair_only=True)
+
+
 def connect_arguments(
     options: BrokerOptions, *, keep_session: bool, session_expiry_s: int = 0, receive_maximum: int | None = None
 ) -> dict[str, Any]:

@@ -6,7 +6,13 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from contract.errors import Undelivered
-from contract.mqtt.connection import BrokerOptions, connect_arguments, describe_refusal, make_client
+from contract.mqtt.connection import (
+    BrokerOptions,
+    connect_arguments,
+    describe_refusal,
+    make_client,
+    stop_network_thread,
+)
 
 
 class ConfirmedPublisher:
@@ -60,7 +66,7 @@ class ConfirmedPublisher:
         """Disconnect from the broker; a second call does nothing."""
         if self._client is not None:
             self._client.disconnect()
-            self._client.loop_stop()
+            stop_network_thread(self._client)
             self._client, self._connected = None, False
 
     def _open(self) -> mqtt.Client:

@@ -14,6 +14,7 @@ from casebook.casebook import Casebook
 from contract import Event, encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT, MEDIA_CONTENT
+from contract.mqtt import stop_network_thread
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.bundle.exporter import BundleExporter, BundleOptions, ExportReport
 from ingest.intake import BatchResult, Intake, StoredBatch
@@ -87,7 +88,7 @@ class BrokerSender:
         for info in [client.publish(topic, payload, qos=1) for topic, payload in messages]:
             info.wait_for_publish(20)
         client.disconnect()
-        client.loop_stop()
+        stop_network_thread(client)
 
     def source(self, databases: Databases) -> MessageSource:
         self._receiver = Receiver(ReceiverOptions(port=self._broker.port, receive_maximum=50))

@@ -18,6 +18,7 @@ from contract import topic_of
 from contract.bundle.documents import Receipt, ReceivedEntry, encode_document
 from contract.bundle.durable_file import durable_file
 from contract.bundle.reader import BundleReader
+from contract.mqtt import stop_network_thread
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.bundle.exporter import BundleOptions
 from edge.transport.bundle.transport import BundleTransport
@@ -72,7 +73,7 @@ class BrokerLink:
 
     def close(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
 
 class StickLink:

@@ -16,6 +16,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from contract import topic_of
+from contract.mqtt import stop_network_thread
 from contract.topics import KINDS
 from edge.check import Finding
 from edge.outbox.outbox import Outbox, OutboxMessage
@@ -51,7 +52,7 @@ def listener(port: int) -> Iterator[None]:
     assert ready
     yield
     client.disconnect()
-    client.loop_stop()
+    stop_network_thread(client)
 
 
 def test_an_open_broker_with_a_server_works(mosquitto: Mosquitto) -> None:

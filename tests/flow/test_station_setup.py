@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from contract import subscription
+from contract.mqtt import stop_network_thread
 from tests.conftest import Mosquitto, free_port
 from wildpost.broker.folder import INGEST, BrokerFolder
 
@@ -57,7 +58,7 @@ def served(broker: BrokerFolder) -> Iterator[None]:
     assert ready.wait(20)
     yield
     client.disconnect()
-    client.loop_stop()
+    stop_network_thread(client)
 
 
 def states(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from contract.mqtt import stop_network_thread
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.conftest import Mosquitto
 from tests.eventually import PATIENCE_S, eventually
@@ -40,7 +41,7 @@ class Publisher:
 
     def close(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
 
 class IntakeProcess:
@@ -61,7 +62,7 @@ class IntakeProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def eventually(self, holds: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
+    def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
         def now() -> bool:
             if self.process.poll() is not None:
                 assert self.process.stderr is not None

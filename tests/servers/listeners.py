@@ -12,6 +12,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from contract.mqtt import stop_network_thread
+
 
 class Webhook:
     """A web server that takes what Apprise's json:// sends, or answers with an error as long as it is told to."""
@@ -74,4 +76,4 @@ def listening(port: int, topic: str, username: str = "", password: str = "") -> 
     assert ready.wait(10)
     yield heard
     client.disconnect()
-    client.loop_stop()
+    stop_network_thread(client)

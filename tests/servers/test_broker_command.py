@@ -19,6 +19,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from contract.mqtt import stop_network_thread
 from contract.mqtt.publisher import ConfirmedPublisher
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
@@ -85,7 +86,7 @@ class Client:
 
     def close(self) -> None:
         self.client.disconnect()
-        self.client.loop_stop()
+        stop_network_thread(self.client)
 
 
 def wildpost(*words: object) -> subprocess.CompletedProcess[str]:

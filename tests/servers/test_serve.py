@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from contract import encode, topic_of
 from contract.examples import EVENT, MEDIA_CONTENT
 from contract.messages import Event
+from contract.mqtt import stop_network_thread
 from tests.eventually import eventually
 from tests.servers.conftest import Publisher
 
@@ -61,7 +62,7 @@ def publish_event(port: int) -> Event:
     client.loop_start()
     client.publish(topic_of("wildpost", event.station, "event"), encode(event), qos=1).wait_for_publish(10)
     client.disconnect()
-    client.loop_stop()
+    stop_network_thread(client)
     return event
 
 

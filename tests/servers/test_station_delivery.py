@@ -28,6 +28,7 @@ from captures.picture import read_picture
 from contract import Detection, Event, MediaContent, Model, SetAside, decode, encode
 from contract.codec import Record
 from contract.examples import EVENT
+from contract.mqtt import stop_network_thread
 from edge.capture.folder import FolderSource
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.station import Sensor, Station, StationOptions
@@ -89,7 +90,7 @@ class Ear:
 
     def close(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from contract import LIMIT_BYTES, topic_of
-from contract.mqtt import BrokerOptions, connect_arguments, make_client
+from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
 from contract.topics import KINDS
 from edge.check.finding import Figure, Finding
 
@@ -175,7 +175,7 @@ class _Connection:
         while not self.answers.empty():
             self.answers.get()
         if not self._client.is_connected():
-            self._client.loop_stop()
+            stop_network_thread(self._client)
             self._client = self._make_client()  # paho leaks sockets when the same client connects again
             answer, reason, _ = self.connect()
             if answer != "connect" or reason.is_failure:
@@ -188,7 +188,7 @@ class _Connection:
     def close(self) -> None:
         """Disconnect from the broker."""
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
     def _answer(self) -> tuple[str, Any, Any]:
         try:

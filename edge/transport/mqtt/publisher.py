@@ -12,7 +12,7 @@ import paho.mqtt.client as mqtt
 from msgspec import Meta
 
 from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
-from contract.mqtt import BrokerOptions, connect_arguments, make_client
+from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.transport.mqtt.redelivery import Redelivery
 from edge.transport.mqtt.topic_backoff import TopicBackoff
@@ -109,7 +109,7 @@ class Publisher:
             except (RuntimeError, ValueError) as error:
                 LOG.warning("the broker did not acknowledge the status offline; it publishes the last will: %s", error)
         self._client.disconnect()
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
     def _work(self) -> None:
         while not self._stopping.is_set():

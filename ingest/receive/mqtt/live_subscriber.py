@@ -8,7 +8,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from contract import Event, Malformed, decode, subscription
-from contract.mqtt import connect_arguments, make_client
+from contract.mqtt import connect_arguments, make_client, stop_network_thread
 from ingest.receive.batch import ReceivedMessage
 from ingest.receive.mqtt.options import ReceiverOptions
 
@@ -61,7 +61,7 @@ class LiveSubscriber:
             client, self._client = self._client, None
         if client is not None:
             client.disconnect()
-            client.loop_stop()
+            stop_network_thread(client)
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, _: object) -> None:
         if not reason.is_failure:

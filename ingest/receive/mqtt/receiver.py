@@ -13,7 +13,7 @@ from paho.mqtt.properties import Properties
 
 from contract import Event, subscription
 from contract.errors import WildpostError
-from contract.mqtt import describe_refusal, make_client
+from contract.mqtt import describe_refusal, make_client, stop_network_thread
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
@@ -132,7 +132,7 @@ class Receiver:
             properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 0
         self._client.disconnect(properties=properties)
-        self._client.loop_stop()
+        stop_network_thread(self._client)
 
     def _make_client(self) -> BatchReadClient:
         client = make_client(

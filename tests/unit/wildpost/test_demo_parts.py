@@ -8,6 +8,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from contract.mqtt import stop_network_thread
 from ingest.store.duckdb.store import DuckDbStore
 from wildpost.cli.expected_errors import is_expected
 from wildpost.cli.main import main
@@ -95,7 +96,7 @@ def test_the_embedded_broker_hands_messages_on_and_acknowledges_them() -> None:
         client.publish("wildpost/v1/a/event", b"x", qos=1).wait_for_publish(10)
         assert arrived.wait(10)
         client.disconnect()
-        client.loop_stop()
+        stop_network_thread(client)
 
 
 def test_a_port_that_is_taken_is_named() -> None:
