@@ -24,11 +24,14 @@ endif
 
 PROGRAMS := mosquitto chromium influxd nginx initdb systemd-analyze libportaudio2
 
-# Two workers and more share the test files; one file stays with one worker, and so do the servers it starts.
+# Workers share the test files; one file stays with one worker, and so do the servers that it starts. One worker more than
+# there are cores, since tests often wait for servers.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+
 test: .uv/ready
 	@.ci/programs $(PROGRAMS)
 ifeq ($(TEST),)
-	$(RUN) pytest --ignore=tests/training -m "not long" -n logical --dist loadfile
+	$(RUN) pytest --ignore=tests/training -m "not long" -n $(WORKERS) --dist loadfile
 else
 	$(RUN) pytest $(TEST)
 endif
@@ -36,7 +39,7 @@ endif
 # What takes minutes: heavy installations, long runs of hostile input, and training, which needs torch.
 test-long: .uv/ready test-training
 	@.ci/programs $(PROGRAMS)
-	$(RUN) pytest --ignore=tests/training -m long
+	$(RUN) pytest --ignore=tests/training -m long -n $(WORKERS) --dist loadfile
 
 # torch is in no station and no server: tests of training have an environment of their own, made where it is absent.
 test-training: .venv-train/ready

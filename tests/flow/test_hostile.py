@@ -22,6 +22,8 @@ from contract import Malformed, decode
 from tests.conftest import Mosquitto, missing
 from tests.servers.test_serve import serving
 
+pytestmark = pytest.mark.long
+
 COUNT, SEED = 2_000, 20_260_412
 GROWTH_MB = 40  # of all processes together, once each kind of message has been seen
 

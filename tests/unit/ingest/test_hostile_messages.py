@@ -91,6 +91,7 @@ def test_every_message_is_stored_or_quarantined(messages: list[tuple[str, bytes]
         assert len(store.events(EventQuery(limit=1000))) == sum(state.events for state in store.stations())
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(label=st.text(min_size=1, max_size=200), name=st.text(max_size=200), number=st.integers(0, 2**53))
 @example(label="\ud83d", name="\0", number=2**53)
