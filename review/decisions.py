@@ -13,7 +13,7 @@ from casebook.verdicts import Outcome, Verdict
 from contract import Event
 from contract.errors import InvalidInput, StoreUnavailable
 from contract.messages import ObservationType
-from i18n.taxa import Taxon, find_taxon
+from i18n.taxonomy import Taxon, shipped_taxonomy
 from review.page import Site
 
 
@@ -28,7 +28,8 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         event_id: The event.
         ordinals: The detections, by ordinal; empty: all of them.
         outcome: Confirmed, corrected or dismissed.
-        taxon: For a correction, the label or any name of the taxon; an unknown name is stored as typed.
+        taxon: For a correction, the label or any name of the taxon; a text that names none is stored as typed,
+            as "unclassified": it may be a remark instead of an animal.
     """
 
     event_id: str
@@ -87,4 +88,4 @@ def _corrected_to(decision: Decision) -> Taxon | None:
     typed = " ".join(decision.taxon.split())
     if not typed:
         raise InvalidDecision("a correction needs a taxon, for example 野猪, wild boar or Sus scrofa; got none")
-    return find_taxon(typed) or Taxon(typed, None, typed, typed, "animal")
+    return shipped_taxonomy().find(typed) or Taxon(typed, None, "unclassified")

@@ -20,7 +20,7 @@ from contract import Event
 from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.record_terms import clock_source, quarantine_reason
-from i18n.taxa import display_name
+from i18n.taxonomy import display_name
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
 from review.options import ReviewOptions

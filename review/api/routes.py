@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from contract.codec import encode
-from i18n.taxa import all_taxa
+from i18n.taxonomy import taxon_search
 from ingest.store.port import EventQuery
 from review.decisions import Decision, decide
 from review.page import COOKIE_S, NAME_LENGTH, ContextDependency
@@ -82,10 +82,13 @@ def _parse_time(name: str, text: str) -> datetime | None:
 
 
 @router.get("/api/taxa")
-def taxa(context: ContextDependency) -> Response:
-    """Return all taxa with scientific, Chinese and English names, for the search box of corrections."""
+def taxa(context: ContextDependency, q: str = "") -> Response:
+    """Return taxa whose names match what was typed, with all their names, for the search box of corrections."""
     return JSONResponse(
-        [[taxon.key, taxon.name(context.language.code), taxon.zh, taxon.en] for taxon in all_taxa()],
+        [
+            [taxon.key, taxon.name(context.language.code) or taxon.key, taxon.zh, taxon.en]
+            for taxon in taxon_search().find(q)
+        ],
         headers={"Cache-Control": "private, max-age=3600", "Vary": "Cookie, Accept-Language"},
     )
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from i18n.taxa import display_name
+from i18n.taxonomy import display_name
 from ingest.store.port import EventQuery
 from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
 from pipelines.trends.effort import with_effort

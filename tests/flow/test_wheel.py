@@ -20,7 +20,7 @@ from tests.servers.test_serve import page
 CARRIED = (
     "captures/spectrogram.py",
     "casebook/migrations/versions/first_release.py",
-    "i18n/taxa.csv",
+    "i18n/taxonomy/taxa.csv",
     "i18n/translations/en/LC_MESSAGES/messages.mo",
     "i18n/translations/zh_CN/LC_MESSAGES/messages.mo",
     "models/registry.toml",
