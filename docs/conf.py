@@ -83,6 +83,7 @@ NAVIGATION = {
     ],
     "Explanation": [
         "explanation/delivery",
+        "explanation/statistics",
         "explanation/benchmarks",
         "explanation/influxdb-layout",
         "decisions/README",
