@@ -75,6 +75,7 @@ NAVIGATION = {
         "reference/review",
         "reference/rules",
         "reference/messages",
+        "reference/connections",
         "reference/models",
         "reference/birdnet",
         "reference/threat",

@@ -1,0 +1,21 @@
+"""Import of OpenVINO without its usage statistics."""
+
+import sys
+from typing import Any
+
+
+def load_openvino() -> Any:
+    """Import OpenVINO with its telemetry package blocked, and return the module.
+
+    If the package ``openvino_telemetry`` is installed, ``import openvino`` sends an event to an analytics host, without
+    consent; otherwise OpenVINO uses a class of its own that does nothing. Source:
+    ``openvino/tools/ovc/telemetry_utils.py``. The lock file excludes the package, but pip installs it as a dependency
+    of OpenVINO. None in ``sys.modules`` makes its import fail: The Python Language Reference, 5.3.1.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino

@@ -1,0 +1,134 @@
+"""A running server and a running station connect to the broker and the services in their settings, and nowhere else."""
+
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Mosquitto, free_port, missing
+from tests.eventually import eventually
+from tests.flow.test_station_once import command as station_command
+from tests.outgoing_connections import Contact, Observer, can_trace
+from tests.repository import REPOSITORY
+from tests.servers.listeners import Webhook, listening
+from tests.servers.test_alerts_command import SETTINGS, environment, person, send, wildpost
+from tests.servers.test_serve import health, page
+
+ELSEWHERE = Contact("192.0.2.1", 443)  # an address that belongs to nobody (RFC 5737)
+CONNECTS = f"""
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    probe.connect({tuple(ELSEWHERE)!r})
+"""
+
+
+@pytest.fixture
+def observer(tmp_path: Path) -> Observer:
+    folder = tmp_path / "observed"
+    folder.mkdir()
+    return Observer(folder, can_trace())
+
+
+@pytest.mark.parametrize("traces", [False, True], ids=["audit events", "strace"])
+def test_a_connection_to_another_machine_is_noticed(traces: bool, tmp_path: Path) -> None:
+    if traces and not can_trace():
+        missing("strace is not installed, or may not trace here (Debian: apt-get install strace)")
+    observer = Observer(tmp_path, traces)
+    # strace alone must notice it too: -I leaves sitecustomize out
+    command = [sys.executable, *(["-I"] if traces else []), "-c", CONNECTS]
+    subprocess.run(observer.command(command), env=observer.environment(), check=True)
+    assert observer.outside() == {ELSEWHERE}
+
+
+def test_a_server_that_receives_shows_and_alerts_contacts_broker_and_alert_service_only(
+    mosquitto: Mosquitto, webhook: Webhook, observer: Observer, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = tmp_path / "server.toml"
+    settings.write_text(SETTINGS.format(port=mosquitto.port).replace("[web]\nport = 0", f"[web]\nport = {port}"))
+    command = observer.command(wildpost("serve", str(settings), "--data", str(tmp_path / "data")))
+    with subprocess.Popen(
+        command, env=observer.environment() | _added(environment(webhook.port)), stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            eventually(lambda: (tmp_path / "data" / "server.json").exists(), "the server listens")
+            url = f"http://127.0.0.1:{port}/"
+            send(mosquitto.port, event := person(1))
+            eventually(lambda: webhook.taken, "the alert arrives")
+            assert health(url)["events"] == 1
+            for path in ("", "incidents", "stations", "trends", "quarantine", f"events/{event.event_id}"):
+                assert "野哨" in page(url + path)
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
+    assert observer.outside() == set()
+    assert {mosquitto.port, webhook.port} <= {one.port for one in observer.contacted()}
+
+
+def test_a_station_that_detects_contacts_its_broker_only(
+    mosquitto: Mosquitto, observer: Observer, shared_data: Path, tmp_path: Path
+) -> None:
+    samples = shared_data / "samples"
+    for folder, name in (("pictures", "deer.JPG"), ("recordings", "rain.ogg")):
+        (tmp_path / folder).mkdir()
+        found = next(one for one in sorted((samples / folder).iterdir()) if one.suffix == Path(name).suffix)
+        (tmp_path / folder / name).write_bytes(found.read_bytes())
+    # The package that pip installs with OpenVINO, and the lock file excludes: an import of it is noticed.
+    telemetry = observer.folder / "openvino_telemetry"
+    telemetry.mkdir()
+    (telemetry / "__init__.py").write_text(CONNECTS)
+    sensors = [
+        'name = "lens"\nsource = "folder"\nfolder = "pictures"\ndetectors = ["vision"]\n',
+        'name = "ear"\nsource = "folder"\nfolder = "recordings"\ndetectors = ["birdnet", "threat"]\n',
+    ]
+    command = observer.command(station_command(tmp_path, mosquitto.port, *sensors))
+    with listening(mosquitto.port, "wildpost/#"):
+        ended = subprocess.run(
+            command, env=observer.environment(), capture_output=True, text=True, check=False, timeout=240
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert observer.outside() == set()
+    assert mosquitto.port in {one.port for one in observer.contacted()}
+
+
+def test_the_lock_file_holds_no_telemetry_package() -> None:
+    lock = tomllib.loads((REPOSITORY / "uv.lock").read_text())
+    names = {package["name"] for package in lock["package"]}
+    unwanted = {
+        "openvino-telemetry",
+        "opentelemetry-sdk",
+        "sentry-sdk",
+        "posthog",
+        "huggingface-hub",
+        "wandb",
+        "segment",
+    }
+    assert {"openvino", "duckdb", "ultralytics"} <= names
+    assert names & unwanted == set()
+
+
+@pytest.mark.parametrize(
+    ("imported", "only_in"),
+    [
+        (r"(import|from) openvino\b", "models/load_openvino.py"),
+        (r"duckdb\.connect\(", "ingest/store/duckdb/connection.py"),
+    ],
+)
+def test_a_library_that_must_be_silenced_is_opened_in_one_place(imported: str, only_in: str) -> None:
+    packages = [
+        path
+        for path in REPOSITORY.iterdir()
+        if (path / "__init__.py").is_file() and path.name not in ("tests", "bench")
+    ]
+    files = [file for package in packages for file in package.rglob("*.py")]
+    found = [file.relative_to(REPOSITORY).as_posix() for file in files if re.search(imported, file.read_text())]
+    assert found == [only_in]
+
+
+def _added(environment: dict[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in ("ALERT_RANGERS", "PYTHONUNBUFFERED")}
