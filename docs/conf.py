@@ -60,6 +60,7 @@ NAVIGATION = {
         "how-to/train",
         "how-to/serve",
         "how-to/secure-the-broker",
+        "how-to/verify-a-release",
         "how-to/deploy",
         "how-to/containers",
         "how-to/backup",
