@@ -29,6 +29,7 @@ PEER = re.compile(
     r'sin6?_port=htons\((\d+)\), (?:sin6_flowinfo=[^,]*, )?(?:sin_addr=inet_addr\(|inet_pton\(AF_INET6, )"([^"]+)"'
 )
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+|localhost")
+KEPT = {"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR"}
 NAME_SERVICE = 53  # a resolver on the loopback address passes its questions on
 
 
@@ -46,18 +47,28 @@ class Observer:
     folder: Path
     traces: bool  # strace is installed and the kernel lets it trace
 
+    @property
+    def home(self) -> Path:
+        """Home directory of the process, where telemetry keeps the machine's identifier."""
+        return self.folder / "home"
+
     def command(self, command: list[str]) -> list[str]:
         """Return a command under strace, or unchanged without it; the process keeps its parent and its number."""
         if not self.traces:
             return command
         observed = "trace=connect,sendto,sendmsg,sendmmsg"
-        return ["strace", "-D", "-f", "-o", str(self.folder / "strace.log"), "-e", observed, *command]
+        return ["strace", "-D", "-f", "--seccomp-bpf", "-o", str(self.folder / "strace.log"), "-e", observed, *command]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment for the process, with the audit hook in it."""
+        """Return the environment for the process, with the audit hook in it and a home of its own.
+
+        Only what a service has: ONNX Runtime and openvino-telemetry are silent where variables speak of CI or a test.
+        """
         (self.folder / "sitecustomize.py").write_text(HOOK.format(path=str(self.folder / "audit.log")))
         paths = [str(self.folder), os.environ.get("PYTHONPATH", "")]
-        return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+        kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("WILDPOST_")}
+        self.home.mkdir(exist_ok=True)
+        return kept | {"HOME": str(self.home), "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
     def contacted(self) -> set[Contact]:
         """Return the names that were looked up and the addresses that were used, once the process has ended."""
@@ -74,6 +85,10 @@ class Observer:
     def outside(self) -> set[Contact]:
         """Return the contacts beyond this machine's loopback address."""
         return {one for one in self.contacted() if not LOOPBACK.fullmatch(one.host) or one.port == NAME_SERVICE}
+
+    def identifiers(self) -> list[Path]:
+        """Return the files in which telemetry of ONNX Runtime (~/.cache/Microsoft) and OpenVINO (~/intel) keeps one."""
+        return [file for file in self.home.rglob("*") if {"Microsoft", "intel"} & set(file.parts)]
 
     def _has_trace_ended(self) -> bool:
         lines = self._lines("strace.log")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.birdnet.fast_form import BatchRequest, load_fast_form
-from models.load_openvino import load_openvino
+from models.runtime_imports import load_openvino
 
 # In 51 of 1,573 windows of recordings, the scores of the two runtimes differed by more than 0.001, at most by 0.005.
 # Each of these windows had a part quieter than this fraction of its loudest part (60 dB); most of these were zero.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.birdnet.derivation import Band, SplitNetwork, derive
 from models.birdnet.windows import WINDOW
-from models.load_openvino import load_openvino
+from models.runtime_imports import load_openvino
 
 FORM_VERSION = 2  # of the cached network and its measured speed; increase it when the network built below changes
 _HOPS = "hops"  # key of the metadata with the hop of each band, in samples

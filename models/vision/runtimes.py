@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.load_openvino import load_openvino
+from models.runtime_imports import load_onnxruntime, load_openvino
 
 RuntimeName = Literal["openvino", "onnxruntime"]
 
@@ -69,8 +69,7 @@ class OnnxRuntime:
     """A network in ONNX Runtime on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-
+        onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
