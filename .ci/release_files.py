@@ -71,11 +71,11 @@ def licences() -> dict[str, str]:
     lock = tomllib.loads((REPOSITORY / "uv.lock").read_text(encoding="utf-8"))
     for name in {package["name"] for package in lock["package"]}:
         try:
-            expression = metadata(name).get("License-Expression")
+            stated = metadata(name)
         except PackageNotFoundError:
             continue
-        if expression:
-            found[name] = expression
+        if "License-Expression" in stated:
+            found[name] = stated["License-Expression"]
     return found
 
 

@@ -116,6 +116,13 @@ def test_pip_installs_by_the_line_of_the_guide(release: Path, tmp_path: Path) ->
         subprocess.run(line.split(), cwd=release, check=True)
 
 
+def test_an_image_is_built_with_the_build_tools_of_a_release() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["uv"]
+    listed = re.findall(r"^([a-z-]+==[^ ]+)", (REPOSITORY / ".ci" / "build.txt").read_text(), re.M)
+    assert settings["build-constraint-dependencies"] == listed
+    assert listed[0].startswith("hatchling==")
+
+
 def test_the_guides_install_nothing_without_a_hash() -> None:
     pages = [
         *REPOSITORY.glob("docs/**/*.md"),
