@@ -90,7 +90,7 @@ def test_a_service_is_started_again_watched_and_has_no_password_of_its_own(name:
     assert "cap_add" not in service
     assert "devices" not in service
     assert int(service["user"].partition(":")[0]) > 0
-    assert service["pids_limit"] <= 256
+    assert service["pids_limit"] <= 512
     assert re.fullmatch(r"[1-4]g|512m", service["mem_limit"])
     for mount in service["tmpfs"]:
         assert {"noexec", "nosuid", "nodev"} <= set(re.split("[:,]", mount)), mount
