@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.evaluate.labels import Kind
 from models.registry import ClassMeaning, Head, Registry, VisionFacts, WeightsError
+from models.runtime_imports import load_onnxruntime
 from models.train.ultralytics_env import isolate_ultralytics
 
 AGREEMENT = 1e-3  # maximum difference of a score, and of a box as a fraction of the input
@@ -214,10 +215,9 @@ def _add_architecture(path: Path, architecture: Mapping[str, object]) -> None:
 def _compare(
     network: Any, path: Path, size_px: int, pictures: Sequence[NDArray[np.float32]]
 ) -> tuple[float, tuple[int, ...]]:
-    import onnxruntime
     import torch
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     noise = np.random.default_rng(0).random((3, size_px, size_px), np.float32)
     worst = 0.0
     for picture in (noise, *pictures):

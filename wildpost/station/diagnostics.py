@@ -137,7 +137,12 @@ def _tried(what: str, open_: Callable[[], Trial], of: str, pull: str) -> Finding
         infer()
         took_ms = round(1000 * (time.monotonic() - began), 1)
     except ModuleNotFoundError as error:
-        return Finding("fails", what, missing_extra(error) or str(error), "pip install 'wildpost[station]'")
+        return Finding(
+            "fails",
+            what,
+            missing_extra(error) or str(error),
+            "install requirements-station.txt of the release: docs/how-to/deploy.md",
+        )
     except WeightsMismatch as error:
         return Finding("fails", what, str(error), "remove that file, then: wildpost models pull")
     except (WeightsError, ValueError) as error:

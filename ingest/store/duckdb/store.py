@@ -12,6 +12,7 @@ from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
+from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.deployments import read_deployments, write_deployment
 from ingest.store.duckdb.effort import effort
@@ -146,7 +147,7 @@ class DuckDbStore:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
-            connection = duckdb.connect(str(self._path), read_only=self._read_only)
+            connection = connect(self._path, read_only=self._read_only)
         except duckdb.Error as error:
             raise self._unavailable(error) from error
         try:
