@@ -1,5 +1,6 @@
 """Connection to the casebook database, SQLite or PostgreSQL, and migration of its schema."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from contract.errors import StoreUnavailable
+from contract.private_files import create_private_file
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_TIMEOUT_S = 30.0  # while another process writes to the SQLite file
@@ -100,6 +102,9 @@ def open_engine(url: str) -> Engine:
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_S})
+        if engine.url.database:
+            with contextlib.suppress(OSError):  # SQLite reports the same failure when it opens the file
+                create_private_file(Path(engine.url.database))
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     # pre_ping: after a server restart, a stale pooled connection is detected and replaced

@@ -4,12 +4,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from contract.errors import TemporaryFailure, WildpostError
+from contract.private_files import create_private_file, make_private_folder
 from edge.capture.clip import FileMark
 from edge.outbox.tables import migrate
 
@@ -68,11 +69,13 @@ class Outbox:
         Raises:
             OutboxError: the file is not an outbox, or it is an outbox of a later version.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         self.path = path
         self._quota = media_quota_bytes
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
+        with suppress(OSError):  # SQLite reports the same failure below
+            create_private_file(path)
         try:
             self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         except sqlite3.DatabaseError as error:

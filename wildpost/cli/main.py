@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 
+from contract.private_files import private_umask
 from wildpost.cli.expected_errors import is_expected, missing_extra
 
 # One module for each subcommand; its add(commands) registers the parser and sets `run`.
@@ -63,7 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        with private_umask():
+            return int(arguments.run(arguments))
     except ModuleNotFoundError as error:
         remedy = missing_extra(error)
         if remedy is None:

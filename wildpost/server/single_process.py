@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from casebook.casebook import Casebook
+from contract.private_files import private_opener
 from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
@@ -126,7 +127,8 @@ def _announced(file: Path, url: str) -> Iterator[None]:
     Commands that find the database locked by this server read the file.
     """
     partial = file.with_suffix(".part")
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    with open(partial, "w", encoding="utf-8", opener=private_opener) as announcement:
+        announcement.write(json.dumps({"url": url, "pid": os.getpid()}))
     partial.replace(file)
     try:
         yield
