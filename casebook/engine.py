@@ -1,6 +1,5 @@
 """Connection to the casebook database, SQLite or PostgreSQL, and migration of its schema."""
 
-import contextlib
 import os
 import sqlite3
 import time
@@ -103,8 +102,7 @@ def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_S})
         if engine.url.database:
-            with contextlib.suppress(OSError):  # SQLite reports the same failure when it opens the file
-                create_private_file(Path(engine.url.database))
+            create_private_file(Path(engine.url.database))
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     # pre_ping: after a server restart, a stale pooled connection is detected and replaced

@@ -47,14 +47,13 @@ def make_private_folder(folder: Path) -> None:
 
 
 def create_private_file(path: Path) -> None:
-    """Create an empty file with mode 0600 if there is no such file.
+    """Create an empty file with mode 0600 for a database, if there is no such file.
 
-    SQLite gives its write-ahead log the mode of the database file.
-
-    Raises:
-        OSError: the file cannot be created.
+    SQLite gives its write-ahead log the mode of the database file. If the file cannot be created, this does nothing:
+    the database reports the same failure when it opens the file.
     """
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
 
 
 def restrict(path: Path) -> list[Path]:

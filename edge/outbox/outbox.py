@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -74,8 +74,7 @@ class Outbox:
         self._quota = media_quota_bytes
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        with suppress(OSError):  # SQLite reports the same failure below
-            create_private_file(path)
+        create_private_file(path)
         try:
             self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         except sqlite3.DatabaseError as error:

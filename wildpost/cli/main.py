@@ -23,6 +23,7 @@ COMMANDS = (
     "alerts",
     "broker",
     "backup",
+    "backup_keygen",
     "restore",
     "import_bundle",
     "completion",
