@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.pickle_trust import check_trusted
+
 RuntimeName = Literal["openvino", "onnxruntime"]
 
 
@@ -95,6 +97,7 @@ class TorchRuntime:
     """An ultralytics checkpoint in torch; requires the extra ``train``."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int) -> None:
+        check_trusted(path)
         import torch
 
         from models.train.export import open_checkpoint

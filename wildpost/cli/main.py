@@ -7,8 +7,10 @@ import argparse
 import importlib
 import sys
 
+from contract.errors import WildpostError
 from contract.private_files import private_umask
 from wildpost.cli.expected_errors import is_expected, missing_extra
+from wildpost.cli.pickle_question import confirmed, trust_named
 
 # One module for each subcommand; its add(commands) registers the parser and sets `run`.
 # Packages of an extra are imported inside `run`, since not every machine has them.
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         with private_umask():
-            return int(arguments.run(arguments))
+            return _run(arguments)
     except ModuleNotFoundError as error:
         remedy = missing_extra(error)
         if remedy is None:
@@ -81,6 +83,17 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"wildpost: {error}", file=sys.stderr)
         return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand, and run it again if the user confirms a checkpoint that it refused to open."""
+    trust_named(arguments)
+    while True:
+        try:
+            return int(arguments.run(arguments))
+        except WildpostError as error:
+            if not confirmed(error):
+                raise
 
 
 if __name__ == "__main__":
