@@ -9,6 +9,7 @@ import sys
 
 from contract.errors import WildpostError
 from contract.private_files import private_umask
+from contract.redaction import Redaction, environment_secrets, redact_uncaught_exceptions
 from wildpost.cli.expected_errors import is_expected, missing_extra
 from wildpost.cli.pickle_question import confirmed, trust_named
 
@@ -66,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     An expected error is printed as one line; other errors keep their traceback.
     """
     arguments = parser().parse_args(argv)
+    if argv is None:  # this function is the process
+        redact_uncaught_exceptions(Redaction(environment_secrets()))
     try:
         with private_umask():
             return _run(arguments)
@@ -81,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if not is_expected(error):
             raise
-        print(f"wildpost: {error}", file=sys.stderr)
+        print(f"wildpost: {Redaction(environment_secrets())(str(error))}", file=sys.stderr)
         return 1
 
 
