@@ -92,7 +92,14 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
 
 @contextlib.contextmanager
 def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", lifespan="off")  # type: ignore[arg-type]
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        log_config=None,  # uvicorn's own handlers would print tracebacks with secrets in them
+        lifespan="off",
+    )
     server = uvicorn.Server(config)
     ended = threading.Event()
     failed: list[int] = []

@@ -1,11 +1,19 @@
-"""JSON log lines have no secrets, in the message, the extra fields and the traceback."""
+"""Log lines have no secrets: in the message, the extra fields and the traceback, also those of the web server."""
 
+import contextlib
 import io
 import json
 import logging
+import urllib.error
+import urllib.request
+
+import pytest
+from fastapi import FastAPI
 
 from contract.redaction import Redaction
-from wildpost.server.logs import JsonLines
+from wildpost.server.logs import JsonLines, set_up_logs
+from wildpost.server.single_process import _serve_pages
+from wildpost.settings.server import WebOptions
 
 
 def test_a_json_line_has_no_secret_in_any_field() -> None:
@@ -24,3 +32,25 @@ def test_a_json_line_has_no_secret_in_any_field() -> None:
     assert line["cause"] == "***"
     assert "signed in with ***" in line["traceback"]
     assert "ter2" not in written.getvalue()
+
+
+def test_the_traceback_of_a_failed_page_goes_through_the_same_formatter(capsys: pytest.CaptureFixture[str]) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def fail() -> None:
+        raise ValueError("signed in with hunter2")
+
+    root = logging.getLogger()
+    before = root.handlers[:]
+    set_up_logs("text", Redaction(["hunter2"]))
+    try:
+        with _serve_pages(app, WebOptions(port=0)) as server:
+            port = server.servers[0].sockets[0].getsockname()[1]
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20)
+    finally:
+        root.handlers[:] = before
+    said = capsys.readouterr()
+    assert "ValueError: signed in with ***" in said.out
+    assert "hunter2" not in said.out + said.err
