@@ -28,6 +28,7 @@ SERVER = (
     "alembic",
     "psycopg",
     "obstore",
+    "pyrage",
     "fastapi",
     "uvicorn",
     "jinja2",

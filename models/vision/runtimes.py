@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.pickle_trust import check_trusted
 from models.runtime_imports import load_onnxruntime, load_openvino
 
 RuntimeName = Literal["openvino", "onnxruntime"]
@@ -94,6 +95,7 @@ class TorchRuntime:
     """An ultralytics checkpoint in torch; requires the extra ``train``."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int) -> None:
+        check_trusted(path)
         import torch
 
         from models.train.export import open_checkpoint

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from contract.redaction import Redaction
 from ingest.service import IngestService
 
 
@@ -37,7 +38,7 @@ def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
         more: Further fields.
     """
     status = "stuck" if stuck else "hindered" if hindered else "ok"
-    return msgspec.json.encode({"status": status, "problem": stuck or hindered} | more)
+    return msgspec.json.encode({"status": status, "problem": Redaction()(stuck or hindered)} | more)
 
 
 @contextmanager

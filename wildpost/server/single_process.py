@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from casebook.casebook import Casebook
+from contract.private_files import private_opener
 from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
@@ -91,7 +92,14 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
 
 @contextlib.contextmanager
 def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", lifespan="off")  # type: ignore[arg-type]
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        log_config=None,  # uvicorn's own handlers would print tracebacks with secrets in them
+        lifespan="off",
+    )
     server = uvicorn.Server(config)
     ended = threading.Event()
     failed: list[int] = []
@@ -126,7 +134,8 @@ def _announced(file: Path, url: str) -> Iterator[None]:
     Commands that find the database locked by this server read the file.
     """
     partial = file.with_suffix(".part")
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    with open(partial, "w", encoding="utf-8", opener=private_opener) as announcement:
+        announcement.write(json.dumps({"url": url, "pid": os.getpid()}))
     partial.replace(file)
     try:
         yield

@@ -1,5 +1,7 @@
 """Structs for the settings file of a server."""
 
+from typing import Annotated
+
 import msgspec
 
 from casebook.engine import CasebookOptions
@@ -42,6 +44,16 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     port: int = 8421
 
 
+class BackupOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of `wildpost backup`.
+
+    Attributes:
+        recipients: Public keys that backups are encrypted for; `wildpost backup-keygen` prints one.
+    """
+
+    recipients: tuple[Annotated[str, msgspec.Meta(pattern=r"\Aage1[0-9a-z]{58}\Z")], ...] = ()
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a server; configs/server.toml is a commented example."""
 
@@ -55,3 +67,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rules: RulesOptions = RulesOptions()
     incidents: IncidentOptions = IncidentOptions()
     alerts: AlertsOptions = AlertsOptions()
+    backup: BackupOptions = BackupOptions()

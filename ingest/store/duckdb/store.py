@@ -11,6 +11,7 @@ import msgspec
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
+from contract.private_files import restrict
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
@@ -151,6 +152,8 @@ class DuckDbStore:
         except duckdb.Error as error:
             raise self._unavailable(error) from error
         try:
+            if not self._read_only:
+                restrict(self._path)  # DuckDB accepts no mode for the files that it creates
             connection.execute("SET pandas_analyze_sample = 0")  # do not infer types from the content of text columns
             self._prepare(connection)
         except duckdb.Error as error:
