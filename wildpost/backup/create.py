@@ -75,12 +75,20 @@ class BackupResult:
     bytes: int
 
 
-class _Detections(Protocol):
-    def hold(self) -> None: ...
+class DetectionSnapshot(Protocol):
+    """Consistent copy of the detection database, which a running server may have open."""
 
-    def write(self) -> tuple[Path, dict[str, int]]: ...
+    def hold(self) -> None:
+        """Take the snapshot."""
+        ...
 
-    def close(self) -> None: ...
+    def write(self) -> tuple[Path, dict[str, int]]:
+        """Write it to a file; return the path, valid until ``close``, and the number of rows of each table."""
+        ...
+
+    def close(self) -> None:
+        """Release the snapshot."""
+        ...
 
 
 def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
@@ -109,7 +117,7 @@ def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
         archive = stack.enter_context(create_archive(path, plan.recipients))
         staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=plan.data)))
         casebook = stack.enter_context(closing(SqliteCasebookSnapshot(plan.data / CASEBOOK)))
-        detections = stack.enter_context(closing(_detections(plan.data, staging)))
+        detections = stack.enter_context(closing(detection_snapshot(plan.data, staging)))
         detections.hold()
         casebook.hold()
         made_at = datetime.now(UTC)
@@ -169,7 +177,13 @@ def _check_free_space(folder: Path) -> None:
         )
 
 
-def _detections(folder: Path, staging: Path) -> _Detections:
+def detection_snapshot(folder: Path, staging: Path) -> DetectionSnapshot:
+    """Return a snapshot of the detections: of the running server, or of the file if no server runs.
+
+    Args:
+        folder: The data folder.
+        staging: Folder for the copy, if this process makes it.
+    """
     try:
         return RemoteSnapshot(folder)
     except (FileNotFoundError, ConnectionRefusedError):

@@ -21,6 +21,7 @@ COMMANDS = (
     "ingest",
     "station",
     "trends",
+    "export",
     "models",
     "doctor",
     "alerts",
