@@ -60,6 +60,8 @@ class RequestChecks:
     def _refused(self, scope: Scope, headers: Headers) -> int:
         """Return the status code for a request that is refused by its line and headers, else 0."""
         target = scope["raw_path"]
+        if scope["http_version"] not in ("1.0", "1.1"):
+            return 505
         if scope["method"] not in METHODS:
             return 405
         if not target.startswith(b"/"):
