@@ -147,12 +147,12 @@ class BoundedProtocol(H11Protocol):
         """Watch that the client takes the response."""
         super().on_response_complete()
         self._watch_sending()
-        self._connections_of_server.bound_unsent()
 
     def pause_writing(self) -> None:
-        """Watch that the client takes the response."""
+        """Watch that the client takes the response, and that all unsent responses fit into memory."""
         super().pause_writing()
         self._watch_sending()
+        self._connections_of_server.bound_unsent()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that h11 could not read, with the status code that h11 proposes."""
