@@ -52,6 +52,11 @@ class OpenConnections:
         """Remove a closed connection."""
         self._open.pop(connection, None)
 
+    def abort_all(self) -> None:
+        """Close all connections at once."""
+        for connection in list(self._open):
+            connection.abort()
+
     def bound_unsent(self) -> None:
         """Close the connections with the most unsent bytes until all together are within the limit."""
         unsent = sorted(((one.unsent, number, one) for number, one in enumerate(self._open)), reverse=True)

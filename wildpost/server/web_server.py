@@ -1,5 +1,6 @@
 """Runs an ASGI application on a thread, with limits that leave the descriptors of the process to the intake."""
 
+import asyncio
 import contextlib
 import resource
 import socket
@@ -19,7 +20,22 @@ _MAX_HEADER_BYTES = 24 << 10  # above the limit of review.security, whose answer
 _ACCEPTED_AT_ONCE = 4  # asyncio opens so many before it closes the first: a burst must not take all descriptors
 _QUEUE = 128  # connections that the kernel holds until they are accepted
 _IDLE_S = 5  # between two requests on one connection
-_STOP_S = 10
+_STOP_S = 5  # for responses that are under way when the server stops
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; when it stops, it also closes the connections whose clients take no response."""
+
+    def __init__(self, config: uvicorn.Config, connections: OpenConnections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests end, then close all connections."""
+        await super().shutdown(sockets)
+        self._connections.abort_all()
+        await asyncio.sleep(0)  # the loop now closes the sockets
+        await asyncio.sleep(0)
 
 
 def connection_limit() -> int:
@@ -74,7 +90,7 @@ def serve_http(
             timeout_graceful_shutdown=_STOP_S,
             h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config, connections)
         thread = threading.Thread(target=server.run, args=(sockets,), name=name)
         thread.start()
         while not server.started and thread.is_alive():
@@ -87,7 +103,7 @@ def serve_http(
             yield int(sockets[0].getsockname()[1])
         finally:
             server.should_exit = True
-            thread.join(2 * _STOP_S)
+            thread.join(4 * _STOP_S)
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
