@@ -12,8 +12,7 @@ from fastapi import FastAPI
 
 from contract.redaction import Redaction
 from wildpost.server.logs import JsonLines, set_up_logs
-from wildpost.server.single_process import _serve_pages
-from wildpost.settings.server import WebOptions
+from wildpost.server.web_server import serve_http
 
 
 def test_a_json_line_has_no_secret_in_any_field() -> None:
@@ -45,10 +44,8 @@ def test_the_traceback_of_a_failed_page_goes_through_the_same_formatter(capsys: 
     before = root.handlers[:]
     set_up_logs("text", Redaction(["hunter2"]))
     try:
-        with _serve_pages(app, WebOptions(port=0)) as server:
-            port = server.servers[0].sockets[0].getsockname()[1]
-            with contextlib.suppress(urllib.error.HTTPError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20)
+        with serve_http(app, "127.0.0.1", 0, "pages") as port, contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20)
     finally:
         root.handlers[:] = before
     said = capsys.readouterr()
