@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casebook.snapshot import count_file as count_casebook
+from contract.durable_file import sync_folder
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.snapshot import count_file as count_detections
-from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals, BadArchive, sync_folder
+from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals, BadArchive
 from wildpost.backup.create import CannotBackUp, backup_lock
 from wildpost.backup.unpacking import read_header, unpack
 
