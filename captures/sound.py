@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Sound, Unreadable
+from captures.sent_media import MAX_SOUND_FRAMES, check_sent, check_sound
 from contract import Location
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ _AUDIOMOTH = re.compile(
     r"Recorded at (?P<time>\d\d:\d\d:\d\d) (?P<date>\d\d/\d\d/\d{4}) "
     r"\(UTC(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?\)"
 )
+_CLIP_FORMATS = ("MP3", "MPEG", "FLAC", "WAV", "WAVEX")
+_CLIP_BLOCK = 262_144  # frames of one read
+_LOUDEST = 8.0  # 18 dB above full scale
 _CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # the sample rates of MP3
 _CLIP_LOUDNESS_DB = -23.0  # root mean square; the programme loudness of EBU R 128, here without its weighting
 _CLIP_GAIN_DB = 40.0  # more gain would only amplify the microphone's noise
@@ -154,20 +158,41 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
 
 def decode_clip(data: bytes) -> Sound:
-    """Decode the bytes of a sound clip to mono, for the clip's spectrogram.
+    """Decode the bytes of a sound clip to mono, for the clip's spectrogram; a long clip is refused while it is read.
 
     Raises:
-        Unreadable: the data is not a sound file, or it has no samples.
+        Unreadable: the data is not a clip of a form that stations send, has no samples or too many.
     """
     import soundfile
 
+    check_sent(data)
     try:
-        samples, rate_hz = soundfile.read(BytesIO(data), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(BytesIO(data)) as file:
+            if file.format not in _CLIP_FORMATS:  # libsndfile reads more formats, also after a tag of MP3
+                raise Unreadable(f"a clip of {len(data)} bytes in {file.format}: expected MP3, FLAC or WAV")
+            check_sound(file.format, file.samplerate, file.channels, 0)
+            samples, rate_hz = _mono(file), file.samplerate
     except soundfile.LibsndfileError as error:
         raise Unreadable(f"a clip of {len(data)} bytes: {error.error_string.rstrip('.')}") from error
-    if not len(samples):
+    if not samples.size:
         raise Unreadable(f"a clip of {len(data)} bytes without sound: expected at least one sample")
-    return Sound(np.ascontiguousarray(samples.mean(axis=1), np.float32), int(rate_hz))
+    return Sound(samples, int(rate_hz))
+
+
+def _mono(file: "soundfile.SoundFile") -> NDArray[np.float32]:
+    """Read a file whose header has been checked, and which may hold more or less than its header says."""
+    samples = np.empty(min(file.frames, MAX_SOUND_FRAMES), np.float32)  # memory is taken when it is filled
+    filled = 0
+    while len(block := file.read(_CLIP_BLOCK, dtype="float32", always_2d=True)):
+        check_sound(file.format, file.samplerate, file.channels, filled + len(block))
+        kept = block[: samples.size - filled].mean(axis=1, dtype=np.float32)
+        samples[filled : filled + kept.size] = kept
+        filled += kept.size
+        if kept.size < len(block):
+            break
+    # Samples as floats may be no numbers, or so loud that their power is none.
+    found = np.nan_to_num(samples[:filled], copy=False, posinf=0, neginf=0)
+    return np.clip(found, -_LOUDEST, _LOUDEST, out=found)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
 from contract import Box, Clock, Detection, Event, Media, MediaContent, Model, Span, encode, new_event_id, topic_of
 from contract.messages import ObservationType
+from ingest.drawing.drawings import Drawings
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
 from ingest.receive.batch import ReceivedMessage, read_batch
@@ -129,7 +130,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         keep(intake, read_batch([ReceivedMessage(topic_of("wildpost", "ridge-07", "event"), event, now)]))
         keep(intake, read_batch([ReceivedMessage(topic_of("wildpost", "ridge-07", "media"), content, now)]))
     keep(intake, read_batch([ReceivedMessage("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
-    config = uvicorn.Config(create_app(store, casebook, media, ReviewOptions()), port=0, log_level="error")
+    drawings = Drawings(tmp_path / "drawn")
+    app = create_app(store, casebook, media, ReviewOptions(), drawings=drawings)
+    config = uvicorn.Config(app, port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -141,6 +144,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     )
     server.should_exit = True
     thread.join(10)
+    drawings.close()
     store.close()
     casebook.close()
 

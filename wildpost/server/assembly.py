@@ -20,7 +20,7 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Store
 from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import serve_snapshots
-from wildpost.server.alerting import RunningAlerts, run_alerts
+from wildpost.server.alerting import DRAWN, RunningAlerts, run_alerts
 from wildpost.server.stores import open_media, open_store
 from wildpost.settings.server import ServerSettings
 
@@ -106,6 +106,7 @@ def open_databases(
                 casebook,
                 media,
                 load_languages(ZoneInfo(settings.review.time_zone)),
+                folder / DRAWN,
                 primary=primary,
             )
         )
