@@ -11,14 +11,11 @@ import msgspec
 
 from casebook.verdicts import Outcome, Verdict
 from contract import Event
-from contract.errors import InvalidInput, StoreUnavailable
+from contract.errors import StoreUnavailable
 from contract.messages import ObservationType
 from i18n.taxa import Taxon, find_taxon
 from review.page import Site
-
-
-class InvalidDecision(InvalidInput):
-    """The decision does not fit the capture; the message says what was expected."""
+from review.problems import InvalidRequest
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +40,7 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
     If the store does not accept them now, ``VerdictSync`` writes them later.
 
     Raises:
-        InvalidDecision: the event has no such detection, or a correction has no taxon.
+        InvalidRequest: the event has no such detection, or a correction has no taxon.
         StoreUnavailable: the casebook did not answer; the decision may not have been recorded.
     """
     verdicts = create_verdicts(event, decision, by, datetime.now(UTC))
@@ -64,9 +61,9 @@ def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) ->
     """Create one verdict for each detection that a decision refers to."""
     corrected = _corrected_to(decision)
     by_ordinal = {detection.ordinal: detection for detection in event.detections}
-    ordinals: Sequence[int] = decision.ordinals or tuple(by_ordinal) or (0,)
-    if unknown := set(ordinals) - (set(by_ordinal) or {0}):
-        raise InvalidDecision(f"detections {sorted(unknown)}: this capture has {sorted(by_ordinal)}")
+    ordinals: Sequence[int] = tuple(dict.fromkeys(decision.ordinals)) or tuple(by_ordinal) or (0,)
+    if not set(ordinals) <= (set(by_ordinal) or {0}):
+        raise InvalidRequest("detection")
     verdicts = []
     for ordinal in ordinals:
         detection = by_ordinal.get(ordinal)
@@ -86,5 +83,5 @@ def _corrected_to(decision: Decision) -> Taxon | None:
         return None
     typed = " ".join(decision.taxon.split())
     if not typed:
-        raise InvalidDecision("a correction needs a taxon, for example 野猪, wild boar or Sus scrofa; got none")
+        raise InvalidRequest("taxon")
     return find_taxon(typed) or Taxon(typed, None, typed, typed, "animal")
