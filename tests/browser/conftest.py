@@ -54,6 +54,7 @@ class Site:
     casebook: Casebook
     incidents: IncidentReader
     intake: Intake
+    media_folder: Path
     events: list[Event]
 
 
@@ -140,7 +141,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield Site(
-        f"http://127.0.0.1:{port}", store, casebook, IncidentReader(database), intake, [event for event, _ in captures]
+        f"http://127.0.0.1:{port}",
+        store,
+        casebook,
+        IncidentReader(database),
+        intake,
+        tmp_path / "media",
+        [event for event, _ in captures],
     )
     server.should_exit = True
     thread.join(10)
