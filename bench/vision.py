@@ -12,6 +12,7 @@ pictures.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -25,6 +26,8 @@ import msgspec
 from bench.peers import TRAIN_PYTHON, ultralytics_problem
 from bench.ratios import cell, median_of, median_ratio
 from bench.report import Report, run_bench
+from captures.decoded import Unreadable
+from captures.picture import read_picture
 from models.registry import find_weights
 
 MODEL = "wildpost-nano"
@@ -300,7 +303,11 @@ def make_pictures(folder: Path, count: int, source: Path | None) -> None:
     folder.mkdir()
     random = np.random.default_rng(5)
     found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")) if source else []
-    read = [picture for path in found[: 3 * count] if (picture := cv2.imread(str(path))) is not None][:count]
+    read = []
+    for path in found[: 3 * count]:
+        with contextlib.suppress(Unreadable):
+            read.append(read_picture(path, _WIDTH).pixels)
+    read = read[:count]
     if source and not read:
         raise ValueError(f"{source}: no readable JPEG file")
     for at in range(count):

@@ -3,6 +3,8 @@
 Stations write JPEG thumbnails and MP3 clips; PNG, FLAC and WAV are accepted from other senders.
 """
 
+from captures.mp3_tags import bytes_after_tags, is_mp3_frame
+
 PICTURE_TYPES = ("image/jpeg", "image/png")
 SOUND_TYPES = ("audio/mpeg", "audio/flac", "audio/wav")
 _OTHER_NAMES = {
@@ -24,7 +26,7 @@ def media_type(data: bytes) -> str | None:
         return "audio/wav"
     if data[:4] == b"fLaC":
         return "audio/flac"
-    if data[:3] == b"ID3" or _is_mp3_frame(data):
+    if is_mp3_frame(bytes_after_tags(lambda at: data[at : at + 12])):
         return "audio/mpeg"
     return None
 
@@ -33,12 +35,3 @@ def same_type(claimed: str, found: str) -> bool:
     """Return whether a claimed media type is the found one, by its registered or another common name."""
     lower = claimed.lower()
     return _OTHER_NAMES.get(lower, lower) == found
-
-
-def _is_mp3_frame(data: bytes) -> bool:
-    """Return whether data starts with a valid frame header of MPEG audio, layer III (ISO/IEC 11172-3, 2.4.1.3)."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
-        return False
-    version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
-    bit_rate, sample_rate = data[2] >> 4, data[2] >> 2 & 3
-    return version != 1 and layer == 1 and bit_rate not in (0, 15) and sample_rate != 3

@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 from captures.blurring import blurred_jpeg
-from captures.sound import decode_clip
+from captures.clip import decode_clip
 from captures.spectrogram import spectrogram_png
 from contract import Box, Span
 

@@ -9,11 +9,12 @@ import pytest
 import soundfile
 
 from captures.blurring import blurred_jpeg
+from captures.clip import decode_clip
 from captures.decoded import Sound, Unreadable
 from captures.media_type import media_type, same_type
 from captures.picture import thumbnail
 from captures.sent_media import check_sent
-from captures.sound import decode_clip, encode_clip
+from captures.sound import encode_clip
 from contract import Box
 from tests.bombs import flac_that_says, png_chunk, png_of, silence
 
