@@ -22,7 +22,7 @@ else
 	$(RUN) wildpost demo $(DEMO)
 endif
 
-PROGRAMS := mosquitto chromium influxd nginx initdb systemd-analyze libportaudio2
+PROGRAMS := mosquitto chromium influxd nginx caddy initdb systemd-analyze libportaudio2
 
 # Workers share the test files; one file stays with one worker, and so do the servers that it starts. One worker more than
 # there are cores, since tests often wait for servers.

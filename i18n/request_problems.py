@@ -12,7 +12,7 @@ def problem_heading(code: int, language: Language) -> str:
     translate = language.translate
     if code in (404, 405):
         return translate("Not found")
-    return translate("Temporarily unavailable") if code >= 500 else translate("Invalid request")
+    return translate("Temporarily unavailable") if code in (500, 503) else translate("Invalid request")
 
 
 def problem_sentence(code: int, language: Language) -> str:

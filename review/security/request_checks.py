@@ -42,9 +42,9 @@ class RequestChecks:
             return
         headers = Headers(scope=scope)
         status: int | None = self._refused(scope, headers)
-        body = b""
         if not status and ("transfer-encoding" in headers or "content-length" in headers):
             status, body = await _read_body(headers, receive)
+            receive = _replayed(body, receive)
         if status is None:
             return  # the client is gone
         if status:
@@ -55,11 +55,13 @@ class RequestChecks:
             return
         # A HEAD request is answered like GET; the web server leaves out the body.
         scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        await self._app(scope, _replayed(body, receive), send)
+        await self._app(scope, receive, send)
 
     def _refused(self, scope: Scope, headers: Headers) -> int:
         """Return the status code for a request that is refused by its line and headers, else 0."""
         target = scope["raw_path"]
+        if scope["http_version"] not in ("1.0", "1.1"):
+            return 505
         if scope["method"] not in METHODS:
             return 405
         if not target.startswith(b"/"):

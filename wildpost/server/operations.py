@@ -1,15 +1,19 @@
 """Endpoints for operators: health (/healthz) and Prometheus metrics (/metrics)."""
 
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from ingest.service import IngestService
+from review.security.protection import protected
+from wildpost.server.web_server import serve_http
+
+_OPERATIONS_CONNECTIONS = 32
 
 
 def add_operations(app: FastAPI, ingest: IngestService) -> None:
@@ -59,33 +63,15 @@ def serve_operations(
         OSError: the port is in use.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Answer a GET request for /healthz or /metrics."""
-            if self.path == "/healthz":
-                code, body, kind = *health(), "application/json"
-            elif self.path == "/metrics":
-                code, body, kind = 200, metrics(), CONTENT_TYPE_LATEST
-            else:
-                code, body, kind = 404, b"expected /healthz or /metrics\n", "text/plain"
-            self.send_response(code)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer_health(request: Request) -> Response:
+        code, body = health()
+        return Response(body, code, media_type="application/json")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, the library's name
-            """Write no log line for a request: health probes send a request every few seconds."""
+    def answer_metrics(request: Request) -> Response:
+        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except OSError as error:
-        raise OSError(f"/metrics and /healthz could not listen on {host}:{port}: {error}") from error
-    thread = threading.Thread(target=server.serve_forever, name="operations")
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    app = Starlette(routes=[Route("/healthz", answer_health), Route("/metrics", answer_metrics)])
+    # Monitoring asks under any name of the machine, and nothing here can be changed: no check of the Host header.
+    protected_app = protected(app, None, lambda _, code: Response(status_code=code))
+    with serve_http(protected_app, host, port, "operations", maximum=_OPERATIONS_CONNECTIONS) as bound:
+        yield bound

@@ -1,5 +1,7 @@
 """Structs for the settings file of a server."""
 
+import ipaddress
+
 import msgspec
 
 from casebook.engine import CasebookOptions
@@ -18,10 +20,17 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         host: A loopback address, since there is no sign-in yet.
         port: Port to listen on; 0: any free port.
+        proxies: Addresses of reverse proxies on this machine whose X-Forwarded-For and X-Forwarded-Proto headers are
+            believed; empty: such headers are ignored.
     """
 
     host: str = "127.0.0.1"
     port: int = 8420
+    proxies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for proxy in self.proxies:
+            ipaddress.ip_address(proxy)  # a ValueError names the address
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

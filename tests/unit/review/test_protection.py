@@ -291,8 +291,14 @@ def test_behind_tls_browsers_are_told_to_stay_with_tls() -> None:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {"type": "http", "method": "GET", "scheme": "https", "path": "/", "raw_path": b"/", "query_string": b""}
+    scope |= {"http_version": "1.1"}
     scope["headers"] = [(b"host", b"localhost")]
-    asyncio.run(protected(app, known_hosts(()), lambda _, code: Response(status_code=code))(scope, receive, send))
+    around = protected(app, known_hosts(()), lambda _, code: Response(status_code=code))
+
+    async def answer() -> None:
+        await around(scope, receive, send)
+
+    asyncio.run(answer())
     assert dict(sent[0]["headers"])[b"strict-transport-security"] == b"max-age=31536000"
 
 
