@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
+from contract.validation import decode_stored
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.deployments import read_deployments, write_deployment
@@ -116,8 +116,8 @@ class DuckDbStore:
         return [
             StationState(
                 station,
-                msgspec.json.decode(status, type=Status) if status else None,
-                msgspec.json.decode(health, type=Health) if health else None,
+                decode_stored(status, Status) if status else None,
+                decode_stored(health, Health) if health else None,
                 EPOCH + last_us * MICROSECOND if last_us is not None else None,
                 events,
             )
