@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 from captures.decoded import Sound, Unreadable
 from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
 from contract.codec import kind_of
-from contract.messages import Gap, Name
+from contract.bounds import Name
+from contract.messages import Gap
 from edge.capture.clip import Clip, Unusable
 from edge.capture.originals import Recordings
 from edge.capture.port import Source, SourceLost

@@ -16,6 +16,7 @@ from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
 from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
+from contract.supervision import Supervisor
 from i18n.language import Language
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
@@ -93,6 +94,7 @@ def run_alerts(
     media: MediaStore,
     languages: Mapping[str, Language],
     primary: bool = True,
+    supervisor: Supervisor | None = None,
 ) -> Iterator[RunningAlerts]:
     """Create the incident service and deliver alerts until the context ends.
 
@@ -109,7 +111,8 @@ def run_alerts(
     reader = IncidentReader(database)
     writer = AlertMessageWriter(reader, store, media, languages, options.address, lambda: datetime.now(UTC))
     dispatchers = tuple(
-        Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry) for notifier in notifiers
+        Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry, supervisor=supervisor)
+        for notifier in notifiers
     )
     abandon_unknown_notifiers(database, names, datetime.now(UTC))
 
@@ -125,13 +128,16 @@ def run_alerts(
         StationWatch(database, rules_options.station, incidents),
         incidents,
         wake,
+        supervisor,
     )
     with contextlib.ExitStack() as stack:
         for dispatcher in dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.stop)
         home_assistant = (
-            HomeAssistant(options.home_assistant, broker, store) if primary and options.home_assistant.enabled else None
+            HomeAssistant(options.home_assistant, broker, store, supervisor)
+            if primary and options.home_assistant.enabled
+            else None
         )
         if home_assistant:
             home_assistant.start()

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
+from contract.supervision import Supervisor
 from i18n.language import load_languages
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
@@ -38,6 +39,7 @@ class RunningServer:
     alerts: RunningAlerts
     verdict_sync: VerdictSync | None
     station_watch: StationWatchLoop | None
+    supervisor: Supervisor
 
     def state(self) -> IngestState:
         """Return the state of ingest, with the problems of alerts, stores and background tasks added to ``problem``."""
@@ -74,7 +76,11 @@ class OpenDatabases:
 
 @contextlib.contextmanager
 def open_databases(
-    settings: ServerSettings, folder: Path, settings_folder: Path, primary: bool
+    settings: ServerSettings,
+    folder: Path,
+    settings_folder: Path,
+    primary: bool,
+    supervisor: Supervisor | None = None,
 ) -> Iterator[OpenDatabases]:
     """Open the databases, load the flag rules and deliver alerts until the context ends.
 
@@ -83,6 +89,7 @@ def open_databases(
         folder: The data folder.
         settings_folder: The folder that paths in the settings are relative to.
         primary: Whether this process publishes to Home Assistant.
+        supervisor: Register of the failures of all threads of the process.
 
     Raises:
         StoreUnavailable: a database cannot be opened.
@@ -107,6 +114,7 @@ def open_databases(
                 media,
                 load_languages(ZoneInfo(settings.review.time_zone)),
                 primary=primary,
+                supervisor=supervisor,
             )
         )
         yield OpenDatabases(store, casebook, media, rules, alerts)
@@ -136,24 +144,27 @@ def run_server(
         BrokerRefused: the broker refused the connection.
     """
     with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(open_databases(settings, folder, settings_folder, primary))
+        supervisor = Supervisor()
+        opened = stack.enter_context(open_databases(settings, folder, settings_folder, primary, supervisor))
         store, casebook, media, alerts = opened.store, opened.casebook, opened.media, opened.alerts
         imports = folder / IMPORTS if primary else None
         ingest = IngestService(
-            store, casebook, media, opened.rules, settings.broker, alerts.incident_service, share, imports
+            store, casebook, media, opened.rules, settings.broker, alerts.incident_service, share, imports, supervisor
         )
         stack.callback(ingest.stop)
         ingest.start()
         if isinstance(store, DuckDbStore):
-            stack.enter_context(serve_snapshots(folder, store, ingest.paused))
+            stack.enter_context(serve_snapshots(folder, store, ingest.paused, supervisor))
         station_watch = (
-            StationWatchLoop(alerts.incident_service.check_stations, lambda: ingest.connected) if primary else None
+            StationWatchLoop(alerts.incident_service.check_stations, lambda: ingest.connected, supervisor=supervisor)
+            if primary
+            else None
         )
         if station_watch:
             stack.callback(station_watch.stop)
             station_watch.start()
-        verdict_sync = VerdictSync(casebook, store) if primary else None
+        verdict_sync = VerdictSync(casebook, store, supervisor=supervisor) if primary else None
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
-        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch)
+        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor)

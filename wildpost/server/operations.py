@@ -1,6 +1,5 @@
 """Endpoints for operators: health (/healthz) and Prometheus metrics (/metrics)."""
 
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +8,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from contract.supervision import SupervisedThread, Supervisor
 from ingest.service import IngestService
 
 
@@ -42,7 +42,11 @@ def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
 
 @contextmanager
 def serve_operations(
-    host: str, port: int, health: Callable[[], tuple[int, bytes]], metrics: Callable[[], bytes]
+    host: str,
+    port: int,
+    health: Callable[[], tuple[int, bytes]],
+    metrics: Callable[[], bytes],
+    supervisor: Supervisor | None = None,
 ) -> Iterator[int]:
     """Serve /healthz and /metrics for a server without pages.
 
@@ -51,6 +55,7 @@ def serve_operations(
         port: Port to listen on; 0: any free port.
         health: Returns status code and body.
         metrics: Returns Prometheus' text format.
+        supervisor: Register of the thread's failures.
 
     Yields:
         The port.
@@ -81,11 +86,12 @@ def serve_operations(
         server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
         raise OSError(f"/metrics and /healthz could not listen on {host}:{port}: {error}") from error
-    thread = threading.Thread(target=server.serve_forever, name="operations")
+    thread = SupervisedThread("operations", server.serve_forever, supervisor)
     thread.start()
     try:
         yield int(server.server_address[1])
     finally:
+        thread.stopping.set()
         server.shutdown()
-        thread.join()
+        thread.stop()
         server.server_close()

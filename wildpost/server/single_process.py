@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from casebook.casebook import Casebook
+from contract.supervision import SupervisedThread, Supervisor
 from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
@@ -83,14 +84,14 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             receiving.wake_verdict_sync,
         )
         add_operations(app, receiving.ingest)
-        web = stack.enter_context(_serve_pages(app, settings.web))
+        web = stack.enter_context(_serve_pages(app, settings.web, receiving.supervisor))
         server = Server(receiving, web, settings.web.host)
         stack.enter_context(_announced(folder / ANNOUNCED, server.url))
         yield server
 
 
 @contextlib.contextmanager
-def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
+def _serve_pages(app: object, options: WebOptions, supervisor: Supervisor) -> Iterator[uvicorn.Server]:
     config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", lifespan="off")  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     ended = threading.Event()
@@ -100,10 +101,16 @@ def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
         try:
             server.run()
         except SystemExit as error:  # uvicorn raises this if it cannot listen
+            if server.started:
+                raise RuntimeError("the pages cannot listen again") from error
             failed.append(int(error.code or 1))
-        ended.set()
+            return
+        finally:
+            ended.set()
+        if not server.should_exit:
+            raise RuntimeError("the web server of the pages ended")
 
-    thread = threading.Thread(target=serve, name="pages")
+    thread = SupervisedThread("pages", serve, supervisor)
     thread.start()
     while not server.started and not ended.wait(0.02):
         pass
@@ -112,9 +119,11 @@ def _serve_pages(app: object, options: WebOptions) -> Iterator[uvicorn.Server]:
         raise OSError(
             f"the pages could not listen on {options.host}:{options.port}: is another server using that port?"
         )
+    config.port = server.servers[0].sockets[0].getsockname()[1]  # a restart listens on the same port
     try:
         yield server
     finally:
+        thread.stopping.set()
         server.should_exit = True
         thread.join(20)
 

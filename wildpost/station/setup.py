@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from contract.messages import Name
+from contract.bounds import Name
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from wildpost.settings.examples import EXAMPLES
 from wildpost.settings.loader import SettingsError, describe_validation_error

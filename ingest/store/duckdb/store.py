@@ -9,7 +9,7 @@ import duckdb
 
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
-from contract.errors import StoreUnavailable
+from contract.errors import ContentRejected, StoreUnavailable
 from contract.validation import decode_stored
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import count, recount
@@ -207,7 +207,8 @@ class DuckDbStore:
         text = f"{self._path}: {str(error).partition(chr(10))[0]}"
         if "Conflicting lock" in text:
             text += " Another Wildpost uses this file: stop that one, or give this one its own WILDPOST_DATA folder."
-        return StoreUnavailable(text)
+        rejected = isinstance(error, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
+        return ContentRejected(text) if rejected else StoreUnavailable(text)
 
     def _write_events(self, connection: duckdb.DuckDBPyConnection, items: Sequence[Received]) -> int:
         if not items:

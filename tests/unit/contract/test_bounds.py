@@ -20,7 +20,7 @@ from contract.topics import Kind
 from contract.validation import decode_stored
 
 Path = tuple[str | int, ...]
-KINDS: Mapping[str, type[msgspec.Struct]] = {**_TYPES, "manifest": Manifest, "receipt": Receipt}
+KINDS: Mapping[str, type[msgspec.Struct]] = dict(_TYPES.items()) | {"manifest": Manifest, "receipt": Receipt}
 TEXTS = {  # by the beginning of the pattern
     r"\A[A-Za-z0-9][": "lake-07",
     r"\A[0-9a-f]{8}(": "0195d0a1-0000-7000-8000-000000000001",
