@@ -48,7 +48,7 @@ class Part:
         """Description of the failure while the part is down; "" while it runs."""
         with self._lock:
             self._recover_if_steady()
-            return f"{self.name} failed and is restarted: {self._failure}" if self._failure else ""
+            return f"{self.name} failed and continues after a pause: {self._failure}" if self._failure else ""
 
     def failed(self, error: BaseException) -> float:
         """Record an exception that escaped, and return the seconds to wait before the restart.
