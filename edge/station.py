@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
 from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
-from contract.codec import kind_of
 from contract.bounds import Name
+from contract.codec import kind_of
+from contract.errors import WildpostError
 from contract.messages import Gap
+from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.originals import Recordings
 from edge.capture.port import Source, SourceLost
@@ -30,6 +33,7 @@ from models.threat.voice import VoiceOptions
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
 ATTEMPTS_ONCE = 3  # with ``once`` a user is waiting: stop retrying a source after this many consecutive losses
+ATTEMPTS_PER_FILE = 3  # at which the station fails with an unexpected exception, before the file is set aside
 URGENT = ("human", "vehicle")  # sent before any backlog
 
 
@@ -139,6 +143,7 @@ class Station:
         self._telling = threading.Lock()
         self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
         self._recordings: set[str] = set()
+        self._failures: Counter[str] = Counter()  # unexpected exceptions by path of the file
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -156,7 +161,8 @@ class Station:
             folder: A folder on the disk whose free space is reported.
 
         Raises:
-            Exception: an unexpected exception in one of the threads; it stops the others too.
+            WildpostError: a sensor cannot work with these settings; it stops the others too.
+            Exception: with ``once``, an unexpected exception; otherwise the sensor is restarted after a pause.
         """
         self._tell(self._deployment)
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
@@ -195,6 +201,11 @@ class Station:
                     break
             except OutboxFull as full:
                 self._lose(sensor, effort, "disk", str(full))
+            except Exception as error:
+                if once or isinstance(error, WildpostError):
+                    raise
+                LOG.exception("%s failed", sensor.name)
+                self._lose(sensor, effort, "broken", f"an unexpected error: {describe_exception(error)}")
             self._tell(effort.close_if_due(self._now(), self._options.effort_s))
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)
@@ -223,9 +234,31 @@ class Station:
             return False
         except OSError as error:
             raise SourceLost("broken", f"{capture.name}: {error.strerror or error}") from error
+        except Exception as error:
+            if isinstance(error, WildpostError):
+                raise
+            self._fail(sensor, capture, error)
+            return True
         self._outbox.commit(messages, capture.mark, events=1 if messages else 0, **voices)
         self._count(capture)
         return True
+
+    def _fail(self, sensor: Sensor, capture: Clip, error: Exception) -> None:
+        """Set aside a file at which the station fails repeatedly with an unexpected exception.
+
+        Raises:
+            SourceLost: the capture may be tried again, or is not a file.
+        """
+        problem = f"{capture.name}: the station fails at it: {describe_exception(error)}"
+        if capture.mark is None:
+            raise SourceLost("broken", problem) from error
+        self._failures[capture.mark.path] += 1
+        if self._failures[capture.mark.path] < ATTEMPTS_PER_FILE:
+            raise SourceLost("broken", problem) from error
+        del self._failures[capture.mark.path]
+        LOG.error("%s; the file is set aside", problem, exc_info=error)
+        size = capture.original.size if capture.original else 0
+        self._set_aside(sensor, Unusable(capture.name, problem, size, capture.mark))
 
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
         """Run the detectors on a capture; return its messages and how much to add to each voice policy counter."""

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 from casebook.casebook import Casebook
+from casebook.incidents import shot_repository
 from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.corroboration import Shot
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions
 from casebook.incidents.repository import IncidentRepository
@@ -19,7 +21,7 @@ from casebook.incidents.station_watch import StationWatch
 from contract import Effort, Event, Health, MediaContent, encode, new_event_id, topic_of
 from contract.codec import Record, kind_of
 from contract.errors import StoreUnavailable
-from contract.examples import EFFORT, EVENT, HEALTH, MEDIA_CONTENT
+from contract.examples import EFFORT, EVENT, HEALTH, MEDIA_CONTENT, SOUND_EVENT
 from contract.supervision import Supervisor
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
@@ -319,3 +321,39 @@ def test_quarantining_that_fails_at_first_loses_nothing(site: Site, monkeypatch:
     site.take([*good, *bad])
     assert {one.event_id for one in good} <= site.stored
     assert site.casebook.totals().quarantined == 1
+
+
+def test_a_stored_shot_at_which_corroboration_fails_is_left_out_and_the_others_are_joined(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = shot_repository.corroborate
+
+    def failing(shots: Sequence[Shot], options: Any) -> Any:
+        if any(one.station == "thief" for one in shots):
+            raise ZeroDivisionError("at a stored shot")
+        return method(shots, options)
+
+    monkeypatch.setattr(shot_repository, "corroborate", failing)
+    shots = [shot("thief"), shot("st1"), shot("st2")]
+    for one in shots:
+        site.take([one])
+    joined = site.shots.add([shots[1]])
+    assert {station for one in joined.heard.values() for heard in one.values() for station in heard.stations} == {
+        "st1",
+        "st2",
+    }
+    assert site.casebook.totals().quarantined == 0
+
+
+def shot(station: str) -> Event:
+    detection = msgspec.structs.replace(SOUND_EVENT.detections[0], label="gunshot", observation_type="unknown")
+    clock = msgspec.structs.replace(EVENT.clock, error_s=0.1)
+    return msgspec.structs.replace(
+        SOUND_EVENT,
+        event_id=new_event_id(),
+        station=station,
+        detections=(detection,),
+        clock=clock,
+        location=EVENT.location,
+        captured_at=datetime(2026, 4, 12, 5, 41, 7, tzinfo=UTC),
+    )
