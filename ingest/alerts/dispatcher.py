@@ -129,7 +129,8 @@ class Dispatcher:
 
         def renew() -> None:
             while not done.wait(_RENEW_S):
-                with contextlib.suppress(StoreUnavailable):  # at worst, the alert is delivered twice
+                # At worst, the alert is delivered twice.
+                with self._failed_alerts.guarded(), contextlib.suppress(StoreUnavailable):
                     self._queue.extend_claim(due, self._now() + _CLAIM)
 
         renewing = threading.Thread(target=renew, name=f"{self._name}-claim")

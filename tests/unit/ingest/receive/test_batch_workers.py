@@ -180,3 +180,13 @@ def test_while_it_is_held_still_no_batch_is_half_kept(intake: Intake, running: R
         assert intake.judged == kept
         assert lanes.silent_s < 1
     eventually(lambda: len(intake.acknowledged) == 20)
+
+
+def test_the_age_of_the_oldest_message_grows_while_it_is_not_stored(intake: Intake, running: Running) -> None:
+    intake.may_end = {1: threading.Event()}
+    lanes = running(intake, 1)
+    eventually(lambda: intake.begun)
+    eventually(lambda: lanes.oldest_s > 0.2)
+    intake.may_end[1].set()
+    eventually(lambda: intake.acknowledged == [1])
+    eventually(lambda: lanes.oldest_s == 0)
