@@ -9,6 +9,7 @@ import pytest
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from contract.supervision import Supervisor
+from ingest.receive.batch import ReceivedMessage
 from ingest.receive.message_buffer import MessageBuffer
 from ingest.receive.mqtt.live_subscriber import LiveSubscriber
 from ingest.receive.mqtt.options import ReceiverOptions
@@ -62,9 +63,11 @@ def test_an_exception_at_one_capture_does_not_end_the_live_subscriber(
             raise OverflowError("a defect in a rule")
         return True
 
-    tap = LiveSubscriber(
-        ReceiverOptions(port=mosquitto.port), "", urgent, lambda one: not came.append(one.payload), supervisor
-    )
+    def deliver(one: ReceivedMessage) -> bool:
+        came.append(one.payload)
+        return True
+
+    tap = LiveSubscriber(ReceiverOptions(port=mosquitto.port), "", urgent, deliver, supervisor)
     tap.open()
     publisher = publisher_to(mosquitto.port)
 

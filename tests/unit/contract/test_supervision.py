@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract import supervision
 from contract.errors import ContentRejected, StoreUnavailable
 from contract.isolation import is_temporary, isolate
 from contract.supervision import SupervisedThread, Supervisor, describe_exception
@@ -72,7 +71,7 @@ def test_pauses_double_to_the_longest_and_begin_anew_after_a_success() -> None:
 
 def test_a_part_that_is_down_for_long_needs_a_restart_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor, now = Supervisor(), 1000.0
-    monkeypatch.setattr(supervision.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     supervisor.part("watch").failed(ValueError("a defect"))
     now += 100
     assert (bool(supervisor.stuck(120)), supervisor.part("watch").down_s) == (False, 100)
@@ -82,7 +81,7 @@ def test_a_part_that_is_down_for_long_needs_a_restart_of_the_process(monkeypatch
 
 def test_a_long_step_after_a_failure_counts_as_recovered_without_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     supervisor, now = Supervisor(), 1000.0
-    monkeypatch.setattr(supervision.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     part = supervisor.part("pages")
     part.failed(ValueError())
     part.resumed()

@@ -12,7 +12,7 @@ import pytest
 from casebook.casebook import Casebook
 from casebook.incidents import shot_repository
 from casebook.incidents.alert_policy import AlertPolicy
-from casebook.incidents.corroboration import Shot
+from casebook.incidents.corroboration import Shot, corroborate
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions
 from casebook.incidents.repository import IncidentRepository
@@ -326,12 +326,10 @@ def test_quarantining_that_fails_at_first_loses_nothing(site: Site, monkeypatch:
 def test_a_stored_shot_at_which_corroboration_fails_is_left_out_and_the_others_are_joined(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    method = shot_repository.corroborate
-
     def failing(shots: Sequence[Shot], options: Any) -> Any:
         if any(one.station == "thief" for one in shots):
             raise ZeroDivisionError("at a stored shot")
-        return method(shots, options)
+        return corroborate(shots, options)
 
     monkeypatch.setattr(shot_repository, "corroborate", failing)
     shots = [shot("thief"), shot("st1"), shot("st2")]
