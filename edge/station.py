@@ -2,10 +2,8 @@
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,20 +18,19 @@ from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
-from edge.capture.originals import Recordings
-from edge.capture.port import Source, SourceLost
+from edge.capture.port import SourceLost
 from edge.capture.visits import Visits
 from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
+from edge.file_failures import FileFailures
 from edge.health import health
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
-from models.port import Classifier, Detector
+from edge.sensor import Sensor
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
 ATTEMPTS_ONCE = 3  # with ``once`` a user is waiting: stop retrying a source after this many consecutive losses
-ATTEMPTS_PER_FILE = 3  # at which the station fails with an unexpected exception, before the file is set aside
 URGENT = ("human", "vehicle")  # sent before any backlog
 
 
@@ -74,44 +71,6 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Location(latitude=self.latitude, longitude=self.longitude)
 
 
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """A source of captures with its trigger and detectors.
-
-    Attributes:
-        name: Name of the sensor.
-        source: Yields the captures.
-        looking: Detectors for pictures.
-        visit_gap_s: Longest pause between two captures of one visit, in seconds.
-        triggered: Cheap test that runs before the detectors; a capture that fails it is only counted.
-        listening: Detectors for sound.
-        recordings: Stores original recordings of a microphone; None: none are stored, or the source stores them.
-        classifier: Classifies the animals that are found in pictures; None: they are not classified.
-    """
-
-    name: str
-    source: Source
-    looking: Sequence[Detector[Any, Any]]
-    visit_gap_s: float
-    triggered: Callable[[Clip], bool] = field(default=lambda _clip: True)
-    listening: Sequence[Detector[Any, Any]] = ()
-    recordings: Recordings | None = None
-    classifier: Classifier | None = None
-
-    def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
-        """Return the sensor's detectors for a capture: those for sound or those for pictures.
-
-        Raises:
-            Unreadable: the sensor has no detector for it.
-        """
-        sound = isinstance(clip.content, Sound)
-        chosen = self.listening if sound else self.looking
-        if not chosen:
-            task = "sound" if sound else "pictures"
-            raise Unreadable(f"{clip.name}: sensor {self.name!r} has no detector for {task}")
-        return chosen
-
-
 class Station:
     """A station: reads its sensors, runs the detectors and writes messages to the outbox."""
 
@@ -143,7 +102,7 @@ class Station:
         self._telling = threading.Lock()
         self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
         self._recordings: set[str] = set()
-        self._failures: Counter[str] = Counter()  # unexpected exceptions by path of the file
+        self._failures = FileFailures()
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -237,28 +196,11 @@ class Station:
         except Exception as error:
             if isinstance(error, WildpostError):
                 raise
-            self._fail(sensor, capture, error)
+            self._set_aside(sensor, self._failures.record(capture, error))
             return True
         self._outbox.commit(messages, capture.mark, events=1 if messages else 0, **voices)
         self._count(capture)
         return True
-
-    def _fail(self, sensor: Sensor, capture: Clip, error: Exception) -> None:
-        """Set aside a file at which the station fails repeatedly with an unexpected exception.
-
-        Raises:
-            SourceLost: the capture may be tried again, or is not a file.
-        """
-        problem = f"{capture.name}: the station fails at it: {describe_exception(error)}"
-        if capture.mark is None:
-            raise SourceLost("broken", problem) from error
-        self._failures[capture.mark.path] += 1
-        if self._failures[capture.mark.path] < ATTEMPTS_PER_FILE:
-            raise SourceLost("broken", problem) from error
-        del self._failures[capture.mark.path]
-        LOG.error("%s; the file is set aside", problem, exc_info=error)
-        size = capture.original.size if capture.original else 0
-        self._set_aside(sensor, Unusable(capture.name, problem, size, capture.mark))
 
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
         """Run the detectors on a capture; return its messages and how much to add to each voice policy counter."""

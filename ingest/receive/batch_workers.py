@@ -4,17 +4,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from contract.errors import StoreUnavailable
 from contract.isolation import is_temporary
 from contract.supervision import SupervisedThread, Supervisor
-from ingest.intake import BatchResult, StoredBatch
+from ingest.intake import BatchResult
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import Batch, ReceivedMessage, failed_message, read_batch
+from ingest.receive.batch_sink import BatchSink
+from ingest.receive.batch_work import BatchWork
 from ingest.receive.isolation import FailureRecord, Isolation, ServerFault
 from ingest.receive.message_buffer import BufferedMessage
 from ingest.receive.mqtt.options import ReceiverOptions
@@ -24,48 +25,8 @@ from ingest.receive.prefetch import Prefetcher
 Result = TypeVar("Result")
 
 
-class BatchSink(Protocol):
-    """Interface of an object that makes a batch durable in two idempotent steps, ``store`` and ``conclude``."""
-
-    @property
-    def max_concurrent_batches(self) -> int:
-        """Maximum number of batches that ``store`` may write concurrently."""
-        ...
-
-    def store(self, batch: Batch) -> StoredBatch:
-        """Store a batch; ``StoreUnavailable`` or ``OSError`` means that the caller must retry."""
-        ...
-
-    def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
-        """Apply rules to a stored batch and record its flags and incidents; raises the same errors as ``store``."""
-        ...
-
-
 class _BatchAbandoned(Exception):
     """Error raised if the server stops before a batch is durable; the messages of the batch are delivered again."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """A batch that a worker thread has drawn, and how far it is; the thread continues there after a failure.
-
-    Attributes:
-        number: Its place in the order of arrival.
-        messages: Its messages.
-        batch: The decoded batch; None: it is processed message by message.
-        began: When it was drawn, by the monotonic clock.
-        stored: Result of the first step.
-        concluded: Whether both steps are done.
-        parked: Whether its messages must not be acknowledged, because the server fails at all of them.
-    """
-
-    number: int
-    messages: Sequence[BufferedMessage]
-    batch: Batch | None
-    began: float
-    stored: StoredBatch | None = None
-    concluded: bool = False
-    parked: bool = False
 
 
 class BatchWorkers:
@@ -116,7 +77,7 @@ class BatchWorkers:
         self._parked = ParkedBatches(options.retry_min_s, 4 * options.retry_max_s)
         metrics.parked.set_function(lambda: self._parked.messages)
         lanes = range(max(1, intake.max_concurrent_batches))
-        self._work: list[_Work | None] = [None for _ in lanes]
+        self._work: list[BatchWork | None] = [None for _ in lanes]
         self._problems = ["" for _ in lanes]
         self._beats = [time.monotonic() for _ in lanes]
         self._threads = [
@@ -223,7 +184,7 @@ class BatchWorkers:
             self._busy -= 1
             self._changed.notify_all()
 
-    def _draw(self) -> _Work | None:
+    def _draw(self) -> BatchWork | None:
         if self._parked.messages >= 2 * self._options.receive_maximum:
             self._stopping.wait(0.2)
             return None  # more would fill the memory; the brokers and bundles keep it
@@ -232,9 +193,9 @@ class BatchWorkers:
             if ready is None:
                 return None
             self._drawn += 1
-            return _Work(self._drawn - 1, ready.messages, ready.batch, time.monotonic())
+            return BatchWork(self._drawn - 1, ready.messages, ready.batch, time.monotonic())
 
-    def _finish(self, lane: int, work: _Work) -> None:
+    def _finish(self, lane: int, work: BatchWork) -> None:
         if not work.concluded:
             self._make_durable(lane, work)
             self._metrics.batch_s.observe(time.monotonic() - work.began)
@@ -245,7 +206,7 @@ class BatchWorkers:
             self._turn = work.number + 1
             self._changed.notify_all()
 
-    def _make_durable(self, lane: int, work: _Work) -> None:
+    def _make_durable(self, lane: int, work: BatchWork) -> None:
         batch = work.batch
         if batch is not None and work.stored is None:
             work.stored = self._unless_it_fails(work, partial(self._patiently, lane, lambda: self._intake.store(batch)))
@@ -266,7 +227,7 @@ class BatchWorkers:
             work.concluded = True
             self._totals += result
 
-    def _unless_it_fails(self, work: _Work, step: Callable[[], Result]) -> Result | None:
+    def _unless_it_fails(self, work: BatchWork, step: Callable[[], Result]) -> Result | None:
         """Return the result of a step; None if it fails unexpectedly, so that the messages are processed singly."""
         try:
             return step()

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from contract.supervision import Supervisor
 from ingest.intake import BatchResult
 from ingest.metrics.intake_metrics import IntakeMetrics
-from ingest.receive.batch_workers import BatchSink, BatchWorkers
+from ingest.receive.batch_sink import BatchSink
+from ingest.receive.batch_workers import BatchWorkers
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.port import MessageSource

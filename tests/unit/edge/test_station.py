@@ -39,7 +39,8 @@ from edge.capture.triggers import SilenceTrigger, loudness_db
 from edge.capture.visits import Visits
 from edge.effort import EffortLog
 from edge.outbox.outbox import Outbox
-from edge.station import Sensor, Station, StationOptions
+from edge.sensor import Sensor
+from edge.station import Station, StationOptions
 from models.port import Crop, Framing
 from models.threat.voice import VoiceOptions, VoicePolicy
 from tests.eventually import eventually
