@@ -22,7 +22,7 @@ else
 	$(RUN) wildpost demo $(DEMO)
 endif
 
-PROGRAMS := mosquitto chromium influxd nginx initdb systemd-analyze libportaudio2
+PROGRAMS := mosquitto chromium influxd nginx caddy initdb systemd-analyze libportaudio2 strace age
 
 # Workers share the test files; one file stays with one worker, and so do the servers that it starts. One worker more than
 # there are cores, since tests often wait for servers.
@@ -81,9 +81,9 @@ screenshots: .uv/ready
 	@.ci/programs chromium
 	$(RUN) python docs/screenshots.py $(if $(wildcard $(SHARED)/samples),--samples $(SHARED)/samples)
 
-.uv/ready: pyproject.toml uv.lock
+.uv/ready: pyproject.toml uv.lock .ci/uv.txt
 	@test -n "$(PYTHON)" || { echo "Wildpost needs Python 3.11, 3.12 or 3.13 on the PATH, or make PYTHON=/path/to/it"; exit 1; }
-	@test -x $(UV) || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'; } \
+	@test -x $(UV) || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt; } \
 		|| { echo "Could not make a virtual environment in .uv (Debian: apt-get install python3-venv)"; rm -rf .uv; exit 1; }
 	$(UV) sync --frozen --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 	@touch $@

@@ -22,6 +22,7 @@ from bench.threat import ours as confidences_of
 from captures.decoded import Unreadable
 from captures.sound import read_stretches
 from models.evaluate.sound import LabelScores, Recording, label_figures, threshold_for_alarms
+from models.runtime_imports import load_onnxruntime
 from models.threat import THRESHOLDS, ThreatOptions, ThreatSounds
 from models.threat.detector import split_windows
 from models.threat.front_end import RATE_HZ, log_mel
@@ -179,9 +180,7 @@ def ours(weights: Path | None) -> Scorer:
     """Return a function that scores windows with the threat-sound network, or with another ONNX file if given."""
     if weights is None:
         return confidences_of(ThreatSounds())
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     return lambda windows: np.asarray(session.run(None, {"log_mel": log_mel(windows)})[0], np.float32)
 
 

@@ -21,6 +21,8 @@ from sqlalchemy.exc import (
 )
 
 from contract.errors import ContentRejected, StoreUnavailable
+from contract.private_files import create_private_file
+from contract.redaction import VariableName
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_TIMEOUT_S = 30.0  # while another process writes to the SQLite file
@@ -37,7 +39,7 @@ class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     url: str = ""
-    secret_variable: str = "WILDPOST_CASEBOOK_SECRET"  # noqa: S105, its name
+    secret_variable: VariableName = "WILDPOST_CASEBOOK_SECRET"  # noqa: S105, its name
 
     def url_in(self, folder: Path) -> str:
         """Return the database URL with the password, or the URL of a SQLite file in ``folder`` if ``url`` is empty."""
@@ -54,12 +56,11 @@ class CasebookOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError(
                 "casebook url is not a database URL; expected postgresql+psycopg://USER@HOST/DATABASE"
             ) from None  # the URL may contain a password
-        if url.password:
-            raise ValueError(f"casebook url {url} contains a password: set it in {self.secret_variable} instead")
+        # The messages omit the URL, since it may contain a password in an unexpected place.
+        if url.password or any("pass" in key.lower() for key in url.query):
+            raise ValueError(f"casebook url contains a password: set it in {self.secret_variable} instead")
         if self.url and url.drivername != "postgresql+psycopg":
-            raise ValueError(
-                f"casebook url {url}: expected postgresql+psycopg://USER@HOST/DATABASE, or none for SQLite"
-            )
+            raise ValueError("casebook url: expected postgresql+psycopg://USER@HOST/DATABASE, or none for SQLite")
 
 
 def describe_schema(url: str) -> str:
@@ -109,6 +110,8 @@ def open_engine(url: str) -> Engine:
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_S})
+        if engine.url.database:
+            create_private_file(Path(engine.url.database))
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     # pre_ping: after a server restart, a stale pooled connection is detected and replaced

@@ -60,6 +60,7 @@ NAVIGATION = {
         "how-to/train",
         "how-to/serve",
         "how-to/secure-the-broker",
+        "how-to/verify-a-release",
         "how-to/deploy",
         "how-to/containers",
         "how-to/backup",
@@ -75,6 +76,7 @@ NAVIGATION = {
         "reference/review",
         "reference/rules",
         "reference/messages",
+        "reference/connections",
         "reference/models",
         "reference/birdnet",
         "reference/threat",
@@ -83,6 +85,7 @@ NAVIGATION = {
     ],
     "Explanation": [
         "explanation/delivery",
+        "explanation/statistics",
         "explanation/benchmarks",
         "explanation/influxdb-layout",
         "decisions/README",

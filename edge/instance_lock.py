@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contract.errors import WildpostError
+from contract.private_files import make_private_folder, private_opener
 
 
 class StationRunning(WildpostError, OSError):
@@ -21,9 +22,9 @@ def instance_lock(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     path = folder / "running"
-    with path.open("a+", encoding="utf-8") as file:
+    with open(path, "a+", encoding="utf-8", opener=private_opener) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from contract.severity import SEVERITIES, Severity
 from i18n.language import Language
-from i18n.taxa import display_name, find_taxon
+from i18n.taxonomy import display_name
 
 _SUN_TIME = re.compile(r"(dawn|sunrise|sunset|dusk)(.*)")  # a rule's time relative to the sun, such as "sunset-00:30"
 
@@ -81,7 +81,7 @@ def flag_sentence(values: Iterable[Mapping[str, str]], language: Language) -> st
     """
     rules, translate = list(values), language.translate
     label, scientific = rules[0].get("label", ""), rules[0].get("scientific_name")
-    what = display_name(label, None if find_taxon(label) else scientific, language.code)
+    what = display_name(label, scientific, language.code)
     zone = translate(" and ").join(_unique(_zone(rule, language) for rule in rules))
     night = any("night" in rule for rule in rules)
     if zone and night:

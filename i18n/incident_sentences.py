@@ -7,7 +7,7 @@ from typing import Protocol
 from contract.severity import Severity, severity_rank
 from i18n.flag_sentences import flag_sentence
 from i18n.language import Language
-from i18n.taxa import display_name
+from i18n.taxonomy import display_name
 
 
 class OccurrenceFacts(Protocol):

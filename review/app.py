@@ -1,27 +1,43 @@
 """The review pages as a FastAPI application; the pages load nothing from other hosts."""
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.types import ASGIApp, Scope
 
 from casebook.casebook import Casebook
-from contract.errors import StoreUnavailable
 from ingest.media.port import MediaStore
 from ingest.store.port import Store
-from pipelines.trends.counting import BadPeriod
 from review.api import routes as api
-from review.decisions import InvalidDecision
 from review.options import NotLoopback, ReviewOptions, check_bind
-from review.page import Site, page_context
+from review.page import Site
 from review.pages import event, incident, media, quarantine, queue, stations, trends
-from review.security.guard import guard
+from review.problems import HANDLED, answer_problem, problem_response
+from review.security.host_names import known_hosts
+from review.security.protection import protected
+from review.static_files import static_router
 
 __all__ = ["NotLoopback", "ReviewOptions", "check_bind", "create_app"]
+
+
+class ReviewApp(FastAPI):
+    """The application; everything it answers, errors too, passes the checks and headers of ``review.security``."""
+
+    def __init__(self, site: Site, **more: Any) -> None:
+        """Store what the pages share."""
+        super().__init__(**more)
+        self.state.site = site
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the application with its middleware, inside the checks of requests."""
+        site: Site = self.state.site
+
+        def refuse(scope: Scope, code: int) -> Response:
+            return problem_response(site, scope, code, busy=code == 503)
+
+        return protected(super().build_middleware_stack(), known_hosts(site.options.hosts), refuse)
 
 
 def create_app(
@@ -49,28 +65,10 @@ def create_app(
     site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
-    app = FastAPI(title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.site = site
-    app.middleware("http")(guard(options.hosts))
+    app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     for page in (queue, event, incident, trends, stations, quarantine, media, api):
         app.include_router(page.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    app.add_exception_handler(HTTPException, _problem)
-    app.add_exception_handler(RequestValidationError, _problem)
-    app.add_exception_handler(BadPeriod, _problem)
-    app.add_exception_handler(InvalidDecision, _problem)
-    app.add_exception_handler(StoreUnavailable, _problem)
+    app.include_router(static_router(site.static_files))
+    for kind in (*HANDLED, Exception):
+        app.add_exception_handler(kind, answer_problem)
     return app
-
-
-async def _problem(request: Request, problem: Exception) -> Response:
-    """Return an error as an HTML page to browsers and as JSON to other clients."""
-    if isinstance(problem, HTTPException):
-        code, detail = problem.status_code, str(problem.detail)
-    elif isinstance(problem, StoreUnavailable):
-        code, detail = 503, str(problem)
-    else:
-        code, detail = 422, str(problem)
-    if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"error": detail}, status_code=code)
-    return page_context(request).render("problem.html", {"code": code, "detail": detail}, status_code=code)

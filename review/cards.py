@@ -8,13 +8,10 @@ from casebook.flags import Flag
 from casebook.verdicts import Verdict
 from contract import Detection, Event, Media, Model
 from contract.messages import ObservationType
+from i18n.taxonomy import shipped_taxonomy
+from i18n.taxonomy.domestic import DOMESTIC
 from review.page import Site
 
-# Livestock and pets, by their labels in detectors and their names in taxa.csv.
-DOMESTIC = frozenset(
-    {"dog", "cat", "horse", "sheep", "goat", "cow", "cattle", "pig", "donkey", "Canis familiaris", "Felis catus"}
-    | {"Canis lupus familiaris", "Equus caballus", "Ovis aries", "Capra hircus", "Bos taurus"}
-)
 KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "vehicle", "animal": "animal"}
 
 
@@ -54,7 +51,7 @@ class CardDetection:
 
 
 def _kind_class(named: Detection | Verdict, heard: bool) -> str:
-    if not DOMESTIC.isdisjoint({named.label, named.scientific_name}):
+    if shipped_taxonomy().key(named.label, named.scientific_name, named.observation_type) in DOMESTIC:
         return "domestic"
     if heard and named.observation_type in ("human", "vehicle"):
         return "sound"

@@ -11,14 +11,11 @@ import msgspec
 
 from casebook.verdicts import Outcome, Verdict
 from contract import Event
-from contract.errors import InvalidInput, StoreUnavailable
+from contract.errors import StoreUnavailable
 from contract.messages import ObservationType
-from i18n.taxa import Taxon, find_taxon
+from i18n.taxonomy import Taxon, shipped_taxonomy
 from review.page import Site
-
-
-class InvalidDecision(InvalidInput):
-    """The decision does not fit the capture; the message says what was expected."""
+from review.problems import InvalidRequest
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +25,8 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         event_id: The event.
         ordinals: The detections, by ordinal; empty: all of them.
         outcome: Confirmed, corrected or dismissed.
-        taxon: For a correction, the label or any name of the taxon; an unknown name is stored as typed.
+        taxon: For a correction, the label or any name of the taxon; a text that names none is stored as typed,
+            as "unclassified": it may be a remark instead of an animal.
     """
 
     event_id: str
@@ -43,7 +41,7 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
     If the store does not accept them now, ``VerdictSync`` writes them later.
 
     Raises:
-        InvalidDecision: the event has no such detection, or a correction has no taxon.
+        InvalidRequest: the event has no such detection, or a correction has no taxon.
         StoreUnavailable: the casebook did not answer; the decision may not have been recorded.
     """
     verdicts = create_verdicts(event, decision, by, datetime.now(UTC))
@@ -64,9 +62,9 @@ def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) ->
     """Create one verdict for each detection that a decision refers to."""
     corrected = _corrected_to(decision)
     by_ordinal = {detection.ordinal: detection for detection in event.detections}
-    ordinals: Sequence[int] = decision.ordinals or tuple(by_ordinal) or (0,)
-    if unknown := set(ordinals) - (set(by_ordinal) or {0}):
-        raise InvalidDecision(f"detections {sorted(unknown)}: this capture has {sorted(by_ordinal)}")
+    ordinals: Sequence[int] = tuple(dict.fromkeys(decision.ordinals)) or tuple(by_ordinal) or (0,)
+    if not set(ordinals) <= (set(by_ordinal) or {0}):
+        raise InvalidRequest("detection")
     verdicts = []
     for ordinal in ordinals:
         detection = by_ordinal.get(ordinal)
@@ -86,5 +84,5 @@ def _corrected_to(decision: Decision) -> Taxon | None:
         return None
     typed = " ".join(decision.taxon.split())
     if not typed:
-        raise InvalidDecision("a correction needs a taxon, for example 野猪, wild boar or Sus scrofa; got none")
-    return find_taxon(typed) or Taxon(typed, None, typed, typed, "animal")
+        raise InvalidRequest("taxon")
+    return shipped_taxonomy().find(typed) or Taxon(typed, None, "unclassified")

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from contract.errors import InvalidInput
+from review.security.host_names import known_hosts
 
 
 class NotLoopback(InvalidInput):
@@ -19,13 +20,17 @@ class ReviewOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         time_zone: Time zone of displayed times and of days in counts: a name of the IANA time zone database.
         language: Default language, zh_CN or en, if neither URL, cookie nor browser names one.
         page_size: Captures on one page of the queue.
-        hosts: Accepted Host headers, without port; other requests are refused, against DNS rebinding.
+        hosts: Accepted Host headers beside the loopback names, without port; requests under other names are refused,
+            against DNS rebinding.
     """
 
     time_zone: str = "Asia/Shanghai"
     language: str = "zh_CN"
     page_size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 24
-    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known_hosts(self.hosts)
 
 
 def check_bind(host: str) -> None:

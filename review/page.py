@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -20,11 +20,12 @@ from contract import Event
 from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.record_terms import clock_source, quarantine_reason
-from i18n.taxa import display_name
+from i18n.taxonomy import display_name
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
 from review.options import ReviewOptions
 from review.reader_language import chosen_language
+from review.static_files import StaticFiles
 from review.station_names import StationNames
 
 COOKIE_S = 365 * 24 * 3600
@@ -68,9 +69,14 @@ class Site:
         return load_languages(self.zone)
 
     @cached_property
+    def static_files(self) -> StaticFiles:
+        """Stylesheets, scripts and icons of the pages."""
+        return StaticFiles()
+
+    @cached_property
     def templates(self) -> dict[str, Environment]:
         """Template environments by language code."""
-        return {code: _environment(language) for code, language in self.languages.items()}
+        return {code: _environment(language, self.static_files) for code, language in self.languages.items()}
 
     def event(self, event_id: str) -> Event | None:
         """Return the event with the given id from the detection store; None if the store has no such event."""
@@ -78,7 +84,7 @@ class Site:
         return found[0] if found else None
 
 
-def _environment(language: Language) -> Environment:
+def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         extensions=["jinja2.ext.i18n"],
@@ -91,6 +97,7 @@ def _environment(language: Language) -> Environment:
         language.translations.ugettext, language.translations.ungettext, newstyle=True
     )
     environment.globals["language"] = language
+    environment.globals["static"] = static_files.address
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
     environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
@@ -128,8 +135,14 @@ class PageContext:
         )
         response = HTMLResponse(text, status_code=status_code, headers={"Vary": "Accept-Language, Cookie"})
         if "lang" in self.request.query_params:
-            response.set_cookie("lang", self.language.code, max_age=COOKIE_S, samesite="lax", httponly=True)
+            set_cookie(self.request, response, "lang", self.language.code)
         return response
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
+    """Set a cookie that scripts cannot read and that, behind TLS, is sent over TLS only."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(name, value, max_age=COOKIE_S, samesite="lax", httponly=True, secure=secure)
 
 
 def page_context(request: Request) -> PageContext:

@@ -28,6 +28,7 @@ SERVER = (
     "alembic",
     "psycopg",
     "obstore",
+    "pyrage",
     "fastapi",
     "uvicorn",
     "jinja2",
@@ -88,7 +89,7 @@ def _python() -> Diagnosis:
 def _packages(extra: str, names: tuple[str, ...]) -> Iterator[Diagnosis]:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        remedy = f"uv sync --extra {extra}   (or: pip install 'wildpost[{extra}]')"
+        remedy = f"uv sync --extra {extra}   (or requirements-{extra}.txt of the release: docs/how-to/deploy.md)"
         yield Diagnosis("missing", f"packages of a {extra}", f"not installed: {', '.join(missing)}", remedy)
     else:
         yield Diagnosis("good", f"packages of a {extra}", "all installed")

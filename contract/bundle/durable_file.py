@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from contract.private_files import private_opener
+
 PARTIAL = ".part"
 
 
@@ -18,7 +20,7 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
     """
     partial = path.with_name(f".{path.name}{PARTIAL}")
     try:
-        with partial.open("wb") as file:
+        with open(partial, "wb", opener=private_opener) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

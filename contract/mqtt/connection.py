@@ -12,6 +12,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from contract.redaction import VariableName
+
 Client = TypeVar("Client", bound=mqtt.Client)
 
 
@@ -36,7 +38,7 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     prefix: str = "wildpost"
     username: str = ""
     password_file: str = ""
-    password_variable: str = "WILDPOST_BROKER_PASSWORD"  # noqa: S105, its name
+    password_variable: VariableName = "WILDPOST_BROKER_PASSWORD"  # noqa: S105, its name
     protocol: Literal["5", "3.1.1"] = "5"
     tls: bool = False
     ca_file: str = ""
@@ -132,7 +134,9 @@ def read_password(options: BrokerOptions) -> str | None:
         try:
             return Path(options.password_file).read_text().strip()
         except OSError as error:
-            raise OSError(f"[broker] password_file {options.password_file!r}: {error.strerror}") from error
+            # A text without a folder may be the password itself, written there by mistake.
+            shown = f" {options.password_file!r}" if os.sep in options.password_file else ""
+            raise OSError(f"[broker] password_file{shown}: {error.strerror}") from None
     return os.environ.get(options.password_variable)
 
 

@@ -1,7 +1,6 @@
 """Source of pictures from a local camera or an RTSP stream; frames with motion are stored."""
 
 import contextlib
-import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from captures.clock import system_clock
 from captures.decoded import Picture
+from contract.redaction import Redaction
 from edge.capture.clip import Clip
 from edge.capture.originals import Originals
 from edge.capture.port import SourceLost
@@ -60,8 +60,8 @@ def open_camera(device: str) -> "Iterator[cv2.VideoCapture]":
 
 
 def without_password(device: str) -> str:
-    """Remove the password from a camera's address, since messages about the camera are sent to the server."""
-    return re.sub(r"//[^/@]*@", "//...@", device)
+    """Remove credentials from a camera's address, since messages about the camera are sent to the server."""
+    return Redaction()(device)
 
 
 class CameraSource:

@@ -13,6 +13,7 @@ import numpy as np
 
 from captures.decoded import Sound
 from contract import Detection, Media
+from contract.private_files import make_private_folder, private_opener
 from edge.capture.clip import Clip
 
 LOG = logging.getLogger("wildpost.station")
@@ -30,7 +31,7 @@ class Originals:
         self._quota = quota_bytes
         self._on_evicted = on_evicted
         self._uncounted = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
 
     def keep(self, data: bytes, name: str, kind: str) -> tuple[Path, Media]:
         """Write a capture durably to the folder; return its path and its metadata with the data's SHA-256.
@@ -42,7 +43,7 @@ class Originals:
         path = self._unused_path(name)
         part = path.with_suffix(".part")
         try:
-            with part.open("wb") as file:
+            with open(part, "wb", opener=private_opener) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from contract.errors import TemporaryFailure, WildpostError
+from contract.private_files import create_private_file, make_private_folder
 from edge.capture.clip import FileMark
 from edge.outbox.tables import migrate
 
@@ -68,11 +69,12 @@ class Outbox:
         Raises:
             OutboxError: the file is not an outbox, or it is an outbox of a later version.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         self.path = path
         self._quota = media_quota_bytes
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
+        create_private_file(path)
         try:
             self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         except sqlite3.DatabaseError as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from contract.errors import InvalidInput, Undelivered
+from contract.redaction import VariableName
 from ingest.alerts.port import Message
 
 _TYPES: dict[str, str] = {"notice": "info", "warning": "warning", "urgent": "failure"}
@@ -28,7 +29,7 @@ class AppriseOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,60}\Z")]
-    url_variable: Annotated[str, msgspec.Meta(pattern=r"\A[A-Z_][A-Z0-9_]*\Z")]
+    url_variable: VariableName
     language: Literal["zh_CN", "en"] = "zh_CN"
     picture: Literal["blurred", "plain", "none"] = "blurred"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from contract.private_files import FOLDER_MODE, make_private_folder
 from ingest.media.port import MediaMissing
 
 _PART = "[0-9a-f]{2}"
@@ -19,7 +20,7 @@ class FolderMedia:
     def __init__(self, folder: Path) -> None:
         """Use a folder for media files, and create the folder if it does not exist."""
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
 
     def put(self, data: bytes, sha256: str) -> None:
         """Write the bytes to a file in the folder; see ``MediaStore.put``."""
@@ -29,7 +30,7 @@ class FolderMedia:
         final = self._path(sha256)
         if final.exists():
             return
-        final.parent.mkdir(exist_ok=True)
+        final.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", dir=final.parent)
         partial = Path(name)
         try:

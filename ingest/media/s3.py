@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from contract.errors import StoreUnavailable
+from contract.redaction import VariableName
 from ingest.media.port import MediaMissing
 
 
@@ -30,8 +31,8 @@ class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     url: str = ""
     endpoint: str = ""
     region: str = "us-east-1"
-    key_variable: str = "WILDPOST_S3_KEY"
-    secret_variable: str = "WILDPOST_S3_SECRET"  # noqa: S105, its name
+    key_variable: VariableName = "WILDPOST_S3_KEY"
+    secret_variable: VariableName = "WILDPOST_S3_SECRET"  # noqa: S105, its name
     timeout_s: float = 30.0
 
     def __post_init__(self) -> None:

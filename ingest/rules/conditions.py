@@ -1,7 +1,6 @@
 """Rules about captures, and their conditions: type, label, confidence, protection, zone, season and hours."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -11,7 +10,8 @@ from casebook.incidents.corroboration import Corroboration
 from contract import Detection, Location
 from contract.messages import ObservationType
 from contract.severity import Severity
-from ingest.rules.protection import protection_of
+from i18n.taxonomy import Taxonomy
+from ingest.rules.protection import Protection
 from ingest.rules.sun import RISING, is_sun_event, sun_event_name, sun_event_time
 
 
@@ -107,7 +107,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         severity: "notice", "warning" or "urgent".
         observation_types: Accepted observation types, such as "human", "vehicle".
         labels: Accepted labels or scientific names, such as "gunshot".
-        protection: Accepted protection levels, such as "I", by the table of species.
+        protection: Accepted protection levels, such as "I", of the official lists and the table of species.
         min_confidence: Lowest confidence of a detection; if several stations heard one shot, their combined confidence
             counts.
         min_stations: Lowest number of stations that heard the sound within its travel time.
@@ -135,12 +135,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if not 0 <= self.min_confidence <= 1:
             raise ValueError(f"rule {self.name!r}: min_confidence {self.min_confidence} is outside 0..1")
 
-    def matches(self, detection: Detection, levels: Mapping[str, str], heard: Corroboration | None = None) -> bool:
+    def matches(
+        self, detection: Detection, taxonomy: Taxonomy, protection: Protection, heard: Corroboration | None = None
+    ) -> bool:
         """Return whether a detection meets the rule's conditions on type, label, protection, confidence and stations.
 
         Args:
             detection: The detection of one station.
-            levels: Protection levels by scientific name.
+            taxonomy: Names of taxa; a label of the rule matches under every name of its taxon.
+            protection: Protection levels.
             heard: Combined evidence of several stations for it.
         """
         confidence = max(detection.confidence, heard.confidence if heard else 0.0)
@@ -148,9 +151,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             confidence >= self.min_confidence
             and (len(heard.stations) if heard else 1) >= self.min_stations
             and (not self.observation_types or detection.observation_type in self.observation_types)
-            and (not self.labels or detection.label in self.labels or detection.scientific_name in self.labels)
-            and (not self.protection or protection_of(detection.scientific_name, levels) in self.protection)
+            and (not self.labels or self._is_labelled(detection, taxonomy))
+            and (not self.protection or protection.of(detection) in self.protection)
         )
+
+    def _is_labelled(self, detection: Detection, taxonomy: Taxonomy) -> bool:
+        if detection.label in self.labels or detection.scientific_name in self.labels:
+            return True
+        key = taxonomy.key(detection.label, detection.scientific_name, detection.observation_type)
+        return any(taxonomy.key(label, None, detection.observation_type) == key for label in self.labels)
 
 
 def _check_day(day: str) -> None:

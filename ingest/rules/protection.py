@@ -2,13 +2,19 @@
 
 import csv
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
+from contract import Detection
 from contract.errors import InvalidInput
+from contract.messages import ObservationType
+from i18n.taxonomy import Taxon, Taxonomy, shipped_taxonomy
+from i18n.taxonomy.domestic import DOMESTIC
 
 _NAME = ("scientific_name", "学名")
 _LEVEL = ("protection", "保护级别")
 UNPROTECTED = "none"
+_STRICTNESS = ("I", "II", "sanyou")
 _OFFICIAL = {"一级": "I", "二级": "II"}  # the two levels of the national list of key protected wildlife
 
 
@@ -52,14 +58,58 @@ def read_species(path: Path) -> Mapping[str, str]:
     return levels
 
 
-def protection_of(scientific_name: str | None, levels: Mapping[str, str]) -> str | None:
-    """Return the protection level of a taxon, else that of its species or genus; None if unprotected."""
-    words = (scientific_name or "").lower().split()
-    for count in range(len(words), 0, -1):
-        level = levels.get(" ".join(words[:count]))
-        if level is not None:
-            return None if level == UNPROTECTED else level
-    return None
+class Protection:
+    """Protection levels of animals under any of their names: of the official lists, and of a reserve's own table."""
+
+    def __init__(self, table: Mapping[str, str] | None = None, taxonomy: Taxonomy | None = None) -> None:
+        """Combine a table with the official lists.
+
+        Args:
+            table: Levels by name in lower case, as ``read_species`` returns them; they win over the official lists.
+            taxonomy: Names and official lists; None: those that are part of Wildpost.
+        """
+        self._taxonomy = shipped_taxonomy() if taxonomy is None else taxonomy
+        self._table = dict(table or {})
+        self._by_key: dict[str, str] = {}
+        for name, level in self._table.items():
+            key = self._taxonomy.key(name, name.capitalize(), "animal")
+            # If two names in the table are one taxon, the name that is accepted now has the last word.
+            if key.lower() == name or key not in self._by_key:
+                self._by_key[key] = level
+        self._cached = lru_cache(maxsize=10_000)(self._level)
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """All levels that an animal can have."""
+        official = {entry.level for taxon in self._taxonomy.taxa for entry in self._taxonomy.protection(taxon.key)}
+        return frozenset(official.union(self._table.values()) - {UNPROTECTED})
+
+    def of(self, detection: Detection) -> str | None:
+        """Return the protection level of the animal of a detection; None if it is unprotected or no animal."""
+        return self._cached(detection.label, detection.scientific_name, detection.observation_type)
+
+    def _level(self, label: str, scientific_name: str | None, observation_type: ObservationType) -> str | None:
+        if observation_type in ("human", "vehicle", "blank"):
+            return None
+        words = (scientific_name or "").lower().split()
+        taxon = self._taxonomy.resolve(label, scientific_name, "animal")
+        if taxon is None and words:
+            taxon = self._taxonomy.find(words[0], "animal")  # an unknown species of a known genus
+        names = [" ".join(words[:count]) for count in range(len(words), 0, -1)]
+        level = next((self._table[name] for name in names if name in self._table), None)
+        if level is None and taxon is not None:
+            level = next((self._by_key[name] for name in taxon.lineage if name in self._by_key), self._official(taxon))
+        return None if level == UNPROTECTED else level
+
+    def _official(self, taxon: Taxon) -> str | None:
+        """Return the strictest official level of the taxon itself, else of the nearest group that is listed whole."""
+        if taxon.key in DOMESTIC:
+            return None
+        for name in taxon.lineage:
+            found = {entry.level for entry in self._taxonomy.protection(name)}
+            if found:
+                return next((level for level in _STRICTNESS if level in found), min(found))
+        return None
 
 
 def _clean(text: str | None) -> str:

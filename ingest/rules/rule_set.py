@@ -12,8 +12,9 @@ from casebook.incidents.corroboration import Corroboration
 from casebook.incidents.station_rules import StationRule
 from contract import Detection, Event, Location
 from contract.errors import InvalidInput
+from i18n.taxonomy import Taxonomy, shipped_taxonomy
 from ingest.rules.conditions import Hours, Rule, Season
-from ingest.rules.protection import UNPROTECTED, protection_of, read_species
+from ingest.rules.protection import Protection, read_species
 from ingest.rules.zones import Zone, read_zones
 
 __all__ = ["Hours", "Rule", "RuleSet", "RulesError", "RulesOptions", "Season", "load_rules"]
@@ -29,7 +30,8 @@ class RulesOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         time_zone: IANA time zone of seasons and hours.
         zones: Path of a GeoJSON file of zones, relative to the settings file. Empty: no zones.
-        species: Path of a CSV table of protection levels (see ``read_species``), also relative. Empty: no table.
+        species: Path of a CSV table of protection levels (see ``read_species``), also relative;
+            its levels win over those of the official lists, which are part of Wildpost. Empty: the lists alone.
         place: Place of the sun events for captures without a location; None: hours by the sun then count as met.
         rule: Rules about captures.
         station: Rules about the stations themselves (see ``casebook.incidents.station_rules``).
@@ -53,7 +55,8 @@ class RuleSet:
             RulesError: a rule names an unknown zone or level, two rules share a name, or the time zone is unknown.
         """
         self._zones = {zone.id: zone for zone in zones}
-        self._levels = levels or {}
+        self._taxonomy: Taxonomy = shipped_taxonomy()
+        self._protection = Protection(levels, self._taxonomy)
         self._rules = options.rule
         self._place = options.place
         try:
@@ -67,11 +70,9 @@ class RuleSet:
             unknown = set(rule.zones) - set(self._zones)
             if unknown:
                 raise RulesError(f"rule {rule.name!r} names zones {sorted(unknown)}: known are {sorted(self._zones)}")
-            known = set(self._levels.values()) - {UNPROTECTED}
-            if unknown := set(rule.protection) - known:
-                raise RulesError(
-                    f"rule {rule.name!r} requires protection {sorted(unknown)}: the table has {sorted(known)}"
-                )
+            if rule.protection and (unknown := set(rule.protection) - self._protection.levels):
+                known = sorted(self._protection.levels)
+                raise RulesError(f"rule {rule.name!r} requires protection {sorted(unknown)}: known levels are {known}")
 
     def evaluate(
         self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None
@@ -87,7 +88,7 @@ class RuleSet:
         return [flag for flag in flags if flag is not None]
 
     def _apply(self, rule: Rule, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration]) -> Flag | None:
-        matching = [one for one in event.detections if rule.matches(one, self._levels, heard.get(one.ordinal))]
+        matching = [one for one in event.detections if self._matches(rule, one, heard)]
         if not matching:
             return None
         found = max(matching, key=lambda one: _confidence(one, heard))
@@ -98,7 +99,7 @@ class RuleSet:
         values = {"label": found.label, "confidence": f"{_confidence(found, heard):.2f}", **when}
         if found.scientific_name:
             values["scientific_name"] = found.scientific_name
-        if level := protection_of(found.scientific_name, self._levels):
+        if level := self._protection.of(found):
             values["protection"] = level
         if len(stations := heard[found.ordinal].stations if found.ordinal in heard else ()) > 1:
             values["stations"] = str(len(stations))
@@ -113,6 +114,9 @@ class RuleSet:
             zone=zone.id if zone else None,
             raised_at=raised_at.astimezone(UTC),
         )
+
+    def _matches(self, rule: Rule, detection: Detection, heard: Mapping[int, Corroboration]) -> bool:
+        return rule.matches(detection, self._taxonomy, self._protection, heard.get(detection.ordinal))
 
     def _zone_of(self, rule: Rule, event: Event) -> Zone | None:
         if event.location is None:

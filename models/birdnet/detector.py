@@ -18,7 +18,7 @@ from captures.decoded import Sound, Unreadable
 from captures.sound import resample
 from contract import Detection, Location, Model, Span
 from models.birdnet.engines import BATCH_SIZE
-from models.birdnet.occurrence import Occurrence
+from models.birdnet.occurrence import OccurrenceModel
 from models.birdnet.package import LabelMeaning, find_package
 from models.birdnet.runtime_choice import RuntimeChoice, RuntimeDecision, open_engine
 from models.birdnet.windows import RATE_HZ, WINDOW_S, Window, windows_of
@@ -99,7 +99,7 @@ class BirdNet:
         self._meanings = self._package.meanings
         self._thresholds = class_thresholds(self._meanings, self._options)
         self._is_species = np.array([bool(meaning and meaning.scientific_name) for meaning in self._meanings])
-        self._occurrence = Occurrence(self._package.occurrence)
+        self._occurrence = OccurrenceModel(self._package.occurrence)
         cache = Path(self._options.cache) if self._options.cache else None
         threads = self._options.threads or cores()
         self._engine, self._decision = open_engine(self._package, self._options.runtime, threads, cache)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.birdnet.fast_form import BatchRequest, load_fast_form
+from models.runtime_imports import load_openvino
 
 # In 51 of 1,573 windows of recordings, the scores of the two runtimes differed by more than 0.001, at most by 0.005.
 # Each of these windows had a part quieter than this fraction of its loudest part (60 dB); most of these were zero.
@@ -112,10 +113,8 @@ class OpenVinoEngine(Engine):
             RuntimeError: OpenVINO cannot read or run it.
             ImportError: OpenVINO is not installed.
         """
-        import openvino
-
         super().__init__(threads)
-        self._core = openvino.Core()
+        self._core = load_openvino().Core()
         self._network = load_fast_form(self._core, path, sha256, cache)
         self._path = path
         self._lock = threading.Lock()  # guards the two attributes below

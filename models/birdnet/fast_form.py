@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.birdnet.derivation import Band, SplitNetwork, derive
 from models.birdnet.windows import WINDOW
+from models.runtime_imports import load_openvino
 
 FORM_VERSION = 2  # of the cached network and its measured speed; increase it when the network built below changes
 _HOPS = "hops"  # key of the metadata with the hop of each band, in samples
@@ -26,15 +27,13 @@ def load_fast_form(core: Any, path: Path, sha256: str, cache: Path | None) -> An
         NotDerivable: the network does not have the expected structure.
         RuntimeError: OpenVINO cannot read it.
     """
-    import openvino
-
     if cache is None:
         return _build(core, derive(path, WINDOW))
     cached = cache / f"birdnet-{sha256[:16]}-{FORM_VERSION}.xml"
     if not cached.exists():
         cache.mkdir(parents=True, exist_ok=True)
         partial = cache / f".{cached.stem}-{os.getpid()}.xml"
-        openvino.save_model(_build(core, derive(path, WINDOW)), partial, compress_to_fp16=False)
+        load_openvino().save_model(_build(core, derive(path, WINDOW)), partial, compress_to_fp16=False)
         # The weights are renamed first, so that they exist whenever the description does, even after a power failure.
         partial.with_suffix(".bin").replace(cached.with_suffix(".bin"))
         partial.replace(cached)
@@ -45,8 +44,7 @@ class BatchRequest:
     """An OpenVINO inference request with input buffers for one batch of windows; not thread-safe."""
 
     def __init__(self, compiled: Any, network: Any) -> None:
-        import openvino
-
+        openvino = load_openvino()
         self._hops = [int(hop) for hop in str(network.get_rt_info(_HOPS).astype(str)).split()]
         *self._folded, self._shift = (np.empty(tuple(entry.shape), np.float32) for entry in compiled.inputs)
         self._request = compiled.create_infer_request()
@@ -101,9 +99,8 @@ def _scale_and_shift(window: NDArray[np.float32]) -> tuple[np.float32, np.float3
 
 def _build(core: Any, derived: SplitNetwork) -> Any:
     """Build BirdNET's front end from OpenVINO operations, and connect it to the remaining network."""
-    import openvino
-    from openvino import opset13 as operations
-
+    openvino = load_openvino()
+    operations = openvino.opset13
     with TemporaryDirectory(prefix="wildpost-") as folder:  # OpenVINO reads LiteRT networks only from a file
         file = Path(folder) / "network.tflite"
         file.write_bytes(derived.network)
@@ -129,8 +126,7 @@ def _spectrogram(folded: Any, shift: Any, band: Band) -> Any:
 
     A convolution of length 1 multiplies each frame by the matrix, because it is the fastest operation for this here.
     """
-    from openvino import opset13 as operations
-
+    operations = load_openvino().opset13
     matrix = band.folded_matrix.T[::-1]  # bands in reverse order, as in the network's input
     kernel = np.ascontiguousarray(matrix[:, :, None], np.float32)
     bands = operations.convolution(operations.transpose(folded, [0, 2, 1]), kernel, [1], [0], [0], [1])

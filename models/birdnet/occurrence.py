@@ -21,7 +21,7 @@ def week_of_48(moment: datetime) -> int:
     return math.ceil(moment.timetuple().tm_yday / days * 48)
 
 
-class Occurrence:
+class OccurrenceModel:
     """BirdNET's occurrence model, which gives the probability of each species by location and week."""
 
     def __init__(self, path: Path) -> None:

@@ -19,6 +19,7 @@ from captures.sound import resample
 from contract import Detection, Model, Span
 from contract.messages import ObservationType
 from models.registry import Registry, Share, WeightsError, entry_named, find_weights, load_registry
+from models.runtime_imports import load_onnxruntime
 from models.threat.front_end import RATE_HZ, WINDOW_S, log_mel
 from models.threat.onset_padding import pad_onset
 from models.threat.second_opinion import FUSION_RULES, WEIGHTS, SecondOpinion
@@ -98,8 +99,7 @@ class ThreatSounds:
             WeightsError: the name is unknown or not a threat model, its weights are missing or have a wrong hash, or
                 the file is not a network for these labels.
         """
-        import onnxruntime
-
+        onnxruntime = load_onnxruntime()
         self._options = options or ThreatOptions()
         registry = load_registry() if registry is None else registry
         entry = entry_named(model, registry)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluate.labels import Kind
+from models.pickle_trust import check_trusted
 from models.registry import ClassMeaning, Head, Registry, VisionFacts, WeightsError
+from models.runtime_imports import load_onnxruntime
 from models.train.ultralytics_env import isolate_ultralytics
 
 AGREEMENT = 1e-3  # maximum difference of a score, and of a box as a fraction of the input
@@ -49,7 +51,7 @@ def export_onnx(
     """Export an ultralytics checkpoint as an ONNX file.
 
     Args:
-        checkpoint: A ``.pt`` file of ultralytics. It is a pickle: open only files that you trust.
+        checkpoint: A ``.pt`` file of ultralytics, whose hash must be trusted.
         target: The ONNX file to write.
         size_px: Width and height of its input.
         meanings: The kinds of its classes, in addition to animal, human (person) and vehicle.
@@ -92,7 +94,7 @@ def register_checkpoint(
     """Copy an ultralytics checkpoint to ``target`` without exporting it, for use on machines with torch.
 
     Args:
-        checkpoint: A ``.pt`` file of ultralytics that you trust.
+        checkpoint: A ``.pt`` file of ultralytics, whose hash must be trusted.
         target: The path of the copy.
         size_px: See ``export_onnx``.
         meanings: See ``export_onnx``.
@@ -148,10 +150,12 @@ def open_yolo(checkpoint: Path) -> Any:
     """Open an ultralytics checkpoint file as a ``YOLO`` object.
 
     Raises:
+        UntrustedPickle: its hash is not trusted; no code in it was run.
         WeightsError: the file is not a detection network of ultralytics.
     """
     import pickle
 
+    check_trusted(checkpoint)
     from ultralytics import YOLO
 
     try:
@@ -214,10 +218,9 @@ def _add_architecture(path: Path, architecture: Mapping[str, object]) -> None:
 def _compare(
     network: Any, path: Path, size_px: int, pictures: Sequence[NDArray[np.float32]]
 ) -> tuple[float, tuple[int, ...]]:
-    import onnxruntime
     import torch
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     noise = np.random.default_rng(0).random((3, size_px, size_px), np.float32)
     worst = 0.0
     for picture in (noise, *pictures):

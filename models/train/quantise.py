@@ -12,6 +12,7 @@ from captures.picture import read_picture
 from models.evaluate.labels import LabelledPicture
 from models.evaluate.vision import evaluate
 from models.registry import RegistryEntry, VisionFacts, WeightsError
+from models.runtime_imports import load_onnxruntime
 from models.train.export import sha256_of
 from models.vision import VisionDetector, VisionOptions
 from models.vision.letterbox import letterbox
@@ -50,6 +51,7 @@ def quantise(float_path: Path, target: Path, inputs: Sequence[NDArray[np.float32
     """
     if len(inputs) < _MIN_INPUTS:
         raise WeightsError(f"{len(inputs)} pictures for calibration: expected {_MIN_INPUTS} or more")
+    load_onnxruntime()
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from models.pickle_trust import check_trusted
 from models.registry import Registry, WeightsError, entry_named, find_weights
 from models.train.bn_recalibration import read_batches
 from models.train.manifest import read_manifest
@@ -62,6 +63,7 @@ def start(
         on_epoch: Called after each epoch.
 
     Raises:
+        UntrustedPickle: the base is a checkpoint whose hash is not trusted.
         WeightsError: the base does not exist, or the folder already contains a run.
         BadLabels: the manifest has no pictures with boxes in the splits train and val.
     """
@@ -69,6 +71,8 @@ def start(
         raise WeightsError(f"{run}: holds a run already; resume it with --resume, or name another folder")
     isolate_ultralytics()
     base = find_base(options.base, run, registry, weights_folder)
+    if base.suffix == ".pt":
+        check_trusted(base)
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     if base.suffix == ".onnx":
         base = save_checkpoint(base, run / "base.pt", read_batches(folder.settings.parent, options.size_px))
@@ -84,6 +88,7 @@ def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFo
     """Resume an interrupted training run of a vision network after its last finished epoch.
 
     Raises:
+        UntrustedPickle: the hash of its last checkpoint is not trusted.
         WeightsError: there is no such run, it is finished, or it used another manifest.
     """
     options = read_options(run)
@@ -95,6 +100,7 @@ def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFo
     last = run / "weights" / "last.pt"
     if not last.is_file():
         raise WeightsError(f"{last}: no such checkpoint: the run ended before its first epoch; start a new run")
+    check_trusted(last)
     isolate_ultralytics()
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     from ultralytics import YOLO

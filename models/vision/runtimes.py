@@ -4,10 +4,13 @@ import os
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.pickle_trust import check_trusted
+from models.runtime_imports import load_onnxruntime, load_openvino
 
 RuntimeName = Literal["openvino", "onnxruntime"]
 
@@ -29,9 +32,7 @@ class OpenVinoRuntime:
     """A network in OpenVINO on the CPU, in float32, so that scores are equal on all machines."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int, at_once: int, cache: Path | None) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = load_openvino().Core()
         settings: dict[str, str | int] = {"NUM_STREAMS": at_once, "INFERENCE_PRECISION_HINT": "f32"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads * at_once
@@ -42,7 +43,7 @@ class OpenVinoRuntime:
         self._batch = None if shape[0].is_dynamic else shape[0].get_length()
         network.reshape([-1 if self._batch is None else self._batch, 3, height, width])
         self._compiled = core.compile_model(network, "CPU", settings)
-        self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        self._free: SimpleQueue[Any] = SimpleQueue()
         for _ in range(at_once):
             self._free.put(self._compiled.create_infer_request())
         # OpenVINO's Python binding deadlocks if two threads make its first call concurrently: make the first call here.
@@ -69,8 +70,7 @@ class OnnxRuntime:
     """A network in ONNX Runtime on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-
+        onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -95,6 +95,7 @@ class TorchRuntime:
     """An ultralytics checkpoint in torch; requires the extra ``train``."""
 
     def __init__(self, path: Path, width: int, height: int, threads: int) -> None:
+        check_trusted(path)
         import torch
 
         from models.train.export import open_checkpoint

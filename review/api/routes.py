@@ -9,10 +9,11 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from contract.codec import encode
-from i18n.taxa import all_taxa
+from i18n.taxonomy import taxon_search
 from ingest.store.port import EventQuery
 from review.decisions import Decision, decide
-from review.page import COOKIE_S, NAME_LENGTH, ContextDependency
+from review.page import NAME_LENGTH, ContextDependency, set_cookie
+from review.problems import InvalidRequest
 
 router = APIRouter()
 MAX_LIMIT = 1000
@@ -55,9 +56,9 @@ def events(
     moment, _, event_id = after.partition("~")
     query = EventQuery(
         stations=(station,) if station else (),
-        start=_parse_time("start", start),
-        end=_parse_time("end", end),
-        after=(found, event_id) if (found := _parse_time("after", moment)) else None,
+        start=_parse_time(start),
+        end=_parse_time(end),
+        after=(found, event_id) if (found := _parse_time(moment)) else None,
         limit=max(1, min(limit, MAX_LIMIT)),
     )
     listed = context.site.store.events(query)
@@ -69,23 +70,26 @@ def events(
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-def _parse_time(name: str, text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise HTTPException(422, f"{name} {text!r}: expected a time such as 2026-05-31T06:00:00+08:00") from error
+        raise InvalidRequest("moment") from error
     if found.tzinfo is None:
-        raise HTTPException(422, f"{name} {text!r}: its offset from UTC is missing, such as +08:00")
+        raise InvalidRequest("moment")
     return found
 
 
 @router.get("/api/taxa")
-def taxa(context: ContextDependency) -> Response:
-    """Return all taxa with scientific, Chinese and English names, for the search box of corrections."""
+def taxa(context: ContextDependency, q: str = "") -> Response:
+    """Return taxa whose names match what was typed, with all their names, for the search box of corrections."""
     return JSONResponse(
-        [[taxon.key, taxon.name(context.language.code), taxon.zh, taxon.en] for taxon in all_taxa()],
+        [
+            [taxon.key, taxon.name(context.language.code) or taxon.key, taxon.zh, taxon.en]
+            for taxon in taxon_search().find(q)
+        ],
         headers={"Cache-Control": "private, max-age=3600", "Vary": "Cookie, Accept-Language"},
     )
 
@@ -96,10 +100,10 @@ async def verdicts(context: ContextDependency, request: Request) -> Response:
     try:
         decision = _decision.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HTTPException(422, str(error)) from error
+        raise InvalidRequest("decision") from error
     event = await run_in_threadpool(context.site.event, decision.event_id)
     if event is None:
-        raise HTTPException(404, f"no capture {decision.event_id}")
+        raise HTTPException(404)
     recorded = await run_in_threadpool(decide, context.site, event, decision, context.name)
     return JSONResponse({"verdicts": [{"ordinal": one.ordinal, "label": one.label} for one in recorded]})
 
@@ -111,5 +115,5 @@ async def reviewer(request: Request) -> Response:
     name = " ".join(str(form.get("name", "")).split())[:NAME_LENGTH] or "ranger"
     back = str(form.get("back", "/"))
     response = RedirectResponse(back if back.startswith("/") and back[1:2] not in ("/", "\\") else "/", 303)
-    response.set_cookie("reviewer", quote(name), max_age=COOKIE_S, samesite="lax", httponly=True)
+    set_cookie(request, response, "reviewer", quote(name))
     return response

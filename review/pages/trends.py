@@ -10,14 +10,15 @@ from importlib.metadata import version
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from i18n.taxa import display_name
+from i18n.taxonomy import display_name
 from ingest.store.port import EventQuery
 from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
 from pipelines.trends.effort import with_effort
 from review.page import ContextDependency, PageContext
+from review.problems import InvalidRequest
 
 router = APIRouter()
 DAYS = 30
@@ -54,7 +55,7 @@ def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Asia" is a folder
-        raise HTTPException(422, f"time zone {name!r}: expected one such as Asia/Shanghai") from error
+        raise InvalidRequest("zone") from error
 
 
 def _newest_day(context: PageContext) -> date:
@@ -73,7 +74,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise HTTPException(422, f"day {text!r}: expected one such as 2026-05-31") from error
+        raise InvalidRequest("day") from error
 
 
 PeriodDependency = Annotated[Period, Depends(requested_period)]

@@ -1,1 +1,1 @@
-"""Protection of the pages against requests from other sites."""
+"""Protection of the pages against requests that are too large or too many, or come from other sites."""

@@ -40,18 +40,20 @@ async function decide(card, outcome, taxon = "") {
   else if (cards.length > 1 && card === current) step(1);
 }
 
-async function askForTaxon(card) {
-  const list = document.getElementById("taxa");
-  if (!list.childElementCount) {
-    const taxa = await (await fetch("/api/taxa")).json();
-    for (const [key, name, zh, en] of taxa) {
-      const option = document.createElement("option");
-      option.value = name;
-      option.label = `${zh} ${en} ${key}`; // the browser searches in all names
-      list.append(option);
-    }
-  }
+async function suggestTaxa(typed) {
+  const taxa = await (await fetch(`/api/taxa?q=${encodeURIComponent(typed)}`)).json();
+  if (document.getElementById("taxon").value !== typed) return; // an answer to an earlier letter
+  document.getElementById("taxa").replaceChildren(...taxa.map(([key, name, zh, en]) => {
+    const option = document.createElement("option");
+    option.value = name;
+    option.label = `${typed}: ${[zh, en, key].filter(Boolean).join(" · ")}`; // the browser shows what contains the typed text
+    return option;
+  }));
+}
+
+function askForTaxon(card) {
   const input = document.getElementById("taxon");
+  input.oninput = () => suggestTaxa(input.value);
   input.value = "";
   correct.returnValue = "";
   correct.showModal();

@@ -12,6 +12,7 @@ from casebook.verdicts import Verdict
 from contract import encode, new_event_id
 from contract.errors import StoreUnavailable
 from contract.examples import DEPLOYMENT, EVENT
+from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.snapshot import count_rows
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.duckdb.tables import VERSION
@@ -34,6 +35,14 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, " * 1000)
     with pytest.raises(StoreUnavailable, match=r"detections\.duckdb.*not a valid DuckDB"):
         DuckDbStore(path)
+
+
+def test_nothing_is_downloaded_for_a_query_or_a_file(tmp_path: Path) -> None:
+    with connect(tmp_path / "detections.duckdb") as connection:
+        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+            assert connection.execute("SELECT current_setting(?)", [name]).fetchall() == [(False,)]
+        with pytest.raises(duckdb.Error, match="spatial extension"):  # needs an extension that is not in the package
+            connection.execute("SELECT ST_Point(31.35, 117.20)")
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 FILE: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = ("server", "ingest")
+PINNED = r"docker\.io/[a-z-]+/[a-z-]+:\d[a-z0-9.-]+@sha256:[0-9a-f]{64}"
 KNOWN_VARIABLES = {
     VARIABLE,
     StoreOptions().secret_variable,
@@ -83,13 +85,24 @@ def test_a_service_is_started_again_watched_and_has_no_password_of_its_own(name:
     assert service["healthcheck"]["test"][0] == "CMD"
     assert "no-new-privileges:true" in service["security_opt"]
     assert not service.get("privileged")
-    assert service.get("read_only", name in ("influxdb", "postgres"))
-    assert "build" in service or re.search(r":\d", service["image"]), "an image needs its version"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "devices" not in service
+    assert int(service["user"].partition(":")[0]) > 0
+    assert service["pids_limit"] <= 512
+    assert re.fullmatch(r"[1-4]g|512m", service["mem_limit"])
+    for mount in service["tmpfs"]:
+        assert {"noexec", "nosuid", "nodev"} <= set(re.split("[:,]", mount)), mount
+        assert "size=" in mount
+    assert "/tmp" in {mount.partition(":")[0] for mount in service["tmpfs"]}  # noqa: S108, a path in the container
+    assert not any("docker.sock" in str(volume) for volume in service["volumes"])
+    assert "build" in service or re.fullmatch(PINNED, service["image"]), "an image needs its version and digest"
     for variable, value in service.get("environment", {}).items():
         secret = re.search("PASSWORD|TOKEN|SECRET", variable)
         assert not secret or (variable.endswith("_FILE") and value.startswith("/run/secrets/")), variable
     for port in service.get("ports", []):
-        assert port == "8883:8883" or port.startswith("127.0.0.1:"), "only the broker is open to other machines"
+        assert port.startswith("127.0.0.1:"), "only the broker is open to other machines"
 
 
 def test_our_services_start_commands_that_wildpost_has_and_ask_the_ports_it_answers_on() -> None:
@@ -98,7 +111,37 @@ def test_our_services_start_commands_that_wildpost_has_and_ask_the_ports_it_answ
         assert SERVICES[name]["network_mode"] == "host"
         assert f"//127.0.0.1:{port}/healthz" in SERVICES[name]["healthcheck"]["test"][-1]
     assert not re.search(r"^USER (root|0)\b", DOCKERFILE, re.M)
-    assert len(re.findall(r"^USER \d+:\d+$", DOCKERFILE, re.M)) == 2
+    users = {SERVICES[name]["user"] for name in ("broker", *OURS)}
+    assert set(re.findall(r"^USER (\d+:\d+)$", DOCKERFILE, re.M)) == users
+
+
+def test_base_images_are_named_by_digest() -> None:
+    stages = dict(reversed(found) for found in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.M))
+    assert len(stages) == len(re.findall("^FROM", DOCKERFILE, re.M))
+    for image in stages.values():
+        assert image in stages or re.fullmatch(PINNED, image), image
+
+
+def test_newer_digests_are_written_into_both_files(tmp_path: Path) -> None:
+    # There is no registry here: a program stands in for docker and answers as `docker buildx imagetools inspect` does.
+    digest = f"sha256:{'5' * 64}"
+    (tmp_path / "bin").mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(f"#!/bin/sh\necho {digest}\n")
+    docker.chmod(0o755)
+    for name in (".ci/base-images", "Dockerfile", "configs/compose.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    run = partial(
+        subprocess.run, env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}, capture_output=True, check=False
+    )
+    script = str(tmp_path / ".ci" / "base-images")
+    assert run([script, "--check"]).returncode == 1
+    assert (tmp_path / "Dockerfile").read_text() == DOCKERFILE
+    assert run([script]).returncode == 0
+    for name in ("Dockerfile", "configs/compose.yaml"):
+        assert set(re.findall(r"@(sha256:\w+)", (tmp_path / name).read_text())) == {digest}
+    assert run([script, "--check"]).returncode == 0
 
 
 def test_the_broker_finds_what_broker_init_wrote(tmp_path: Path) -> None:
@@ -110,7 +153,8 @@ def test_the_broker_finds_what_broker_init_wrote(tmp_path: Path) -> None:
     )
     assert listens and keeps
     broker = SERVICES["broker"]
-    assert broker["ports"] == [f"{listens[1]}:{listens[1]}"]
+    assert broker["network_mode"] == "host"
+    assert listens[1] in broker["healthcheck"]["test"]
     assert f"broker:{keeps[1]}" in broker["volumes"]
     assert keeps[1] in DOCKERFILE
     started = re.search(r'^CMD \["mosquitto", "-c", "(/\S+)/mosquitto.conf"\]$', DOCKERFILE, re.M)
@@ -133,6 +177,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (everything, more, len(steps)) == (".", [], 2)
     for step, given in zip(steps, (copied.split(), entries), strict=True):
         for name in given:
+            (source / name).parent.mkdir(exist_ok=True)
             if (REPOSITORY / name).is_dir():
                 shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:

@@ -14,13 +14,14 @@ import pytest
 
 from tests.conftest import Mosquitto, free_port
 from tests.flow.test_extras import uv
+from tests.outgoing_connections import Observer, can_trace
 from tests.repository import REPOSITORY
 from tests.servers.test_serve import page
 
 CARRIED = (
     "captures/spectrogram.py",
     "casebook/migrations/versions/first_release.py",
-    "i18n/taxa.csv",
+    "i18n/taxonomy/taxa.csv",
     "i18n/translations/en/LC_MESSAGES/messages.mo",
     "i18n/translations/zh_CN/LC_MESSAGES/messages.mo",
     "models/registry.toml",
@@ -121,6 +122,35 @@ def test_a_station_is_set_up_and_detects_from_the_wheel(
     ran = wildpost(python, "models", "run", "wildpost-nano", str(picture), folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "owl.JPG" in ran.stdout
+
+
+def test_a_station_with_the_telemetry_package_contacts_nobody(
+    installed: dict[str, Path], shared_data: Path, tmp_path: Path
+) -> None:
+    # pip installs it as a dependency of OpenVINO.
+    python = installed["station"]
+    # --no-config: pyproject.toml's override would leave it out
+    install = [uv(), "pip", "install", "--quiet", "--no-config", "--python", str(python), "openvino-telemetry"]
+    subprocess.run(install, check=True)
+    subprocess.run([str(python), "-c", "import openvino_telemetry"], check=True)
+    observer = Observer(tmp_path, can_trace())
+    environment = observer.environment()
+    environment |= {"WILDPOST_DATA": str(tmp_path / "data")}
+    picture = shared_data / "samples" / "pictures" / "owl.JPG"
+    command = [str(python.with_name("wildpost")), "models", "run", "wildpost-nano", str(picture)]
+    ran = subprocess.run(
+        observer.command(command),
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "owl.JPG" in ran.stdout
+    assert observer.contacted() == set()
+    assert observer.identifiers() == []
 
 
 def test_a_server_shows_its_page_from_the_wheel(

@@ -135,7 +135,7 @@ def test_a_backup_of_a_server_that_is_writing_is_of_one_moment_and_a_server_goes
                 archive.unlink(missing_ok=True)
                 capsys.readouterr()
                 at_begin = len(after)
-                assert told("backup", archive, settings, "--data", data) == 0
+                assert told("backup", archive, settings, "--data", data, "--unencrypted") == 0
                 at_end = len(after)
                 if at_end > at_begin:
                     break
@@ -181,11 +181,11 @@ def test_ingest_without_pages_is_backed_up_too_while_it_runs_and_after_it_was_ki
     with serving("ingest", settings, data) as process:
         publisher_to(mosquitto.port).publish(messages)
         eventually(lambda: asked(data, "SELECT count(*) FROM flag") == [20], "all is stored")
-        assert told("backup", tmp_path / "running.tar", settings, "--data", data) == 0
+        assert told("backup", tmp_path / "running.tar", settings, "--data", data, "--unencrypted") == 0
         process.kill()  # its socket and its write-ahead logs stay behind
         process.wait()
         eventually(lambda: free(data), "its worker is gone")
-    assert told("backup", tmp_path / "killed.tar", "--data", data) == 0
+    assert told("backup", tmp_path / "killed.tar", "--data", data, "--unencrypted") == 0
     for name in ("running", "killed"):
         assert told("restore", tmp_path / f"{name}.tar", "--data", tmp_path / name) == 0
         assert stored(tmp_path / name) == set(ids)

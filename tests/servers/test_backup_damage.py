@@ -20,8 +20,8 @@ from contract.examples import EVENT
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
-from wildpost.backup.archive import BadArchive
 from wildpost.backup.create import BackupPlan, CannotBackUp, make_backup
+from wildpost.backup.errors import BadArchive
 from wildpost.backup.restore import check, restore
 from wildpost.cli.main import main
 from wildpost.settings.server import ServerSettings
@@ -186,7 +186,7 @@ def test_media_that_rotted_or_went_are_counted_and_all_else_is_kept(
     (tmp_path / "data" / "media" / rotten[:2] / rotten).write_bytes(b"rot")
     (tmp_path / "data" / "media" / gone[:2] / gone).unlink()
     (tmp_path / "data" / "media" / ".half-written").write_bytes(b"x")
-    assert main(["backup", str(tmp_path / "all.tar"), "--data", str(tmp_path / "data")]) == 1
+    assert main(["backup", str(tmp_path / "all.tar"), "--data", str(tmp_path / "data"), "--unencrypted"]) == 1
     said = capsys.readouterr().err
     assert "1 media that the casebook refers to were missing" in said
     assert f"1 media are damaged on the server's disk and were left out: {rotten}" in said

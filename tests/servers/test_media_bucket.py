@@ -75,7 +75,7 @@ def test_what_comes_while_the_bucket_is_away_is_kept_when_it_is_there(
             eventually(lambda: "no problem any more" in log.read_text(), "the log line that the problem is over")
 
             archive = tmp_path / "all.tar"
-            assert main(["backup", str(archive), str(settings), "--data", str(data)]) == 0
+            assert main(["backup", str(archive), str(settings), "--data", str(data), "--unencrypted"]) == 0
             assert "media: 1 files; the casebook refers to 1" in capsys.readouterr().out
             assert main(["restore", str(archive), "--data", str(tmp_path / "new")]) == 0
             assert (tmp_path / "new" / "media" / NAME[:2] / NAME).read_bytes() == PICTURE

@@ -1,17 +1,19 @@
 """A small set of made pictures to learn from: coloured animals on noise, in a few steps."""
 
+import hashlib
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from models.pickle_trust import VARIABLE, trust
 from models.train.dataset_settings import DatasetSettings, LabelSource
 from models.train.manifest import write_manifest
 from models.train.survey import survey
@@ -27,8 +29,16 @@ def command(*words: str | Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", VARIABLE: ",".join(hashes_of_checkpoints(words))},
     )
+
+
+def hashes_of_checkpoints(words: Iterable[str | Path]) -> set[str]:
+    """Hashes of the checkpoints in the folders that a command names, and of those that earlier tests made."""
+    found = set(filter(None, os.environ.get(VARIABLE, "").split(",")))
+    for folder in (Path(word) for word in words if Path(word).is_dir()):
+        found |= {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.pt")}
+    return found
 
 
 def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
@@ -112,6 +122,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, dict[i
         model.model.names = classes
         path = tmp_path_factory.mktemp(family) / f"{family}.pt"
         model.save(path)
+        trust([hashlib.sha256(path.read_bytes()).hexdigest()])
         return path
 
     return make
@@ -136,6 +147,7 @@ def run(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         numbers = list(epochs(again))
     assert again.returncode == 0
     assert numbers[0] >= 4 and numbers == list(range(numbers[0], 7))
+    trust(hashes_of_checkpoints([folder]))
     return folder
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.pickle_trust import trust
 from models.registry import WeightsError, load_registry
 from models.train.entry_file import write_entry
-from models.train.export import AGREEMENT, export_onnx, register_checkpoint
+from models.train.export import AGREEMENT, export_onnx, register_checkpoint, sha256_of
 from models.train.ultralytics_env import isolate_ultralytics
 from models.vision import VisionDetector, VisionOptions
 from models.vision.runtimes import RuntimeName
@@ -77,6 +78,7 @@ def test_classes_without_a_meaning_are_refused_until_someone_gives_one(untrained
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.pt"
     path.write_bytes(content)
+    trust([sha256_of(path)])
     with pytest.raises(WeightsError, match=r"odd\.pt: .*expected a checkpoint of ultralytics"):
         export_onnx(path, tmp_path / "a.onnx", 64, {}, load_registry())
 
@@ -87,5 +89,6 @@ def test_a_network_for_something_else_is_refused(tmp_path: Path) -> None:
 
     path = tmp_path / "classify.pt"
     YOLO("yolo11n-cls.yaml").save(path)
+    trust([sha256_of(path)])
     with pytest.raises(WeightsError, match="a network for 'classify': expected 'detect'"):
         export_onnx(path, tmp_path / "a.onnx", 64, {}, load_registry())

@@ -1,23 +1,25 @@
-"""The file format of a backup: a plain tar file whose last entry is a manifest with the hash of every other entry.
+"""The file format of a backup: a tar file whose last entry is a manifest with the hash of every other entry.
 
-Any tar program can read it. The order of the entries: HEADER, the data, MANIFEST with a line for each entry and a last
-line of totals. A truncated archive therefore has no complete manifest and is refused.
+The tar file is encrypted in the age format, unless the operator asks for a plain file. Any tar program can read it. The
+order of the entries: HEADER, the data, MANIFEST with a line for each entry and a last line of totals. A truncated
+archive therefore has no complete manifest and is refused.
 """
 
 import hashlib
 import io
 import os
+import re
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 import msgspec
 
-from contract.errors import WildpostError
+from wildpost.backup.encryption import encrypting
 
 FORMAT = 1
 HEADER = "wildpost-backup.json"
@@ -25,10 +27,9 @@ MANIFEST = "manifest.jsonl"
 CASEBOOK = "casebook.sqlite"
 DETECTIONS = "detections.duckdb"
 WORKERS = "workers.json"
-
-
-class BadArchive(WildpostError):
-    """The file is not a complete, intact backup; the message names the file, the entry and the fault."""
+MAX_FILES = 10_000  # without media; settings and the folder of a broker with thousands of stations
+_FOLDERS = ("settings", "broker")
+_MAX_NAME_BYTES, _MAX_PART_BYTES = 4000, 255  # of a path, and of a file name on Linux
 
 
 class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,12 +117,17 @@ class ArchiveWriter:
 
 
 @contextmanager
-def create_archive(path: Path) -> Iterator[ArchiveWriter]:
+def create_archive(path: Path, recipients: Sequence[str] = ()) -> Iterator[ArchiveWriter]:
     """Write a backup archive to a temporary file and rename the finished file to ``path``.
 
     The file is synced to disk before it is renamed.
 
+    Args:
+        path: The file to write, which must not exist.
+        recipients: Public keys to encrypt the archive for; none: a plain tar file.
+
     Raises:
+        KeyProblem: a recipient is not a public key.
         OSError: the file already exists or cannot be written.
     """
     if path.exists():
@@ -129,15 +135,24 @@ def create_archive(path: Path) -> Iterator[ArchiveWriter]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # readable by its owner only
     partial = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file, tempfile.TemporaryFile() as lines:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                yield ArchiveWriter(tar, lines)
+        with os.fdopen(handle, "wb") as file:
+            with encrypting(file, recipients) if recipients else nullcontext(file) as target, _writer(target) as writer:
+                yield writer
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+@contextmanager
+def _writer(target: IO[bytes]) -> Iterator[ArchiveWriter]:
+    with (
+        tempfile.TemporaryFile() as lines,
+        tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar,  # w|: the target cannot seek
+    ):
+        yield ArchiveWriter(tar, lines)
 
 
 class _HashingReader:
@@ -151,6 +166,24 @@ class _HashingReader:
         data = self._file.read(size)
         self.sha256.update(data)
         return data
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a name is a plain relative path below ``settings/`` or ``broker/``, which restore accepts."""
+    path = PurePosixPath(name)
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8
+        return False
+    return (
+        len(path.parts) > 1
+        and path.parts[0] in _FOLDERS
+        and ".." not in path.parts
+        and str(path) == name  # neither "//" nor "."
+        and not re.search(r"[\x00-\x1f\x7f]", name)
+        and len(encoded) <= _MAX_NAME_BYTES
+        and all(len(part.encode()) <= _MAX_PART_BYTES for part in path.parts)
+    )
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

@@ -24,16 +24,19 @@ from wildpost.backup.archive import (
     DETECTIONS,
     FORMAT,
     HEADER,
+    MAX_FILES,
     WORKERS,
     ArchiveWriter,
     BackupHeader,
     BackupTotals,
     create_archive,
+    is_file_name,
 )
 from wildpost.backup.snapshot_server import STAGING, RemoteSnapshot
 from wildpost.server.stores import open_media
 from wildpost.settings.server import ServerSettings
 
+HANDOVER = "handover"  # in the folder of `wildpost broker init`: passwords to hand over to stations
 BROKER = "mosquitto.conf"  # present in every folder made by `wildpost broker init`
 _MIN_FREE_BYTES = 64_000_000  # kept free beside the copies, for the running server
 
@@ -51,12 +54,15 @@ class BackupPlan:
         settings: The server's settings.
         settings_file: The settings file; None: the server runs on defaults.
         broker: A folder of `wildpost broker init` to include; None: no broker folder.
+        recipients: Public keys to encrypt the backup for; none: a plain file, without the broker's handed-over
+            passwords.
     """
 
     data: Path
     settings: ServerSettings
     settings_file: Path | None
     broker: Path | None
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +75,20 @@ class BackupResult:
     bytes: int
 
 
-class _Detections(Protocol):
-    def hold(self) -> None: ...
+class DetectionSnapshot(Protocol):
+    """Consistent copy of the detection database, which a running server may have open."""
 
-    def write(self) -> tuple[Path, dict[str, int]]: ...
+    def hold(self) -> None:
+        """Take the snapshot."""
+        ...
 
-    def close(self) -> None: ...
+    def write(self) -> tuple[Path, dict[str, int]]:
+        """Write it to a file; return the path, valid until ``close``, and the number of rows of each table."""
+        ...
+
+    def close(self) -> None:
+        """Release the snapshot."""
+        ...
 
 
 def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
@@ -86,6 +100,7 @@ def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
 
     Raises:
         CannotBackUp: there is no data, too little disk space, or another backup is running.
+        KeyProblem: a recipient is not a public key.
         StoreUnavailable: a database cannot be read.
         OSError: a file cannot be read, or the archive cannot be written.
     """
@@ -94,14 +109,15 @@ def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
     if plan.broker is not None and not (plan.broker / BROKER).is_file():
         raise CannotBackUp(f"--broker {plan.broker}: contains no {BROKER}; expected a folder of `wildpost broker init`")
     now = datetime.now(UTC)
-    path = to / f"wildpost-{now:%Y-%m-%dT%H%M%SZ}.tar" if to.is_dir() else to
+    name = f"wildpost-{now:%Y-%m-%dT%H%M%SZ}.tar{'.age' if plan.recipients else ''}"
+    path = to / name if to.is_dir() else to
     with ExitStack() as stack:
         stack.enter_context(backup_lock(plan.data))
         _check_free_space(plan.data)
-        archive = stack.enter_context(create_archive(path))
+        archive = stack.enter_context(create_archive(path, plan.recipients))
         staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=plan.data)))
         casebook = stack.enter_context(closing(SqliteCasebookSnapshot(plan.data / CASEBOOK)))
-        detections = stack.enter_context(closing(_detections(plan.data, staging)))
+        detections = stack.enter_context(closing(detection_snapshot(plan.data, staging)))
         detections.hold()
         casebook.hold()
         made_at = datetime.now(UTC)
@@ -161,7 +177,13 @@ def _check_free_space(folder: Path) -> None:
         )
 
 
-def _detections(folder: Path, staging: Path) -> _Detections:
+def detection_snapshot(folder: Path, staging: Path) -> DetectionSnapshot:
+    """Return a snapshot of the detections: of the running server, or of the file if no server runs.
+
+    Args:
+        folder: The data folder.
+        staging: Folder for the copy, if this process makes it.
+    """
     try:
         return RemoteSnapshot(folder)
     except (FileNotFoundError, ConnectionRefusedError):
@@ -207,8 +229,14 @@ def _settings_files(plan: BackupPlan) -> dict[str, Path]:
                 found[f"settings/{_archive_name(reference)}"] = settings_folder / reference
     if plan.broker is not None:
         for file in sorted(plan.broker.absolute().rglob("*")):
-            if file.is_file():
-                found[f"broker/{file.relative_to(plan.broker.absolute()).as_posix()}"] = file
+            inside = file.relative_to(plan.broker.absolute())
+            if file.is_file() and (plan.recipients or inside.parts[0] != HANDOVER):
+                found[f"broker/{inside.as_posix()}"] = file
+    for name, file in found.items():
+        if name != WORKERS and not is_file_name(name):
+            raise CannotBackUp(f"{str(file)!r}: the name cannot be stored; rename the file")
+    if len(found) > MAX_FILES:
+        raise CannotBackUp(f"{plan.broker}: {len(found)} files; a backup includes up to {MAX_FILES}")
     return found
 
 

@@ -3,14 +3,17 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from casebook.snapshot import count_file as count_casebook
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.snapshot import count_file as count_detections
-from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals, BadArchive, sync_folder
+from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals, sync_folder
 from wildpost.backup.create import CannotBackUp, backup_lock
+from wildpost.backup.errors import BadArchive
 from wildpost.backup.unpacking import read_header, unpack
 
 STAGING = ".restoring-"
@@ -26,19 +29,21 @@ class Restored:
     bytes: int
 
 
-def restore(archive: Path, data: Path) -> Restored:
+def restore(archive: Path, data: Path, identities: Sequence[Any] = ()) -> Restored:
     """Unpack a backup into a staging folder, verify it there, and then move it into the data folder.
 
     Args:
         archive: A file written by `wildpost backup`.
         data: The data folder, empty.
+        identities: Private keys for an encrypted archive.
 
     Raises:
         CannotBackUp: the folder is not empty, or has too little disk space.
         BadArchive: the archive is incomplete or damaged.
+        KeyProblem: the archive is encrypted, and none of the identities can decrypt it.
         OSError: the archive cannot be read.
     """
-    read_header(archive)
+    read_header(archive, identities)
     with backup_lock(data):
         for left in data.glob(f"{STAGING}*"):
             shutil.rmtree(left)  # staging folder of a killed restore
@@ -50,7 +55,7 @@ def restore(archive: Path, data: Path) -> Restored:
         _check_free_space(archive, data)
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=data))
         try:
-            header, totals = unpack(archive, staging)
+            header, totals = unpack(archive, staging, identities)
             _verify(archive, staging, totals)
             os.sync()  # one sync for up to a million small files
             # The databases are moved last: without them, a server refuses to take the folder for complete data.
@@ -62,15 +67,16 @@ def restore(archive: Path, data: Path) -> Restored:
     return Restored(header, totals, archive.stat().st_size)
 
 
-def check(archive: Path) -> Restored:
+def check(archive: Path, identities: Sequence[Any] = ()) -> Restored:
     """Verify a backup archive as ``restore`` does, without keeping the unpacked files.
 
     Raises:
         BadArchive: the archive is incomplete or damaged.
+        KeyProblem: the archive is encrypted, and none of the identities can decrypt it.
         OSError: the archive cannot be read, or the temporary folder has too little space for its databases.
     """
     with tempfile.TemporaryDirectory(prefix="wildpost-check-") as name:
-        header, totals = unpack(archive, Path(name), lambda entry: entry in (CASEBOOK, DETECTIONS))
+        header, totals = unpack(archive, Path(name), identities, lambda entry: entry in (CASEBOOK, DETECTIONS))
         _verify(archive, Path(name), totals)
     return Restored(header, totals, archive.stat().st_size)
 

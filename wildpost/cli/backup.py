@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from wildpost.backup.archive import BackupTotals
 
 SHOWN = 5
+_NO_RECIPIENT = (
+    "no backup was made: it would not be encrypted, and it contains positions and pictures. Create a key once with "
+    "`wildpost backup-keygen FILE`, keep FILE away from this machine, and name the public key that it prints: "
+    "--recipient age1..., or recipients in [backup] of the settings. For a plain file, say --unencrypted"
+)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,6 +29,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     backup.add_argument("--broker", type=Path, metavar="FOLDER", help="include this folder of `wildpost broker init`")
     backup.add_argument("--data", type=Path, help="the server's data folder (default: WILDPOST_DATA)")
+    secrecy = backup.add_mutually_exclusive_group()
+    secrecy.add_argument(
+        "--recipient",
+        action="append",
+        default=[],
+        metavar="age1...",
+        help="encrypt for this public key of `wildpost backup-keygen`; may be repeated (default: [backup] recipients)",
+    )
+    secrecy.add_argument(
+        "--unencrypted", action="store_true", help="write a plain file, which anyone who gets it can read"
+    )
     backup.set_defaults(run=run)
 
 
@@ -32,14 +48,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     All other data is backed up in that case too.
     """
-    from wildpost.backup.create import BackupPlan, make_backup
+    from wildpost.backup.create import BackupPlan, CannotBackUp, make_backup
     from wildpost.settings.server import ServerSettings
 
     settings = load_settings(arguments.settings, ServerSettings) if arguments.settings else ServerSettings()
-    plan = BackupPlan(data_folder(arguments.data), settings, arguments.settings, arguments.broker)
+    recipients = () if arguments.unencrypted else (*arguments.recipient, *settings.backup.recipients)
+    if not recipients and not arguments.unencrypted:
+        raise CannotBackUp(_NO_RECIPIENT)
+    plan = BackupPlan(data_folder(arguments.data), settings, arguments.settings, arguments.broker, recipients)
     backup = make_backup(plan, arguments.to)
     print(f"{backup.path}: {backup.bytes / 1e6:.1f} MB, as of {backup.header.made_at}")
     print_totals(backup.totals)
+    if arguments.unencrypted:
+        print("not encrypted: anyone who gets this file can read the positions and pictures in it")
+        if arguments.broker:
+            print("broker: its private keys are included; the handed-over passwords are not")
     if arguments.settings is None:
         print("settings and rules: not included, because no settings file was given")
     return print_problems(backup.totals)

@@ -35,6 +35,7 @@ EXTRAS = {
         "apprise",
         "astral",
         "obstore",
+        "pyrage",
     },
     "station": {
         "cv2",

@@ -9,6 +9,7 @@ from pathlib import Path
 from wildpost.server.logs import FORMS, set_up_logs
 from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import load_settings
+from wildpost.settings.secret_values import redaction_of
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
+    log = set_up_logs(arguments.log_format, redaction_of(settings))
     folder = data_folder(arguments.data)
-    log = set_up_logs(arguments.log_format)
     workers = Workers(settings, folder, arguments.settings.parent, arguments.workers, arguments.log_format)
     host, port = settings.ingest.host, settings.ingest.port
     with serve_operations(host, port, workers.health, workers.metrics, workers.supervisor) as port:

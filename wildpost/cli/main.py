@@ -7,7 +7,11 @@ import argparse
 import importlib
 import sys
 
+from contract.errors import WildpostError
+from contract.private_files import private_umask
+from contract.redaction import Redaction, environment_secrets, redact_uncaught_exceptions
 from wildpost.cli.expected_errors import is_expected, missing_extra
+from wildpost.cli.pickle_question import confirmed, trust_named
 
 # One module for each subcommand; its add(commands) registers the parser and sets `run`.
 # Packages of an extra are imported inside `run`, since not every machine has them.
@@ -17,11 +21,13 @@ COMMANDS = (
     "ingest",
     "station",
     "trends",
+    "export",
     "models",
     "doctor",
     "alerts",
     "broker",
     "backup",
+    "backup_keygen",
     "restore",
     "import_bundle",
     "completion",
@@ -62,8 +68,11 @@ def main(argv: list[str] | None = None) -> int:
     An expected error is printed as one line; other errors keep their traceback.
     """
     arguments = parser().parse_args(argv)
+    if argv is None:  # this function is the process
+        redact_uncaught_exceptions(Redaction(environment_secrets()))
     try:
-        return int(arguments.run(arguments))
+        with private_umask():
+            return _run(arguments)
     except ModuleNotFoundError as error:
         remedy = missing_extra(error)
         if remedy is None:
@@ -76,8 +85,19 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if not is_expected(error):
             raise
-        print(f"wildpost: {error}", file=sys.stderr)
+        print(f"wildpost: {Redaction(environment_secrets())(str(error))}", file=sys.stderr)
         return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand, and run it again if the user confirms a checkpoint that it refused to open."""
+    trust_named(arguments)
+    while True:
+        try:
+            return int(arguments.run(arguments))
+        except WildpostError as error:
+            if not confirmed(error):
+                raise
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wildpost.cli import models_evaluate_sound
+from wildpost.cli.pickle_question import add_trust
 from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
     parser.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
+    add_trust(parser)
     parser.set_defaults(run=run)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wildpost.cli import models_train_sound
 from wildpost.cli.models_evaluate import class_meanings
+from wildpost.cli.pickle_question import add_trust
 
 if TYPE_CHECKING:
     from models.registry import VisionFacts
@@ -39,6 +40,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     parser.add_argument("--as-is", action="store_true", help="register the .pt file itself; torch runs it")
     parser.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
+    add_trust(parser)
     parser.set_defaults(run=run)
 
 

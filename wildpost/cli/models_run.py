@@ -11,6 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from wildpost.cli.pickle_question import add_trust
 from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import SettingsError, describe_validation_error
 
@@ -50,6 +51,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         action="store_true",
         help="end with a JSON line: files, observations, unusable, hours, seconds",
     )
+    add_trust(run_)
     run_.set_defaults(run=run)
 
 

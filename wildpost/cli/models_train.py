@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wildpost.cli import models_train_sound
+from wildpost.cli.pickle_question import add_trust
 from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def _add_data(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument("--teacher", metavar="MODEL", help="model that adds missing boxes to training pictures")
     parser.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
     parser.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
+    add_trust(parser)
     parser.set_defaults(run=run_data)
 
 
@@ -53,6 +55,7 @@ def _add_train(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--seed", type=int, help="random seed (default: 0)")
     parser.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
     parser.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
+    add_trust(parser)
     parser.set_defaults(run=run_train)
 
 

@@ -93,9 +93,9 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _licences(path: Path) -> str:
-    import onnxruntime
+    from models.runtime_imports import load_onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return str(session.get_modelmeta().custom_metadata_map["licences"])
 
 

@@ -12,6 +12,7 @@ import msgspec
 from wildpost.server.logs import FORMS, set_up_logs
 from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import load_settings
+from wildpost.settings.secret_values import redaction_of
 
 SLOW_S = 2.0  # after this long, log what the start is waiting for
 
@@ -41,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
+    log = set_up_logs(arguments.log_format, redaction_of(settings))
     folder = data_folder(arguments.data)
-    log = set_up_logs(arguments.log_format)
     broker = settings.broker
     with ExitStack() as stack:
         # The start waits for the broker's first answer; migrating a database of an earlier version can be slow too.

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.redaction import RedactingFormatter
 from wildpost.cli import station_check, station_export, station_init
 from wildpost.settings.data_folder import data_folder
+from wildpost.settings.secret_values import redaction_of
 
 if TYPE_CHECKING:
     from edge.outbox.outbox import Outbox
@@ -47,9 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     from wildpost.station.setup import provide_secrets
 
     began = time.monotonic()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     provide_secrets(arguments.settings)
     settings = load_station(arguments.settings)
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", redaction_of(settings)))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     settings_folder = arguments.settings.absolute().parent
     if arguments.once and (missing := _missing_folders(settings, settings_folder)):
         print("\n".join(f"wildpost: {line}" for line in missing), file=sys.stderr)

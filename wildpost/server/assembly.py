@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
+from contract.redaction import Redaction
 from contract.supervision import Supervisor
 from i18n.language import load_languages
 from ingest.media.port import MediaStore
@@ -23,6 +24,7 @@ from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import serve_snapshots
 from wildpost.server.alerting import RunningAlerts, run_alerts
 from wildpost.server.stores import open_media, open_store
+from wildpost.settings.secret_values import redaction_of
 from wildpost.settings.server import ServerSettings
 
 IMPORTS = "imports"  # in the data folder: bundles of USB sticks to import
@@ -40,6 +42,7 @@ class RunningServer:
     verdict_sync: VerdictSync | None
     station_watch: StationWatchLoop | None
     supervisor: Supervisor
+    redact: Redaction
 
     def state(self) -> IngestState:
         """Return the state of ingest, with the problems of alerts, stores and background tasks added to ``problem``."""
@@ -51,11 +54,11 @@ class RunningServer:
             self.verdict_sync.problem if self.verdict_sync else "",
             self.station_watch.problem if self.station_watch else "",
         )
-        return replace(state, problem="; ".join(filter(None, problems)))
+        return replace(state, problem=self.redact("; ".join(filter(None, problems))))
 
     def problem(self) -> str:
         """Return a description of what currently impairs the server; "" if nothing does."""
-        return self.ingest.stuck or self.state().problem
+        return self.redact(self.ingest.stuck) or self.state().problem
 
     def wake_verdict_sync(self) -> None:
         """Wake the thread that writes pending verdicts to the detection store."""
@@ -167,4 +170,5 @@ def run_server(
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
-        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor)
+        redact = redaction_of(settings)
+        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor, redact)

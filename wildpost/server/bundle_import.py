@@ -18,6 +18,7 @@ import msgspec
 from contract.bundle.documents import RECEIPT_SUFFIX, SUFFIX, Receipt, decode_document
 from contract.bundle.durable_file import durable_file
 from contract.errors import InvalidInput
+from contract.private_files import make_private_folder
 from contract.supervision import Supervisor
 from ingest.intake import Intake
 from ingest.receive.bundle.folder_lock import FolderLock
@@ -58,7 +59,7 @@ class BundleImport:
             StoreUnavailable: no server runs, and a database does not open.
             OSError: the data folder is full or not writable.
         """
-        self._imports.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._imports)
         with ExitStack() as databases:
             for bundle in _bundles(path):
                 answer = self._imports / f"{bundle.name}{RECEIPT_SUFFIX}"

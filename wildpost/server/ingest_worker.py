@@ -1,6 +1,7 @@
 """Worker process of `wildpost ingest`, which receives messages until SIGTERM or until its parent process ends."""
 
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from wildpost.cli.expected_errors import is_expected
 from wildpost.server.assembly import run_server
 from wildpost.server.gc_tuning import reduced_garbage_collection
 from wildpost.server.logs import Form, set_up_logs
+from wildpost.settings.secret_values import redaction_of
 from wildpost.settings.server import ServerSettings
 
 REPORT_S = 0.5
@@ -68,15 +70,17 @@ def run_worker(task: WorkerTask, to_parent: Connection) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent handles it
-    log = set_up_logs(task.log_format)
+    redact = redaction_of(task.settings)
+    log = set_up_logs(task.log_format, redact)
     try:
         _receive(task, to_parent, stop)
     except BrokenPipeError:
         log.warning("worker: its parent process ended; the broker redelivers unacknowledged messages")
     except Exception as error:
         if not is_expected(error):
-            raise
-        to_parent.send(WorkerReport(failed=str(error)))
+            log.critical("worker: an unexpected error", exc_info=True)  # multiprocessing would print its secrets
+            sys.exit(1)
+        to_parent.send(WorkerReport(failed=redact(str(error))))
 
 
 def _receive(task: WorkerTask, to_parent: Connection, stop: threading.Event) -> None:

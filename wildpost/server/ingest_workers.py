@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from contract.errors import WildpostError
+from contract.private_files import private_opener
 from contract.supervision import Part, Supervisor
 from ingest.metrics.supervision_metrics import SupervisionMetrics
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
@@ -259,7 +260,8 @@ class Workers(Collector):
     def _write_names(self) -> None:
         names = {one.client_id: one.task.share.group for one in self._workers if one.task.share}
         partial = self._file.with_suffix(".part")
-        partial.write_bytes(msgspec.json.encode(_Names(names)))
+        with open(partial, "wb", opener=private_opener) as file:
+            file.write(msgspec.json.encode(_Names(names)))
         partial.replace(self._file)
 
 

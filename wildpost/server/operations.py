@@ -2,14 +2,20 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
-from contract.supervision import SupervisedThread, Supervisor
+from contract.redaction import Redaction
+from contract.supervision import Supervisor
 from ingest.service import IngestService
+from review.security.protection import protected
+from wildpost.server.web_server import serve_http
+
+_OPERATIONS_CONNECTIONS = 32
 
 
 def add_operations(app: FastAPI, ingest: IngestService) -> None:
@@ -37,7 +43,7 @@ def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
         more: Further fields.
     """
     status = "stuck" if stuck else "hindered" if hindered else "ok"
-    return msgspec.json.encode({"status": status, "problem": stuck or hindered} | more)
+    return msgspec.json.encode({"status": status, "problem": Redaction()(stuck or hindered)} | more)
 
 
 @contextmanager
@@ -64,34 +70,17 @@ def serve_operations(
         OSError: the port is in use.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Answer a GET request for /healthz or /metrics."""
-            if self.path == "/healthz":
-                code, body, kind = *health(), "application/json"
-            elif self.path == "/metrics":
-                code, body, kind = 200, metrics(), CONTENT_TYPE_LATEST
-            else:
-                code, body, kind = 404, b"expected /healthz or /metrics\n", "text/plain"
-            self.send_response(code)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer_health(request: Request) -> Response:
+        code, body = health()
+        return Response(body, code, media_type="application/json")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, the library's name
-            """Write no log line for a request: health probes send a request every few seconds."""
+    def answer_metrics(request: Request) -> Response:
+        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
-    try:
-        server = ThreadingHTTPServer((host, port), Handler)
-    except OSError as error:
-        raise OSError(f"/metrics and /healthz could not listen on {host}:{port}: {error}") from error
-    thread = SupervisedThread("operations", server.serve_forever, supervisor)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        thread.stopping.set()
-        server.shutdown()
-        thread.stop()
-        server.server_close()
+    app = Starlette(routes=[Route("/healthz", answer_health), Route("/metrics", answer_metrics)])
+    # Monitoring asks under any name of the machine, and nothing here can be changed: no check of the Host header.
+    protected_app = protected(app, None, lambda _, code: Response(status_code=code))
+    with serve_http(
+        protected_app, host, port, "operations", maximum=_OPERATIONS_CONNECTIONS, supervisor=supervisor
+    ) as bound:
+        yield bound

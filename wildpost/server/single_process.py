@@ -3,20 +3,20 @@
 import contextlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import uvicorn
+import msgspec
 
 from casebook.casebook import Casebook
-from contract.supervision import SupervisedThread, Supervisor
+from contract.private_files import private_opener
 from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
 from review.options import check_bind
 from wildpost.server.assembly import RunningServer, run_server
 from wildpost.server.operations import add_operations
+from wildpost.server.web_server import serve_http
 from wildpost.settings.server import ServerSettings, WebOptions
 
 __all__ = ["ANNOUNCED", "Server", "ServerSettings", "WebOptions", "running"]
@@ -27,11 +27,11 @@ ANNOUNCED = "server.json"  # in the data folder while a server runs: URL of its 
 class Server:
     """A running server with review pages; created by ``running``."""
 
-    def __init__(self, receiving: RunningServer, web: uvicorn.Server, host: str) -> None:
-        """Store the running server without pages, and the web server and host name of the review pages."""
+    def __init__(self, receiving: RunningServer, host: str, port: int) -> None:
+        """Store the running server without pages, and the host name and port of the review pages."""
         self._receiving = receiving
-        self._web = web
         self._host = host
+        self._port = port
 
     @property
     def store(self) -> Store:
@@ -46,8 +46,7 @@ class Server:
     @property
     def url(self) -> str:
         """URL of the review pages."""
-        port = self._web.servers[0].sockets[0].getsockname()[1]
-        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}/"
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}/"
 
     def state(self) -> IngestState:
         """Return the state of ingest, including problems of alerts, stores and verdicts."""
@@ -79,53 +78,18 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             receiving.store,
             receiving.casebook,
             receiving.media,
-            settings.review,
+            msgspec.structs.replace(settings.review, hosts=(*settings.review.hosts, settings.web.host)),
             receiving.problem,
             receiving.wake_verdict_sync,
         )
         add_operations(app, receiving.ingest)
-        web = stack.enter_context(_serve_pages(app, settings.web, receiving.supervisor))
-        server = Server(receiving, web, settings.web.host)
+        web = settings.web
+        port = stack.enter_context(
+            serve_http(app, web.host, web.port, "pages", web.proxies, supervisor=receiving.supervisor)
+        )
+        server = Server(receiving, web.host, port)
         stack.enter_context(_announced(folder / ANNOUNCED, server.url))
         yield server
-
-
-@contextlib.contextmanager
-def _serve_pages(app: object, options: WebOptions, supervisor: Supervisor) -> Iterator[uvicorn.Server]:
-    config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning", lifespan="off")  # type: ignore[arg-type]
-    server = uvicorn.Server(config)
-    ended = threading.Event()
-    failed: list[int] = []
-
-    def serve() -> None:
-        try:
-            server.run()
-        except SystemExit as error:  # uvicorn raises this if it cannot listen
-            if server.started:
-                raise RuntimeError("the pages cannot listen again") from error
-            failed.append(int(error.code or 1))
-            return
-        finally:
-            ended.set()
-        if not server.should_exit:
-            raise RuntimeError("the web server of the pages ended")
-
-    thread = SupervisedThread("pages", serve, supervisor)
-    thread.start()
-    while not server.started and not ended.wait(0.02):
-        pass
-    if failed or not server.started:
-        thread.join()
-        raise OSError(
-            f"the pages could not listen on {options.host}:{options.port}: is another server using that port?"
-        )
-    config.port = server.servers[0].sockets[0].getsockname()[1]  # a restart listens on the same port
-    try:
-        yield server
-    finally:
-        thread.stopping.set()
-        server.should_exit = True
-        thread.join(20)
 
 
 @contextlib.contextmanager
@@ -135,7 +99,8 @@ def _announced(file: Path, url: str) -> Iterator[None]:
     Commands that find the database locked by this server read the file.
     """
     partial = file.with_suffix(".part")
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    with open(partial, "w", encoding="utf-8", opener=private_opener) as announcement:
+        announcement.write(json.dumps({"url": url, "pid": os.getpid()}))
     partial.replace(file)
     try:
         yield

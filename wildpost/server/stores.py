@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from contract.redaction import VariableName
 from ingest.media.folder import FolderMedia
 from ingest.media.port import MediaStore
 from ingest.media.s3 import MediaOptions, S3Media
@@ -25,7 +26,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     kind: Literal["duckdb", "influxdb"] = "duckdb"
     influxdb: InfluxOptions = InfluxOptions()
-    secret_variable: str = "WILDPOST_INFLUXDB_SECRET"  # noqa: S105, a variable name
+    secret_variable: VariableName = "WILDPOST_INFLUXDB_SECRET"  # noqa: S105, a variable name
 
 
 def open_store(options: StoreOptions, folder: Path) -> Store:

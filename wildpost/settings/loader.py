@@ -13,6 +13,7 @@ Settings = TypeVar("Settings")
 _PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.S)
 _KINDS = {"float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list"}
 _PATTERNS = {
+    r"'\\Aage1[0-9a-z]{58}\\Z'": "with a public key that begins with age1",
     r"'\\A[+-]\\d\\d:\\d\\d\\Z'": "such as +08:00",
     r"'\\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\\Z'": "of 1 to 63 letters, digits, - and _, the first a letter or digit",
     r"'\\A[A-Za-z0-9_-]{1,60}\\Z'": "of 1 to 60 letters, digits, - and _",

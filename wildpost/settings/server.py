@@ -1,5 +1,8 @@
 """Structs for the settings file of a server."""
 
+import ipaddress
+from typing import Annotated
+
 import msgspec
 
 from casebook.engine import CasebookOptions
@@ -18,10 +21,17 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         host: A loopback address, since there is no sign-in yet.
         port: Port to listen on; 0: any free port.
+        proxies: Addresses of reverse proxies on this machine whose X-Forwarded-For and X-Forwarded-Proto headers are
+            believed; empty: such headers are ignored.
     """
 
     host: str = "127.0.0.1"
     port: int = 8420
+    proxies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for proxy in self.proxies:
+            ipaddress.ip_address(proxy)  # a ValueError names the address
 
 
 class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +52,16 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     port: int = 8421
 
 
+class BackupOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of `wildpost backup`.
+
+    Attributes:
+        recipients: Public keys that backups are encrypted for; `wildpost backup-keygen` prints one.
+    """
+
+    recipients: tuple[Annotated[str, msgspec.Meta(pattern=r"\Aage1[0-9a-z]{58}\Z")], ...] = ()
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a server; configs/server.toml is a commented example."""
 
@@ -55,3 +75,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rules: RulesOptions = RulesOptions()
     incidents: IncidentOptions = IncidentOptions()
     alerts: AlertsOptions = AlertsOptions()
+    backup: BackupOptions = BackupOptions()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from captures.decoded import Picture, Sound
 from contract import Detection, Model
+from edge.capture.camera import without_password
 from edge.check import Figure, Finding, machine, sensors
 from edge.instance_lock import lock_holder
 from edge.transport.mqtt.diagnostics import check as check_broker
@@ -74,8 +75,12 @@ def _settings(path: Path, settings: StationSettings) -> Finding:
     secrets = path.absolute().parent / SECRETS
     found = f"{path}: station {settings.station.name}, deployment {settings.station.deployment}"
     # Read access for the group is allowed: the user that runs the station reads a file of root through its group.
-    if secrets.is_file() and secrets.stat().st_mode & 0o027:
-        return Finding("doubtful", "settings", f"{found}; other users can read {secrets}", f"chmod 640 {secrets}")
+    private = [secrets, *([Path(settings.broker.password_file)] if settings.broker.password_file else [])]
+    if any(without_password(sensor.camera.device) != sensor.camera.device for sensor in settings.sensors):
+        private.append(path)  # a camera's address contains its password
+    for file in private:
+        if file.is_file() and file.stat().st_mode & 0o027:
+            return Finding("doubtful", "settings", f"{found}; other users can read {file}", f"chmod 640 {file}")
     if settings.station.location is None:
         step = "set latitude and longitude: zone rules and BirdNET's species range filter need them"
         return Finding("doubtful", "settings", f"{found}; no location", step)
@@ -137,7 +142,12 @@ def _tried(what: str, open_: Callable[[], Trial], of: str, pull: str) -> Finding
         infer()
         took_ms = round(1000 * (time.monotonic() - began), 1)
     except ModuleNotFoundError as error:
-        return Finding("fails", what, missing_extra(error) or str(error), "pip install 'wildpost[station]'")
+        return Finding(
+            "fails",
+            what,
+            missing_extra(error) or str(error),
+            "install requirements-station.txt of the release: docs/how-to/deploy.md",
+        )
     except WeightsMismatch as error:
         return Finding("fails", what, str(error), "remove that file, then: wildpost models pull")
     except (WeightsError, ValueError) as error:

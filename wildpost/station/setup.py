@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from contract.bounds import Name
+from contract.private_files import make_private_folder
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from wildpost.settings.examples import EXAMPLES
 from wildpost.settings.loader import SettingsError, describe_validation_error
@@ -117,14 +117,16 @@ def write_station(folder: Path, plan: StationPlan) -> Path:
     existing = [name for name in names if (folder / name).exists()]
     if existing:
         raise SettingsError(f"{folder}: already contains {', '.join(existing)}: move it, or choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     if "folder" in plan.sensors and not Path(plan.sensors["folder"]).is_absolute():
         (folder / plan.sensors["folder"]).mkdir(parents=True, exist_ok=True)
     if plan.handover is not None:
-        shutil.copyfile(plan.handover.folder / AUTHORITY, folder / AUTHORITY)
+        authority = (plan.handover.folder / AUTHORITY).read_text(encoding="utf-8")
+        _write_new(folder / AUTHORITY, authority, 0o644)
         _write_new(folder / SECRETS, (plan.handover.folder / SECRETS).read_text(encoding="utf-8"), 0o600)
     # Written last, so that the settings never refer to files that do not exist.
-    _write_new(folder / SETTINGS, text, 0o644)
+    # Group-readable: the service runs as another user. Not by others: a camera's address can contain a password.
+    _write_new(folder / SETTINGS, text, 0o640)
     return folder / SETTINGS
 
 

@@ -1,10 +1,10 @@
 """Transport over a USB stick; it exports messages whenever the stick is plugged in."""
 
 import logging
-import time
 
 from contract.errors import TemporaryFailure
 from contract.supervision import SupervisedThread
+from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox
 from edge.transport.bundle.exporter import BundleExporter, BundleOptions
 
@@ -38,12 +38,7 @@ class BundleTransport:
 
     def drain(self, timeout_s: float) -> bool:
         """See ``Transport.drain``; a message is confirmed when an export finds its receipt on the stick."""
-        deadline = time.monotonic() + timeout_s
-        while len(self._outbox):
-            if time.monotonic() > deadline or self._thread.stopping.is_set():
-                return False
-            self._outbox.wait_for_change(0.2)
-        return True
+        return wait_until_empty(self._outbox, timeout_s, self._thread.stopping)
 
     def stop(self) -> None:
         """See ``Transport.stop``; if the stick is plugged in, a last export writes the remaining messages."""

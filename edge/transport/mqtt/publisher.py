@@ -15,6 +15,7 @@ from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_
 from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
 from contract.mqtt.supervised_client import SupervisedClient
 from contract.supervision import SupervisedThread
+from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.transport.mqtt.redelivery import Redelivery
 from edge.transport.mqtt.topic_backoff import TopicBackoff
@@ -92,12 +93,7 @@ class Publisher:
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until the outbox is empty; return False after the timeout or when the publisher stops."""
-        deadline = time.monotonic() + timeout_s
-        while len(self._outbox):
-            if time.monotonic() > deadline or self._stopping.is_set():
-                return False
-            self._outbox.wait_for_change(0.2)
-        return True
+        return wait_until_empty(self._outbox, timeout_s, self._stopping)
 
     def stop(self) -> None:
         """Publish the status "offline" and disconnect; unacknowledged messages stay in the outbox."""

@@ -4,6 +4,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from contract.private_files import make_private_folder
+
 
 class FolderLock:
     """Exclusive lock on a folder, which the operating system releases even if the process is killed."""
@@ -26,7 +28,7 @@ class FolderLock:
         if self._handle is not None and self._same_folder(self._handle):
             return True
         self.release()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,6 +7,7 @@ from uuid import uuid4
 import duckdb
 
 from contract.errors import StoreUnavailable
+from ingest.store.duckdb.connection import connect
 
 
 class DuckDbSnapshot:
@@ -92,7 +93,7 @@ def count_file(path: Path) -> dict[str, int]:
         StoreUnavailable: the file is not a DuckDB file, or another process has it open.
     """
     try:
-        with duckdb.connect(str(path), read_only=True) as connection:
+        with connect(path, read_only=True) as connection:
             return count_rows(connection, str(connection.execute("SELECT current_database()").fetchall()[0][0]))
     except duckdb.Error as error:
         raise StoreUnavailable(f"{path}: {str(error).partition(chr(10))[0]}") from error

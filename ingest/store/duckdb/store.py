@@ -10,8 +10,10 @@ import duckdb
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import ContentRejected, StoreUnavailable
+from contract.private_files import restrict
 from contract.validation import decode_stored
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
+from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.deployments import read_deployments, write_deployment
 from ingest.store.duckdb.effort import effort
@@ -146,10 +148,12 @@ class DuckDbStore:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
-            connection = duckdb.connect(str(self._path), read_only=self._read_only)
+            connection = connect(self._path, read_only=self._read_only)
         except duckdb.Error as error:
             raise self._unavailable(error) from error
         try:
+            if not self._read_only:
+                restrict(self._path)  # DuckDB accepts no mode for the files that it creates
             connection.execute("SET pandas_analyze_sample = 0")  # do not infer types from the content of text columns
             self._prepare(connection)
         except duckdb.Error as error:

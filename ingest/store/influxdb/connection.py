@@ -51,6 +51,12 @@ class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention_days: int = 0
     timeout_s: float = 30
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[^@?#\s]+", self.url):  # the message omits it, since it may contain a password
+            raise ValueError(
+                "influxdb url: expected a URL such as http://127.0.0.1:8086, without user, password or token"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Series:

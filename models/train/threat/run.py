@@ -12,6 +12,7 @@ import numpy as np
 
 from models.evaluate.sound import LabelFigures, LabelScores, Recording, label_figures, score_recordings
 from models.registry import RegistryEntry, WeightsError
+from models.runtime_imports import load_onnxruntime
 from models.threat import THRESHOLDS, ThreatSounds
 from models.train.export import AGREEMENT, sha256_of
 from models.train.options import SoundTrainOptions, read_sound_options, write_options
@@ -176,8 +177,6 @@ def _export(
     Raises:
         WeightsError: the outputs differ.
     """
-    import onnxruntime
-
     path = run / NETWORK
     metadata = {"licences": training_licences(listed), "training": msgspec.json.encode(options).decode()}
     with warnings.catch_warnings():
@@ -187,7 +186,7 @@ def _export(
     few = MixtureSet(validation.spectrograms[:64], validation.labels[:64])
     plain = np.clip(predict_confidences(network, few).astype(np.float64), 1e-9, 1 - 1e-9)
     expected = 1 / (1 + np.exp(-np.log(plain / (1 - plain)) / np.array(temperatures)))
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = load_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: few.spectrograms.astype(np.float32)})[0]
     difference = float(np.abs(expected - found).max())
     if not difference <= AGREEMENT:

@@ -123,7 +123,9 @@ def test_a_page_that_is_not_there_says_so_in_the_readers_language(pages: Pages) 
     answer = pages.client.get("/events/none", headers=browser)
     assert answer.status_code == 404
     assert "该地址没有对应的记录" in answer.text
-    assert pages.client.get("/events/none").json() == {"error": "no capture none"}
+    assert pages.client.get("/events/none").json()["error"].startswith("There is no capture")
+    chinese = pages.client.get("/events/none", headers={"accept-language": "zh-CN"}).json()["error"]
+    assert chinese.startswith("该地址没有对应的记录")
 
 
 @pytest.mark.parametrize(
@@ -162,19 +164,6 @@ def test_a_post_from_elsewhere_decides_nothing(pages: Pages, headers: dict[str, 
     body = {"event_id": event.event_id, "outcome": "dismissed"}
     assert pages.client.post("/verdicts", json=body, headers=headers).status_code == 403
     assert not pages.casebook.verdict_history(event.event_id)
-
-
-def test_a_name_that_is_not_ours_is_not_answered(pages: Pages) -> None:
-    assert pages.client.get("/", headers={"host": "evil.example"}).status_code == 421
-    assert pages.client.get("/", headers={"host": "localhost:8000"}).status_code == 200
-
-
-def test_no_page_may_load_or_be_framed_from_elsewhere(pages: Pages) -> None:
-    for address in ("/", "/trends", "/stations", "/quarantine", "/events/none"):
-        headers = pages.client.get(address).headers
-        assert "default-src 'none'" in headers["content-security-policy"]
-        assert "http" not in headers["content-security-policy"]
-        assert headers["x-frame-options"] == "DENY"
 
 
 @pytest.mark.parametrize(
@@ -279,7 +268,7 @@ def test_a_player_gets_the_part_it_asks_for(pages: Pages) -> None:
     pages.media.put(PICTURE, sha256)
     whole = pages.client.get(f"/media/{sha256}")
     assert (whole.content, whole.headers["content-type"]) == (PICTURE, "image/jpeg")
-    assert "immutable" in whole.headers["cache-control"]
+    assert whole.headers["cache-control"] == "private, max-age=300"
     for asked, part in [("bytes=0-2", PICTURE[:3]), ("bytes=1000-", PICTURE[1000:]), ("bytes=-5", PICTURE[-5:])]:
         answer = pages.client.get(f"/media/{sha256}", headers={"range": asked})
         assert (answer.status_code, answer.content) == (206, part)

@@ -138,7 +138,7 @@ def test_a_camera_s_password_is_not_shown() -> None:
     found, _ = sensors.camera("gate", options, None)
     assert found.state == "fails"
     assert "s3cret" not in f"{found}"
-    assert "rtsp://...@127.0.0.1:1/stream" in found.found
+    assert "rtsp://***@127.0.0.1:1/stream" in found.found
 
 
 def test_a_disk_too_small_for_the_quota_is_to_be_looked_at(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import load_rules
+from review.options import ReviewOptions
 from tests.repository import REPOSITORY
 from wildpost.settings.loader import SettingsError, load_settings
 from wildpost.settings.server import ServerSettings, WebOptions
@@ -18,6 +19,7 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     settings = load_settings(CONFIGS / "server.toml", ServerSettings)
     assert settings.broker == ReceiverOptions()
     assert settings.web == WebOptions()
+    assert settings.review == ReviewOptions()
     assert len(settings.rules.rule) == 5
     load_rules(settings.rules, CONFIGS)
 
@@ -43,3 +45,15 @@ def test_a_mistake_is_named_with_its_key_and_in_words(tmp_path: Path, text: str,
     with pytest.raises(SettingsError) as refused:
         load_settings(tmp_path / "station.toml", StationSettings)
     assert str(refused.value).startswith(f"{tmp_path / 'station.toml'}: {said}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[web]\nproxies = ["proxy.example"]', '[review]\nhosts = ["reserve.example:443"]', '[review]\nhosts = ["*"]'],
+)
+def test_a_proxy_is_an_address_and_a_host_a_name_without_a_port(tmp_path: Path, text: str) -> None:
+    (tmp_path / "server.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"web|review"):
+        load_settings(tmp_path / "server.toml", ServerSettings)
+    (tmp_path / "server.toml").write_text('[web]\nproxies = ["::1"]\n[review]\nhosts = ["reserve.example"]')
+    assert load_settings(tmp_path / "server.toml", ServerSettings).web.proxies == ("::1",)

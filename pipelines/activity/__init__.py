@@ -1,0 +1,1 @@
+"""Activity of species over the day: densities of times, activity level, overlap, tests for circular data."""

@@ -1,0 +1,91 @@
+"""What a capture shows according to machine and people: the observations of one event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from casebook.verdicts import Verdict
+from contract import Box, Event
+from contract.messages import ObservationType, Span
+from i18n.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """One observation in a capture: a person's verdict if there is one, else the machine's detection.
+
+    Attributes:
+        ordinal: Ordinal of the detection in the event.
+        observation_type: "blank" if there is nothing.
+        scientific_name: Accepted name; "" if no taxon is known.
+        key: Name under which it is counted; "" for a blank.
+        box: Where in the picture.
+        span: When in the sound.
+        by: User, or name and version of the model.
+        at: Time of the verdict; None for a machine.
+        probability: Confidence of the machine; None for a person.
+        tags: More about it, as name and value.
+    """
+
+    ordinal: int
+    observation_type: ObservationType
+    scientific_name: str = ""
+    key: str = ""
+    box: Box | None = None
+    span: Span | None = None
+    by: str = ""
+    at: datetime | None = None
+    probability: float | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+def classify(event: Event, verdicts: Sequence[Verdict], taxonomy: Taxonomy) -> list[Classified]:
+    """Return the observations of an event; a capture in which nothing is left has one "blank"."""
+    versions = {model.name: f"{model.name} {model.version}" for model in event.models}
+    by_ordinal = {verdict.ordinal: verdict for verdict in verdicts}
+    found = []
+    for one in event.detections:
+        verdict = by_ordinal.get(one.ordinal)
+        if verdict is not None and (verdict.outcome == "dismissed" or verdict.observation_type == "blank"):
+            continue
+        machine = (("label", one.label),)
+        claim = verdict or one
+        key = taxonomy.key(claim.label, claim.scientific_name, claim.observation_type)
+        taxon = taxonomy.resolve(claim.label, claim.scientific_name, claim.observation_type)
+        found.append(
+            Classified(
+                one.ordinal,
+                claim.observation_type,
+                _scientific_name(claim.observation_type, taxon.scientific_name if taxon else claim.scientific_name),
+                key,
+                one.box,
+                one.span,
+                verdict.classified_by if verdict else versions[one.model],
+                verdict.decided_at if verdict else None,
+                None if verdict else one.confidence,
+                (*machine, ("machine", f"{versions[one.model]} {one.confidence:.2f}"), ("verdict", verdict.outcome))
+                if verdict
+                else machine,
+            )
+        )
+    if not event.detections and (verdict := by_ordinal.get(0)) and verdict.observation_type != "blank":
+        taxon = taxonomy.resolve(verdict.label, verdict.scientific_name, verdict.observation_type)
+        name = _scientific_name(verdict.observation_type, taxon.scientific_name if taxon else verdict.scientific_name)
+        key = taxonomy.key(verdict.label, verdict.scientific_name, verdict.observation_type)
+        found.append(
+            Classified(0, verdict.observation_type, name, key, by=verdict.classified_by, at=verdict.decided_at)
+        )
+    return found or [_blank(event, verdicts, versions)]
+
+
+def _blank(event: Event, verdicts: Sequence[Verdict], versions: dict[str, str]) -> Classified:
+    decided = max(verdicts, key=lambda verdict: verdict.decided_at, default=None)
+    if decided is not None:
+        return Classified(0, "blank", by=decided.classified_by, at=decided.decided_at)
+    return Classified(0, "blank", by=" | ".join(versions.values()))
+
+
+def _scientific_name(observation_type: ObservationType, name: str | None) -> str:
+    if observation_type == "human":
+        return "Homo sapiens"
+    return name or "" if observation_type not in ("vehicle", "blank") else ""

@@ -1,0 +1,1 @@
+"""Number of species: estimates of the unseen ones, rarefaction, sample coverage and accumulation."""

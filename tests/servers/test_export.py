@@ -1,0 +1,58 @@
+"""A package of a running server's captures, with the verdict that somebody has just given on the page."""
+
+import csv
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contract import Location, encode, new_event_id, topic_of
+from contract.examples import EVENT
+from tests.eventually import eventually
+from tests.servers.test_backup import WILDPOST, Opened, health, serving, settings
+
+__all__ = ["settings"]  # a fixture
+PLACE = Location(latitude=31.34567, longitude=117.23456)
+
+
+def test_a_verdict_on_the_page_is_in_the_package(
+    mosquitto: Any, publisher_to: Opened, settings: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "package"
+    event = msgspec.structs.replace(EVENT, event_id=new_event_id(), location=PLACE)
+    data.mkdir()
+    with serving("serve", settings, data):
+        publisher_to(mosquitto.port).publish([(topic_of("wildpost", event.station, "event"), encode(event))])
+        eventually(lambda: health(data)["events"] == 1, "the capture is stored")
+        address = json.loads((data / "server.json").read_text())["url"]
+        body = json.dumps({"event_id": event.event_id, "outcome": "corrected", "ordinals": [1], "taxon": "豹猫"})
+        request = urllib.request.Request(
+            f"{address}verdicts", body.encode(), {"Origin": address.rstrip("/"), "Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
+        done = subprocess.run(
+            [*WILDPOST, "export", "camtrap-dp", str(out), "--data", str(data)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert "1 deployments, 2 media, 4 observations" in done.stdout
+    with (out / "observations.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["observationLevel"] == "media"]
+    by_type = {row["observationType"]: row for row in rows}
+    assert by_type["human"]["classificationMethod"] == "machine"
+    assert by_type["animal"]["classificationMethod"] == "human"
+    assert by_type["animal"]["scientificName"] == "Prionailurus bengalensis"
+    assert not list(data.glob(".backup-*"))
+
+
+def test_a_folder_without_databases_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*WILDPOST, "export", "camtrap-dp", str(tmp_path / "out"), "--data", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "no such database" in done.stderr

@@ -1,0 +1,87 @@
+"""`wildpost export`: writes a server's captures in formats that other programs read."""
+
+import argparse
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from wildpost.settings.data_folder import named_folder
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command `wildpost export` to the argument parser."""
+    about = "export captures, with people's verdicts, for other programs"
+    formats = commands.add_parser("export", help=about, description=about).add_subparsers(
+        required=True, metavar="FORMAT"
+    )
+    about = "write a Camtrap DP 1.0.2 package: datapackage.json and three tables"
+    camtrap_dp = formats.add_parser("camtrap-dp", help=about, description=about)
+    camtrap_dp.add_argument("folder", type=Path, metavar="DIR", help="an empty or new folder for the package")
+    camtrap_dp.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+    camtrap_dp.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
+    camtrap_dp.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
+    camtrap_dp.add_argument(
+        "--time-zone", default="Asia/Shanghai", help="time zone of the days (default: Asia/Shanghai)"
+    )
+    camtrap_dp.add_argument("--station", action="append", default=[], help="only this station (repeatable)")
+    camtrap_dp.add_argument("--title", default="Wildpost", help="title of the project")
+    camtrap_dp.add_argument("--contact", default="Wildpost", help="who answers questions about the data")
+    camtrap_dp.add_argument(
+        "--licence", default="", help="SPDX name of the licence of data and media, such as CC-BY-4.0"
+    )
+    camtrap_dp.add_argument(
+        "--sampling-design", default="opportunistic", help="samplingDesign of Camtrap DP (default: opportunistic)"
+    )
+    camtrap_dp.add_argument(
+        "--exact-positions",
+        action="store_true",
+        help="write positions as they are; without it they are rounded to 0.01 degrees, and to 0.1 degrees where a "
+        "nationally protected animal was recorded",
+    )
+    camtrap_dp.add_argument(
+        "--place",
+        type=float,
+        nargs=2,
+        metavar=("LAT", "LON"),
+        help="position of stations that report none; their captures are left out otherwise",
+    )
+    camtrap_dp.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the package and print what it has, and what was left out."""
+    from contract import Location
+    from ingest.store.port import EventQuery
+    from pipelines.camtrap_dp.descriptor import PackageInfo
+    from pipelines.camtrap_dp.package import ExportOptions, write_package
+    from wildpost.backup.reading_copy import copied_databases
+    from wildpost.version import version_text
+
+    zone = ZoneInfo(arguments.time_zone)
+    query = EventQuery(
+        stations=tuple(arguments.station),
+        start=_midnight(arguments.first, zone),
+        end=_midnight(arguments.last and arguments.last + timedelta(days=1), zone),
+    )
+    place = Location(latitude=arguments.place[0], longitude=arguments.place[1]) if arguments.place else None
+    info = PackageInfo(
+        title=arguments.title,
+        contact=arguments.contact,
+        sampling_design=arguments.sampling_design,
+        software_version=version_text(),
+        licence=arguments.licence,
+    )
+    with copied_databases(named_folder(arguments.data)) as (store, casebook):
+        options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
+        report = write_package(arguments.folder, store, casebook, info, options)
+    print(
+        f"{arguments.folder}: {report.deployments} deployments, {report.media} media, "
+        f"{report.observations} observations"
+    )
+    for name, count in sorted(report.left_out.items()):
+        print(f"left out: {count} captures of {name}, which has no position; give one with --place")
+    return 0
+
+
+def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
+    return None if day is None else datetime.combine(day, datetime.min.time(), zone)
