@@ -1,10 +1,15 @@
 """A network thread of paho survives an exception in a callback, and what the broker holds arrives after it."""
 
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from contract import Event, encode, new_event_id, topic_of
 from contract.examples import EVENT
@@ -19,6 +24,7 @@ from tests.conftest import Mosquitto
 from tests.eventually import eventually
 from tests.noting import Noting
 from tests.servers.conftest import Publisher
+from wildpost.server.web_server import serve_http
 
 TOPIC = topic_of("wildpost", EVENT.station, "event")
 
@@ -78,3 +84,27 @@ def test_an_exception_at_one_capture_does_not_end_the_live_subscriber(
     eventually(arrived, "captures after the one that failed")
     tap.close()
     assert supervisor.restarts["live-subscriber"] == 1
+
+
+def test_a_web_server_that_ends_is_started_again_on_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    main_loop, failures = uvicorn.Server.main_loop, [RuntimeError("a defect"), RuntimeError("another")]
+
+    async def failing(server: uvicorn.Server) -> None:
+        if failures:
+            raise failures.pop()
+        await main_loop(server)
+
+    monkeypatch.setattr(uvicorn.Server, "main_loop", failing)
+    app = Starlette(routes=[Route("/", lambda request: Response("here"))])
+    supervisor = Supervisor(0.05, 0.1)
+
+    def answers(port: int) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                return bool(answer.read() == b"here")
+        except OSError:
+            return False
+
+    with serve_http(app, "127.0.0.1", 0, "pages", supervisor=supervisor) as port:
+        eventually(lambda: answers(port), "an answer after two failures")
+        assert supervisor.restarts["pages"] == 2

@@ -101,8 +101,10 @@ def serve_http(
         servers = [_Server(config, connections)]  # the last one runs
 
         def serve() -> None:
-            if servers[-1].started:  # it has ended, and closed its sockets
-                servers.append(_Server(config, connections))
+            if servers[-1].started:  # it has ended
+                servers[:] = [_Server(config, connections)]
+                for one in sockets:
+                    one.close()
                 sockets[:] = _listen(host, bound)
             servers[-1].run(sockets)
             if not servers[-1].should_exit:
