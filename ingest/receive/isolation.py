@@ -57,9 +57,9 @@ class FailureRecord:
     def succeeded(self, messages: Sequence[ReceivedMessage]) -> set[str]:
         """Record that messages were processed, and return the kinds of the valid ones.
 
-        It costs nothing, and returns nothing, while there was no failure.
+        It costs nothing, and returns nothing, if there was no failure in the last minutes.
         """
-        if not self._suspects:
+        if not self._suspects or not self.suspects():
             return set()
         kinds = self._successful_kinds(messages)
         with self._lock:
