@@ -9,9 +9,18 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+    StatementError,
+)
 
-from contract.errors import StoreUnavailable
+from contract.errors import ContentRejected, StoreUnavailable
 from contract.private_files import create_private_file
 from contract.redaction import VariableName
 
@@ -110,8 +119,15 @@ def _engine(url: str) -> Engine:
 
 
 def unavailable(engine: Engine, error: SQLAlchemyError) -> StoreUnavailable:
-    """Convert a SQLAlchemy error into ``StoreUnavailable`` with the database URL and the first line of the error."""
-    return StoreUnavailable(f"casebook {engine.url!r}: {str(error).partition(chr(10))[0]}")
+    """Convert a SQLAlchemy error into ``StoreUnavailable`` with the database URL and the first line of the error.
+
+    The subclass ``ContentRejected`` says that the database works, and rejects the values of the statement.
+    """
+    by_content = isinstance(error, (DataError, IntegrityError, ProgrammingError, NotSupportedError)) or (
+        isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    )
+    kind = ContentRejected if by_content else StoreUnavailable
+    return kind(f"casebook {engine.url!r}: {str(error).partition(chr(10))[0]}")
 
 
 def _upgrade(connection: Connection) -> None:

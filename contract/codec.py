@@ -11,6 +11,7 @@ from contract.deployment import Deployment
 from contract.errors import InvalidInput
 from contract.messages import SCHEMA, Effort, Event, Health, MediaContent, SetAside, Status
 from contract.topics import KINDS, MAJOR, Kind, parse_topic
+from contract.validation import describe_refusal, time_problem
 
 Record = Event | Status | Health | Effort | SetAside | MediaContent | Deployment
 Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash", "type"]
@@ -34,15 +35,6 @@ _TYPES: Mapping[Kind, type[Record]] = {
     "setaside": SetAside,
     "media": MediaContent,
     "deployment": Deployment,
-}
-_MOMENTS: Mapping[Kind, tuple[str, ...]] = {
-    "event": ("captured_at",),
-    "status": ("at",),
-    "health": ("at",),
-    "effort": ("start", "end"),
-    "setaside": ("at",),
-    "media": (),
-    "deployment": ("at", "start", "end"),
 }
 _BY_NAME: Mapping[str, Kind] = {kind: kind for kind in KINDS}
 _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in _TYPES.items()}
@@ -112,12 +104,8 @@ def decode(topic: str, payload: bytes) -> Record:
     if len(payload) > LIMIT_BYTES[kind]:
         raise Malformed("size", f"{len(payload)} bytes of {kind}: expected at most {LIMIT_BYTES[kind]}")
     record = _read(kind, payload)
-    for name in _MOMENTS[kind]:
-        moment = getattr(record, name)
-        if moment is not None and not 1 < moment.year < 9999:
-            raise Malformed(
-                "shape", f"{name} {moment.isoformat()}: expected a year from 2 to 9998, so that every zone can show it"
-            )
+    if problem := time_problem(record):
+        raise Malformed("shape", problem)
     if record.station != parsed.station:
         raise Malformed("station", f"payload of station {record.station!r} on the topic of {parsed.station!r}")
     if isinstance(record, MediaContent) and hashlib.sha256(record.data).hexdigest() != record.sha256:
@@ -143,7 +131,8 @@ def _read(kind: Kind, payload: bytes) -> Record:
             _check_version(schema)
         return _decoders[kind].decode(payload)
     except msgspec.ValidationError as error:
-        raise Malformed("shape", str(error)) from error
+        decode_any = msgspec.msgpack.decode if kind == "media" else msgspec.json.decode
+        raise Malformed("shape", describe_refusal(error, lambda: decode_any(payload))) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("syntax", str(error)) from error
 

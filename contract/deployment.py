@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contract.messages import SCHEMA, Amount, Location, Moment, Name, Note, Text
+from contract.bounds import Heading, Height, Moment, Name, Note, OptionalText, Schema, Text, Tilt, Uncertainty
+from contract.messages import SCHEMA, Location
 
 EvidenceUse = Literal["lead", "reviewed-and-announced"]
 SensorKind = Literal["camera", "microphone"]
@@ -17,10 +18,10 @@ class DeployedSensor(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
 
     name: Name  # as ``sensor`` of events and effort
     kind: SensorKind | None = None
-    model: Annotated[str, Meta(max_length=200)] = ""
-    height_m: Amount | None = None  # above the ground
-    tilt_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None  # 0: level, -90: straight down
-    heading_deg: Annotated[float, Meta(ge=0, le=360)] | None = None  # clockwise from north
+    model: OptionalText = ""
+    height_m: Height | None = None  # above the ground
+    tilt_deg: Tilt | None = None  # 0: level, -90: straight down
+    heading_deg: Heading | None = None  # clockwise from north
 
 
 class Deployment(Struct, frozen=True, gc=False, kw_only=True):
@@ -35,14 +36,14 @@ class Deployment(Struct, frozen=True, gc=False, kw_only=True):
     at: Moment  # when the station wrote this record
     sensors: Annotated[tuple[DeployedSensor, ...], Meta(max_length=32)]
     evidence_use: EvidenceUse
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA
     start: Moment | None = None
     end: Moment | None = None
     location: Location | None = None
-    coordinate_uncertainty_m: Annotated[int, Meta(ge=1)] | None = None
-    location_name: Annotated[str, Meta(max_length=200)] = ""
-    setup_by: Annotated[str, Meta(max_length=200)] = ""
-    habitat: Annotated[str, Meta(max_length=200)] = ""
+    coordinate_uncertainty_m: Uncertainty | None = None
+    location_name: OptionalText = ""
+    setup_by: OptionalText = ""
+    habitat: OptionalText = ""
     bait_use: bool | None = None
     timestamp_issues: bool | None = None
     tags: Tags = ()

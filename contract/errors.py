@@ -4,6 +4,7 @@
     ├── InvalidInput        a value, file or message cannot be used: report it or set it aside, do not retry
     └── TemporaryFailure    a service, disk or connection failed: keep the work and retry with back-off
         ├── StoreUnavailable
+        │   └── ContentRejected     it rejects these values: for a caller of one message, retrying cannot help
         └── Undelivered
 
 Each package derives its own errors from these. A command prints the message of a ``WildpostError`` on one line,
@@ -29,3 +30,10 @@ class StoreUnavailable(TemporaryFailure):
 
 class Undelivered(TemporaryFailure):
     """Raised when a message was not delivered; sending it again is safe. The error text has no secrets."""
+
+
+class ContentRejected(StoreUnavailable):
+    """Raised when a database rejects the content of a statement, such as a number out of its range.
+
+    Retrying the same content cannot help: the receiver looks for the one message and sets it aside.
+    """

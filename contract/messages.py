@@ -1,13 +1,38 @@
 """Types of the messages that a station sends: events, status, health, effort, set-aside files and media.
 
-Names follow Camtrap DP 1.0 in snake case (``observation_type`` is its ``observationType``); the mapping is in
-docs/reference/messages.md. Times have a UTC offset, scores are 0..1, boxes are fractions of the picture.
+``contract.bounds`` has the bounds of every number, text and list. Names follow Camtrap DP 1.0 in snake case
+(``observation_type`` is its ``observationType``); the mapping is in docs/reference/messages.md. Times have a UTC
+offset, scores are 0..1, boxes are fractions of the picture.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+
+from contract.bounds import (
+    DETECTIONS,
+    MEDIA,
+    MODELS,
+    ClockError,
+    Count,
+    FileName,
+    Fraction,
+    Frequency,
+    Latitude,
+    Load,
+    Longitude,
+    Moment,
+    Name,
+    Note,
+    Ordinal,
+    Schema,
+    Seconds,
+    Sha256,
+    Temperature,
+    Text,
+    Uptime,
+    Uuid,
+)
 
 SCHEMA = "1.1"  # docs/reference/messages.md lists what each minor version added
 
@@ -15,16 +40,6 @@ ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unc
 ClockSource = Literal["gps", "ntp", "rtc", "exif", "system", "file", "none"]
 MediaRole = Literal["original", "thumbnail", "clip"]
 Gap = Literal["off", "blind", "deaf", "clock", "disk", "broken"]
-
-Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")]
-Uuid = Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
-Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
-Note = Annotated[str, Meta(max_length=2000)]
-Fraction = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=0, le=2**53)]
-Amount = Annotated[float, Meta(ge=0)]
-Moment = Annotated[datetime, Meta(tz=True)]
 
 ROUNDING = 1e-6  # tolerance for floating-point sums: an edge may be this far outside the picture
 
@@ -45,10 +60,10 @@ class Box(Struct, frozen=True, gc=False, array_like=True):
 class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Time span of a detection in a sound clip, in seconds from the clip's start, with optional frequency bounds."""
 
-    start_s: Amount
-    end_s: Amount
-    low_hz: Amount | None = None
-    high_hz: Amount | None = None
+    start_s: Seconds
+    end_s: Seconds
+    low_hz: Frequency | None = None
+    high_hz: Frequency | None = None
 
     def __post_init__(self) -> None:
         if self.end_s < self.start_s:
@@ -60,14 +75,14 @@ class Clock(Struct, frozen=True, gc=False, kw_only=True):
 
     source: ClockSource
     synchronised: bool
-    error_s: Amount | None = None  # estimated error; None: unknown
+    error_s: ClockError | None = None  # estimated error; None: unknown
 
 
 class Location(Struct, frozen=True, gc=False, kw_only=True):
     """Position of a deployment in WGS 84, in decimal degrees."""
 
-    latitude: Annotated[float, Meta(ge=-90, le=90)]
-    longitude: Annotated[float, Meta(ge=-180, le=180)]
+    latitude: Latitude
+    longitude: Longitude
 
 
 class Model(Struct, frozen=True, gc=False, kw_only=True):
@@ -85,7 +100,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
     type: Text
     size: Count
     role: MediaRole
-    name: Annotated[str, Meta(max_length=255)] = ""
+    name: FileName = ""
 
 
 class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -109,7 +124,7 @@ class Classification(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
 class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One result of a detector in a capture; it becomes an observation when a person gives a verdict on it."""
 
-    ordinal: Annotated[int, Meta(ge=0, lt=10_000)]  # distinguishes two animals in one picture
+    ordinal: Ordinal  # distinguishes two animals in one picture
     label: Text
     observation_type: ObservationType
     confidence: Fraction
@@ -132,11 +147,11 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     boot_id: Uuid
     sequence: Count  # counter within one boot: orders captures even if the clock is wrong
     capture: Literal["picture", "sound"]
-    models: tuple[Model, ...]
-    detections: tuple[Detection, ...]
-    media: tuple[Media, ...]
-    schema: str = SCHEMA
-    duration_s: Amount = 0.0
+    models: Annotated[tuple[Model, ...], Meta(max_length=MODELS)]
+    detections: Annotated[tuple[Detection, ...], Meta(max_length=DETECTIONS)]
+    media: Annotated[tuple[Media, ...], Meta(max_length=MEDIA)]
+    schema: Schema = SCHEMA
+    duration_s: Seconds = 0.0
     visit_id: Uuid | None = None  # shared by the captures of one visit: Camtrap DP's eventID
     location: Location | None = None
 
@@ -158,7 +173,7 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
     station: Name
     state: Literal["online", "offline"]
     at: Moment
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA
     version: Annotated[str, Meta(max_length=50)] = ""
 
 
@@ -168,15 +183,15 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     station: Name
     at: Moment
     boot_id: Uuid
-    uptime_s: Amount
+    uptime_s: Uptime
     clock: Clock
     disk_free_bytes: Count
     waiting_messages: Count  # in the outbox, not yet acknowledged by the broker
     set_aside: Count  # unusable files and captures since the station was set up
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA
     memory_free_bytes: Count | None = None
-    load_1min: Amount | None = None
-    temperature_c: float | None = None
+    load_1min: Load | None = None
+    temperature_c: Temperature | None = None
     evicted_media: Count = 0  # unsent media deleted to stay within the disk quota
     voice_clips_sent: Count = 0  # clips with speech that may leave the station, and
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
@@ -193,7 +208,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
     start: Moment
     end: Moment
     watching: bool
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA
     gap: Gap | None = None
     captures: Count = 0
     note: Note = ""
@@ -214,10 +229,10 @@ class SetAside(Struct, frozen=True, gc=False, kw_only=True):
     station: Name
     sensor: Name
     at: Moment
-    name: Annotated[str, Meta(max_length=255)]
+    name: FileName
     reason: Note
     size: Count
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA
 
 
 class MediaContent(Struct, frozen=True, gc=False, kw_only=True):
@@ -229,4 +244,4 @@ class MediaContent(Struct, frozen=True, gc=False, kw_only=True):
     type: Text
     role: MediaRole
     data: bytes
-    schema: str = SCHEMA
+    schema: Schema = SCHEMA

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from contract import DeployedSensor, Deployment
+from contract.bounds import Heading, Height, Moment, Note, Tilt, Uncertainty
+from contract.bounds import OptionalText as Line
 from contract.deployment import EvidenceUse, Tags, check_period
-from contract.messages import Amount, Moment, Note
 from edge.station import StationOptions
-
-Line = Annotated[str, Meta(max_length=200)]
 
 
 class MountingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,9 +23,9 @@ class MountingOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     model: Line = ""
-    height_m: Amount | None = None
-    tilt_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
-    heading_deg: Annotated[float, Meta(ge=0, le=360)] | None = None
+    height_m: Height | None = None
+    tilt_deg: Tilt | None = None
+    heading_deg: Heading | None = None
 
 
 class DeploymentOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +47,7 @@ class DeploymentOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     location_name: Line = ""
-    coordinate_uncertainty_m: Annotated[int, Meta(ge=1)] | None = None
+    coordinate_uncertainty_m: Uncertainty | None = None
     start: Moment | None = None
     end: Moment | None = None
     setup_by: Line = ""

@@ -8,6 +8,7 @@ import psutil
 
 from captures.clock import system_clock
 from contract import Health
+from contract.bounds import TEMPERATURE_C
 from edge.outbox.outbox import Outbox
 
 # psutil's names of the sensors that report the processor's temperature on single-board computers and PCs.
@@ -47,4 +48,5 @@ def temperature_c() -> float | None:
     """Return the processor's temperature in degrees Celsius, or None if the machine does not report it."""
     sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
     readings = [reading.current for name in _THERMAL for reading in sensors.get(name, [])]
-    return max(readings) if readings else None
+    possible = [one for one in readings if TEMPERATURE_C[0] <= one <= TEMPERATURE_C[1]]  # a broken sensor says anything
+    return max(possible) if possible else None

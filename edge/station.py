@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,17 +12,20 @@ from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
 from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from contract.bounds import Name
 from contract.codec import kind_of
-from contract.messages import Gap, Name
+from contract.errors import WildpostError
+from contract.messages import Gap
+from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
-from edge.capture.originals import Recordings
-from edge.capture.port import Source, SourceLost
+from edge.capture.port import SourceLost
 from edge.capture.visits import Visits
 from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
+from edge.file_failures import FileFailures
 from edge.health import health
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
-from models.port import Classifier, Detector
+from edge.sensor import Sensor
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
@@ -69,44 +71,6 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Location(latitude=self.latitude, longitude=self.longitude)
 
 
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """A source of captures with its trigger and detectors.
-
-    Attributes:
-        name: Name of the sensor.
-        source: Yields the captures.
-        looking: Detectors for pictures.
-        visit_gap_s: Longest pause between two captures of one visit, in seconds.
-        triggered: Cheap test that runs before the detectors; a capture that fails it is only counted.
-        listening: Detectors for sound.
-        recordings: Stores original recordings of a microphone; None: none are stored, or the source stores them.
-        classifier: Classifies the animals that are found in pictures; None: they are not classified.
-    """
-
-    name: str
-    source: Source
-    looking: Sequence[Detector[Any, Any]]
-    visit_gap_s: float
-    triggered: Callable[[Clip], bool] = field(default=lambda _clip: True)
-    listening: Sequence[Detector[Any, Any]] = ()
-    recordings: Recordings | None = None
-    classifier: Classifier | None = None
-
-    def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
-        """Return the sensor's detectors for a capture: those for sound or those for pictures.
-
-        Raises:
-            Unreadable: the sensor has no detector for it.
-        """
-        sound = isinstance(clip.content, Sound)
-        chosen = self.listening if sound else self.looking
-        if not chosen:
-            task = "sound" if sound else "pictures"
-            raise Unreadable(f"{clip.name}: sensor {self.name!r} has no detector for {task}")
-        return chosen
-
-
 class Station:
     """A station: reads its sensors, runs the detectors and writes messages to the outbox."""
 
@@ -138,6 +102,7 @@ class Station:
         self._telling = threading.Lock()
         self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
         self._recordings: set[str] = set()
+        self._failures = FileFailures()
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -155,7 +120,8 @@ class Station:
             folder: A folder on the disk whose free space is reported.
 
         Raises:
-            Exception: an unexpected exception in one of the threads; it stops the others too.
+            WildpostError: a sensor cannot work with these settings; it stops the others too.
+            Exception: with ``once``, an unexpected exception; otherwise the sensor is restarted after a pause.
         """
         self._tell(self._deployment)
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
@@ -194,6 +160,11 @@ class Station:
                     break
             except OutboxFull as full:
                 self._lose(sensor, effort, "disk", str(full))
+            except Exception as error:
+                if once or isinstance(error, WildpostError):
+                    raise
+                LOG.exception("%s failed", sensor.name)
+                self._lose(sensor, effort, "broken", f"an unexpected error: {describe_exception(error)}")
             self._tell(effort.close_if_due(self._now(), self._options.effort_s))
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)
@@ -222,6 +193,11 @@ class Station:
             return False
         except OSError as error:
             raise SourceLost("broken", f"{capture.name}: {error.strerror or error}") from error
+        except Exception as error:
+            if isinstance(error, WildpostError):
+                raise
+            self._set_aside(sensor, self._failures.record(capture, error))
+            return True
         self._outbox.commit(messages, capture.mark, events=1 if messages else 0, **voices)
         self._count(capture)
         return True

@@ -5,17 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casebook.casebook import Casebook
+from contract.supervision import Supervisor
 from ingest.intake import BatchResult, Intake
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics
+from ingest.metrics.supervision_metrics import SupervisionMetrics
 from ingest.receive.bundle.source import BundleSource
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.receive.pipeline import ReceivePipeline
+from ingest.receive.port import MessageSource
 from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store
+
+_SLOW_S = 20.0  # a batch takes about a second
+_BEHIND_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class IngestService:
         incidents: IncidentService | None = None,
         share: SharedSubscription | None = None,
         imports: Path | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the receiver and the intake without connecting to the broker; see ``start``.
 
@@ -62,18 +69,24 @@ class IngestService:
             incidents: Service that groups flags into incidents; None: no incidents and no alerts.
             share: Shared subscription of a group of workers; None for a single worker.
             imports: Folder from which bundles are imported; None: no bundles.
+            supervisor: Register of the failures of all threads of the process.
         """
         self._stuck_after_s = options.stuck_after_s
+        self._supervisor = supervisor or Supervisor()
         self.metrics = IntakeMetrics()
+        self.metrics.registry.register(SupervisionMetrics(self._supervisor))
         self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
         self._receiver = Receiver(
             options,
             lambda event: bool(rules.evaluate(event, event.captured_at)),
             self.metrics,
             share,
+            self._supervisor,
         )
-        bundles = [BundleSource(imports, options.prefix, casebook.quarantine)] if imports else []
-        self._pipeline = ReceivePipeline(options, self._intake, [self._receiver, *bundles], self.metrics)
+        quarantine = casebook.quarantine
+        bundles = [BundleSource(imports, options.prefix, quarantine, supervisor=self._supervisor)] if imports else []
+        sources: list[MessageSource] = [self._receiver, *bundles]
+        self._pipeline = ReceivePipeline(options, self._intake, sources, self.metrics, self._supervisor)
 
     def start(self, answer_s: float = 10.0) -> None:
         """Connect to the broker and start receiving messages.
@@ -93,15 +106,10 @@ class IngestService:
         return self._receiver.connected
 
     def state(self) -> IngestState:
-        """Return the current state of the intake.
-
-        Raises:
-            BaseException: the unexpected exception that ended the intake.
-        """
-        self._pipeline.check()
+        """Return the current state of the intake."""
         return IngestState(
             self._receiver.connected,
-            self._pipeline.problem,
+            "; ".join(filter(None, (self._pipeline.problem or self._lag, self._supervisor.problem))),
             self._pipeline.totals,
             self.stuck,
             self._pipeline.idle_s,
@@ -121,11 +129,18 @@ class IngestService:
     @property
     def stuck(self) -> str:
         """Reason why the intake cannot recover without a restart, as text; empty if it runs or is retrying."""
-        if failure := self._pipeline.failure:
-            return f"the intake ended: {failure!r}"
         silent_s = self._pipeline.silent_s
         if silent_s > self._stuck_after_s:
             return f"no heartbeat of the receive loop for {silent_s:.0f} s: a commit hangs"
+        return self._supervisor.stuck(self._stuck_after_s)
+
+    @property
+    def _lag(self) -> str:
+        """Description of a growing delay until messages are stored; "" if there is none."""
+        if self._pipeline.oldest_s > _SLOW_S:
+            return f"messages wait more than {_SLOW_S:.0f} s until they are stored: the database or the disk is slow"
+        if self._receiver.behind_s > _BEHIND_S:
+            return f"the broker has had a backlog for more than {_BEHIND_S:.0f} s: messages arrive faster than stored"
         return ""
 
     def stop(self, forget: bool = False) -> None:

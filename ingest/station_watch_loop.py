@@ -3,11 +3,11 @@
 A silent station sends no message that could start a check.
 """
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from contract.errors import StoreUnavailable
+from contract.errors import TemporaryFailure
+from contract.supervision import SupervisedThread, Supervisor
 
 
 class StationWatchLoop:
@@ -19,6 +19,7 @@ class StationWatchLoop:
         listening: Callable[[], bool],
         every_s: float = 20.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the checking thread without starting it; see ``start``.
 
@@ -27,11 +28,11 @@ class StationWatchLoop:
             listening: Returns whether messages from stations can arrive now.
             every_s: Seconds between two checks.
             now: The clock.
+            supervisor: Register of the failures.
         """
         self._check, self._listening, self._every_s, self._now = check, listening, every_s, now
         self._since: datetime | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="station-watch")
+        self._thread = SupervisedThread("station-watch", self._step, supervisor, pauses_s=(every_s, 3 * every_s))
         self.problem = ""
 
     def start(self) -> None:
@@ -40,11 +41,14 @@ class StationWatchLoop:
 
     def stop(self) -> None:
         """Stop the checking thread and wait for its end."""
-        self._stopping.set()
-        self._thread.join()
+        self._thread.stop()
 
     def run_once(self) -> None:
-        """Check the stations once; skip the check while the server cannot receive messages."""
+        """Check the stations once; skip the check while the server cannot receive messages.
+
+        Raises:
+            Exception: the check failed; ``problem`` describes a failure of the database.
+        """
         now = self._now()
         if not self._listening():
             self._since = None
@@ -53,10 +57,10 @@ class StationWatchLoop:
         try:
             self._check(now, self._since)
             self.problem = ""
-        except StoreUnavailable as error:
+        except TemporaryFailure as error:
             self.problem = f"stations are not checked until this is resolved: {error}"
+            raise
 
-    def _run(self) -> None:
+    def _step(self) -> float:
         self.run_once()
-        while not self._stopping.wait(self._every_s):
-            self.run_once()
+        return self._every_s

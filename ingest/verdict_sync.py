@@ -1,10 +1,12 @@
 """Background thread that applies verdicts from the casebook to the detection store, with retries."""
 
-import logging
-import threading
+from collections.abc import Sequence
 
 from casebook.casebook import Casebook
-from contract.errors import StoreUnavailable
+from casebook.verdicts import Verdict
+from contract.errors import TemporaryFailure
+from contract.isolation import isolate
+from contract.supervision import SupervisedThread, Supervisor, describe_exception
 from ingest.store.port import Store
 
 
@@ -23,6 +25,7 @@ class VerdictSync:
         every_s: float = 5.0,
         first_pause_s: float = 0.5,
         longest_pause_s: float = 30.0,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the thread without starting it; see ``start``.
 
@@ -32,12 +35,11 @@ class VerdictSync:
             every_s: Seconds between two queries for unapplied verdicts, while there is no failure.
             first_pause_s: Seconds until the next attempt after a failure; doubled by each further failure.
             longest_pause_s: The longest pause between two attempts, in seconds.
+            supervisor: Register of the failures.
         """
-        self._casebook, self._store = casebook, store
-        self._every_s, self._first_pause_s, self._longest_pause_s = every_s, first_pause_s, longest_pause_s
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="verdict-sync")
+        self._casebook, self._store, self._every_s = casebook, store, every_s
+        pauses_s = (first_pause_s, longest_pause_s)
+        self._thread = SupervisedThread("verdict-sync", self._step, supervisor, pauses_s=pauses_s)
         self.problem = ""
 
     def start(self) -> None:
@@ -46,42 +48,34 @@ class VerdictSync:
 
     def wake(self) -> None:
         """Make the thread query for unapplied verdicts now, except during the pause after a failure."""
-        self._wake.set()
+        self._thread.wake()
 
     def stop(self) -> None:
         """Stop the thread after the attempt in progress; the next start applies the remaining verdicts."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join()
+        self._thread.stop()
 
-    def run_once(self) -> bool:
-        """Try once to apply all unapplied verdicts; return False and set ``problem`` if the attempt fails."""
+    def run_once(self) -> None:
+        """Try once to apply all unapplied verdicts; ``problem`` describes a failure.
+
+        Raises:
+            Exception: some verdicts are not applied; the others are.
+        """
         try:
-            unapplied = self._casebook.unapplied_verdicts()
-            if unapplied:
-                self._store.apply_verdicts(unapplied)
-                self._casebook.mark_applied(unapplied)
-        except StoreUnavailable as error:
+            failed = isolate(self._casebook.unapplied_verdicts(), self._apply)
+            if failed:
+                raise failed[0][1]
+        except TemporaryFailure as error:
             self.problem = f"verdicts are not counted yet, retrying: {error}"
-            return False
+            raise
         except Exception as error:
-            problem = f"verdicts are not counted, because of an unexpected error: {error!r}"
-            if problem != self.problem:  # log the same error once, not at every retry
-                logging.getLogger("wildpost.verdicts").exception("%s", problem)
-            self.problem = problem
-            return False
+            self.problem = f"verdicts are not counted, because of an unexpected error: {describe_exception(error)}"
+            raise
         self.problem = ""
-        return True
 
-    def _run(self) -> None:
-        pause_s = self._first_pause_s
-        while True:
-            self._wake.clear()
-            if self._stopping.is_set():  # after clear(), which may have cleared the wake of stop()
-                return
-            if self.run_once():
-                pause_s = self._first_pause_s
-                self._wake.wait(self._every_s)
-            else:
-                self._stopping.wait(pause_s)
-                pause_s = min(2 * pause_s, self._longest_pause_s)
+    def _apply(self, verdicts: Sequence[Verdict]) -> None:
+        self._store.apply_verdicts(verdicts)
+        self._casebook.mark_applied(verdicts)
+
+    def _step(self) -> float:
+        self.run_once()
+        return self._every_s

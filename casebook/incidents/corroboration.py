@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from contract import Event, Location
-from contract.messages import Amount
+from contract.bounds import Amount
 
 _EARTH_RADIUS_M = 6_371_008.8  # mean radius of the WGS 84 ellipsoid, IUGG
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from casebook.flags import Flag
 from casebook.incidents.corroboration import CorroborationOptions, distance_m
 from contract import Event, Location
-from contract.messages import Amount
+from contract.bounds import Amount
 from contract.severity import Severity, severity_rank
 
 Source = Literal["vision", "sound", "health"]

@@ -1,5 +1,6 @@
 """Repository of shot detections, which later detections by other stations can corroborate."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,11 +8,20 @@ from typing import Any
 
 from sqlalchemy import select
 
-from casebook.incidents.corroboration import Corroboration, CorroborationOptions, Shot, corroborate, shots_of
+from casebook.incidents.corroboration import (
+    CorroboratedSound,
+    Corroboration,
+    CorroborationOptions,
+    Shot,
+    corroborate,
+    shots_of,
+)
 from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.tables import shot
 from contract import Event
+from contract.isolation import isolate
 
+LOG = logging.getLogger("wildpost.incidents")
 # Bounds the search: detections with larger clock errors or longer spans are not joined.
 _SLACK = timedelta(minutes=5)
 
@@ -59,7 +69,7 @@ class ShotRepository:
         new_keys = {(one.event_id, one.ordinal) for one in new}
         heard: dict[str, dict[int, Corroboration]] = {}
         witnesses: dict[str, frozenset[str]] = {}
-        for sound in corroborate(known, self._options):
+        for sound in _corroborate(known, self._options):
             if len(sound.shots) < 2 or not new_keys & {(one.event_id, one.ordinal) for one in sound.shots}:
                 continue
             together = Corroboration(sound.confidence, tuple(one.station for one in sound.shots))
@@ -68,6 +78,18 @@ class ShotRepository:
                 heard.setdefault(one.event_id, {})[one.ordinal] = together
                 witnesses[one.event_id] = witnesses.get(one.event_id, frozenset()) | (ids - {one.event_id})
         return JoinedShots(heard, witnesses)
+
+
+def _corroborate(known: Sequence[Shot], options: CorroborationOptions) -> list[CorroboratedSound]:
+    """Group shots like ``corroborate``; a stored shot at which it fails is left out, so that the others are joined."""
+    try:
+        return corroborate(known, options)
+    except Exception:
+        failed = [shot for shot, _ in isolate(known, lambda part: corroborate(part, options))]
+        if not failed:
+            raise
+        LOG.exception("shots of the events %s are left out", ", ".join(shot.event_id for shot in failed[:5]))
+        return corroborate([one for one in known if one not in failed], options)
 
 
 def _row(one: Shot) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from contract.bounds import Count, FileName, Moment, Name, Note, OptionalText, Schema, Sha256
 from contract.errors import InvalidInput
-from contract.messages import Count, Moment, Name, Sha256
+from contract.validation import describe_refusal, time_problem
 
 FORMAT = "1.0"
 SUFFIX = ".wildpost.tar"
@@ -47,8 +48,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     station: Name
     created_at: Moment
     entries: Annotated[tuple[BundleEntry, ...], Meta(max_length=MAX_ENTRIES)]
-    format: str = FORMAT
-    wildpost: str = ""
+    format: Schema = FORMAT
+    wildpost: OptionalText = ""
 
 
 class ReceivedEntry(Struct, frozen=True, gc=False, kw_only=True):
@@ -70,13 +71,13 @@ class Receipt(Struct, frozen=True, kw_only=True):
         problems: Reasons for the refusals, in words; at most 20.
     """
 
-    station: str
-    bundle: Annotated[str, Meta(max_length=255)]
+    station: Annotated[str, Meta(max_length=63)]
+    bundle: FileName
     received_at: Moment
     entries: Annotated[tuple[ReceivedEntry, ...], Meta(max_length=MAX_ENTRIES)]
     refused: Count = 0
-    problems: Annotated[tuple[str, ...], Meta(max_length=MAX_PROBLEMS)] = ()
-    format: str = FORMAT
+    problems: Annotated[tuple[Note, ...], Meta(max_length=MAX_PROBLEMS)] = ()
+    format: Schema = FORMAT
 
 
 class _Document(Struct, frozen=True):
@@ -105,12 +106,19 @@ def decode_document(document: bytes, kind: type[Content]) -> Content:
     Raises:
         BundleUnreadable: it is not JSON, lacks a field, or has a later major version.
     """
+    signed: bytes = b""
     try:
-        content = msgspec.json.decode(msgspec.json.decode(document, type=_Document).signed, type=kind)
+        signed = bytes(msgspec.json.decode(document, type=_Document).signed)
+        content = msgspec.json.decode(signed, type=kind)
+    except msgspec.ValidationError as error:
+        problem = describe_refusal(error, lambda: msgspec.json.decode(signed))
+        raise BundleUnreadable(f"{kind.__name__.lower()}: {problem}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleUnreadable(f"{kind.__name__.lower()}: {error}") from error
     if content.format.partition(".")[0] != FORMAT.partition(".")[0]:
         raise BundleUnreadable(f"{kind.__name__.lower()}: format {content.format[:20]!r}; expected {FORMAT}")
+    if problem := time_problem(content):
+        raise BundleUnreadable(f"{kind.__name__.lower()}: {problem}")
     return content
 
 

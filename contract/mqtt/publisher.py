@@ -13,6 +13,7 @@ from contract.mqtt.connection import (
     make_client,
     stop_network_thread,
 )
+from contract.mqtt.supervised_client import SupervisedClient
 
 
 class ConfirmedPublisher:
@@ -90,7 +91,7 @@ class ConfirmedPublisher:
         return client
 
     def _make(self) -> mqtt.Client:
-        client = make_client(mqtt.Client, self._options, client_id="", keep_session=False)
+        client = make_client(SupervisedClient, self._options, client_id="", keep_session=False)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         client.on_connect = self._on_connect

@@ -12,11 +12,14 @@ from msgspec import Meta
 from casebook.incidents.alert_queue import AlertQueue, DueAlert, retry_delay
 from casebook.incidents.repository import Alert
 from contract.errors import StoreUnavailable, Undelivered
+from contract.isolation import is_temporary
+from contract.supervision import SupervisedThread, Supervisor, describe_exception
 from ingest.alerts.port import AttachmentPending, Message, Notifier
 
 _CLAIM = timedelta(seconds=20)  # an alert claimed by a process that died becomes available again after this
 _RENEW_S = 5.0
 _POLL_S = 1.0  # poll: another process may have queued an alert
+_UNEXPECTED_ATTEMPTS = 5  # of an alert at which the server fails; then it is abandoned, and shown
 
 
 class RetryOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +46,7 @@ class Dispatcher:
         compose: Callable[[Alert, str], Message],
         options: RetryOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the delivery thread without starting it; see ``start``.
 
@@ -53,12 +57,13 @@ class Dispatcher:
                 ``AttachmentPending``.
             options: Back-off and time limit.
             now: The clock.
+            supervisor: Register of the failures.
         """
         self._queue, self._notifier, self._compose = queue, notifier, compose
         self._options, self._now = options, now
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"alerts-{notifier.name}")
+        self._name = f"alerts-{notifier.name}"
+        self._thread = SupervisedThread(self._name, self._step, supervisor)
+        self._failed_alerts = (supervisor or Supervisor()).part(f"{self._name}-alert")
         self.problem = ""
 
     def start(self) -> None:
@@ -67,33 +72,55 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Make the delivery thread query the alert queue now, before the end of its pause."""
-        self._wake.set()
+        self._thread.wake()
 
     def stop(self) -> None:
         """Finish the current delivery and stop the thread; undelivered alerts stay in the queue."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
         self._notifier.close()
 
     def send_next(self) -> bool:
-        """Attempt to deliver the next due alert; return False if no alert is due."""
+        """Attempt to deliver the next due alert; return False if no alert is due.
+
+        An alert at which the server fails with an unexpected exception does not stop the others: it is retried a few
+        times, and then abandoned.
+        """
         due = self._queue.due(self._now())
         if due is None or not self._queue.claim(due, self._now() + _CLAIM):
             return False
         try:
             with self._claim_renewed(due):
-                self._notifier.send(self._compose(due.alert, self._notifier.picture))
+                self._send(due.alert)
         except AttachmentPending:
             self._queue.release(due, self._now() + timedelta(seconds=0.2))
-            self._wake.wait(0.2)
+            self._thread.stopping.wait(0.2)
         except Undelivered as error:
             self._fail(due, str(error))
+        except Exception as error:
+            if is_temporary(error):
+                raise  # the queue or the store of events; the claim expires, and the alert is due again
+            self._failed_alerts.failed(error)
+            self._failed_alerts.resumed()
+            unexpected = f"the server fails at an alert of {due.alert.station}: {describe_exception(error)}"
+            self._fail(due, unexpected, give_up=due.attempts + 1 >= _UNEXPECTED_ATTEMPTS)
         else:
             self._queue.mark_sent(due, self._now())
             self.problem = ""
         return True
+
+    def _send(self, alert: Alert) -> None:
+        """Send an alert; if composing or sending it fails with its picture, without a picture."""
+        if self._notifier.picture != "none":
+            try:
+                self._notifier.send(self._compose(alert, self._notifier.picture))
+            except Exception as error:
+                if is_temporary(error):
+                    raise
+                self._failed_alerts.failed(error)
+                self._failed_alerts.resumed()
+            else:
+                return
+        self._notifier.send(self._compose(alert, "none"))
 
     @contextlib.contextmanager
     def _claim_renewed(self, due: DueAlert) -> Iterator[None]:
@@ -102,10 +129,11 @@ class Dispatcher:
 
         def renew() -> None:
             while not done.wait(_RENEW_S):
-                with contextlib.suppress(StoreUnavailable):  # at worst, the alert is delivered twice
+                # At worst, the alert is delivered twice.
+                with self._failed_alerts.guarded(), contextlib.suppress(StoreUnavailable):
                     self._queue.extend_claim(due, self._now() + _CLAIM)
 
-        renewing = threading.Thread(target=renew, name=f"{self._thread.name}-claim")
+        renewing = threading.Thread(target=renew, name=f"{self._name}-claim")
         renewing.start()
         try:
             yield
@@ -113,21 +141,18 @@ class Dispatcher:
             done.set()
             renewing.join()
 
-    def _fail(self, due: DueAlert, problem: str) -> None:
+    def _fail(self, due: DueAlert, problem: str, give_up: bool = False) -> None:
         now = self._now()
         self.problem = f"notifier {self._notifier.name}: {problem}"
-        if now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
+        if give_up or now - due.alert.raised_at >= timedelta(hours=self._options.give_up_hours):
             self._queue.abandon(due, now, problem)
             return
         pause = retry_delay(due.attempts, self._options.first_s, self._options.longest_s)
         self._queue.postpone(due, now + pause, problem)
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                attempted = self.send_next()
-            except StoreUnavailable as error:
-                attempted, self.problem = False, f"notifier {self._notifier.name}: the queue is unavailable: {error}"
-            if not attempted:
-                self._wake.wait(_POLL_S)
+    def _step(self) -> float:
+        try:
+            return 0.0 if self.send_next() else _POLL_S
+        except StoreUnavailable as error:
+            self.problem = f"notifier {self._notifier.name}: the queue is unavailable: {error}"
+            raise

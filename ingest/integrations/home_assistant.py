@@ -1,7 +1,7 @@
 """Publisher of every station as a Home Assistant device: availability, last detection, and health."""
 
-import threading
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -9,7 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from contract.errors import StoreUnavailable, Undelivered
+from contract.isolation import isolate
 from contract.mqtt.publisher import ConfirmedPublisher
+from contract.supervision import SupervisedThread, Supervisor
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import EventQuery, StationState, Store
 
@@ -33,7 +35,9 @@ class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 class HomeAssistant:
     """Thread that publishes each station's device description and its changing state as retained messages."""
 
-    def __init__(self, options: HomeAssistantOptions, broker: ReceiverOptions, store: Store) -> None:
+    def __init__(
+        self, options: HomeAssistantOptions, broker: ReceiverOptions, store: Store, supervisor: Supervisor | None = None
+    ) -> None:
         """Create the thread and the MQTT publisher, which connects to the broker at the first message."""
         self._options = options
         # Two levels below the prefix; station topics have three, so no server takes this for a station message.
@@ -42,8 +46,8 @@ class HomeAssistant:
         self._link = ConfirmedPublisher(broker, will=(self._status_topic, b"offline"))
         self._published: dict[str, bytes] = {}
         self._last_detections: dict[str, tuple[object, Mapping[str, Any]]] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="home-assistant")
+        every_s = options.every_s
+        self._thread = SupervisedThread("home-assistant", self._step, supervisor, pauses_s=(every_s, 3 * every_s))
         self.problem = ""
 
     def start(self) -> None:
@@ -52,10 +56,9 @@ class HomeAssistant:
 
     def stop(self) -> None:
         """Stop the publishing thread, and publish that all devices are unavailable."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._attempt(lambda: self._link.publish(self._status_topic, b"offline", retain=True))
+        self._thread.stop()
+        with contextlib.suppress(Undelivered):  # then the broker publishes the last will
+            self._link.publish(self._status_topic, b"offline", retain=True)
         self._link.close()
 
     def publish_changes(self) -> None:
@@ -64,11 +67,17 @@ class HomeAssistant:
         Raises:
             Undelivered: the broker did not accept a message.
             StoreUnavailable: the store did not answer.
+            Exception: the state of one station could not be described; the others are published.
         """
         states = self._store.stations()
         if not self._link.connected:
             self._published.clear()  # a restarted broker may have lost retained messages
         self._publish_if_changed(self._status_topic, b"online")
+        failed = isolate(states, self._publish_states)
+        if failed:
+            raise failed[0][1]
+
+    def _publish_states(self, states: Sequence[StationState]) -> None:
         for state in states:
             topic = f"{self._options.discovery_prefix}/device/wildpost_{state.station}/config"
             self._publish_if_changed(topic, msgspec.json.encode(self._device(state)))
@@ -160,14 +169,11 @@ class HomeAssistant:
         self._last_detections[state.station] = (version_key, values)
         return values
 
-    def _run(self) -> None:
-        self._attempt(self.publish_changes)
-        while not self._stopping.wait(self._options.every_s):
-            self._attempt(self.publish_changes)
-
-    def _attempt(self, do: Callable[[], None]) -> None:
+    def _step(self) -> float:
         try:
-            do()
-            self.problem = ""
+            self.publish_changes()
         except (Undelivered, StoreUnavailable) as error:
             self.problem = f"Home Assistant is not updated: {error}"
+            raise
+        self.problem = ""
+        return self._options.every_s

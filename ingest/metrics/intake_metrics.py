@@ -36,6 +36,9 @@ class IntakeMetrics:
         self.media = counter("media", "Thumbnails and clips among the received, redeliveries included")
         self.unusable = counter("messages_quarantined", "Messages received that could not be decoded", "reason")
         self.flagged = counter("flags", "New flags")
+        self.set_aside = counter(
+            "messages_failed", "Valid messages quarantined because the server fails at them", "exception"
+        )
         self.refused = counter("batches_refused", "Failed attempts to make a batch durable, each retried")
         self.ahead = counter(
             "live_messages", "Fresh captures processed ahead of a backlog; each is redelivered with it"
@@ -47,6 +50,8 @@ class IntakeMetrics:
             "wildpost_event_age_seconds", "Lag from the capture until it is durable on the server", _AGES, self.registry
         )
         self.in_flight = gauge("messages_in_flight", "Messages received and not yet acknowledged")
+        self.parked = gauge("messages_parked", "Unacknowledged messages of a kind at which the server fails")
+        self.oldest_s = gauge("oldest_message_seconds", "Seconds since the oldest message in process arrived")
         self.connected = gauge("connected", "1 while the broker connection and subscription are accepted")
         self.stuck_s = gauge("loop_silent_seconds", "Seconds since the last heartbeat of the receive loop")
         self.catching_up = gauge("catching_up", "1 while a backlog is processed and live captures overtake it")

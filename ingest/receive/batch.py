@@ -9,6 +9,7 @@ import msgspec
 
 from casebook.records import PAYLOAD_KEPT_BYTES, Quarantined
 from contract import Malformed, MediaContent, SetAside, decode, is_probe, parse_topic
+from contract.supervision import describe_exception
 from ingest.media.content_type import check_type
 from ingest.store.port import Received
 
@@ -61,6 +62,11 @@ def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
     return batch
 
 
+def failed_message(message: ReceivedMessage, error: BaseException) -> Quarantined:
+    """Return the quarantine record of a valid message at which the server fails with an unexpected exception."""
+    return _quarantined(message, "error", f"the server fails at this message: {describe_exception(error)}")
+
+
 def topic_text(raw: bytes) -> str:
     """Decode the topic bytes of a packet as UTF-8; return ``NO_TOPIC`` if the bytes are not UTF-8."""
     try:
@@ -70,6 +76,10 @@ def topic_text(raw: bytes) -> str:
 
 
 def _unusable(message: ReceivedMessage, reason: Malformed) -> Quarantined:
+    return _quarantined(message, reason.reason, reason.detail)
+
+
+def _quarantined(message: ReceivedMessage, reason: str, detail: str) -> Quarantined:
     try:
         station = parse_topic(message.topic).station
     except ValueError:
@@ -80,8 +90,8 @@ def _unusable(message: ReceivedMessage, reason: Malformed) -> Quarantined:
         at=message.at,
         topic=_storable(message.topic),
         station=_storable(station),
-        reason=reason.reason,
-        detail=_storable(reason.detail)[:2000],
+        reason=reason,
+        detail=_storable(detail)[:2000],
         payload=message.payload[:PAYLOAD_KEPT_BYTES],
         size=len(message.payload),
     )

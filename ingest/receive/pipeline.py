@@ -4,9 +4,11 @@ import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
+from contract.supervision import Supervisor
 from ingest.intake import BatchResult
 from ingest.metrics.intake_metrics import IntakeMetrics
-from ingest.receive.batch_workers import BatchSink, BatchWorkers
+from ingest.receive.batch_sink import BatchSink
+from ingest.receive.batch_workers import BatchWorkers
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.port import MessageSource
@@ -22,6 +24,7 @@ class ReceivePipeline:
         intake: BatchSink,
         sources: Sequence[MessageSource],
         metrics: IntakeMetrics | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the buffer and the threads without starting them; see ``start``.
 
@@ -30,15 +33,19 @@ class ReceivePipeline:
             intake: Makes a batch durable; the batch is retried if it raises ``StoreUnavailable`` or ``OSError``.
             sources: Sources of the messages.
             metrics: Metrics to update.
+            supervisor: Register of the threads' failures.
         """
         metrics = metrics or IntakeMetrics()
         self._sources = sources
         # Twice the messages in flight, so that the network thread waits here only for messages of QoS 0.
         self._buffer = MessageBuffer(2 * options.receive_maximum, 4 * options.batch_bytes)
         self._stopping = threading.Event()
-        self._prefetcher = Prefetcher(self._buffer, options, self._stopping)
-        self._workers = BatchWorkers(intake, self._prefetcher, options, self._stopping, metrics, self._durable)
+        self._prefetcher = Prefetcher(self._buffer, options, self._stopping, supervisor)
+        self._workers = BatchWorkers(
+            intake, self._prefetcher, options, self._stopping, metrics, self._durable, supervisor
+        )
         metrics.stuck_s.set_function(lambda: self.silent_s)
+        metrics.oldest_s.set_function(lambda: self.oldest_s)
 
     @property
     def totals(self) -> BatchResult:
@@ -56,6 +63,11 @@ class ReceivePipeline:
         return "; ".join(filter(None, (self._workers.problem, *(source.problem for source in self._sources))))
 
     @property
+    def oldest_s(self) -> float:
+        """Seconds since the arrival of the oldest message that is being processed; 0 if there is none."""
+        return self._workers.oldest_s
+
+    @property
     def silent_s(self) -> float:
         """Seconds since the last heartbeat of the worker thread that has been silent longest; a few are normal."""
         return self._workers.silent_s
@@ -64,16 +76,6 @@ class ReceivePipeline:
     def idle_s(self) -> float:
         """Seconds for which all sources have been idle; 0 if a source is busy or disconnected."""
         return min(source.idle_s for source in self._sources)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """Unexpected exception that ended the pipeline; None if the pipeline has not failed."""
-        return self._workers.failure
-
-    def check(self) -> None:
-        """Raise the exception that ended the pipeline, if there is one."""
-        if self.failure is not None:
-            raise self.failure
 
     def start(self, answer_s: float = 10.0) -> None:
         """Start the threads and the sources.

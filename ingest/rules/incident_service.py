@@ -8,9 +8,11 @@ import msgspec
 from casebook.flags import Flag
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
 from casebook.incidents.repository import Alert, IncidentRepository
-from casebook.incidents.shot_repository import ShotRepository
+from casebook.incidents.shot_repository import JoinedShots, ShotRepository
 from casebook.incidents.station_watch import StationWatch
 from contract import Event
+from contract.isolation import is_temporary, isolate
+from contract.supervision import Supervisor
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import EventQuery, Received, Store
 
@@ -36,8 +38,10 @@ class IncidentService:
         watch: StationWatch,
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the service; it calls ``raised`` with new alerts after the alerts are committed."""
+        self._corroboration = (supervisor or Supervisor()).part("corroboration")
         self._rules = rules
         self._store = store
         self._repository = repository
@@ -52,22 +56,40 @@ class IncidentService:
         Raises:
             StoreUnavailable: store or casebook did not answer.
         """
-        joined = self._shots.add([event for event, _ in events])
+        joined = self._join([event for event, _ in events])
         to_evaluate = list(events)
         new_ids = {event.event_id for event, _ in events}
         if earlier := tuple(sorted(set(joined.heard) - new_ids)):
             now = max(at for _, at in events)
             found = self._store.events(EventQuery(event_ids=earlier, limit=len(earlier)))
             to_evaluate += [(event, now) for event in found]
-        return [
-            EvaluatedEvent(
-                event,
-                at,
-                tuple(self._rules.evaluate(event, at, joined.heard.get(event.event_id))),
-                joined.witnesses.get(event.event_id, frozenset()),
-            )
-            for event, at in to_evaluate
-        ]
+        evaluated = []
+        for event, at in to_evaluate:
+            try:
+                flags = tuple(self._rules.evaluate(event, at, joined.heard.get(event.event_id)))
+            except Exception as error:
+                if event.event_id in new_ids:
+                    raise
+                self._corroboration.failed(error)  # at an earlier event: the new ones are not at fault
+                self._corroboration.resumed()
+                continue
+            witnesses = joined.witnesses.get(event.event_id, frozenset())
+            evaluated.append(EvaluatedEvent(event, at, flags, witnesses))
+        return evaluated
+
+    def _join(self, events: Sequence[Event]) -> JoinedShots:
+        """Join the sounds of events with those of earlier ones; a single event that cannot be joined stands alone.
+
+        Its failure may be caused by an earlier event, so that it must not be set aside for it.
+        """
+        try:
+            return self._shots.add(events)
+        except Exception as error:
+            if is_temporary(error) or len(events) > 1:
+                raise
+            self._corroboration.failed(error)
+            self._corroboration.resumed()
+            return JoinedShots({}, {})
 
     def record(self, evaluated: Sequence[EvaluatedEvent], received: Sequence[Received]) -> None:
         """Record the time of each station's last message, and the incidents of evaluated events; idempotent.
@@ -93,8 +115,11 @@ class IncidentService:
 
         Raises:
             StoreUnavailable: the casebook did not answer.
+            Exception: the problem of one station could not be recorded; the others are.
         """
-        self._record_occurrences(self._watch.update_problems(now, listening_since))
+        failed = isolate(self._watch.update_problems(now, listening_since), self._record_occurrences)
+        if failed:  # the problems of the other stations are recorded
+            raise failed[0][1]
 
     def _record_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
         if alerts := self._repository.record(occurrences):

@@ -21,6 +21,7 @@ from contract import Clock, Detection, Effort, Event, Location, Span, encode, ne
 from contract.errors import StoreUnavailable
 from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
+from contract.supervision import Supervisor
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
 from ingest.receive.batch import ReceivedMessage, read_batch
@@ -28,6 +29,7 @@ from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import Rule, RuleSet, RulesOptions
 from ingest.station_watch_loop import StationWatchLoop
 from ingest.store.duckdb.store import DuckDbStore
+from tests.eventually import eventually
 from tests.keeping import keep
 
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
@@ -270,5 +272,20 @@ def test_a_casebook_that_does_not_answer_stops_no_watch() -> None:
 
     loop = StationWatchLoop(fail, lambda: True, every_s=0.01)
     loop.start()
+    eventually(lambda: "away" in loop.problem)
     loop.stop()
-    assert "away" in loop.problem
+
+
+def test_a_defect_at_one_check_stops_no_later_one_and_is_shown() -> None:
+    supervisor, checks = Supervisor(), list[datetime]()
+
+    def check(now: datetime, since: datetime) -> None:
+        checks.append(now)
+        if len(checks) < 3:
+            raise KeyError("a defect")
+
+    loop = StationWatchLoop(check, lambda: True, every_s=0.01, supervisor=supervisor)
+    loop.start()
+    eventually(lambda: len(checks) > 3)
+    loop.stop()
+    assert (supervisor.restarts["station-watch"], supervisor.problem) == (2, "")

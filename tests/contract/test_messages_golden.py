@@ -127,7 +127,9 @@ def test_a_deployment_that_cannot_be_is_refused(wrong: dict[str, Any], reason: s
 
 def test_the_largest_deployment_that_the_types_allow_is_within_the_limit() -> None:
     name, line = "n" * 60, "野" * 200
-    sensor = DeployedSensor(name=name, kind="microphone", model=line, height_m=1e300, tilt_deg=-89.999, heading_deg=1.1)
+    sensor = DeployedSensor(
+        name=name, kind="microphone", model=line, height_m=9999.9, tilt_deg=-89.999, heading_deg=1.1
+    )
     sensors = [msgspec.structs.replace(sensor, name=f"{name}{number:02}") for number in range(32)]
     texts = {"location_name": line, "setup_by": line, "habitat": line, "tags": (line,) * 50, "comments": "野" * 2000}
     large = msgspec.structs.replace(DEPLOYMENT, sensors=tuple(sensors), **texts)

@@ -135,15 +135,34 @@ def test_an_unexpected_error_is_reported_once_in_the_log_and_the_verdict_is_trie
     store.failure = ZeroDivisionError("a defect")
     casebook.record_verdict(VERDICT)
     casebook.record_verdict(replace(VERDICT, ordinal=1))
-    with caplog.at_level(logging.ERROR, "wildpost.verdicts"):
+    with caplog.at_level(logging.ERROR, "wildpost.supervision"):
         sync = start(started, VerdictSync(casebook, store, every_s=NEVER_S, first_pause_s=0.01, longest_pause_s=0.02))
         eventually(lambda: len(store.attempts) > 3)
-        assert sync.problem == "verdicts are not counted, because of an unexpected error: ZeroDivisionError('a defect')"
+        assert sync.problem == "verdicts are not counted, because of an unexpected error: ZeroDivisionError: a defect"
         store.failure = None
         eventually(lambda: not sync.problem)
     assert not casebook.unapplied_verdicts()
-    (logged,) = [one for one in caplog.records if one.name == "wildpost.verdicts"]
+    (logged,) = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert logged.exc_info is not None
+
+
+def test_one_verdict_at_which_the_store_fails_keeps_no_other_from_counting(
+    casebook: Casebook, store: InterruptedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def apply(verdicts: Sequence[Verdict]) -> None:
+        if any(one.ordinal == 1 for one in verdicts):
+            raise OverflowError("a defect at this verdict")
+        DuckDbStore.apply_verdicts(store, verdicts)
+
+    monkeypatch.setattr(store, "apply_verdicts", apply)
+    for ordinal in (1, 0, 2):
+        casebook.record_verdict(replace(VERDICT, ordinal=ordinal))
+    sync = VerdictSync(casebook, store)
+    with pytest.raises(OverflowError):
+        sync.run_once()
+    assert [one.ordinal for one in casebook.unapplied_verdicts()] == [1]
+    assert "OverflowError: a defect at this verdict" in sync.problem
+    assert "Cuon alpinus" in store.taxa
 
 
 @pytest.mark.parametrize("failure", [None, StoreUnavailable("away")], ids=["idle", "after a failure"])
@@ -168,10 +187,11 @@ def test_a_casebook_that_does_not_answer_is_reported_and_asked_again(store: Inte
     file.rename(tmp_path / "elsewhere")
     file.mkdir()
     sync = VerdictSync(casebook, store)
-    assert not sync.run_once()
+    with pytest.raises(StoreUnavailable):
+        sync.run_once()
     assert sync.problem.startswith("verdicts are not counted yet, retrying: casebook")
     file.rmdir()
     (tmp_path / "elsewhere").rename(file)
-    assert sync.run_once()
+    sync.run_once()
     assert "Cuon alpinus" in store.taxa
     casebook.close()

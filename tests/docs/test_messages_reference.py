@@ -24,6 +24,7 @@ from contract import (
     Model,
     SetAside,
     Span,
+    bounds,
 )
 from contract import Status as StatusMessage
 from contract.codec import LIMIT_BYTES, Reason, kind_of
@@ -47,11 +48,18 @@ def test_every_field_is_listed_and_whether_it_is_needed(kind: type[msgspec.Struc
 
 
 def test_nothing_is_described_that_there_is_not() -> None:
-    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Versions", "Words", "Reasons for quarantine"}
+    assert set(PARTS) == {kind.__name__ for kind in TYPES} | {"Versions", "Bounds", "Words", "Reasons for quarantine"}
 
 
 def test_the_last_version_listed_is_the_one_that_is_written() -> None:
     assert re.findall(r"^\| `(\d\.\d+)` \|", PARTS["Versions"], flags=re.MULTILINE)[-1] == SCHEMA
+
+
+def test_the_listed_bounds_are_those_of_the_code() -> None:
+    numbers = [bounds.DAY_S, bounds.CLOCK_ERROR_S, bounds.UPTIME_S, bounds.FREQUENCY_HZ, bounds.COUNT, bounds.LOAD]
+    numbers += [bounds.HEIGHT_M, bounds.DISTANCE_M, bounds.MODELS, bounds.DETECTIONS, bounds.MEDIA, bounds.ORDINAL - 1]
+    listed = {text.replace(",", "") for text in re.findall(r"\d[\d,]*", PARTS["Bounds"])}
+    assert {str(number) for number in (*numbers, bounds.FIRST_YEAR, bounds.LAST_YEAR)} <= listed
 
 
 def test_limits_and_words_are_those_of_the_code() -> None:
@@ -62,4 +70,4 @@ def test_limits_and_words_are_those_of_the_code() -> None:
     for field, literal in words.items():
         assert f"| `{field}` | {', '.join(f'`{word}`' for word in get_args(literal))} |" in PARTS["Words"]
     reasons = re.findall(r"^\| `(\w+)` \|", PARTS["Reasons for quarantine"], flags=re.MULTILINE)
-    assert reasons == [*get_args(Reason), "file"]
+    assert reasons == [*get_args(Reason), "file", "error"]

@@ -23,7 +23,8 @@ from contract.bundle.reader import BundleReader
 from contract.examples import EVENT
 from edge.capture.folder import FolderSource
 from edge.outbox.outbox import Outbox, OutboxMessage
-from edge.station import Sensor, Station
+from edge.sensor import Sensor
+from edge.station import Station
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery

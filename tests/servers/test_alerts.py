@@ -22,6 +22,7 @@ from casebook.incidents.occurrence import IncidentOptions, Occurrence
 from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
 from contract.errors import Undelivered
+from contract.supervision import Supervisor
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
@@ -332,3 +333,74 @@ def test_a_picture_on_its_way_is_waited_for_and_counts_as_no_attempt(
     here, kept.now = True, NOW + timedelta(seconds=1)
     assert kept.dispatcher(notifier, write).send_next()
     assert kept.log() == [("test", "sent", 1)]
+
+
+@pytest.mark.parametrize("failure", [SyntaxError("broken PNG file"), MemoryError(), ValueError("a label")])
+def test_an_alert_whose_picture_cannot_be_drawn_goes_out_without_one(
+    kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def write(alert: Alert, picture: str) -> Message:
+        if picture != "none":
+            raise failure
+        return Message(alert, MESSAGE.words, "", {}, {})
+
+    kept.alert("test")
+    dispatcher = kept.dispatcher(by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/"), write)
+    assert dispatcher.send_next()
+    assert kept.log() == [("test", "sent", 1)]
+    assert [one["attachments"] for one in webhook.taken] == [[]]
+
+
+def test_an_alert_at_which_the_server_fails_is_tried_a_few_times_and_stops_no_other(
+    kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = kept.alert("test")
+    good = kept.alert("test", minute=300, kind="gunshot", severity="warning")
+    kept.now = NOW + timedelta(minutes=301)
+    supervisor = Supervisor()
+
+    def write(alert: Alert, picture: str) -> Message:
+        if alert.id == bad.id:
+            raise KeyError("no such incident")
+        return Message(alert, MESSAGE.words, "", {}, {"alert_id": alert.id})
+
+    notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
+    queue = AlertQueue(kept.open(), notifier.name)
+    dispatcher = Dispatcher(queue, notifier, write, RetryOptions(), lambda: kept.now, supervisor)
+    assert [dispatcher.send_next(), dispatcher.send_next(), dispatcher.send_next()] == [True, True, False]
+    assert sorted(kept.log()) == [("test", "sent", 1), ("test", "waiting", 1)]
+    assert supervisor.restarts["alerts-test-alert"] >= 1
+    for minute in range(400, 500, 10):
+        kept.now = NOW + timedelta(minutes=minute)
+        dispatcher.send_next()
+    assert sorted(kept.log()) == [("test", "given up", 5), ("test", "sent", 1)]
+    assert "the server fails at an alert of ridge-07: KeyError" in dispatcher.problem
+    assert good.id
+
+
+def test_a_delivery_thread_that_fails_is_restarted_and_delivers(
+    kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.alert("test")
+    supervisor, failures = Supervisor(0.01, 0.02), [RuntimeError("a defect in the queue")] * 3
+    notifier = by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/")
+    queue = AlertQueue(kept.open(), notifier.name)
+    due = queue.due
+
+    def failing(now: datetime) -> DueAlert | None:
+        if failures:
+            raise failures.pop()
+        return due(now)
+
+    monkeypatch.setattr(queue, "due", failing)
+    dispatcher = Dispatcher(
+        queue,
+        notifier,
+        lambda alert, _: Message(alert, MESSAGE.words, "", {}, {}),
+        RetryOptions(),
+        supervisor=supervisor,
+    )
+    dispatcher.start()
+    eventually(lambda: webhook.taken, "the alert")
+    dispatcher.stop()
+    assert supervisor.restarts["alerts-test"] == 3

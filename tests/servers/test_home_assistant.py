@@ -12,10 +12,11 @@ import pytest
 from contract import Event, Health, Status, encode, new_event_id
 from contract.errors import Undelivered
 from contract.examples import EVENT, HEALTH, STATUS
+from contract.supervision import Supervisor
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.duckdb.store import DuckDbStore
-from ingest.store.port import Received
+from ingest.store.port import Received, StationState
 from tests.conftest import Mosquitto
 from tests.eventually import eventually
 from tests.servers.listeners import listening
@@ -125,4 +126,29 @@ def test_a_broker_that_forgot_is_told_again(mosquitto: Mosquitto, store: DuckDbS
     mosquitto.start()
     speaking.publish_changes()
     assert set(retained(mosquitto, CONFIG, STATE, SERVER)) == {CONFIG, STATE, SERVER}
+    speaking.stop()
+
+
+def test_one_station_that_cannot_be_described_keeps_no_other_from_home_assistant(
+    mosquitto: Mosquitto, store: DuckDbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, msgspec.structs.replace(STATUS, station="a-thief"), msgspec.structs.replace(STATUS, station="z-last"))
+    device = HomeAssistant._device
+
+    def failing(self: HomeAssistant, state: StationState) -> dict[str, Any]:
+        if state.station == "a-thief":
+            raise OverflowError("a defect at this station")
+        return device(self, state)
+
+    monkeypatch.setattr(HomeAssistant, "_device", failing)
+    supervisor = Supervisor(0.05, 0.1)
+    options = HomeAssistantOptions(enabled=True, every_s=0.05)
+    speaking = HomeAssistant(options, ReceiverOptions(port=mosquitto.port), store, supervisor)
+    speaking.start()
+    eventually(lambda: supervisor.restarts["home-assistant"] > 1, "the thread to go on after failures")
+    kept = retained(mosquitto, CONFIG, "homeassistant/device/wildpost_z-last/config")
+    assert "homeassistant/device/wildpost_a-thief/config" not in kept
+    assert "home-assistant failed" in supervisor.problem
+    monkeypatch.undo()
+    eventually(lambda: supervisor.problem == "", "it to work again")
     speaking.stop()

@@ -149,6 +149,29 @@ def test_a_commit_that_hangs_makes_healthz_503_until_it_goes_on(
         running.stop()
 
 
+def test_a_worker_that_is_killed_is_named_until_it_has_run_again_for_a_while(mosquitto: Any, tmp_path: Path) -> None:
+    with ingesting(tmp_path / "data", mosquitto.port, "") as running:
+        running.wait_until_connected(1)
+        assert json.loads(ask(running.port, "healthz")[1])["status"] == "ok"
+        os.kill(children(running.process.pid)[-1], signal.SIGKILL)
+
+        def health() -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(ask(running.port, "healthz")[1])
+            return found
+
+        eventually(lambda: health()["status"] == "hindered", "the loss of the worker to be shown")
+        assert (
+            "worker wildpost-server failed and continues after a pause: it ended with exit code -9"
+            in (health()["problem"])
+        )
+        running.wait_until_connected(1)
+        text = ask(running.port, "metrics")[1]
+        assert 'wildpost_restarts_total{part="worker wildpost-server",worker=""} 1.0' in text
+        assert text.count("# TYPE wildpost_restarts_total") <= 1
+        eventually(lambda: health()["status"] == "ok", "it to have run for a while")
+        running.stop()
+
+
 def test_two_workers_share_one_is_killed_one_retires_and_nothing_is_lost_or_doubled(
     mosquitto: Any, influx: Any, publisher_to: Callable[[int], Any], tmp_path: Path
 ) -> None:

@@ -31,7 +31,8 @@ from contract.examples import EVENT
 from contract.mqtt import stop_network_thread
 from edge.capture.folder import FolderSource
 from edge.outbox.outbox import Outbox, OutboxMessage
-from edge.station import Sensor, Station, StationOptions
+from edge.sensor import Sensor
+from edge.station import Station, StationOptions
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
 from models.registry import load_registry

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from contract.errors import StoreUnavailable
+from contract.supervision import SupervisedThread, Supervisor
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.store import DuckDbStore
 
@@ -118,7 +119,10 @@ class _SnapshotServer:
 
 @contextmanager
 def serve_snapshots(
-    folder: Path, store: DuckDbStore, pause_ingest: Callable[[], AbstractContextManager[None]]
+    folder: Path,
+    store: DuckDbStore,
+    pause_ingest: Callable[[], AbstractContextManager[None]],
+    supervisor: Supervisor | None = None,
 ) -> Iterator[None]:
     """Serve copies of the detection database on a Unix socket in the data folder until the context ends.
 
@@ -126,6 +130,7 @@ def serve_snapshots(
         folder: The data folder.
         store: The detections.
         pause_ingest: Context manager that pauses ingest between two batches.
+        supervisor: Register of the thread's failures.
     """
     server = _SnapshotServer(folder, store, pause_ingest)
 
@@ -140,13 +145,14 @@ def serve_snapshots(
         listener.server_bind()
         Path(address).chmod(0o600)
         listener.server_activate()
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.2}, name="snapshot server")
+    thread = SupervisedThread("snapshot-server", lambda: listener.serve_forever(0.2), supervisor)
     thread.start()
     try:
         yield
     finally:
+        thread.stopping.set()
         listener.shutdown()
-        thread.join()
+        thread.stop()
         server.close()
         listener.server_close()
         place.unlink(missing_ok=True)

@@ -40,12 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     log = set_up_logs(arguments.log_format, redaction_of(settings))
     folder = data_folder(arguments.data)
     workers = Workers(settings, folder, arguments.settings.parent, arguments.workers, arguments.log_format)
-    with serve_operations(settings.ingest.host, settings.ingest.port, workers.health, workers.metrics) as port:
+    host, port = settings.ingest.host, settings.ingest.port
+    with serve_operations(host, port, workers.health, workers.metrics, workers.supervisor) as port:
         try:
             workers.start()
-            log.info(
-                "ingest started; metrics and health at http://%s:%d/metrics and /healthz", settings.ingest.host, port
-            )
+            log.info("ingest started; metrics and health at http://%s:%d/metrics and /healthz", host, port)
             logged = ""
             while not stop.wait(0.2):
                 problem = workers.supervise()

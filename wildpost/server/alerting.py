@@ -17,6 +17,7 @@ from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
 from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
+from contract.supervision import Supervisor
 from i18n.language import Language
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
@@ -99,6 +100,7 @@ def run_alerts(
     languages: Mapping[str, Language],
     drawn: Path,
     primary: bool = True,
+    supervisor: Supervisor | None = None,
 ) -> Iterator[RunningAlerts]:
     """Create the incident service and deliver alerts until the context ends.
 
@@ -116,7 +118,8 @@ def run_alerts(
     drawings = Drawings(drawn, DrawingProcesses(1, DrawingLimits(cpu_s=5, patience_s=15)))  # pages delay no alert
     writer = AlertMessageWriter(reader, store, media, drawings, languages, options.address, lambda: datetime.now(UTC))
     dispatchers = tuple(
-        Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry) for notifier in notifiers
+        Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry, supervisor=supervisor)
+        for notifier in notifiers
     )
     abandon_unknown_notifiers(database, names, datetime.now(UTC))
 
@@ -132,6 +135,7 @@ def run_alerts(
         StationWatch(database, rules_options.station, incidents),
         incidents,
         wake,
+        supervisor,
     )
     with contextlib.ExitStack() as stack:
         stack.callback(drawings.close)
@@ -139,7 +143,9 @@ def run_alerts(
             dispatcher.start()
             stack.callback(dispatcher.stop)
         home_assistant = (
-            HomeAssistant(options.home_assistant, broker, store) if primary and options.home_assistant.enabled else None
+            HomeAssistant(options.home_assistant, broker, store, supervisor)
+            if primary and options.home_assistant.enabled
+            else None
         )
         if home_assistant:
             home_assistant.start()

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
 from contract.redaction import Redaction
+from contract.supervision import Supervisor
 from i18n.language import load_languages
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
@@ -40,6 +41,7 @@ class RunningServer:
     alerts: RunningAlerts
     verdict_sync: VerdictSync | None
     station_watch: StationWatchLoop | None
+    supervisor: Supervisor
     redact: Redaction
 
     def state(self) -> IngestState:
@@ -77,7 +79,11 @@ class OpenDatabases:
 
 @contextlib.contextmanager
 def open_databases(
-    settings: ServerSettings, folder: Path, settings_folder: Path, primary: bool
+    settings: ServerSettings,
+    folder: Path,
+    settings_folder: Path,
+    primary: bool,
+    supervisor: Supervisor | None = None,
 ) -> Iterator[OpenDatabases]:
     """Open the databases, load the flag rules and deliver alerts until the context ends.
 
@@ -86,6 +92,7 @@ def open_databases(
         folder: The data folder.
         settings_folder: The folder that paths in the settings are relative to.
         primary: Whether this process publishes to Home Assistant.
+        supervisor: Register of the failures of all threads of the process.
 
     Raises:
         StoreUnavailable: a database cannot be opened.
@@ -111,6 +118,7 @@ def open_databases(
                 load_languages(ZoneInfo(settings.review.time_zone)),
                 folder / DRAWN,
                 primary=primary,
+                supervisor=supervisor,
             )
         )
         yield OpenDatabases(store, casebook, media, rules, alerts)
@@ -140,25 +148,28 @@ def run_server(
         BrokerRefused: the broker refused the connection.
     """
     with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(open_databases(settings, folder, settings_folder, primary))
+        supervisor = Supervisor()
+        opened = stack.enter_context(open_databases(settings, folder, settings_folder, primary, supervisor))
         store, casebook, media, alerts = opened.store, opened.casebook, opened.media, opened.alerts
         imports = folder / IMPORTS if primary else None
         ingest = IngestService(
-            store, casebook, media, opened.rules, settings.broker, alerts.incident_service, share, imports
+            store, casebook, media, opened.rules, settings.broker, alerts.incident_service, share, imports, supervisor
         )
         stack.callback(ingest.stop)
         ingest.start()
         if isinstance(store, DuckDbStore):
-            stack.enter_context(serve_snapshots(folder, store, ingest.paused))
+            stack.enter_context(serve_snapshots(folder, store, ingest.paused, supervisor))
         station_watch = (
-            StationWatchLoop(alerts.incident_service.check_stations, lambda: ingest.connected) if primary else None
+            StationWatchLoop(alerts.incident_service.check_stations, lambda: ingest.connected, supervisor=supervisor)
+            if primary
+            else None
         )
         if station_watch:
             stack.callback(station_watch.stop)
             station_watch.start()
-        verdict_sync = VerdictSync(casebook, store) if primary else None
+        verdict_sync = VerdictSync(casebook, store, supervisor=supervisor) if primary else None
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
         redact = redaction_of(settings)
-        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, redact)
+        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor, redact)

@@ -19,6 +19,7 @@ from contract.bundle.documents import RECEIPT_SUFFIX, SUFFIX, Receipt, decode_do
 from contract.durable_file import durable_file
 from contract.errors import InvalidInput
 from contract.private_files import make_private_folder
+from contract.supervision import Supervisor
 from ingest.intake import Intake
 from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.source import BundleSource
@@ -46,7 +47,7 @@ class BundleImport:
         self._beside = beside
         self._imports = folder / IMPORTS
         self._said = ""
-        self._own: tuple[ReceivePipeline, BundleSource] | None = None  # where no server runs
+        self._own: tuple[ReceivePipeline, Supervisor] | None = None  # where no server runs
 
     def run(self, path: Path) -> Iterator[Receipt]:
         """Import one bundle or all bundles in a folder, and yield the receipt of each.
@@ -81,11 +82,8 @@ class BundleImport:
         lock = FolderLock(self._imports)
         while not answer.exists():
             if self._own is not None:
-                pipeline, source = self._own
-                pipeline.check()
-                if source.failure is not None:
-                    raise source.failure
-                self._say(pipeline.problem)
+                pipeline, supervisor = self._own
+                self._say(pipeline.problem or supervisor.problem)
             elif lock.acquire():
                 lock.release()
                 self._own = databases.enter_context(self._pipeline())
@@ -94,15 +92,17 @@ class BundleImport:
             time.sleep(_LOOK_S)
 
     @contextmanager
-    def _pipeline(self) -> Iterator[tuple[ReceivePipeline, BundleSource]]:
+    def _pipeline(self) -> Iterator[tuple[ReceivePipeline, Supervisor]]:
         with open_databases(self._settings, self._folder, self._beside, primary=False) as opened:
             intake = Intake(opened.store, opened.casebook, opened.media, opened.rules, opened.alerts.incident_service)
             prefix = self._settings.broker.prefix
-            source = BundleSource(self._imports, prefix, opened.casebook.quarantine, every_s=_LOOK_S, settle_s=0)
-            pipeline = ReceivePipeline(self._settings.broker, intake, [source])
+            supervisor = Supervisor()
+            quarantine = opened.casebook.quarantine
+            source = BundleSource(self._imports, prefix, quarantine, _LOOK_S, settle_s=0, supervisor=supervisor)
+            pipeline = ReceivePipeline(self._settings.broker, intake, [source], supervisor=supervisor)
             pipeline.start()
             try:
-                yield pipeline, source
+                yield pipeline, supervisor
             finally:
                 pipeline.stop()
 

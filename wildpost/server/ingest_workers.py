@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 
 from contract.errors import WildpostError
 from contract.private_files import private_opener
+from contract.supervision import Part, Supervisor
+from ingest.metrics.supervision_metrics import SupervisionMetrics
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from wildpost.server.ingest_worker import WorkerReport, WorkerTask, run_worker, with_client_id
 from wildpost.server.logs import Form
@@ -22,7 +24,7 @@ from wildpost.settings.server import ServerSettings
 
 LOG = logging.getLogger("wildpost.workers")
 _SPAWN = multiprocessing.get_context("spawn")  # a forked process would inherit locks held by threads
-_RESTART_MAX_S = 30.0
+_PAUSES_S = (0.5, 30.0)
 _STOP_TIMEOUT_S = 40.0
 
 
@@ -42,8 +44,9 @@ class _Names(msgspec.Struct, frozen=True):
 class _Worker:
     """A worker process of `wildpost ingest`, with its last report and the time of its next restart."""
 
-    def __init__(self, client_id: str, task: WorkerTask) -> None:
+    def __init__(self, client_id: str, task: WorkerTask, part: Part) -> None:
         self.client_id = client_id
+        self.part = part
         self.task = task
         self.starts = 0
         self.report = WorkerReport()
@@ -134,6 +137,7 @@ class Workers(Collector):
         self._stuck_after_s = settings.broker.stuck_after_s
         self._file = folder / "workers.json"
         self._name = settings.broker.client_id
+        self.supervisor = Supervisor()
         self._parts = (settings, folder, settings_folder, log_format)
         wanted = {f"{self._name}-{number}": group for number in range(1, count + 1)} if group else {self._name: ""}
         self._workers = [self._worker(client_id, at == 0, False, group) for at, client_id in enumerate(wanted)]
@@ -148,7 +152,8 @@ class Workers(Collector):
         primary = first and settings.ingest.first
         share = SharedSubscription(group, primary, retiring) if group else None
         own_settings = with_client_id(settings, client_id)
-        return _Worker(client_id, WorkerTask(own_settings, folder, settings_folder, share, primary, log_format))
+        task = WorkerTask(own_settings, folder, settings_folder, share, primary, log_format)
+        return _Worker(client_id, task, self.supervisor.part(f"worker {client_id}", _PAUSES_S))
 
     def start(self) -> None:
         """Write the workers' client ids and groups to workers.json in the data folder, then start all worker processes.
@@ -175,6 +180,7 @@ class Workers(Collector):
     def _temporary_problems(self) -> str:
         """Description of the workers' temporary problems; "" if there are none."""
         problems = {worker.report.state.problem for worker in list(self._workers) if worker.report.state}
+        problems.add(self.supervisor.problem)
         return "; ".join(sorted(filter(None, problems)))
 
     def _restart_or_retire(self, worker: _Worker) -> None:
@@ -186,13 +192,13 @@ class Workers(Collector):
         elif worker.report.failed and not worker.ever_ran:
             raise CannotShare(f"worker {worker.client_id}: {worker.report.failed}")
         elif not worker.restart_at:
-            pause_s = min(2.0 ** (worker.starts - 1) / 2, _RESTART_MAX_S)
-            worker.restart_at = now + pause_s
-            reason = worker.report.failed or f"exit code {worker.exit_code}"
-            LOG.error("worker %s ended (%s); restart in %.1f s", worker.client_id, reason, pause_s)
+            reason = worker.report.failed or f"it ended with exit code {worker.exit_code}"
+            worker.restart_at = now + worker.part.ended(reason)
+            worker.report = WorkerReport()  # what it reported is over
         elif now >= worker.restart_at:
             worker.restart_at = 0.0
             worker.start()
+            worker.part.resumed()
 
     @property
     def stuck(self) -> str:
@@ -225,7 +231,10 @@ class Workers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all workers, with the worker's name as a label."""
-        yield from merged((worker.client_id, worker.report.metrics) for worker in list(self._workers))
+        counted: list[tuple[str, Iterable[Metric]]] = [
+            (worker.client_id, worker.report.metrics) for worker in list(self._workers)
+        ]
+        yield from merged([*counted, ("", SupervisionMetrics(self.supervisor).collect())])
         starts = Metric("wildpost_worker_starts", "How often each worker was started", "gauge")
         for worker in list(self._workers):
             starts.add_sample("wildpost_worker_starts", {"worker": worker.client_id}, worker.starts)

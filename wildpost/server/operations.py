@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from contract.redaction import Redaction
+from contract.supervision import Supervisor
 from ingest.service import IngestService
 from review.security.protection import protected
 from wildpost.server.web_server import serve_http
@@ -47,7 +48,11 @@ def health_of(stuck: str, hindered: str = "", **more: object) -> bytes:
 
 @contextmanager
 def serve_operations(
-    host: str, port: int, health: Callable[[], tuple[int, bytes]], metrics: Callable[[], bytes]
+    host: str,
+    port: int,
+    health: Callable[[], tuple[int, bytes]],
+    metrics: Callable[[], bytes],
+    supervisor: Supervisor | None = None,
 ) -> Iterator[int]:
     """Serve /healthz and /metrics for a server without pages.
 
@@ -56,6 +61,7 @@ def serve_operations(
         port: Port to listen on; 0: any free port.
         health: Returns status code and body.
         metrics: Returns Prometheus' text format.
+        supervisor: Register of the thread's failures.
 
     Yields:
         The port.
@@ -74,5 +80,7 @@ def serve_operations(
     app = Starlette(routes=[Route("/healthz", answer_health), Route("/metrics", answer_metrics)])
     # Monitoring asks under any name of the machine, and nothing here can be changed: no check of the Host header.
     protected_app = protected(app, None, lambda _, code: Response(status_code=code))
-    with serve_http(protected_app, host, port, "operations", maximum=_OPERATIONS_CONNECTIONS) as bound:
+    with serve_http(
+        protected_app, host, port, "operations", maximum=_OPERATIONS_CONNECTIONS, supervisor=supervisor
+    ) as bound:
         yield bound

@@ -89,7 +89,9 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
         )
         add_operations(app, receiving.ingest)
         web = settings.web
-        port = stack.enter_context(serve_http(app, web.host, web.port, "pages", web.proxies))
+        port = stack.enter_context(
+            serve_http(app, web.host, web.port, "pages", web.proxies, supervisor=receiving.supervisor)
+        )
         server = Server(receiving, web.host, port)
         stack.enter_context(_announced(folder / ANNOUNCED, server.url))
         yield server

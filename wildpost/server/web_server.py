@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import resource
 import socket
-import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from contract.supervision import SupervisedThread, Supervisor
 from wildpost.server.bounded_protocol import BoundedProtocol, OpenConnections
 
 MAX_CONNECTIONS = 128  # twenty browsers with six connections each
@@ -50,7 +50,13 @@ def connection_limit() -> int:
 
 @contextlib.contextmanager
 def serve_http(
-    app: ASGIApp, host: str, port: int, name: str, proxies: Sequence[str] = (), maximum: int | None = None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    name: str,
+    proxies: Sequence[str] = (),
+    maximum: int | None = None,
+    supervisor: Supervisor | None = None,
 ) -> Iterator[int]:
     """Serve an application over HTTP/1.1 until the context ends.
 
@@ -61,6 +67,7 @@ def serve_http(
         name: Name of the thread.
         proxies: Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto headers are believed.
         maximum: Largest number of open connections; None: by the free descriptors.
+        supervisor: Register of the thread's failures; a web server that ends is started again on the same port.
 
     Yields:
         The port.
@@ -90,19 +97,33 @@ def serve_http(
             timeout_graceful_shutdown=_STOP_S,
             h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         )
-        server = _Server(config, connections)
-        thread = threading.Thread(target=server.run, args=(sockets,), name=name)
+        bound = int(sockets[0].getsockname()[1])
+        servers = [_Server(config, connections)]  # the last one runs
+
+        def serve() -> None:
+            if servers[-1].started:  # it has ended
+                servers[:] = [_Server(config, connections)]
+                for one in sockets:
+                    one.close()
+                sockets[:] = _listen(host, bound)
+            servers[-1].run(sockets)
+            if not servers[-1].should_exit:
+                raise RuntimeError("the web server ended")
+
+        thread = SupervisedThread(name, serve, supervisor)
+        stack.callback(thread.stopping.set)
         thread.start()
-        while not server.started and thread.is_alive():
+        while not servers[-1].started and not thread.part.problem:
             thread.join(0.01)
-        if not server.started:
-            raise OSError(f"the web server did not start on {host}:{port}")
+        if not servers[-1].started:
+            raise OSError(f"the web server did not start on {host}:{port}: {thread.part.problem}")
         for one in sockets:
             one.listen(_QUEUE)
         try:
-            yield int(sockets[0].getsockname()[1])
+            yield bound
         finally:
-            server.should_exit = True
+            thread.stopping.set()
+            servers[-1].should_exit = True
             thread.join(4 * _STOP_S)
 
 

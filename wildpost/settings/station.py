@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from contract.bounds import Name
 from contract.deployment import SensorKind
-from contract.messages import Name
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.deployment import DeploymentOptions, MountingOptions

@@ -19,7 +19,8 @@ from edge.capture.triggers import SilenceTrigger
 from edge.deployment import deployment_record
 from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
-from edge.station import Sensor, Station, StationOptions
+from edge.sensor import Sensor
+from edge.station import Station, StationOptions
 from edge.transport.mqtt.publisher import Publisher
 from edge.transport.port import Transport
 from models.factory import open_birdnet, open_classifier, open_threat, open_vision

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from contract.messages import Name
+from contract.bounds import Name
 from contract.private_files import make_private_folder
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from wildpost.settings.examples import EXAMPLES

@@ -1,9 +1,9 @@
 """Transport over a USB stick; it exports messages whenever the stick is plugged in."""
 
 import logging
-import threading
 
 from contract.errors import TemporaryFailure
+from contract.supervision import SupervisedThread
 from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox
 from edge.transport.bundle.exporter import BundleExporter, BundleOptions
@@ -20,8 +20,7 @@ class BundleTransport:
         self._every_s = options.every_s
         self._outbox = outbox
         self._problem = ""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="bundles")
+        self._thread = SupervisedThread("bundles", self._step, pauses_s=(1.0, 60.0))
 
     @property
     def connected(self) -> bool:
@@ -31,7 +30,7 @@ class BundleTransport:
     @property
     def problem(self) -> str:
         """See ``Transport.problem``."""
-        return self._problem
+        return self._problem or self._thread.part.problem
 
     def start(self) -> None:
         """See ``Transport.start``."""
@@ -39,19 +38,18 @@ class BundleTransport:
 
     def drain(self, timeout_s: float) -> bool:
         """See ``Transport.drain``; a message is confirmed when an export finds its receipt on the stick."""
-        return wait_until_empty(self._outbox, timeout_s, self._stopping)
+        return wait_until_empty(self._outbox, timeout_s, self._thread.stopping)
 
     def stop(self) -> None:
         """See ``Transport.stop``; if the stick is plugged in, a last export writes the remaining messages."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _work(self) -> None:
-        self._export()
-        while not self._stopping.wait(self._every_s):
+        was_started = self._thread.started
+        self._thread.stop()
+        if was_started:
             self._export()
+
+    def _step(self) -> float:
         self._export()
+        return self._every_s
 
     def _export(self) -> None:
         try:

@@ -13,6 +13,8 @@ from msgspec import Meta
 
 from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
 from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
+from contract.mqtt.supervised_client import SupervisedClient
+from contract.supervision import SupervisedThread
 from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.transport.mqtt.redelivery import Redelivery
@@ -69,12 +71,12 @@ class Publisher:
         self._problem = ""
         self._refused = ""  # message about the topics in _held
         self._client = self._make_client()
-        self._thread = threading.Thread(target=self._work, name="publisher")
+        self._thread = SupervisedThread("publisher", self._step, stopping=self._stopping)
 
     @property
     def problem(self) -> str:
         """Description of the problem that prevents sending; empty if there is none."""
-        return self._problem or self._refused
+        return self._problem or self._refused or self._thread.part.problem or self._client.part.problem
 
     @property
     def connected(self) -> bool:
@@ -95,9 +97,9 @@ class Publisher:
 
     def stop(self) -> None:
         """Publish the status "offline" and disconnect; unacknowledged messages stay in the outbox."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.stop()
+        if self._thread.started:
+            self._settle_answers()
         if self._connected.is_set():
             farewell = self._client.publish(self._status_topic, self._status("offline"), qos=1, retain=True)
             try:
@@ -107,11 +109,10 @@ class Publisher:
         self._client.disconnect()
         stop_network_thread(self._client)
 
-    def _work(self) -> None:
-        while not self._stopping.is_set():
-            self._send_what_fits()
-            self._settle_answers()
+    def _step(self) -> float:
+        self._send_what_fits()
         self._settle_answers()
+        return 0.0
 
     def _send_what_fits(self) -> None:
         room = self._options.in_flight - len(self._sent)
@@ -129,7 +130,10 @@ class Publisher:
             if not self._held.claim_probe(message.topic):
                 continue
             # If the connection breaks now, paho sends the message again under the same id, so it stays in _sent.
-            self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
+            try:
+                self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
+            except ValueError as error:  # paho: the topic or the size is impossible
+                self._set_aside(message, f"{len(message.payload)} bytes: {error}")
 
     def _settle_answers(self) -> None:
         """Wait up to ``MOMENT_S`` for the broker's acknowledgements and process them."""
@@ -201,9 +205,9 @@ class Publisher:
         else:
             LOG.error("%s is set aside as unsendable: %s", message.topic, reason)
 
-    def _make_client(self) -> mqtt.Client:
+    def _make_client(self) -> SupervisedClient:
         client = make_client(
-            mqtt.Client,
+            SupervisedClient,
             self._options,
             f"wildpost-{self._station}",
             keep_session=True,

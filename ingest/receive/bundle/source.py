@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from contract.bundle.reader import BundleReader, EntryRead
 from contract.codec import Reason
 from contract.durable_file import durable_file
 from contract.errors import StoreUnavailable
+from contract.supervision import SupervisedThread, Supervisor, describe_exception
 from ingest.receive.batch import ReceivedMessage
 from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.refusals import Refusals
@@ -30,6 +32,7 @@ from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 LOG = logging.getLogger("wildpost.bundle")
 REFUSED = ".refused"  # added to the name of a bundle that cannot be read; the file is kept for a person to look at
 _CONNECTION = -1  # marks messages of bundles; connections to a broker count upwards from 0
+_ATTEMPTS = 3
 _PORTION = 500  # messages delivered at once
 _PORTION_BYTES = 8_000_000
 _UNACKNOWLEDGED = 1500  # at most, beside the last portion: the buffer is shared with live messages
@@ -48,6 +51,7 @@ class BundleSource:
         quarantine: Callable[..., int],
         every_s: float = 1.0,
         settle_s: float = 10.0,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the import thread without starting it; see ``start``.
 
@@ -57,6 +61,7 @@ class BundleSource:
             quarantine: Function that stores ``Quarantined`` records; it is idempotent.
             every_s: Pause in seconds between two searches of the folder.
             settle_s: Seconds for which an incomplete file must be unchanged; until then, it may still be being copied.
+            supervisor: Register of the failures.
         """
         self._folder = folder
         self._prefix = prefix
@@ -71,8 +76,9 @@ class BundleSource:
         self._importing = False
         self._done_at = time.monotonic()
         self._problem = ""
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="bundles", daemon=True)
+        self._failures: Counter[Path] = Counter()  # consecutive unexpected exceptions
+        self._supervisor = supervisor
+        self._thread: SupervisedThread | None = None
 
     @property
     def connected(self) -> bool:
@@ -85,14 +91,6 @@ class BundleSource:
         return self._problem
 
     @property
-    def failure(self) -> BaseException | None:
-        """Unexpected exception that ended the import of bundles; None if there is none.
-
-        Other message sources continue to work.
-        """
-        return self._failure
-
-    @property
     def idle_s(self) -> float:
         """Seconds since the folder was last searched for bundles; see ``MessageSource.idle_s``.
 
@@ -103,6 +101,7 @@ class BundleSource:
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
         """Start the import thread without waiting for ``answer_s``; see ``MessageSource.start``."""
         self._buffer, self._stopping = buffer, stopping
+        self._thread = SupervisedThread("bundles", self._step, self._supervisor, stopping, daemon=True)
         self._thread.start()
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
@@ -121,21 +120,13 @@ class BundleSource:
         The next start imports an unfinished bundle again from its beginning.
         """
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._thread is not None:
+            self._thread.stop()
+        self._lock.release()
 
-    def _work(self) -> None:
-        try:
-            while True:
-                self._look()
-                if self._stopping.wait(self._every_s):
-                    return
-        except BaseException as failure:
-            self._failure = failure
-            self._problem = f"the import of bundles ended: {failure!r}"
-            raise
-        finally:
-            self._lock.release()
+    def _step(self) -> float:
+        self._look()
+        return self._every_s
 
     def _look(self) -> None:
         """Import every bundle in the folder; a bundle that fails does not prevent the import of the others."""
@@ -150,11 +141,26 @@ class BundleSource:
                         self._take_in(path)
                     except (OSError, StoreUnavailable) as error:
                         problems.append(f"{path} is not taken in until this is mended: {error}")
+                    except Exception as error:  # noqa: BLE001, ``_fail`` logs it
+                        problems.append(self._fail(path, error))
+                    else:
+                        self._failures.pop(path, None)
         except OSError as error:
             problems.append(f"no bundles are taken in until this is mended: {error}")
         finally:
             self._importing, self._done_at = False, time.monotonic()
         self._note("; ".join(problems))
+
+    def _fail(self, path: Path, error: Exception) -> str:
+        """Record an unexpected exception; a bundle that causes several is refused, so that the others continue."""
+        problem = f"the server fails at this bundle: {describe_exception(error)}"
+        self._failures[path] += 1
+        if self._failures[path] == 1:
+            LOG.error("%s: %s", path.name, problem, exc_info=error)
+        if self._failures[path] >= _ATTEMPTS:
+            self._refuse(path, problem)
+            self._failures.pop(path, None)
+        return f"{path}: {problem}"
 
     def _take_in(self, path: Path) -> None:
         settled = time.time() - path.lstat().st_ctime >= self._settle_s

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-import paho.mqtt.client as mqtt
 from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
+
+from contract.mqtt.supervised_client import SupervisedClient
 
 _CHUNK = 65_536
 _QOS_1 = 0x32  # PUBLISH with QoS 1, not retained; MQTT 5, 2.1.3
@@ -22,7 +23,7 @@ class DeliveredMessage(msgspec.Struct, frozen=True, gc=False):
     mid: int
 
 
-class BatchReadClient(mqtt.Client):
+class BatchReadClient(SupervisedClient):
     """paho MQTT client that parses complete QoS 1 messages directly from each chunk of socket data.
 
     paho handles all other packets, and also connecting, TLS, keep-alive and errors. The network thread calls

@@ -9,6 +9,8 @@ import paho.mqtt.client as mqtt
 
 from contract import Event, Malformed, decode, subscription
 from contract.mqtt import connect_arguments, make_client, stop_network_thread
+from contract.mqtt.supervised_client import SupervisedClient
+from contract.supervision import Supervisor
 from ingest.receive.batch import ReceivedMessage
 from ingest.receive.mqtt.options import ReceiverOptions
 
@@ -26,6 +28,7 @@ class LiveSubscriber:
         group: str,
         urgent: Callable[[Event], bool],
         deliver: Callable[[ReceivedMessage], bool],
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the subscriber without connecting to the broker; see ``open``.
 
@@ -34,21 +37,24 @@ class LiveSubscriber:
             group: Name of the group of workers that share the messages; "" for a single worker.
             urgent: Returns whether a capture may overtake the backlog.
             deliver: Accepts such a message; returns False if it has no room.
+            supervisor: Register of the failures.
         """
         self._options = options
         self._topic = subscription(options.prefix, "event", f"{group}-live" if group else "")
         self._urgent = urgent
         self._deliver = deliver
         self._fresh = timedelta(minutes=options.live_minutes)
+        self._part = (supervisor or Supervisor()).part("live-subscriber")
         self._lock = threading.Lock()
-        self._client: mqtt.Client | None = None
+        self._client: SupervisedClient | None = None
 
     def open(self) -> None:
         """Connect to the broker and subscribe to events; idempotent."""
         with self._lock:
             if self._client is not None:
                 return
-            client = make_client(mqtt.Client, self._options, f"{self._options.client_id}-live", keep_session=False)
+            client = make_client(SupervisedClient, self._options, f"{self._options.client_id}-live", keep_session=False)
+            client.part = self._part
             client.on_connect = self._on_connect
             client.on_message = self._on_message
             client.connect_async(**connect_arguments(self._options, keep_session=False))
@@ -68,6 +74,11 @@ class LiveSubscriber:
             client.subscribe(self._topic, qos=0)
 
     def _on_message(self, client: mqtt.Client, data: object, message: mqtt.MQTTMessage) -> None:
+        # The main session delivers the message too, and it is set aside there.
+        with self._part.guarded():
+            self._take(message)
+
+    def _take(self, message: mqtt.MQTTMessage) -> None:
         now = datetime.now(UTC)
         try:
             arrived = ReceivedMessage(message.topic, bytes(message.payload), now)

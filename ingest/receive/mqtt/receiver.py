@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 from contract import Event, subscription
 from contract.errors import WildpostError
 from contract.mqtt import describe_refusal, make_client, stop_network_thread
+from contract.supervision import Supervisor
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
@@ -44,6 +45,7 @@ class Receiver:
         urgent: Callable[[Event], bool] = lambda event: False,
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Create the MQTT client without connecting to the broker; see ``start``.
 
@@ -52,6 +54,7 @@ class Receiver:
             urgent: Returns whether a fresh capture may overtake a backlog.
             metrics: Metrics to update.
             share: Shared subscription of a group of workers; None for a single worker.
+            supervisor: Register of the failures of the network threads.
 
         Raises:
             ValueError: a shared subscription was requested with MQTT 3.1.1, which has none.
@@ -73,8 +76,10 @@ class Receiver:
         self._arrived_at = self._abreast_at = self._accepted_at = time.monotonic()
         self._put_out = 0  # consecutive disconnects soon after the broker accepted the connection
         self._problem = ""  # with the broker
+        supervisor = supervisor or Supervisor()
         self._client = self._make_client()
-        self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
+        self._client.part = supervisor.part("broker-connection")
+        self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live, supervisor)
         self._metrics.in_flight.set_function(lambda: self.in_flight)
         self._metrics.connected.set_function(lambda: self.connected)
 
@@ -92,6 +97,12 @@ class Receiver:
     def in_flight(self) -> int:
         """Number of messages received on this connection and not yet acknowledged."""
         return max(0, self._arrived - self._acknowledged)
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds for which nearly all messages that may be in flight have been; 0 while the receiver keeps up."""
+        full = self.in_flight >= _BEHIND * self._options.receive_maximum
+        return time.monotonic() - self._abreast_at if full and self._connected else 0.0
 
     @property
     def idle_s(self) -> float:
@@ -234,11 +245,11 @@ class Receiver:
 
     def _follow_backlog(self) -> None:
         """Open the subscription for recent captures while the broker has a backlog, and close it afterwards."""
-        if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
-            return
         now, share = time.monotonic(), self.in_flight / self._options.receive_maximum
         if share < _BEHIND:
             self._abreast_at = now
+        if self._options.protocol != "5" or not self._options.live_minutes or (self._share and self._share.retiring):
+            return
         if now - self._abreast_at > _BEHIND_FOR_S:
             self._metrics.catching_up.set(1)
             self._tap.open()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
-import msgspec
 
 from contract import Deployment
+from contract.validation import decode_stored
 from ingest.store.microseconds import microseconds
 
 TABLE = """
@@ -30,4 +30,4 @@ def read_deployments(read: Callable[[str, list[Any]], list[tuple[Any, ...]]]) ->
     rows = read(
         "SELECT arg_max(payload, at_us) FROM deployment GROUP BY station, deployment ORDER BY station, deployment", []
     )
-    return [msgspec.json.decode(payload, type=Deployment) for (payload,) in rows]
+    return [decode_stored(payload, Deployment) for (payload,) in rows]

@@ -6,9 +6,8 @@ Only the payloads of the listed events are read.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from contract import Event
+from contract.validation import decode_stored
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.microseconds import microseconds
 from ingest.store.port import EventQuery
@@ -42,7 +41,7 @@ class DuckDbListing:
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
-        return [msgspec.json.decode(payloads[event_id], type=Event) for _, event_id in keys]
+        return [decode_stored(payloads[event_id], Event) for _, event_id in keys]
 
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""

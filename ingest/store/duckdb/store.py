@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
-from contract.errors import StoreUnavailable
+from contract.errors import ContentRejected, StoreUnavailable
 from contract.private_files import restrict
+from contract.validation import decode_stored
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
@@ -118,8 +118,8 @@ class DuckDbStore:
         return [
             StationState(
                 station,
-                msgspec.json.decode(status, type=Status) if status else None,
-                msgspec.json.decode(health, type=Health) if health else None,
+                decode_stored(status, Status) if status else None,
+                decode_stored(health, Health) if health else None,
                 EPOCH + last_us * MICROSECOND if last_us is not None else None,
                 events,
             )
@@ -211,7 +211,8 @@ class DuckDbStore:
         text = f"{self._path}: {str(error).partition(chr(10))[0]}"
         if "Conflicting lock" in text:
             text += " Another Wildpost uses this file: stop that one, or give this one its own WILDPOST_DATA folder."
-        return StoreUnavailable(text)
+        rejected = isinstance(error, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
+        return ContentRejected(text) if rejected else StoreUnavailable(text)
 
     def _write_events(self, connection: duckdb.DuckDBPyConnection, items: Sequence[Received]) -> int:
         if not items:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from contract.errors import StoreUnavailable
+from contract.errors import ContentRejected, StoreUnavailable
 
 MAX_LINES = 5_000  # per request, as InfluxData recommends
 MAX_CONCURRENT_BATCHES = 3  # one batch is prepared while InfluxDB syncs the others to disk
@@ -16,11 +16,16 @@ MAX_BYTES = 4_000_000  # per request; InfluxDB 3 rejects 10 MB
 MAX_GET_QUERY = 4_000  # characters; longer queries are sent in the body, since proxies limit a URL to 8 kB
 
 _FULL_HINT = " (once the disk has room again, restart InfluxDB: 1.x keeps refusing writes)"
+_BAD_CONTENT = (400, 413, 422)  # of a write: a line that cannot be parsed, a field of another type, too many bytes
 _OLDER = re.compile(r"points? beyond retention policy.*dropped=(\d+)")
 
 
 class StoreRefused(StoreUnavailable):
     """InfluxDB rejected the request; a retry fails until an operator fixes the cause."""
+
+
+class PointsRejected(StoreRefused, ContentRejected):
+    """InfluxDB rejected the content of points, such as a field of another type."""
 
 
 class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -223,7 +228,10 @@ class InfluxConnection:
             raise StoreUnavailable(f"{self.name}: {text[:500]}{hint}")
         if status in (401, 403):
             text += " (is the token right, or the username and its password? See secret_variable in [store])"
-        raise self.refused(text)
+        refusal = self.refused(text)
+        if isinstance(refusal, StoreRefused) and body is not None and status in _BAD_CONTENT:
+            raise PointsRejected(str(refusal))
+        raise refusal
 
 
 def _portions(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -4,9 +4,8 @@ Tags are station and deployment, both of few values: the last point of a series 
 Where the database has a retention, a record older than that is dropped like detections of that age.
 """
 
-import msgspec
-
 from contract import Deployment
+from contract.validation import decode_stored
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import Value, line
 from ingest.store.influxdb.points import clamp_ns
@@ -36,5 +35,5 @@ def deployment_line(item: Received, deployment: Deployment, at_ns: int) -> bytes
 def read_deployments(link: InfluxConnection) -> list[Deployment]:
     """Read the latest record of each deployment from InfluxDB, sorted by station and deployment."""
     series = link.query(f'SELECT LAST("payload") AS "last" FROM "{MEASUREMENT}" GROUP BY "station", "deployment"')
-    found = [msgspec.json.decode(one.rows[0]["last"], type=Deployment) for one in series]
+    found = [decode_stored(one.rows[0]["last"], Deployment) for one in series]
     return sorted(found, key=lambda deployment: (deployment.station, deployment.deployment))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from contract import Event
+from contract.validation import decode_stored
 from ingest.store.influxdb.conditions import all_of, any_of, bounds, integer
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.counted_points import EffectiveVerdict
@@ -199,7 +198,7 @@ def _in_index(event_ids: Iterable[str]) -> list[TimestampRequest]:
 
 
 def _read(row: Mapping[str, Any]) -> Event:
-    return msgspec.json.decode(row["payload"], type=Event)
+    return decode_stored(row["payload"], Event)
 
 
 def _matches(query: EventQuery, event: Event) -> bool:

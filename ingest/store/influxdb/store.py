@@ -11,6 +11,7 @@ import msgspec
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
+from contract.validation import decode_stored
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
@@ -141,8 +142,8 @@ class InfluxDbStore:
         return [
             StationState(
                 station,
-                msgspec.json.decode(status[station], type=Status) if station in status else None,
-                msgspec.json.decode(health[station], type=Health) if station in health else None,
+                decode_stored(status[station], Status) if station in status else None,
+                decode_stored(health[station], Health) if station in health else None,
                 seen[station].last_event_at if station in seen else None,
                 seen[station].events if station in seen else 0,
             )

@@ -39,7 +39,8 @@ from edge.capture.triggers import SilenceTrigger, loudness_db
 from edge.capture.visits import Visits
 from edge.effort import EffortLog
 from edge.outbox.outbox import Outbox
-from edge.station import Sensor, Station, StationOptions
+from edge.sensor import Sensor
+from edge.station import Station, StationOptions
 from models.port import Crop, Framing
 from models.threat.voice import VoiceOptions, VoicePolicy
 from tests.eventually import eventually
@@ -318,6 +319,48 @@ def test_broken_pictures_are_set_aside_with_reasons_once_and_stay_where_they_are
     assert len(kept.records(Event)) == 1
     assert {path.name for path in kept.folder.iterdir()} == {"light.jpg", *BROKEN}
     assert kept.records(Health)[-1].set_aside == len(BROKEN)
+
+
+class FailingAtGrey(Light):
+    """Fails with an unexpected exception at a picture of one shade."""
+
+    def preprocess(self, item: Any) -> float:
+        value = super().preprocess(item)
+        if 90 < 255 * value < 110:
+            raise OverflowError("a defect at this picture")
+        return value
+
+
+def test_a_file_at_which_the_station_fails_is_set_aside_and_the_others_are_examined(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.station.RETRY_FIRST_S", 0.01)
+    kept.looking = (FailingAtGrey(),)
+    for name, grey in (("1.jpg", 200), ("2.jpg", 100), ("3.jpg", 220)):
+        kept.picture(name, grey)
+    kept.run()
+    assert len(kept.records(Event)) == 2
+    (report,) = kept.records(SetAside)
+    assert (report.name, "OverflowError: a defect at this picture" in report.reason) == ("2.jpg", True)
+    assert {one.gap for one in kept.records(Effort) if not one.watching} == {"broken"}
+
+
+def test_a_sensor_that_fails_is_restarted(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.station.RETRY_FIRST_S", 0.01)
+    captures, failures = FolderSource.captures, [ZeroDivisionError("a defect")]
+
+    def failing(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return captures(*arguments)
+
+    monkeypatch.setattr(FolderSource, "captures", failing)
+    kept.picture("1.jpg", 200)
+    thread = threading.Thread(target=kept.run, kwargs={"once": False})
+    thread.start()
+    eventually(lambda: kept.records(Event), "the picture")
+    kept.stop.set()
+    thread.join()
 
 
 def test_a_sensor_that_sees_nothing_says_that_it_watched(watching: Kept) -> None:

@@ -19,7 +19,7 @@ def test_every_source_of_a_time_has_a_chinese_name(source: str) -> None:
     assert re.search("[\u4e00-\u9fff]", clock_source(source, CHINESE))
 
 
-@pytest.mark.parametrize("reason", [*get_args(Reason), "file"])
+@pytest.mark.parametrize("reason", [*get_args(Reason), "file", "error"])
 def test_every_reason_to_set_something_aside_has_a_chinese_name(reason: str) -> None:
     assert re.search("[\u4e00-\u9fff]", quarantine_reason(reason, CHINESE))
 

@@ -21,7 +21,8 @@ from edge.capture.originals import Originals, OriginalsPolicy, Recordings, flac
 from edge.capture.port import SourceLost
 from edge.capture.triggers import loudness_db
 from edge.outbox.outbox import Outbox, OutboxFull
-from edge.station import Sensor, Station, StationOptions
+from edge.sensor import Sensor
+from edge.station import Station, StationOptions
 from models.threat.voice import VoiceOptions, VoicePolicy
 
 BEGAN = datetime(2026, 5, 21, 5, 30, tzinfo=UTC)

@@ -152,20 +152,7 @@ def test_what_was_stored_after_a_batch_that_is_given_up_is_left_to_the_broker(
     eventually(lambda: 2 in intake.begun)
     stopping.set()
     lanes.join(10)
-    assert not any(thread.is_alive() for thread in lanes._threads)
-    assert (intake.judged, intake.acknowledged) == ([], [])
-    assert lanes.failure is None
-
-
-def test_a_fault_of_ours_ends_all_and_nothing_more_is_acknowledged(
-    intake: Intake, running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(threading, "excepthook", lambda told: None)
-    intake.refuse = lambda number: LookupError("a fault of ours") if number == 1 else None
-    lanes = running(intake, 3)
-    lanes.join(10)
-    assert isinstance(lanes.failure, LookupError)
-    assert lanes.problem == "the intake ended: LookupError('a fault of ours')"
+    assert not any(thread.name.startswith("intake") for thread in threading.enumerate())
     assert (intake.judged, intake.acknowledged) == ([], [])
 
 
@@ -193,3 +180,13 @@ def test_while_it_is_held_still_no_batch_is_half_kept(intake: Intake, running: R
         assert intake.judged == kept
         assert lanes.silent_s < 1
     eventually(lambda: len(intake.acknowledged) == 20)
+
+
+def test_the_age_of_the_oldest_message_grows_while_it_is_not_stored(intake: Intake, running: Running) -> None:
+    intake.may_end = {1: threading.Event()}
+    lanes = running(intake, 1)
+    eventually(lambda: intake.begun)
+    eventually(lambda: lanes.oldest_s > 0.2)
+    intake.may_end[1].set()
+    eventually(lambda: intake.acknowledged == [1])
+    eventually(lambda: lanes.oldest_s == 0)
