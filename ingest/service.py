@@ -50,6 +50,7 @@ class IngestService:
         incidents: IncidentService | None = None,
         share: SharedSubscription | None = None,
         imports: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Create the receiver and the intake without connecting to the broker; see ``start``.
 
@@ -62,6 +63,7 @@ class IngestService:
             incidents: Service that groups flags into incidents; None: no incidents and no alerts.
             share: Shared subscription of a group of workers; None for a single worker.
             imports: Folder from which bundles are imported; None: no bundles.
+            folder: Data folder, in which revocations are remembered; None: they are not.
         """
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
@@ -71,6 +73,7 @@ class IngestService:
             lambda event: bool(rules.evaluate(event, event.captured_at)),
             self.metrics,
             share,
+            folder,
         )
         bundles = [BundleSource(imports, options.prefix, casebook.quarantine)] if imports else []
         self._pipeline = ReceivePipeline(options, self._intake, [self._receiver, *bundles], self.metrics)
