@@ -207,7 +207,7 @@ def _settings_files(plan: BackupPlan) -> dict[str, Path]:
                 found[f"settings/{_archive_name(reference)}"] = settings_folder / reference
     if plan.broker is not None:
         for file in sorted(plan.broker.absolute().rglob("*")):
-            if file.is_file():
+            if file.is_file() and "handover" not in file.parts:  # passwords in clear text, already handed over
                 found[f"broker/{file.relative_to(plan.broker.absolute()).as_posix()}"] = file
     return found
 
