@@ -112,3 +112,25 @@ def test_a_running_station_survives_its_check_and_is_not_reported_as_offline(
         assert not [payload for payload in statuses if b'"offline"' in payload]
         publisher.stop()
         watch.close()
+
+
+def test_a_station_waits_longer_each_time_that_another_client_takes_over_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with secured_broker(tmp_path) as broker, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", broker.password("lake-07"))
+        options = StationBrokerOptions(
+            host="127.0.0.1", port=broker.port, tls=True, ca_file=str(broker.folder / "ca.crt"), username="lake-07"
+        )
+        publisher = Publisher(options, "lake-07", outbox)
+        publisher.start()
+        pauses_s = []
+        for _ in range(3):
+            eventually(lambda: publisher.connected)
+            with closing(broker.connect("lake-07")) as thief:
+                eventually(lambda: not publisher.connected)
+                pauses_s.append(publisher._client._reconnect_min_delay)  # what paho waits before it connects again
+                eventually(lambda lost=thief.lost: lost.is_set() or publisher.connected)
+        publisher.stop()
+        assert pauses_s == [2, 4, 8]
+        assert "Is another station 'lake-07' running?" in caplog.text
