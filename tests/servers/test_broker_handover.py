@@ -1,5 +1,6 @@
 """Handed-over passwords are erased after use, and until then the command names them; no backup has them."""
 
+import tarfile
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -8,16 +9,20 @@ import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 
+from casebook.casebook import Casebook
 from contract import topic_of
 from contract.mqtt import make_client
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.diagnostics import check
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.store.duckdb.store import DuckDbStore
 from tests.conftest import free_port
 from tests.eventually import eventually
 from tests.servers.secured_broker import secured_broker, wildpost
+from wildpost.backup.create import BackupPlan, make_backup
 from wildpost.cli.main import main
+from wildpost.settings.server import ServerSettings
 
 CONSUMERS = ("wildpost-alert-reader", "wildpost-home-assistant", "wildpost-ingest", "wildpost-watch")
 
@@ -134,3 +139,20 @@ def test_a_station_waits_longer_each_time_that_another_client_takes_over_its_nam
         publisher.stop()
         assert pauses_s == [2, 4, 8]
         assert "Is another station 'lake-07' running?" in caplog.text
+
+
+def test_a_backup_has_the_brokers_files_but_no_handed_over_password(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    DuckDbStore(data / "detections.duckdb").close()
+    Casebook(f"sqlite:///{data}/casebook.sqlite").close()
+    password = (folder / "handover" / "lake-07" / "wildpost.env").read_bytes().partition(b"=")[2].strip()
+
+    archive = tmp_path / "backup.tar"
+    make_backup(BackupPlan(data, ServerSettings(), None, folder), archive)
+
+    with tarfile.open(archive) as tar:
+        names = tar.getnames()
+    assert "broker/dynamic-security.json" in names
+    assert not [name for name in names if "handover" in name]
+    assert password not in archive.read_bytes()
