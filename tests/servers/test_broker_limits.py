@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
@@ -136,7 +137,7 @@ def test_a_server_on_another_machine_is_let_in_by_its_certificate_and_password(
         with closing(broker.connect("lake-07")) as lake:
             assert lake.reasons == ["Success"]
         context = ssl.create_default_context(cafile=folder / "ca.crt")
-        refused = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+        refused = mqtt.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         refused.tls_set_context(context)
         refused.username_pw_set(ACCOUNT, broker.password(ACCOUNT))
         answered: list[str] = []

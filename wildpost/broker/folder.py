@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract import topic_of
-from contract.server_users import ACCOUNT, SERVER_USERS, derived_password
+from contract.server_users import ACCOUNT, ADMIN, SERVER_USERS, derived_password
 from wildpost.broker.certificates import (
     Pair,
     hosts_of,
@@ -22,10 +22,10 @@ from wildpost.broker.certificates import (
 from wildpost.broker.configuration import PERSISTENCE, Listeners, configuration
 from wildpost.broker.dynamic_security import FILE, PasswordHash, file_text, hashed, read_password_file, read_users
 from wildpost.broker.handover import HandoverContent, Handovers, erase_file, write_private
-from wildpost.broker.rights import ADMIN, CONSUMERS, NOT_STATIONS, BrokerFolderError, check_station_name
+from wildpost.broker.rights import CONSUMERS, NOT_STATIONS, BrokerFolderError, check_station_name
 
 if TYPE_CHECKING:
-    from wildpost.broker.control import ControlAddress
+    from contract.mqtt.broker_control import ControlAddress
 
 CONFIGURATION, INCLUDED = "mosquitto.conf", "included.conf"  # the second to include in an existing configuration
 ADMIN_PASSWORD = "admin.password"  # noqa: S105, the name of its file
@@ -77,7 +77,7 @@ class BrokerFolder:
     @property
     def control_address(self) -> "ControlAddress":
         """Address of the running broker for changes of its users."""
-        from wildpost.broker.control import ControlAddress
+        from contract.mqtt.broker_control import ControlAddress
 
         local = self.listeners.server_is_local
         port = self.listeners.server_port if local else self.listeners.port

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from contract import topic_of
 from contract.errors import Undelivered
+from contract.mqtt.broker_control import BrokerControl
 from contract.topics import KINDS, revoked_topic
-from wildpost.broker.control import BrokerControl
 from wildpost.broker.dynamic_security import remove_user_commands, set_user_commands
 from wildpost.broker.folder import BrokerFolder
 from wildpost.broker.handover import write_private

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.errors import InvalidInput
-from contract.server_users import ACCOUNT, SERVER_USERS
+from contract.server_users import ACCOUNT, ADMIN, SERVER_USERS
 from contract.topics import KINDS, MAJOR, revoked_topic, subscription
 
-ADMIN = "wildpost-admin"  # changes users while the broker runs; only `wildpost broker` uses it
 WATCH, HOME_ASSISTANT, ALERT_READER = "wildpost-watch", "wildpost-home-assistant", "wildpost-alert-reader"
 CONSUMERS = (WATCH, HOME_ASSISTANT, ALERT_READER)
 NOT_STATIONS = (ACCOUNT, *SERVER_USERS, *CONSUMERS, ADMIN)
-CONTROL = "$CONTROL/dynamic-security/v1"  # topics of Mosquitto's dynamic-security plugin
 _RESERVED = "wildpost"  # a user name is a client id at the broker, and the server's client ids begin with this
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # the same as for a station's name in messages
 _DISCOVERY = "homeassistant"  # topic prefix on which Home Assistant discovers devices

@@ -16,8 +16,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from contract.errors import Undelivered
-from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
-from wildpost.broker.rights import ADMIN, CONTROL
+from contract.mqtt.connection import BrokerOptions, connect_arguments, make_client, stop_network_thread
+from contract.server_users import ADMIN, CONTROL
 
 TIMEOUT_S = 10.0
 
