@@ -10,11 +10,11 @@ import uuid_utils
 from contract.deployment import Deployment
 from contract.errors import InvalidInput
 from contract.messages import SCHEMA, Effort, Event, Health, MediaContent, SetAside, Status
-from contract.topics import KINDS, MAJOR, Kind, parse_topic
+from contract.topics import KINDS, MAJOR, REVOKED_SUFFIX, Kind, parse_topic
 from contract.validation import describe_refusal, time_problem
 
 Record = Event | Status | Health | Effort | SetAside | MediaContent | Deployment
-Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash", "type"]
+Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash", "type", "revoked"]
 
 # An event with 100 detections is about 20 kB, and a 60 s clip about 1 MB; the limits are about ten times that.
 LIMIT_BYTES: Mapping[Kind, int] = {
@@ -90,7 +90,7 @@ def decode(topic: str, payload: bytes) -> Record:
     Unknown fields are ignored; they remain in the stored payload.
 
     Raises:
-        Malformed: the topic, version, size, syntax, shape, station or hash is not valid.
+        Malformed: the topic, version, size, syntax, shape, station or hash is not valid, or the password was revoked.
     """
     try:
         parsed = parse_topic(topic)
@@ -99,6 +99,8 @@ def decode(topic: str, payload: bytes) -> Record:
     if parsed.major != MAJOR:
         raise Malformed("version", f"topic {topic!r} has version {parsed.major}; this server reads version {MAJOR}")
     kind = _BY_NAME.get(parsed.kind)
+    if kind is None and parsed.kind.endswith(REVOKED_SUFFIX):
+        raise Malformed("revoked", "published with a password that was revoked or replaced before the message arrived")
     if kind is None:
         raise Malformed("topic", f"kind {parsed.kind!r}: expected one of {', '.join(KINDS)}")
     if len(payload) > LIMIT_BYTES[kind]:

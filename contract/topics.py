@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 MAJOR = 1
 Kind = Literal["event", "status", "health", "effort", "setaside", "media", "deployment"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+REVOKED_SUFFIX = "-revoked"  # the server appends it to the topic of a message whose password is no longer valid
 
 _SHAPE = re.compile(r"(?P<prefix>.+)/v(?P<major>\d+)/(?P<station>[^/+#]+)/(?P<kind>[^/+#]+)")
 
@@ -47,6 +48,11 @@ def subscription(prefix: str, kind: Kind | Literal["+"] = "+", group: str = "") 
     if re.search(r"[/+#\s\0]", group):
         raise ValueError(f"group {group!r}: expected a word without /, +, # and white space")
     return f"{f'$share/{group}/' if group else ''}{prefix}/+/+/{kind}"
+
+
+def revoked_topic(prefix: str, station: str) -> str:
+    """Return the topic of the marker between a station's messages before and after a revocation of its password."""
+    return f"{prefix}/revoked/{station}"
 
 
 @lru_cache(maxsize=1024)  # a site has a few hundred topics; the bound limits memory, as a hostile topic may have 64 kB

@@ -31,4 +31,5 @@ def quarantine_reason(reason: str, language: Language) -> str:
         "hash": translate("damaged in transit"),
         "type": translate("not the stated type"),
         "error": translate("error in the server"),
+        "revoked": translate("revoked password"),
     }.get(reason, reason)

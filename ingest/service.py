@@ -57,6 +57,7 @@ class IngestService:
         share: SharedSubscription | None = None,
         imports: Path | None = None,
         supervisor: Supervisor | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Create the receiver and the intake without connecting to the broker; see ``start``.
 
@@ -70,6 +71,7 @@ class IngestService:
             share: Shared subscription of a group of workers; None for a single worker.
             imports: Folder from which bundles are imported; None: no bundles.
             supervisor: Register of the failures of all threads of the process.
+            folder: Data folder, in which revocations are remembered; None: they are not.
         """
         self._stuck_after_s = options.stuck_after_s
         self._supervisor = supervisor or Supervisor()
@@ -82,6 +84,7 @@ class IngestService:
             self.metrics,
             share,
             self._supervisor,
+            folder,
         )
         quarantine = casebook.quarantine
         bundles = [BundleSource(imports, options.prefix, quarantine, supervisor=self._supervisor)] if imports else []

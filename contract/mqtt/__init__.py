@@ -2,6 +2,7 @@
 
 from contract.mqtt.connection import (
     BrokerOptions,
+    OwnCredentials,
     connect_arguments,
     describe_refusal,
     make_client,
@@ -11,6 +12,7 @@ from contract.mqtt.connection import (
 
 __all__ = [
     "BrokerOptions",
+    "OwnCredentials",
     "connect_arguments",
     "describe_refusal",
     "make_client",

@@ -13,8 +13,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contract.redaction import VariableName
+from contract.server_users import ACCOUNT, ServerUser, derived_password
 
 Client = TypeVar("Client", bound=mqtt.Client)
+Options = TypeVar("Options", bound="BrokerOptions")
 
 
 class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +32,8 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         protocol: MQTT version; "3.1.1" for a broker that does not speak 5.
         tls: Whether to encrypt and to verify the broker's certificate and name.
         ca_file: PEM file of the authority that signed the broker's certificate; empty: the system's authorities.
+        certificate_file: PEM file of this client's certificate, for a listener that demands one; empty: none.
+        key_file: PEM file of the private key of ``certificate_file``.
         keepalive_s: Keep-alive interval in seconds; a broken connection is detected after 1.5 intervals.
     """
 
@@ -42,6 +46,8 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     protocol: Literal["5", "3.1.1"] = "5"
     tls: bool = False
     ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
     keepalive_s: Annotated[int, Meta(ge=1, le=3600)] = 60
 
     @property
@@ -50,12 +56,38 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"{self.host}:{self.port}"
 
 
+class OwnCredentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Broker user of one part of the server, in place of the user in [broker].
+
+    Attributes:
+        username: Name of the user; empty: use the credentials of [broker].
+        password_file: As in ``BrokerOptions``.
+        password_variable: Environment variable with this user's password.
+    """
+
+    username: str = ""
+    password_file: str = ""
+    password_variable: str = ""
+
+    def applied_to(self, options: Options) -> Options:
+        """Return the options with this user's credentials; unchanged if no user name is set."""
+        if not self.username:
+            return options
+        return msgspec.structs.replace(
+            options,
+            username=self.username,
+            password_file=self.password_file,
+            password_variable=self.password_variable,
+        )
+
+
 def make_client(
     kind: type[Client],
     options: BrokerOptions,
     client_id: str,
     *,
     keep_session: bool,
+    user: ServerUser | Literal[""] = "",
     manual_ack: bool = False,
     reconnect: bool = True,
     reconnect_max_s: int = 30,
@@ -67,6 +99,8 @@ def make_client(
         options: Options of the connection.
         client_id: Unique at the broker; "": the broker chooses one.
         keep_session: Whether the broker keeps messages for this client while it is disconnected.
+        user: User of this connection of the server, if ``options.username`` is the server's account; see
+            ``contract.server_users``.
         manual_ack: Whether the caller acknowledges each message that it received.
         reconnect: Whether to connect again after the connection broke.
         reconnect_max_s: Longest pause between two attempts; the first is 1 s.
@@ -84,11 +118,18 @@ def make_client(
         manual_ack=manual_ack,
     )
     if options.username:
-        client.username_pw_set(options.username, read_password(options))
+        client.username_pw_set(*_credentials(options, user))
     if options.tls:
         client.tls_set_context(tls_context(options))
     client.reconnect_delay_set(1, reconnect_max_s)
     return client
+
+
+def _credentials(options: BrokerOptions, user: ServerUser | Literal[""]) -> tuple[str, str | None]:
+    password = read_password(options)
+    if user and options.username == ACCOUNT and password is not None:
+        return user, derived_password(password, user)
+    return options.username, password
 
 
 def stop_network_thread(client: mqtt.Client) -> None:
@@ -144,14 +185,22 @@ def tls_context(options: BrokerOptions) -> ssl.SSLContext:
     """Return a TLS context that verifies the broker's certificate and host name.
 
     Raises:
-        OSError: the authority's file is missing or has no certificate.
+        OSError: the file of the authority, certificate or key is missing or not valid.
     """
     try:
-        return ssl.create_default_context(cafile=options.ca_file or None)
+        context = ssl.create_default_context(cafile=options.ca_file or None)
     except OSError as error:
         raise OSError(
             f"[broker] ca_file {options.ca_file!r}: {error}: expected a certificate authority, PEM"
         ) from error
+    if options.certificate_file:
+        try:
+            context.load_cert_chain(options.certificate_file, options.key_file or None)
+        except OSError as error:
+            raise OSError(
+                f"[broker] certificate_file {options.certificate_file!r}, key_file {options.key_file!r}: {error}"
+            ) from error
+    return context
 
 
 def describe_refusal(options: BrokerOptions, reason: object) -> str:
@@ -161,4 +210,6 @@ def describe_refusal(options: BrokerOptions, reason: object) -> str:
     # A username without a password is not always wrong: brokers without a password file accept it.
     if options.username and not options.password_file and not os.environ.get(options.password_variable):
         message += f": neither password_file nor the environment variable {options.password_variable} is set"
+    elif options.username == ACCOUNT:
+        message += "; after an update of Wildpost, run `wildpost broker upgrade` on the broker's folder once"
     return message

@@ -1,7 +1,7 @@
 """MQTT publisher that waits for the broker's acknowledgement of each message."""
 
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 
@@ -14,20 +14,28 @@ from contract.mqtt.connection import (
     stop_network_thread,
 )
 from contract.mqtt.supervised_client import SupervisedClient
+from contract.server_users import ServerUser
 
 
 class ConfirmedPublisher:
     """MQTT publisher that sends one message at a time at QoS 1 and waits for its acknowledgement."""
 
-    def __init__(self, options: BrokerOptions, will: tuple[str, bytes] | None = None, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        options: BrokerOptions,
+        will: tuple[str, bytes] | None = None,
+        timeout_s: float = 10.0,
+        user: ServerUser | Literal[""] = "",
+    ) -> None:
         """Store the connection options; the first call of ``publish`` connects to the broker.
 
         Args:
             options: Options of the connection; the broker chooses the client id.
             will: Topic and payload that the broker publishes, retained, when the connection is lost.
             timeout_s: Time to wait for each answer of the broker, in seconds.
+            user: User of this connection; see ``make_client``.
         """
-        self._options, self._will, self._timeout_s = options, will, timeout_s
+        self._options, self._will, self._timeout_s, self._user = options, will, timeout_s, user
         self._client: mqtt.Client | None = None
         self._answered = threading.Event()
         self._connected = False
@@ -91,7 +99,7 @@ class ConfirmedPublisher:
         return client
 
     def _make(self) -> mqtt.Client:
-        client = make_client(SupervisedClient, self._options, client_id="", keep_session=False)
+        client = make_client(SupervisedClient, self._options, client_id="", keep_session=False, user=self._user)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         client.on_connect = self._on_connect

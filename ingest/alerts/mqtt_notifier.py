@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from contract.mqtt import OwnCredentials
 from contract.mqtt.publisher import ConfirmedPublisher
 from ingest.alerts.port import Message
 from ingest.receive.mqtt.options import ReceiverOptions
@@ -15,10 +16,12 @@ class MqttAlertOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     Attributes:
         enabled: Whether alerts are published.
         name: Name in the log and in the alert queue.
+        credentials: Broker user of this connection, if it is not the one of [broker].
     """
 
     enabled: bool = False
     name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,60}\Z")] = "mqtt"
+    credentials: OwnCredentials = OwnCredentials()
 
 
 class MqttNotifier:
@@ -28,7 +31,7 @@ class MqttNotifier:
         """Create the MQTT publisher, which connects to the broker at the first alert."""
         self._options = options
         self._prefix = broker.prefix
-        self._link = ConfirmedPublisher(broker)
+        self._link = ConfirmedPublisher(options.credentials.applied_to(broker), user="wildpost-alerts")
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from contract.errors import StoreUnavailable, Undelivered
 from contract.isolation import isolate
+from contract.mqtt import OwnCredentials
 from contract.mqtt.publisher import ConfirmedPublisher
 from contract.supervision import SupervisedThread, Supervisor
 from ingest.receive.mqtt.options import ReceiverOptions
@@ -25,11 +26,13 @@ class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         enabled: Whether stations are published as devices.
         discovery_prefix: Topic prefix on which Home Assistant discovers devices.
         every_s: Seconds between two checks for changes.
+        credentials: Broker user of this connection, if it is not the one of [broker].
     """
 
     enabled: bool = False
     discovery_prefix: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_/-]+\Z")] = "homeassistant"
     every_s: Annotated[float, Meta(gt=0)] = 15.0
+    credentials: OwnCredentials = OwnCredentials()
 
 
 class HomeAssistant:
@@ -43,7 +46,8 @@ class HomeAssistant:
         # Two levels below the prefix; station topics have three, so no server takes this for a station message.
         self._root = f"{broker.prefix}/home"
         self._store = store
-        self._link = ConfirmedPublisher(broker, will=(self._status_topic, b"offline"))
+        own = options.credentials.applied_to(broker)
+        self._link = ConfirmedPublisher(own, will=(self._status_topic, b"offline"), user="wildpost-home")
         self._published: dict[str, bytes] = {}
         self._last_detections: dict[str, tuple[object, Mapping[str, Any]]] = {}
         every_s = options.every_s

@@ -20,10 +20,12 @@ import pytest
 import yaml
 
 from casebook.engine import CasebookOptions
+from contract.server_users import ACCOUNT
 from tests.conftest import free_port, missing
 from tests.flow.test_extras import uv
 from tests.repository import REPOSITORY
-from wildpost.broker.folder import INGEST, BrokerFolder
+from wildpost.broker.configuration import Listeners
+from wildpost.broker.folder import BrokerFolder
 from wildpost.cli.main import parser
 from wildpost.server.stores import StoreOptions
 from wildpost.settings.data_folder import VARIABLE
@@ -207,7 +209,7 @@ def secured(tmp_path: Path) -> Iterator[tuple[Path, int]]:
         missing("mosquitto is not installed (Debian: apt-get install mosquitto)")
     assert program is not None
     port, folder = free_port(), tmp_path / "broker"
-    BrokerFolder(folder, port=port).create(["localhost"])
+    BrokerFolder(folder, listeners=Listeners(port, free_port())).create(["localhost"])
     configuration = folder / "mosquitto.conf"
     text = configuration.read_text().replace("/var/lib/mosquitto/", f"{tmp_path}/")
     configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
@@ -225,7 +227,7 @@ def secured(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 
 def settings_for(tmp_path: Path, folder: Path, port: int) -> Path:
     """The settings as they are shipped, but for where things lie."""
-    handed = folder / "handover" / INGEST
+    handed = folder / "handover" / ACCOUNT
     text = SETTINGS.read_text().replace("port = 8883", f"port = {port}")
     text = text.replace("/etc/wildpost/ca.crt", str(handed / "ca.crt"))
     settings = tmp_path / "server.toml"
@@ -240,7 +242,7 @@ def test_what_the_image_installs_serves_through_the_secured_broker_and_its_healt
     web = load_settings(settings, ServerSettings).web.port
     data = tmp_path / "data"
     # docs/how-to/containers.md has it copied to server.env, which the compose file hands on.
-    name, _, password = (secured[0] / "handover" / INGEST / "wildpost.env").read_text().strip().partition("=")
+    name, _, password = (secured[0] / "handover" / ACCOUNT / "wildpost.env").read_text().strip().partition("=")
     environment = {
         name: password,
         "PATH": f"{installed}:/usr/bin:/bin",

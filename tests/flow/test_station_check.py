@@ -26,7 +26,7 @@ from models.download import install
 from models.registry import load_registry
 from tests.conftest import Mosquitto, free_port, missing
 from wildpost.broker.certificates import Pair, make_authority, make_broker_certificate
-from wildpost.broker.folder import hashed
+from wildpost.broker.dynamic_security import hashed
 
 Started = Callable[[str], Mosquitto]
 TODAY = datetime.now(UTC)
@@ -100,14 +100,15 @@ def test_what_a_broker_of_mqtt_3_1_1_does_not_tell_is_not_claimed(mosquitto_with
 def test_a_wrong_password_is_refused_and_the_right_one_let_in(
     mosquitto_with: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "passwords").write_text(f"lake-07:{hashed('right')}\n")
+    stored = hashed("right")
+    (tmp_path / "passwords").write_text(f"lake-07:$7${stored.rounds}${stored.salt}${stored.hash}\n")
     (tmp_path / "passwords").chmod(0o700)
     started = mosquitto_with(f"allow_anonymous false\npassword_file {tmp_path}/passwords\n")
     for password, state in (("right", "works"), ("wrong", "fails")):
         monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", password)
         found = check(started.port, username="lake-07")
         assert found["credentials"].state == state
-    assert "rotate lake-07" in found["credentials"].next_step
+    assert "rotate FOLDER lake-07" in found["credentials"].next_step
     assert "rights" not in found
     assert check(started.port)["credentials"].state == "fails", "nor is somebody without a name let in"
 

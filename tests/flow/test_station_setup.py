@@ -17,8 +17,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from contract import subscription
 from contract.mqtt import stop_network_thread
+from contract.server_users import ACCOUNT
 from tests.conftest import Mosquitto, free_port
-from wildpost.broker.folder import INGEST, BrokerFolder
+from wildpost.broker.configuration import Listeners
+from wildpost.broker.folder import BrokerFolder
 
 Started = Callable[[str], Mosquitto]
 
@@ -32,7 +34,7 @@ def wildpost(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> BrokerFolder:
-    folder = BrokerFolder(tmp_path / "broker", port=free_port())
+    folder = BrokerFolder(tmp_path / "broker", listeners=Listeners(free_port(), free_port()))
     folder.create(["127.0.0.1"])
     return folder
 
@@ -46,13 +48,13 @@ def start(broker: BrokerFolder, started: Started) -> None:
 @contextmanager
 def served(broker: BrokerFolder) -> Iterator[None]:
     """Have a server's user subscribe, as a server does: what nobody listens for, a station keeps."""
-    handed = broker.path / "handover" / INGEST
+    handed = broker.path / "handover" / ACCOUNT
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(INGEST, (handed / "wildpost.env").read_text().strip().partition("=")[2])
+    client.username_pw_set(ACCOUNT, (handed / "wildpost.env").read_text().strip().partition("=")[2])
     client.tls_set_context(ssl.create_default_context(cafile=str(handed / "ca.crt")))
     ready = threading.Event()
     client.on_subscribe = lambda *_: ready.set()
-    client.connect("127.0.0.1", broker.port)
+    client.connect("127.0.0.1", broker.listeners.port)
     client.subscribe(subscription(broker.prefix), qos=1)
     client.loop_start()
     assert ready.wait(20)
@@ -68,7 +70,7 @@ def states(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
 def test_what_was_handed_over_is_all_that_a_station_needs(
     broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path, shared_data: Path
 ) -> None:
-    handed = broker.set_password("lake-07")
+    _, handed = broker.add_station("lake-07")
     start(broker, mosquitto_with)
     words = ["--name", "lake-07", "--deployment", "lake-07-a", "--latitude", "31.3", "--longitude", "117.2"]
     made = wildpost(tmp_path, "station", "init", tmp_path / "etc", *words, "--credentials", handed)
@@ -91,7 +93,7 @@ def test_what_was_handed_over_is_all_that_a_station_needs(
 
 
 def test_a_station_that_was_revoked_is_told_so(broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path) -> None:
-    handed = broker.set_password("lake-07")
+    _, handed = broker.add_station("lake-07")
     words = ["--name", "lake-07", "--deployment", "lake-07-a", "--credentials", handed]
     assert wildpost(tmp_path, "station", "init", tmp_path / "etc", *words).returncode == 0
     broker.remove("lake-07")
@@ -105,7 +107,7 @@ def test_a_station_that_was_revoked_is_told_so(broker: BrokerFolder, mosquitto_w
 def test_a_station_under_another_s_name_may_connect_and_not_speak(
     broker: BrokerFolder, mosquitto_with: Started, tmp_path: Path
 ) -> None:
-    handed = broker.set_password("lake-07")
+    _, handed = broker.add_station("lake-07")
     start(broker, mosquitto_with)
     words = ["--name", "lake-07", "--deployment", "lake-07-a", "--credentials", handed]
     assert wildpost(tmp_path, "station", "init", tmp_path / "etc", *words).returncode == 0

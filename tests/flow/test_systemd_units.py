@@ -80,7 +80,7 @@ def guides_commands() -> list[str]:
 
 def test_the_guides_commands_put_everything_where_the_units_look_for_it(tmp_path: Path) -> None:
     BrokerFolder(tmp_path / "broker").create(["broker.reserve.example"])
-    BrokerFolder(tmp_path / "broker").set_password("lake-07")
+    BrokerFolder(tmp_path / "broker").add_station("lake-07")
     root, (user, group) = tmp_path / "root", (str(os.getuid()), str(os.getgid()))
     (root / "etc" / "systemd" / "system").mkdir(parents=True)
     for line in guides_commands():

@@ -1,114 +1,29 @@
 """The broker that `wildpost broker init` makes: a real Mosquitto, TLS, and stations that speak for themselves alone."""
 
 import os
-import shutil
 import socket
 import ssl
 import stat
 import subprocess
-import sys
-import threading
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
-from contract.mqtt import stop_network_thread
 from contract.mqtt.publisher import ConfirmedPublisher
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
-from tests.conftest import free_port, missing
 from tests.eventually import eventually
-
-
-class Broker:
-    """A Mosquitto run from the files that the command made."""
-
-    def __init__(self, folder: Path, port: int, program: str) -> None:
-        self.folder = folder
-        self.port = port
-        settings = folder / "mosquitto.conf"
-        text = settings.read_text().replace("/var/lib/mosquitto/", f"{folder.parent}/") + "user root\n"
-        changed = folder.parent / "mosquitto.conf"
-        changed.write_text(text)
-        self.process = subprocess.Popen([program, "-c", str(changed)], stderr=subprocess.PIPE)
-        eventually(lambda: self._listens() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.process.communicate()[1].decode()
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def password(self, user: str) -> str:
-        text = (self.folder / "handover" / user / "wildpost.env").read_text()
-        return text.strip().removeprefix("WILDPOST_BROKER_PASSWORD=")
-
-    def connect(self, user: str, password: str | None = None) -> "Client":
-        return Client(self, user, self.password(user) if password is None else password)
-
-
-class Client:
-    """One connection, what it was told and what it received."""
-
-    def __init__(self, broker: Broker, user: str, password: str) -> None:
-        self.reasons: list[str] = []
-        self.received: list[str] = []
-        self.lost = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-        self.client.username_pw_set(user, password)
-        self.client.tls_set_context(ssl.create_default_context(cafile=broker.folder / "ca.crt"))
-        self.client.on_connect = lambda *arguments: self.reasons.append(str(arguments[3]))
-        self.client.on_disconnect = lambda *_: self.lost.set()
-        self.client.on_message = lambda *arguments: self.received.append(arguments[2].topic)
-        self.client.connect("127.0.0.1", broker.port)
-        self.client.loop_start()
-        eventually(lambda: bool(self.reasons))
-
-    def publish(self, topic: str) -> str:
-        told: list[str] = []
-        self.client.on_publish = lambda *arguments: told.append(str(arguments[3]))
-        self.client.publish(topic, b"{}", qos=1)
-        eventually(lambda: bool(told))
-        return told[0]
-
-    def subscribe(self, topic: str) -> str:
-        told: list[str] = []
-        self.client.on_subscribe = lambda *arguments: told.append(str(arguments[3][0]))
-        self.client.subscribe(topic, qos=1)
-        eventually(lambda: bool(told))
-        return told[0]
-
-    def close(self) -> None:
-        self.client.disconnect()
-        stop_network_thread(self.client)
-
-
-def wildpost(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wildpost", "broker", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+from tests.servers.secured_broker import Broker, secured_broker, wildpost
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin") or shutil.which("mosquitto")
-    if program is None:
-        missing("this test runs a real mosquitto, which is not installed")
-        raise AssertionError
-    folder, port = tmp_path / "broker", free_port()
-    made = wildpost("init", folder, "--host", "127.0.0.1", "--host", "reserve.example", "--port", port)
-    assert made.returncode == 0, made.stderr
-    assert wildpost("add-station", folder, "lake-07").returncode == 0
-    assert wildpost("add-station", folder, "ridge-01").returncode == 0
-    running = Broker(folder, port, program)
-    yield running
-    running.process.terminate()
-    running.process.communicate(timeout=10)
+    with secured_broker(tmp_path) as running:
+        yield running
 
 
 def test_a_station_writes_its_own_topics_and_no_other_stations(broker: Broker) -> None:
@@ -131,11 +46,11 @@ def test_a_station_writes_its_own_topics_and_no_other_stations(broker: Broker) -
 def test_a_station_hears_nothing_but_its_own_commands(broker: Broker) -> None:
     lake, ridge = broker.connect("lake-07"), broker.connect("ridge-01")
 
-    lake.subscribe("wildpost/#")
-    assert ridge.publish("wildpost/v1/ridge-01/event") == "Success"
-    assert lake.publish("wildpost/v1/lake-07/event") == "Success"
+    for topic in ("#", "wildpost/#", "wildpost/v1/ridge-01/event", "wildpost/v1/ridge-01/command", "$SYS/#"):
+        assert lake.subscribe(topic) == "Not authorized", topic
+    assert lake.subscribe("wildpost/v1/lake-07/command") == "Granted QoS 1"
+    assert ridge.publish("wildpost/v1/ridge-01/event") == "No matching subscribers"
 
-    time.sleep(0.2)  # long enough for what must not come
     assert lake.received == []
     lake.close()
     ridge.close()
@@ -186,13 +101,13 @@ def test_the_distributions_broker_starts_with_ours_included(broker: Broker, tmp_
     (distribution / "conf.d").mkdir(parents=True)
     (distribution / "conf.d" / "wildpost.conf").symlink_to(broker.folder / "included.conf")
     (distribution / "mosquitto.conf").write_text("user root\n" + DEBIANS.format(folder=distribution))
-    broker.process.terminate()  # it has the port
-    broker.process.wait(10)
-    program = str(broker.process.args[0])  # type: ignore[index]
+    broker.stop()  # it has the port
 
-    with subprocess.Popen([program, "-c", str(distribution / "mosquitto.conf")], stderr=subprocess.PIPE) as started:
+    with subprocess.Popen(
+        [broker.program, "-c", str(distribution / "mosquitto.conf")], stderr=subprocess.PIPE
+    ) as started:
         try:
-            eventually(lambda: broker._listens() or started.poll() is not None)
+            eventually(lambda: broker.listens() or started.poll() is not None)
             assert started.poll() is None, started.communicate()[1].decode()
             client = broker.connect("lake-07")
             assert client.publish("wildpost/v1/lake-07/event") == "No matching subscribers"  # it may, and is heard
@@ -240,21 +155,19 @@ def test_a_renewed_certificate_is_of_the_same_authority_and_hosts(broker: Broker
     assert wildpost("renew", broker.folder).returncode == 0
 
     assert (broker.folder / "broker.crt").read_bytes() != before
-    broker.process.terminate()
-    broker.process.communicate(timeout=10)
-    program = str(broker.process.args[0])  # type: ignore[index]
-    broker.process = Broker(broker.folder, broker.port, program).process
+    broker.stop()
+    broker.start()
     lake = broker.connect("lake-07")
     assert lake.reasons == ["Success"]
     lake.close()
 
 
 def test_keys_and_passwords_are_for_no_one_else_to_read(broker: Broker) -> None:
-    for name in ("ca.key", "handover/lake-07/wildpost.env", "handover/lake-07/broker.toml"):
+    private = ("ca.key", "broker.key", "dynamic-security.json", "admin.password")
+    for name in (*private, "handover/lake-07/wildpost.env", "handover/lake-07/broker.toml"):
         assert stat.S_IMODE((broker.folder / name).stat().st_mode) == 0o600, name
-    for name in ("broker.key", "passwords", "rights"):
-        assert stat.S_IMODE((broker.folder / name).stat().st_mode) & 0o007 == 0, name
-    assert broker.password("lake-07") not in (broker.folder / "passwords").read_text()
+    assert stat.S_IMODE((broker.folder / "handover").stat().st_mode) == 0o700
+    assert broker.password("lake-07") not in (broker.folder / "dynamic-security.json").read_text()
 
 
 def test_what_is_handed_over_is_what_a_station_reads(broker: Broker) -> None:
@@ -308,8 +221,9 @@ def test_a_mistake_is_said_before_half_a_broker_is_written(tmp_path: Path, words
 def test_those_who_may_connect_are_listed(broker: Broker) -> None:
     listed = wildpost("list", broker.folder).stdout.splitlines()
 
-    assert listed[:4] == ["lake-07", "ridge-01", "wildpost-ingest", "wildpost-watch"]
-    assert listed[4].startswith("broker.crt is valid until 20")
+    assert listed[:2] == ["lake-07", "ridge-01"]
+    assert {"wildpost-ingest", "wildpost-watch", "wildpost-home-assistant"} < set(listed)
+    assert listed[-2].startswith("broker.crt is valid until 20")
 
 
 def _reason(broker: Broker, password: str) -> str:

@@ -230,7 +230,8 @@ def _settings_files(plan: BackupPlan) -> dict[str, Path]:
     if plan.broker is not None:
         for file in sorted(plan.broker.absolute().rglob("*")):
             inside = file.relative_to(plan.broker.absolute())
-            if file.is_file() and (plan.recipients or inside.parts[0] != HANDOVER):
+            # Passwords in clear text that were not handed over yet are in no backup.
+            if file.is_file() and inside.parts[0] != HANDOVER:
                 found[f"broker/{inside.as_posix()}"] = file
     for name, file in found.items():
         if name != WORKERS and not is_file_name(name):

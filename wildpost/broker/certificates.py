@@ -66,9 +66,35 @@ def make_broker_certificate(authority: Pair, hosts: Sequence[str], now: datetime
     if not hosts:
         raise CertificateError("no host: expected the host names or addresses that stations use for the broker")
     from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    names = x509.SubjectAlternativeName([_name(host) for host in hosts])
+    return _signed(authority, hosts[0], ExtendedKeyUsageOID.SERVER_AUTH, names, now)
+
+
+def make_client_certificate(authority: Pair, name: str, now: datetime | None = None) -> Pair:
+    """Create a certificate for a client of a listener that demands one, and its private key.
+
+    Args:
+        authority: The authority that signs it.
+        name: Common name of the client.
+        now: The current time; None: this machine's clock.
+    """
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    return _signed(authority, name, ExtendedKeyUsageOID.CLIENT_AUTH, None, now)
+
+
+def _signed(
+    authority: Pair,
+    name: str,
+    usage: "x509.ObjectIdentifier",
+    names: "x509.SubjectAlternativeName | None",
+    now: datetime | None,
+) -> Pair:
+    from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     signer = x509.load_pem_x509_certificate(authority.certificate)
     signing_key = serialization.load_pem_private_key(authority.key, None)
@@ -80,7 +106,7 @@ def make_broker_certificate(authority: Pair, hosts: Sequence[str], now: datetime
     begin = (now or datetime.now(UTC)) - timedelta(days=1)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0][:64])]))
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:64])]))
         .issuer_name(signer.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
@@ -88,13 +114,14 @@ def make_broker_certificate(authority: Pair, hosts: Sequence[str], now: datetime
         .not_valid_after(min(begin + timedelta(days=_BROKER_DAYS), signer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
             critical=False,
         )
     )
+    if names is not None:
+        certificate = certificate.add_extension(names, critical=False)
     return _pair(certificate, key, signing_key)
 
 

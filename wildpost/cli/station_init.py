@@ -38,7 +38,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the settings and credentials of a new station and print the next step."""
-    from wildpost.station.setup import Kind, StationPlan, read_handover, write_station
+    from wildpost.station.setup import SECRETS, Kind, StationPlan, read_handover, write_station
 
     handover = read_handover(arguments.credentials) if arguments.credentials else None
     if arguments.broker is None and handover is None:
@@ -59,8 +59,21 @@ def run(arguments: argparse.Namespace) -> int:
         handover=handover,
     )
     written = write_station(arguments.folder, plan)
+    if handover is not None:
+        _erase(handover.folder / SECRETS)
     print(f"{written} is ready: review it, then run: wildpost station check {written}")
     return 0
+
+
+def _erase(secrets: Path) -> None:
+    """Erase the handed-over password, which the station's folder now has."""
+    from wildpost.broker.handover import erase_file
+
+    try:
+        erase_file(secrets)
+        print(f"the password in {secrets} is erased: it is now in the station's folder alone")
+    except OSError as error:
+        print(f"erase {secrets} yourself, it holds the station's password: {error.strerror}")
 
 
 def _broker(address: str) -> dict[str, Any]:

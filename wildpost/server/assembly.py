@@ -153,7 +153,16 @@ def run_server(
         store, casebook, media, alerts = opened.store, opened.casebook, opened.media, opened.alerts
         imports = folder / IMPORTS if primary else None
         ingest = IngestService(
-            store, casebook, media, opened.rules, settings.broker, alerts.incident_service, share, imports, supervisor
+            store,
+            casebook,
+            media,
+            opened.rules,
+            settings.broker,
+            alerts.incident_service,
+            share,
+            imports,
+            supervisor,
+            folder,
         )
         stack.callback(ingest.stop)
         ingest.start()

@@ -19,6 +19,7 @@ from edge.check.finding import Figure, Finding
 TIMEOUT_S = 10.0
 _SOON_DAYS = 30
 _NO_SUBSCRIBERS = 0x10  # reason code of a PUBACK, MQTT 5, table 2-6
+_ATTEMPTS = 5  # a running station waits longer each time that it loses its connection to the check
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -26,7 +27,8 @@ def check(options: BrokerOptions, station: str) -> Iterator[Finding]:
     """Run the connection checks in order and yield their findings; stop at the first failure.
 
     The test messages are empty; a server ignores them. The client id differs from the station's, so that a running
-    station keeps its connection.
+    station keeps its connection, except at a broker that uses the user name as the client id: there the running station
+    and the check take over the connection from each other, until the check is done.
     """
     for step in (_check_reachable, _check_encryption):
         finding = step(options)
@@ -110,12 +112,19 @@ class _Connection:
     def __init__(self, options: BrokerOptions, station: str) -> None:
         self._options = options
         self._station = station
+        # At a broker that uses the user name as the client id, a clean session would publish a running station's last
+        # will. With MQTT 5 the session ends with the connection.
+        self._continues_session = options.protocol == "5"
         self.answers: queue.SimpleQueue[tuple[str, Any, Any]] = queue.SimpleQueue()  # callback, reason, properties
         self._client = self._make_client()
 
     def _make_client(self) -> mqtt.Client:
         client = make_client(
-            mqtt.Client, self._options, f"wildpost-{self._station}-check", keep_session=False, reconnect=False
+            mqtt.Client,
+            self._options,
+            f"wildpost-{self._station}-check",
+            keep_session=self._continues_session,
+            reconnect=False,
         )
         client.connect_timeout = TIMEOUT_S
         client.on_connect = lambda *args: self.answers.put(("connect", args[3], args[4]))
@@ -141,7 +150,7 @@ class _Connection:
         if reason.is_failure:
             step = (
                 f"check that {self._options.password_variable} holds the password that was handed over last; "
-                f"on the broker: wildpost broker list; wildpost broker rotate {self._station}"
+                f"on the broker: wildpost broker list; wildpost broker rotate FOLDER {self._station}"
             )
             return Finding("fails", "credentials", f"the broker refuses {user}: {reason}", step, figures)
         largest = getattr(properties, "MaximumPacketSize", None)
@@ -160,15 +169,17 @@ class _Connection:
         Raises:
             OSError: the broker cannot be reached.
         """
-        self._client.connect(**connect_arguments(self._options, keep_session=False))
+        self._client.connect(**connect_arguments(self._options, keep_session=self._continues_session))
         self._client.loop_start()
         return self._answer()
 
     def publish(self, topic: str) -> tuple[str, Any, float]:
         """Publish an empty message; return the kind of the answer, its reason code and the round-trip time in ms."""
-        answer, reason, took_ms = self._publish(topic)
-        if answer == "disconnect":  # Mosquitto may disconnect after it refused the previous topic
+        for _ in range(_ATTEMPTS):
             answer, reason, took_ms = self._publish(topic)
+            # Mosquitto may disconnect after it refused the previous topic, or for another client of the same name.
+            if answer != "disconnect":
+                break
         return answer, reason, took_ms
 
     def _publish(self, topic: str) -> tuple[str, Any, float]:
@@ -236,8 +247,8 @@ def _permissions(options: BrokerOptions, station: str, refused: dict[str, str]) 
     if refused:
         kinds = ", ".join(f"{kind} ({reason})" for kind, reason in refused.items())
         step = (
-            f"check 'prefix'; on the broker, user {options.username or '(none)'} needs "
-            f"`topic write {options.prefix}/+/{station}/+`, which wildpost broker add-station sets"
+            f"check 'prefix'; on the broker, user {options.username or '(none)'} needs the right to publish on "
+            f"{topics}*, which wildpost broker add-station and upgrade give"
         )
         return Finding("fails", "rights", f"may not publish on {topics}: {kinds}", step, figures)
     return Finding("works", "rights", f"may publish on {topics}: {', '.join(KINDS)}", figures=figures)

@@ -28,6 +28,7 @@ _NEVER = frozenset({0x90, 0x95, 0x99})
 _NOBODY = 0x10  # likewise: success, but there was no subscriber and the broker dropped the message
 _SOON_S = 10.0
 _OFTEN = 3
+_LONGEST_DOUBLING = 10  # connections that broke soon, after which the pause grows no more: 1,024 s
 _SESSION_EXPIRY_S = 24 * 3600
 _HEADER_BYTES = 32  # upper bound for a PUBLISH packet without topic and payload
 
@@ -242,6 +243,9 @@ class Publisher:
         self._connected.clear()
         self._broke.set()
         self._put_out = self._put_out + 1 if time.monotonic() - self._accepted_at < _SOON_S else 0
+        # Another client with this station's user name takes over the connection each time: leave it longer in peace.
+        pause_s = min(2 ** min(self._put_out, _LONGEST_DOUBLING), self._options.reconnect_max_s)
+        client.reconnect_delay_set(pause_s, self._options.reconnect_max_s)
         if reason.is_failure and not self._problem:
             twin = f". Is another station {self._station!r} running? The broker allows one connection per name"
             self._note(

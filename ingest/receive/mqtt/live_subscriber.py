@@ -53,7 +53,8 @@ class LiveSubscriber:
         with self._lock:
             if self._client is not None:
                 return
-            client = make_client(SupervisedClient, self._options, f"{self._options.client_id}-live", keep_session=False)
+            client_id = f"{self._options.client_id}-live"
+            client = make_client(SupervisedClient, self._options, client_id, keep_session=False, user="wildpost-live")
             client.part = self._part
             client.on_connect = self._on_connect
             client.on_message = self._on_message

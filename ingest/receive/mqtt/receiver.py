@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -21,6 +23,7 @@ from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.batch_reader import BatchReadClient, DeliveredMessage
 from ingest.receive.mqtt.live_subscriber import LiveSubscriber
 from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.revocations import Revocations
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
@@ -46,6 +49,7 @@ class Receiver:
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
         supervisor: Supervisor | None = None,
+        folder: Path | None = None,
     ) -> None:
         """Create the MQTT client without connecting to the broker; see ``start``.
 
@@ -55,6 +59,7 @@ class Receiver:
             metrics: Metrics to update.
             share: Shared subscription of a group of workers; None for a single worker.
             supervisor: Register of the failures of the network threads.
+            folder: Folder in which to remember revocations; None: messages queued before a revocation are accepted.
 
         Raises:
             ValueError: a shared subscription was requested with MQTT 3.1.1, which has none.
@@ -63,6 +68,8 @@ class Receiver:
             raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
         self._options = options
         self._share = share
+        file = folder / f"revocations-{quote(options.client_id, safe='')}.json" if folder else None
+        self._revocations = Revocations(options, file)
         self._metrics = metrics or IntakeMetrics()
         self._waiting: MessageBuffer  # set by ``start``, before anything can arrive
         self._stopping = threading.Event()  # replaced by the pipeline's
@@ -147,7 +154,12 @@ class Receiver:
 
     def _make_client(self) -> BatchReadClient:
         client = make_client(
-            BatchReadClient, self._options, self._options.client_id, keep_session=True, manual_ack=True
+            BatchReadClient,
+            self._options,
+            self._options.client_id,
+            keep_session=True,
+            user="wildpost-server",
+            manual_ack=True,
         )
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -160,7 +172,8 @@ class Receiver:
 
     def _subscriptions(self) -> list[str]:
         prefix = self._options.prefix
-        return self._share.subscriptions(prefix) if self._share else [subscription(prefix)]
+        stations = self._share.subscriptions(prefix) if self._share else [subscription(prefix)]
+        return [*stations, *self._revocations.subscriptions]
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: Any, _: object) -> None:
         if reason.is_failure:  # a refused password also calls on_connect
@@ -171,6 +184,7 @@ class Receiver:
             self._connection += 1
             self._arrived = self._acknowledged = 0
         self._accepted_at = time.monotonic()
+        self._revocations.connected(flags.session_present)
         if flags.session_present:
             self._waiting.drop_redelivered()
         if self._share and self._share.retiring:
@@ -223,7 +237,10 @@ class Receiver:
         if message.qos:
             self._arrived += 1
         self._arrived_at = time.monotonic()
-        arrived = ReceivedMessage(topic, bytes(message.payload), datetime.now(UTC))
+        payload = bytes(message.payload)
+        if self._revocations.is_active:
+            topic, payload = self._revocations.checked(topic, payload, None if message.retain else message.mid)
+        arrived = ReceivedMessage(topic, payload, datetime.now(UTC))
         self._waiting.put([BufferedMessage(arrived, message.mid, message.qos, self._connection)], self._stopping)
 
     def _on_delivered(self, delivered: Sequence[DeliveredMessage]) -> None:
@@ -231,9 +248,12 @@ class Receiver:
         self._arrived += len(delivered)
         self._arrived_at = time.monotonic()
         now = datetime.now(UTC)
+        contents = [(topic_text(one.topic), one.payload) for one in delivered]
+        if self._revocations.is_active:
+            contents = [self._revocations.checked(*two, one.mid) for two, one in zip(contents, delivered, strict=True)]
         some = [
-            BufferedMessage(ReceivedMessage(topic_text(one.topic), one.payload, now), one.mid, 1, self._connection)
-            for one in delivered
+            BufferedMessage(ReceivedMessage(topic, payload, now), one.mid, 1, self._connection)
+            for (topic, payload), one in zip(contents, delivered, strict=True)
         ]
         self._waiting.put(some, self._stopping)
 
@@ -260,5 +280,6 @@ class Receiver:
     def _acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         with self._lock:
             mine = [one.mid for one in batch if one.qos and one.connection == self._connection]
+            self._revocations.acknowledging(mine)
             self._client.ack_all(mine)
             self._acknowledged += len(mine)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wildpost.broker.configuration import Listeners
 from wildpost.broker.folder import BrokerFolder
 from wildpost.cli.main import main
 from wildpost.settings.station import StationSettings, load_station
@@ -23,9 +24,9 @@ def settings_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> StationSetting
 @pytest.fixture
 def handed(tmp_path: Path) -> Path:
     """What the broker's own command gives for lake-07."""
-    folder = BrokerFolder(tmp_path / "broker", prefix="county/reserve", port=8884)
+    folder = BrokerFolder(tmp_path / "broker", prefix="county/reserve", listeners=Listeners(8884, 8885))
     folder.create(["broker.reserve.example"])
-    return folder.set_password("lake-07")
+    return folder.add_station("lake-07")[1]
 
 
 def test_what_it_writes_is_what_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,29 +87,31 @@ def test_every_comment_of_the_example_is_there(tmp_path: Path) -> None:
 def test_credentials_bring_host_encryption_and_password(
     handed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    secret = (handed / "wildpost.env").read_bytes()
     for given in (handed, handed / "broker.toml"):
+        (handed / "wildpost.env").write_bytes(secret)  # erased by the first
         new = tmp_path / f"new-{given.name}"
         assert init(new, "--credentials", str(given)) == 0
         broker = settings_of(new, monkeypatch).broker
         assert (broker.host, broker.port, broker.prefix) == ("broker.reserve.example", 8884, "county/reserve")
         assert (broker.tls, broker.username, broker.ca_file) == (True, "lake-07", str(new / "ca.crt"))
         assert (new / "ca.crt").read_bytes() == (handed / "ca.crt").read_bytes()
-        assert (new / "wildpost.env").read_bytes() == (handed / "wildpost.env").read_bytes()
+        assert (new / "wildpost.env").read_bytes() == secret
+        assert not (handed / "wildpost.env").exists()
         assert (new / "wildpost.env").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_password_beside_the_settings_is_taken_where_the_environment_has_none(
     handed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    secret = (handed / "wildpost.env").read_text(encoding="utf-8")
     assert init(tmp_path / "new", "--credentials", str(handed)) == 0
     monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", "another")
     provide_secrets(tmp_path / "new" / "station.toml")
     assert os.environ["WILDPOST_BROKER_PASSWORD"] == "another"
     monkeypatch.delenv("WILDPOST_BROKER_PASSWORD")
     provide_secrets(tmp_path / "new" / "station.toml")
-    assert f"WILDPOST_BROKER_PASSWORD={os.environ['WILDPOST_BROKER_PASSWORD']}\n" == (
-        handed / "wildpost.env"
-    ).read_text(encoding="utf-8")
+    assert f"WILDPOST_BROKER_PASSWORD={os.environ['WILDPOST_BROKER_PASSWORD']}\n" == secret
 
 
 def test_what_is_there_is_never_overwritten(handed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
