@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,11 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
+    case,
     func,
+    insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -89,44 +93,64 @@ class Casebook:
             query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "open")
             return connection.execute(query.values(state="closed", closed_by=by, closed_at=at)).rowcount
 
-    def record_verdict(self, decision: Verdict) -> None:
-        """Store a verdict and mark it as not yet applied to the detection store; see ``mark_applied``."""
-        row = {name: getattr(decision, name) for name in Verdict.__slots__}
-        self._add(verdict, [row | {"applied": False}])
+    def record_verdict(self, decision: Verdict) -> Verdict:
+        """Store one verdict; see ``record_verdicts``."""
+        return self.record_verdicts([decision])[0]
+
+    def record_verdicts(self, decisions: Sequence[Verdict]) -> list[Verdict]:
+        """Store verdicts in order, all or none, marked as not yet applied to the detection store.
+
+        Returns:
+            The verdicts with their ``sequence``; a verdict equal to the latest on its detection is not stored again.
+        """
+        with self._begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("LOCK TABLE verdict IN SHARE ROW EXCLUSIVE MODE"))  # one sequence at a time
+            return [replace(one, sequence=self._insert_verdict(connection, one)) for one in decisions]
+
+    def _insert_verdict(self, connection: Connection, decision: Verdict) -> int:
+        row = {name: getattr(decision, name) for name in Verdict.__slots__ if name != "sequence"}
+        # In one statement with the insertion, so that no other process can take the same sequence in SQLite.
+        highest = select(func.coalesce(func.max(verdict.c.sequence), 0)).scalar_subquery()
+        now = replace(decision, sequence=0).order
+        query = insert(verdict).values(**row, applied=False, sequence=case((highest >= now, highest + 1), else_=now))
+        latest = (
+            select(verdict)
+            .where(verdict.c.event_id == decision.event_id, verdict.c.ordinal == decision.ordinal)
+            .order_by(verdict.c.sequence.desc())
+            .limit(1)
+        )
+        known = connection.execute(latest).mappings().first()
+        if known is not None and _verdict(known) == decision:
+            return int(known["sequence"])
+        return int(connection.execute(query.returning(verdict.c.sequence)).scalar_one())
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
         """Return the latest verdict on each detection of the given events, sorted by the detection's ordinal."""
         latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
         for ids in _portions(event_ids):
-            query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.decided_at, verdict.c.id)
+            query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.sequence)
             for row in self._read(query):
                 latest[row["event_id"]][row["ordinal"]] = _verdict(row)
         return {event_id: [found[ordinal] for ordinal in sorted(found)] for event_id, found in latest.items()}
 
     def verdict_history(self, event_id: str) -> list[Verdict]:
-        """List every verdict on one event, oldest first, including those that a later verdict replaced."""
-        query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.decided_at, verdict.c.ordinal)
+        """List every verdict on one event in the order of recording, including those that a later verdict replaced."""
+        query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.sequence)
         return [_verdict(row) for row in self._read(query)]
 
     def unapplied_verdicts(self) -> list[Verdict]:
-        """List the verdicts that are not marked as applied to the detection store, oldest first."""
-        query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.decided_at, verdict.c.id)
+        """List the verdicts that are not marked as applied to the detection store, in the order of recording."""
+        query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.sequence)
         return [_verdict(row) for row in self._read(query)]
 
     def mark_applied(self, decisions: Sequence[Verdict]) -> None:
-        """Mark verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
+        """Mark recorded verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
+        sequences = [done.sequence for done in decisions]
         with self._begin() as connection:
-            for done in decisions:
-                connection.execute(
-                    update(verdict)
-                    .where(
-                        verdict.c.event_id == done.event_id,
-                        verdict.c.ordinal == done.ordinal,
-                        verdict.c.decided_at == done.decided_at,
-                        verdict.c.classified_by == done.classified_by,
-                    )
-                    .values(applied=True)
-                )
+            for start in range(0, len(sequences), _MAX_IDS):
+                of_these = verdict.c.sequence.in_(sequences[start : start + _MAX_IDS])
+                connection.execute(update(verdict).where(of_these).values(applied=True))
 
     def quarantine(self, *items: Quarantined) -> int:
         """Store quarantined input whose id is not stored yet, and return the number of new records."""
@@ -199,5 +223,5 @@ def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
         yield wanted[start : start + _MAX_IDS]
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
+def _verdict(row: Any) -> Verdict:
     return Verdict(**{name: row[name] for name in Verdict.__slots__})

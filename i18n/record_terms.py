@@ -29,4 +29,5 @@ def quarantine_reason(reason: str, language: Language) -> str:
         "shape": translate("wrong content"),
         "station": translate("wrong station"),
         "hash": translate("damaged in transit"),
+        "conflict": translate("conflict with a stored record"),
     }.get(reason, reason)

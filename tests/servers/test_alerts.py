@@ -198,8 +198,9 @@ class Kept:
         return Dispatcher(outgoing, notifier, compose or write, RetryOptions(first_s=10), now=lambda: self.now)
 
     def log(self) -> list[tuple[str, str, int]]:
-        incidents = IncidentReader(self.database).incidents(open_only=False)
-        ways = [way for one in incidents for sent in one.alerts for way in sent.deliveries]
+        reader = IncidentReader(self.database)
+        sent = [alert for one in reader.incidents(open_only=False) for alert in reader.alerts(one.id)]
+        ways = [way for alert in sent for way in alert.deliveries]
         return [(way.notifier, way.state, way.attempts) for way in ways]
 
 
