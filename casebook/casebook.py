@@ -1,5 +1,6 @@
 """Repository of flags, verdicts, quarantined input and media entries in the casebook database."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -26,9 +28,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from casebook.engine import open_engine, unavailable
 from casebook.flags import Flag
-from casebook.records import CasebookTotals, MediaEntry, Quarantined
+from casebook.records import CasebookTotals, MediaConflict, MediaEntry, Quarantined
 from casebook.tables import flag, media, quarantined, verdict
 from casebook.verdicts import Verdict
+from contract import SetAside
+from contract.identity import content_sha256
 
 _MAX_IDS = 500  # ids per statement; below the parameter limit of both databases
 
@@ -153,9 +157,31 @@ class Casebook:
                 connection.execute(update(verdict).where(of_these).values(applied=True))
 
     def quarantine(self, *items: Quarantined) -> int:
-        """Store quarantined input whose id is not stored yet, and return the number of new records."""
-        rows = [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
-        return self._add(quarantined, rows)
+        """Store quarantined input whose id is not stored yet, and return the number of new records.
+
+        A report of a station whose id is known with other content is stored as a conflict, with an id of its own.
+        """
+        added = self._insert_new(
+            quarantined, [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
+        )
+        again = [item for item, new in zip(items, added, strict=True) if not new and item.source == "station"]
+        return sum(added) + sum(self._quarantine_conflict(item) for item in again)
+
+    def _quarantine_conflict(self, item: Quarantined) -> int:
+        """Store a report as a conflict if its content differs from that of the stored report with its id."""
+        (row,) = self._read(select(quarantined).where(quarantined.c.id == item.id))
+        stored_sha256, received_sha256 = _report_sha256(row["payload"]), _report_sha256(item.payload)
+        if stored_sha256 == received_sha256:
+            return 0
+        conflict = replace(
+            item,
+            id=hashlib.sha256(f"conflict {item.id} {received_sha256}".encode()).hexdigest(),
+            source="message",
+            reason="conflict",
+            detail=f"setaside {item.id}: a report of station {row['station']} with this id and other content was "
+            f"stored before (stored sha256 {stored_sha256}, received sha256 {received_sha256})",
+        )
+        return self._add(quarantined, [{name: getattr(conflict, name) for name in Quarantined.__slots__}])
 
     def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
         """List quarantined input, newest first; ``after`` is the ``key`` of the previous page's last record."""
@@ -164,9 +190,28 @@ class Casebook:
             query = query.where(_before((quarantined.c.at, quarantined.c.id), after))
         return [Quarantined(**row) for row in self._read(query.limit(limit))]
 
-    def add_media(self, entries: Sequence[MediaEntry]) -> int:
-        """Insert media entries that the casebook does not have yet, and return the number of inserted entries."""
-        return self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in entries])
+    def add_media(self, entries: Sequence[MediaEntry]) -> list[MediaConflict]:
+        """Insert media entries that the casebook does not have yet, and return those that contradict earlier entries.
+
+        The same content can be in several events, of several stations. Its type follows from the content, and one event
+        is of one station, so an entry that differs from an earlier one in these is not stored.
+        """
+        by_content: dict[str, list[MediaEntry]] = defaultdict(list)
+        for hashes in _portions(entry.sha256 for entry in entries):
+            for row in self._read(select(media).where(media.c.sha256.in_(hashes)).order_by(media.c.received_at)):
+                by_content[row["sha256"]].append(MediaEntry(**row))
+        conflicts: list[MediaConflict] = []
+        accepted: list[MediaEntry] = []
+        for entry in entries:
+            earlier = by_content[entry.sha256]
+            known = next((one for one in earlier if _contradicts(entry, one)), None)
+            if known is not None:
+                conflicts.append(MediaConflict(entry, known))
+            else:
+                accepted.append(entry)
+                earlier.append(entry)
+        self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in accepted])
+        return conflicts
 
     def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:
         """Return the media entries of each given event, by event id."""
@@ -203,12 +248,14 @@ class Casebook:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> int:
-        new = 0
+        return sum(self._insert_new(table, rows))
+
+    def _insert_new(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> list[bool]:
+        """Insert the rows whose key the table does not contain yet, and return which are new."""
+        counting = {"preserve_rowcount": True}
         with self._begin() as connection:
-            for row in rows:
-                query = self._insert(table).values(**row).on_conflict_do_nothing()
-                new += connection.execute(query, execution_options={"preserve_rowcount": True}).rowcount
-        return new
+            queries = [self._insert(table).values(**row).on_conflict_do_nothing() for row in rows]
+            return [connection.execute(query, execution_options=counting).rowcount > 0 for query in queries]
 
 
 def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnElement[bool]:
@@ -221,6 +268,18 @@ def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
     wanted = list(dict.fromkeys(ids))
     for start in range(0, len(wanted), _MAX_IDS):
         yield wanted[start : start + _MAX_IDS]
+
+
+def _contradicts(entry: MediaEntry, earlier: MediaEntry) -> bool:
+    return entry.type != earlier.type or (entry.event_id == earlier.event_id and entry.station != earlier.station)
+
+
+def _report_sha256(payload: bytes) -> str:
+    """Return the SHA-256 of the content of a station's report; of its bytes if they cannot be decoded."""
+    try:
+        return content_sha256(msgspec.json.decode(payload, type=SetAside))
+    except msgspec.MsgspecError:
+        return hashlib.sha256(payload).hexdigest()
 
 
 def _verdict(row: Any) -> Verdict:

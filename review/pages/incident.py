@@ -47,7 +47,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
     members = reader.members(incident_id, MEMBERS + 1, _parse_member_cursor(after))
     shown = members[:MEMBERS]
     ids = tuple(dict.fromkeys(one.occurrence.subject for one in shown if one.occurrence.source != "health"))
-    events = context.site.store.events(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
+    events = context.site.store.listing(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
     return context.render(
         "incident.html",
         {

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 
 from casebook.engine import open_engine
 from casebook.incidents.alert_policy import AlertPolicy
-from casebook.incidents.corroboration import CorroborationOptions
+from casebook.incidents.corroboration import CorroborationOptions, corroborate
 from casebook.incidents.database import Database
 from casebook.incidents.grouping import MAX_KINDS
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, are_near
@@ -136,17 +136,14 @@ def shot(number: int, station: str = "ridge-07") -> Event:
 def test_a_flood_of_shots_reads_a_bounded_number_of_them_and_another_station_still_corroborates(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import casebook.incidents.shot_repository as module
-
     compared: list[int] = []
-    real = module.corroborate
 
     def counting(shots: Any, options: Any) -> Any:
         listed = list(shots)
         compared.append(len(listed))
-        return real(listed, options)
+        return corroborate(listed, options)
 
-    monkeypatch.setattr(module, "corroborate", counting)
+    monkeypatch.setattr("casebook.incidents.shot_repository.corroborate", counting)
     shots = ShotRepository(Database(engine), CorroborationOptions())
     for number in range(20):
         shots.add([shot(50 * number + one) for one in range(50)])

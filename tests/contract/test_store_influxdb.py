@@ -46,7 +46,7 @@ def store(options: InfluxOptions) -> Iterator[InfluxDbStore]:
 
 
 def received(*events: Event) -> list[Received]:
-    return [Received(event, encode(event), NOON) for event in events]
+    return [Received(event, encode(event), max(NOON, event.captured_at)) for event in events]
 
 
 def sighting(*taxa: str, event_id: str = "", at: datetime = NOON) -> Event:
@@ -85,7 +85,8 @@ def test_captures_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore)
     seen: dict[int, str] = {}
     while True:
         event_id = new_event_id()
-        other = seen.setdefault(event_time(sighting("boar", event_id=event_id)), event_id)
+        event = sighting("boar", event_id=event_id)
+        other = seen.setdefault(event_time(event, microseconds(event.captured_at)), event_id)
         if other != event_id:
             break
     pair = received(sighting("boar", event_id=event_id), sighting("boar", event_id=other))

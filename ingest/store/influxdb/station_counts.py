@@ -16,7 +16,7 @@ _CACHE_FACTOR = 20  # cache for this many query durations: continuous polling us
 
 
 class Seen(NamedTuple):
-    """Number of events of a station, and the capture time of its latest event."""
+    """Number of events of a station, and the time under which its latest event is listed."""
 
     events: int
     last_event_at: datetime
@@ -51,10 +51,16 @@ class StationCounts:
 
     def _count(self) -> Mapping[str, Seen]:
         found = self._link.query(
-            'SELECT COUNT("captured_us") AS "events", MAX("captured_us") AS "last" FROM "event" GROUP BY "station"'
+            'SELECT COUNT("captured_us") AS "events", MAX("captured_us") AS "captured", MAX("listed_us") AS "listed" '
+            'FROM "event" GROUP BY "station"'
         )
+        now_us = time.time_ns() // 1000
         rows = {from_tag(series.tags["station"]): series.rows[0] for series in found}
         return {
-            station: Seen(integer(row["events"]), EPOCH + integer(row["last"]) * MICROSECOND)
+            # Older points have no ``listed_us``; a capture of the future was then counted as it came.
+            station: Seen(
+                integer(row["events"]),
+                EPOCH + integer(row["listed"] or min(integer(row["captured"]), now_us)) * MICROSECOND,
+            )
             for station, row in rows.items()
         }
