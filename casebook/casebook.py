@@ -254,8 +254,8 @@ class Casebook:
         """Insert the rows whose key the table does not contain yet, and return which are new."""
         counting = {"preserve_rowcount": True}
         with self._begin() as connection:
-            queries = [self._insert(table).values(**row).on_conflict_do_nothing() for row in rows]
-            return [connection.execute(query, execution_options=counting).rowcount > 0 for query in queries]
+            query = self._insert(table).on_conflict_do_nothing()
+            return [connection.execute(query, row, execution_options=counting).rowcount > 0 for row in rows]
 
 
 def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnElement[bool]:
