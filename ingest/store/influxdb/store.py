@@ -1,7 +1,6 @@
 """Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can query the same database."""
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -13,25 +12,21 @@ from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from ingest.store.conflict import conflict_with
 from ingest.store.effort import EffortQuery, SensorEffort
-from ingest.store.influxdb.conditions import all_of, any_of, integer
+from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
 from ingest.store.influxdb.deployments import ID_FIELD, MEASUREMENT, deployment_line, deployment_request
 from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
-from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent, backward_windows
+from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
+from ingest.store.influxdb.new_events import NewEvent, event_lines, listed_times, newest_listed
 from ingest.store.influxdb.points import (
-    FIRST_NS,
-    LAST_NS,
     clamp_ns,
     effort_line,
-    event_line,
     event_time,
     health_line,
-    id_time,
     index_line,
-    receipt_line,
     status_line,
     verdict_id,
     verdict_line,
@@ -41,7 +36,6 @@ from ingest.store.influxdb.reports import latest_lines, latest_payloads, new_rep
 from ingest.store.influxdb.station_counts import StationCounts
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
-from ingest.store.order import listed_us
 from ingest.store.port import (
     Conflict,
     CountQuery,
@@ -95,7 +89,7 @@ class InfluxDbStore:
         self._verdicts = TimestampAllocator(self._link, "verdict", "verdict_id", by_station=False)
         try:
             self._prepare(options)
-            self._newest_us = self._read_newest()
+            self._newest_us = newest_listed(self._link)
         except StoreUnavailable:
             self._link.close()
             raise
@@ -117,7 +111,7 @@ class InfluxDbStore:
                 # Before the reports: a redelivery after a crash between the two is new, and repeats both.
                 others = latest_lines(self._link, [item for item, _ in reports]) + [line for _, line in reports]
                 claims.enter_context(self._sending_write())
-            self._link.write(chain(_event_lines(fresh), others))
+            self._link.write(chain(event_lines(fresh), others))
             self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
             with self._lock:
                 # After the index, so that either this call or a concurrent apply_verdicts sees the other's points.
@@ -196,14 +190,6 @@ class InfluxDbStore:
         keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
         self._link.query(f"CREATE DATABASE {name}{keep}")
 
-    def _read_newest(self) -> int:
-        """Return the time under which the newest event is listed; 0 if there is none."""
-        for start, end in backward_windows(FIRST_NS, LAST_NS, time.time_ns()):
-            statement = f'SELECT LAST("listed_us") AS "last" FROM "event" WHERE time >= {start} AND time < {end}'
-            if rows := self._link.rows(statement):
-                return integer(rows[0]["last"])
-        return 0
-
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"{self._link.name}: this store was closed")
@@ -220,7 +206,7 @@ class InfluxDbStore:
 
     def _new_events(
         self, events: Sequence[tuple[Received, Event]], claims: ExitStack
-    ) -> tuple[list["_NewEvent"], list[Conflict]]:
+    ) -> tuple[list[NewEvent], list[Conflict]]:
         """Return the events of a batch that are not stored yet, each with its timestamps, and the conflicts."""
         once: dict[str, tuple[Received, Event]] = {}
         again: list[tuple[Received, Event]] = []
@@ -243,14 +229,14 @@ class InfluxDbStore:
         fresh = [pair for event_id, pair in once.items() if not index[event_id].exists and event_id not in conflicting]
         self._in_flight |= {event.event_id: event for _, event in fresh}
         claims.callback(self._forget_in_flight, [event.event_id for _, event in fresh])
-        listed = self._listed(fresh)
+        listed = listed_times(self._link, self._receipts, fresh, self._newest_us)
         wanted = [
             TimestampRequest("", event_time(event, time_us), event.event_id)
             for (_, event), time_us in zip(fresh, listed, strict=True)
         ]
         places = claims.enter_context(self._events.claim(wanted))
         new = [
-            _NewEvent(item, event, place.time_ns, index[event.event_id].time_ns, time_us)
+            NewEvent(item, event, place.time_ns, index[event.event_id].time_ns, time_us)
             for (item, event), place, time_us in zip(fresh, places, listed, strict=True)
         ]
         return new, conflicts
@@ -258,22 +244,6 @@ class InfluxDbStore:
     def _forget_in_flight(self, event_ids: Iterable[str]) -> None:
         for event_id in event_ids:
             self._in_flight.pop(event_id, None)
-
-    def _listed(self, fresh: Sequence[tuple[Received, Event]]) -> list[int]:
-        """Return the time under which each new event is listed, in microseconds since 1970."""
-        listed = [listed_us(event, microseconds(item.received_at), self._newest_us) for item, event in fresh]
-        unbelieved = [n for n, (_, event) in enumerate(fresh) if listed[n] != microseconds(event.captured_at)]
-        if unbelieved:
-            events = [fresh[n][1] for n in unbelieved]
-            requests = [TimestampRequest("", id_time(event.event_id), event.event_id) for event in events]
-            lines = []
-            for n, event, place in zip(unbelieved, events, self._receipts.find(requests), strict=True):
-                if place.exists:
-                    listed[n] = integer(place.row["listed_us"])
-                else:
-                    lines.append(receipt_line(event, listed[n], place.time_ns))
-            self._link.write(lines)
-        return listed
 
     def _new_reports(
         self, batch: Sequence[Received], claims: ExitStack, conflicts: list[Conflict]
@@ -325,19 +295,3 @@ class InfluxDbStore:
                 f'SELECT "event_id", "ordinal", "observationType", "taxon", "model" FROM "detection" WHERE {conditions}'
             )
         ]
-
-
-class _NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """A new event, with the timestamps under which InfluxDB will store it and its index entry."""
-
-    item: Received
-    event: Event
-    at_ns: int
-    index_ns: int
-    listed_us: int
-
-
-def _event_lines(fresh: Iterable[_NewEvent]) -> Iterator[bytes]:
-    for one in fresh:
-        yield event_line(one.item, one.event, one.at_ns, one.listed_us)
-        yield from detection_lines(one.event, one.at_ns, {})
