@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.store.influxdb.conditions import integer
 from ingest.store.influxdb.connection import InfluxConnection
@@ -50,17 +50,18 @@ class StationCounts:
             return self._seen
 
     def _count(self) -> Mapping[str, Seen]:
-        found = self._link.query(
-            'SELECT COUNT("captured_us") AS "events", MAX("captured_us") AS "captured", MAX("listed_us") AS "listed" '
-            'FROM "event" GROUP BY "station"'
-        )
+        rows = self._query('COUNT("captured_us") AS "events", MAX("listed_us") AS "last"')
+        # Points of older versions have no ``listed_us``; their time is bounded, since a clock may have been ahead.
+        older = {} if all(row["last"] for row in rows.values()) else self._query('MAX("captured_us") AS "last"')
         now_us = time.time_ns() // 1000
-        rows = {from_tag(series.tags["station"]): series.rows[0] for series in found}
         return {
-            # Older points have no ``listed_us``; a capture of the future was then counted as it came.
             station: Seen(
                 integer(row["events"]),
-                EPOCH + integer(row["listed"] or min(integer(row["captured"]), now_us)) * MICROSECOND,
+                EPOCH + integer(row["last"] or min(integer(older[station]["last"]), now_us)) * MICROSECOND,
             )
             for station, row in rows.items()
         }
+
+    def _query(self, what: str) -> Mapping[str, Mapping[str, Any]]:
+        found = self._link.query(f'SELECT {what} FROM "event" GROUP BY "station"')
+        return {from_tag(series.tags["station"]): series.rows[0] for series in found}
