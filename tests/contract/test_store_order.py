@@ -1,6 +1,7 @@
 """Every store keeps the first of two records with one id, and no wrong clock hides a record or keeps it on top."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -194,3 +195,15 @@ def test_of_two_verdicts_the_one_with_the_higher_sequence_counts(store: Store) -
     assert found(store) == {}
     store.apply_verdicts([first])  # applied again, as after a restore
     assert found(store) == {}
+
+
+def test_of_two_different_events_written_at_once_under_one_id_one_stays_and_one_is_a_conflict(store: Store) -> None:
+    for number in range(10):
+        first = sighting("boar", at=NOON + number * MINUTE)
+        second = changed(first, station="ridge-09", captured_at=NOON - DAY, detections=())
+        with ThreadPoolExecutor(2) as threads:
+            results = list(threads.map(lambda one: store.write([arrived(one)]), (first, second)))
+        assert sorted((one.new, len(one.conflicts)) for one in results) == [(0, 1), (1, 0)]
+        (kept,) = store.events(EventQuery(event_ids=(first.event_id,)))
+        assert kept == (first if results[0].new else second)
+    assert found(store).get("boar", 0) == len(store.events(EventQuery(stations=("lake-07",))))
