@@ -1,19 +1,25 @@
 """Repository of flags, verdicts, quarantined input and media entries in the casebook database."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
     Engine,
     Table,
+    case,
     func,
+    insert,
     select,
+    text,
     tuple_,
     update,
 )
@@ -22,9 +28,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from casebook.engine import open_engine, unavailable
 from casebook.flags import Flag
-from casebook.records import CasebookTotals, MediaEntry, Quarantined
+from casebook.records import CasebookTotals, MediaConflict, MediaEntry, Quarantined
 from casebook.tables import flag, media, quarantined, verdict
 from casebook.verdicts import Verdict
+from contract import SetAside
+from contract.identity import content_sha256
+from contract.validation import decode_stored
 
 _MAX_IDS = 500  # ids per statement; below the parameter limit of both databases
 
@@ -89,49 +98,91 @@ class Casebook:
             query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "open")
             return connection.execute(query.values(state="closed", closed_by=by, closed_at=at)).rowcount
 
-    def record_verdict(self, decision: Verdict) -> None:
-        """Store a verdict and mark it as not yet applied to the detection store; see ``mark_applied``."""
-        row = {name: getattr(decision, name) for name in Verdict.__slots__}
-        self._add(verdict, [row | {"applied": False}])
+    def record_verdict(self, decision: Verdict) -> Verdict:
+        """Store one verdict; see ``record_verdicts``."""
+        return self.record_verdicts([decision])[0]
+
+    def record_verdicts(self, decisions: Sequence[Verdict]) -> list[Verdict]:
+        """Store verdicts in order, all or none, marked as not yet applied to the detection store.
+
+        Returns:
+            The verdicts with their ``sequence``; a verdict equal to the latest on its detection is not stored again.
+        """
+        with self._begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("LOCK TABLE verdict IN SHARE ROW EXCLUSIVE MODE"))  # one sequence at a time
+            return [replace(one, sequence=self._insert_verdict(connection, one)) for one in decisions]
+
+    def _insert_verdict(self, connection: Connection, decision: Verdict) -> int:
+        row = {name: getattr(decision, name) for name in Verdict.__slots__ if name != "sequence"}
+        # In one statement with the insertion, so that no other process can take the same sequence in SQLite.
+        highest = select(func.coalesce(func.max(verdict.c.sequence), 0)).scalar_subquery()
+        now = replace(decision, sequence=0).order
+        query = insert(verdict).values(**row, applied=False, sequence=case((highest >= now, highest + 1), else_=now))
+        latest = (
+            select(verdict)
+            .where(verdict.c.event_id == decision.event_id, verdict.c.ordinal == decision.ordinal)
+            .order_by(verdict.c.sequence.desc())
+            .limit(1)
+        )
+        known = connection.execute(latest).mappings().first()
+        if known is not None and _verdict(known) == decision:
+            return int(known["sequence"])
+        return int(connection.execute(query.returning(verdict.c.sequence)).scalar_one())
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
         """Return the latest verdict on each detection of the given events, sorted by the detection's ordinal."""
         latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
         for ids in _portions(event_ids):
-            query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.decided_at, verdict.c.id)
+            query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.sequence)
             for row in self._read(query):
                 latest[row["event_id"]][row["ordinal"]] = _verdict(row)
         return {event_id: [found[ordinal] for ordinal in sorted(found)] for event_id, found in latest.items()}
 
     def verdict_history(self, event_id: str) -> list[Verdict]:
-        """List every verdict on one event, oldest first, including those that a later verdict replaced."""
-        query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.decided_at, verdict.c.ordinal)
+        """List every verdict on one event in the order of recording, including those that a later verdict replaced."""
+        query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.sequence)
         return [_verdict(row) for row in self._read(query)]
 
     def unapplied_verdicts(self) -> list[Verdict]:
-        """List the verdicts that are not marked as applied to the detection store, oldest first."""
-        query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.decided_at, verdict.c.id)
+        """List the verdicts that are not marked as applied to the detection store, in the order of recording."""
+        query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.sequence)
         return [_verdict(row) for row in self._read(query)]
 
     def mark_applied(self, decisions: Sequence[Verdict]) -> None:
-        """Mark verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
+        """Mark recorded verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
+        sequences = [done.sequence for done in decisions]
         with self._begin() as connection:
-            for done in decisions:
-                connection.execute(
-                    update(verdict)
-                    .where(
-                        verdict.c.event_id == done.event_id,
-                        verdict.c.ordinal == done.ordinal,
-                        verdict.c.decided_at == done.decided_at,
-                        verdict.c.classified_by == done.classified_by,
-                    )
-                    .values(applied=True)
-                )
+            for start in range(0, len(sequences), _MAX_IDS):
+                of_these = verdict.c.sequence.in_(sequences[start : start + _MAX_IDS])
+                connection.execute(update(verdict).where(of_these).values(applied=True))
 
     def quarantine(self, *items: Quarantined) -> int:
-        """Store quarantined input whose id is not stored yet, and return the number of new records."""
-        rows = [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
-        return self._add(quarantined, rows)
+        """Store quarantined input whose id is not stored yet, and return the number of new records.
+
+        A report of a station whose id is known with other content is stored as a conflict, with an id of its own.
+        """
+        added = self._insert_new(
+            quarantined, [{name: getattr(item, name) for name in Quarantined.__slots__} for item in items]
+        )
+        again = [item for item, new in zip(items, added, strict=True) if not new and item.source == "station"]
+        return sum(added) + sum(self._quarantine_conflict(item) for item in again)
+
+    def _quarantine_conflict(self, item: Quarantined) -> int:
+        """Store a report as a conflict if its content differs from that of the stored report with its id."""
+        (row,) = self._read(select(quarantined).where(quarantined.c.id == item.id))
+        stored_sha256, received_sha256 = _report_sha256(row["payload"]), _report_sha256(item.payload)
+        if stored_sha256 == received_sha256:
+            return 0
+        conflict = replace(
+            item,
+            id=hashlib.sha256(f"conflict {item.id} {received_sha256}".encode()).hexdigest(),
+            source="message",
+            reason="conflict",
+            detail=f"setaside {item.id}: a report of station {row['station']} with this id and other content was "
+            f"stored before (stored sha256 {stored_sha256}, received sha256 {received_sha256})",
+        )
+        return self._add(quarantined, [{name: getattr(conflict, name) for name in Quarantined.__slots__}])
 
     def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
         """List quarantined input, newest first; ``after`` is the ``key`` of the previous page's last record."""
@@ -140,9 +191,28 @@ class Casebook:
             query = query.where(_before((quarantined.c.at, quarantined.c.id), after))
         return [Quarantined(**row) for row in self._read(query.limit(limit))]
 
-    def add_media(self, entries: Sequence[MediaEntry]) -> int:
-        """Insert media entries that the casebook does not have yet, and return the number of inserted entries."""
-        return self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in entries])
+    def add_media(self, entries: Sequence[MediaEntry]) -> list[MediaConflict]:
+        """Insert media entries that the casebook does not have yet, and return those that contradict earlier entries.
+
+        The same content can be in several events, of several stations. Its type follows from the content, and one event
+        is of one station, so an entry that differs from an earlier one in these is not stored.
+        """
+        by_content: dict[str, list[MediaEntry]] = defaultdict(list)
+        for hashes in _portions(entry.sha256 for entry in entries):
+            for row in self._read(select(media).where(media.c.sha256.in_(hashes)).order_by(media.c.received_at)):
+                by_content[row["sha256"]].append(MediaEntry(**row))
+        conflicts: list[MediaConflict] = []
+        accepted: list[MediaEntry] = []
+        for entry in entries:
+            earlier = by_content[entry.sha256]
+            known = next((one for one in earlier if _contradicts(entry, one)), None)
+            if known is not None:
+                conflicts.append(MediaConflict(entry, known))
+            else:
+                accepted.append(entry)
+                earlier.append(entry)
+        self._add(media, [{name: getattr(item, name) for name in MediaEntry.__slots__} for item in accepted])
+        return conflicts
 
     def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:
         """Return the media entries of each given event, by event id."""
@@ -179,12 +249,14 @@ class Casebook:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _add(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> int:
-        new = 0
+        return sum(self._insert_new(table, rows))
+
+    def _insert_new(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> list[bool]:
+        """Insert the rows whose key the table does not contain yet, and return which are new."""
+        counting = {"preserve_rowcount": True}
         with self._begin() as connection:
-            for row in rows:
-                query = self._insert(table).values(**row).on_conflict_do_nothing()
-                new += connection.execute(query, execution_options={"preserve_rowcount": True}).rowcount
-        return new
+            query = self._insert(table).on_conflict_do_nothing()
+            return [connection.execute(query, row, execution_options=counting).rowcount > 0 for row in rows]
 
 
 def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnElement[bool]:
@@ -199,5 +271,17 @@ def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
         yield wanted[start : start + _MAX_IDS]
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
+def _contradicts(entry: MediaEntry, earlier: MediaEntry) -> bool:
+    return entry.type != earlier.type or (entry.event_id == earlier.event_id and entry.station != earlier.station)
+
+
+def _report_sha256(payload: bytes) -> str:
+    """Return the SHA-256 of the content of a station's report; of its bytes if they cannot be decoded."""
+    try:
+        return content_sha256(decode_stored(payload, SetAside))
+    except msgspec.MsgspecError:
+        return hashlib.sha256(payload).hexdigest()
+
+
+def _verdict(row: Any) -> Verdict:
     return Verdict(**{name: row[name] for name in Verdict.__slots__})

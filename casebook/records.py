@@ -57,6 +57,20 @@ class MediaEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaConflict:
+    """A media entry that contradicts an earlier one, which stays.
+
+    Attributes:
+        entry: The entry that was not stored.
+        known: The earlier entry: of the same content with another type, or of the same content and event with another
+            station.
+    """
+
+    entry: MediaEntry
+    known: MediaEntry
+
+
+@dataclass(frozen=True, slots=True)
 class CasebookTotals:
     """Number of records of each kind in the casebook."""
 

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -79,7 +78,8 @@ flag = Table(
 verdict = Table(
     "verdict",
     metadata,
-    Column("id", Integer, primary_key=True),  # all decisions are kept; the latest of each ordinal is in force
+    Column("id", Integer, primary_key=True),  # all decisions are kept
+    Column("sequence", BigInteger, nullable=False),  # the highest of each ordinal is in force
     Column("event_id", JsonText, nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("outcome", JsonText, nullable=False),
@@ -89,7 +89,8 @@ verdict = Table(
     Column("classified_by", JsonText, nullable=False),
     Column("decided_at", UtcDateTime, nullable=False),
     Column("applied", Boolean, nullable=False, default=False),
-    UniqueConstraint("event_id", "ordinal", "decided_at", "classified_by"),
+    Index("verdict_sequence", "sequence", unique=True),
+    Index("verdict_of", "event_id", "ordinal", "sequence"),
     Index("verdict_unapplied", "applied"),
 )
 
@@ -119,4 +120,5 @@ media = Table(
     Column("size", BigInteger, nullable=False),
     Column("station", JsonText, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Index("media_content", "sha256"),
 )

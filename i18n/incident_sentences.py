@@ -1,6 +1,6 @@
 """Builds the headline of an incident and a sentence for each finding or station problem in the incident."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -44,15 +44,6 @@ class OccurrenceFacts(Protocol):
         ...
 
 
-class MemberFacts(Protocol):
-    """Link between an incident and one of its occurrences."""
-
-    @property
-    def occurrence(self) -> OccurrenceFacts:
-        """The linked occurrence."""
-        ...
-
-
 class IncidentFacts(Protocol):
     """Fields of an incident that the sentences need; ``casebook.incidents.reader.Incident`` implements it."""
 
@@ -67,8 +58,8 @@ class IncidentFacts(Protocol):
         ...
 
     @property
-    def occurrences(self) -> Sequence[MemberFacts]:
-        """Links to the incident's occurrences, in chronological order."""
+    def severities(self) -> Mapping[str, Severity]:
+        """By kind, the highest severity of its occurrences."""
         ...
 
 
@@ -106,12 +97,8 @@ def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Langua
 
     The most severe kind comes first; in the headline of an alert, the kind that caused the alert.
     """
-    worst = {
-        kind: max(severity_rank(one.occurrence.severity) for one in incident.occurrences if one.occurrence.kind == kind)
-        for kind in incident.kinds
-    }
     kinds = (
-        tuple(sorted(incident.kinds, key=lambda kind: -worst[kind]))
+        tuple(sorted(incident.kinds, key=lambda kind: -severity_rank(incident.severities[kind])))
         if alert is None
         else (alert.kind, *(one for one in incident.kinds if one != alert.kind))
     )
@@ -131,6 +118,6 @@ def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:
     return translate("%(place)s: %(what)s since %(since)s", place=place, what=what, since=since)
 
 
-def occurrence_sentences(incident: IncidentFacts, language: Language) -> list[str]:
-    """Return the sentences that explain an incident's occurrences, without duplicates."""
-    return list(dict.fromkeys(occurrence_sentence(one.occurrence, language) for one in incident.occurrences))
+def occurrence_sentences(occurrences: Iterable[OccurrenceFacts], language: Language) -> list[str]:
+    """Return the sentences that explain occurrences, without duplicates."""
+    return list(dict.fromkeys(occurrence_sentence(one, language) for one in occurrences))

@@ -32,4 +32,5 @@ def quarantine_reason(reason: str, language: Language) -> str:
         "type": translate("not the stated type"),
         "error": translate("error in the server"),
         "revoked": translate("revoked password"),
+        "conflict": translate("conflict with a stored record"),
     }.get(reason, reason)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from casebook.casebook import Casebook
 from casebook.records import MediaEntry, Quarantined
 from contract import Event, MediaContent
+from ingest.conflict_records import conflict_record, media_conflict_record
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
 from ingest.receive.batch import Batch
@@ -43,10 +44,14 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """Result of ``Intake.store``: the number of new quarantine records, and the detection store's write result."""
+    """Result of ``Intake.store``: the number of new quarantine records, and the detection store's write result.
+
+    ``conflicts`` are the quarantine records of messages that contradict stored ones; rules are not applied to these.
+    """
 
     quarantined: int
     written: WriteResult
+    conflicts: tuple[Quarantined, ...] = ()
 
 
 class Intake:
@@ -86,10 +91,13 @@ class Intake:
             OSError: the disk for media is full; likewise.
         """
         quarantined = self._casebook.quarantine(*batch.unusable) if batch.unusable else 0
-        self._keep_media(batch.contents)
+        conflicts = self._keep_media(batch.contents)
         with self._metrics.store_s.time():
             written = self._store.write(batch.records) if batch.records else WriteResult(new=0, repeated=0)
-        return StoredBatch(quarantined, written)
+        conflicts += [conflict_record(one) for one in written.conflicts]
+        if conflicts:
+            quarantined += self._casebook.quarantine(*conflicts)
+        return StoredBatch(quarantined, written, tuple(conflicts))
 
     def conclude(self, batch: Batch, stored: StoredBatch) -> BatchResult:
         """Record the flags and incidents of a stored batch, as the second of two steps.
@@ -99,7 +107,8 @@ class Intake:
         Raises:
             StoreUnavailable: as for ``store``.
         """
-        records = batch.records
+        refused = {id(one.received) for one in stored.written.conflicts}
+        records = [item for item in batch.records if id(item) not in refused] if refused else batch.records
         # Flags come last and include repeated events: after a crash right here, the redelivered event is flagged.
         events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
         evaluated = self._evaluate(events)
@@ -116,7 +125,7 @@ class Intake:
             quarantined=stored.quarantined,
             flagged=flagged,
         )
-        self._count(result, batch.unusable, [event for event, _ in events])
+        self._count(result, [*batch.unusable, *stored.conflicts], [event for event, _ in events])
         return result
 
     def _count(self, result: BatchResult, unusable: Sequence[Quarantined], events: Sequence[Event]) -> None:
@@ -132,20 +141,19 @@ class Intake:
             return self._incidents.evaluate(events)
         return [EvaluatedEvent(event, at, tuple(self._rules.evaluate(event, at))) for event, at in events]
 
-    def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> None:
+    def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> list[Quarantined]:
+        """Store media with their entries, and return the quarantine records of those that contradict earlier ones."""
         if contents:
             self._media.put_all({content.sha256: content.data for content, _ in contents})
-            self._casebook.add_media(
-                [
-                    MediaEntry(
-                        content.event_id,
-                        content.sha256,
-                        content.type,
-                        content.role,
-                        len(content.data),
-                        content.station,
-                        at,
-                    )
-                    for content, at in contents
-                ]
-            )
+        entries = [_entry(content, at) for content, at in contents]
+        conflicts = {id(one.entry): one for one in self._casebook.add_media(entries)} if entries else {}
+        return [
+            media_conflict_record(content, at, conflicts[id(entry)])
+            for (content, at), entry in zip(contents, entries, strict=True)
+            if id(entry) in conflicts
+        ]
+
+
+def _entry(content: MediaContent, at: datetime) -> MediaEntry:
+    size = len(content.data)
+    return MediaEntry(content.event_id, content.sha256, content.type, content.role, size, content.station, at)

@@ -10,6 +10,7 @@ from contract import Detection, Event, Media, Model
 from contract.messages import ObservationType
 from i18n.taxonomy import shipped_taxonomy
 from i18n.taxonomy.domestic import DOMESTIC
+from ingest.store.port import ListedEvent
 from review.page import Site
 
 KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "vehicle", "animal": "animal"}
@@ -60,9 +61,10 @@ def _kind_class(named: Detection | Verdict, heard: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A capture with its detections, flags, verdicts and media."""
+    """A capture with the time under which it is listed, and its detections, flags, verdicts and media."""
 
     event: Event
+    listed_at: datetime
     findings: tuple[CardDetection, ...]
     flags: tuple[Flag, ...]
     blank_verdict: Verdict | None
@@ -106,22 +108,23 @@ class Card:
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Capture time and event id, the sort key of cards and the pagination cursor."""
-        return self.event.captured_at, self.event.event_id
+        """Sort key of cards, and pagination cursor: the time under which the capture is listed, and the event id."""
+        return self.listed_at, self.event.event_id
 
 
-def load_cards(site: Site, events: Sequence[Event]) -> list[Card]:
+def load_cards(site: Site, listed: Sequence[ListedEvent]) -> list[Card]:
     """Build one card for each event, with the flags, verdicts and media that the casebook has for the event."""
-    ids = [event.event_id for event in events]
+    ids = [one.event.event_id for one in listed]
     flags, verdicts = site.casebook.flags_of(ids), site.casebook.verdicts_of(ids)
     arrived = {name: {one.sha256 for one in media} for name, media in site.casebook.media_of(ids).items()}
     return [
-        _card(one, flags.get(one.event_id, []), verdicts.get(one.event_id, []), arrived.get(one.event_id, set()))
-        for one in events
+        _card(one, flags.get(event_id, []), verdicts.get(event_id, []), arrived.get(event_id, set()))
+        for one, event_id in zip(listed, ids, strict=True)
     ]
 
 
-def _card(event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict], arrived: Set[str]) -> Card:
+def _card(listed: ListedEvent, flags: Sequence[Flag], verdicts: Sequence[Verdict], arrived: Set[str]) -> Card:
+    event = listed.event
     by_ordinal = {verdict.ordinal: verdict for verdict in verdicts}
     models = {model.name: model for model in event.models}
     findings = tuple(
@@ -131,6 +134,7 @@ def _card(event: Event, flags: Sequence[Flag], verdicts: Sequence[Verdict], arri
     available = [media for media in event.media if media.role != "original" and media.sha256 in arrived]
     return Card(
         event=event,
+        listed_at=listed.listed_at,
         findings=findings,
         flags=tuple(flags),
         blank_verdict=None if findings else by_ordinal.get(0),

@@ -44,9 +44,7 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
         InvalidRequest: the event has no such detection, or a correction has no taxon.
         StoreUnavailable: the casebook did not answer; the decision may not have been recorded.
     """
-    verdicts = create_verdicts(event, decision, by, datetime.now(UTC))
-    for verdict in verdicts:
-        site.casebook.record_verdict(verdict)
+    verdicts = site.casebook.record_verdicts(create_verdicts(event, decision, by, datetime.now(UTC)))
     decided = {verdict.ordinal for verdict in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
     if decided >= {detection.ordinal for detection in event.detections}:
         site.casebook.close_flags(event.event_id, by, verdicts[0].decided_at)

@@ -1,6 +1,6 @@
 """Groups the review queue by incident, so that each incident has one heading for its captures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from casebook.incidents.reader import Incident
@@ -16,11 +16,6 @@ class Group:
     cards: tuple[Card, ...]
 
 
-def late_event_ids(incidents: Iterable[Incident]) -> frozenset[str]:
-    """Return the event ids of captures that arrived too late for an alert."""
-    return frozenset(part.occurrence.subject for one in incidents for part in one.occurrences if part.occurrence.late)
-
-
 def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], frozenset[str]]:
     """Group cards by incident, in the order of the first card of each group.
 
@@ -29,9 +24,10 @@ def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], f
     Returns:
         The groups, and the ids of captures that arrived late.
     """
-    incident_ids = site.incidents.incident_ids_of(card.event.event_id for card in cards if card.flags)
+    flagged = [card.event.event_id for card in cards if card.flags]
+    incident_ids = site.incidents.incident_ids_of(flagged)
     incidents = site.incidents.incidents_by_id(set(incident_ids.values()))
-    found = {one.id: one for one in incidents if len(one.occurrences) > 1}
+    found = {one.id: one for one in incidents if one.occurrence_count > 1}
     members: dict[str, list[Card]] = {}
     order: list[str | Card] = []
     for card in cards:
@@ -51,7 +47,7 @@ def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], f
             groups[-1] = Group(None, (*groups[-1].cards, entry))
         else:
             groups.append(Group(None, (entry,)))
-    return groups, late_event_ids(incidents)
+    return groups, site.incidents.late_events(flagged)
 
 
 def station_problems(site: Site, limit: int = 10) -> list[Incident]:
@@ -59,7 +55,4 @@ def station_problems(site: Site, limit: int = 10) -> list[Incident]:
 
     These incidents have no captures and therefore no card in the queue.
     """
-    waiting = site.incidents.incidents(open_only=True, limit=50)
-    return [one for one in waiting if not one.event_ids and any(part.over_at is None for part in one.occurrences)][
-        :limit
-    ]
+    return site.incidents.station_problems(limit)

@@ -23,7 +23,7 @@ from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
-from ingest.store.port import EventQuery, Store
+from ingest.store.port import EventQuery, ListedEvent, Store
 from review.options import ReviewOptions
 from review.reader_language import chosen_language
 from review.static_files import StaticFiles
@@ -83,7 +83,12 @@ class Site:
 
     def event(self, event_id: str) -> Event | None:
         """Return the event with the given id from the detection store; None if the store has no such event."""
-        found = self.store.events(EventQuery(event_ids=(event_id,), limit=1))
+        found = self.listed_event(event_id)
+        return found.event if found else None
+
+    def listed_event(self, event_id: str) -> ListedEvent | None:
+        """Return the event with the given id, and the time under which it is listed; None if there is no such event."""
+        found = self.store.listing(EventQuery(event_ids=(event_id,), limit=1))
         return found[0] if found else None
 
 

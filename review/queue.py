@@ -6,9 +6,8 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Literal
 
-from contract import Event
 from contract.messages import ObservationType
-from ingest.store.port import EventQuery
+from ingest.store.port import EventQuery, ListedEvent
 from pipelines.trends.counting import local_midnight
 from review.cards import Card, load_cards
 from review.page import Site
@@ -76,26 +75,26 @@ def queue_page(site: Site, filters: Filters) -> QueuePage:
     shown = found[:size]
     if len(found) > size or scanned >= MAX_SCANNED:
         phase, last = shown[-1] if shown else (phase, card)
-        following = f"{phase}~{last.event.captured_at.isoformat()}~{last.event.event_id}"
+        following = f"{phase}~{last.listed_at.isoformat()}~{last.event.event_id}"
     else:
         following = ""
     return QueuePage(tuple(card for _, card in shown), following)
 
 
-def next_undecided(site: Site, event: Event, phase: Phase) -> str:
+def next_undecided(site: Site, current: ListedEvent, phase: Phase) -> str:
     """Return the event id of the next undecided capture in the queue; "" if there is none.
 
     The search wraps around at the end of the queue.
 
     Args:
         site: The stores.
-        event: The current capture.
+        current: The current capture.
         phase: Its section of the queue when it was opened; a decision closes its flags and so changes the section.
     """
-    cursor = (phase, event.captured_at, event.event_id)
+    cursor = (phase, *current.key)
     for filters in (Filters(show="unreviewed", after=cursor), Filters(show="unreviewed")):
         for _, card in islice(_iterate(site, filters), MAX_SCANNED):
-            if not card.decided and card.event.event_id != event.event_id:
+            if not card.decided and card.event.event_id != current.event.event_id:
                 return card.event.event_id
     return ""
 
@@ -118,20 +117,21 @@ def _iterate(site: Site, filters: Filters) -> Iterator[tuple[str, Card]]:
     front = set(flagged) if filters.show != "reviewed" else set()
     phase, after = (filters.after[0], filters.after[1:]) if filters.after else ("f", None)
     if phase == "f" and front:
-        events = site.store.events(replace(query, event_ids=tuple(front), after=after, limit=MAX_FLAGS))
+        events = site.store.listing(replace(query, event_ids=tuple(front), after=after, limit=MAX_FLAGS))
         yield from (("f", card) for card in _cards_in_batches(site, events))
     if filters.show == "flagged":
         return
     query = replace(query, after=after if phase == "r" else None)
     while True:
-        events = site.store.events(query)
-        yield from (("r", card) for card in load_cards(site, [one for one in events if one.event_id not in front]))
+        events = site.store.listing(query)
+        rest = [one for one in events if one.event.event_id not in front]
+        yield from (("r", card) for card in load_cards(site, rest))
         if len(events) < query.limit:
             return
-        query = replace(query, after=(events[-1].captured_at, events[-1].event_id))
+        query = replace(query, after=events[-1].key)
 
 
-def _cards_in_batches(site: Site, events: list[Event]) -> Iterator[Card]:
+def _cards_in_batches(site: Site, events: list[ListedEvent]) -> Iterator[Card]:
     size = site.options.page_size + 1
     for start in range(0, len(events), size):
         yield from load_cards(site, events[start : start + size])

@@ -5,11 +5,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from casebook.incidents.database import Database
 from casebook.incidents.repository import Alert
 from casebook.incidents.tables import alert, delivery
+
+_AHEAD = timedelta(days=7)  # no pause between two delivery attempts is that long
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,12 @@ class AlertQueue:
         query = (
             select(alert, delivery.c.attempts)
             .join(delivery, delivery.c.alert_id == alert.c.id)
-            .where(delivery.c.notifier == self._notifier, delivery.c.state == "waiting", delivery.c.next_at <= now)
+            .where(
+                delivery.c.notifier == self._notifier,
+                delivery.c.state == "waiting",
+                # A time so far ahead was set while the server's clock was wrong.
+                or_(delivery.c.next_at <= now, delivery.c.next_at > now + _AHEAD),
+            )
             .order_by(urgency, alert.c.raised_at, alert.c.id)
             .limit(1)
         )

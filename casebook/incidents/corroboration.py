@@ -1,9 +1,12 @@
 """Grouping of several stations' detections of one sound, such as a shot, with a combined confidence."""
 
 import math
+from bisect import insort
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated
 
 import msgspec
@@ -154,18 +157,28 @@ def corroborate(shots: Iterable[Shot], options: CorroborationOptions | None = No
     chosen = options or CorroborationOptions()
     ordered = sorted({(shot.event_id, shot.ordinal): shot for shot in shots}.values(), key=_order)
     groups: list[list[Shot]] = []
-    open_from = 0
+    # Numbers of the groups that may accept another shot, by the stations in them. A station is in a group at most once,
+    # so the shots of one station are not compared with each other.
+    accepting: dict[frozenset[str], deque[int]] = {}
     longest_s = _longest_s(ordered, chosen)
     for shot in ordered:
-        # A group that began too long ago accepts no further shot, and neither do those before it.
-        while open_from < len(groups) and _between_s(groups[open_from][0], shot) > longest_s:
-            open_from += 1
-        fitting = (known for known in groups[open_from:] if all(_can_be_one(old, shot, chosen) for old in known))
-        group = next(fitting, None)
-        if group is None:
-            groups.append([shot])
+        fitting: list[int] = []
+        for stations, numbers in accepting.items():
+            # A group that began too long ago accepts no further shot, and neither do those before it.
+            while numbers and _between_s(groups[numbers[0]][0], shot) > longest_s:
+                numbers.popleft()
+            if shot.station not in stations:
+                fits = (n for n in numbers if all(_can_be_one(old, shot, chosen) for old in groups[n]))
+                fitting.extend(islice(fits, 1))
+        if fitting:
+            number = min(fitting)
+            stations = frozenset(one.station for one in groups[number])
+            accepting[stations].remove(number)
+            groups[number].append(shot)
+            insort(accepting.setdefault(stations | {shot.station}, deque()), number)
         else:
-            group.append(shot)
+            accepting.setdefault(frozenset({shot.station}), deque()).append(len(groups))
+            groups.append([shot])
     return [CorroboratedSound(tuple(members), _combined_confidence(members)) for members in groups]
 
 

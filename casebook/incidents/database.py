@@ -50,8 +50,8 @@ class Database:
     def add(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
         """Insert the rows whose primary key the table does not contain yet, and return the number of new rows."""
         counting = {"preserve_rowcount": True}
-        queries = [self._insert(table).values(**row).on_conflict_do_nothing() for row in rows]
-        return sum(connection.execute(query, execution_options=counting).rowcount for query in queries)
+        query = self._insert(table).on_conflict_do_nothing()
+        return sum(connection.execute(query, row, execution_options=counting).rowcount for row in rows)
 
     def put(self, connection: Connection, table: Table, row: Mapping[str, Any], changing: Sequence[str]) -> None:
         """Insert a row into a table; if its primary key exists, update the columns named in ``changing``."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, tuple_, update
 
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.repository import Alert, occurrence_of_row
-from casebook.incidents.tables import alert, delivery, incident, occurrence
+from casebook.incidents.tables import alert, delivery, incident, incident_station, occurrence
 from casebook.tables import flag
 from contract.severity import Severity
 
@@ -21,6 +21,11 @@ class IncidentMember:
 
     occurrence: Occurrence
     over_at: datetime | None
+
+    @property
+    def key(self) -> tuple[datetime, str, str]:
+        """Pagination cursor in the list of an incident's occurrences."""
+        return self.occurrence.at, self.occurrence.subject, self.occurrence.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class SentAlert:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident with its occurrences and alerts.
+    """Totals of an incident; its occurrences and alerts are read page by page.
 
     Attributes:
         id: Permanent id.
@@ -55,8 +60,12 @@ class Incident:
         confidence: Highest confidence of the occurrences.
         late: Whether all occurrences arrived late.
         is_open: Whether a flag is open or a problem of a station continues.
-        occurrences: Occurrences in order of time.
-        alerts: Alerts in order of time.
+        severities: By kind, the highest severity of its occurrences; kinds in order of their first occurrence, at most
+            ``casebook.incidents.grouping.MAX_KINDS``.
+        stations: Stations in order of their first occurrence.
+        occurrence_count: Number of occurrences.
+        capture_count: Number of captures among them.
+        alert_count: Number of alerts.
     """
 
     id: str
@@ -66,25 +75,16 @@ class Incident:
     confidence: float
     late: bool
     is_open: bool
-    occurrences: tuple[IncidentMember, ...]
-    alerts: tuple[SentAlert, ...]
+    severities: Mapping[str, Severity]
+    stations: tuple[str, ...]
+    occurrence_count: int
+    capture_count: int
+    alert_count: int
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of the occurrences in the incident, without duplicates, in order of time."""
-        return tuple(dict.fromkeys(one.occurrence.kind for one in self.occurrences))
-
-    @property
-    def stations(self) -> tuple[str, ...]:
-        """Names of the stations with an occurrence in the incident, without duplicates."""
-        return tuple(dict.fromkeys(one.occurrence.station for one in self.occurrences))
-
-    @property
-    def event_ids(self) -> tuple[str, ...]:
-        """Ids of the events with an occurrence in the incident, without duplicates."""
-        return tuple(
-            dict.fromkeys(one.occurrence.subject for one in self.occurrences if one.occurrence.source != "health")
-        )
+        return tuple(self.severities)
 
     @property
     def key(self) -> tuple[datetime, str]:
@@ -93,7 +93,10 @@ class Incident:
 
 
 class IncidentReader:
-    """Read access to incidents; every method raises ``StoreUnavailable`` if the database does not answer."""
+    """Read access to incidents; every method raises ``StoreUnavailable`` if the database does not answer.
+
+    The cost of a method depends on its limit, not on the number of occurrences in an incident.
+    """
 
     def __init__(self, database: Database) -> None:
         """Create the reader for a database that contains the incident tables."""
@@ -111,6 +114,12 @@ class IncidentReader:
             query = query.where(or_(incident.c.ended_at < after[0], earlier))
         return self._read(query)
 
+    def station_problems(self, limit: int = 10) -> list[Incident]:
+        """List the newest incidents that have no captures and an unresolved problem of a station."""
+        query = select(incident).order_by(incident.c.ended_at.desc(), incident.c.id.desc()).limit(limit)
+        unresolved = select(occurrence.c.incident_id).where(_unresolved())
+        return self._read(query.where(incident.c.captures == 0, incident.c.id.in_(unresolved)))
+
     def incident(self, incident_id: str) -> Incident | None:
         """Return the incident with an id, or None if there is no such incident."""
         found = self._read(select(incident).where(incident.c.id == incident_id))
@@ -122,54 +131,93 @@ class IncidentReader:
 
     def incident_ids_of(self, event_ids: Iterable[str]) -> dict[str, str]:
         """Return the incident id of each event by event id, without events that are in no incident."""
-        wanted = list(event_ids)
-        found: dict[str, str] = {}
+        return {event_id: incident_id for event_id, incident_id, _ in self._memberships(event_ids)}
+
+    def late_events(self, event_ids: Iterable[str]) -> frozenset[str]:
+        """Return the ids of those of the given events that arrived too late for an alert."""
+        return frozenset(event_id for event_id, _, late in self._memberships(event_ids) if late)
+
+    def members(
+        self, incident_id: str, limit: int, after: tuple[datetime, str, str] | None = None
+    ) -> list[IncidentMember]:
+        """List occurrences of an incident in order of time; ``after`` is the ``key`` of the last one listed before."""
+        order = (occurrence.c.at, occurrence.c.subject, occurrence.c.kind)
+        query = select(occurrence).where(occurrence.c.incident_id == incident_id).order_by(*order).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(*order) > tuple_(*after, types=[column.type for column in order]))
         with self._database.begin() as connection:
-            for start in range(0, len(wanted), 500):
-                ids = wanted[start : start + 500]
-                query = select(occurrence.c.subject, occurrence.c.incident_id).where(occurrence.c.subject.in_(ids))
-                found |= {event_id: found_id for event_id, found_id in connection.execute(query)}  # noqa: C416, not pairs
-        return found
+            rows = connection.execute(query).mappings().all()
+        return [IncidentMember(occurrence_of_row(row), row["over_at"]) for row in rows]
+
+    def occurrences_of(self, subject: str) -> list[IncidentMember]:
+        """List the occurrences of one event, or of one problem of a station."""
+        query = select(occurrence).where(occurrence.c.subject == subject).order_by(occurrence.c.kind)
+        with self._database.begin() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [IncidentMember(occurrence_of_row(row), row["over_at"]) for row in rows]
+
+    def alerts(self, incident_id: str, limit: int = 50) -> list[SentAlert]:
+        """List the first alerts of an incident in order of time, with their deliveries."""
+        query = select(alert).where(alert.c.incident_id == incident_id).order_by(alert.c.raised_at, alert.c.id)
+        with self._database.begin() as connection:
+            rows = connection.execute(query.limit(limit)).mappings().all()
+            ids = [row["id"] for row in rows]
+            deliveries = _grouped(
+                connection.execute(
+                    select(delivery).where(delivery.c.alert_id.in_(ids)).order_by(delivery.c.notifier)
+                ).mappings(),
+                "alert_id",
+            )
+        return [_sent(dict(row), deliveries) for row in rows]
+
+    def has_unresolved_problem(self, incident_id: str) -> bool:
+        """Return whether a problem of a station in the incident is neither over nor resolved by a person."""
+        query = select(occurrence.c.subject).where(occurrence.c.incident_id == incident_id, _unresolved()).limit(1)
+        with self._database.begin() as connection:
+            return connection.execute(query).first() is not None
 
     def resolve_station_problems(self, incident_id: str, at: datetime) -> int:
         """Mark the open station problems in an incident as resolved by a person, and return the number of problems."""
         with self._database.begin() as connection:
-            open_problems = and_(
-                occurrence.c.incident_id == incident_id,
-                occurrence.c.source == "health",
-                occurrence.c.over_at.is_(None),
-            )
+            open_problems = and_(occurrence.c.incident_id == incident_id, _unresolved())
             return connection.execute(update(occurrence).where(open_problems).values(over_at=at)).rowcount
+
+    def _memberships(self, event_ids: Iterable[str]) -> list[tuple[str, str, bool]]:
+        wanted = list(event_ids)
+        found: list[tuple[str, str, bool]] = []
+        columns = (occurrence.c.subject, occurrence.c.incident_id, occurrence.c.late)
+        with self._database.begin() as connection:
+            for start in range(0, len(wanted), 500):
+                query = select(*columns).where(occurrence.c.subject.in_(wanted[start : start + 500]))
+                found += [(event_id, incident_id, late) for event_id, incident_id, late in connection.execute(query)]
+        return found
 
     def _read(self, query: Any) -> list[Incident]:
         with self._database.begin() as connection:
             rows = connection.execute(query.add_columns(_is_open().label("is_open"))).mappings().all()
             ids = [row["id"] for row in rows]
-            occurrences = connection.execute(
-                select(occurrence)
-                .where(occurrence.c.incident_id.in_(ids))
-                .order_by(occurrence.c.at, occurrence.c.subject)
-            ).mappings()
-            members = _grouped(occurrences, "incident_id")
-            alerts = connection.execute(
-                select(alert).where(alert.c.incident_id.in_(ids)).order_by(alert.c.raised_at, alert.c.id)
-            ).mappings()
-            alerts_by_incident = _grouped(alerts, "incident_id")
-            alert_ids = [row["id"] for rows in alerts_by_incident.values() for row in rows]
-            deliveries = _grouped(
+            parts = _grouped(
                 connection.execute(
-                    select(delivery).where(delivery.c.alert_id.in_(alert_ids)).order_by(delivery.c.notifier)
+                    select(incident_station)
+                    .where(incident_station.c.incident_id.in_(ids))
+                    .order_by(incident_station.c.first_at, incident_station.c.station)
                 ).mappings(),
-                "alert_id",
+                "incident_id",
             )
+            counting = select(alert.c.incident_id, func.count()).where(alert.c.incident_id.in_(ids))
+            counted = connection.execute(counting.group_by(alert.c.incident_id)).all()
+        alerts: dict[str, int] = {row[0]: row[1] for row in counted}
         return [
             Incident(
                 **{name: row[name] for name in ("id", "started_at", "ended_at", "severity", "confidence", "late")},
                 is_open=bool(row["is_open"]),
-                occurrences=tuple(
-                    IncidentMember(occurrence_of_row(one), one["over_at"]) for one in members.get(row["id"], ())
-                ),
-                alerts=tuple(_sent(one, deliveries) for one in alerts_by_incident.get(row["id"], ())),
+                severities={
+                    kind: severity for kind, (severity, _) in sorted(row["kinds"].items(), key=lambda item: item[1][1])
+                },
+                stations=tuple(part["station"] for part in parts.get(row["id"], ())),
+                occurrence_count=row["occurrences"],
+                capture_count=row["captures"],
+                alert_count=alerts.get(row["id"], 0),
             )
             for row in rows
         ]
@@ -179,6 +227,10 @@ def _is_open() -> Any:
     open_flag = exists().where(flag.c.event_id == occurrence.c.subject, flag.c.state == "open")
     open_problem = and_(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
     return exists().where(occurrence.c.incident_id == incident.c.id, or_(open_flag, open_problem))
+
+
+def _unresolved() -> Any:
+    return and_(occurrence.c.source == "health", occurrence.c.over_at.is_(None))
 
 
 def _sent(row: Mapping[str, Any], deliveries: Mapping[str, Sequence[Mapping[str, Any]]]) -> SentAlert:

@@ -1,18 +1,21 @@
 """Repository that stores occurrences, assigns each one to an incident, and queues the alerts of incidents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, select, update
 from uuid_utils import uuid7
 
 from casebook.incidents.alert_policy import Alerted, AlertPolicy, Cause, cause_of_alert, cooling_since
 from casebook.incidents.database import Database, place_columns, place_of
-from casebook.incidents.occurrence import IncidentOptions, Occurrence, are_near
-from casebook.incidents.tables import alert, delivery, incident, occurrence
+from casebook.incidents.grouping import IncidentGrouping
+from casebook.incidents.occurrence import IncidentOptions, Occurrence
+from casebook.incidents.tables import alert, delivery, occurrence
 from contract.severity import Severity, severity_rank
+
+_MAX_SUBJECTS = 500  # per statement; below the parameter limit of both databases
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +74,23 @@ class IncidentRepository:
         if not ordered:
             return []
         with self._database.exclusive() as connection:
-            alerts = (self._record(connection, one) for one in ordered)
-            return [raised for raised in alerts if raised is not None]
-
-    def _record(self, connection: Connection, one: Occurrence) -> Alert | None:
-        known = (
-            connection.execute(
-                select(occurrence).where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
+            batch = _Batch(
+                connection, IncidentGrouping(self._database, connection, self._options), _known(connection, ordered)
             )
-            .mappings()
-            .first()
-        )
+            alerts = [raised for one in ordered if (raised := self._record(batch, one)) is not None]
+            batch.grouping.flush()
+        return alerts
+
+    def _record(self, batch: "_Batch", one: Occurrence) -> Alert | None:
+        same_subject = batch.known.setdefault(one.subject, {})
+        known = same_subject.get(one.kind)
+        row = _row(one)
         if known is None:
-            incident_id = self._find_or_open_incident(connection, one)
-            self._database.add(connection, occurrence, [_row(one) | {"incident_id": incident_id}])
+            siblings = {other["incident_id"]: other["at"] for other in same_subject.values()}
+            incident_id = batch.grouping.find_or_open(one, siblings)
+            new_capture = one.source != "health" and incident_id not in siblings
+            batch.grouping.add(one, incident_id, row, new_capture)
+            same_subject[one.kind] = row | {"incident_id": incident_id}
         else:
             if not _has_news(one, known):
                 return None
@@ -93,75 +99,48 @@ class IncidentRepository:
             changed = {
                 "severity": one.severity if worse else known["severity"],
                 "confidence": max(one.confidence, known["confidence"]),
-                "reasons": [dict(reason) for reason in one.reasons],
-                "rules": list(one.rules),
+                "reasons": row["reasons"],
+                "rules": row["rules"],
             }
-            connection.execute(
+            batch.grouping.flush()
+            batch.connection.execute(
                 update(occurrence)
                 .where(occurrence.c.subject == one.subject, occurrence.c.kind == one.kind)
                 .values(changed)
             )
-        return self._update_incident(connection, incident_id, one)
+            same_subject[one.kind] = {**known, **changed}
+        return self._update_incident(batch, incident_id, one)
 
-    def _find_or_open_incident(self, connection: Connection, one: Occurrence) -> str:
-        """Return the id of the incident nearest in time that matches an occurrence; open one if none matches."""
-        around = self._options.gap
-        rows = connection.execute(
-            select(occurrence, incident.c.started_at, incident.c.ended_at)
-            .join(incident, incident.c.id == occurrence.c.incident_id)
-            .where(
-                or_(
-                    occurrence.c.at.between(one.at - around, one.at + around),
-                    occurrence.c.subject.in_([*one.witnesses, one.subject]),
-                )
-            )
-        ).mappings()
-        fitting = [
-            (abs(row["at"] - one.at), row["started_at"], row["incident_id"])
-            for row in rows
-            if (row["subject"] == one.subject or are_near(occurrence_of_row(row), one, self._options))
-            and max(row["ended_at"], one.at) - min(row["started_at"], one.at) <= self._options.longest
-        ]
-        if fitting:
-            return str(min(fitting)[2])
-        incident_id = str(uuid7())
-        values = {
-            "id": incident_id,
-            "started_at": one.at,
-            "ended_at": one.at,
-            "updated_at": one.received_at,
-            "severity": one.severity,
-            "confidence": one.confidence,
-            "told_kinds": [],
-            "late": True,
-        }
-        connection.execute(incident.insert().values(values))
-        return incident_id
-
-    def _update_incident(self, connection: Connection, incident_id: str, one: Occurrence) -> Alert | None:
+    def _update_incident(self, batch: "_Batch", incident_id: str, one: Occurrence) -> Alert | None:
         """Update an incident with a new occurrence, and queue an alert if the alert policy requires one."""
-        row = connection.execute(select(incident).where(incident.c.id == incident_id)).mappings().one()
+        row = batch.grouping.incident(incident_id)
         alerted = Alerted(row["told_severity"], frozenset(row["told_kinds"]))
-        cause = cause_of_alert(alerted, one, self._cooling(connection, one), self._policy)
-        values: dict[str, Any] = {
-            "started_at": min(row["started_at"], one.at),
-            "ended_at": max(row["ended_at"], one.at),
-            "updated_at": max(row["updated_at"], one.received_at),
-            "severity": max(row["severity"], one.severity, key=severity_rank),
-            "confidence": max(row["confidence"], one.confidence),
-            "late": row["late"] and one.late,
-        }
+        # Recent alerts can only prevent an alert, so they are read only for an occurrence that would raise one.
+        cause = cause_of_alert(alerted, one, {}, self._policy)
         if cause is not None:
-            values["told_severity"] = max(alerted.severity or one.severity, one.severity, key=severity_rank)
-            values["told_kinds"] = sorted(alerted.kinds | {one.kind})
-        connection.execute(update(incident).where(incident.c.id == incident_id).values(values))
-        return None if cause is None else self._raise(connection, incident_id, one, cause)
+            cause = cause_of_alert(alerted, one, self._cooling(batch.connection, one), self._policy)
+        row["started_at"] = min(row["started_at"], one.at)
+        row["ended_at"] = max(row["ended_at"], one.at)
+        row["updated_at"] = max(row["updated_at"], one.received_at)
+        row["severity"] = max(row["severity"], one.severity, key=severity_rank)
+        row["confidence"] = max(row["confidence"], one.confidence)
+        row["late"] = row["late"] and one.late
+        if cause is not None:
+            row["told_severity"] = max(alerted.severity or one.severity, one.severity, key=severity_rank)
+            row["told_kinds"] = sorted(alerted.kinds | {one.kind})
+        batch.grouping.note_kind(one, incident_id)
+        batch.grouping.mark_changed(incident_id)
+        return None if cause is None else self._raise(batch.connection, incident_id, one, cause)
 
     def _cooling(self, connection: Connection, one: Occurrence) -> dict[str, Severity]:
         since = cooling_since(one.received_at, self._policy)
+        # An alert of the future was raised while the server's clock was wrong, and starts no cooldown.
+        until = one.received_at + self._policy.cooldown
         cooling: dict[str, Severity] = {}
         for kind, severity in connection.execute(
-            select(alert.c.kind, alert.c.severity).where(alert.c.station == one.station, alert.c.raised_at > since)
+            select(alert.c.kind, alert.c.severity).where(
+                alert.c.station == one.station, alert.c.raised_at > since, alert.c.raised_at <= until
+            )
         ):
             cooling[kind] = max(cooling.get(kind, severity), severity, key=severity_rank)
         return cooling
@@ -175,6 +154,25 @@ class IncidentRepository:
             values = {"alert_id": raised.id, "notifier": notifier, "state": "waiting", "attempts": 0}
             connection.execute(delivery.insert().values(values | {"next_at": raised.raised_at, "problem": ""}))
         return raised
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One call of ``record``: its transaction, and the stored occurrences of its subjects by subject and kind."""
+
+    connection: Connection
+    grouping: IncidentGrouping
+    known: dict[str, dict[str, Mapping[str, Any]]]
+
+
+def _known(connection: Connection, occurrences: Sequence[Occurrence]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    subjects = list(dict.fromkeys(one.subject for one in occurrences))
+    for start in range(0, len(subjects), _MAX_SUBJECTS):
+        query = select(occurrence).where(occurrence.c.subject.in_(subjects[start : start + _MAX_SUBJECTS]))
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["subject"], {})[row["kind"]] = dict(row)
+    return found
 
 
 def _has_news(one: Occurrence, known: Any) -> bool:

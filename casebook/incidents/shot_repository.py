@@ -1,12 +1,12 @@
 """Repository of shot detections, which later detections by other stations can corroborate."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from casebook.incidents.corroboration import (
     CorroboratedSound,
@@ -24,6 +24,8 @@ from contract.isolation import isolate
 LOG = logging.getLogger("wildpost.incidents")
 # Bounds the search: detections with larger clock errors or longer spans are not joined.
 _SLACK = timedelta(minutes=5)
+# Per station and search; more shots within ten minutes are a fault or a flood, of which the latest are compared.
+_MAX_SHOTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,9 @@ class ShotRepository:
         ]
         if not new:
             return JoinedShots({}, {})
-        reach = timedelta(seconds=self._options.reach_m / self._options.slowest_m_s + self._options.margin_s) + _SLACK
         with self._database.begin() as connection:
             self._database.add(connection, shot, [_row(one) for one in new])
-            around = shot.c.at.between(min(one.at for one in new) - reach, max(one.at for one in new) + reach)
-            known = [_shot(row) for row in connection.execute(select(shot).where(around)).mappings()]
+            known = [*new, *self._around(connection, new)]
         new_keys = {(one.event_id, one.ordinal) for one in new}
         heard: dict[str, dict[int, Corroboration]] = {}
         witnesses: dict[str, frozenset[str]] = {}
@@ -78,6 +78,28 @@ class ShotRepository:
                 heard.setdefault(one.event_id, {})[one.ordinal] = together
                 witnesses[one.event_id] = witnesses.get(one.event_id, frozenset()) | (ids - {one.event_id})
         return JoinedShots(heard, witnesses)
+
+    def _around(self, connection: Connection, new: Sequence[Shot]) -> Iterator[Shot]:
+        """Yield the stored shots near new ones in time, if several stations heard shots then; some may be new."""
+        reach = timedelta(seconds=self._options.reach_m / self._options.slowest_m_s + self._options.margin_s) + _SLACK
+        for label in sorted({one.label for one in new}):
+            times = sorted(one.at for one in new if one.label == label)
+            for first, last in _spans(times, 2 * reach):
+                around = (shot.c.label == label, shot.c.at.between(first - reach, last + reach))
+                stations = connection.execute(select(shot.c.station).where(*around).distinct()).scalars().all()
+                for station in stations if len(stations) > 1 else ():
+                    query = select(shot).where(*around, shot.c.station == station).order_by(shot.c.at.desc())
+                    for row in connection.execute(query.limit(_MAX_SHOTS)).mappings():
+                        yield _shot(row)
+
+
+def _spans(times: Sequence[datetime], gap: timedelta) -> Iterator[tuple[datetime, datetime]]:
+    """Split sorted times where they are further apart than ``gap``; yield the first and the last of each part."""
+    start = 0
+    for number in range(1, len(times) + 1):
+        if number == len(times) or times[number] - times[number - 1] > gap:
+            yield times[start], times[number - 1]
+            start = number
 
 
 def _corroborate(known: Sequence[Shot], options: CorroborationOptions) -> list[CorroboratedSound]:

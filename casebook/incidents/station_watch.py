@@ -16,6 +16,8 @@ from contract import Deployment, Effort, Event, Health, Status
 
 _SAVE_EVERY = timedelta(seconds=30)  # each save is a commit; a busy station must not cost one commit per batch
 _SAME_GAP = timedelta(minutes=5)  # two effort records of one gap may be this far apart
+_LONGEST_EFFORT = timedelta(days=1)
+_AHEAD = timedelta(minutes=10)  # a time further ahead of the server's clock comes from a clock that was wrong
 
 
 class StationWatch:
@@ -42,13 +44,13 @@ class StationWatch:
             StoreUnavailable: the database did not answer or rejected the statement.
         """
         latest: dict[str, tuple[Event | Health | Effort | Deployment, datetime]] = {}
-        efforts = []
+        efforts: list[tuple[Effort, datetime]] = []
         for record, received_at in received:
             if isinstance(record, Status):
                 continue  # may be a last will or a retained copy, which the broker sends without the station
             latest[record.station] = record, received_at
             if isinstance(record, Effort):
-                efforts.append(record)
+                efforts.append((record, received_at))
         with self._lock:
             due = {name: item for name, item in latest.items() if self._due(name, item[1])}
             if not due and not efforts:
@@ -59,8 +61,8 @@ class StationWatch:
                     row = {"station": name, "at": received_at, **place_columns(place)}
                     changing = ["at", *(("latitude", "longitude") if place else ())]
                     self._database.put(connection, heard, row, changing)
-                for effort in efforts:
-                    self._record_effort(connection, effort)
+                for effort, received_at in efforts:
+                    self._record_effort(connection, effort, received_at)
             self._saved |= {name: received_at for name, (_, received_at) in due.items()}
 
     def update_problems(self, now: datetime, listening_since: datetime) -> list[Occurrence]:
@@ -74,6 +76,9 @@ class StationWatch:
             StoreUnavailable: the database did not answer.
         """
         with self._database.begin() as connection:
+            # After the server's clock was set back, a station counts as heard now, so that its silence is noticed.
+            ahead = heard.c.at > now + _AHEAD
+            connection.execute(update(heard).where(ahead).values(at=now))
             last = {row["station"]: row for row in connection.execute(select(heard)).mappings()}
             gaps = list(connection.execute(select(sensor_gap)).mappings())
             self._close_resolved(connection, now, last, gaps)
@@ -146,10 +151,14 @@ class StationWatch:
                     .values(over_at=heard_last["at"] if row["kind"] == "silent" else now)
                 )
 
-    def _record_effort(self, connection: Any, effort: Effort) -> None:
+    def _record_effort(self, connection: Any, effort: Effort, received_at: datetime) -> None:
         start, end = effort.start.astimezone(UTC), effort.end.astimezone(UTC)
+        if end > received_at + _AHEAD:  # the station's clock is ahead: the record ends when it arrives
+            start, end = received_at - min(end - start, _LONGEST_EFFORT), received_at
         key = (sensor_gap.c.station == effort.station, sensor_gap.c.sensor == effort.sensor)
         known = connection.execute(select(sensor_gap).where(*key)).mappings().first()
+        if known is not None and known["until"] > received_at + _AHEAD:
+            known = None  # the server's clock was set back since: what it said before has no order with this
         if known is not None and end <= known["until"]:
             return  # redelivered or out of order: a later record is stored
         same = known is not None and known["gap"] == effort.gap and start - known["until"] <= _SAME_GAP
@@ -159,7 +168,7 @@ class StationWatch:
 
     def _due(self, station: str, at: datetime) -> bool:
         saved = self._saved.get(station)
-        return saved is None or at - saved >= _SAVE_EVERY
+        return saved is None or abs(at - saved) >= _SAVE_EVERY  # the server's clock may have been set back
 
 
 def _applies_to(rule: StationRule, station: str) -> bool:

@@ -19,7 +19,27 @@ incident = Table(
     Column("told_severity", JsonText),  # highest severity alerted; NULL: none yet
     Column("told_kinds", JSON, nullable=False),
     Column("late", Boolean, nullable=False),  # all occurrences arrived late
-    Index("incident_newest", "ended_at"),
+    # Running totals, so that no reader counts the occurrences of a large incident.
+    Column("occurrences", Integer, nullable=False, default=0),
+    Column("captures", Integer, nullable=False, default=0),  # distinct events among the occurrences
+    Column("kinds", JSON, nullable=False, default=dict),  # by kind: [highest severity, first time in microseconds]
+    Index("incident_newest", "ended_at", "id"),
+)
+
+# The part of one station in one incident: its time span and places, by which a new occurrence finds its incident.
+incident_station = Table(
+    "incident_station",
+    metadata,
+    Column("incident_id", JsonText, primary_key=True),
+    Column("station", JsonText, primary_key=True),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("south", Float),  # the rectangle around the station's locations; NULL: no location is known
+    Column("north", Float),
+    Column("west", Float),
+    Column("east", Float),
+    Column("moved", Boolean, nullable=False),  # the locations differ, so the rectangle does not say which was when
+    Index("incident_station_when", "last_at"),
 )
 
 occurrence = Table(
@@ -40,8 +60,9 @@ occurrence = Table(
     Column("rules", JSON, nullable=False),
     Column("late", Boolean, nullable=False),
     Column("over_at", UtcDateTime),  # of a problem of a station: when it ended
-    Index("happening_when", "at"),
-    Index("happening_of", "incident_id"),
+    Index("happening_of", "incident_id", "at", "subject", "kind"),
+    Index("happening_of_station", "incident_id", "station", "at"),
+    Index("happening_unresolved", "source", "over_at"),
 )
 
 alert = Table(
@@ -85,7 +106,8 @@ shot = Table(
     Column("latitude", Float),
     Column("longitude", Float),
     Column("confidence", Float, nullable=False),
-    Index("shot_when", "at"),
+    Index("shot_when", "label", "at", "station"),
+    Index("shot_of_station", "label", "station", "at"),
 )
 
 # When the server last heard each station, by its own clock: the clock of a station may be wrong or not set.

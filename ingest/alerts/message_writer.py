@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from captures.decoded import Unreadable
 from captures.sent_media import check_sent_picture
+from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.reader import Incident, IncidentReader
 from casebook.incidents.repository import Alert
 from contract import Event
@@ -23,6 +24,7 @@ from ingest.store.port import EventQuery, Store
 
 LOG = logging.getLogger("wildpost.alerts")
 _PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail arrives shortly after its event
+_OCCURRENCES = 20  # of an incident, from which a message takes at most eight different sentences
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,16 @@ class AlertMessageWriter:
         event = found[0] if found else None
         pictures = {} if picture == "none" or event is None else self._pictures(alert, event, picture)
         link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
-        words = {code: _words(alert, incident, language) for code, language in self.languages.items()}
+        occurrences = self._occurrences(alert)
+        words = {code: _words(alert, incident, occurrences, language) for code, language in self.languages.items()}
         return Message(alert, words, link, pictures, _record(alert, incident, words, link))
+
+    def _occurrences(self, alert: Alert) -> list[Occurrence]:
+        """Return the first occurrences of the incident; those that caused the alert come first if they are later."""
+        first = [one.occurrence for one in self.reader.members(alert.incident_id, _OCCURRENCES)]
+        if any(one.subject == alert.subject for one in first):
+            return first
+        return [*(one.occurrence for one in self.reader.occurrences_of(alert.subject)), *first]
 
     def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Attachment]:
         thumbnails = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
@@ -92,12 +102,12 @@ class AlertMessageWriter:
             return file.read()
 
 
-def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:
+def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language) -> MessageText:
     translate = language.translate
     severity = {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
         alert.severity
     ]
-    lines = [*occurrence_sentences(incident, language)[:8]]
+    lines = [*occurrence_sentences(occurrences, language)[:8]]
     if alert.cause != "first":
         lines.insert(0, translate("This incident is more severe than at the last alert."))
     lines += [

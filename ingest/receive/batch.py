@@ -58,7 +58,7 @@ def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
         elif isinstance(record, SetAside):
             batch.unusable.append(_set_aside(message, record))
         else:
-            batch.records.append(Received(record, message.payload, message.at))
+            batch.records.append(Received(record, message.payload, message.at, message.topic))
     return batch
 
 

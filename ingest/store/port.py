@@ -27,33 +27,55 @@ class Received(msgspec.Struct, frozen=True, gc=False):
         record: The decoded record.
         payload: The original bytes, which keep fields of later contract versions.
         received_at: Time this server received it, UTC.
+        topic: MQTT topic of the message; "" if it is not known.
     """
 
     record: Storable
     payload: bytes
     received_at: datetime
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A received record that was not stored because another record with its id came first.
+
+    Attributes:
+        received: The record that was not stored.
+        stored_station: Station of the stored record; "" if it cannot be read.
+        stored_sha256: SHA-256 of the stored record's content; see ``content_sha256``.
+        received_sha256: SHA-256 of the received record's content.
+    """
+
+    received: Received
+    stored_station: str
+    stored_sha256: str
+    received_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """Number of new records in a write, and of records that the store already had."""
+    """Result of a write: the number of new records and of redelivered ones, and the records that were not stored."""
 
     new: int
     repeated: int
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """Filter for listing events, newest capture first; an empty tuple accepts any value.
+    """Filter for listing events, newest first; an empty tuple accepts any value.
+
+    Events are listed under their ``ListedEvent.listed_at``, to which the times below refer.
 
     Attributes:
         event_ids: Accepted event ids.
         stations: Accepted stations.
         taxa: Only events with a counted detection of one of these taxa (see ``Store.count``).
         observation_types: Only events with a counted detection of one of these types.
-        start: Captured at or after this time.
-        end: Captured before this time.
-        after: Pagination cursor (captured_at, event_id): only events that sort after it.
+        start: Listed at or after this time.
+        end: Listed before this time.
+        after: Pagination cursor, ``ListedEvent.key``: only events that sort after it.
         limit: Maximum number of events.
     """
 
@@ -66,14 +88,33 @@ class EventQuery:
     after: tuple[datetime, str] | None = None
     limit: int = 50
 
-    def matches(self, station: str, captured_us: int, event_id: str) -> bool:
+    def matches(self, station: str, listed_us: int, event_id: str) -> bool:
         """Return whether an event meets the conditions ``stations``, ``start``, ``end`` and ``after`` of the query."""
         return (
             (not self.stations or station in self.stations)
-            and (self.start is None or captured_us >= microseconds(self.start))
-            and (self.end is None or captured_us < microseconds(self.end))
-            and (self.after is None or (captured_us, event_id) < (microseconds(self.after[0]), self.after[1]))
+            and (self.start is None or listed_us >= microseconds(self.start))
+            and (self.end is None or listed_us < microseconds(self.end))
+            and (self.after is None or (listed_us, event_id) < (microseconds(self.after[0]), self.after[1]))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """An event with the time under which it is listed.
+
+    Attributes:
+        event: The event as its station sent it.
+        listed_at: Time of the capture; the time of receipt if the station's clock cannot be believed (see
+            ``ingest.store.order``).
+    """
+
+    event: Event
+    listed_at: datetime
+
+    @property
+    def key(self) -> tuple[datetime, str]:
+        """Sort key, and pagination cursor."""
+        return self.listed_at, self.event.event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +203,10 @@ class TaxonCount:
 
 @dataclass(frozen=True, slots=True)
 class StationState:
-    """Latest status and health of a station, the time of its latest capture, and the number of its events."""
+    """Latest status and health of a station, the time of its latest capture, and the number of its events.
+
+    ``last_event_at`` is the time under which the latest event is listed.
+    """
 
     station: str
     status: Status | None
@@ -187,6 +231,8 @@ class Store(Protocol):
     def write(self, batch: Sequence[Received]) -> WriteResult:
         """Commit a whole batch of received records; a record that the store already has is not changed.
 
+        A second record with a known id and other content is a conflict: the first one stays.
+
         Returns only after the batch is durable, since its messages are then acknowledged to the broker.
 
         Raises:
@@ -197,17 +243,25 @@ class Store(Protocol):
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Commit verdicts, which then replace the machine's labels in counts; idempotent.
 
+        Of several verdicts on one detection, the one with the highest ``Verdict.order`` counts.
+
         Raises:
             StoreUnavailable: the verdicts must be treated as not written.
         """
         ...
 
     def events(self, query: EventQuery) -> list[Event]:
-        """List events as their stations sent them, newest capture first, ties by descending event id."""
+        """List events as their stations sent them, newest first, ties by descending event id."""
+        ...
+
+    def listing(self, query: EventQuery) -> list[ListedEvent]:
+        """List events like ``events``, each with the time under which it is listed."""
         ...
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count the detections of each taxon per local day and per local hour, with the latest verdicts applied.
+
+        A detection counts at the time under which its event is listed, so that none is counted in 1970 or 2099.
 
         Dismissed detections and blanks do not count; corrected ones count as corrected. Sorted by taxon, then type.
         """

@@ -61,11 +61,11 @@ def events(
         after=(found, event_id) if (found := _parse_time(moment)) else None,
         limit=max(1, min(limit, MAX_LIMIT)),
     )
-    listed = context.site.store.events(query)
+    listed = context.site.store.listing(query)
     last = listed[-1] if len(listed) == query.limit else None
     body = {
-        "events": [msgspec.Raw(encode(event)) for event in listed],
-        "next": f"{last.captured_at.isoformat()}~{last.event_id}" if last else None,
+        "events": [msgspec.Raw(encode(one.event)) for one in listed],
+        "next": f"{last.listed_at.isoformat()}~{last.event.event_id}" if last else None,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
 

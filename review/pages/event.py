@@ -26,7 +26,7 @@ def event_message(context: ContextDependency, event_id: str) -> Response:
 @router.get("/events/{event_id}")
 def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
     """Show the page of one capture."""
-    found = context.site.event(event_id)
+    found = context.site.listed_event(event_id)
     if found is None:
         raise HTTPException(404, f"no capture {event_id}")
     return context.render(
@@ -43,7 +43,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
 @router.get("/events/{event_id}/next")
 def following(context: ContextDependency, event_id: str, phase: str = "") -> RedirectResponse:
     """Redirect to the next undecided capture, or to the queue if there is none."""
-    found = context.site.event(event_id)
+    found = context.site.listed_event(event_id)
     if found is None:
         raise HTTPException(404, f"no capture {event_id}")
     next_id = next_undecided(context.site, found, "f" if phase == "f" else "r")

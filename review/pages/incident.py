@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from casebook.incidents.reader import IncidentMember
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline, kind_name, occurrence_sentence
 from ingest.store.port import EventQuery
 from review.cards import load_cards
-from review.incident_groups import late_event_ids
 from review.page import ContextDependency
 from review.queue import parse_list_cursor
 
 router = APIRouter()
 PAGE = 30
+MEMBERS = 50  # occurrences on one page of an incident, each with its capture
+ALERTS = 50  # alerts listed on the page of an incident
 
 
 @router.get("/incidents")
@@ -36,19 +38,27 @@ def incidents(context: ContextDependency, show: str = "waiting", after: str = ""
 
 
 @router.get("/incidents/{incident_id}")
-def incident(context: ContextDependency, incident_id: str) -> HTMLResponse:
-    """Show the page of one incident."""
-    found = context.site.incidents.incident(incident_id)
+def incident(context: ContextDependency, incident_id: str, after: str = "") -> HTMLResponse:
+    """Show the page of one incident, with a part of its occurrences if there are many."""
+    reader = context.site.incidents
+    found = reader.incident(incident_id)
     if found is None:
         raise HTTPException(404, f"no incident {incident_id}")
-    ids = found.event_ids
-    events = context.site.store.events(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
+    members = reader.members(incident_id, MEMBERS + 1, _parse_member_cursor(after))
+    shown = members[:MEMBERS]
+    ids = tuple(dict.fromkeys(one.occurrence.subject for one in shown if one.occurrence.source != "health"))
+    events = context.site.store.listing(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
     return context.render(
         "incident.html",
         {
             "incident": found,
+            "members": shown,
+            "following": _member_cursor(shown[-1]) if len(members) > MEMBERS else "",
+            "first": not after,
+            "alerts": reader.alerts(incident_id, ALERTS),
+            "unresolved": reader.has_unresolved_problem(incident_id),
             "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
-            "late": late_event_ids([found]),
+            "late": reader.late_events(ids),
             "title": headline(found, None, context.language),
             "sentence": lambda one: occurrence_sentence(one, context.language),
             "kind": lambda name: kind_name(name, context.language),
@@ -64,3 +74,16 @@ def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
         raise HTTPException(404, f"no incident {incident_id}")
     context.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
     return RedirectResponse(f"/incidents/{incident_id}", 303)
+
+
+def _member_cursor(member: IncidentMember) -> str:
+    at, subject, kind = member.key
+    return f"{at.isoformat()}~{subject}~{kind}"
+
+
+def _parse_member_cursor(text: str) -> tuple[datetime, str, str] | None:
+    """Parse the cursor "time~subject~kind" of an incident's page; return None, for the first page, if it is invalid."""
+    moment, _, rest = text.partition("~")
+    subject, _, kind = rest.partition("~")
+    found = parse_list_cursor(f"{moment}~{subject}")
+    return (*found, kind) if found else None

@@ -59,12 +59,12 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def _newest_day(context: PageContext) -> date:
-    """Return the local day of the newest capture, or today if the capture time is in the future.
+    """Return the local day of the newest capture, or today if it is listed in the future.
 
     For captures from old memory cards, a period that ends today would be empty.
     """
     now = datetime.now(context.site.zone)
-    newest = [event.captured_at for event in context.site.store.events(EventQuery(limit=1))]
+    newest = [one.listed_at for one in context.site.store.listing(EventQuery(limit=1))]
     return min(max(newest, default=now), now).astimezone(context.site.zone).date()
 
 

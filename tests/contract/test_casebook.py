@@ -71,27 +71,49 @@ def test_flags_are_paged_newest_first(casebook: Casebook) -> None:
     assert pages == sorted(flags, key=lambda flag: flag.key, reverse=True)
 
 
-def test_the_latest_verdict_on_each_detection_counts_and_earlier_ones_are_kept(casebook: Casebook) -> None:
-    later = replace(VERDICT, outcome="dismissed", observation_type="blank", decided_at=NOON + timedelta(minutes=1))
+def test_the_verdict_recorded_last_counts_though_the_clock_was_set_back_and_earlier_ones_are_kept(
+    casebook: Casebook,
+) -> None:
+    later = replace(
+        VERDICT, outcome="dismissed", observation_type="blank", decided_at=NOON - timedelta(days=400), label="blank"
+    )
     other = replace(VERDICT, ordinal=1)
-    for decision in (later, VERDICT, other):
-        casebook.record_verdict(decision)
+    recorded = casebook.record_verdicts([VERDICT, other, later])
     assert casebook.verdicts_of(["event-1"]) == {"event-1": [later, other]}
-    assert casebook.totals().verdicts == 3
+    assert casebook.verdict_history("event-1") == [VERDICT, other, later]
+    assert [one.sequence - recorded[0].sequence for one in recorded] == [0, 1, 2]
+    assert recorded[0].sequence == VERDICT.order
+
+
+def test_after_a_clock_of_2099_the_next_verdict_counts(casebook: Casebook) -> None:
+    wrong = casebook.record_verdict(replace(VERDICT, decided_at=datetime(2099, 1, 1, tzinfo=UTC)))
+    right = casebook.record_verdict(replace(VERDICT, outcome="confirmed"))
+    assert right.sequence == wrong.sequence + 1
+    assert casebook.verdicts_of(["event-1"]) == {"event-1": [right]}
+
+
+def test_two_different_verdicts_of_one_moment_are_both_kept(casebook: Casebook) -> None:
+    second = replace(VERDICT, outcome="confirmed")
+    casebook.record_verdicts([VERDICT, second, VERDICT])
+    assert casebook.verdict_history("event-1") == [VERDICT, second, VERDICT]
 
 
 def test_a_verdict_recorded_twice_is_kept_once(casebook: Casebook) -> None:
-    casebook.record_verdict(VERDICT)
-    casebook.record_verdict(VERDICT)
+    assert casebook.record_verdict(VERDICT).sequence == casebook.record_verdict(VERDICT).sequence
     assert casebook.totals().verdicts == 1
 
 
+def test_verdicts_recorded_at_once_get_different_sequences(casebook: Casebook) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        recorded = list(threads.map(lambda n: casebook.record_verdict(replace(VERDICT, ordinal=n)), range(20)))
+    assert len({one.sequence for one in recorded}) == 20
+
+
 def test_verdicts_wait_until_the_store_has_them(casebook: Casebook) -> None:
-    casebook.record_verdict(VERDICT)
-    later = replace(VERDICT, decided_at=NOON + timedelta(minutes=1))
-    casebook.record_verdict(later)
-    assert casebook.unapplied_verdicts() == [VERDICT, later]
-    casebook.mark_applied([VERDICT])
+    first = casebook.record_verdict(VERDICT)
+    later = casebook.record_verdict(replace(VERDICT, decided_at=NOON + timedelta(minutes=1)))
+    assert casebook.unapplied_verdicts() == [first, later]
+    casebook.mark_applied([first])
     assert casebook.unapplied_verdicts() == [later]
 
 

@@ -4,6 +4,8 @@ import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -20,21 +22,33 @@ import casebook.engine
 import casebook.incidents.tables
 from casebook.casebook import Casebook
 from casebook.engine import open_engine
+from casebook.incidents.alert_policy import AlertPolicy
+from casebook.incidents.database import Database
+from casebook.incidents.occurrence import IncidentOptions, Occurrence
+from casebook.incidents.reader import IncidentReader
+from casebook.incidents.repository import IncidentRepository
 from casebook.tables import metadata
+from contract import Location
 from contract.errors import StoreUnavailable
 
 MIGRATIONS = Path(casebook.engine.__file__).parent / "migrations"
 RELEASED = Path(__file__).with_name("casebook-0.1.0.sql").read_text(encoding="utf-8")
 
 
+NEW_COLUMNS = {"sequence", "occurrences", "captures", "kinds"}  # of tables that the first release had
+
+
 def rows(url: str) -> dict[str, set[tuple[Any, ...]]]:
-    """Read every table as it is, whatever the code knows of it."""
+    """Read every table as it is, whatever the code knows of it, without columns that a step added."""
     engine = create_engine(url)
     found = MetaData()
     found.reflect(engine)
     with engine.connect() as connection:
         held = {
-            name: {tuple(map(str, row)) for row in connection.execute(select(table))}
+            name: {
+                tuple(map(str, row))
+                for row in connection.execute(select(*(one for one in table.c if one.name not in NEW_COLUMNS)))
+            }
             for name, table in found.tables.items()
         }
     engine.dispose()
@@ -96,15 +110,20 @@ def test_a_casebook_of_the_first_release_loses_no_row(released: str) -> None:
 
 def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: str) -> None:
     engine = create_engine(released)
+    with engine.begin() as connection:  # the tables of step 2, made without its number
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
+    engine.dispose()
+    bring_to(released, "0002")
     with engine.begin() as connection:
-        metadata.create_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(text("INSERT INTO heard VALUES ('ridge-07', 1775995200000000, NULL, NULL)"))
     engine.dispose()
     before = rows(released)
     Casebook(released).close()
     after = rows(released)
     assert {name: after[name] for name in before} == before
-    assert after["alembic_version"] == {("0002",)}
+    assert after["alembic_version"] == {("0003",)}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])
@@ -117,6 +136,80 @@ def test_from_every_form_to_the_newest_no_row_is_lost(casebook_url: str, revisio
     Casebook(casebook_url).close()
     after = rows(casebook_url)
     assert {name: after[name] for name in before} == before
+
+
+def test_verdicts_of_an_older_form_are_numbered_as_they_were_recorded(casebook_url: str) -> None:
+    bring_to(casebook_url, "0002")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        for number, decided in enumerate((1_000, 5_000, 400, 5_000, 9_000)):
+            connection.execute(
+                text(
+                    "INSERT INTO verdict (event_id, ordinal, outcome, observation_type, label, classified_by, "
+                    "decided_at, applied) VALUES ('e', :ordinal, 'confirmed', 'animal', 'boar', 'r', :at, :applied)"
+                ),
+                {"ordinal": number, "at": decided, "applied": True},
+            )
+    engine.dispose()
+    casebook = Casebook(casebook_url)
+    history = casebook.verdict_history("e")
+    assert [(one.ordinal, one.sequence) for one in history] == [
+        (0, 1_000),
+        (1, 5_000),
+        (2, 5_001),
+        (3, 5_002),
+        (4, 9_000),
+    ]
+    # Only those whose place in the order changed are applied to the detection store again.
+    assert [one.ordinal for one in casebook.unapplied_verdicts()] == [2, 3]
+    later = casebook.record_verdict(replace(history[0], decided_at=history[2].decided_at))
+    assert later.sequence == 9_001
+    casebook.close()
+
+
+def test_incidents_of_an_older_form_get_their_totals_and_take_further_occurrences(casebook_url: str) -> None:
+    bring_to(casebook_url, "0002")
+    engine = create_engine(casebook_url)
+    at = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
+    micro = int(at.timestamp() * 1_000_000)
+    occurrences = [
+        ("one", "human", "vision", "ridge", micro, 31.0, "warning"),
+        ("one", "vehicle", "vision", "ridge", micro, 31.0, "urgent"),
+        ("two", "human", "vision", "ridge", micro + 60_000_000, 31.0, "notice"),
+        ("three", "silent", "health", "lake", micro - 60_000_000, None, "warning"),
+    ]
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO incident (id, started_at, ended_at, updated_at, severity, confidence, told_kinds, late) "
+                "VALUES ('i', :first, :last, :last, 'urgent', 0.9, '[]', :late)"
+            ),
+            {"first": micro - 60_000_000, "last": micro + 60_000_000, "late": False},
+        )
+        for subject, kind, source, station, moment, latitude, severity in occurrences:
+            connection.execute(
+                text(
+                    "INSERT INTO happening (subject, kind, incident_id, source, station, at, received_at, latitude, "
+                    "longitude, severity, confidence, reasons, rules, late) VALUES (:subject, :kind, 'i', :source, "
+                    ":station, :at, :at, :latitude, :latitude, :severity, 0.9, '[]', '[]', :late)"
+                ),
+                {"subject": subject, "kind": kind, "source": source, "station": station, "at": moment}
+                | {"latitude": latitude, "severity": severity, "late": False},
+            )
+    engine.dispose()
+    casebook = Casebook(casebook_url)
+    database = Database(casebook.engine)
+    (found,) = IncidentReader(database).incidents(open_only=False)
+    assert (found.occurrence_count, found.capture_count, found.stations) == (4, 2, ("lake", "ridge"))
+    assert dict(found.severities) == {"silent": "warning", "human": "warning", "vehicle": "urgent"}
+    assert found.kinds[0] == "silent"
+    near = Occurrence(
+        "four", "human", "vision", "other", at, at, Location(latitude=31.001, longitude=31.0), "warning", 0.5
+    )
+    IncidentRepository(database, IncidentOptions(), AlertPolicy()).record([near])
+    (found,) = IncidentReader(database).incidents(open_only=False)
+    assert (found.occurrence_count, found.capture_count, found.stations) == (5, 3, ("lake", "other", "ridge"))
+    casebook.close()
 
 
 def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
@@ -132,7 +225,9 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0002", "0001"], "a new step: try the way from the form before it, and freeze what was released"
+    assert steps == ["0003", "0002", "0001"], (
+        "a new step: try the way from the form before it, and freeze what was released"
+    )
 
 
 def test_a_step_that_fails_leaves_everything_as_it_was(casebook_url: str) -> None:

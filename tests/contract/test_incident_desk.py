@@ -289,3 +289,20 @@ def test_a_defect_at_one_check_stops_no_later_one_and_is_shown() -> None:
     eventually(lambda: len(checks) > 3)
     loop.stop()
     assert (supervisor.restarts["station-watch"], supervisor.problem) == (2, "")
+
+
+def test_a_station_is_found_silent_though_the_servers_clock_was_years_ahead_when_it_was_heard(desk: Desk) -> None:
+    desk.receive(EVENT, at=NOW + timedelta(days=3_000))
+    assert desk.check_stations(0) == []
+    assert desk.check_stations(61) == ["silent"]
+
+
+def test_a_blind_sensor_is_found_though_an_effort_record_of_2099_came_first(desk: Desk) -> None:
+    future = datetime(2099, 1, 1, tzinfo=UTC)
+    watching = msgspec.structs.replace(EFFORT, start=future, end=future + timedelta(hours=1), gap=None, watching=True)
+    desk.receive(watching, at=NOW - timedelta(hours=3))
+    blind = msgspec.structs.replace(
+        EFFORT, effort_id=new_event_id(), start=NOW - timedelta(hours=2), end=NOW, gap="blind", watching=False
+    )
+    desk.receive(blind)
+    assert desk.check_stations(1) == ["blind"]

@@ -9,14 +9,16 @@ import msgspec
 import pytest
 
 from casebook.verdicts import Verdict
-from contract import encode, new_event_id
+from contract import Clock, Event, encode, new_event_id
 from contract.errors import StoreUnavailable
-from contract.examples import DEPLOYMENT, EVENT
+from contract.examples import DEPLOYMENT, EVENT, HEALTH
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.snapshot import count_rows
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.duckdb.tables import VERSION
-from ingest.store.port import CountQuery, EventQuery, Received
+from ingest.store.port import CountQuery, EventQuery, Received, Storable
+
+FUTURE = datetime(2099, 1, 1, tzinfo=UTC)
 
 
 def test_a_file_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: P
     DuckDbStore(older).close()
     DuckDbStore(older).close()
     with duckdb.connect(str(older)) as connection:
-        assert count_rows(connection, "older") == rows | {"judged_before": 1, "deployment": 0}
+        assert count_rows(connection, "older") == rows | {"judged_before": 1, "deployment": 0, "latest": 1}
         assert sorted(connection.execute(machine).fetchall(), key=repr) == found
 
 
@@ -107,14 +109,76 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
     assert made[0] == made[1]
 
 
+TO_3 = """
+DROP TABLE latest;
+ALTER TABLE event DROP COLUMN listed_us;
+ALTER TABLE detection DROP COLUMN listed_us;
+DROP INDEX verdict_event;
+ALTER TABLE verdict DROP COLUMN sequence;
+CREATE INDEX verdict_event ON verdict (event_id);
+UPDATE schema_version SET version = 3;
+"""
+
+
+def at(year: int) -> Event:
+    clock = Clock(source="system", synchronised=False)
+    return msgspec.structs.replace(
+        EVENT, event_id=new_event_id(), captured_at=datetime(year, 5, 1, tzinfo=UTC), clock=clock
+    )
+
+
+@pytest.fixture
+def of_version_3(tmp_path: Path) -> Path:
+    """A file as version 3 had it, with what wrong clocks sent."""
+    path = tmp_path / "version-3.duckdb"
+    store = DuckDbStore(path)
+    now = EVENT.captured_at + timedelta(minutes=1)
+    records: list[Storable] = [EVENT, at(1970), at(2025), at(9998), DEPLOYMENT]
+    records += [msgspec.structs.replace(HEALTH, at=moment, load_1min=n) for n, moment in enumerate((now, FUTURE))]
+    store.write([Received(record, encode(record), now) for record in records])
+    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", now)])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(TO_3)
+    return path
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_version_3: Path, read_only: bool) -> None:
+    store = DuckDbStore(of_version_3, read_only=read_only)
+    listed = store.listing(EventQuery())
+    assert len(listed) == 4
+    (state,) = store.stations()
+    assert state.events == 4
+    assert store.deployments() == [DEPLOYMENT]
+    if not read_only:
+        assert [one.listed_at.year for one in listed] == [2026, 2026, 2026, 2025]
+        assert [one.listed_at for one in store.listing(EventQuery(taxa=("boar",)))] == [EVENT.captured_at]
+        assert state.health is not None
+        assert state.health.load_1min == 0
+        assert state.last_event_at is not None
+        assert state.last_event_at.year == 2026
+        again = Verdict(EVENT.event_id, 0, "dismissed", "blank", "blank", None, "r", EVENT.captured_at)
+        store.apply_verdicts([again])  # older than the one in the file
+        assert store.listing(EventQuery(taxa=("boar",)))
+        store.apply_verdicts([replace(again, sequence=again.order + 10**9)])
+        assert not store.listing(EventQuery(taxa=("boar",)))
+    store.close()
+
+
+def test_a_file_of_version_3_becomes_the_same_as_a_new_one(of_version_3: Path, tmp_path: Path) -> None:
+    test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does(of_version_3, tmp_path)
+
+
 @pytest.fixture
 def of_version_2(tmp_path: Path) -> Path:
-    """A file as version 2 had it: of today but for the table of deployments."""
+    """A file as version 2 had it: of version 3 but for the table of deployments."""
     path = tmp_path / "version-2.duckdb"
     store = DuckDbStore(path)
     store.write([Received(EVENT, encode(EVENT), EVENT.captured_at)])
     store.close()
     with duckdb.connect(str(path)) as connection:
+        connection.execute(TO_3)
         connection.execute("DROP TABLE deployment")
         connection.execute("UPDATE schema_version SET version = 2")
     return path

@@ -15,12 +15,12 @@ import pytest
 from casebook.verdicts import Verdict
 from contract import Detection, Event, Status, encode, new_event_id
 from contract.errors import StoreUnavailable
-from contract.examples import EFFORT, EVENT
+from contract.examples import EFFORT, EVENT, HEALTH
 from ingest.store.effort import EffortQuery
 from ingest.store.influxdb import points as influx_points
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused, Table
-from ingest.store.influxdb.line_protocol import Value, line
-from ingest.store.influxdb.points import clamp_ns, event_time, id_time, verdict_time
+from ingest.store.influxdb.line_protocol import Value, json_field, line
+from ingest.store.influxdb.points import clamp_ns, event_line, event_time, id_time, index_line, verdict_time
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
@@ -46,7 +46,7 @@ def store(options: InfluxOptions) -> Iterator[InfluxDbStore]:
 
 
 def received(*events: Event) -> list[Received]:
-    return [Received(event, encode(event), NOON) for event in events]
+    return [Received(event, encode(event), max(NOON, event.captured_at)) for event in events]
 
 
 def sighting(*taxa: str, event_id: str = "", at: datetime = NOON) -> Event:
@@ -85,7 +85,8 @@ def test_captures_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore)
     seen: dict[int, str] = {}
     while True:
         event_id = new_event_id()
-        other = seen.setdefault(event_time(sighting("boar", event_id=event_id)), event_id)
+        event = sighting("boar", event_id=event_id)
+        other = seen.setdefault(event_time(event, microseconds(event.captured_at)), event_id)
         if other != event_id:
             break
     pair = received(sighting("boar", event_id=event_id), sighting("boar", event_id=other))
@@ -376,3 +377,21 @@ def test_effort_points_of_earlier_versions_are_read_from_their_payloads(
     assert store.write([Received(old, encode(old), NOON), Received(new, encode(new), NOON)]) == WriteResult(1, 1)
     (sensor,) = store.effort(EffortQuery(NOON - timedelta(days=1), NOON + timedelta(days=1)))
     assert [(one.start, one.end, one.state) for one in sensor.intervals] == [(start, new.end, "blind")]
+
+
+def test_points_of_an_older_version_without_the_time_of_listing_are_listed_by_capture(options: InfluxOptions) -> None:
+    InfluxDbStore(options).close()
+    event = sighting("boar")
+    link, at_ns = InfluxConnection(options, ""), clamp_ns(microseconds(event.captured_at))
+    newer = event_line(received(event)[0], event, at_ns, 0).replace(b"listed_us=0i,", b"")
+    link.write([newer, index_line(event, at_ns, id_time(event.event_id))])
+    link.write([b'health,station=lake-07 health_id="1",payload=%b %d' % (json_field(encode(HEALTH)), at_ns)])
+    link.close()
+    store = InfluxDbStore(options)
+    assert [(one.event, one.listed_at) for one in store.listing(EventQuery())] == [(event, event.captured_at)]
+    (state,) = store.stations()
+    assert (state.last_event_at, state.events, state.health) == (event.captured_at, 1, HEALTH)
+    assert store.write(received(event)).repeated == 1
+    (conflict,) = store.write(received(msgspec.structs.replace(event, sequence=99))).conflicts
+    assert conflict.stored_station == event.station
+    store.close()

@@ -199,8 +199,9 @@ class Kept:
         return Dispatcher(outgoing, notifier, compose or write, RetryOptions(first_s=10), now=lambda: self.now)
 
     def log(self) -> list[tuple[str, str, int]]:
-        incidents = IncidentReader(self.database).incidents(open_only=False)
-        ways = [way for one in incidents for sent in one.alerts for way in sent.deliveries]
+        reader = IncidentReader(self.database)
+        sent = [alert for one in reader.incidents(open_only=False) for alert in reader.alerts(one.id)]
+        ways = [way for alert in sent for way in alert.deliveries]
         return [(way.notifier, way.state, way.attempts) for way in ways]
 
 
@@ -244,6 +245,17 @@ def test_an_alert_that_never_went_out_is_given_up_and_stays_on_record(
     assert not dispatcher.send_next()
     assert kept.log() == [("test", "given up", 1)]
     assert "500" in dispatcher.problem
+
+
+def test_an_alert_raised_while_the_servers_clock_was_years_ahead_goes_out_when_it_is_right_again(
+    kept: Kept, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.alert("test", minute=3_000 * 24 * 60)
+    kept.now = NOW
+    dispatcher = kept.dispatcher(by_apprise(monkeypatch, f"json://127.0.0.1:{webhook.port}/"))
+    assert dispatcher.send_next()
+    assert not dispatcher.send_next()
+    assert len(webhook.taken) == 1
 
 
 def test_the_most_urgent_goes_first_and_a_dead_way_keeps_no_other_waiting(

@@ -238,8 +238,7 @@ def test_a_verdict_under_way_while_the_backup_was_made_is_handed_over_again(tmp_
     fill(tmp_path / "data")
     casebook = Casebook(f"sqlite:///{tmp_path}/data/casebook.sqlite")
     verdicts = [Verdict(EVENT.event_id, n, "dismissed", "blank", "blank", None, "ranger", NOW) for n in (0, 1)]
-    for verdict in verdicts:
-        casebook.record_verdict(verdict)
+    verdicts = casebook.record_verdicts(verdicts)
     casebook.mark_applied(verdicts[:1])
     moment = SqliteCasebookSnapshot(tmp_path / "data" / "casebook.sqlite")
     # Between the detections' moment and the casebook's, the second reaches the store and is marked.

@@ -27,35 +27,35 @@ def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns)
         connection.unregister(name)
 
 
-def event_columns(items: Iterable[Received]) -> Columns:
-    """Return events as columns of the DuckDB table ``event``."""
+def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[str, int]) -> Columns:
+    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id."""
     rows = [
         (
-            item.record.event_id,
-            item.record.station,
-            microseconds(item.record.captured_at),
+            event.event_id,
+            event.station,
+            microseconds(event.captured_at),
             microseconds(item.received_at),
             item.payload.decode(errors="replace"),
+            listed_us[event.event_id],
         )
-        for item in items
-        if isinstance(item.record, Event)
+        for event, item in items
     ]
-    return _to_columns(
-        rows, {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
-    )
+    kinds = {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
+    return _to_columns(rows, kinds | {"listed_us": _INTEGER})
 
 
-def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> Columns:
+def detection_columns(
+    events: Mapping[str, tuple[Event, Received]], event_ids: Collection[str], listed_us: Mapping[str, int]
+) -> Columns:
     """Return the machine detections of events as columns, with one "blank" row for an event without detections.
 
     The most confident detection of each taxon in an event has ``leads`` set; counting these counts events.
     """
-    # Of two events with one id, the first is kept, as in the table of events.
-    events = {item.record.event_id: item.record for item in reversed(items) if isinstance(item.record, Event)}
     rows: list[tuple[Any, ...]] = []
     for event_id in event_ids:
-        event, leading = events[event_id], _leading(events[event_id])
-        captured_us = microseconds(event.captured_at)
+        event = events[event_id][0]
+        leading = _leading(event)
+        captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
         rows += [
             (
                 event_id,
@@ -67,11 +67,13 @@ def detection_columns(items: Sequence[Received], event_ids: Collection[str]) -> 
                 one.confidence,
                 one.model,
                 leading[_taxon(one), one.observation_type] is one,
+                at_us,
             )
             for one in event.detections
-        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False)]
+        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us)]
     kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
     kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
+    kinds |= {"listed_us": _INTEGER}
     return _to_columns(rows, kinds)
 
 

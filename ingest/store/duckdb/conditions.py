@@ -8,7 +8,7 @@ from ingest.store.microseconds import microseconds
 
 
 def within(start: datetime | None, end: datetime | None) -> tuple[list[str], list[Any]]:
-    """Return SQL conditions, and their parameters, that limit the capture time to a range.
+    """Return SQL conditions, and their parameters, that limit the time under which events are listed to a range.
 
     ``start`` is included in the range, and ``end`` is not.
     """
@@ -16,7 +16,7 @@ def within(start: datetime | None, end: datetime | None) -> tuple[list[str], lis
     values: list[Any] = []
     for limit, sign in ((start, ">="), (end, "<")):
         if limit is not None:
-            conditions.append(f"captured_us {sign} ?")
+            conditions.append(f"listed_us {sign} ?")
             values.append(microseconds(limit))
     return conditions, values
 

@@ -54,10 +54,10 @@ def _since_first_midnight(query: CountQuery) -> str:
     midnight_us = (query.first - EPOCH.date()).days * DAY_US
     shifts = [period.offset // MICROSECOND - midnight_us for period in query.periods]
     if len(shifts) == 1:
-        return f"captured_us + {shifts[0]}"
+        return f"listed_us + {shifts[0]}"
     ends = [microseconds(period.end) for period in query.periods[:-1]]
-    earlier = " ".join(f"WHEN captured_us < {end} THEN {shift}" for end, shift in zip(ends, shifts, strict=False))
-    return f"captured_us + CASE {earlier} ELSE {shifts[-1]} END"
+    earlier = " ".join(f"WHEN listed_us < {end} THEN {shift}" for end, shift in zip(ends, shifts, strict=False))
+    return f"listed_us + CASE {earlier} ELSE {shifts[-1]} END"
 
 
 def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:

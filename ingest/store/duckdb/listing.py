@@ -9,27 +9,25 @@ from typing import Any
 from contract import Event
 from contract.validation import decode_stored
 from ingest.store.duckdb.conditions import all_of, any_of, within
-from ingest.store.microseconds import microseconds
-from ingest.store.port import EventQuery
+from ingest.store.duckdb.tables import Relations
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.port import EventQuery, ListedEvent
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
-Key = tuple[int, str]  # captured_us, event_id: the sort key of events
+Key = tuple[int, str]  # listed_us, event_id: the sort key of events
 MAX_IDS = 1_000  # ids per query; from 2,048 on, DuckDB scans the table instead of using its index
 
 
 class DuckDbListing:
     """Read access to the events of a DuckDB store."""
 
-    def __init__(self, read: Read, detection: str = "detection") -> None:
-        """Create the listing with a function ``read``, which runs one SQL query and returns the rows.
-
-        ``detection`` is the table of detections, or a subquery that replaces the table.
-        """
+    def __init__(self, read: Read, relations: Relations) -> None:
+        """Create the listing with a function ``read``, which runs one SQL query and returns the rows."""
         self._read = read
-        self._detection = detection
+        self._event, self._detection = relations.event, relations.detection
 
-    def events(self, query: EventQuery) -> list[Event]:
-        """List the events that meet a query, newest first; see ``Store.events``."""
+    def listing(self, query: EventQuery) -> list[ListedEvent]:
+        """List the events that meet a query, newest first; see ``Store.listing``."""
         if query.limit <= 0:
             return []
         if query.event_ids:
@@ -37,17 +35,20 @@ class DuckDbListing:
         elif query.taxa or query.observation_types:
             keys = self._newest(self._detection, query, *_counts_as(query))
         else:
-            keys = self._newest("event", query)
+            keys = self._newest(self._event, query)
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
-        return [decode_stored(payloads[event_id], Event) for _, event_id in keys]
+        return [
+            ListedEvent(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND)
+            for time_us, event_id in keys
+        ]
 
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
         found: list[Key] = []
         for portion in portions(list(dict.fromkeys(query.event_ids))):
-            rows = self._by_id("captured_us, event_id, station", portion)
+            rows = self._by_id("listed_us, event_id, station", portion)
             keys = [
                 (time_us, event_id) for time_us, event_id, station in rows if query.matches(station, time_us, event_id)
             ]
@@ -56,9 +57,9 @@ class DuckDbListing:
                 any_of(
                     conditions,
                     values,
-                    {"captured_us": [time_us for time_us, _ in keys], "event_id": [event_id for _, event_id in keys]},
+                    {"listed_us": [time_us for time_us, _ in keys], "event_id": [event_id for _, event_id in keys]},
                 )
-                sql = f"SELECT DISTINCT captured_us, event_id FROM {self._detection} WHERE {all_of(conditions)}"
+                sql = f"SELECT DISTINCT listed_us, event_id FROM {self._detection} WHERE {all_of(conditions)}"
                 keys = [(time_us, event_id) for time_us, event_id in self._read(sql, values)]
             found += keys
         return found
@@ -75,23 +76,23 @@ class DuckDbListing:
         conditions += also
         values += also_values
         if query.after is not None:
-            conditions.append("captured_us <= ?")
+            conditions.append("listed_us <= ?")
             values.append(microseconds(query.after[0]))
         rows_wanted = query.limit
         while True:
             times = self._read(
-                f"SELECT captured_us FROM {table} WHERE {all_of(conditions)} ORDER BY captured_us DESC LIMIT ?",
+                f"SELECT listed_us FROM {table} WHERE {all_of(conditions)} ORDER BY listed_us DESC LIMIT ?",
                 [*values, rows_wanted],
             )
             if not times:
                 return []
-            bounded, bounded_values = [*conditions, "captured_us >= ?"], [*values, times[-1][0]]
+            bounded, bounded_values = [*conditions, "listed_us >= ?"], [*values, times[-1][0]]
             if query.after is not None:
-                bounded.append("(captured_us, event_id) < (?, ?)")
+                bounded.append("(listed_us, event_id) < (?, ?)")
                 bounded_values += [microseconds(query.after[0]), query.after[1]]
             keys = self._read(
-                f"SELECT DISTINCT captured_us, event_id FROM {table} WHERE {all_of(bounded)} "
-                "ORDER BY captured_us DESC, event_id DESC LIMIT ?",
+                f"SELECT DISTINCT listed_us, event_id FROM {table} WHERE {all_of(bounded)} "
+                "ORDER BY listed_us DESC, event_id DESC LIMIT ?",
                 [*bounded_values, query.limit],
             )
             # An event may have several such rows, and some may have been on the previous page.
@@ -102,7 +103,7 @@ class DuckDbListing:
     def _by_id(self, columns: str, event_ids: Sequence[str]) -> list[tuple[Any, ...]]:
         # No ORDER BY or LIMIT: they would keep DuckDB from using its index.
         return self._read(
-            f"SELECT {columns} FROM event WHERE event_id IN ({', '.join('?' * len(event_ids))})", [*event_ids]
+            f"SELECT {columns} FROM {self._event} WHERE event_id IN ({', '.join('?' * len(event_ids))})", [*event_ids]
         )
 
 

@@ -8,21 +8,30 @@ from typing import Any
 import duckdb
 
 from casebook.verdicts import Verdict
-from contract import Deployment, Effort, Event, Health, Status
+from contract import Deployment, Event, Health, Status
 from contract.errors import ContentRejected, StoreUnavailable
 from contract.private_files import restrict
 from contract.validation import decode_stored
-from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
-from ingest.store.duckdb.deployments import read_deployments, write_deployment
 from ingest.store.duckdb.effort import effort
+from ingest.store.duckdb.events import write_events
 from ingest.store.duckdb.listing import DuckDbListing, portions
+from ingest.store.duckdb.reports import read_deployments, write_report
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
-from ingest.store.duckdb.tables import DETECTION_OF_1, SCHEMA, UPGRADES, VERSION
+from ingest.store.duckdb.tables import SCHEMA, UPGRADES, VERSION, Relations, relations_of
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
-from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
+from ingest.store.port import (
+    Conflict,
+    CountQuery,
+    EventQuery,
+    ListedEvent,
+    Received,
+    StationState,
+    TaxonCount,
+    WriteResult,
+)
 
 
 class DuckDbStore:
@@ -41,24 +50,28 @@ class DuckDbStore:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._closed = False
-        self._detection = "detection"
-        self._has_deployments = True
+        self._relations = Relations()
+        self._newest_us = 0  # the time under which the newest event is listed
         self._connection = self._open()
 
     def write(self, batch: Sequence[Received]) -> WriteResult:
         """Commit a batch of records to the DuckDB file; see ``Store.write``."""
-        events = [item for item in batch if isinstance(item.record, Event)]
         with self._lock:
             self._reopen_if_broken()
-            return self._write(batch, events)
+            return self._write(batch)
 
-    def _write(self, batch: Sequence[Received], events: Sequence[Received]) -> WriteResult:
+    def _write(self, batch: Sequence[Received]) -> WriteResult:
         with self._transaction() as connection:
-            new = self._write_events(connection, events)
+            new, conflicts, newest_us = write_events(connection, batch, self._newest_us)
             for item in batch:
                 if not isinstance(item.record, Event):
-                    new += _write_other(connection, item)
-        return WriteResult(new=new, repeated=len(batch) - new)
+                    written = write_report(connection, item)
+                    if isinstance(written, Conflict):
+                        conflicts.append(written)
+                    else:
+                        new += written
+        self._newest_us = newest_us
+        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts))
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Store verdicts and apply them to the stored detections; see ``Store.apply_verdicts``."""
@@ -70,10 +83,10 @@ class DuckDbStore:
         with self._transaction() as connection:
             for verdict in verdicts:
                 connection.execute(
-                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id, ordinal) DO UPDATE SET "
+                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id, ordinal) DO UPDATE SET "
                     "outcome = excluded.outcome, taxon = excluded.taxon, observation_type = excluded.observation_type, "
-                    "classified_by = excluded.classified_by, decided_us = excluded.decided_us "
-                    "WHERE excluded.decided_us >= verdict.decided_us",
+                    "classified_by = excluded.classified_by, decided_us = excluded.decided_us, "
+                    "sequence = excluded.sequence WHERE excluded.sequence > verdict.sequence",
                     [
                         verdict.event_id,
                         verdict.ordinal,
@@ -82,6 +95,7 @@ class DuckDbStore:
                         verdict.observation_type,
                         verdict.classified_by,
                         microseconds(verdict.decided_at),
+                        verdict.order,
                     ],
                 )
             event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
@@ -89,12 +103,16 @@ class DuckDbStore:
                 recount(connection, portion)
 
     def events(self, query: EventQuery) -> list[Event]:
-        """List events, newest capture first; see ``Store.events``."""
-        return DuckDbListing(self._read, self._detection).events(query)
+        """List events, newest first; see ``Store.events``."""
+        return [one.event for one in self.listing(query)]
+
+    def listing(self, query: EventQuery) -> list[ListedEvent]:
+        """List events with the times under which they are listed; see ``Store.listing``."""
+        return DuckDbListing(self._read, self._relations).listing(query)
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections per local day and hour; see ``Store.count``."""
-        return count(self._read, query, self._detection)
+        return count(self._read, query, self._relations.detection)
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
         """Return the effort timelines of sensors; see ``Store.effort``."""
@@ -103,11 +121,12 @@ class DuckDbStore:
     def stations(self) -> list[StationState]:
         """List every station with its latest state; see ``Store.stations``."""
         rows = self._read(
-            """
-            WITH heard AS (SELECT station, max(at_us) AS at_us FROM health GROUP BY station),
-                 last_health AS (SELECT station, payload FROM heard JOIN health USING (station, at_us)),
-                 seen AS (SELECT station, max(captured_us) AS last_us, count(*) AS events FROM event GROUP BY station),
-                 names AS (SELECT station FROM status UNION SELECT station FROM heard UNION SELECT station FROM seen)
+            f"""
+            WITH last_health AS (SELECT station, payload FROM {self._relations.latest} WHERE kind = 'health'),
+                 seen AS (SELECT station, max(listed_us) AS last_us, count(*) AS events
+                     FROM {self._relations.event} GROUP BY station),
+                 names AS (SELECT station FROM status UNION SELECT station FROM last_health
+                     UNION SELECT station FROM seen)
             SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0)
             FROM names LEFT JOIN status USING (station)
                 LEFT JOIN last_health USING (station) LEFT JOIN seen USING (station)
@@ -128,7 +147,7 @@ class DuckDbStore:
 
     def deployments(self) -> list[Deployment]:
         """List the latest record of every deployment; see ``Store.deployments``."""
-        return read_deployments(self._read) if self._has_deployments else []
+        return read_deployments(self._read, self._relations.latest)
 
     def snapshot(self, path: Path) -> DuckDbSnapshot:
         """Take a snapshot of the committed data, to be copied to the file ``path`` while writing continues.
@@ -156,6 +175,9 @@ class DuckDbStore:
                 restrict(self._path)  # DuckDB accepts no mode for the files that it creates
             connection.execute("SET pandas_analyze_sample = 0")  # do not infer types from the content of text columns
             self._prepare(connection)
+            if not self._read_only:
+                row = connection.execute("SELECT coalesce(max(listed_us), 0) FROM event").fetchone()
+                self._newest_us = row[0] if row else 0
         except duckdb.Error as error:
             connection.close()
             raise self._unavailable(error) from error
@@ -176,10 +198,8 @@ class DuckDbStore:
             )
         if version == VERSION or (version is None and self._read_only):
             return
-        if self._read_only:
-            self._has_deployments = False
-            if version == 1:
-                self._detection = DETECTION_OF_1
+        if self._read_only and version is not None:
+            self._relations = relations_of(version)
             return
         connection.begin()
         connection.execute(SCHEMA if version is None else UPGRADES[version])
@@ -214,31 +234,6 @@ class DuckDbStore:
         rejected = isinstance(error, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
         return ContentRejected(text) if rejected else StoreUnavailable(text)
 
-    def _write_events(self, connection: duckdb.DuckDBPyConnection, items: Sequence[Received]) -> int:
-        if not items:
-            return 0
-        with as_table(connection, "arrived", event_columns(items)):
-            rows = connection.execute(
-                "INSERT INTO event SELECT * FROM arrived ON CONFLICT DO NOTHING RETURNING event_id"
-            ).fetchall()
-        new = [row[0] for row in rows]
-        if not new:
-            return 0
-        with as_table(connection, "found", detection_columns(items, new)):
-            connection.execute(
-                "INSERT INTO detection SELECT * EXCLUDE (leads), "
-                "CASE WHEN observation_type <> 'blank' THEN taxon END, "
-                "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
-                "confidence, leads AND observation_type <> 'blank' FROM found"
-            )
-        judged = set(new).intersection(
-            row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
-        )
-        for portion in portions(sorted(judged)):
-            recount(connection, portion)
-            connection.execute("DELETE FROM judged_before WHERE list_contains(?::VARCHAR[], event_id)", [list(portion)])
-        return len(new)
-
 
 class _Transaction:
     """Transaction in DuckDB that converts DuckDB errors to ``StoreUnavailable``."""
@@ -266,27 +261,3 @@ class _Transaction:
             error = error or failure
         if isinstance(error, duckdb.Error):
             raise self._unavailable(error) from error
-
-
-def _write_other(connection: duckdb.DuckDBPyConnection, item: Received) -> int:
-    record, payload = item.record, item.payload.decode(errors="replace")
-    if isinstance(record, Deployment):
-        return write_deployment(connection, record, payload)
-    if isinstance(record, Effort):
-        sql = "INSERT INTO effort VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
-        values = [
-            record.effort_id,
-            record.station,
-            record.sensor,
-            microseconds(record.start),
-            microseconds(record.end),
-            payload,
-        ]
-    elif isinstance(record, Health):
-        sql = "INSERT INTO health VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1"
-        values = [record.station, microseconds(record.at), payload]
-    else:
-        # A last will contains the time of its registration, so the time of arrival is stored instead.
-        sql = "INSERT OR REPLACE INTO status VALUES (?, ?, ?) RETURNING 1"
-        values = [record.station, microseconds(item.received_at), payload]
-    return len(connection.execute(sql, values).fetchall())

@@ -1,31 +1,46 @@
 """Schema of the DuckDB store, the SQL that applies verdicts to detections, and the upgrade of older files."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from ingest.store.duckdb.deployments import TABLE as _DEPLOYMENT
+from ingest.store.order import AHEAD_US, EARLIEST_US
 
-VERSION = 3
+VERSION = 4
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
 CREATE TABLE event (
-    event_id VARCHAR PRIMARY KEY, station VARCHAR, captured_us BIGINT, received_us BIGINT, payload VARCHAR);
+    event_id VARCHAR PRIMARY KEY, station VARCHAR, captured_us BIGINT, received_us BIGINT, payload VARCHAR,
+    listed_us BIGINT);
 CREATE TABLE verdict (
     event_id VARCHAR, ordinal INTEGER, outcome VARCHAR, taxon VARCHAR, observation_type VARCHAR,
-    classified_by VARCHAR, decided_us BIGINT, PRIMARY KEY (event_id, ordinal));
+    classified_by VARCHAR, decided_us BIGINT, sequence BIGINT, PRIMARY KEY (event_id, ordinal));
 CREATE TABLE effort (
     effort_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, payload VARCHAR);
 CREATE TABLE health (station VARCHAR, at_us BIGINT, payload VARCHAR, PRIMARY KEY (station, at_us));
 CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR);
 """
 
-# The last four columns are derived from the machine's columns and the latest verdict; counts_as and counts_as_type are
-# NULL if the detection does not count. Counting the detections with leads set counts events, one for each taxon.
+# The four columns after the model are derived from the machine's columns and the latest verdict; counts_as and
+# counts_as_type are NULL if the detection does not count. Counting the detections with leads set counts events, one for
+# each taxon.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
     taxon VARCHAR, observation_type VARCHAR, confidence DOUBLE, model VARCHAR,
-    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN);
+    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT);
+"""
+
+_DEPLOYMENT = """
+CREATE TABLE deployment (
+    station VARCHAR, deployment VARCHAR, at_us BIGINT, payload VARCHAR, PRIMARY KEY (station, deployment, at_us));
+"""
+
+# The latest report of each station (kind "health") and of each of its deployments (kind "deployment").
+_LATEST = """
+CREATE TABLE latest (
+    kind VARCHAR, station VARCHAR, name VARCHAR, received_us BIGINT, payload VARCHAR,
+    PRIMARY KEY (kind, station, name));
 """
 
 # Finds the verdicts on one event, since the primary key has two columns. A verdict may arrive before its event.
@@ -35,7 +50,7 @@ CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -66,16 +81,62 @@ def verdicts_applied_sql(detections: str, verdicts: str) -> str:
 _TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
-{_DETECTION}
+{_DETECTION.replace(", listed_us BIGINT", "")}
 INSERT INTO detection {verdicts_applied_sql("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
 INSERT INTO judged_before SELECT DISTINCT event_id FROM verdict WHERE event_id NOT IN (SELECT event_id FROM event);
 """
 
+# Version 3 listed events by the time of capture, and had the order of verdicts and reports from their times.
+# ``ingest.store.order`` has the reasons for the conditions.
+_TO_4 = f"""
+ALTER TABLE event ADD COLUMN listed_us BIGINT;
+UPDATE event SET listed_us = CASE WHEN captured_us > received_us + {AHEAD_US} OR captured_us < {EARLIEST_US}
+        AND payload->>'$.clock.synchronised' = 'false'
+    OR payload->>'$.clock.source' = 'none' THEN received_us ELSE captured_us END;
+ALTER TABLE detection ADD COLUMN listed_us BIGINT;
+UPDATE detection SET listed_us = captured_us;
+UPDATE detection SET listed_us = event.listed_us FROM event
+    WHERE event.event_id = detection.event_id AND event.listed_us <> event.captured_us;
+DROP INDEX verdict_event;
+ALTER TABLE verdict ADD COLUMN sequence BIGINT;
+UPDATE verdict SET sequence = decided_us;
+CREATE INDEX verdict_event ON verdict (event_id);
+{_LATEST}
+INSERT INTO latest SELECT 'health', station, '', NULL,
+    arg_max(payload, CASE WHEN at_us <= epoch_us(current_timestamp) THEN at_us ELSE -at_us END)
+    FROM health GROUP BY station;
+INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
+    arg_max(payload, CASE WHEN at_us <= epoch_us(current_timestamp) THEN at_us ELSE -at_us END)
+    FROM deployment GROUP BY station, deployment;
+"""
+
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
-UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT, 2: _DEPLOYMENT}
+UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT + _TO_4, 2: _DEPLOYMENT + _TO_4, 3: _TO_4}
 
 
-# Subquery that replaces the table `detection` in a read-only file of version 1: the same results, but slower.
-DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
+# Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
+_DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
+_LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
+_LATEST_OF = (
+    "(SELECT '{kind}' AS kind, station, {name} AS name, arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """Tables that queries read, or subqueries that replace them in a read-only file of an older version."""
+
+    event: str = "event"
+    detection: str = "detection"
+    latest: str = "latest"
+
+
+def relations_of(version: int) -> Relations:
+    """Return the relations of a read-only file of an older version."""
+    latest = [_LATEST_OF.format(kind="health", name="''")]
+    if version >= 3:
+        latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
+    detection = _DETECTION_OF_1 if version == 1 else "detection"
+    return Relations(_LISTED.format("event"), _LISTED.format(detection), f"({' UNION ALL '.join(latest)})")

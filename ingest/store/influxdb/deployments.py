@@ -1,12 +1,10 @@
-"""Writing and reading of deployment records in InfluxDB: one point for every record that a station sent.
+"""Writing of deployment records to InfluxDB: one point for every record that a station sent.
 
-Tags are station and deployment, both of few values: the last point of a series is the record that is valid.
+Tags are station and deployment, both of few values. The measurement ``latest`` has the record that is valid.
 Where the database has a retention, a record older than that is dropped like detections of that age.
 """
 
 from contract import Deployment
-from contract.validation import decode_stored
-from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import Value, line
 from ingest.store.influxdb.points import clamp_ns
 from ingest.store.influxdb.timestamp_allocator import TimestampRequest
@@ -30,10 +28,3 @@ def deployment_line(item: Received, deployment: Deployment, at_ns: int) -> bytes
     }
     tags = {"station": deployment.station, "deployment": deployment.deployment}
     return line(MEASUREMENT, tags, fields, at_ns)
-
-
-def read_deployments(link: InfluxConnection) -> list[Deployment]:
-    """Read the latest record of each deployment from InfluxDB, sorted by station and deployment."""
-    series = link.query(f'SELECT LAST("payload") AS "last" FROM "{MEASUREMENT}" GROUP BY "station", "deployment"')
-    found = [decode_stored(one.rows[0]["last"], Deployment) for one in series]
-    return sorted(found, key=lambda deployment: (deployment.station, deployment.deployment))

@@ -22,19 +22,21 @@ from ingest.store.influxdb.timestamp_allocator import (
     TimestampRequest,
     merge_ranges,
 )
-from ingest.store.microseconds import microseconds
-from ingest.store.port import EventQuery
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.port import EventQuery, ListedEvent
 
 _CACHED_EVENTS = 3_000  # about 10 MB; the review queue sorts 2,000 flagged events to its front
+_EVENT = '"event_id", "payload", "listed_us"'
 _DAY_NS = 86_400 * 1_000 * MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A stored event, and the timestamp of the event's point in nanoseconds since 1970."""
+    """A stored event, the timestamp of its point in nanoseconds since 1970, and the time under which it is listed."""
 
     event: Event
     at_ns: int
+    listed_us: int
 
 
 class InfluxDbListing:
@@ -85,10 +87,10 @@ class InfluxDbListing:
         latest: dict[tuple[str, int], dict[str, Any]] = {}
         for first, last in merge_ranges((at, at + MILLISECOND_NS + REACH_NS) for at in map(verdict_base_time, wanted)):
             for row in self._link.rows(f'SELECT * FROM "verdict" WHERE time >= {first} AND time <= {last}'):
-                if None in row.values():
+                if any(row[name] is None for name in row if name != "sequence"):
                     continue  # a partially written point; its writer recounts the event afterwards
                 key = (row["event_id"], integer(row["ordinal"]))
-                if key[0] in wanted and (key not in latest or row["decided_us"] >= latest[key]["decided_us"]):
+                if key[0] in wanted and (key not in latest or _order(row) >= _order(latest[key])):
                     latest[key] = row
         found: dict[str, dict[int, EffectiveVerdict]] = {}
         for (event_id, ordinal), row in latest.items():
@@ -97,11 +99,11 @@ class InfluxDbListing:
             )
         return found
 
-    def events(self, query: EventQuery) -> list[Event]:
-        """List the events that meet a query, newest first; see ``Store.events``."""
+    def listing(self, query: EventQuery) -> list[ListedEvent]:
+        """List the events that meet a query, newest first; see ``Store.listing``."""
         if query.event_ids:
             return self._by_id(query)
-        found: dict[str, Event] = {}
+        found: dict[str, StoredEvent] = {}
         first, before = bounds(query.start, query.end)
         if query.after is not None:
             before = min(before, clamp_ns(microseconds(query.after[0])) + MILLISECOND_NS)
@@ -109,12 +111,12 @@ class InfluxDbListing:
             cut: int | None = end
             while cut is not None and len(found) < query.limit:
                 stored, cut = self._portion(query, start, cut)
-                found |= {one.event.event_id: one.event for one in stored if _matches(query, one.event)}
+                found |= {one.event.event_id: one for one in stored if _matches(query, one)}
             if len(found) >= query.limit:
                 break
         return _newest(query, found.values())
 
-    def _by_id(self, query: EventQuery) -> list[Event]:
+    def _by_id(self, query: EventQuery) -> list[ListedEvent]:
         stored = self.stored(tuple(dict.fromkeys(query.event_ids)))
         if query.taxa or query.observation_types:
             counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
@@ -124,7 +126,7 @@ class InfluxDbListing:
                 for row in self._counting((), [f"time >= {first}", f"time <= {last}", *counted], "")
             }
             stored = [one for one in stored if one.event.event_id in found]
-        return _newest(query, [one.event for one in stored if _matches(query, one.event)])
+        return _newest(query, [one for one in stored if _matches(query, one)])
 
     def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[StoredEvent], int | None]:
         """Return the newest events of a time range, and the end of the unread part of the range, if there is one.
@@ -138,15 +140,17 @@ class InfluxDbListing:
             # Within a millisecond, events are in the order of a hash, so the last millisecond is read completely.
             before = rows[-1]["time"] // MILLISECOND_NS * MILLISECOND_NS
             rows += self._scan(query, [f"time >= {before}", f"time < {rows[-1]['time']}"], "")
-        rows = [row for row in rows if None not in row.values()]  # partially written
+        rows = [
+            row for row in rows if row["event_id"] is not None and row.get("payload", "") is not None
+        ]  # else partial
         if rows and "payload" in rows[0]:
-            return [StoredEvent(_read(row), row["time"]) for row in rows], before
+            return [_stored(row) for row in rows], before
         return self._read_at({row["event_id"]: (row["time"], from_tag(row["station"])) for row in rows}), before
 
     def _scan(self, query: EventQuery, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
         if not query.taxa and not query.observation_types:
             condition = all_of([*conditions, *any_of("station", query.stations)])
-            return self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {condition} {ending}')
+            return self._link.rows(f'SELECT {_EVENT} FROM "event" WHERE {condition} {ending}')
         counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
         return self._counting(query.stations, [*conditions, *counted], ending)
 
@@ -166,11 +170,9 @@ class InfluxDbListing:
             within_span = ordered[bisect_left(ordered, (first, "")) : bisect_left(ordered, (last + 1, ""))]
             stations = any_of("station", sorted({station for _, station in within_span}))
             conditions = all_of([f"time >= {first}", f"time <= {last}", *stations])
-            rows = self._link.rows(f'SELECT "event_id", "payload" FROM "event" WHERE {conditions}')
+            rows = self._link.rows(f'SELECT {_EVENT} FROM "event" WHERE {conditions}')
             found += [
-                StoredEvent(_read(row), row["time"])
-                for row in rows
-                if row["event_id"] in places and places[row["event_id"]][0] == row["time"]
+                _stored(row) for row in rows if row["event_id"] in places and places[row["event_id"]][0] == row["time"]
             ]
         return found
 
@@ -197,14 +199,21 @@ def _in_index(event_ids: Iterable[str]) -> list[TimestampRequest]:
     return [TimestampRequest("", id_time(event_id), event_id) for event_id in event_ids]
 
 
-def _read(row: Mapping[str, Any]) -> Event:
-    return decode_stored(row["payload"], Event)
+def _stored(row: Mapping[str, Any]) -> StoredEvent:
+    event = decode_stored(row["payload"], Event)
+    listed_us = row["listed_us"]  # older points are listed by the time of capture
+    return StoredEvent(event, row["time"], microseconds(event.captured_at) if listed_us is None else integer(listed_us))
 
 
-def _matches(query: EventQuery, event: Event) -> bool:
-    return query.matches(event.station, microseconds(event.captured_at), event.event_id)
+def _order(verdict: Mapping[str, Any]) -> int:
+    sequence = verdict.get("sequence")  # older points have their time only
+    return integer(verdict["decided_us"] if sequence is None else sequence)
 
 
-def _newest(query: EventQuery, events: Iterable[Event]) -> list[Event]:
-    ordered = sorted(events, key=lambda event: (microseconds(event.captured_at), event.event_id), reverse=True)
-    return ordered[: query.limit]
+def _matches(query: EventQuery, stored: StoredEvent) -> bool:
+    return query.matches(stored.event.station, stored.listed_us, stored.event.event_id)
+
+
+def _newest(query: EventQuery, found: Iterable[StoredEvent]) -> list[ListedEvent]:
+    ordered = sorted(found, key=lambda one: (one.listed_us, one.event.event_id), reverse=True)
+    return [ListedEvent(one.event, EPOCH + one.listed_us * MICROSECOND) for one in ordered[: query.limit]]

@@ -25,14 +25,14 @@ _YEAR_2200_MS = 7_258_118_400_000
 _WEEK_NS = 7 * 86_400 * 1_000 * MILLISECOND_NS
 
 
-def event_time(event: Event) -> int:
-    """Return the preferred timestamp of an event's point, in the millisecond of the capture.
+def event_time(event: Event, listed_us: int) -> int:
+    """Return the preferred timestamp of an event's point, in the millisecond under which the event is listed.
 
     A hash of the event id selects the nanosecond.
 
     Camera clocks have a resolution of one second, so events of a burst share a time; the exact time is in a field.
     """
-    return clamp_ns(microseconds(event.captured_at)) + _hash(event.event_id) % SPREAD
+    return clamp_ns(listed_us) + _hash(event.event_id) % SPREAD
 
 
 def id_time(event_id: str) -> int:
@@ -65,12 +65,13 @@ def clamp_ns(time_us: int) -> int:
     return min(max(time_us // 1000 * MILLISECOND_NS, FIRST_NS), LAST_NS)
 
 
-def event_line(item: Received, event: Event, at_ns: int) -> bytes:
-    """Return the line-protocol line of an event, with its original payload."""
+def event_line(item: Received, event: Event, at_ns: int, listed_us: int) -> bytes:
+    """Return the line-protocol line of an event, with its original payload and the time under which it is listed."""
     tags = tag_text((("station", event.station), ("sensor", event.sensor)))
     before = (
         f"event{tags} captured_us={microseconds(event.captured_at)}i,"
-        f'event_id="{event.event_id}",received_us={microseconds(item.received_at)}i,payload='
+        f'event_id="{event.event_id}",listed_us={listed_us}i,'
+        f"received_us={microseconds(item.received_at)}i,payload="
     )
     return b"%b%b %d" % (before.encode(), json_field(item.payload), at_ns)
 
@@ -83,9 +84,17 @@ def index_line(event: Event, at_ns: int, index_ns: int) -> bytes:
     return f'event_index at_ns={at_ns}i,event_id="{event.event_id}",station="{event.station}" {index_ns}'.encode()
 
 
+def receipt_line(event: Event, listed_us: int, at_ns: int) -> bytes:
+    """Return the line-protocol line that records under which time an event is listed, before the event is written.
+
+    Only for an event that is not listed by its capture time: a redelivery after a crash then finds the same time.
+    """
+    return f'event_receipt event_id="{event.event_id}",listed_us={listed_us}i {at_ns}'.encode()
+
+
 def verdict_id(verdict: Verdict) -> str:
-    """Return a unique id of a verdict: event id, ordinal and time of the decision."""
-    return f"{verdict.event_id}/{verdict.ordinal}/{microseconds(verdict.decided_at)}"
+    """Return a unique id of a verdict: event id, ordinal and position in the order of verdicts."""
+    return f"{verdict.event_id}/{verdict.ordinal}/{verdict.order}"
 
 
 def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
@@ -99,6 +108,7 @@ def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
         "observation_type": verdict.observation_type,
         "classified_by": verdict.classified_by,
         "decided_us": microseconds(verdict.decided_at),
+        "sequence": verdict.order,
     }
     return line("verdict", {}, fields, at_ns)
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.store.influxdb.conditions import integer
 from ingest.store.influxdb.connection import InfluxConnection
@@ -16,7 +16,7 @@ _CACHE_FACTOR = 20  # cache for this many query durations: continuous polling us
 
 
 class Seen(NamedTuple):
-    """Number of events of a station, and the capture time of its latest event."""
+    """Number of events of a station, and the time under which its latest event is listed."""
 
     events: int
     last_event_at: datetime
@@ -50,11 +50,18 @@ class StationCounts:
             return self._seen
 
     def _count(self) -> Mapping[str, Seen]:
-        found = self._link.query(
-            'SELECT COUNT("captured_us") AS "events", MAX("captured_us") AS "last" FROM "event" GROUP BY "station"'
-        )
-        rows = {from_tag(series.tags["station"]): series.rows[0] for series in found}
+        rows = self._query('COUNT("captured_us") AS "events", MAX("listed_us") AS "last"')
+        # Points of older versions have no ``listed_us``; their time is bounded, since a clock may have been ahead.
+        older = {} if all(row["last"] for row in rows.values()) else self._query('MAX("captured_us") AS "last"')
+        now_us = time.time_ns() // 1000
         return {
-            station: Seen(integer(row["events"]), EPOCH + integer(row["last"]) * MICROSECOND)
+            station: Seen(
+                integer(row["events"]),
+                EPOCH + integer(row["last"] or min(integer(older[station]["last"]), now_us)) * MICROSECOND,
+            )
             for station, row in rows.items()
         }
+
+    def _query(self, what: str) -> Mapping[str, Mapping[str, Any]]:
+        found = self._link.query(f'SELECT {what} FROM "event" GROUP BY "station"')
+        return {from_tag(series.tags["station"]): series.rows[0] for series in found}

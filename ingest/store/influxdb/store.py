@@ -1,36 +1,28 @@
 """Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can query the same database."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from typing import TypeVar
-
-import msgspec
 
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from contract.validation import decode_stored
+from ingest.store.conflict import conflict_with
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
-from ingest.store.influxdb.deployments import (
-    ID_FIELD,
-    MEASUREMENT,
-    deployment_line,
-    deployment_request,
-    read_deployments,
-)
+from ingest.store.influxdb.deployments import ID_FIELD, MEASUREMENT, deployment_line, deployment_request
 from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
+from ingest.store.influxdb.new_events import NewEvent, event_lines, listed_times, newest_listed
 from ingest.store.influxdb.points import (
     clamp_ns,
     effort_line,
-    event_line,
     event_time,
     health_line,
     index_line,
@@ -39,12 +31,20 @@ from ingest.store.influxdb.points import (
     verdict_line,
     verdict_time,
 )
+from ingest.store.influxdb.reports import latest_lines, latest_payloads, new_reports
 from ingest.store.influxdb.station_counts import StationCounts
-from ingest.store.influxdb.timestamp_allocator import AllocatedTimestamp, TimestampAllocator, TimestampRequest
+from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
-from ingest.store.port import CountQuery, EventQuery, Received, StationState, TaxonCount, WriteResult
-
-Kind = TypeVar("Kind")
+from ingest.store.port import (
+    Conflict,
+    CountQuery,
+    EventQuery,
+    ListedEvent,
+    Received,
+    StationState,
+    TaxonCount,
+    WriteResult,
+)
 
 
 class InfluxDbStore:
@@ -80,9 +80,15 @@ class InfluxDbStore:
         self._health = TimestampAllocator(self._link, "health", "health_id")
         self._effort = TimestampAllocator(self._link, "effort", "effort_id")
         self._deployments = TimestampAllocator(self._link, MEASUREMENT, ID_FIELD)
+        self._receipts = TimestampAllocator(
+            self._link, "event_receipt", "event_id", by_station=False, also=("listed_us",)
+        )
+        self._in_flight: dict[str, Event] = {}  # events that are being written
+        self._newest_us = 0  # the time under which the newest event of this process is listed
         self._verdicts = TimestampAllocator(self._link, "verdict", "verdict_id", by_station=False)
         try:
             self._prepare(options)
+            self._newest_us = newest_listed(self._link)
         except StoreUnavailable:
             self._link.close()
             raise
@@ -99,17 +105,19 @@ class InfluxDbStore:
         with ExitStack() as claims:
             with self._lock:
                 self._check_open()
-                fresh = self._new_events(events, claims)
-                others = [*self._new_health(batch, claims), *self._new_effort(batch, claims), *_statuses(batch)]
-                others += self._new_deployments(batch, claims)
+                fresh, conflicts = self._new_events(events, claims)
+                reports = self._new_reports(batch, claims, conflicts)
+                # Before the reports: a redelivery after a crash between the two is new, and repeats both.
+                others = latest_lines(self._link, [item for item, _ in reports]) + [line for _, line in reports]
                 claims.enter_context(self._sending_write())
-            self._link.write(chain(_event_lines(fresh), others))
+            self._link.write(chain(event_lines(fresh), others))
             self._link.write(index_line(one.event, one.at_ns, one.index_ns) for one in fresh)
             with self._lock:
                 # After the index, so that either this call or a concurrent apply_verdicts sees the other's points.
                 self._rewrite_counts({event.event_id for _, event in events})
-        new = len(fresh) + len(others)
-        return WriteResult(new=new, repeated=len(batch) - new)
+                self._newest_us = max([self._newest_us, *(one.listed_us for one in fresh)])
+        new = len(fresh) + len(reports)
+        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts))
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Store verdicts, and rewrite the detection points of the events; see ``Store.apply_verdicts``."""
@@ -117,13 +125,19 @@ class InfluxDbStore:
             self._check_open()
             unique = list({verdict_id(verdict): verdict for verdict in verdicts}.values())
             places = self._verdicts.find([TimestampRequest("", verdict_time(one), verdict_id(one)) for one in unique])
-            self._link.write([verdict_line(one, place.time_ns) for one, place in zip(unique, places, strict=True)])
+            self._link.write(
+                verdict_line(one, place.time_ns) for one, place in zip(unique, places, strict=True) if not place.exists
+            )
             self._rewrite_counts({verdict.event_id for verdict in verdicts})
 
     def events(self, query: EventQuery) -> list[Event]:
-        """List events, newest capture first; see ``Store.events``."""
+        """List events, newest first; see ``Store.events``."""
+        return [one.event for one in self.listing(query)]
+
+    def listing(self, query: EventQuery) -> list[ListedEvent]:
+        """List events with the times under which they are listed; see ``Store.listing``."""
         self._check_open()
-        return self._listing.events(query)
+        return self._listing.listing(query)
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections per local day and hour; see ``Store.count``."""
@@ -138,7 +152,9 @@ class InfluxDbStore:
     def stations(self) -> list[StationState]:
         """List every station with its latest state; see ``Store.stations``."""
         self._check_open()
-        status, health, seen = self._last("status"), self._last("health"), self._seen()
+        status = {name: text for (name, _), text in latest_payloads(self._link, "status").items()}
+        health = {name: text for (name, _), text in latest_payloads(self._link, "health").items()}
+        seen = self._seen()
         return [
             StationState(
                 station,
@@ -153,7 +169,8 @@ class InfluxDbStore:
     def deployments(self) -> list[Deployment]:
         """List the latest record of every deployment; see ``Store.deployments``."""
         self._check_open()
-        return read_deployments(self._link)
+        found = latest_payloads(self._link, "deployment")
+        return [decode_stored(found[key], Deployment) for key in sorted(found)]
 
     def close(self) -> None:
         """Wait for current writes and close the connection to InfluxDB; see ``Store.close``."""
@@ -186,41 +203,70 @@ class InfluxDbStore:
                 self._sending -= 1
                 self._sent.notify_all()
 
-    def _new_events(self, events: Sequence[tuple[Received, Event]], claims: ExitStack) -> list["_NewEvent"]:
-        """Return the events of a batch that are not stored yet, without duplicates, each with its timestamps."""
+    def _new_events(
+        self, events: Sequence[tuple[Received, Event]], claims: ExitStack
+    ) -> tuple[list[NewEvent], list[Conflict]]:
+        """Return the events of a batch that are not stored yet, each with its timestamps, and the conflicts."""
         once: dict[str, tuple[Received, Event]] = {}
+        again: list[tuple[Received, Event]] = []
         for item, event in events:
-            once.setdefault(event.event_id, (item, event))
+            if once.setdefault(event.event_id, (item, event))[0] is not item:
+                again.append((item, event))
         index = claims.enter_context(self._listing.claim_in_index(list(once)))
-        fresh = [pair for event_id, pair in once.items() if not index[event_id].exists]
-        wanted = [TimestampRequest("", event_time(event), event.event_id) for _, event in fresh]
-        places = claims.enter_context(self._events.claim(wanted))
-        return [
-            _NewEvent(item, event, place.time_ns, index[event.event_id].time_ns)
-            for (item, event), place in zip(fresh, places, strict=True)
+        stored = {event_id: event for event_id, event in self._in_flight.items() if event_id in once}
+        known = [event_id for event_id, place in index.items() if place.exists]
+        stored |= {one.event.event_id: one.event for one in self._listing.stored(known)} if known else {}
+        conflicting = {
+            event_id: conflict
+            for event_id, event in stored.items()
+            if (conflict := conflict_with(once[event_id][0], event)) is not None
+        }
+        conflicts = list(conflicting.values())
+        for item, event in again:
+            if (conflict := conflict_with(item, stored.get(event.event_id, once[event.event_id][1]))) is not None:
+                conflicts.append(conflict)
+        fresh = [pair for event_id, pair in once.items() if not index[event_id].exists and event_id not in conflicting]
+        self._in_flight |= {event.event_id: event for _, event in fresh}
+        claims.callback(self._forget_in_flight, [event.event_id for _, event in fresh])
+        listed = listed_times(self._link, self._receipts, fresh, self._newest_us)
+        wanted = [
+            TimestampRequest("", event_time(event, time_us), event.event_id)
+            for (_, event), time_us in zip(fresh, listed, strict=True)
         ]
+        places = claims.enter_context(self._events.claim(wanted))
+        new = [
+            NewEvent(item, event, place.time_ns, index[event.event_id].time_ns, time_us)
+            for (item, event), place, time_us in zip(fresh, places, listed, strict=True)
+        ]
+        return new, conflicts
 
-    def _new_health(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
-        found = [(item, item.record) for item in batch if isinstance(item.record, Health)]
-        times = [microseconds(health.at) for _, health in found]
+    def _forget_in_flight(self, event_ids: Iterable[str]) -> None:
+        for event_id in event_ids:
+            self._in_flight.pop(event_id, None)
+
+    def _new_reports(
+        self, batch: Sequence[Received], claims: ExitStack, conflicts: list[Conflict]
+    ) -> list[tuple[Received, bytes]]:
+        """Return the records about stations that are not stored yet, with their lines; add to ``conflicts``."""
+        new = [(item, status_line(item, item.record)) for item in batch if isinstance(item.record, Status)]
+        health = [(item, item.record) for item in batch if isinstance(item.record, Health)]
+        times = [microseconds(one.at) for _, one in health]
         wanted = [
             TimestampRequest(one.station, clamp_ns(at_us), str(at_us))
-            for (_, one), at_us in zip(found, times, strict=True)
+            for (_, one), at_us in zip(health, times, strict=True)
         ]
-        return _new(found, claims.enter_context(self._health.claim(wanted)), health_line)
-
-    def _new_effort(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
-        found = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
-        wanted = [
-            TimestampRequest(effort.station, clamp_ns(microseconds(effort.start)), effort.effort_id)
-            for _, effort in found
-        ]
-        return _new(found, claims.enter_context(self._effort.claim(wanted)), effort_line)
-
-    def _new_deployments(self, batch: Sequence[Received], claims: ExitStack) -> list[bytes]:
-        found = [(item, item.record) for item in batch if isinstance(item.record, Deployment)]
-        wanted = [deployment_request(deployment) for _, deployment in found]
-        return _new(found, claims.enter_context(self._deployments.claim(wanted)), deployment_line)
+        new += new_reports(
+            self._link, "health", health, claims.enter_context(self._health.claim(wanted)), health_line, conflicts
+        )
+        effort = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
+        wanted = [TimestampRequest(one.station, clamp_ns(microseconds(one.start)), one.effort_id) for _, one in effort]
+        new += new_reports(
+            self._link, "effort", effort, claims.enter_context(self._effort.claim(wanted)), effort_line, conflicts
+        )
+        deployed = [(item, item.record) for item in batch if isinstance(item.record, Deployment)]
+        wanted = [deployment_request(one) for _, one in deployed]
+        places = claims.enter_context(self._deployments.claim(wanted))
+        return new + new_reports(self._link, MEASUREMENT, deployed, places, deployment_line, conflicts)
 
     def _rewrite_counts(self, event_ids: Iterable[str]) -> None:
         """Rewrite the detection points of events according to the latest verdicts.
@@ -248,40 +294,3 @@ class InfluxDbStore:
                 f'SELECT "event_id", "ordinal", "observationType", "taxon", "model" FROM "detection" WHERE {conditions}'
             )
         ]
-
-    def _last(self, measurement: str) -> Mapping[str, str]:
-        return {
-            from_tag(series.tags["station"]): series.rows[0]["last"]
-            for series in self._link.query(f'SELECT LAST("payload") AS "last" FROM "{measurement}" GROUP BY "station"')
-        }
-
-
-class _NewEvent(msgspec.Struct, frozen=True, gc=False):
-    """A new event, with the timestamps under which InfluxDB will store it and its index entry."""
-
-    item: Received
-    event: Event
-    at_ns: int
-    index_ns: int
-
-
-def _event_lines(fresh: Iterable[_NewEvent]) -> Iterator[bytes]:
-    for one in fresh:
-        yield event_line(one.item, one.event, one.at_ns)
-        yield from detection_lines(one.event, one.at_ns, {})
-
-
-def _new(
-    found: Sequence[tuple[Received, Kind]],
-    places: Sequence[AllocatedTimestamp],
-    to_line: Callable[[Received, Kind, int], bytes],
-) -> list[bytes]:
-    return [
-        to_line(item, record, place.time_ns)
-        for (item, record), place in zip(found, places, strict=True)
-        if not place.exists
-    ]
-
-
-def _statuses(batch: Sequence[Received]) -> list[bytes]:
-    return [status_line(item, item.record) for item in batch if isinstance(item.record, Status)]

@@ -1,0 +1,141 @@
+"""Latest reports of stations in InfluxDB: measurement ``latest``, one series for each status, health and deployment.
+
+The last point of a series is the latest report. Its timestamp is the time of receipt, or one nanosecond more than that
+of the point before it if the server's clock was set back.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from contract import Deployment, Health, Status
+from contract.validation import decode_stored
+from ingest.store.conflict import conflict_with, conflict_with_payload
+from ingest.store.influxdb.conditions import all_of, any_of, integer
+from ingest.store.influxdb.connection import InfluxConnection
+from ingest.store.influxdb.line_protocol import Value, from_tag, line
+from ingest.store.influxdb.timestamp_allocator import AllocatedTimestamp
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.order import supersedes
+from ingest.store.port import Conflict, Received
+
+MEASUREMENT = "latest"
+Kind = TypeVar("Kind")
+Key = tuple[str, str, str]  # kind, station, and for a deployment its name
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    payload: bytes
+    received_at: datetime
+    at_ns: int
+
+
+def latest_lines(link: InfluxConnection, items: Sequence[Received]) -> list[bytes]:
+    """Return the line-protocol lines of those new reports that are the latest of their series."""
+    reports = [(item, key) for item in items if (key := _key(item)) is not None]
+    if not reports:
+        return []
+    known = _read(link, sorted({station for _, (_, station, _) in reports}))
+    lines = []
+    for item, key in reports:
+        current, record = known.get(key), item.record
+        if (
+            current is not None
+            and isinstance(record, Health | Deployment)
+            and not supersedes(item, decode_stored(current.payload, type(record)), current.received_at)
+        ):
+            continue
+        received_us = microseconds(item.received_at)
+        at_ns = max(received_us * 1000, current.at_ns + 1 if current else 0)
+        known[key] = _Latest(item.payload, item.received_at, at_ns)
+        tags = dict(zip(("kind", "station", "name"), key, strict=True))
+        fields: dict[str, Value] = {"payload": item.payload.decode(errors="replace"), "received_us": received_us}
+        lines.append(line(MEASUREMENT, tags, fields, at_ns))
+    return lines
+
+
+def latest_payloads(link: InfluxConnection, kind: str) -> Mapping[tuple[str, str], str]:
+    """Return the payload of each latest report of one kind, by station and name.
+
+    Databases of older versions have reports without a point in ``latest``; the report with the latest time is then
+    returned.
+    """
+    names = '"station", "deployment"' if kind == "deployment" else '"station"'
+    older = link.query(f'SELECT LAST("payload") AS "last" FROM "{kind}" GROUP BY {names}')
+    found = {
+        (from_tag(one.tags["station"]), from_tag(one.tags.get("deployment", ""))): str(one.rows[0]["last"])
+        for one in older
+    }
+    return found | {
+        (station, name): one.payload.decode() for (of, station, name), one in _read(link).items() if of == kind
+    }
+
+
+def new_reports(
+    link: InfluxConnection,
+    measurement: str,
+    found: Sequence[tuple[Received, Kind]],
+    places: Sequence[AllocatedTimestamp],
+    to_line: Callable[[Received, Kind, int], bytes],
+    conflicts: list[Conflict],
+) -> list[tuple[Received, bytes]]:
+    """Return the records about stations that are not stored yet, with their lines, and add to ``conflicts``.
+
+    Args:
+        link: Connection to the database.
+        measurement: Measurement of the records.
+        found: Records of one kind.
+        places: Timestamp of each.
+        to_line: Function that returns the line of a record at a timestamp.
+        conflicts: List to which conflicts are appended.
+    """
+    first: dict[tuple[str, int], Received] = {}
+    new: list[tuple[Received, bytes]] = []
+    for (item, record), place in zip(found, places, strict=True):
+        key = (item.record.station, place.time_ns)
+        if not place.exists:
+            first[key] = item
+            new.append((item, to_line(item, record, place.time_ns)))
+            continue
+        conflict = (
+            conflict_with(item, first[key].record)
+            if key in first
+            else _conflict_at(link, measurement, item, place.time_ns)
+        )
+        if conflict is not None:
+            conflicts.append(conflict)
+    return new
+
+
+def _conflict_at(link: InfluxConnection, measurement: str, item: Received, time_ns: int) -> Conflict | None:
+    conditions = all_of([f"time = {time_ns}", *any_of("station", (item.record.station,))])
+    rows = link.rows(f'SELECT "payload" FROM "{measurement}" WHERE {conditions}')
+    conflicts = [conflict_with_payload(item, row["payload"].encode()) for row in rows if row["payload"] is not None]
+    return conflicts[0] if conflicts and None not in conflicts else None
+
+
+def _key(item: Received) -> Key | None:
+    match item.record:
+        case Status(station=station):
+            return ("status", station, "")
+        case Health(station=station):
+            return ("health", station, "")
+        case Deployment(station=station, deployment=name):
+            return ("deployment", station, name)
+        case _:
+            return None
+
+
+def _read(link: InfluxConnection, stations: Iterable[str] = ()) -> dict[Key, _Latest]:
+    where = "".join(f" WHERE {condition}" for condition in any_of("station", list(stations)))
+    return dict(_parse(link, f'SELECT LAST("payload") AS "last", "received_us" FROM "{MEASUREMENT}"{where}'))
+
+
+def _parse(link: InfluxConnection, statement: str) -> Iterator[tuple[Key, _Latest]]:
+    for one in link.query(f'{statement} GROUP BY "kind", "station", "name"'):
+        key = (one.tags["kind"], from_tag(one.tags["station"]), from_tag(one.tags.get("name", "")))
+        row = one.rows[0]
+        received_at = EPOCH + integer(row["received_us"]) * MICROSECOND
+        yield key, _Latest(str(row["last"]).encode(), received_at, int(row["time"]))

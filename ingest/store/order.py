@@ -1,0 +1,63 @@
+"""Order of records whose station's clock, or whose server's clock, may be wrong.
+
+A record of the future must not stay the newest for ever, and one of 1970 must not disappear below older ones.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from contract import Deployment, Event, Health
+from ingest.store.microseconds import MICROSECOND, microseconds
+from ingest.store.port import Received
+
+# Clocks that were never set begin in 1970 or 1980, so an earlier time is believed only of a synchronised clock.
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+EARLIEST_US = microseconds(EARLIEST)
+_EARLIEST_SYNCHRONISED_US = microseconds(datetime(1900, 1, 1, tzinfo=UTC))
+_AHEAD = timedelta(minutes=10)  # a station's clock may be ahead of the server's by this much and be believed
+AHEAD_US = _AHEAD // MICROSECOND
+
+
+def listed_us(event: Event, received_us: int, newest_us: int) -> int:
+    """Return the time under which an event is listed, in microseconds since 1970.
+
+    It is the time of the capture, unless the station's clock was not set, or shows a time before 1990 (a synchronised
+    one: before 1900) or more than ten minutes after the receipt: then it is the time of receipt. If the server's clock
+    is behind the newest event in the list, it was set back, and the time of that event stands for the time of receipt.
+
+    Args:
+        event: The event.
+        received_us: Time of receipt by the server's clock, in microseconds since 1970.
+        newest_us: The time under which the newest stored event is listed.
+    """
+    captured_us = microseconds(event.captured_at)
+    latest_us = max(received_us, newest_us)
+    earliest_us = _EARLIEST_SYNCHRONISED_US if event.clock.synchronised else EARLIEST_US
+    believed = earliest_us <= captured_us <= latest_us + AHEAD_US and event.clock.source != "none"
+    return captured_us if believed else latest_us
+
+
+def supersedes(item: Received, current: Health | Deployment, current_received_at: datetime | None) -> bool:
+    """Return whether a received report is newer than the latest report known so far.
+
+    Within one boot, the report with the longer uptime is newer. Otherwise the report with the later time is newer if
+    both clocks can be believed; if not, the one that was received later.
+
+    Args:
+        item: The received report: health or a deployment.
+        current: The latest report of the same station, or of the same deployment.
+        current_received_at: When it was received; None: unknown.
+    """
+    new = item.record
+    if isinstance(new, Health) and isinstance(current, Health):
+        if new.boot_id == current.boot_id and new.uptime_s != current.uptime_s:
+            return new.uptime_s > current.uptime_s
+    elif not (isinstance(new, Deployment) and isinstance(current, Deployment)):
+        raise TypeError(f"{type(new).__name__} and {type(current).__name__}: expected two reports of one kind")
+    believed = _is_believed(new, item.received_at) and _is_believed(current, current_received_at or item.received_at)
+    return new.at >= current.at if believed else True
+
+
+def _is_believed(report: Health | Deployment, received_at: datetime) -> bool:
+    if isinstance(report, Health) and not (report.clock.synchronised and report.clock.source != "none"):
+        return False
+    return EARLIEST <= report.at <= received_at + _AHEAD

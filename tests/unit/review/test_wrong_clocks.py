@@ -1,0 +1,76 @@
+"""Pages and programs see the last decision and the newest captures, whatever a clock showed."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from casebook.verdicts import Verdict
+from contract import Event, encode, new_event_id
+from ingest.store.port import CountQuery, Received
+from tests.unit.review.test_answers import NOON, Pages, pages
+
+__all__ = ["pages"]
+AHEAD = datetime(2034, 1, 1, tzinfo=UTC)
+
+
+def counted(pages: Pages) -> list[tuple[str, int]]:
+    day = CountQuery.in_utc(NOON - timedelta(days=1), NOON + timedelta(days=1))
+    return [(one.taxon, one.detections) for one in pages.store.count(day)]
+
+
+def test_a_decision_after_the_servers_clock_was_set_back_counts_on_the_page_and_in_trends(pages: Pages) -> None:
+    event = pages.capture()
+    early = Verdict(event.event_id, 0, "corrected", "animal", "wolf", None, "ranger", AHEAD)
+    (recorded,) = pages.casebook.record_verdicts([early])
+    pages.store.apply_verdicts([recorded])
+    assert counted(pages) == [("wolf", 1)]
+    body = {"event_id": event.event_id, "outcome": "dismissed"}
+    assert pages.client.post("/verdicts", json=body, headers=pages.ours).status_code == 200
+    page = pages.client.get(f"/events/{event.event_id}").text
+    assert re.findall(r'data-outcome="(\w*)"', page)[0] == "dismissed"
+    assert counted(pages) == []
+    assert [one.outcome for one in pages.casebook.verdict_history(event.event_id)] == ["corrected", "dismissed"]
+    assert pages.casebook.unapplied_verdicts() == [recorded]
+
+
+def test_captures_of_9998_are_listed_when_they_came_and_every_page_is_reached(pages: Pages) -> None:
+    received = datetime.now(UTC) - timedelta(minutes=5)
+    ids = [pages.capture(minutes=number).event_id for number in range(3)]
+    template = pages.capture(minutes=9)
+    ids.append(template.event_id)
+    for number in range(5):
+        future = msgspec.structs.replace(
+            template, event_id=new_event_id(), captured_at=datetime(9998, 1, 1, number, tzinfo=UTC)
+        )
+        pages.store.write([Received(future, encode(future), received)])
+        ids.append(future.event_id)
+    live = live_capture(template)
+    pages.store.write([Received(live, encode(live), live.captured_at)])
+    ids.append(live.event_id)
+    assert pages.shown("/")[0] == live.event_id
+    seen: list[str] = []
+    address = "/"
+    while address:
+        assert len(seen) <= len(ids), "a page came twice"
+        text = pages.client.get(address).text
+        seen += [part.partition('"')[0] for part in text.split('data-event="')[1:]]
+        found = re.findall(r'class="more"><a class="btn" href="([^"]*)"', text)
+        address = found[0].replace("&amp;", "&") if found else ""
+    assert sorted(seen) == sorted(ids)
+    cursor, listed = "", list[str]()
+    while cursor is not None:
+        assert len(listed) <= len(ids), "a page came twice"
+        answer = pages.client.get("/api/events", params={"limit": 3, "after": cursor}).json()
+        listed += [one["event_id"] for one in answer["events"]]
+        cursor = answer["next"]
+    assert listed == seen
+    day = received.astimezone(ZoneInfo("Asia/Shanghai")).date().isoformat()
+    assert set(pages.shown(f"/?day={day}")) <= set(ids[4:])
+    assert pages.shown(f"/?day={day}")
+    assert pages.client.get("/trends").status_code == 200
+
+
+def live_capture(template: Event) -> Event:
+    return msgspec.structs.replace(template, event_id=new_event_id(), captured_at=datetime.now(UTC))
