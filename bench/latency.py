@@ -58,7 +58,7 @@ observation_types = ["human"]
 def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
     """Return the messages for one picture: the event, and its thumbnail of random bytes."""
     seen = next(found for found in EVENT.detections if (found.observation_type == "human") == person)
-    content = random.randbytes(THUMBNAIL_BYTES)
+    content = b"\xff\xd8\xff" + random.randbytes(THUMBNAIL_BYTES)
     digest = hashlib.sha256(content).hexdigest()
     thumbnail = next(media for media in EVENT.media if media.role == "thumbnail")
     event = msgspec.structs.replace(

@@ -25,6 +25,7 @@ import msgspec
 from bench.peers import TRAIN_PYTHON, ultralytics_problem
 from bench.ratios import cell, median_of, median_ratio
 from bench.report import Report, run_bench
+from captures.picture import read_picture
 from models.registry import find_weights
 
 MODEL = "wildpost-nano"
@@ -292,7 +293,7 @@ def make_pictures(folder: Path, count: int, source: Path | None) -> None:
     """Write JPEG files of 12 megapixels, quality 90.
 
     Raises:
-        ValueError: the source has no readable JPEG file.
+        ValueError: the source has no JPEG file, or one that cannot be read.
     """
     import cv2
     import numpy as np
@@ -300,9 +301,9 @@ def make_pictures(folder: Path, count: int, source: Path | None) -> None:
     folder.mkdir()
     random = np.random.default_rng(5)
     found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg")) if source else []
-    read = [picture for path in found[: 3 * count] if (picture := cv2.imread(str(path))) is not None][:count]
+    read = [read_picture(path, _WIDTH).pixels for path in found[:count]]
     if source and not read:
-        raise ValueError(f"{source}: no readable JPEG file")
+        raise ValueError(f"{source}: no JPEG file")
     for at in range(count):
         if read:
             picture = cv2.resize(read[at % len(read)], (_WIDTH, _HEIGHT), interpolation=cv2.INTER_CUBIC)

@@ -1,11 +1,10 @@
 """Capture time of a picture or recording, from its metadata, its file name or the file system, in this order."""
 
-import logging
 import re
-import struct
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+from captures.exif_time import read_exif_time
 from captures.sound import sound_info
 from contract import Clock
 from contract.messages import ClockSource
@@ -42,18 +41,11 @@ def recording_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime
 
 
 def _from_exif(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
-    import exifread
-    from exifread.core.exceptions import ExifError
-
-    logging.getLogger("exifread").setLevel(logging.CRITICAL)  # it warns of every picture without EXIF data
-    try:
-        with path.open("rb") as file:
-            # Without details and thumbnail: malformed maker notes make parsers fail.
-            tags = exifread.process_file(file, details=False, extract_thumbnail=False)
-    except (ExifError, ValueError, IndexError, KeyError, struct.error):
-        return None  # damaged EXIF data; the picture itself may still be readable
-    taken = str(tags.get("EXIF DateTimeOriginal", "")).strip("\0 ")
-    offset = str(tags.get("EXIF OffsetTimeOriginal", "")).strip("\0 ")
+    with path.open("rb") as file:
+        found = read_exif_time(file)
+    if found is None:
+        return None
+    taken, offset = found.taken, found.offset
     try:
         moment = datetime.strptime(taken, _EXIF_TIME)  # noqa: DTZ007, its zone is decided below
     except ValueError:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Sound, Unreadable
+from captures.mp3_tags import bytes_after_tags, is_mp3_frame
 from contract import Location
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _AUDIOMOTH = re.compile(
     r"Recorded at (?P<time>\d\d:\d\d:\d\d) (?P<date>\d\d/\d\d/\d{4}) "
     r"\(UTC(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?\)"
 )
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "MP3", "MPEG", "OGG", "AIFF", "W64")
+_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the start of its first GUID
 _CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # the sample rates of MP3
 _CLIP_LOUDNESS_DB = -23.0  # root mean square; the programme loudness of EBU R 128, here without its weighting
 _CLIP_GAIN_DB = 40.0  # more gain would only amplify the microphone's noise
@@ -153,23 +156,6 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
     return file.getvalue(), "audio/mpeg"
 
 
-def decode_clip(data: bytes) -> Sound:
-    """Decode the bytes of a sound clip to mono, for the clip's spectrogram.
-
-    Raises:
-        Unreadable: the data is not a sound file, or it has no samples.
-    """
-    import soundfile
-
-    try:
-        samples, rate_hz = soundfile.read(BytesIO(data), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise Unreadable(f"a clip of {len(data)} bytes: {error.error_string.rstrip('.')}") from error
-    if not len(samples):
-        raise Unreadable(f"a clip of {len(data)} bytes without sound: expected at least one sample")
-    return Sound(np.ascontiguousarray(samples.mean(axis=1), np.float32), int(rate_hz))
-
-
 @contextmanager
 def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
     """Open a recording for reading; convert errors of libsndfile to ``Unreadable``."""
@@ -181,6 +167,7 @@ def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
         size = os.fstat(descriptor).st_size
         if size == 0:
             raise Unreadable(f"{path.name}: 0 bytes: expected a recording")
+        _check_signature(descriptor, path.name, size)
         try:
             file = soundfile.SoundFile(descriptor, closefd=False)
         except soundfile.LibsndfileError as error:
@@ -193,7 +180,24 @@ def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
         os.close(descriptor)
 
 
+def _check_signature(descriptor: int, name: str, size: int) -> None:
+    """Check that a file starts like a recording of a known form: libsndfile's readers of rare formats stay unused."""
+
+    def read_at(position: int) -> bytes:
+        os.lseek(descriptor, position, os.SEEK_SET)
+        return os.read(descriptor, 12)
+
+    head = bytes_after_tags(read_at)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    known = head[:4] in (b"fLaC", b"OggS") or is_mp3_frame(head) or head == _WAVE64
+    riff = head[:4] in (b"RIFF", b"RIFX", b"RF64", b"FORM") and head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
+    if not known and not riff:
+        raise Unreadable(f"{name}: starts with {head[:8]!r} ({size} bytes): expected WAV, FLAC, MP3 or OGG")
+
+
 def _check(file: Any, name: str) -> None:
+    if file.format not in _FORMATS:  # behind a tag of MP3, libsndfile looks for every format that it knows
+        raise Unreadable(f"{name}: {file.format} behind its first bytes: expected WAV, FLAC, MP3 or OGG")
     low, high = _RATES_HZ
     if not low <= file.samplerate <= high:
         raise Unreadable(f"{name}: the header says {file.samplerate} Hz: expected {low} to {high}")

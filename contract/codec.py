@@ -14,7 +14,7 @@ from contract.topics import KINDS, MAJOR, Kind, parse_topic
 from contract.validation import describe_refusal, time_problem
 
 Record = Event | Status | Health | Effort | SetAside | MediaContent | Deployment
-Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash"]
+Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash", "type"]
 
 # An event with 100 detections is about 20 kB, and a 60 s clip about 1 MB; the limits are about ten times that.
 LIMIT_BYTES: Mapping[Kind, int] = {
@@ -60,7 +60,7 @@ class Malformed(InvalidInput):
     """Raised when a message is invalid; the receiver quarantines the message and records ``reason`` with it.
 
     Attributes:
-        reason: Category for metrics: topic, version, size, syntax, shape, station or hash.
+        reason: Category for metrics: topic, version, size, syntax, shape, station, hash or type.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:

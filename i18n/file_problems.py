@@ -1,4 +1,4 @@
-"""Translates a station's technical message about an unusable file into a sentence for its operator."""
+"""Translates a technical message about an unusable file into a sentence for the station's operator or a ranger."""
 
 import re
 
@@ -18,6 +18,11 @@ def explain_file_problem(detail: str, language: Language) -> str:
         r"\bexpected WAV, FLAC, MP3 or OGG\b": translate("The file is not a readable recording."),
         r"\bno sound in it\b|\bno samples\b": translate("There is no sound in this recording."),
         r"\bexpected at most \d+ pixels\b|\bexpected a picture of at most\b": translate("The picture is too large."),
+        r"\bexpected a clip of at most\b": translate("The recording is too long to be drawn."),
+        r"\bdrawing it (took|needs|ended)\b": translate("Drawing it takes too much memory or time."),
+        r"\bexpected a JPEG, PNG, MP3\b": translate(
+            "The file is neither a picture nor a recording of an accepted form."
+        ),
         r"\bthe broker takes at most\b": translate("The message exceeds the size limit of the message broker."),
         r"\bthe broker refused it\b": translate("The message broker refused the message."),
     }

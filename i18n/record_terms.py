@@ -30,4 +30,5 @@ def quarantine_reason(reason: str, language: Language) -> str:
         "station": translate("wrong station"),
         "hash": translate("damaged in transit"),
         "error": translate("error in the server"),
+        "type": translate("not the stated type"),
     }.get(reason, reason)

@@ -133,9 +133,8 @@ class Intake:
         return [EvaluatedEvent(event, at, tuple(self._rules.evaluate(event, at))) for event, at in events]
 
     def _keep_media(self, contents: Sequence[tuple[MediaContent, datetime]]) -> None:
-        for content, _ in contents:
-            self._media.put(content.data, content.sha256)
         if contents:
+            self._media.put_all({content.sha256: content.data for content, _ in contents})
             self._casebook.add_media(
                 [
                     MediaEntry(

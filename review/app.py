@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from casebook.casebook import Casebook
+from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
 from ingest.store.port import Store
 from review.api import routes as api
@@ -47,6 +48,7 @@ def create_app(
     options: ReviewOptions,
     problem: Callable[[], str] = lambda: "",
     wake_verdict_sync: Callable[[], None] = lambda: None,
+    drawings: Drawings | None = None,
 ) -> FastAPI:
     """Create the FastAPI application of the review pages.
 
@@ -57,11 +59,12 @@ def create_app(
         options: Settings of the pages.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
         wake_verdict_sync: Called after a verdict that the store did not accept.
+        drawings: Draws spectrograms; None: they are drawn anew for each request.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the time zone in the options is unknown.
     """
-    site = Site(store, casebook, media_store, options, problem, wake_verdict_sync)
+    site = Site(store, casebook, media_store, options, drawings or Drawings(None), problem, wake_verdict_sync)
     site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.

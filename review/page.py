@@ -21,6 +21,7 @@ from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
+from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
 from ingest.store.port import EventQuery, Store
 from review.options import ReviewOptions
@@ -37,6 +38,7 @@ class Site:
     """Stores and settings that all pages share; created once.
 
     Attributes:
+        drawings: Draws spectrograms.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
     """
@@ -45,6 +47,7 @@ class Site:
     casebook: Casebook
     media: MediaStore
     options: ReviewOptions
+    drawings: Drawings
     problem: Callable[[], str] = lambda: ""
     wake_verdict_sync: Callable[[], None] = lambda: None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contract.bundle.documents import Manifest, bundle_name, encode_document
-from contract.bundle.durable_file import durable_file
+from contract.durable_file import durable_file
 
 MANIFEST = "manifest.json"
 BLOCK_BYTES = 512  # tar: POSIX.1-1988 (ustar), headers and padding

@@ -1,24 +1,28 @@
 """Writer of alert messages in Chinese and English, with a link to the incident and a picture."""
 
 import io
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from captures.decoded import Unreadable
+from captures.sent_media import check_sent_picture
 from casebook.incidents.reader import Incident, IncidentReader
 from casebook.incidents.repository import Alert
-from contract import Box, Event
+from contract import Event
 from contract.errors import StoreUnavailable
 from i18n.incident_sentences import headline, occurrence_sentences
 from i18n.language import Language, load_languages
 from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
+from ingest.drawing.drawings import CannotDraw, DrawingBusy, Drawings
 from ingest.media.port import MediaMissing, MediaStore
 from ingest.store.port import EventQuery, Store
 
+LOG = logging.getLogger("wildpost.alerts")
 _PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail arrives shortly after its event
-_MARGIN = 0.1  # of the box size: heads extend beyond the box
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class AlertMessageWriter:
         reader: Source of incidents.
         store: Source of events.
         media: Source of thumbnails.
+        drawings: Blurs people in thumbnails.
         languages: Languages by code.
         address: Base URL of the pages for recipients; "": messages have no link.
         now: The clock.
@@ -37,6 +42,7 @@ class AlertMessageWriter:
     reader: IncidentReader
     store: Store
     media: MediaStore
+    drawings: Drawings
     languages: Mapping[str, Language]
     address: str
     now: Callable[[], datetime]
@@ -66,52 +72,24 @@ class AlertMessageWriter:
         thumbnails = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
         if not thumbnails:
             return {}
+        sha256 = thumbnails[0].sha256
         try:
-            with self.media.open(thumbnails[0].sha256) as file:
-                data = file.read()
-        except (MediaMissing, StoreUnavailable):
+            if kind == "plain":
+                data = self._content(sha256)
+                return {kind: Attachment(data, check_sent_picture(data))}
+            people = tuple(one.box for one in event.detections if one.observation_type == "human")
+            drawn = self.drawings.blurred(sha256, lambda: self._content(sha256), people)
+            return {kind: Attachment(drawn, "image/jpeg")}
+        except (Unreadable, CannotDraw) as error:
+            LOG.warning("alert %s goes out without its picture: %s", alert.id, error)
+        except (MediaMissing, StoreUnavailable, DrawingBusy, OSError):
             if self.now() - alert.raised_at < _PICTURE_WAIT:
-                raise AttachmentPending(thumbnails[0].sha256) from None
-            return {}
-        if kind == "plain":
-            return {kind: Attachment(data, thumbnails[0].type)}
-        blurred = blur_people(data, event)
-        return {kind: Attachment(blurred, "image/jpeg")} if blurred else {}
+                raise AttachmentPending(sha256) from None
+        return {}
 
-
-def blur_people(data: bytes, event: Event) -> bytes | None:
-    """Return the picture as a JPEG in which people are blurred; None if the picture cannot be decoded.
-
-    If a person has no box, the whole picture is blurred.
-    """
-    from PIL import Image, ImageFilter, UnidentifiedImageError
-
-    people = [one for one in event.detections if one.observation_type == "human"]
-    try:
-        picture = Image.open(io.BytesIO(data)).convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        return None
-    blurred = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 25))
-    for one in people:
-        area = _area(one.box, picture.size)
-        picture.paste(blurred.crop(area), area)
-    output = io.BytesIO()
-    picture.save(output, "JPEG", quality=80)
-    return output.getvalue()
-
-
-def _area(box: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    if box is None:
-        return 0, 0, size[0], size[1]
-    left, top = box.x - _MARGIN * box.width, box.y - _MARGIN * box.height
-    right, bottom = box.x + (1 + _MARGIN) * box.width, box.y + (1 + _MARGIN) * box.height
-    width, height = size
-    return (
-        max(0, round(left * width)),
-        max(0, round(top * height)),
-        min(width, round(right * width) + 1),
-        min(height, round(bottom * height) + 1),
-    )
+    def _content(self, sha256: str) -> bytes:
+        with self.media.open(sha256) as file:
+            return file.read()
 
 
 def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:

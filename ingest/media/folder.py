@@ -1,15 +1,15 @@
 """Media store in a local folder; the file ``ab/abcdef...`` has the content with the SHA-256 ``abcdef...``."""
 
-import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from contract.durable_file import files_synced
 from contract.private_files import FOLDER_MODE, make_private_folder
-from ingest.media.port import MediaMissing
+from ingest.media.port import MediaMissing, check_hash
 
 _PART = "[0-9a-f]{2}"
 
@@ -23,27 +23,32 @@ class FolderMedia:
         make_private_folder(folder)
 
     def put(self, data: bytes, sha256: str) -> None:
-        """Write the bytes to a file in the folder; see ``MediaStore.put``."""
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            raise ValueError(f"content has sha256 {found}, expected {sha256}")
-        final = self._path(sha256)
-        if final.exists():
-            return
+        """Store the bytes of one thumbnail or clip; see ``MediaStore.put``."""
+        self.put_all({sha256: data})
+
+    def put_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write the contents to files in the folder, then flush all of them at once; see ``MediaStore.put_all``."""
+        for sha256, data in contents.items():
+            check_hash(sha256, data)
+        with files_synced(self._folder) as written:
+            for sha256, data in contents.items():
+                written.append(self._write(self._path(sha256), data))
+
+    def _write(self, final: Path, data: bytes) -> Path:
+        # After a power failure, a file that was not flushed yet may be there without its content.
+        if final.exists() and final.read_bytes() == data:
+            return final
         final.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", dir=final.parent)
+        handle, name = tempfile.mkstemp(prefix=".", dir=final.parent)  # readable by its owner only
         partial = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
             partial.rename(final)  # a reader never sees a partial file
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise OSError(error.errno, f"media of {len(data)} bytes: {error.strerror}", str(final)) from error
-        for folder in (final.parent, self._folder):
-            _sync_folder(folder)
+        return final
 
     def open(self, sha256: str) -> BinaryIO:
         """Open the file whose content has the given SHA-256; see ``MediaStore.open``."""
@@ -63,11 +68,3 @@ class FolderMedia:
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise MediaMissing(f"{sha256[:100]!r} is not a SHA-256 in lower case hexadecimal")
         return self._folder / sha256[:2] / sha256
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,7 +3,8 @@
 Equal bytes are stored once. One contract suite of tests runs against each media store.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Protocol
 
 from contract.errors import WildpostError
@@ -20,7 +21,11 @@ class MediaStore(Protocol):
     """
 
     def put(self, data: bytes, sha256: str) -> None:
-        """Store the bytes of a thumbnail or clip and return once the bytes are durable; idempotent.
+        """Store the bytes of one thumbnail or clip; otherwise as ``put_all``."""
+        ...
+
+    def put_all(self, contents: Mapping[str, bytes]) -> None:
+        """Store thumbnails and clips, by their SHA-256, and return once all of them are durable; idempotent.
 
         Raises:
             ValueError: the bytes do not have this hash.
@@ -39,3 +44,10 @@ class MediaStore(Protocol):
     def names(self) -> Iterator[str]:
         """Yield the SHA-256 of all stored content, sorted."""
         ...
+
+
+def check_hash(sha256: str, data: bytes) -> None:
+    """Check that data has the given SHA-256; raise ``ValueError`` if it has not."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ValueError(f"content has sha256 {found}, expected {sha256}")

@@ -1,10 +1,9 @@
 """Media store in an S3-compatible bucket; the object ``prefix/ab/abcdef...`` has the SHA-256 ``abcdef...``."""
 
-import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ import msgspec
 
 from contract.errors import StoreUnavailable
 from contract.redaction import VariableName
-from ingest.media.port import MediaMissing
+from ingest.media.port import MediaMissing, check_hash
 
 
 class MediaOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,17 +75,21 @@ class S3Media:
         )
 
     def put(self, data: bytes, sha256: str) -> None:
-        """Write the bytes to an object in the bucket; see ``MediaStore.put``."""
+        """Store the bytes of one thumbnail or clip; see ``MediaStore.put``."""
+        self.put_all({sha256: data})
+
+    def put_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write the contents to objects in the bucket, one request each; see ``MediaStore.put_all``."""
         import obstore
 
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            raise ValueError(f"content has sha256 {found}, expected {sha256}")
-        try:
-            # The store verifies the upload, and an object becomes visible only when complete.
-            obstore.put(self._store, self._key(sha256), data)
-        except (obstore.exceptions.BaseError, OSError) as error:
-            raise self._unavailable(f"media of {len(data)} bytes", error) from error
+        for sha256, data in contents.items():
+            check_hash(sha256, data)
+        for sha256, data in contents.items():
+            try:
+                # The store verifies the upload, and an object becomes visible only when complete.
+                obstore.put(self._store, self._key(sha256), data)
+            except (obstore.exceptions.BaseError, OSError) as error:
+                raise self._unavailable(f"media of {len(data)} bytes", error) from error
 
     def open(self, sha256: str) -> BinaryIO:
         """Open the object whose content has the given SHA-256; see ``MediaStore.open``."""

@@ -10,6 +10,7 @@ import msgspec
 from casebook.records import PAYLOAD_KEPT_BYTES, Quarantined
 from contract import Malformed, MediaContent, SetAside, decode, is_probe, parse_topic
 from contract.supervision import describe_exception
+from ingest.media.content_type import check_type
 from ingest.store.port import Received
 
 NO_TOPIC = "?"  # stands for a topic that is not UTF-8, which MQTT forbids; its payload goes to quarantine
@@ -48,6 +49,7 @@ def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
             continue  # a station tests its right to publish; the acknowledgement is the whole answer
         try:
             record = decode(message.topic, message.payload)
+            check_type(record)
         except Malformed as reason:
             batch.unusable.append(_unusable(message, reason))
             continue

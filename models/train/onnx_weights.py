@@ -1,6 +1,8 @@
 """Restores a torch network from the weights and metadata of an exported ONNX file."""
 
 import ast
+import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.pickle_trust import trust
 from models.registry import WeightsError
 from models.train.bn_recalibration import recalibrate_batch_norm
 
 ARCHITECTURE = "wildpost_architecture"  # key of the ONNX metadata with the network's architecture
+_ACTIVATION = re.compile(r"(?:torch\.)?nn\.[A-Za-z0-9]+\((?:inplace=True|[0-9.]+)?\)")
 
 
 def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray[np.float32]] = ()) -> Path:
@@ -34,7 +38,23 @@ def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray
     recalibrate_batch_norm(network, batches)
     network.names = names
     torch.save({"model": network.half(), "train_args": {"task": "detect", "imgsz": 320}, "epoch": -1}, checkpoint)
+    trust([hashlib.sha256(checkpoint.read_bytes()).hexdigest()])  # this process has written it
     return checkpoint
+
+
+def check_architecture(architecture: object, source: Path) -> None:
+    """Check that the architecture of a network contains no Python expression that ultralytics would evaluate.
+
+    ultralytics passes the key ``activation`` to ``eval`` (``parse_model`` in ``ultralytics/nn/tasks.py``).
+
+    Raises:
+        WeightsError: the architecture is not a table, or has such an expression.
+    """
+    if not isinstance(architecture, dict):
+        raise WeightsError(f"{source}: its architecture is not a table")
+    activation = architecture.get("activation")
+    if activation and not (isinstance(activation, str) and _ACTIVATION.fullmatch(activation)):
+        raise WeightsError(f"{source}: its architecture has an activation that is not a plain one such as nn.SiLU()")
 
 
 def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
@@ -61,7 +81,9 @@ def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
             f"{onnx_file}: no {ARCHITECTURE!r} or 'names' in its metadata: expected a file of wildpost models export"
         )
     names: dict[int, str] = ast.literal_eval(metadata["names"])
-    network = DetectionModel(ast.literal_eval(metadata[ARCHITECTURE]), nc=len(names), verbose=False)
+    architecture = ast.literal_eval(metadata[ARCHITECTURE])
+    check_architecture(architecture, onnx_file)
+    network = DetectionModel(architecture, nc=len(names), verbose=False)
     values = {entry.name: entry for entry in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Identity" and node.input[0] in values:

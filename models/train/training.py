@@ -12,7 +12,7 @@ from models.pickle_trust import check_trusted
 from models.registry import Registry, WeightsError, entry_named, find_weights
 from models.train.bn_recalibration import read_batches
 from models.train.manifest import read_manifest
-from models.train.onnx_weights import save_checkpoint
+from models.train.onnx_weights import check_architecture, save_checkpoint
 from models.train.options import TrainOptions, read_options, write_options
 from models.train.ultralytics_env import isolate_ultralytics
 from models.train.yolo_folder import YoloFolder, write_yolo_folder
@@ -69,10 +69,14 @@ def start(
     """
     if (run / "weights" / "last.pt").exists():
         raise WeightsError(f"{run}: holds a run already; resume it with --resume, or name another folder")
+    import yaml
+
     isolate_ultralytics()
     base = find_base(options.base, run, registry, weights_folder)
     if base.suffix == ".pt":
         check_trusted(base)
+    elif base.suffix in (".yaml", ".yml"):
+        check_architecture(yaml.safe_load(base.read_text(encoding="utf-8")), base)
     folder = write_yolo_folder(read_manifest(manifest), run / "dataset", options.size_px)
     if base.suffix == ".onnx":
         base = save_checkpoint(base, run / "base.pt", read_batches(folder.settings.parent, options.size_px))

@@ -4,47 +4,38 @@ URLs contain the hash of the content, so browsers can cache them forever.
 """
 
 import gzip
-import io
 import re
-from functools import cache, lru_cache
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 
-from captures.decoded import Sound, Unreadable
-from captures.spectrogram import spectrogram_png
-from contract import Span
+from captures.decoded import Unreadable
+from captures.media_type import SOUND_TYPES, media_type
+from captures.sent_media import check_sent
+from i18n.file_problems import explain_file_problem
+from ingest.drawing.drawings import CannotDraw, DrawingBusy
 from ingest.media.port import MediaMissing
-from review.page import ContextDependency
+from review.page import ContextDependency, PageContext
 
 router = APIRouter()
 CACHE_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+# A browser must show stations' files as what we say they are, in our pages only.
+MEDIA_HEADERS = {
+    **CACHE_FOREVER,
+    "X-Content-Type-Options": "nosniff",
+    "Content-Disposition": "inline",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def media_type(data: bytes) -> str | None:
-    """Detect the media type of a file from its first bytes; return None for types that a browser should not show."""
-    if data[:3] == b"\xff\xd8\xff":
-        return "image/jpeg"
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return "image/png"
-    if data[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12])
-    if data[:4] == b"OggS":
-        return "audio/ogg"
-    if data[:4] == b"fLaC":
-        return "audio/flac"
-    if data[:3] == b"ID3" or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0):
-        return "audio/mpeg"
-    return None
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
     """Parse a Range header into the first and last byte; return None if it is out of range or has several ranges."""
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header)
     if found is None or found[0] == "bytes=-":
         return None
     if not found[1]:
@@ -72,10 +63,11 @@ def media(
 ) -> Response:
     """Return a picture or sound; if the client requests a byte range, return only that range."""
     data = _content(context, sha256)
-    kind = media_type(data)
-    if kind is None:
-        raise HTTPException(415, f"{sha256} is not a picture or sound that a browser can show")
-    headers = {**CACHE_FOREVER, "Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
+    try:
+        kind = check_sent(data)
+    except Unreadable as error:
+        return _cannot_be_shown(context, str(error))
+    headers = {**MEDIA_HEADERS, "Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
     if not range_header.startswith("bytes="):
         return Response(data, media_type=kind, headers=headers)
     byte_range = parse_range(range_header, len(data))
@@ -86,28 +78,33 @@ def media(
     return Response(data[start : end + 1], status_code=206, media_type=kind, headers=headers)
 
 
-@lru_cache(maxsize=256)
-def _draw_spectrogram(data: bytes, spans: tuple[Span, ...]) -> bytes:
-    import soundfile
-
-    try:
-        samples, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise HTTPException(415, f"a sound of {len(data)} bytes cannot be read: {error}") from error
-    return spectrogram_png(Sound(samples.mean(axis=1), rate_hz), spans)
-
-
 @router.get("/events/{event_id}/spectrogram-{sha256}.png")
 def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Response:
     """Return the spectrogram of a sound (x: time, y: frequency) with its detections marked."""
-    data, event = _content(context, sha256), context.site.event(event_id)
-    if event is None or not (media_type(data) or "").startswith("audio/"):
-        raise HTTPException(415, f"{sha256} is not a sound of event {event_id}")
+    event = context.site.event(event_id)
+    if event is None or sha256 not in {media.sha256 for media in event.media}:
+        raise HTTPException(404, f"{sha256} is not a sound of event {event_id}")
     spans = tuple(detection.span for detection in event.detections if detection.span is not None)
     try:
-        return Response(_draw_spectrogram(data, spans), media_type="image/png", headers=CACHE_FOREVER)
-    except Unreadable as error:
-        raise HTTPException(415, str(error)) from error
+        drawn = context.site.drawings.spectrogram(sha256, lambda: _sound(context, sha256), spans)
+    except CannotDraw as error:
+        return _cannot_be_shown(context, str(error))
+    except DrawingBusy as error:
+        return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": str(error.retry_after_s)})
+    return Response(drawn, media_type="image/png", headers=MEDIA_HEADERS)
+
+
+def _sound(context: PageContext, sha256: str) -> bytes:
+    data = _content(context, sha256)
+    if media_type(data) not in SOUND_TYPES:
+        raise CannotDraw(f"starts with {data[:8]!r}: expected a sound")
+    return data
+
+
+def _cannot_be_shown(context: PageContext, reason: str) -> Response:
+    """Return the reason to the script of the page, which shows it in place of the picture."""
+    sentence = explain_file_problem(reason, context.language)
+    return JSONResponse({"error": reason, "sentence": sentence}, 415)
 
 
 @cache

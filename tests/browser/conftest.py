@@ -29,6 +29,7 @@ from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
 from contract import Box, Clock, Detection, Event, Media, MediaContent, Model, Span, encode, new_event_id, topic_of
 from contract.messages import ObservationType
+from ingest.drawing.drawings import Drawings
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
 from ingest.receive.batch import ReceivedMessage, read_batch
@@ -53,6 +54,7 @@ class Site:
     casebook: Casebook
     incidents: IncidentReader
     intake: Intake
+    media_folder: Path
     events: list[Event]
 
 
@@ -129,7 +131,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         keep(intake, read_batch([ReceivedMessage(topic_of("wildpost", "ridge-07", "event"), event, now)]))
         keep(intake, read_batch([ReceivedMessage(topic_of("wildpost", "ridge-07", "media"), content, now)]))
     keep(intake, read_batch([ReceivedMessage("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
-    config = uvicorn.Config(create_app(store, casebook, media, ReviewOptions()), port=0, log_level="error")
+    drawings = Drawings(tmp_path / "drawn")
+    app = create_app(store, casebook, media, ReviewOptions(), drawings=drawings)
+    config = uvicorn.Config(app, port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -137,10 +141,17 @@ def site(tmp_path: Path) -> Iterator[Site]:
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield Site(
-        f"http://127.0.0.1:{port}", store, casebook, IncidentReader(database), intake, [event for event, _ in captures]
+        f"http://127.0.0.1:{port}",
+        store,
+        casebook,
+        IncidentReader(database),
+        intake,
+        tmp_path / "media",
+        [event for event, _ in captures],
     )
     server.should_exit = True
     thread.join(10)
+    drawings.close()
     store.close()
     casebook.close()
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 WIDTHS = {"desk": (1440, 900), "phone": (390, 844)}
 
@@ -38,6 +38,23 @@ def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page
     assert figures(page, site) == {"fox": "2", "person": "1", "Strix aluco": "1", "Prionailurus bengalensis": "1"}
     verdicts = site.casebook.verdict_history(boar.event_id)
     assert [(one.outcome, one.scientific_name) for one in verdicts] == [("corrected", "Prionailurus bengalensis")]
+
+
+def test_a_picture_or_sound_that_cannot_be_shown_says_why(browser: Browser, site: Any) -> None:
+    contents = {"picture": b"\xff\xd8\xff<html><script>alert(1)</script>", "sound": b"fLaC" + bytes(100)}
+    shown = {}
+    context = browser.new_context()  # whose console may tell of the failed requests
+    for capture, data in contents.items():
+        event = next(one for one in site.events if one.capture == capture)
+        sha256 = event.media[0].sha256
+        (site.media_folder / sha256[:2] / sha256).write_bytes(data)
+        page = context.new_page()
+        page.goto(f"{site.url}/events/{event.event_id}?lang=en")
+        expect(page.locator(".unshown")).to_have_count(1)
+        shown[capture] = page.locator(".unshown").inner_text()
+    assert shown["picture"].startswith("This file cannot be shown. The file is damaged. Check the memory card.")
+    assert "This file cannot be shown." in shown["sound"] and "the stored file is damaged" in shown["sound"]
+    context.close()
 
 
 def test_keys_move_and_decide(page: Page, site: Any) -> None:

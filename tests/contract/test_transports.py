@@ -16,8 +16,8 @@ from paho.mqtt.properties import Properties
 
 from contract import topic_of
 from contract.bundle.documents import Receipt, ReceivedEntry, encode_document
-from contract.bundle.durable_file import durable_file
 from contract.bundle.reader import BundleReader
+from contract.durable_file import durable_file
 from contract.mqtt import stop_network_thread
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.bundle.exporter import BundleOptions

@@ -67,7 +67,7 @@ def test_each_is_stored_or_set_aside_with_its_reason_and_the_server_goes_on(
     assert set(outcome.sent) == {*SORTS, "big", "packed bomb"}
     assert outcome.received == COUNT + COUNT // HONEST_EVERY
     assert outcome.unaccounted == 0
-    assert set(outcome.reasons) == {"topic", "version", "size", "syntax", "shape", "station", "hash", "file"}
+    assert set(outcome.reasons) == {"topic", "version", "size", "syntax", "shape", "station", "hash", "type", "file"}
     assert sum(outcome.reasons.values()) == outcome.kept["messages_quarantined"] == outcome.in_quarantine
     assert outcome.in_quarantine > 0.7 * COUNT
 

@@ -11,7 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
 
 from contract import encode, topic_of
@@ -36,7 +38,7 @@ port = 0
 name = "everything"
 observation_types = ["animal", "human", "vehicle"]
 """
-PICTURE = b"\xff\xd8\xff and so on"
+PICTURE = bytes(cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1])
 NAME = hashlib.sha256(PICTURE).hexdigest()
 
 

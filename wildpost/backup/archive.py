@@ -19,6 +19,7 @@ from typing import IO, cast
 
 import msgspec
 
+from contract.durable_file import sync_folder
 from wildpost.backup.encryption import encrypting
 
 FORMAT = 1
@@ -190,12 +191,3 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mode, member.mtime = size, 0o600, int(time.time())
     return member
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync a folder to disk, so that renames of files in the folder are durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -23,12 +24,16 @@ from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.message_writer import AlertMessageWriter
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Notifier
+from ingest.drawing.drawings import Drawings
+from ingest.drawing.processes import DrawingLimits, DrawingProcesses
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.store.port import Store
+
+DRAWN = "drawn"  # in the data folder: pictures that were drawn from media; it may be deleted at any time
 
 
 class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +98,7 @@ def run_alerts(
     casebook: Casebook,
     media: MediaStore,
     languages: Mapping[str, Language],
+    drawn: Path,
     primary: bool = True,
     supervisor: Supervisor | None = None,
 ) -> Iterator[RunningAlerts]:
@@ -109,7 +115,8 @@ def run_alerts(
     notifiers = create_notifiers(options, broker)
     names = [notifier.name for notifier in notifiers]
     reader = IncidentReader(database)
-    writer = AlertMessageWriter(reader, store, media, languages, options.address, lambda: datetime.now(UTC))
+    drawings = Drawings(drawn, DrawingProcesses(1, DrawingLimits(cpu_s=5, patience_s=15)))  # pages delay no alert
+    writer = AlertMessageWriter(reader, store, media, drawings, languages, options.address, lambda: datetime.now(UTC))
     dispatchers = tuple(
         Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry, supervisor=supervisor)
         for notifier in notifiers
@@ -131,6 +138,7 @@ def run_alerts(
         supervisor,
     )
     with contextlib.ExitStack() as stack:
+        stack.callback(drawings.close)
         for dispatcher in dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.stop)

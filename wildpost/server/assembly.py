@@ -22,7 +22,7 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Store
 from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import serve_snapshots
-from wildpost.server.alerting import RunningAlerts, run_alerts
+from wildpost.server.alerting import DRAWN, RunningAlerts, run_alerts
 from wildpost.server.stores import open_media, open_store
 from wildpost.settings.secret_values import redaction_of
 from wildpost.settings.server import ServerSettings
@@ -116,6 +116,7 @@ def open_databases(
                 casebook,
                 media,
                 load_languages(ZoneInfo(settings.review.time_zone)),
+                folder / DRAWN,
                 primary=primary,
                 supervisor=supervisor,
             )

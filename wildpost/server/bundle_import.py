@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from contract.bundle.documents import RECEIPT_SUFFIX, SUFFIX, Receipt, decode_document
-from contract.bundle.durable_file import durable_file
+from contract.durable_file import durable_file
 from contract.errors import InvalidInput
 from contract.private_files import make_private_folder
 from contract.supervision import Supervisor

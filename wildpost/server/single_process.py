@@ -10,10 +10,12 @@ import msgspec
 
 from casebook.casebook import Casebook
 from contract.private_files import private_opener
+from ingest.drawing.drawings import Drawings
 from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
 from review.options import check_bind
+from wildpost.server.alerting import DRAWN
 from wildpost.server.assembly import RunningServer, run_server
 from wildpost.server.operations import add_operations
 from wildpost.server.web_server import serve_http
@@ -74,6 +76,8 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
     check_bind(settings.web.host)
     with contextlib.ExitStack() as stack:
         receiving = stack.enter_context(run_server(settings, folder, settings_folder))
+        drawings = Drawings(folder / DRAWN)
+        stack.callback(drawings.close)
         app = create_app(
             receiving.store,
             receiving.casebook,
@@ -81,6 +85,7 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             msgspec.structs.replace(settings.review, hosts=(*settings.review.hosts, settings.web.host)),
             receiving.problem,
             receiving.wake_verdict_sync,
+            drawings,
         )
         add_operations(app, receiving.ingest)
         web = settings.web

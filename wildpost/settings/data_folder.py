@@ -19,6 +19,7 @@ _OWN = (
     *("stations", "models", "cache", "samples", "demo"),
 )
 _FOREIGN = "lost+found"  # exists at the root of an ext4 file system
+_TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm", "/run/lock"})  # noqa: S108, folders that all users share
 _SHOWN = 3
 
 
@@ -58,7 +59,9 @@ def _check_shared(folder: Path, remedy: str) -> None:
     """
     found = folder.stat()
     ours = os.geteuid() in (0, found.st_uid)
-    if found.st_mode & stat.S_IWOTH and (found.st_mode & stat.S_ISVTX or not ours):
+    # A new tmpfs has the mode of /tmp too; it is accepted, and restricted below.
+    temporary = found.st_mode & stat.S_ISVTX and (_foreign_names(folder) or str(folder.resolve()) in _TEMPORARY)
+    if found.st_mode & stat.S_IWOTH and (temporary or not ours):
         raise PermissionError(
             f"{folder}: every user can write to this folder; the data needs a folder of its own, "
             f"for example {folder / 'wildpost'}: {remedy}"
@@ -71,11 +74,17 @@ def _check_shared(folder: Path, remedy: str) -> None:
         )
 
 
+def _foreign_names(folder: Path) -> list[str]:
+    """Return the names in a folder that are not Wildpost's, sorted."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if name != _FOREIGN and not any(fnmatch(name, own) for own in _OWN)]
+
+
 def _restrict(folder: Path) -> None:
     """Restrict the data folder and Wildpost's files in it to their owner, and log what was changed."""
     found = folder.stat()
     names = sorted(path.name for path in folder.iterdir())
-    foreign = [name for name in names if name != _FOREIGN and not any(fnmatch(name, own) for own in _OWN)]
+    foreign = _foreign_names(folder)
     changed: list[Path] = []
     if found.st_mode & 0o077 and os.geteuid() in (0, found.st_uid):
         if foreign and os.geteuid() == 0:  # it could be /srv or /
@@ -87,7 +96,7 @@ def _restrict(folder: Path) -> None:
                 " ..." if len(foreign) > _SHOWN else "",
             )
         else:
-            folder.chmod(stat.S_IMODE(found.st_mode) & ~0o077)
+            folder.chmod(stat.S_IMODE(found.st_mode) & ~(0o077 | stat.S_ISVTX))
             changed.append(folder)
     for name in names:
         if name not in foreign and name != _FOREIGN:

@@ -23,9 +23,9 @@ from contract.bundle.documents import (
     decode_document,
     message_sha256,
 )
-from contract.bundle.durable_file import PARTIAL
 from contract.bundle.reader import BundleReader
 from contract.bundle.writer import BLOCK_BYTES, padded, write_bundle
+from contract.durable_file import PARTIAL
 from contract.errors import Undelivered
 from edge.outbox.outbox import Outbox, OutboxFull
 from edge.outbox.snapshot import OutboxSnapshot

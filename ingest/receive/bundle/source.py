@@ -19,9 +19,9 @@ from contract.bundle.documents import (
     encode_document,
     station_in_name,
 )
-from contract.bundle.durable_file import durable_file
 from contract.bundle.reader import BundleReader, EntryRead
 from contract.codec import Reason
+from contract.durable_file import durable_file
 from contract.errors import StoreUnavailable
 from contract.supervision import SupervisedThread, Supervisor, describe_exception
 from ingest.receive.batch import ReceivedMessage

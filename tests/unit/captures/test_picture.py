@@ -174,6 +174,76 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(monkeypatch: pytes
         read_picture(png_bomb(50_000, 50_000), 416)
 
 
+def tiff(*entries: tuple[int, int, int, int]) -> bytes:
+    """A TIFF of 10 x 10 grey pixels, with entries (tag, type, count, value) instead of or besides the usual ones."""
+    usual = {256: 10, 257: 10, 258: 8, 259: 1, 262: 1, 273: 400, 277: 1, 278: 10, 279: 100}
+    listed = [(tag, 4, 1, value) for tag, value in usual.items() if tag not in {entry[0] for entry in entries}]
+    rows = b"".join(struct.pack("<HHII", *row) for row in sorted([*listed, *entries]))
+    directory = struct.pack("<H", len(rows) // 12) + rows + bytes(4)
+    return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(400, b"\0") + bytes(100)
+
+
+def test_a_plain_tiff_is_read() -> None:
+    assert read_picture(tiff(), 64).pixels.shape == (10, 10, 3)
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ([(256, 4, 1, 10), (256, 4, 1, 22_000)], "tag 256 twice"),
+        ([(256, 9, 1, 22_000)], "tag 256 twice or of type 9"),
+        ([(257, 16, 1, 22_000)], "tag 257 twice or of type 16"),
+        ([(277, 4, 1, 60_000)], "60000 samples"),
+        ([(258, 4, 1, 64)], "1 samples of 64 bits"),
+        ([(259, 4, 1, 7)], "compression 7: expected LZW, PackBits, deflate, none"),
+        ([(322, 4, 1, 16_000), (323, 4, 1, 16_000)], "tiles of 256000000 pixels"),
+    ],
+)
+def test_a_tiff_for_which_a_decoder_could_need_more_than_its_size_says_is_refused(
+    entries: list[tuple[int, int, int, int]], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(Unreadable, match=reason):
+        read_picture(tiff(*entries), 64)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def test_a_frame_header_hidden_behind_a_reserved_marker_is_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = encoded(scene(64, 48))
+    at = whole.index(b"\xff\xc0")
+    hidden = whole[:at] + b"\xff\x00" + struct.pack(">H", 21) + segment(0xC0, b"\x08\xea\x60\xea\x60" + bytes(10))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(Unreadable, match="where a marker should be"):
+        read_picture(hidden + whole[at:], 64)
+
+
+def test_a_progressive_jpeg_of_hundreds_of_scans_is_refused() -> None:
+    whole = encoded(scene(64, 48), ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    assert read_picture(whole, 64).width == 64
+    start = whole.index(b"\xff\xda")
+    scan = whole[start : whole.index(b"\xff", start + 12)]
+    with pytest.raises(Unreadable, match="expected at most 32"):
+        read_picture(whole[:start] + 300 * scan + whole[start:], 64)
+
+
+def test_a_jpeg_whose_scans_hold_one_colour_each_counts_as_one_that_needs_its_full_size() -> None:
+    header = segment(0xC0, struct.pack(">BHHB", 8, 10_000, 10_000, 3) + bytes((1, 17, 0, 2, 17, 0, 3, 17, 0)))
+    scan = segment(0xDA, bytes((1, 1, 0, 0, 63, 0)))
+    with pytest.raises(Unreadable, match="10000 x 10000 pixels: expected at most 60000000"):
+        read_picture(b"\xff\xd8" + header + scan + b"\xff\xd9", 416)
+
+
+def test_an_animated_png_is_refused() -> None:
+    whole = encoded(scene(64, 48), ".png")
+    animation = struct.pack(">I", 8) + b"acTL" + struct.pack(">II", 100_000, 0)
+    animation += struct.pack(">I", zlib.crc32(animation[4:]))
+    with pytest.raises(Unreadable, match="with an animation"):
+        read_picture(whole[:33] + animation + whole[33:], 64)
+
+
 def test_a_jpeg_of_a_hundred_megapixels_is_read_small() -> None:
     picture = read_picture(encoded(np.zeros((10_000, 10_000), np.uint8)), 416)
     assert picture.pixels.shape == (1250, 1250, 3) and picture.width == 10_000

@@ -203,3 +203,13 @@ def test_silence_stays_silent() -> None:
     assert not normalise(silent).samples.any()
     with pytest.raises(Unreadable):
         encode_clip(Sound(np.zeros(0, np.float32), 48_000))
+
+
+@pytest.mark.parametrize("form", ["AU", "CAF", "VOC", "SVX", "NIST", "IRCAM", "MAT5"])
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)], ids=["", "behind a tag of MP3"])
+def test_a_rare_format_that_is_named_wav_is_refused(tmp_path: Path, form: str, tag: bytes) -> None:
+    path = tmp_path / "20240501_200000.wav"
+    soundfile.write(path, tone(8_000, 1), 8_000, format=form)
+    path.write_bytes(tag + path.read_bytes())
+    with pytest.raises(Unreadable):
+        list(read_stretches(path))

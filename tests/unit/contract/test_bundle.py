@@ -21,9 +21,9 @@ from contract.bundle.documents import (
     message_sha256,
     station_in_name,
 )
-from contract.bundle.durable_file import durable_file
 from contract.bundle.reader import BundleReader, EntryRead
 from contract.bundle.writer import write_bundle
+from contract.durable_file import durable_file
 
 AT = datetime(2026, 4, 12, 5, 41, tzinfo=UTC)
 TOPIC = "wildpost/v1/lake-07/event"

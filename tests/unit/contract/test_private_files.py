@@ -101,11 +101,11 @@ def test_a_large_folder_that_only_its_owner_can_enter_is_not_read_at_every_start
     read: list[Path] = []
     listed = Path.iterdir
 
-    def iterdir(folder: Path) -> Iterator[Path]:
+    def list_and_note(folder: Path) -> Iterator[Path]:
         read.append(folder)
-        return listed(folder)
+        return iter(listed(folder))
 
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(Path, "iterdir", list_and_note)
     restrict(tmp_path)
     assert tmp_path / "media" / "ab" not in read
     (tmp_path / "media" / "ab").chmod(0o755)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
 import httpx
+import msgspec
+import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -19,14 +22,16 @@ from casebook.flags import Flag
 from casebook.verdicts import Verdict
 from contract import Clock, Detection, Effort, Event, Media, Model, encode, new_event_id
 from contract.errors import StoreUnavailable
+from ingest.drawing.drawings import Drawings
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from review.app import NotLoopback, ReviewOptions, check_bind, create_app
+from tests.bombs import flac_that_says, png_of, silence
 from wildpost.settings.server import WebOptions
 
 MODEL = Model(name="test", version="1", sha256="0" * 64)
-PICTURE = b"\xff\xd8\xff" + bytes(1000)
+PICTURE = bytes(cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1])
 NOON = datetime(2026, 5, 31, 4, tzinfo=UTC)
 
 
@@ -106,8 +111,10 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
     store = DuckDbStore(tmp_path / "detections.duckdb")
     casebook = Casebook(f"sqlite:///{tmp_path / 'casebook.sqlite'}")
     media = FolderMedia(tmp_path / "media")
-    with served(create_app(store, casebook, media, ReviewOptions(page_size=3))) as client:
+    drawings = Drawings(tmp_path / "drawn")
+    with served(create_app(store, casebook, media, ReviewOptions(page_size=3), drawings=drawings)) as client:
         yield Pages(client, store, casebook, media)
+    drawings.close()
     store.close()
     casebook.close()
 
@@ -272,14 +279,91 @@ def test_a_player_gets_the_part_it_asks_for(pages: Pages) -> None:
     for asked, part in [("bytes=0-2", PICTURE[:3]), ("bytes=1000-", PICTURE[1000:]), ("bytes=-5", PICTURE[-5:])]:
         answer = pages.client.get(f"/media/{sha256}", headers={"range": asked})
         assert (answer.status_code, answer.content) == (206, part)
-    assert pages.client.get(f"/media/{sha256}", headers={"range": "bytes=5000-"}).status_code == 416
+    for asked in (
+        f"bytes={len(PICTURE)}-",
+        f"bytes={'9' * 5000}-",
+        f"bytes=-{'9' * 5000}",
+        "bytes=5-2",
+        "bytes=0-1,3-4",
+    ):
+        assert pages.client.get(f"/media/{sha256}", headers={"range": asked}).status_code == 416
 
 
-def test_what_is_no_picture_or_sound_is_not_shown_as_one(pages: Pages) -> None:
-    page = b"<script>alert(1)</script>"
-    sha256 = hashlib.sha256(page).hexdigest()
-    pages.media.put(page, sha256)
-    assert pages.client.get(f"/media/{sha256}").status_code == 415
+@pytest.mark.parametrize(
+    ("data", "reason", "sentence"),
+    [
+        (b"<script>alert(1)</script>", "expected a JPEG", "The file is neither a picture"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+            "expected a JPEG",
+            "The file is neither a picture",
+        ),
+        (b"\xff\xd8\xff<html><script>alert(1)</script>", "where a marker should be", "The file is damaged"),
+        (PICTURE + b"<html><script>alert(1)</script>", "31 bytes after its end", ""),
+        (png_of(13_300, 13_300, rows=1), "13300 x 13300 pixels", "The picture is too large."),
+    ],
+)
+def test_what_cannot_be_shown_is_answered_with_the_reason(
+    pages: Pages, data: bytes, reason: str, sentence: str
+) -> None:
+    sha256 = hashlib.sha256(data).hexdigest()
+    pages.media.put(data, sha256)
+    answer = pages.client.get(f"/media/{sha256}?lang=en")
+    assert (answer.status_code, answer.headers["content-type"]) == (415, "application/json")
+    assert reason in answer.json()["error"] and answer.json()["sentence"].startswith(sentence)
+
+
+def test_a_picture_is_served_as_nothing_but_a_picture(pages: Pages) -> None:
+    sha256 = hashlib.sha256(PICTURE).hexdigest()
+    pages.media.put(PICTURE, sha256)
+    for asked in ({}, {"range": "bytes=0-2"}):
+        headers = pages.client.get(f"/media/{sha256}", headers=asked).headers
+        assert (headers["content-type"], headers["x-content-type-options"]) == ("image/jpeg", "nosniff")
+        assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def sound_event(pages: Pages, data: bytes) -> str:
+    """Store an event with a clip, and return the address of its spectrogram."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    medium = Media(sha256=sha256, type="audio/flac", size=len(data), role="clip")
+    event = msgspec.structs.replace(pages.capture(), event_id=new_event_id(), capture="sound", media=(medium,))
+    pages.store.write([Received(event, encode(event), datetime.now(UTC))])
+    pages.media.put(data, sha256)
+    return f"/events/{event.event_id}/spectrogram-{sha256}.png"
+
+
+def test_a_spectrogram_is_drawn_and_served_as_a_png(pages: Pages) -> None:
+    answer = pages.client.get(sound_event(pages, silence(48_000)))
+    assert (answer.status_code, answer.headers["content-type"], answer.content[:4]) == (200, "image/png", b"\x89PNG")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (flac_that_says(500_000_000, silence(100)), "500000000 samples: expected a clip of at most"),
+        (PICTURE, "expected a sound"),
+        (b"<script>alert(1)</script>", "expected a sound"),
+    ],
+)
+def test_a_spectrogram_that_cannot_be_drawn_is_answered_with_the_reason(pages: Pages, data: bytes, reason: str) -> None:
+    answer = pages.client.get(sound_event(pages, data))
+    assert answer.status_code == 415
+    assert reason in answer.json()["error"]
+
+
+def test_a_spectrogram_of_a_sound_that_is_not_of_the_event_is_not_drawn(pages: Pages) -> None:
+    address = sound_event(pages, silence(48_000))
+    other = pages.capture()
+    assert pages.client.get(address.replace(address.split("/")[2], other.event_id)).status_code == 404
+
+
+def test_a_busy_server_says_when_to_ask_again(pages: Pages) -> None:
+    address = sound_event(pages, silence(48_000))
+    drawings = Drawings(None, waiting=0)
+    with served(create_app(pages.store, pages.casebook, pages.media, ReviewOptions(), drawings=drawings)) as client:
+        answer = client.get(address)
+    assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
 
 
 @pytest.mark.parametrize(

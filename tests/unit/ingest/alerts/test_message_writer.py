@@ -1,9 +1,13 @@
 """What people are told: the sentences in both languages, the link, and who can be seen in the picture."""
 
+import dataclasses
+import errno
+import hashlib
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,17 +19,19 @@ from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
 from casebook.incidents.reader import IncidentReader
-from casebook.incidents.repository import IncidentRepository
-from contract import Box, Event, Media, encode
+from casebook.incidents.repository import Alert, IncidentRepository
+from contract import Box, Media, encode, new_event_id
 from contract.examples import EVENT
 from i18n.language import load_languages
-from ingest.alerts.message_writer import AlertMessageWriter, blur_people
+from ingest.alerts.message_writer import AlertMessageWriter
 from ingest.alerts.port import AttachmentPending
+from ingest.drawing.drawings import Drawings
 from ingest.media.folder import FolderMedia
 from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions, Season
 from ingest.rules.zones import read_zones
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
+from tests.bombs import png_of
 from tests.repository import REPOSITORY
 
 AT = datetime(2026, 4, 12, 20, 0, tzinfo=UTC)  # 04:00 of the 13th in China
@@ -53,8 +59,6 @@ class Case:
     """One person in the closed season at night, as the server has it."""
 
     def __init__(self, folder: Path) -> None:
-        import hashlib
-
         data = picture()
         sha256 = hashlib.sha256(data).hexdigest()
         self.event = msgspec.structs.replace(
@@ -70,10 +74,12 @@ class Case:
         rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
         (self.alert,) = self.book.record(occurrences_of(self.event, rules.evaluate(self.event, AT), AT, options))
         self.now = AT
+        self.drawings = Drawings(folder / "drawn")
         self.writer = AlertMessageWriter(
             IncidentReader(database),
             self.store,
             self.media,
+            self.drawings,
             load_languages(ZoneInfo("Asia/Shanghai")),
             "https://reserve.example/",
             lambda: self.now,
@@ -84,6 +90,7 @@ class Case:
 def case(tmp_path: Path) -> Iterator[Case]:
     made = Case(tmp_path)
     yield made
+    made.drawings.close()
     made.store.close()
     made.engine.dispose()
 
@@ -126,19 +133,55 @@ def sharpness(data: bytes, area: tuple[int, int, int, int]) -> float:
     return float(ImageStat.Stat(Image.open(io.BytesIO(data)).convert("L").crop(area)).stddev[0])
 
 
-def with_box(event: Event, box: Box | None) -> Event:
-    return msgspec.structs.replace(event, detections=(msgspec.structs.replace(event.detections[0], box=box),))
+def of_broken_picture(case: Case, data: bytes) -> Alert:
+    """An alert of an event whose thumbnail is ``data``, said to be JPEG."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    medium = Media(sha256=sha256, type="image/jpeg", size=len(data), role="thumbnail")
+    event = msgspec.structs.replace(case.event, event_id=new_event_id(), media=(medium,))
+    case.store.write([Received(event, encode(event), AT)])
+    case.media.put(data, sha256)
+    return dataclasses.replace(case.alert, subject=event.event_id)
 
 
-def test_people_cannot_be_made_out_in_a_blurred_picture_and_the_rest_can(case: Case) -> None:
-    hidden = blur_people(case.data, with_box(case.event, Box(0.1, 0.2, 0.3, 0.6)))
-    assert hidden is not None
-    assert sharpness(hidden, (20, 20, 80, 80)) < 25
-    assert sharpness(hidden, (120, 10, 190, 90)) > 100
-    whole = blur_people(case.data, with_box(case.event, None))  # nobody can say where they are
-    assert whole is not None
-    assert sharpness(whole, (0, 0, 200, 100)) < 25
+def test_people_cannot_be_made_out_in_the_blurred_picture_of_an_alert(case: Case) -> None:
+    case.media.put(case.data, case.sha256)
+    (blurred,) = case.writer.write(case.alert, "blurred").pictures.values()
+    assert blurred.type == "image/jpeg"
+    x, y, width, height = msgspec.structs.astuple(case.event.detections[0].box or Box(0, 0, 1, 1))
+    area = (round(200 * x), round(100 * y), round(200 * (x + width)), round(100 * (y + height)))
+    assert sharpness(blurred.data, area) < 25 < 100 < sharpness(case.data, area)
 
 
-def test_what_is_no_picture_is_not_sent_as_one(case: Case) -> None:
-    assert blur_people(b"\xff\xd8 no picture", case.event) is None
+@pytest.mark.parametrize("kind", ["plain", "blurred"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8 no picture",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n",
+        b"fLaC" + bytes(100),
+        picture()[:1_500],
+        picture() + b"<script>alert(1)</script>",
+        png_of(13_300, 13_300, rows=1),
+    ],
+    ids=["marker", "eps", "sound", "cut off", "polyglot", "bomb"],
+)
+def test_a_thumbnail_that_cannot_be_shown_costs_the_alert_only_its_picture(
+    case: Case, data: bytes, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = case.writer.write(of_broken_picture(case, data), kind)
+    assert message.pictures == {}
+    assert message.words["en"].title == "[Urgent] person at lake-07"
+    assert "goes out without its picture" in caplog.text
+
+
+def test_a_store_of_media_that_fails_costs_the_alert_only_its_picture(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(sha256: str) -> BinaryIO:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(case.media, "open", fail)
+    with pytest.raises(AttachmentPending):
+        case.writer.write(case.alert, "blurred")
+    case.now = AT + timedelta(seconds=4)
+    assert case.writer.write(case.alert, "blurred").pictures == {}

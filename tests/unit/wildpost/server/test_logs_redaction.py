@@ -33,7 +33,10 @@ def test_a_json_line_has_no_secret_in_any_field() -> None:
     assert "ter2" not in written.getvalue()
 
 
-def test_the_traceback_of_a_failed_page_goes_through_the_same_formatter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_traceback_of_a_failed_page_goes_through_the_same_formatter(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)  # a server of another test may have set it
     app = FastAPI()
 
     @app.get("/")

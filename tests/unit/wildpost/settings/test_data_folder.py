@@ -58,11 +58,30 @@ def test_files_of_others_in_the_folder_keep_their_mode(tmp_path: Path, caplog: p
 
 def test_a_folder_such_as_tmp_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
+    (tmp_path / "of another program").touch()
     with pytest.raises(
         PermissionError, match="every user can write to this folder; the data needs a folder of its own"
     ):
         data_folder(tmp_path)
     assert mode(tmp_path) == 0o1777
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])  # noqa: S108
+def test_the_folders_that_all_users_share_are_refused_even_if_they_are_empty(folder: str) -> None:
+    before = mode(Path(folder))
+    with pytest.raises(PermissionError, match="the data needs a folder of its own"):
+        data_folder(Path(folder))
+    assert mode(Path(folder)) == before
+
+
+def test_an_empty_file_system_with_the_mode_of_tmp_is_accepted_and_restricted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(0o1777)
+    (tmp_path / "lost+found").mkdir()
+    data_folder(tmp_path)
+    assert mode(tmp_path) == 0o700
+    assert "now only their owner can" in caplog.text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to run as another user")
