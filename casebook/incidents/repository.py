@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, or_, select, update
 from uuid_utils import uuid7
 
+from casebook.incidents.alert_budget import CLOCK_STEP, within_budget
 from casebook.incidents.alert_policy import Alerted, AlertPolicy, Cause, cause_of_alert, cooling_since
 from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, are_near
@@ -23,7 +24,7 @@ class Alert:
         id: Id of the alert.
         incident_id: The incident.
         subject: The event, or the problem of a station, that caused it.
-        cause: Why it was raised: the first alert of the incident, or an escalation.
+        cause: Why it was raised: the first alert of the incident, an escalation, or "held": further ones are held back.
         kind: Kind of the occurrence.
         station: Station of the occurrence.
         severity: Severity of the occurrence.
@@ -143,6 +144,8 @@ class IncidentRepository:
         row = connection.execute(select(incident).where(incident.c.id == incident_id)).mappings().one()
         alerted = Alerted(row["told_severity"], frozenset(row["told_kinds"]))
         cause = cause_of_alert(alerted, one, self._cooling(connection, one), self._policy)
+        if cause is not None:
+            cause = within_budget(connection, one, cause, self._policy)
         values: dict[str, Any] = {
             "started_at": min(row["started_at"], one.at),
             "ended_at": max(row["ended_at"], one.at),
@@ -151,7 +154,7 @@ class IncidentRepository:
             "confidence": max(row["confidence"], one.confidence),
             "late": row["late"] and one.late,
         }
-        if cause is not None:
+        if cause is not None and cause != "held":
             values["told_severity"] = max(alerted.severity or one.severity, one.severity, key=severity_rank)
             values["told_kinds"] = sorted(alerted.kinds | {one.kind})
         connection.execute(update(incident).where(incident.c.id == incident_id).values(values))
@@ -161,7 +164,12 @@ class IncidentRepository:
         since = cooling_since(one.received_at, self._policy)
         cooling: dict[str, Severity] = {}
         for kind, severity in connection.execute(
-            select(alert.c.kind, alert.c.severity).where(alert.c.station == one.station, alert.c.raised_at > since)
+            select(alert.c.kind, alert.c.severity).where(
+                alert.c.station == one.station,
+                alert.c.raised_at > since,
+                alert.c.raised_at <= one.received_at + CLOCK_STEP,
+                alert.c.cause != "held",
+            )
         ):
             cooling[kind] = max(cooling.get(kind, severity), severity, key=severity_rank)
         return cooling

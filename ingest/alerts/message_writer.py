@@ -2,16 +2,18 @@
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.reader import Incident, IncidentReader
 from casebook.incidents.repository import Alert
 from contract import Box, Event
 from contract.errors import StoreUnavailable
 from i18n.incident_sentences import headline, occurrence_sentences
+from i18n.known_labels import KnownLabels
 from i18n.language import Language, load_languages
 from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
 from ingest.media.port import MediaMissing, MediaStore
@@ -32,6 +34,8 @@ class AlertMessageWriter:
         languages: Languages by code.
         address: Base URL of the pages for recipients; "": messages have no link.
         now: The clock.
+        labels: Labels that may appear in messages; others are shown as "other".
+        station_alerts_per_hour: Limit that a message about held back alerts names.
     """
 
     reader: IncidentReader
@@ -40,6 +44,8 @@ class AlertMessageWriter:
     languages: Mapping[str, Language]
     address: str
     now: Callable[[], datetime]
+    labels: KnownLabels = field(default_factory=KnownLabels)
+    station_alerts_per_hour: int = AlertPolicy().station_alerts_per_hour
 
     def write(self, alert: Alert, picture: str) -> Message:
         """Return the message of an alert, with the requested kind of picture.
@@ -55,11 +61,18 @@ class AlertMessageWriter:
         incident = self.reader.incident(alert.incident_id)
         if incident is None:
             raise LookupError(f"alert {alert.id}: incident {alert.incident_id} is not in the casebook")
+        incident = _with_known_labels(incident, self.labels)
+        alert = replace(alert, kind=self.labels.kind(alert.kind))
         found = self.store.events(EventQuery(event_ids=(alert.subject,), limit=1))
         event = found[0] if found else None
-        pictures = {} if picture == "none" or event is None else self._pictures(alert, event, picture)
+        wanted = picture != "none" and alert.cause != "held"
+        pictures = {} if not wanted or event is None else self._pictures(alert, event, picture)
         link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
-        words = {code: _words(alert, incident, language) for code, language in self.languages.items()}
+        limit = self.station_alerts_per_hour
+        words = {
+            code: _held_words(alert, limit, language) if alert.cause == "held" else _words(alert, incident, language)
+            for code, language in self.languages.items()
+        }
         return Message(alert, words, link, pictures, _record(alert, incident, words, link))
 
     def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Attachment]:
@@ -114,11 +127,43 @@ def _area(box: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
     )
 
 
-def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:
+def _with_known_labels(incident: Incident, labels: KnownLabels) -> Incident:
+    """Return the incident without free text of its stations."""
+    members = tuple(
+        replace(
+            one,
+            occurrence=replace(
+                one.occurrence,
+                kind=labels.kind(one.occurrence.kind),
+                reasons=tuple(labels.reason(reason) for reason in one.occurrence.reasons),
+            ),
+        )
+        for one in incident.occurrences
+    )
+    return replace(incident, occurrences=members)
+
+
+def _severity(alert: Alert, language: Language) -> str:
     translate = language.translate
-    severity = {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
+    return {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
         alert.severity
     ]
+
+
+def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
+    translate = language.translate
+    what = translate("Station %(station)s: alerts are held back", station=alert.station)
+    body = translate(
+        "Station %(station)s has raised %(count)s alerts in an hour. The rest is held back; look at the page.",
+        station=alert.station,
+        count=limit,
+    )
+    return MessageText(translate("[%(severity)s] %(what)s", severity=_severity(alert, language), what=what), body)
+
+
+def _words(alert: Alert, incident: Incident, language: Language) -> MessageText:
+    translate = language.translate
+    severity = _severity(alert, language)
     lines = [*occurrence_sentences(incident, language)[:8]]
     if alert.cause != "first":
         lines.insert(0, translate("This incident is more severe than at the last alert."))

@@ -36,8 +36,12 @@ class IncidentService:
         watch: StationWatch,
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
+        known_kind: Callable[[str], str] = str,
     ) -> None:
-        """Create the service; it calls ``raised`` with new alerts after the alerts are committed."""
+        """Create the service; it calls ``raised`` with new alerts after the alerts are committed.
+
+        ``known_kind`` maps the kind of an occurrence that the server does not know to "other".
+        """
         self._rules = rules
         self._store = store
         self._repository = repository
@@ -45,6 +49,7 @@ class IncidentService:
         self._watch = watch
         self._options = options
         self._raised = raised
+        self._known_kind = known_kind
 
     def evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
         """Evaluate the rules on stored events, and again on earlier events that share a sound with them.
@@ -80,7 +85,9 @@ class IncidentService:
             [
                 one
                 for item in evaluated
-                for one in occurrences_of(item.event, item.flags, item.received_at, self._options, item.witnesses)
+                for one in occurrences_of(
+                    item.event, item.flags, item.received_at, self._options, item.witnesses, self._known_kind
+                )
             ]
         )
 

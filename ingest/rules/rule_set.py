@@ -73,6 +73,11 @@ class RuleSet:
                     f"rule {rule.name!r} requires protection {sorted(unknown)}: the table has {sorted(known)}"
                 )
 
+    @property
+    def known_labels(self) -> frozenset[str]:
+        """Labels and scientific names that the rules and the table of protection levels name."""
+        return frozenset(self._levels).union(*(rule.labels for rule in self._rules))
+
     def evaluate(
         self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None
     ) -> list[Flag]:

@@ -16,6 +16,8 @@ from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
 from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
+from contract.messages import Text
+from i18n.known_labels import KnownLabels
 from i18n.language import Language
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
@@ -40,6 +42,8 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         mqtt: Alerts on a topic of the stations' broker.
         retry: Retries of failed deliveries.
         home_assistant: Stations as devices in Home Assistant.
+        labels: Further labels of detectors that alerts may show, beside the taxa table, the rules and the table of
+            protection levels; any other label is shown as "other".
     """
 
     address: str = ""
@@ -48,6 +52,7 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mqtt: MqttAlertOptions = MqttAlertOptions()
     retry: RetryOptions = RetryOptions()
     home_assistant: HomeAssistantOptions = HomeAssistantOptions()
+    labels: tuple[Text, ...] = ()
 
 
 def create_notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]:
@@ -107,7 +112,17 @@ def run_alerts(
     notifiers = create_notifiers(options, broker)
     names = [notifier.name for notifier in notifiers]
     reader = IncidentReader(database)
-    writer = AlertMessageWriter(reader, store, media, languages, options.address, lambda: datetime.now(UTC))
+    labels = KnownLabels([*options.labels, *rules.known_labels, *incidents.corroboration.labels])
+    writer = AlertMessageWriter(
+        reader,
+        store,
+        media,
+        languages,
+        options.address,
+        lambda: datetime.now(UTC),
+        labels,
+        options.policy.station_alerts_per_hour,
+    )
     dispatchers = tuple(
         Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry) for notifier in notifiers
     )
@@ -125,13 +140,16 @@ def run_alerts(
         StationWatch(database, rules_options.station, incidents),
         incidents,
         wake,
+        labels.kind,
     )
     with contextlib.ExitStack() as stack:
         for dispatcher in dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.stop)
         home_assistant = (
-            HomeAssistant(options.home_assistant, broker, store) if primary and options.home_assistant.enabled else None
+            HomeAssistant(options.home_assistant, broker, store, labels)
+            if primary and options.home_assistant.enabled
+            else None
         )
         if home_assistant:
             home_assistant.start()

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,9 +16,10 @@ from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
 from casebook.incidents.reader import IncidentReader
-from casebook.incidents.repository import IncidentRepository
-from contract import Box, Event, Media, encode
+from casebook.incidents.repository import Alert, IncidentRepository
+from contract import Box, Event, Media, encode, new_event_id
 from contract.examples import EVENT
+from i18n.known_labels import KnownLabels
 from i18n.language import load_languages
 from ingest.alerts.message_writer import AlertMessageWriter, blur_people
 from ingest.alerts.port import AttachmentPending
@@ -142,3 +144,38 @@ def test_people_cannot_be_made_out_in_a_blurred_picture_and_the_rest_can(case: C
 
 def test_what_is_no_picture_is_not_sent_as_one(case: Case) -> None:
     assert blur_people(b"\xff\xd8 no picture", case.event) is None
+
+
+@pytest.mark.parametrize("label", ["点击 http://evil.example/1", "shot\u202e\nStation: lake-08", "拨打 13800001111"])
+def test_a_label_that_the_server_does_not_know_is_shown_as_other(case: Case, label: str) -> None:
+    reason = {"label": label, "scientific_name": label, "confidence": "0.90"}
+    strange = Occurrence("strange", label, "sound", "lake-07", AT, AT, case.event.location, "urgent", 0.9, (reason,))
+    (alert,) = case.book.record([strange])
+    message = case.writer.write(alert, "none")
+    assert message.words["en"].title == "[Urgent] other, person at lake-07"
+    assert message.words["zh_CN"].title == "[紧急] 其他，人 · lake-07"
+    assert message.record["kind"] == "other"
+    assert label not in str(message)
+
+
+def test_sounds_with_unknown_labels_are_one_kind_and_raise_one_alert(case: Case) -> None:
+    rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
+    alerts: list[Alert] = []
+    for number in range(20):
+        seen = msgspec.structs.replace(case.event.detections[0], label=f"http://evil.example/{number}", box=None)
+        sound = msgspec.structs.replace(
+            case.event, event_id=new_event_id(), station="thief", capture="sound", detections=(seen,), location=None
+        )
+        occurrences = occurrences_of(sound, rules.evaluate(sound, AT), AT, IncidentOptions(), (), KnownLabels().kind)
+        alerts += case.book.record(occurrences)
+    assert [one.kind for one in alerts] == ["other"]
+
+
+def test_an_alert_about_held_back_alerts_names_the_station_and_the_limit(case: Case) -> None:
+    message = case.writer.write(replace(case.alert, cause="held"), "plain")
+    assert message.words["en"].title == "[Urgent] Station lake-07: alerts are held back"
+    assert message.words["en"].body == (
+        "Station lake-07 has raised 20 alerts in an hour. The rest is held back; look at the page."
+    )
+    assert message.words["zh_CN"].body == "站点 lake-07 一小时内已发出 20 条警报。其余警报暂缓发送，请查看页面。"
+    assert message.pictures == {}

@@ -7,6 +7,7 @@ import pytest
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import load_rules
 from tests.repository import REPOSITORY
+from wildpost.server.alerting import AlertsOptions
 from wildpost.settings.loader import SettingsError, load_settings
 from wildpost.settings.server import ServerSettings, WebOptions
 from wildpost.settings.station import StationSettings
@@ -18,6 +19,7 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     settings = load_settings(CONFIGS / "server.toml", ServerSettings)
     assert settings.broker == ReceiverOptions()
     assert settings.web == WebOptions()
+    assert settings.alerts == AlertsOptions()
     assert len(settings.rules.rule) == 5
     load_rules(settings.rules, CONFIGS)
 
