@@ -130,7 +130,7 @@ def test_a_broker_that_forgot_is_told_again(mosquitto: Mosquitto, store: DuckDbS
 
 def test_free_text_of_a_station_reaches_no_device(mosquitto: Mosquitto, store: DuckDbStore) -> None:
     lure = "visit http://evil.example"
-    seen = msgspec.structs.replace(EVENT.detections[0], label=lure, confidence=1.0)
+    seen = msgspec.structs.replace(EVENT.detections[0], label=lure, scientific_name=lure, confidence=1.0)
     later = EVENT.captured_at + timedelta(minutes=1)
     event = msgspec.structs.replace(EVENT, event_id=new_event_id(), captured_at=later, detections=(seen,))
     write(store, event, msgspec.structs.replace(STATUS, version=lure, at=STATUS.at + timedelta(minutes=1)))
