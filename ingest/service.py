@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casebook.casebook import Casebook
+from contract import Event
+from ingest.budgets.batch_limits import BatchLimits
+from ingest.budgets.options import BudgetOptions
+from ingest.budgets.tally import BudgetTally
 from ingest.intake import BatchResult, Intake
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics
@@ -13,6 +17,9 @@ from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.receiver import Receiver
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.receive.pipeline import ReceivePipeline
+from ingest.receive.port import MessageSource
+from ingest.receive.spool.live_copies import LiveCopies
+from ingest.receive.spool.source import SpoolSource
 from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store
@@ -50,6 +57,8 @@ class IngestService:
         incidents: IncidentService | None = None,
         share: SharedSubscription | None = None,
         imports: Path | None = None,
+        budgets: BudgetOptions = BudgetOptions(),  # noqa: B008, immutable
+        spool: Path | None = None,
     ) -> None:
         """Create the receiver and the intake without connecting to the broker; see ``start``.
 
@@ -62,18 +71,26 @@ class IngestService:
             incidents: Service that groups flags into incidents; None: no incidents and no alerts.
             share: Shared subscription of a group of workers; None for a single worker.
             imports: Folder from which bundles are imported; None: no bundles.
+            budgets: How much one station may send.
+            spool: Folder for messages over the budgets, used by this process alone; None: nothing is held back.
         """
         self._stuck_after_s = options.stuck_after_s
         self.metrics = IntakeMetrics()
-        self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
-        self._receiver = Receiver(
-            options,
-            lambda event: bool(rules.evaluate(event, event.captured_at)),
-            self.metrics,
-            share,
-        )
+        tally = BudgetTally(self.metrics.registry)
+        overloaded = incidents.record_overload if incidents else lambda station, at: None
+        limits = BatchLimits(budgets, store, casebook, tally, overloaded)
+        self._intake = Intake(store, casebook, media, rules, incidents, self.metrics, limits)
+
+        def urgent(event: Event) -> bool:
+            return bool(rules.evaluate(event, event.captured_at))
+
+        live = LiveCopies(options.live_minutes, urgent)
+        held_back = SpoolSource(spool, budgets, tally, live) if spool and budgets.spool_megabytes else None
+        self._receiver = Receiver(options, urgent, self.metrics, share, held_back.divert if held_back else None)
         bundles = [BundleSource(imports, options.prefix, casebook.quarantine)] if imports else []
-        self._pipeline = ReceivePipeline(options, self._intake, [self._receiver, *bundles], self.metrics)
+        # The spool stops first: the receiver's network thread may wait for it.
+        sources: list[MessageSource] = [*([held_back] if held_back else []), self._receiver, *bundles]
+        self._pipeline = ReceivePipeline(options, self._intake, sources, self.metrics)
 
     def start(self, answer_s: float = 10.0) -> None:
         """Connect to the broker and start receiving messages.

@@ -1,5 +1,6 @@
 """Service that evaluates rules on received events, and records the resulting incidents and alerts."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -102,6 +103,23 @@ class IncidentService:
             StoreUnavailable: the casebook did not answer.
         """
         self._record_occurrences(self._watch.update_problems(now, listening_since))
+
+    def record_overload(self, station: str, now: datetime) -> None:
+        """Record that a station sends far more than its budget; once an hour.
+
+        Raises:
+            StoreUnavailable: the casebook did not answer.
+        """
+        since = now.replace(minute=0, second=0, microsecond=0)
+        subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"wildpost:{station}/overload/{since.isoformat()}"))
+        values = {"label": "overload", "station": station, "since": now.isoformat(timespec="seconds")}
+        self._record_occurrences(
+            [
+                Occurrence(
+                    subject, "overload", "health", station, now, now, None, "warning", 1.0, (values,), ("overload",)
+                )
+            ]
+        )
 
     def _record_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
         if alerts := self._repository.record(occurrences):

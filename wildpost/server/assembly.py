@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
@@ -25,6 +26,7 @@ from wildpost.server.stores import open_media, open_store
 from wildpost.settings.server import ServerSettings
 
 IMPORTS = "imports"  # in the data folder: bundles of USB sticks to import
+SPOOL = "spool"  # in the data folder: acknowledged messages of stations over their budget, one folder for each process
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,16 @@ def run_server(
         store, casebook, media, alerts = opened.store, opened.casebook, opened.media, opened.alerts
         imports = folder / IMPORTS if primary else None
         ingest = IngestService(
-            store, casebook, media, opened.rules, settings.broker, alerts.incident_service, share, imports
+            store,
+            casebook,
+            media,
+            opened.rules,
+            settings.broker,
+            alerts.incident_service,
+            share,
+            imports,
+            settings.budgets,
+            folder / SPOOL / quote(settings.broker.client_id, safe=""),
         )
         stack.callback(ingest.stop)
         ingest.start()

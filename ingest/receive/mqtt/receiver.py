@@ -14,6 +14,9 @@ from paho.mqtt.properties import Properties
 from contract import Event, subscription
 from contract.errors import WildpostError
 from contract.mqtt import describe_refusal, make_client, stop_network_thread
+from ingest.budgets.options import LIVE_AT_ONCE, LIVE_HZ
+from ingest.budgets.tally import station_of
+from ingest.budgets.token_bucket import TokenBuckets
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
@@ -31,6 +34,10 @@ _SOON_S = 10.0
 _OFTEN = 3
 
 
+Acknowledge = Callable[[Sequence[BufferedMessage]], None]
+Divert = Callable[[Sequence[BufferedMessage], Acknowledge], Sequence[BufferedMessage]]
+
+
 class BrokerRefused(WildpostError, ConnectionError):
     """The broker refused the connection or the subscription; the message says what to change."""
 
@@ -44,6 +51,7 @@ class Receiver:
         urgent: Callable[[Event], bool] = lambda event: False,
         metrics: IntakeMetrics | None = None,
         share: SharedSubscription | None = None,
+        divert: Divert | None = None,
     ) -> None:
         """Create the MQTT client without connecting to the broker; see ``start``.
 
@@ -52,6 +60,7 @@ class Receiver:
             urgent: Returns whether a fresh capture may overtake a backlog.
             metrics: Metrics to update.
             share: Shared subscription of a group of workers; None for a single worker.
+            divert: Takes the messages of stations over their budget and returns the others; see ``SpoolSource``.
 
         Raises:
             ValueError: a shared subscription was requested with MQTT 3.1.1, which has none.
@@ -60,6 +69,7 @@ class Receiver:
             raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
         self._options = options
         self._share = share
+        self._divert = divert
         self._metrics = metrics or IntakeMetrics()
         self._waiting: MessageBuffer  # set by ``start``, before anything can arrive
         self._stopping = threading.Event()  # replaced by the pipeline's
@@ -74,6 +84,7 @@ class Receiver:
         self._put_out = 0  # consecutive disconnects soon after the broker accepted the connection
         self._problem = ""  # with the broker
         self._client = self._make_client()
+        self._live = TokenBuckets(LIVE_HZ, LIVE_AT_ONCE)
         self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live)
         self._metrics.in_flight.set_function(lambda: self.in_flight)
         self._metrics.connected.set_function(lambda: self.connected)
@@ -213,7 +224,7 @@ class Receiver:
             self._arrived += 1
         self._arrived_at = time.monotonic()
         arrived = ReceivedMessage(topic, bytes(message.payload), datetime.now(UTC))
-        self._waiting.put([BufferedMessage(arrived, message.mid, message.qos, self._connection)], self._stopping)
+        self._put([BufferedMessage(arrived, message.mid, message.qos, self._connection)])
 
     def _on_delivered(self, delivered: Sequence[DeliveredMessage]) -> None:
         self._metrics.arrived.inc(len(delivered))
@@ -224,9 +235,17 @@ class Receiver:
             BufferedMessage(ReceivedMessage(topic_text(one.topic), one.payload, now), one.mid, 1, self._connection)
             for one in delivered
         ]
-        self._waiting.put(some, self._stopping)
+        self._put(some)
+
+    def _put(self, some: Sequence[BufferedMessage]) -> None:
+        if self._divert is not None:
+            some = self._divert(some, self._acknowledge)
+        if some:
+            self._waiting.put(some, self._stopping)
 
     def _bring_live(self, arrived: ReceivedMessage) -> bool:
+        if not self._live.take(station_of(arrived.topic)):
+            return False  # a flood of recent captures would overtake those of all other stations
         if not self._waiting.put_live(BufferedMessage(arrived, 0, 0, 0)):
             return False
         self._metrics.ahead.inc()

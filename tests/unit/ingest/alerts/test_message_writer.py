@@ -17,6 +17,8 @@ from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
 from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
+from casebook.incidents.shot_repository import ShotRepository
+from casebook.incidents.station_watch import StationWatch
 from contract import Box, Event, Media, encode, new_event_id
 from contract.examples import EVENT
 from i18n.known_labels import KnownLabels
@@ -24,6 +26,7 @@ from i18n.language import load_languages
 from ingest.alerts.message_writer import AlertMessageWriter, blur_people
 from ingest.alerts.port import AttachmentPending
 from ingest.media.folder import FolderMedia
+from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions, Season
 from ingest.rules.zones import read_zones
 from ingest.store.duckdb.store import DuckDbStore
@@ -177,5 +180,25 @@ def test_an_alert_about_held_back_alerts_names_the_station_and_the_limit(case: C
     assert message.words["en"].body == (
         "Station lake-07 has raised 20 alerts in an hour. The rest is held back; look at the page."
     )
-    assert message.words["zh_CN"].body == "站点 lake-07 一小时内已发出 20 条警报。其余警报暂缓发送，请查看页面。"
+    assert message.words["zh_CN"].body == "站点 lake-07 一小时内已发出 20 条告警。其余告警暂缓发送，请查看页面。"
     assert message.pictures == {}
+
+
+def test_a_station_far_over_its_budget_raises_one_alert_an_hour(case: Case) -> None:
+    database, alerts = Database(case.engine), list[Alert]()
+    service = IncidentService(
+        RuleSet(RulesOptions(), ()),
+        case.store,
+        case.book,
+        ShotRepository(database, IncidentOptions().corroboration),
+        StationWatch(database, (), IncidentOptions()),
+        IncidentOptions(),
+        alerts.extend,
+    )
+    for minute in range(0, 120, 10):
+        service.record_overload("stolen", AT + timedelta(minutes=minute))
+    assert [(one.kind, one.severity) for one in alerts] == [("overload", "warning")] * 2
+    message = case.writer.write(alerts[0], "plain")
+    assert message.words["en"].title == "[Warning] sends more than its budget at stolen"
+    assert message.words["en"].body.splitlines()[0].startswith("stolen: sends more than its budget since Apr 13, 2026")
+    assert message.words["zh_CN"].title == "[警告] 发送量超出限额 · stolen"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.budgets.options import BudgetOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import load_rules
 from tests.repository import REPOSITORY
@@ -20,6 +21,7 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     assert settings.broker == ReceiverOptions()
     assert settings.web == WebOptions()
     assert settings.alerts == AlertsOptions()
+    assert settings.budgets == BudgetOptions()
     assert len(settings.rules.rule) == 5
     load_rules(settings.rules, CONFIGS)
 
