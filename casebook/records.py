@@ -6,6 +6,8 @@ from typing import Literal
 
 from contract.messages import MediaRole
 
+QUARANTINE_STATION_LIMIT = 2_000  # records of one station, 32 MB at most: more than a person reads
+QUARANTINE_LIMIT = 10_000  # in all, 160 MB at most
 PAYLOAD_KEPT_BYTES = 16_384  # of a quarantined message: enough for diagnosis, too little to fill the disk
 
 
@@ -19,7 +21,8 @@ class Quarantined:
         at: Time it arrived, UTC.
         topic: MQTT topic it arrived on.
         station: Station named by the topic, else "".
-        reason: One word for counting (see ``contract.Malformed``); "file" for a station's report.
+        reason: One word for counting (see ``contract.Malformed``); "file" for a station's report; "budget" for the
+            count of what was not kept.
         detail: Full explanation.
         payload: The first 16 KiB of the content.
         size: Size of the whole content in bytes.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contract.severity import SEVERITIES, Severity
+from i18n.known_labels import OTHER
 from i18n.language import Language
 from i18n.taxonomy import display_name
 
@@ -81,7 +82,7 @@ def flag_sentence(values: Iterable[Mapping[str, str]], language: Language) -> st
     """
     rules, translate = list(values), language.translate
     label, scientific = rules[0].get("label", ""), rules[0].get("scientific_name")
-    what = display_name(label, scientific, language.code)
+    what = translate("other") if label == OTHER else display_name(label, scientific, language.code)
     zone = translate(" and ").join(_unique(_zone(rule, language) for rule in rules))
     night = any("night" in rule for rule in rules)
     if zone and night:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from contract.severity import Severity, severity_rank
 from i18n.flag_sentences import flag_sentence
+from i18n.known_labels import OTHER
 from i18n.language import Language
 from i18n.taxonomy import display_name
 
@@ -87,7 +88,9 @@ def kind_name(kind: str, language: Language) -> str:
         "broken": translate("sensor broken"),
         "clock": translate("clock not trusted"),
         "disk": translate("disk full"),
+        "overload": translate("sends more than its budget"),
         "animal": translate("protected animal"),
+        OTHER: translate("other"),
     }
     return names.get(kind) or display_name("person" if kind == "human" else kind, None, language.code)
 

@@ -25,6 +25,7 @@ def quarantine_reason(reason: str, language: Language) -> str:
         "topic": translate("wrong topic"),
         "version": translate("unsupported version"),
         "size": translate("too large"),
+        "budget": translate("more than the budget"),
         "syntax": translate("cannot be read"),
         "shape": translate("wrong content"),
         "station": translate("wrong station"),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from casebook.casebook import Casebook
 from casebook.records import MediaEntry, Quarantined
 from contract import Event, MediaContent
+from ingest.budgets.batch_limits import BatchLimits
 from ingest.conflict_records import conflict_record, media_conflict_record
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
@@ -68,7 +69,9 @@ class Intake:
         rules: RuleSet,
         incidents: IncidentService | None = None,
         metrics: IntakeMetrics | None = None,
+        limits: BatchLimits | None = None,
     ) -> None:
+        self._limits = limits
         self._store = store
         self._casebook = casebook
         self._media = media
@@ -90,8 +93,9 @@ class Intake:
             StoreUnavailable: store or casebook failed; the batch must not be acknowledged and will be redelivered.
             OSError: the disk for media is full; likewise.
         """
-        quarantined = self._casebook.quarantine(*batch.unusable) if batch.unusable else 0
-        conflicts = self._keep_media(batch.contents)
+        kept = self._limits.admit(batch) if self._limits else batch
+        quarantined = self._casebook.quarantine(*kept.unusable) if kept.unusable else 0
+        conflicts = self._keep_media(kept.contents)
         with self._metrics.store_s.time():
             written = self._store.write(batch.records) if batch.records else WriteResult(new=0, repeated=0)
         conflicts += [conflict_record(one) for one in written.conflicts]
@@ -125,6 +129,8 @@ class Intake:
             quarantined=stored.quarantined,
             flagged=flagged,
         )
+        if self._limits:
+            self._limits.conclude(batch, stored.quarantined)
         self._count(result, [*batch.unusable, *stored.conflicts], [event for event, _ in events])
         return result
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casebook.casebook import Casebook
+from contract import Event
 from contract.supervision import Supervisor
+from ingest.budgets.batch_limits import BatchLimits
+from ingest.budgets.options import BudgetOptions
+from ingest.budgets.tally import BudgetTally
 from ingest.intake import BatchResult, Intake
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics
@@ -16,6 +20,8 @@ from ingest.receive.mqtt.receiver import Receiver
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.receive.pipeline import ReceivePipeline
 from ingest.receive.port import MessageSource
+from ingest.receive.spool.live_copies import LiveCopies
+from ingest.receive.spool.source import SpoolSource
 from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store
@@ -58,6 +64,8 @@ class IngestService:
         imports: Path | None = None,
         supervisor: Supervisor | None = None,
         folder: Path | None = None,
+        budgets: BudgetOptions = BudgetOptions(),  # noqa: B008, immutable
+        spool: Path | None = None,
     ) -> None:
         """Create the receiver and the intake without connecting to the broker; see ``start``.
 
@@ -72,23 +80,36 @@ class IngestService:
             imports: Folder from which bundles are imported; None: no bundles.
             supervisor: Register of the failures of all threads of the process.
             folder: Data folder, in which revocations are remembered; None: they are not.
+            budgets: How much one station may send.
+            spool: Folder for messages over the budgets, used by this process alone; None: nothing is held back.
         """
         self._stuck_after_s = options.stuck_after_s
         self._supervisor = supervisor or Supervisor()
         self.metrics = IntakeMetrics()
         self.metrics.registry.register(SupervisionMetrics(self._supervisor))
-        self._intake = Intake(store, casebook, media, rules, incidents, self.metrics)
+        tally = BudgetTally(self.metrics.registry)
+        overloaded = incidents.record_overload if incidents else lambda station, at: None
+        limits = BatchLimits(budgets, store, casebook, tally, overloaded)
+        self._intake = Intake(store, casebook, media, rules, incidents, self.metrics, limits)
+
+        def urgent(event: Event) -> bool:
+            return bool(rules.evaluate(event, event.captured_at))
+
+        live = LiveCopies(options.live_minutes, urgent)
+        held_back = SpoolSource(spool, budgets, tally, live) if spool and budgets.spool_megabytes else None
         self._receiver = Receiver(
             options,
-            lambda event: bool(rules.evaluate(event, event.captured_at)),
+            urgent,
             self.metrics,
             share,
             self._supervisor,
             folder,
+            held_back.divert if held_back else None,
         )
         quarantine = casebook.quarantine
         bundles = [BundleSource(imports, options.prefix, quarantine, supervisor=self._supervisor)] if imports else []
-        sources: list[MessageSource] = [self._receiver, *bundles]
+        # The spool stops first: the receiver's network thread may wait for it.
+        sources: list[MessageSource] = [*([held_back] if held_back else []), self._receiver, *bundles]
         self._pipeline = ReceivePipeline(options, self._intake, sources, self.metrics, self._supervisor)
 
     def start(self, answer_s: float = 10.0) -> None:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from casebook.incidents.occurrence import Occurrence
 from contract.severity import Severity, severity_rank
 
-Cause = Literal["first", "severity", "kind"]
+Cause = Literal["first", "severity", "kind", "held"]
 
 
 class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,10 +21,16 @@ class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         min_severity: The lowest severity that raises an alert: "notice", "warning" or "urgent".
         cooldown_minutes: For this long after an alert, another incident of the same kind at the same station raises
             none unless it is more severe.
+        station_alerts_per_hour: Most alerts of one station in an hour, counted among those of the same severity or
+            a higher one; the rest is held back, and one alert says so.
+        alerts_per_hour: Most alerts of all stations in an hour, likewise; it holds back no station that raised fewer
+            than three.
     """
 
     min_severity: Severity = "warning"
     cooldown_minutes: Annotated[float, Meta(ge=0)] = 30.0
+    station_alerts_per_hour: Annotated[int, Meta(ge=1)] = 20
+    alerts_per_hour: Annotated[int, Meta(ge=1)] = 200
 
     @property
     def cooldown(self) -> timedelta:

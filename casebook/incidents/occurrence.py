@@ -1,6 +1,6 @@
 """Occurrences (findings in captures and problems of stations), and the criteria for grouping them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -104,6 +104,7 @@ def occurrences_of(
     received_at: datetime,
     options: IncidentOptions,
     witnesses: Iterable[str] = (),
+    known_kind: Callable[[str], str] = str,
 ) -> list[Occurrence]:
     """Convert the flags of one event to occurrences, one for each kind of finding such as "human" or "gunshot".
 
@@ -113,12 +114,13 @@ def occurrences_of(
         received_at: Time it arrived, UTC.
         options: Limits, including the age at which a capture is late.
         witnesses: Events of other stations with the same sound.
+        known_kind: Maps a kind that the server does not know to "other", so that all unknown labels are one kind.
     """
     if not flags:
         return []
     by_kind: dict[str, list[Flag]] = {}
     for flag in flags:
-        by_kind.setdefault(_kind(event, flag), []).append(flag)
+        by_kind.setdefault(known_kind(_kind(event, flag)), []).append(flag)
     at, late = _time_and_lateness(event, received_at, options)
     return [
         Occurrence(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from uuid_utils import uuid7
 
+from casebook.incidents.alert_budget import within_budget
 from casebook.incidents.alert_policy import Alerted, AlertPolicy, Cause, cause_of_alert, cooling_since
 from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.grouping import IncidentGrouping
@@ -26,7 +27,7 @@ class Alert:
         id: Id of the alert.
         incident_id: The incident.
         subject: The event, or the problem of a station, that caused it.
-        cause: Why it was raised: the first alert of the incident, or an escalation.
+        cause: Why it was raised: the first alert of the incident, an escalation, or "held": further ones are held back.
         kind: Kind of the occurrence.
         station: Station of the occurrence.
         severity: Severity of the occurrence.
@@ -119,13 +120,15 @@ class IncidentRepository:
         cause = cause_of_alert(alerted, one, {}, self._policy)
         if cause is not None:
             cause = cause_of_alert(alerted, one, self._cooling(batch.connection, one), self._policy)
+        if cause is not None:
+            cause = within_budget(batch.connection, one, cause, self._policy)
         row["started_at"] = min(row["started_at"], one.at)
         row["ended_at"] = max(row["ended_at"], one.at)
         row["updated_at"] = max(row["updated_at"], one.received_at)
         row["severity"] = max(row["severity"], one.severity, key=severity_rank)
         row["confidence"] = max(row["confidence"], one.confidence)
         row["late"] = row["late"] and one.late
-        if cause is not None:
+        if cause is not None and cause != "held":
             row["told_severity"] = max(alerted.severity or one.severity, one.severity, key=severity_rank)
             row["told_kinds"] = sorted(alerted.kinds | {one.kind})
         batch.grouping.note_kind(one, incident_id)
@@ -139,7 +142,10 @@ class IncidentRepository:
         cooling: dict[str, Severity] = {}
         for kind, severity in connection.execute(
             select(alert.c.kind, alert.c.severity).where(
-                alert.c.station == one.station, alert.c.raised_at > since, alert.c.raised_at <= until
+                alert.c.station == one.station,
+                alert.c.raised_at > since,
+                alert.c.raised_at <= until,
+                alert.c.cause != "held",
             )
         ):
             cooling[kind] = max(cooling.get(kind, severity), severity, key=severity_rank)

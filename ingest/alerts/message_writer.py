@@ -3,19 +3,22 @@
 import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from captures.decoded import Unreadable
 from captures.sent_media import check_sent_picture
+from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.reader import Incident, IncidentReader
 from casebook.incidents.repository import Alert
 from contract import Event
 from contract.errors import StoreUnavailable
+from contract.severity import Severity, severity_rank
 from i18n.incident_sentences import headline, occurrence_sentences
+from i18n.known_labels import KnownLabels
 from i18n.language import Language, load_languages
 from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
 from ingest.drawing.drawings import CannotDraw, DrawingBusy, Drawings
@@ -39,6 +42,8 @@ class AlertMessageWriter:
         languages: Languages by code.
         address: Base URL of the pages for recipients; "": messages have no link.
         now: The clock.
+        labels: Labels that may appear in messages; others are shown as "other".
+        station_alerts_per_hour: Limit that a message about held back alerts names.
     """
 
     reader: IncidentReader
@@ -48,6 +53,8 @@ class AlertMessageWriter:
     languages: Mapping[str, Language]
     address: str
     now: Callable[[], datetime]
+    labels: KnownLabels = field(default_factory=KnownLabels)
+    station_alerts_per_hour: int = AlertPolicy().station_alerts_per_hour
 
     def write(self, alert: Alert, picture: str) -> Message:
         """Return the message of an alert, with the requested kind of picture.
@@ -63,12 +70,21 @@ class AlertMessageWriter:
         incident = self.reader.incident(alert.incident_id)
         if incident is None:
             raise LookupError(f"alert {alert.id}: incident {alert.incident_id} is not in the casebook")
+        incident = _known_kinds(incident, self.labels)
+        alert = replace(alert, kind=self.labels.kind(alert.kind))
         found = self.store.events(EventQuery(event_ids=(alert.subject,), limit=1))
         event = found[0] if found else None
-        pictures = {} if picture == "none" or event is None else self._pictures(alert, event, picture)
+        wanted = picture != "none" and alert.cause != "held"
+        pictures = {} if not wanted or event is None else self._pictures(alert, event, picture)
         link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
-        occurrences = self._occurrences(alert)
-        words = {code: _words(alert, incident, occurrences, language) for code, language in self.languages.items()}
+        occurrences = [self._known(one) for one in self._occurrences(alert)]
+        limit = self.station_alerts_per_hour
+        words = {
+            code: _held_words(alert, limit, language)
+            if alert.cause == "held"
+            else _words(alert, incident, occurrences, language)
+            for code, language in self.languages.items()
+        }
         return Message(alert, words, link, pictures, _record(alert, incident, words, link))
 
     def _occurrences(self, alert: Alert) -> list[Occurrence]:
@@ -77,6 +93,10 @@ class AlertMessageWriter:
         if any(one.subject == alert.subject for one in first):
             return first
         return [*(one.occurrence for one in self.reader.occurrences_of(alert.subject)), *first]
+
+    def _known(self, one: Occurrence) -> Occurrence:
+        """Return an occurrence without free text of its station."""
+        return replace(one, kind=self.labels.kind(one.kind), reasons=tuple(map(self.labels.reason, one.reasons)))
 
     def _pictures(self, alert: Alert, event: Event, kind: str) -> dict[str, Attachment]:
         thumbnails = [one for one in event.media if one.role == "thumbnail" and one.type in ("image/jpeg", "image/png")]
@@ -102,11 +122,36 @@ class AlertMessageWriter:
             return file.read()
 
 
-def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language) -> MessageText:
+def _known_kinds(incident: Incident, labels: KnownLabels) -> Incident:
+    """Return the incident without labels that are free text of its stations."""
+    severities: dict[str, Severity] = {}
+    for kind, severity in incident.severities.items():
+        known = labels.kind(kind)
+        severities[known] = max(severities.get(known, severity), severity, key=severity_rank)
+    return replace(incident, severities=severities)
+
+
+def _severity(alert: Alert, language: Language) -> str:
     translate = language.translate
-    severity = {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
+    return {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
         alert.severity
     ]
+
+
+def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
+    translate = language.translate
+    what = translate("Station %(station)s: alerts are held back", station=alert.station)
+    body = translate(
+        "Station %(station)s has raised %(count)s alerts in an hour. The rest is held back; look at the page.",
+        station=alert.station,
+        count=limit,
+    )
+    return MessageText(translate("[%(severity)s] %(what)s", severity=_severity(alert, language), what=what), body)
+
+
+def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language) -> MessageText:
+    translate = language.translate
+    severity = _severity(alert, language)
     lines = [*occurrence_sentences(occurrences, language)[:8]]
     if alert.cause != "first":
         lines.insert(0, translate("This incident is more severe than at the last alert."))

@@ -1,6 +1,7 @@
 """Publisher of every station as a Home Assistant device: availability, last detection, and health."""
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -13,9 +14,11 @@ from contract.isolation import isolate
 from contract.mqtt import OwnCredentials
 from contract.mqtt.publisher import ConfirmedPublisher
 from contract.supervision import SupervisedThread, Supervisor
+from i18n.known_labels import KnownLabels
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import EventQuery, StationState, Store
 
+_VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}([.+-]?(a|b|rc|dev|post)?\d{0,8}){0,2}(\+g?[0-9a-f]{7,12})?")
 _SEARCHED_EVENTS = 20  # newest events searched for one with a detection
 
 
@@ -39,10 +42,19 @@ class HomeAssistant:
     """Thread that publishes each station's device description and its changing state as retained messages."""
 
     def __init__(
-        self, options: HomeAssistantOptions, broker: ReceiverOptions, store: Store, supervisor: Supervisor | None = None
+        self,
+        options: HomeAssistantOptions,
+        broker: ReceiverOptions,
+        store: Store,
+        supervisor: Supervisor | None = None,
+        labels: KnownLabels = KnownLabels(),  # noqa: B008, immutable
     ) -> None:
-        """Create the thread and the MQTT publisher, which connects to the broker at the first message."""
+        """Create the thread and the MQTT publisher, which connects to the broker at the first message.
+
+        Labels that are not in ``labels`` are published as "other".
+        """
         self._options = options
+        self._labels = labels
         # Two levels below the prefix; station topics have three, so no server takes this for a station message.
         self._root = f"{broker.prefix}/home"
         self._store = store
@@ -119,7 +131,7 @@ class HomeAssistant:
                 "name": station,
                 "manufacturer": "Wildpost",
                 "model": "Wildpost station",
-                **({"sw_version": state.status.version} if state.status and state.status.version else {}),
+                **({"sw_version": state.status.version} if state.status and _is_version(state.status.version) else {}),
             },
             "origin": {"name": "Wildpost", "sw_version": version("wildpost")},
             "state_topic": f"{self._root}/{station}",
@@ -169,7 +181,8 @@ class HomeAssistant:
         events = self._store.events(EventQuery(stations=(state.station,), limit=_SEARCHED_EVENTS))
         found = next((event for event in events if event.detections), None)
         best = max(found.detections, key=lambda one: one.confidence) if found else None
-        values = {"last_detection": best.label if best else None}
+        names = {"label": best.label, "scientific_name": best.scientific_name or ""} if best else {}
+        values = {"last_detection": self._labels.reason(names)["label"] if names else None}
         self._last_detections[state.station] = (version_key, values)
         return values
 
@@ -181,3 +194,8 @@ class HomeAssistant:
             raise
         self.problem = ""
         return self._options.every_s
+
+
+def _is_version(text: str) -> bool:
+    """Return whether a station's text is a version; any other text would reach every screen of Home Assistant."""
+    return _VERSION.fullmatch(text) is not None

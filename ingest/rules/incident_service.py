@@ -1,5 +1,6 @@
 """Service that evaluates rules on received events, and records the resulting incidents and alerts."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -39,8 +40,12 @@ class IncidentService:
         options: IncidentOptions,
         raised: Callable[[Sequence[Alert]], None] = lambda alerts: None,
         supervisor: Supervisor | None = None,
+        known_kind: Callable[[str], str] = str,
     ) -> None:
-        """Create the service; it calls ``raised`` with new alerts after the alerts are committed."""
+        """Create the service; it calls ``raised`` with new alerts after the alerts are committed.
+
+        ``known_kind`` maps the kind of an occurrence that the server does not know to "other".
+        """
         self._corroboration = (supervisor or Supervisor()).part("corroboration")
         self._rules = rules
         self._store = store
@@ -49,6 +54,7 @@ class IncidentService:
         self._watch = watch
         self._options = options
         self._raised = raised
+        self._known_kind = known_kind
 
     def evaluate(self, events: Sequence[tuple[Event, datetime]]) -> list[EvaluatedEvent]:
         """Evaluate the rules on stored events, and again on earlier events that share a sound with them.
@@ -102,7 +108,9 @@ class IncidentService:
             [
                 one
                 for item in evaluated
-                for one in occurrences_of(item.event, item.flags, item.received_at, self._options, item.witnesses)
+                for one in occurrences_of(
+                    item.event, item.flags, item.received_at, self._options, item.witnesses, self._known_kind
+                )
             ]
         )
 
@@ -120,6 +128,23 @@ class IncidentService:
         failed = isolate(self._watch.update_problems(now, listening_since), self._record_occurrences)
         if failed:  # the problems of the other stations are recorded
             raise failed[0][1]
+
+    def record_overload(self, station: str, now: datetime) -> None:
+        """Record that a station sends far more than its budget; once an hour.
+
+        Raises:
+            StoreUnavailable: the casebook did not answer.
+        """
+        since = now.replace(minute=0, second=0, microsecond=0)
+        subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"wildpost:{station}/overload/{since.isoformat()}"))
+        values = {"label": "overload", "station": station, "since": now.isoformat(timespec="seconds")}
+        self._record_occurrences(
+            [
+                Occurrence(
+                    subject, "overload", "health", station, now, now, None, "warning", 1.0, (values,), ("overload",)
+                )
+            ]
+        )
 
     def _record_occurrences(self, occurrences: Sequence[Occurrence]) -> None:
         if alerts := self._repository.record(occurrences):

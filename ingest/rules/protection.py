@@ -79,6 +79,11 @@ class Protection:
         self._cached = lru_cache(maxsize=10_000)(self._level)
 
     @property
+    def names(self) -> frozenset[str]:
+        """Names in the reserve's own table, in lower case."""
+        return frozenset(self._table)
+
+    @property
     def levels(self) -> frozenset[str]:
         """All levels that an animal can have."""
         official = {entry.level for taxon in self._taxonomy.taxa for entry in self._taxonomy.protection(taxon.key)}

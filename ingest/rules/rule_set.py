@@ -74,6 +74,11 @@ class RuleSet:
                 known = sorted(self._protection.levels)
                 raise RulesError(f"rule {rule.name!r} requires protection {sorted(unknown)}: known levels are {known}")
 
+    @property
+    def known_labels(self) -> frozenset[str]:
+        """Labels and scientific names that the rules and the table of protection levels name."""
+        return self._protection.names.union(*(rule.labels for rule in self._rules))
+
     def evaluate(
         self, event: Event, raised_at: datetime, heard: Mapping[int, Corroboration] | None = None
     ) -> list[Flag]:

@@ -162,3 +162,34 @@ def test_a_casebook_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "casebook.sqlite").write_text("not a database, " * 100)
     with pytest.raises(StoreUnavailable, match=r"casebook\.sqlite.*not a database"):
         Casebook(f"sqlite:///{tmp_path}/casebook.sqlite")
+
+
+def many(station: str, count: int) -> list[Quarantined]:
+    return [
+        replace(ITEM, id=f"{station}-{number:04}", station=station, at=NOON + timedelta(seconds=number))
+        for number in range(count)
+    ]
+
+
+def test_the_oldest_records_of_a_station_leave_the_quarantine_beyond_its_limit(casebook: Casebook) -> None:
+    casebook.quarantine(*many("stolen", 30), *many("honest", 3))
+    assert casebook.prune_quarantine(station_limit=10, limit=100) == {"stolen": 20}
+    left = [item.id for item in casebook.quarantined(limit=100)]
+    assert sorted(one for one in left if one.startswith("stolen")) == [
+        f"stolen-{number:04}" for number in range(20, 30)
+    ]
+    assert sum(one.startswith("honest") for one in left) == 3
+
+
+def test_beyond_the_limit_for_all_the_stations_with_most_records_lose_them(casebook: Casebook) -> None:
+    casebook.quarantine(*many("stolen-1", 9), *many("stolen-2", 8), *many("honest", 3))
+    assert casebook.prune_quarantine(station_limit=10, limit=12) == {"stolen-1": 5, "stolen-2": 3}
+    assert casebook.prune_quarantine(station_limit=10, limit=12) == {}
+    assert casebook.totals().quarantined == 12
+
+
+def test_a_record_put_again_is_replaced(casebook: Casebook) -> None:
+    casebook.put_quarantined(ITEM)
+    casebook.put_quarantined(replace(ITEM, detail="more", size=7, at=NOON + timedelta(hours=1)))
+    (kept,) = casebook.quarantined()
+    assert (kept.detail, kept.size, kept.at) == ("more", 7, NOON + timedelta(hours=1))

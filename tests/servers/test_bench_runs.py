@@ -1,4 +1,7 @@
+import pytest
+
 from bench.faults import replay
+from bench.honest_latency import measured as measured_beside_a_flood
 from bench.latency import measured
 from tests.conftest import Mosquitto
 
@@ -13,3 +16,11 @@ def test_every_simulated_capture_becomes_visible_and_every_person_is_told_of(mos
     latencies = found.latencies()
     assert {what: len(values) for what, values in latencies.items()} == {"visible": 6, "alerted": 2}
     assert all(value > 0 for values in latencies.values() for value in values)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "sounds"])
+def test_every_honest_capture_beside_a_flood_becomes_visible(kind: str) -> None:
+    found = measured_beside_a_flood(kind, stations=3, seconds=4)
+    assert (len(found["quiet"]), len(found["flooded"]), found["missing"]) == (6, 6, 0)
+    assert found["sent"] > 0
+    assert found["health"]["quarantined"] <= 2_001

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -151,4 +151,17 @@ def test_one_station_that_cannot_be_described_keeps_no_other_from_home_assistant
     assert "home-assistant failed" in supervisor.problem
     monkeypatch.undo()
     eventually(lambda: supervisor.problem == "", "it to work again")
+
+
+def test_free_text_of_a_station_reaches_no_device(mosquitto: Mosquitto, store: DuckDbStore) -> None:
+    lure = "visit http://evil.example"
+    seen = msgspec.structs.replace(EVENT.detections[0], label=lure, scientific_name=lure, confidence=1.0)
+    later = EVENT.captured_at + timedelta(minutes=1)
+    event = msgspec.structs.replace(EVENT, event_id=new_event_id(), captured_at=later, detections=(seen,))
+    write(store, event, msgspec.structs.replace(STATUS, version=lure, at=STATUS.at + timedelta(minutes=1)))
+    speaking = home(mosquitto, store)
+    speaking.publish_changes()
+    told = retained(mosquitto, CONFIG, STATE)
+    assert json.loads(told[STATE])["last_detection"] == "other"
+    assert lure.encode() not in b"".join(told.values())
     speaking.stop()

@@ -17,7 +17,9 @@ from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
 from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
+from contract.bounds import Text
 from contract.supervision import Supervisor
+from i18n.known_labels import KnownLabels
 from i18n.language import Language
 from ingest.alerts.apprise_notifier import AppriseNotifier, AppriseOptions, NotConfigured
 from ingest.alerts.dispatcher import Dispatcher, RetryOptions
@@ -46,6 +48,8 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         mqtt: Alerts on a topic of the stations' broker.
         retry: Retries of failed deliveries.
         home_assistant: Stations as devices in Home Assistant.
+        labels: Further labels of detectors that alerts may show, beside the taxa table, the rules and the table of
+            protection levels; any other label is shown as "other".
     """
 
     address: str = ""
@@ -54,6 +58,7 @@ class AlertsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mqtt: MqttAlertOptions = MqttAlertOptions()
     retry: RetryOptions = RetryOptions()
     home_assistant: HomeAssistantOptions = HomeAssistantOptions()
+    labels: tuple[Text, ...] = ()
 
 
 def create_notifiers(options: AlertsOptions, broker: ReceiverOptions) -> list[Notifier]:
@@ -116,7 +121,18 @@ def run_alerts(
     names = [notifier.name for notifier in notifiers]
     reader = IncidentReader(database)
     drawings = Drawings(drawn, DrawingProcesses(1, DrawingLimits(cpu_s=5, patience_s=15)))  # pages delay no alert
-    writer = AlertMessageWriter(reader, store, media, drawings, languages, options.address, lambda: datetime.now(UTC))
+    labels = KnownLabels([*options.labels, *rules.known_labels, *incidents.corroboration.labels])
+    writer = AlertMessageWriter(
+        reader,
+        store,
+        media,
+        drawings,
+        languages,
+        options.address,
+        lambda: datetime.now(UTC),
+        labels,
+        options.policy.station_alerts_per_hour,
+    )
     dispatchers = tuple(
         Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry, supervisor=supervisor)
         for notifier in notifiers
@@ -136,6 +152,7 @@ def run_alerts(
         incidents,
         wake,
         supervisor,
+        labels.kind,
     )
     with contextlib.ExitStack() as stack:
         stack.callback(drawings.close)
@@ -143,7 +160,7 @@ def run_alerts(
             dispatcher.start()
             stack.callback(dispatcher.stop)
         home_assistant = (
-            HomeAssistant(options.home_assistant, broker, store, supervisor)
+            HomeAssistant(options.home_assistant, broker, store, supervisor, labels)
             if primary and options.home_assistant.enabled
             else None
         )

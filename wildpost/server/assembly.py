@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
@@ -28,6 +29,7 @@ from wildpost.settings.secret_values import redaction_of
 from wildpost.settings.server import ServerSettings
 
 IMPORTS = "imports"  # in the data folder: bundles of USB sticks to import
+SPOOL = "spool"  # in the data folder: acknowledged messages of stations over their budget, one folder for each process
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,8 @@ def run_server(
             imports,
             supervisor,
             folder,
+            settings.budgets,
+            folder / SPOOL / quote(settings.broker.client_id, safe=""),
         )
         stack.callback(ingest.stop)
         ingest.start()

@@ -7,6 +7,7 @@ import msgspec
 
 from casebook.engine import CasebookOptions
 from casebook.incidents.occurrence import IncidentOptions
+from ingest.budgets.options import BudgetOptions
 from ingest.media.s3 import MediaOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import RulesOptions
@@ -76,3 +77,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     incidents: IncidentOptions = IncidentOptions()
     alerts: AlertsOptions = AlertsOptions()
     backup: BackupOptions = BackupOptions()
+    budgets: BudgetOptions = BudgetOptions()

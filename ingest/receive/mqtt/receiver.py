@@ -17,6 +17,9 @@ from contract import Event, subscription
 from contract.errors import WildpostError
 from contract.mqtt import describe_refusal, make_client, stop_network_thread
 from contract.supervision import Supervisor
+from ingest.budgets.options import LIVE_AT_ONCE, LIVE_HZ
+from ingest.budgets.tally import station_of
+from ingest.budgets.token_bucket import TokenBuckets
 from ingest.metrics.intake_metrics import IntakeMetrics
 from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
@@ -35,6 +38,10 @@ _SOON_S = 10.0
 _OFTEN = 3
 
 
+Acknowledge = Callable[[Sequence[BufferedMessage]], None]
+Divert = Callable[[Sequence[BufferedMessage], Acknowledge], Sequence[BufferedMessage]]
+
+
 class BrokerRefused(WildpostError, ConnectionError):
     """The broker refused the connection or the subscription; the message says what to change."""
 
@@ -50,6 +57,7 @@ class Receiver:
         share: SharedSubscription | None = None,
         supervisor: Supervisor | None = None,
         folder: Path | None = None,
+        divert: Divert | None = None,
     ) -> None:
         """Create the MQTT client without connecting to the broker; see ``start``.
 
@@ -60,6 +68,7 @@ class Receiver:
             share: Shared subscription of a group of workers; None for a single worker.
             supervisor: Register of the failures of the network threads.
             folder: Folder in which to remember revocations; None: messages queued before a revocation are accepted.
+            divert: Takes the messages of stations over their budget and returns the others; see ``SpoolSource``.
 
         Raises:
             ValueError: a shared subscription was requested with MQTT 3.1.1, which has none.
@@ -70,6 +79,7 @@ class Receiver:
         self._share = share
         file = folder / f"revocations-{quote(options.client_id, safe='')}.json" if folder else None
         self._revocations = Revocations(options, file)
+        self._divert = divert
         self._metrics = metrics or IntakeMetrics()
         self._waiting: MessageBuffer  # set by ``start``, before anything can arrive
         self._stopping = threading.Event()  # replaced by the pipeline's
@@ -86,6 +96,7 @@ class Receiver:
         supervisor = supervisor or Supervisor()
         self._client = self._make_client()
         self._client.part = supervisor.part("broker-connection")
+        self._live = TokenBuckets(LIVE_HZ, LIVE_AT_ONCE)
         self._tap = LiveSubscriber(options, share.group if share else "", urgent, self._bring_live, supervisor)
         self._metrics.in_flight.set_function(lambda: self.in_flight)
         self._metrics.connected.set_function(lambda: self.connected)
@@ -241,7 +252,7 @@ class Receiver:
         if self._revocations.is_active:
             topic, payload = self._revocations.checked(topic, payload, None if message.retain else message.mid)
         arrived = ReceivedMessage(topic, payload, datetime.now(UTC))
-        self._waiting.put([BufferedMessage(arrived, message.mid, message.qos, self._connection)], self._stopping)
+        self._put([BufferedMessage(arrived, message.mid, message.qos, self._connection)])
 
     def _on_delivered(self, delivered: Sequence[DeliveredMessage]) -> None:
         self._metrics.arrived.inc(len(delivered))
@@ -255,9 +266,17 @@ class Receiver:
             BufferedMessage(ReceivedMessage(topic, payload, now), one.mid, 1, self._connection)
             for (topic, payload), one in zip(contents, delivered, strict=True)
         ]
-        self._waiting.put(some, self._stopping)
+        self._put(some)
+
+    def _put(self, some: Sequence[BufferedMessage]) -> None:
+        if self._divert is not None:
+            some = self._divert(some, self._acknowledge)
+        if some:
+            self._waiting.put(some, self._stopping)
 
     def _bring_live(self, arrived: ReceivedMessage) -> bool:
+        if not self._live.take(station_of(arrived.topic)):
+            return False  # a flood of recent captures would overtake those of all other stations
         if not self._waiting.put_live(BufferedMessage(arrived, 0, 0, 0)):
             return False
         self._metrics.ahead.inc()

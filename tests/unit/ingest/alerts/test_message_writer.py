@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -20,13 +21,17 @@ from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions, Occurrence, occurrences_of
 from casebook.incidents.reader import IncidentReader
 from casebook.incidents.repository import Alert, IncidentRepository
+from casebook.incidents.shot_repository import ShotRepository
+from casebook.incidents.station_watch import StationWatch
 from contract import Box, Media, encode, new_event_id
 from contract.examples import EVENT
+from i18n.known_labels import KnownLabels
 from i18n.language import load_languages
 from ingest.alerts.message_writer import AlertMessageWriter
 from ingest.alerts.port import AttachmentPending
 from ingest.drawing.drawings import Drawings
 from ingest.media.folder import FolderMedia
+from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions, Season
 from ingest.rules.zones import read_zones
 from ingest.store.duckdb.store import DuckDbStore
@@ -185,3 +190,58 @@ def test_a_store_of_media_that_fails_costs_the_alert_only_its_picture(
         case.writer.write(case.alert, "blurred")
     case.now = AT + timedelta(seconds=4)
     assert case.writer.write(case.alert, "blurred").pictures == {}
+
+
+@pytest.mark.parametrize("label", ["点击 http://evil.example/1", "shot\u202e\nStation: lake-08", "拨打 13800001111"])
+def test_a_label_that_the_server_does_not_know_is_shown_as_other(case: Case, label: str) -> None:
+    reason = {"label": label, "scientific_name": label, "confidence": "0.90"}
+    strange = Occurrence("strange", label, "sound", "lake-07", AT, AT, case.event.location, "urgent", 0.9, (reason,))
+    (alert,) = case.book.record([strange])
+    message = case.writer.write(alert, "none")
+    assert message.words["en"].title == "[Urgent] other, person at lake-07"
+    assert message.words["zh_CN"].title == "[紧急] 其他，人 · lake-07"
+    assert message.record["kind"] == "other"
+    assert label not in str(message)
+
+
+def test_sounds_with_unknown_labels_are_one_kind_and_raise_one_alert(case: Case) -> None:
+    rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
+    alerts: list[Alert] = []
+    for number in range(20):
+        seen = msgspec.structs.replace(case.event.detections[0], label=f"http://evil.example/{number}", box=None)
+        sound = msgspec.structs.replace(
+            case.event, event_id=new_event_id(), station="thief", capture="sound", detections=(seen,), location=None
+        )
+        occurrences = occurrences_of(sound, rules.evaluate(sound, AT), AT, IncidentOptions(), (), KnownLabels().kind)
+        alerts += case.book.record(occurrences)
+    assert [one.kind for one in alerts] == ["other"]
+
+
+def test_an_alert_about_held_back_alerts_names_the_station_and_the_limit(case: Case) -> None:
+    message = case.writer.write(replace(case.alert, cause="held"), "plain")
+    assert message.words["en"].title == "[Urgent] Station lake-07: alerts are held back"
+    assert message.words["en"].body == (
+        "Station lake-07 has raised 20 alerts in an hour. The rest is held back; look at the page."
+    )
+    assert message.words["zh_CN"].body == "站点 lake-07 一小时内已发出 20 条告警。其余告警暂缓发送，请查看页面。"
+    assert message.pictures == {}
+
+
+def test_a_station_far_over_its_budget_raises_one_alert_an_hour(case: Case) -> None:
+    database, alerts = Database(case.engine), list[Alert]()
+    service = IncidentService(
+        RuleSet(RulesOptions(), ()),
+        case.store,
+        case.book,
+        ShotRepository(database, IncidentOptions().corroboration),
+        StationWatch(database, (), IncidentOptions()),
+        IncidentOptions(),
+        alerts.extend,
+    )
+    for minute in range(0, 120, 10):
+        service.record_overload("stolen", AT + timedelta(minutes=minute))
+    assert [(one.kind, one.severity) for one in alerts] == [("overload", "warning")] * 2
+    message = case.writer.write(alerts[0], "plain")
+    assert message.words["en"].title == "[Warning] sends more than its budget at stolen"
+    assert message.words["en"].body.splitlines()[0].startswith("stolen: sends more than its budget since Apr 13, 2026")
+    assert message.words["zh_CN"].title == "[警告] 发送量超出限额 · stolen"

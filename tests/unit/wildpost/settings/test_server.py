@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ingest.budgets.options import BudgetOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import load_rules
 from review.options import ReviewOptions
 from tests.repository import REPOSITORY
+from wildpost.server.alerting import AlertsOptions
 from wildpost.settings.loader import SettingsError, load_settings
 from wildpost.settings.server import ServerSettings, WebOptions
 from wildpost.settings.station import StationSettings
@@ -20,6 +22,8 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     assert settings.broker == ReceiverOptions()
     assert settings.web == WebOptions()
     assert settings.review == ReviewOptions()
+    assert settings.alerts == AlertsOptions()
+    assert settings.budgets == BudgetOptions()
     assert len(settings.rules.rule) == 5
     load_rules(settings.rules, CONFIGS)
 

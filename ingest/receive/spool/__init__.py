@@ -1,0 +1,1 @@
+"""Disk queue for the messages of stations that are over their budget."""
