@@ -96,7 +96,11 @@ class IngestService:
             return bool(rules.evaluate(event, event.captured_at))
 
         live = LiveCopies(options.live_minutes, urgent)
-        held_back = SpoolSource(spool, budgets, tally, live) if spool and budgets.spool_megabytes else None
+        held_back = (
+            SpoolSource(spool, budgets, tally, live, supervisor=self._supervisor)
+            if spool and budgets.spool_megabytes
+            else None
+        )
         self._receiver = Receiver(
             options,
             urgent,

@@ -9,7 +9,7 @@ from paho.mqtt.enums import MessageType, MQTTErrorCode, MQTTProtocolVersion
 
 from contract.mqtt.supervised_client import SupervisedClient
 
-_CHUNK = 65_536
+_CHUNK = 524_288  # each read hands Python's lock to another thread, and getting it back may take 5 ms
 _QOS_1 = 0x32  # PUBLISH with QoS 1, not retained; MQTT 5, 2.1.3
 _DUPLICATE = 0x08
 _LENGTH_BYTES = 4  # largest size of a variable byte integer; MQTT 5, 1.5.5

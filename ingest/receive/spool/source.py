@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from contract.codec import LIMIT_BYTES
+from contract.supervision import SupervisedThread, Supervisor
 from ingest.budgets.options import EXCERPTS, BudgetOptions
 from ingest.budgets.station_usage import StationUsage
 from ingest.budgets.tally import BudgetTally, station_of
@@ -67,6 +68,7 @@ class SpoolSource:
         tally: BudgetTally,
         live: LiveCopies,
         clock: Callable[[], float] = time.monotonic,
+        supervisor: Supervisor | None = None,
     ) -> None:
         """Open the spool without starting the threads; see ``start``.
 
@@ -76,6 +78,7 @@ class SpoolSource:
             tally: Counts what is held back and dropped.
             live: Delivers copies of recent flagged captures ahead of the spool.
             clock: Monotonic clock in seconds.
+            supervisor: Register of the failures of the two threads.
         """
         self._spool = Spool(folder)
         self._limit_bytes = options.spool_megabytes * 1_000_000
@@ -100,10 +103,8 @@ class SpoolSource:
         self._done_at = time.monotonic()
         self._failure = ""
         self._failed_at = float("-inf")
-        self._threads = [
-            threading.Thread(target=self._write, name="spool-write", daemon=True),
-            threading.Thread(target=self._deliver, name="spool-read", daemon=True),
-        ]
+        self._supervisor = supervisor
+        self._threads: list[SupervisedThread] = []
 
     @property
     def connected(self) -> bool:
@@ -155,8 +156,9 @@ class SpoolSource:
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
         """Start the threads, without waiting for ``answer_s``; see ``MessageSource.start``."""
         self._buffer, self._stopping = buffer, stopping
-        for thread in self._threads:
-            thread.start()
+        for name, step in (("spool-write", self._write), ("spool-read", self._deliver)):
+            self._threads.append(SupervisedThread(name, step, self._supervisor, stopping, daemon=True))
+            self._threads[-1].start()
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         """Count messages of the current portion as durable; see ``MessageSource.acknowledge``."""
@@ -171,8 +173,7 @@ class SpoolSource:
         """Stop the threads; what is on disk is delivered after the next start; see ``MessageSource.stop``."""
         self._stopping.set()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.stop()
         self._spool.close()
 
     def _waits(self, station: str) -> bool:
@@ -203,16 +204,18 @@ class SpoolSource:
         while self._queued_bytes > _QUEUED_BYTES and not self._stopping.wait(0.002):
             pass
 
-    def _write(self) -> None:
-        while not self._stopping.is_set():
-            if some := self._next_arrived():
-                self._keep(some)
-                with self._lock:
-                    for one in some:
-                        self._queued_bytes -= one.size
-                        self._pending[one.station] -= 1
-                        if not self._pending[one.station]:
-                            del self._pending[one.station]
+    def _write(self) -> float:
+        some = self._next_arrived()
+        try:
+            self._keep(some)
+        finally:
+            with self._lock:
+                for one in some:
+                    self._queued_bytes -= one.size
+                    self._pending[one.station] -= 1
+                    if not self._pending[one.station]:
+                        del self._pending[one.station]
+        return 0.0
 
     def _next_arrived(self) -> list[_Diverted]:
         some: list[_Diverted] = []
@@ -232,11 +235,13 @@ class SpoolSource:
                 by_station.setdefault(one.station, []).extend(waiting.message for waiting in one.messages)
         try:
             self._spool.append(list(by_station.items()))
-        except OSError as error:
+        except Exception as error:
             self._fail(f"messages over the budget of a station are not held back: {error}")
             for one in some:
                 self._buffer.put(one.messages, self._stopping)
                 one.acknowledge(one.dropped)
+            if not isinstance(error, OSError):
+                raise
             return
         for one in some:
             one.acknowledge([*one.messages, *one.dropped])
@@ -247,19 +252,17 @@ class SpoolSource:
         self._failure, self._failed_at = problem, self._clock()
         LOG.error("%s", problem)
 
-    def _deliver(self) -> None:
-        while not self._stopping.is_set():
-            stations = self._spool.stations()
-            if not stations:
-                self._stopping.wait(_LOOK_S)
-            for station in stations:
-                try:
-                    self._deliver_portion(station)
-                except OSError as error:
-                    self._fail(f"held back messages of {station} cannot be read: {error}")
-                    self._stopping.wait(1)
-                if self._stopping.is_set():
-                    return
+    def _deliver(self) -> float:
+        stations = self._spool.stations()
+        for station in stations:
+            try:
+                self._deliver_portion(station)
+            except OSError as error:
+                self._fail(f"held back messages of {station} cannot be read: {error}")
+                self._stopping.wait(1)
+            if self._stopping.is_set():
+                break
+        return 0.0 if stations else _LOOK_S
 
     def _deliver_portion(self, station: str) -> None:
         beside_others = self._clock() - self._others_at < _OTHERS_QUIET_S
