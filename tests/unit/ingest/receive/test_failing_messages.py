@@ -203,7 +203,7 @@ def test_it_holds_for_every_kind_of_message(site: Site, monkeypatch: pytest.Monk
         "effort": msgspec.structs.replace(EFFORT, station=PILL),
         "media": msgspec.structs.replace(MEDIA_CONTENT, station=PILL),
     }
-    fail_at(monkeypatch, site.media, "put", ValueError("a broken clip"), lambda found: where == "media")
+    fail_at(monkeypatch, site.media, "put_all", ValueError("a broken clip"), lambda found: where == "media")
     if where != "media":
         fail_at(monkeypatch, site.watch, "record", ValueError("a defect"), lambda found: False)
         fail_at(monkeypatch, site.store, "write", ValueError("a defect"), contains_pill)
