@@ -14,10 +14,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Select,
     Table,
     case,
-    delete,
     func,
     insert,
     select,
@@ -30,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from casebook.engine import open_engine, unavailable
 from casebook.flags import Flag
+from casebook.quarantine_limits import prune_quarantine
 from casebook.records import (
     QUARANTINE_LIMIT,
     QUARANTINE_STATION_LIMIT,
@@ -204,35 +203,9 @@ class Casebook:
     def prune_quarantine(
         self, station_limit: int = QUARANTINE_STATION_LIMIT, limit: int = QUARANTINE_LIMIT
     ) -> dict[str, int]:
-        """Delete the oldest quarantine records beyond the limits, and return their number by station.
-
-        Args:
-            station_limit: Most records of one station.
-            limit: Most records in all.
-        """
-        deleted: dict[str, int] = defaultdict(int)
+        """Delete the oldest quarantine records beyond the limits; see ``prune_quarantine``."""
         with self._begin() as connection:
-            counts = select(quarantined.c.station, func.count()).group_by(quarantined.c.station)
-            by_station = {station: count for station, count in connection.execute(counts)}  # noqa: C416, not pairs
-            for station, count in by_station.items():
-                if count > station_limit:
-                    oldest = select(quarantined.c.id).where(quarantined.c.station == station)
-                    self._delete_oldest(connection, oldest, count - station_limit)
-                    deleted[station] += count - station_limit
-            # The station with most records first: a flood by many stations must not push out the others' records.
-            while (excess := sum(by_station.values()) - sum(deleted.values()) - limit) > 0:
-                left = {station: count - deleted[station] for station, count in by_station.items()}
-                most, second = sorted([0, *left.values()])[-1:-3:-1]
-                station = max(left, key=lambda name: left[name])
-                count = min(excess, max(1, most - second), most)
-                oldest = select(quarantined.c.id).where(quarantined.c.station == station)
-                self._delete_oldest(connection, oldest, count)
-                deleted[station] += count
-        return {station: count for station, count in deleted.items() if count}
-
-    def _delete_oldest(self, connection: Connection, ids: Select[Any], count: int) -> None:
-        oldest = ids.order_by(quarantined.c.at, quarantined.c.id).limit(count)
-        connection.execute(delete(quarantined).where(quarantined.c.id.in_(oldest)))
+            return prune_quarantine(connection, station_limit, limit)
 
     def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
         """List quarantined input, newest first; ``after`` is the ``key`` of the previous page's last record."""
