@@ -122,6 +122,7 @@ class _Export:
         self._taxa: set[str] = set()
         self._report = ExportReport()
         self._visits: dict[tuple[str, ...], list[_Observed]] = {}
+        self._reached: dict[tuple[str, ...], datetime] = {}  # of each visit, the earliest time of listing so far
 
     def run(self) -> ExportReport:
         with ExitStack() as stack:
@@ -129,7 +130,8 @@ class _Export:
             observations = stack.enter_context(_Table(self._folder / "observations.csv", OBSERVATIONS))
             for page in self._pages():
                 verdicts = self._verdicts.verdicts_of([one.event.event_id for one in page])
-                for event in (one.event for one in page):
+                for one in page:
+                    event = one.event
                     if self._is_left_out(event):
                         continue
                     found = classify(event, verdicts.get(event.event_id, ()), self._taxonomy)
@@ -137,6 +139,7 @@ class _Export:
                     self._report.media += media.write(media_rows(event))
                     self._report.observations += observations.write(observation_rows(event, found))
                     self._visits.setdefault(_visit(event), []).append((event, found))
+                    self._reached[_visit(event)] = one.listed_at
                 for visit in self._closed(page[-1].listed_at):
                     self._report.observations += observations.write(event_rows(visit))
             for visit in self._visits.values():
@@ -156,8 +159,9 @@ class _Export:
 
     def _closed(self, reached: datetime) -> Iterator[list[_Observed]]:
         """Remove and yield visits to which no earlier capture than ``reached`` can belong."""
-        closed = [name for name, visit in self._visits.items() if visit[-1][0].captured_at > reached + _OPEN_VISIT]
+        closed = [name for name, earliest in self._reached.items() if earliest > reached + _OPEN_VISIT]
         for name in closed:
+            del self._reached[name]
             yield self._visits.pop(name)
 
     def _location(self, event: Event) -> Location | None:
