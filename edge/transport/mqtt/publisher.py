@@ -28,8 +28,6 @@ _NEVER = frozenset({0x90, 0x95, 0x99})
 _NOBODY = 0x10  # likewise: success, but there was no subscriber and the broker dropped the message
 _SOON_S = 10.0
 _OFTEN = 3
-# "Session taken over" (MQTT 5, 3.14.2.1); MQTT 3.1.1 only closes the connection, which paho reports as 0x80.
-_TAKEN_OVER = {"5": (0x8E,), "3.1.1": (0x80, 0x8E)}
 _LONGEST_DOUBLING = 10  # connections that broke soon, after which the pause grows no more: 1,024 s
 _SESSION_EXPIRY_S = 24 * 3600
 _HEADER_BYTES = 32  # upper bound for a PUBLISH packet without topic and payload
@@ -70,6 +68,7 @@ class Publisher:
         self._connected = threading.Event()
         self._stopping = threading.Event()
         self._accepted_at = 0.0
+        self._was_refused = False  # whether the broker refused a message on the current connection
         self._put_out = 0  # consecutive connections that broke soon after they were accepted
         self._problem = ""
         self._refused = ""  # message about the topics in _held
@@ -232,6 +231,7 @@ class Publisher:
             self._note(f"{self._options.host}:{self._options.port} refused station {self._station!r}: {reason}")
             return
         self._accepted_at = time.monotonic()
+        self._was_refused = False
         self._note("")
         self._largest_bytes = getattr(properties, "MaximumPacketSize", 0)
         client.publish(self._status_topic, self._status("online"), qos=1, retain=True)
@@ -244,8 +244,9 @@ class Publisher:
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
         self._connected.clear()
         self._broke.set()
+        # Mosquitto 2.0 gives no reason. It also closes a connection after refused messages, which is no takeover.
         soon = time.monotonic() - self._accepted_at < _SOON_S
-        self._put_out = self._put_out + 1 if soon and reason.value in _TAKEN_OVER[self._options.protocol] else 0
+        self._put_out = self._put_out + 1 if soon and not self._was_refused else 0
         # Another client with this station's user name takes over the connection each time: leave it longer in peace.
         pause_s = min(2 ** min(self._put_out, _LONGEST_DOUBLING), self._options.reconnect_max_s)
         client.reconnect_delay_set(pause_s, self._options.reconnect_max_s)
@@ -258,6 +259,7 @@ class Publisher:
 
     def _on_publish(self, client: mqtt.Client, data: object, mid: int, reason: Any, properties: object) -> None:
         if reason.is_failure:
+            self._was_refused = True
             self._note(f"{self._options.host} refused a message of station {self._station!r}: {reason}")
         # Passed to the sending thread: only it knows which message an id belongs to.
         self._answers.put((mid, reason))
