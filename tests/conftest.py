@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests.influx_server import Influx, programs
+from tests.listening import listens
 from tests.postgres_server import Postgres, program_folder
 from tests.repository import REPOSITORY
 from tests.s3_server import KEY, SECRET, S3Server
@@ -66,9 +67,8 @@ class Mosquitto:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if listens(self.port):
+                return
             if self._process.poll() is not None:
                 raise RuntimeError(f"mosquitto ended with {self._process.returncode}; settings: {self._settings}")
             time.sleep(0.02)

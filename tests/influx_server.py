@@ -12,6 +12,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from tests.listening import listens
+
 _NUMBERS = itertools.count()
 _WHOLE_LOG = Path(__file__).parents[1] / "configs" / "systemd" / "influxdb-whole-log"
 
@@ -131,9 +133,8 @@ class Influx:
             process = self._running[name] = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
+            if listens(port):
+                return
             if process.poll() is not None:
                 raise RuntimeError(f"{name} ended with {process.returncode}; see {self.folder}")
             time.sleep(0.02)

@@ -6,7 +6,6 @@ No Docker runs here: the Dockerfile's own steps are run in a folder instead, and
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from casebook.engine import CasebookOptions
 from contract.server_users import ACCOUNT
 from tests.conftest import free_port, missing
 from tests.flow.test_extras import uv
+from tests.listening import listens
 from tests.repository import REPOSITORY
 from wildpost.broker.configuration import Listeners
 from wildpost.broker.folder import BrokerFolder
@@ -215,10 +215,7 @@ def secured(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
     process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
+    while time.monotonic() < deadline and not listens(port):
         time.sleep(0.05)
     yield folder, port
     process.terminate()

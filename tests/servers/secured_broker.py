@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from contract.mqtt import stop_network_thread
 from tests.conftest import free_port, missing
 from tests.eventually import eventually
+from tests.listening import listens
 
 STATIONS = ("lake-07", "ridge-01")
 
@@ -48,7 +49,7 @@ class Broker:
         return (self.folder.parent / "mosquitto.log").read_text()
 
     def listens(self) -> bool:
-        return all(_listens(port) for port in (self.port, self.server_port))
+        return all(listens(port) for port in (self.port, self.server_port))
 
     def password(self, user: str) -> str:
         text = (self.folder / "handover" / user / "wildpost.env").read_text()
@@ -122,11 +123,6 @@ class Client:
     def _on_connect(self, client: object, data: object, flags: object, reason: object, properties: object) -> None:
         self.assigned_id = getattr(properties, "AssignedClientIdentifier", "")
         self.reasons.append(str(reason))
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wildpost(*words: object) -> subprocess.CompletedProcess[str]:

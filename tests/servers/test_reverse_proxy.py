@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import free_port, missing
 from tests.eventually import PATIENCE_S
+from tests.listening import listens
 from tests.repository import REPOSITORY
 from tests.servers import test_serve
 from wildpost.broker.certificates import make_authority, make_broker_certificate
@@ -104,9 +105,8 @@ def answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a program listens on a port."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if listens(port):
+            return
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
     raise AssertionError(f"no proxy on {port}: {log.read_text()}")
