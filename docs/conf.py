@@ -61,6 +61,7 @@ NAVIGATION = {
         "how-to/serve",
         "how-to/secure-the-broker",
         "how-to/verify-a-release",
+        "how-to/reverse-proxy",
         "how-to/deploy",
         "how-to/containers",
         "how-to/backup",
