@@ -1,5 +1,6 @@
 """Training and export contact nobody, though ultralytics would check for versions and send usage data."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,9 @@ def test_a_run_and_its_export_contact_nobody(manifest: Path, tmp_path: Path) -> 
         folder = tmp_path / name
         folder.mkdir()
         observer = Observer(folder, can_trace())
+        if name == "export":
+            digest = hashlib.sha256((tmp_path / "run" / "weights" / "best.pt").read_bytes()).hexdigest()
+            words = [*words, "--trust-pickle", digest]
         command = observer.command([sys.executable, "-m", "wildpost", "models", *words])
         environment = observer.environment() | {"OMP_NUM_THREADS": "1"}
         ended = subprocess.run(
