@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from pipelines.populations.fitting import ModelFit, fit_model, named
+from pipelines.populations.fitting import ModelFit, fit_model
 from pipelines.populations.visits import BadVisits, Visits
 
 Array = NDArray[np.float64]
@@ -25,18 +25,16 @@ def fit_royle_nichols(
     """
     detected = visits.counts > 0
     numbers = np.arange(largest + 1.0)
-    k = visits.of_sites.shape[1]
 
-    def objective(parameters: Array) -> float:
-        eta = visits.of_visits @ parameters[k:]
+    def likelihood(state: Array, detection: Array) -> Array:
+        eta = visits.of_visits @ detection
         missed = special.log_expit(-eta)[:, :, None] * numbers  # log (1 - r)^N
         with np.errstate(divide="ignore"):
             of_visit = np.where(detected[:, :, None], np.log(-np.expm1(missed)), missed)
         given = np.where(visits.seen[:, :, None], of_visit, 0.0).sum(axis=1)
-        return -float(special.logsumexp(given + _log_poisson(visits, parameters[:k], numbers), axis=1).sum())
+        return np.asarray(special.logsumexp(given + _log_poisson(visits, state, numbers), axis=1))
 
-    names = named(k, site_names), named(visits.of_visits.shape[2], visit_names)
-    return fit_model(objective, names, np.zeros(k + visits.of_visits.shape[2]), visits.sites)
+    return fit_model(likelihood, visits, site_names, visit_names)
 
 
 def fit_n_mixture(
@@ -58,20 +56,18 @@ def fit_n_mixture(
     if visits.counts.max() > largest:
         raise BadVisits(f"count {visits.counts.max():g}: expected at most {largest}, the largest number summed over")
     numbers = np.arange(largest + 1.0)
-    k = visits.of_sites.shape[1]
     counts, unseen = visits.counts[:, :, None], numbers - visits.counts[:, :, None]
     with np.errstate(invalid="ignore"):
         ways = special.gammaln(numbers + 1) - special.gammaln(counts + 1) - special.gammaln(np.maximum(unseen, 0) + 1)
     ways = np.where(unseen < 0, -np.inf, ways)
 
-    def objective(parameters: Array) -> float:
-        eta = (visits.of_visits @ parameters[k:])[:, :, None]
+    def likelihood(state: Array, detection: Array) -> Array:
+        eta = (visits.of_visits @ detection)[:, :, None]
         of_visit = ways + counts * special.log_expit(eta) + np.maximum(unseen, 0) * special.log_expit(-eta)
         given = np.where(visits.seen[:, :, None], of_visit, 0.0).sum(axis=1)
-        return -float(special.logsumexp(given + _log_poisson(visits, parameters[:k], numbers), axis=1).sum())
+        return np.asarray(special.logsumexp(given + _log_poisson(visits, state, numbers), axis=1))
 
-    names = named(k, site_names), named(visits.of_visits.shape[2], visit_names)
-    return fit_model(objective, names, np.zeros(k + visits.of_visits.shape[2]), visits.sites)
+    return fit_model(likelihood, visits, site_names, visit_names)
 
 
 def _log_poisson(visits: Visits, beta: Array, numbers: Array) -> Array:

@@ -1,11 +1,13 @@
 """Maximum-likelihood fits of hierarchical models, with warnings where an estimate cannot be trusted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, stats
+
+from pipelines.populations.visits import Visits
 
 Array = NDArray[np.float64]
 # A logit or logarithm beyond this, or with a larger standard error, says that the estimate ran to its boundary.
@@ -59,16 +61,24 @@ class ModelFit:
 
 
 def fit_model(
-    objective: Callable[[Array], float], names: tuple[list[str], list[str]], start: Array, sites: int
+    likelihood: Callable[[Array, Array], Array], visits: Visits, site_names: Sequence[str], visit_names: Sequence[str]
 ) -> ModelFit:
-    """Minimise a negative log-likelihood and return coefficients with standard errors.
+    """Maximise a likelihood and return coefficients with standard errors.
 
     Args:
-        objective: Negative log-likelihood of coefficients (k,), those of the state first.
-        names: Names of the coefficients of the state and of detection.
-        start: (k,) where to begin.
-        sites: Number of sites, for the result.
+        likelihood: Logarithm of the likelihood of each site (sites,), for the coefficients of the state (k,) and of
+            detection (m,).
+        visits: The visits that it is of.
+        site_names: Names of the covariates of sites.
+        visit_names: Names of the covariates of visits.
     """
+    split = visits.of_sites.shape[1]
+    names = [*_names(split, site_names), *_names(visits.of_visits.shape[2], visit_names)]
+
+    def objective(parameters: Array) -> float:
+        return -float(likelihood(parameters[:split], parameters[split:]).sum())
+
+    start = np.zeros(len(names))
     found = optimize.minimize(objective, start, method="BFGS", options={"gtol": 1e-6, "maxiter": 1_000})
     values, hessian = np.asarray(found.x), _hessian(objective, np.asarray(found.x))
     try:
@@ -78,15 +88,13 @@ def fit_model(
         covariance = np.full_like(hessian, np.nan)
         errors = np.full(len(values), np.nan)
     everything = [
-        Coefficient(name, float(value), float(error))
-        for name, value, error in zip([*names[0], *names[1]], values, errors, strict=True)
+        Coefficient(name, float(value), float(error)) for name, value, error in zip(names, values, errors, strict=True)
     ]
-    split = len(names[0])
     return ModelFit(
         tuple(everything[:split]),
         tuple(everything[split:]),
         float(found.fun),
-        sites,
+        visits.sites,
         covariance,
         tuple(_warnings(everything)),
     )
@@ -119,6 +127,6 @@ def _hessian(objective: Callable[[Array], float], at: Array) -> Array:
     return hessian
 
 
-def named(count: int, names: tuple[str, ...]) -> list[str]:
+def _names(count: int, names: Sequence[str]) -> list[str]:
     """Return names for an intercept and ``count - 1`` covariates."""
     return ["intercept", *names[: count - 1], *(f"covariate {number}" for number in range(len(names) + 1, count))]

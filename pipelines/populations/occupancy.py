@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from pipelines.populations.fitting import ModelFit, fit_model, named
+from pipelines.populations.fitting import ModelFit, fit_model
 from pipelines.populations.visits import Visits
 
 Array = NDArray[np.float64]
@@ -27,18 +27,16 @@ def fit_occupancy(visits: Visits, site_names: tuple[str, ...] = (), visit_names:
     """
     detected = visits.counts > 0
     ever = detected.any(axis=1)
-    k = visits.of_sites.shape[1]
 
-    def objective(parameters: Array) -> float:
-        log_psi = special.log_expit(visits.of_sites @ parameters[:k])
-        log_absent = special.log_expit(-(visits.of_sites @ parameters[:k]))
-        eta = visits.of_visits @ parameters[k:]
+    def likelihood(state: Array, detection: Array) -> Array:
+        log_psi = special.log_expit(visits.of_sites @ state)
+        log_absent = special.log_expit(-(visits.of_sites @ state))
+        eta = visits.of_visits @ detection
         of_visit = np.where(detected, special.log_expit(eta), special.log_expit(-eta))
         present = log_psi + np.where(visits.seen, of_visit, 0.0).sum(axis=1)
-        return -float(np.where(ever, present, np.logaddexp(present, log_absent)).sum())
+        return np.asarray(np.where(ever, present, np.logaddexp(present, log_absent)))
 
-    names = named(k, site_names), named(visits.of_visits.shape[2], visit_names)
-    return fit_model(objective, names, np.zeros(k + visits.of_visits.shape[2]), visits.sites)
+    return fit_model(likelihood, visits, site_names, visit_names)
 
 
 def probability(coefficient_sum: float) -> float:
