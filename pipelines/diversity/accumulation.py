@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from pipelines.diversity.rarefaction import share_without
 
 Array = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ def species_accumulation(incidence: NDArray[np.bool_]) -> tuple[Array, Array]:
     frequency = incidence.sum(axis=0).astype(float)
     present = incidence[:, frequency > 0].astype(float)
     frequency = frequency[frequency > 0]
-    missed = _missed(units - frequency, units, np.arange(1, units + 1))
+    missed = share_without(units - frequency, units, np.arange(1.0, units + 1)[:, None])
     spread = np.sqrt(missed * (1 - missed))
     # The correlation of two species over the units; a species in every unit has none.
     centred = present - present.mean(axis=0)
@@ -31,17 +32,3 @@ def species_accumulation(incidence: NDArray[np.bool_]) -> tuple[Array, Array]:
     scaled = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
     variance = np.einsum("ij,jk,ik->i", spread, scaled.T @ scaled, spread)
     return (1 - missed).sum(axis=1), np.sqrt(np.maximum(variance, 0))
-
-
-def _missed(without: Array, units: int, sizes: NDArray[np.int64]) -> Array:
-    """Return the probability (sizes, species) that units drawn at random are all among those ``without`` a species."""
-    n, k = without[None, :], sizes[:, None].astype(float)
-    possible = n >= k
-    safe = np.where(possible, n, k)
-    logarithm = (
-        special.gammaln(safe + 1)
-        - special.gammaln(safe - k + 1)
-        - special.gammaln(units + 1)
-        + special.gammaln(units - k + 1)
-    )
-    return np.where(possible, np.exp(logarithm), 0.0)

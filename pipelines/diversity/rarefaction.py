@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from pipelines.diversity.richness import chao1, chao2
+from pipelines.diversity.richness import chao1, chao2, singleton_frequency
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Sample:
     def richness(self, size: float) -> float:
         """Return the expected number of species in a sample of a size: rarefied below the size, else extrapolated."""
         if size <= self.size:
-            return float(np.sum(1 - _share_without(self.size - self._counts, self.size, size)))
+            return float(np.sum(1 - share_without(self.size - self._counts, self.size, size)))
         if not self._unseen:
             return float(len(self._counts))
         gone = 1 - self._singles / (self.size * self._unseen + self._singles)
@@ -73,14 +73,13 @@ class Sample:
         total = float(self._counts.sum())
         if size is not None and size < self.size:
             return float(
-                1 - np.sum(self._counts / total * _share_without(self.size - self._counts, self.size - 1, size))
+                1 - np.sum(self._counts / total * share_without(self.size - self._counts, self.size - 1, size))
             )
         if not self._singles:
             return 1.0
         n = self.size
-        rest = (n - 1) * self._singles
-        a = rest / (rest + 2 * self._doubles) if self._doubles else self._without_doubles()
-        return float(1 - self._singles / total * a ** ((size or n) - n + 1))
+        gone = 1 - singleton_frequency(self._singles, self._doubles, n)
+        return float(1 - self._singles / total * gone ** ((size or n) - n + 1))
 
     def size_for_coverage(self, coverage: float) -> float:
         """Return the size of a sample with the given coverage.
@@ -95,13 +94,12 @@ class Sample:
             )
         return float(optimize.brentq(lambda size: self.coverage(size) - coverage, 1, largest, xtol=1e-9))
 
-    def _without_doubles(self) -> float:
-        rest = (self.size - 1) * (self._singles - 1)
-        return rest / (rest + 2)
 
+def share_without(left: Array, among: float, size: Array | float) -> Array:
+    """Return the probability that ``size`` drawn of ``among`` are all within the ``left`` without a species.
 
-def _share_without(left: Array, among: float, size: float) -> Array:
-    """Return the probability (species,) that ``size`` of ``among`` are all within the ``left`` without the species."""
+    The arguments are broadcast against each other.
+    """
     return np.exp(_log_choose(left, size) - _log_choose(among, size))
 
 

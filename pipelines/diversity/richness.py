@@ -129,7 +129,7 @@ def asymptotic_shannon(counts: Array) -> float:
     n = float(counts.sum())
     seen = float(np.sum(counts / n * (special.digamma(n) - special.digamma(counts))))
     singles, doubles = float((counts == 1).sum()), float((counts == 2).sum())
-    a = _discovery(singles, doubles, n)
+    a = singleton_frequency(singles, doubles, n)
     if not singles or a >= 1:
         return float(np.exp(seen))
     r = np.arange(1, int(n))
@@ -149,7 +149,7 @@ def asymptotic_simpson(counts: Array) -> float:
     return n * (n - 1) / pairs if pairs else float("inf")
 
 
-def _discovery(singles: float, doubles: float, n: float) -> float:
+def singleton_frequency(singles: float, doubles: float, n: float) -> float:
     """Return the estimated mean frequency of the species seen once (A in Chao, Wang & Jost 2013)."""
     if doubles > 0:
         return 2 * doubles / ((n - 1) * singles + 2 * doubles)
