@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import stats
+
+from pipelines.activity.density import TURN, concentration
 
 Array = NDArray[np.float64]
-TURN = 2 * np.pi
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,7 @@ def resultant_length(times: Array) -> float:
 def von_mises_concentration(times: Array) -> float:
     """Return the maximum-likelihood concentration of a von Mises distribution (Mardia & Jupp 2000, section 5.3)."""
     length = resultant_length(times)
-    if length >= 1:
-        return float("inf")
-
-    def excess(kappa: float) -> float:
-        return float(special.ive(1, kappa) / special.ive(0, kappa)) - length
-
-    return float(optimize.brentq(excess, 0, 1e7)) if length > 0 else 0.0
+    return float("inf") if length >= 1 else concentration(length, largest=1e7)
 
 
 def rayleigh_test(times: Array) -> TestResult:

@@ -87,7 +87,7 @@ def bandwidth(times: Array) -> float:
     times = np.asarray(times, float)
     if len(np.unique(times)) < 2:
         raise TooFewTimes(f"{len(np.unique(times))} different times: expected at least 2")
-    kappa = max(_concentration(float(abs(np.exp(1j * k * times).mean())), k) for k in range(1, _MOMENTS + 1))
+    kappa = max(concentration(float(abs(np.exp(1j * k * times).mean())), k) for k in range(1, _MOMENTS + 1))
     if kappa <= 0:
         raise TooFewTimes("the times are spread evenly over the day: no bandwidth can be derived from them")
     # 3 n kappa² I2(2 kappa) / (4 sqrt(pi) I0(kappa)²), with scaled Bessel functions, whose exponents cancel.
@@ -95,15 +95,15 @@ def bandwidth(times: Array) -> float:
     return float((3 * len(times) * kappa**2 * ratio / (4 * np.sqrt(np.pi))) ** 0.4)
 
 
-def _concentration(moment: float, k: int) -> float:
-    """Return kappa with I_k(kappa) / I_0(kappa) = moment; 0 if the moment is not positive."""
+def concentration(moment: float, k: int = 1, largest: float = _LARGEST_KAPPA) -> float:
+    """Return kappa with I_k(kappa) / I_0(kappa) = moment, at most ``largest``; 0 if the moment is not positive."""
     if moment <= 0:
         return 0.0
 
     def excess(kappa: float) -> float:
         return float(special.ive(k, kappa) / special.ive(0, kappa)) - moment
 
-    return _LARGEST_KAPPA if excess(_LARGEST_KAPPA) < 0 else float(optimize.brentq(excess, 0, _LARGEST_KAPPA))
+    return largest if excess(largest) < 0 else float(optimize.brentq(excess, 0, largest))
 
 
 def day_radians(hours: Array) -> Array:
