@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipelines.trends.counting import local_midnight
 
 Array = NDArray[np.float64]
 Interval = tuple[datetime, datetime]
@@ -40,8 +42,7 @@ def effort_by_day(intervals: Sequence[Interval], first: date, days: int, zone: Z
         days: Number of days.
         zone: Time zone of the days.
     """
-    midnights = [datetime.combine(first + timedelta(days=day), time(), zone).timestamp() for day in range(days + 1)]
-    edges = np.array(midnights)
+    edges = np.array([local_midnight(first + timedelta(days=day), zone).timestamp() for day in range(days + 1)])
     watched = np.zeros(days)
     for start, end in intervals:
         low, high = np.maximum(edges[:-1], start.timestamp()), np.minimum(edges[1:], end.timestamp())
