@@ -36,5 +36,6 @@ class KnownLabels:
         label, scientific_name = values.get("label", ""), values.get("scientific_name", "")
         if scientific_name and scientific_name in self:
             shown["scientific_name"] = scientific_name
-        shown["label"] = self.kind(label) if self.kind(label) != OTHER else shown.get("scientific_name", OTHER)
+        known = self.kind(label)
+        shown["label"] = known if known != OTHER else shown.get("scientific_name", OTHER)
         return shown

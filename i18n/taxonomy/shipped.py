@@ -30,5 +30,6 @@ def taxon_search() -> TaxonSearch:
 
 def display_name(label: str, scientific_name: str | None, language: str) -> str:
     """Return the name of a detected taxon in a language, else the detector's label."""
-    taxon = shipped_taxonomy().resolve(label, scientific_name) or shipped_taxonomy().find(label)
+    names = (name for name in ((scientific_name or "").strip(), label) if name)
+    taxon = next((found for name in names if (found := shipped_taxonomy().find(name))), None)
     return (taxon.name(language) if taxon else "") or label.replace("_", " ")

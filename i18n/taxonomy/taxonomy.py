@@ -9,7 +9,7 @@ from i18n.taxonomy.tables import ListedTaxon
 from i18n.taxonomy.taxon import Taxon
 
 CACHED_NAMES = 20_000
-_NAMED_BY_PEOPLE: tuple[ObservationType | None, ...] = ("human", "vehicle")
+_SURE_TYPES: tuple[ObservationType | None, ...] = ("animal", "human", "vehicle")
 
 
 class Taxonomy:
@@ -62,7 +62,7 @@ class Taxonomy:
 
         Args:
             name: Scientific, Chinese, English or other name, or the label of a detector.
-            observation_type: If "human" or "vehicle", no animal is found: a boat is never a bird.
+            observation_type: If it is "animal", "human" or "vehicle", nothing else is found: a boat is never a bird.
         """
         plain = without_authorship(name)
         for form in dict.fromkeys((normal_form(name), normal_form(plain), normal_form(species_of(plain)))):
@@ -75,10 +75,8 @@ class Taxonomy:
         return None
 
     def _only(self, taxa: Sequence[Taxon], observation_type: ObservationType | None) -> Taxon | None:
-        if observation_type in _NAMED_BY_PEOPLE:
+        if observation_type in _SURE_TYPES:
             taxa = [taxon for taxon in taxa if taxon.observation_type == observation_type]
-        elif observation_type == "animal":
-            taxa = [taxon for taxon in taxa if taxon.observation_type == "animal"]
         if len(taxa) > 1:
             taxa = [taxon for taxon in taxa if taxon.in_china] or taxa
         if len(taxa) > 1:
