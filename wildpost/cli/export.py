@@ -1,7 +1,7 @@
 """`wildpost export`: writes a server's captures in formats that other programs read."""
 
 import argparse
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -54,14 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     from ingest.store.port import EventQuery
     from pipelines.camtrap_dp.descriptor import PackageInfo
     from pipelines.camtrap_dp.package import ExportOptions, write_package
+    from pipelines.trends.counting import local_midnight
     from wildpost.backup.reading_copy import copied_databases
     from wildpost.version import version_text
 
     zone = ZoneInfo(arguments.time_zone)
     query = EventQuery(
         stations=tuple(arguments.station),
-        start=_midnight(arguments.first, zone),
-        end=_midnight(arguments.last and arguments.last + timedelta(days=1), zone),
+        start=arguments.first and local_midnight(arguments.first, zone),
+        end=arguments.last and local_midnight(arguments.last + timedelta(days=1), zone),
     )
     place = Location(latitude=arguments.place[0], longitude=arguments.place[1]) if arguments.place else None
     info = PackageInfo(
@@ -81,7 +82,3 @@ def run(arguments: argparse.Namespace) -> int:
     for name, count in sorted(report.left_out.items()):
         print(f"left out: {count} captures of {name}, which has no position; give one with --place")
     return 0
-
-
-def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
-    return None if day is None else datetime.combine(day, datetime.min.time(), zone)
