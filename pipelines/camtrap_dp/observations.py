@@ -8,29 +8,23 @@ from pathlib import Path
 from typing import TextIO
 
 from contract import Detection
+from pipelines.camtrap_dp.tables import OBSERVATIONS, box_cells, time_cell
 from pipelines.detect.examination import Examined, time_in_file
 
-# In the order of https://camtrap-dp.tdwg.org/data/, without the optional columns that a machine cannot fill.
-COLUMNS = (
-    "observationID",
-    "deploymentID",
-    "mediaID",
-    "eventStart",
-    "eventEnd",
-    "observationLevel",
-    "observationType",
-    "scientificName",
-    "bboxX",
-    "bboxY",
-    "bboxWidth",
-    "bboxHeight",
-    "classificationMethod",
-    "classifiedBy",
-    "classificationTimestamp",
-    "classificationProbability",
-    "observationTags",
-    "observationComments",
-)
+# Optional columns that a machine cannot fill.
+_OF_PEOPLE = {
+    "eventID",
+    "cameraSetupType",
+    "count",
+    "lifeStage",
+    "sex",
+    "behavior",
+    "individualID",
+    "individualPositionRadius",
+    "individualPositionAngle",
+    "individualSpeed",
+}
+COLUMNS = tuple(column for column in OBSERVATIONS if column not in _OF_PEOPLE)
 
 
 class ObservationsFile:
@@ -106,12 +100,9 @@ def _row(examined: Examined, detection: Detection) -> dict[str, object]:
         "classificationProbability": detection.confidence,
         "observationComments": detection.label,
     }
-    if detection.box is not None:
-        box = detection.box
-        row |= {"bboxX": box.x, "bboxY": box.y, "bboxWidth": box.width, "bboxHeight": box.height}
-    return row
+    return row | box_cells(detection.box)
 
 
 def _text(moment: datetime | None) -> str:
-    """Format a time for Camtrap DP: ISO 8601 to the second, with the UTC offset."""
-    return "" if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    """Format a time; empty if unknown."""
+    return "" if moment is None else time_cell(moment)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from contract import Event, Media
 from contract.messages import ObservationType
 from pipelines.camtrap_dp.classified import Classified
-from pipelines.camtrap_dp.tables import time_cell
+from pipelines.camtrap_dp.tables import box_cells, time_cell
 
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "audio/flac": ".flac", "audio/wav": ".wav", "audio/ogg": ".opus"}
 
@@ -56,14 +56,7 @@ def observation_rows(event: Event, found: Sequence[Classified]) -> Iterator[dict
             "observationLevel": "media",
             "count": "" if one.observation_type == "blank" else 1,
         }
-        if one.box is not None:
-            row |= {
-                "bboxX": one.box.x,
-                "bboxY": one.box.y,
-                "bboxWidth": one.box.width,
-                "bboxHeight": one.box.height,
-            }
-        yield row
+        yield row | box_cells(one.box)
 
 
 def event_rows(visit: Sequence[tuple[Event, Sequence[Classified]]]) -> Iterator[dict[str, object]]:

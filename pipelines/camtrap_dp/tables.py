@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from contract import Box
+
 VERSION = "1.0.2"
 SCHEMAS = f"https://raw.githubusercontent.com/tdwg/camtrap-dp/{VERSION}"
 
@@ -79,6 +81,11 @@ OBSERVATIONS = (
 def time_cell(moment: datetime) -> str:
     """Format a time with its offset, to the second, as Camtrap DP demands."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def box_cells(box: Box | None) -> dict[str, float]:
+    """Return the cells of a box; none if there is no box."""
+    return {} if box is None else {"bboxX": box.x, "bboxY": box.y, "bboxWidth": box.width, "bboxHeight": box.height}
 
 
 def truth_cell(value: bool | None) -> str:
