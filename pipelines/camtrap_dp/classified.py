@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casebook.verdicts import Verdict
-from contract import Box, Event
+from contract import Box, Detection, Event
 from contract.messages import ObservationType, Span
 from i18n.taxonomy import Taxonomy
 
@@ -48,30 +48,25 @@ def classify(event: Event, verdicts: Sequence[Verdict], taxonomy: Taxonomy) -> l
         verdict = by_ordinal.get(one.ordinal)
         if verdict is not None and (verdict.outcome == "dismissed" or verdict.observation_type == "blank"):
             continue
-        machine = (("label", one.label),)
-        claim = verdict or one
-        key = taxonomy.key(claim.label, claim.scientific_name, claim.observation_type)
-        taxon = taxonomy.resolve(claim.label, claim.scientific_name, claim.observation_type)
+        machine = f"{versions[one.model]} {one.confidence:.2f}"
+        label = ("label", one.label)
+        name, key = _names(verdict or one, taxonomy)
         found.append(
             Classified(
                 one.ordinal,
-                claim.observation_type,
-                _scientific_name(claim.observation_type, taxon.scientific_name if taxon else claim.scientific_name),
+                (verdict or one).observation_type,
+                name,
                 key,
                 one.box,
                 one.span,
                 verdict.classified_by if verdict else versions[one.model],
                 verdict.decided_at if verdict else None,
                 None if verdict else one.confidence,
-                (*machine, ("machine", f"{versions[one.model]} {one.confidence:.2f}"), ("verdict", verdict.outcome))
-                if verdict
-                else machine,
+                (label, ("machine", machine), ("verdict", verdict.outcome)) if verdict else (label,),
             )
         )
     if not event.detections and (verdict := by_ordinal.get(0)) and verdict.observation_type != "blank":
-        taxon = taxonomy.resolve(verdict.label, verdict.scientific_name, verdict.observation_type)
-        name = _scientific_name(verdict.observation_type, taxon.scientific_name if taxon else verdict.scientific_name)
-        key = taxonomy.key(verdict.label, verdict.scientific_name, verdict.observation_type)
+        name, key = _names(verdict, taxonomy)
         found.append(
             Classified(0, verdict.observation_type, name, key, by=verdict.classified_by, at=verdict.decided_at)
         )
@@ -85,7 +80,12 @@ def _blank(event: Event, verdicts: Sequence[Verdict], versions: dict[str, str]) 
     return Classified(0, "blank", by=" | ".join(versions.values()))
 
 
-def _scientific_name(observation_type: ObservationType, name: str | None) -> str:
-    if observation_type == "human":
-        return "Homo sapiens"
-    return name or "" if observation_type not in ("vehicle", "blank") else ""
+def _names(claim: Detection | Verdict, taxonomy: Taxonomy) -> tuple[str, str]:
+    """Return the scientific name that a claim of machine or person exports, and the name under which it counts."""
+    key = taxonomy.key(claim.label, claim.scientific_name, claim.observation_type)
+    if claim.observation_type == "human":
+        return "Homo sapiens", key
+    if claim.observation_type in ("vehicle", "blank"):
+        return "", key
+    taxon = taxonomy.resolve(claim.label, claim.scientific_name, claim.observation_type)
+    return (taxon.scientific_name if taxon else claim.scientific_name) or "", key

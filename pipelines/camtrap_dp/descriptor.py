@@ -33,7 +33,6 @@ class PackageInfo:
         sampling_design: One of ``SAMPLING_DESIGNS``.
         software_version: Version of Wildpost.
         licence: SPDX name of the licence of data and media; "": none is given.
-        created: Time of the export; None: now.
     """
 
     title: str
@@ -41,7 +40,6 @@ class PackageInfo:
     sampling_design: str = "opportunistic"
     software_version: str = ""
     licence: str = ""
-    created: datetime | None = None
 
 
 def write_descriptor(
@@ -62,7 +60,7 @@ def write_descriptor(
         taxa: Scientific names in the observations.
         taxonomy: Their ranks and common names.
     """
-    created = (info.created or datetime.now(UTC)).astimezone(UTC)
+    created = datetime.now(UTC)
     name = re.sub(r"[^a-z0-9]+", "-", info.title.lower()).strip("-") or "wildpost"
     descriptor = {
         "resources": [

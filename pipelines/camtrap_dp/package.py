@@ -16,7 +16,7 @@ from i18n.taxonomy import Taxonomy, shipped_taxonomy
 from ingest.store.port import EventQuery, ListedEvent
 from pipelines.camtrap_dp.classified import Classified, classify
 from pipelines.camtrap_dp.descriptor import PackageInfo, write_descriptor
-from pipelines.camtrap_dp.positions import COARSE, COARSER, EXACT, rounded
+from pipelines.camtrap_dp.positions import COARSE, COARSER, EXACT, Position, rounded
 from pipelines.camtrap_dp.rows import deployment_id, event_rows, media_rows, observation_rows
 from pipelines.camtrap_dp.tables import DEPLOYMENTS, MEDIA, OBSERVATIONS, time_cell, truth_cell
 
@@ -191,19 +191,17 @@ class _Export:
             protected=seen.protected or protected,
         )
 
-    def _precision(self, seen: _Seen) -> float:
-        if self._options.exact:
-            return EXACT
-        return COARSER if seen.protected else COARSE
+    def _position(self, seen: _Seen) -> Position:
+        assert seen.location is not None  # noqa: S101, such captures were left out
+        deployed = self._deployed.get((seen.event.station, seen.event.deployment))
+        digits = EXACT if self._options.exact else COARSER if seen.protected else COARSE
+        return rounded(seen.location, digits, deployed.coordinate_uncertainty_m if deployed else None)
 
     def _deployment_rows(self) -> Iterator[dict[str, object]]:
         for name, seen in sorted(self._seen.items()):
-            event, location = seen.event, seen.location
-            assert location is not None  # noqa: S101, such captures were left out
+            event, position = seen.event, self._position(seen)
             deployed = self._deployed.get((event.station, event.deployment))
             sensor = next((one for one in deployed.sensors if one.name == event.sensor), None) if deployed else None
-            known = deployed.coordinate_uncertainty_m if deployed else None
-            position = rounded(location, self._precision(seen), known)
             yield {
                 "deploymentID": name,
                 "locationID": event.station,
@@ -224,10 +222,7 @@ class _Export:
             }
 
     def _places(self) -> list[tuple[float, float]]:
-        positions = [
-            rounded(seen.location, self._precision(seen)) for seen in self._seen.values() if seen.location is not None
-        ]
-        return [(position.longitude, position.latitude) for position in positions]
+        return [(at.longitude, at.latitude) for at in map(self._position, self._seen.values())]
 
     def _period(self) -> tuple[datetime, datetime]:
         return min(seen.first for seen in self._seen.values()), max(seen.last for seen in self._seen.values())

@@ -5,9 +5,10 @@ from math import cos, hypot, radians
 
 from contract import Location
 
-COARSE = 0.01  # degrees, about 1 km: where a camera stands
-COARSER = 0.1  # about 10 km: where a nationally protected animal lives (Chapman 2020, doi:10.15468/doc-5jp4-5g10)
-EXACT = 0.000001
+# Decimal places of degrees.
+COARSE = 2  # about 1 km: where a camera stands
+COARSER = 1  # about 10 km: where a nationally protected animal lives (Chapman 2020, doi:10.15468/doc-5jp4-5g10)
+EXACT = 6
 _METRES_PER_DEGREE = 111_320.0
 
 
@@ -26,10 +27,9 @@ class Position:
     uncertainty_m: int
 
 
-def rounded(location: Location, precision: float, known_uncertainty_m: int | None = None) -> Position:
-    """Round a position to a multiple of ``precision`` degrees, and say how far the true one may be."""
-    digits = 6 if precision < COARSE else max(0, len(f"{precision:f}".rstrip("0")) - 2)
+def rounded(location: Location, digits: int, known_uncertainty_m: int | None = None) -> Position:
+    """Round a position to decimal places of degrees, and say how far the true one may be."""
     latitude, longitude = (round(value, digits) for value in (location.latitude, location.longitude))
-    half = 0.0 if precision < COARSE else precision / 2 * _METRES_PER_DEGREE
+    half = 0.5 * 10**-digits * _METRES_PER_DEGREE
     shift = hypot(half, half * cos(radians(latitude)))
     return Position(latitude, longitude, max(1, round(shift + (known_uncertainty_m or 0))))
