@@ -20,8 +20,8 @@ from contract.examples import EVENT
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
-from wildpost.backup.create import BackupPlan, CannotBackUp, make_backup
-from wildpost.backup.errors import BadArchive
+from wildpost.backup.create import BackupPlan, make_backup
+from wildpost.backup.errors import BadArchive, CannotBackUp
 from wildpost.backup.restore import check, restore
 from wildpost.cli.main import main
 from wildpost.settings.server import ServerSettings

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers.test_backup_damage import contents, fill, plan
-from wildpost.backup.create import CannotBackUp, make_backup
-from wildpost.backup.errors import BadArchive
+from wildpost.backup.create import make_backup
+from wildpost.backup.errors import BadArchive, CannotBackUp
 from wildpost.backup.restore import check, restore
 from wildpost.backup.tar_reader import TarReader
 from wildpost.backup.unpacking import unpack

@@ -13,6 +13,7 @@ from contract import Location, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from tests.eventually import eventually
 from tests.servers.test_backup import WILDPOST, Opened, health, serving, settings
+from wildpost.backup.copies import backup_lock
 
 __all__ = ["settings"]  # a fixture
 PLACE = Location(latitude=31.34567, longitude=117.23456)
@@ -56,3 +57,16 @@ def test_a_folder_without_databases_is_named(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "no such database" in done.stderr
+
+
+def test_an_export_and_a_backup_do_not_delete_each_others_copies(tmp_path: Path) -> None:
+    for name in ("detections.duckdb", "casebook.sqlite"):
+        (tmp_path / name).touch()
+    with backup_lock(tmp_path):
+        done = subprocess.run(
+            [*WILDPOST, "export", "camtrap-dp", str(tmp_path / "out"), "--data", str(tmp_path)],
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "another backup or restore is running" in done.stderr

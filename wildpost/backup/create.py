@@ -1,24 +1,15 @@
 """Writes all data of a running server into one archive."""
 
-import fcntl
 import hashlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
-from casebook.snapshot import SqliteCasebookSnapshot, media_names
-from contract.errors import WildpostError
-from ingest.store.duckdb.snapshot import DuckDbSnapshot
-from ingest.store.duckdb.store import DuckDbStore
+from casebook.snapshot import media_names
 from wildpost.backup.archive import (
     CASEBOOK,
     DETECTIONS,
@@ -32,17 +23,13 @@ from wildpost.backup.archive import (
     create_archive,
     is_file_name,
 )
-from wildpost.backup.snapshot_server import STAGING, RemoteSnapshot
+from wildpost.backup.copies import backup_lock, check_free_space, copied_databases
+from wildpost.backup.errors import CannotBackUp
 from wildpost.server.stores import open_media
 from wildpost.settings.server import ServerSettings
 
 HANDOVER = "handover"  # in the folder of `wildpost broker init`: passwords to hand over to stations
 BROKER = "mosquitto.conf"  # present in every folder made by `wildpost broker init`
-_MIN_FREE_BYTES = 64_000_000  # kept free beside the copies, for the running server
-
-
-class CannotBackUp(WildpostError):
-    """A backup cannot be made or restored; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +62,6 @@ class BackupResult:
     bytes: int
 
 
-class DetectionSnapshot(Protocol):
-    """Consistent copy of the detection database, which a running server may have open."""
-
-    def hold(self) -> None:
-        """Take the snapshot."""
-        ...
-
-    def write(self) -> tuple[Path, dict[str, int]]:
-        """Write it to a file; return the path, valid until ``close``, and the number of rows of each table."""
-        ...
-
-    def close(self) -> None:
-        """Release the snapshot."""
-        ...
-
-
 def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
     """Write all data of a server into one backup archive.
 
@@ -113,104 +84,23 @@ def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
     path = to / name if to.is_dir() else to
     with ExitStack() as stack:
         stack.enter_context(backup_lock(plan.data))
-        _check_free_space(plan.data)
+        check_free_space(plan.data)
         archive = stack.enter_context(create_archive(path, plan.recipients))
-        staging = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=plan.data)))
-        casebook = stack.enter_context(closing(SqliteCasebookSnapshot(plan.data / CASEBOOK)))
-        detections = stack.enter_context(closing(detection_snapshot(plan.data, staging)))
-        detections.hold()
-        casebook.hold()
-        made_at = datetime.now(UTC)
-        # Both snapshots are taken; ingest continues from here, while the server copies its snapshot first.
-        copied, detection_rows = detections.write()
-        casebook_rows = casebook.write(staging / CASEBOOK)
-        rows = {CASEBOOK: casebook_rows, DETECTIONS: detection_rows}
+        copies = stack.enter_context(copied_databases(plan.data))
         files = _settings_files(plan)
         header = BackupHeader(
             format=FORMAT,
             wildpost=version("wildpost"),
-            made_at=made_at.isoformat(timespec="microseconds"),
+            made_at=copies.made_at.isoformat(timespec="microseconds"),
             settings=plan.settings_file.name if plan.settings_file else "",
             from_files={name: str(original) for name, original in files.items()},
         )
         archive.add_bytes(HEADER, msgspec.json.encode(header))
-        for name, file in {CASEBOOK: staging / CASEBOOK, DETECTIONS: copied, **files}.items():
+        for name, file in {CASEBOOK: copies.casebook, DETECTIONS: copies.detections, **files}.items():
             archive.add_file(name, file)
-        totals = _add_media(archive, plan, staging / CASEBOOK, rows)
+        totals = _add_media(archive, plan, copies.casebook, copies.rows)
         archive.finish(totals)
     return BackupResult(path, header, totals, path.stat().st_size)
-
-
-@contextmanager
-def backup_lock(folder: Path) -> Iterator[None]:
-    """Lock a data folder against other backups and restores until the context ends.
-
-    Temporary folders that a killed backup left behind are deleted.
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CannotBackUp(f"{folder}: another backup or restore is running") from error
-        for left in folder.glob(f"{STAGING}*"):
-            shutil.rmtree(left)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _check_free_space(folder: Path) -> None:
-    """Check that the disk has enough space for temporary copies of the databases.
-
-    A server with a full disk cannot store new messages.
-    """
-    for name in (CASEBOOK, DETECTIONS):
-        if not (folder / name).exists():
-            raise CannotBackUp(f"{folder / name}: no such file; name the server's data folder with --data DIR")
-    needed = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith((CASEBOOK, DETECTIONS)))
-    free = shutil.disk_usage(folder).free
-    if free < needed + _MIN_FREE_BYTES:
-        raise CannotBackUp(
-            f"{folder}: {free / 1e6:.0f} MB free; temporary copies of the databases need "
-            f"{(needed + _MIN_FREE_BYTES) / 1e6:.0f} MB"
-        )
-
-
-def detection_snapshot(folder: Path, staging: Path) -> DetectionSnapshot:
-    """Return a snapshot of the detections: of the running server, or of the file if no server runs.
-
-    Args:
-        folder: The data folder.
-        staging: Folder for the copy, if this process makes it.
-    """
-    try:
-        return RemoteSnapshot(folder)
-    except (FileNotFoundError, ConnectionRefusedError):
-        return _LocalSnapshot(folder / DETECTIONS, staging / DETECTIONS)  # no server runs
-
-
-class _LocalSnapshot:
-    """Copy of the detection database, made by this process; used if no server has the database open."""
-
-    def __init__(self, path: Path, copy: Path) -> None:
-        self._copy = copy
-        self._store = DuckDbStore(path, read_only=True)
-        self._snapshot: DuckDbSnapshot | None = None
-
-    def hold(self) -> None:
-        self._snapshot = self._store.snapshot(self._copy)
-
-    def write(self) -> tuple[Path, dict[str, int]]:
-        assert self._snapshot is not None, "call hold first"  # noqa: S101
-        rows = self._snapshot.write()
-        self.close()
-        return self._copy, rows
-
-    def close(self) -> None:
-        if self._snapshot is not None:
-            self._snapshot.close()
-        self._store.close()
 
 
 def _settings_files(plan: BackupPlan) -> dict[str, Path]:

@@ -9,3 +9,7 @@ class BadArchive(WildpostError):
 
 class KeyProblem(InvalidInput):
     """A public key or an identity file cannot be used; the message says why."""
+
+
+class CannotBackUp(WildpostError):
+    """A backup cannot be made or restored; the message gives the reason and the remedy."""

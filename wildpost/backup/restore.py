@@ -13,8 +13,8 @@ from contract.durable_file import sync_folder
 from contract.errors import StoreUnavailable
 from ingest.store.duckdb.snapshot import count_file as count_detections
 from wildpost.backup.archive import CASEBOOK, DETECTIONS, BackupHeader, BackupTotals
-from wildpost.backup.create import CannotBackUp, backup_lock
-from wildpost.backup.errors import BadArchive
+from wildpost.backup.copies import backup_lock
+from wildpost.backup.errors import BadArchive, CannotBackUp
 from wildpost.backup.unpacking import read_header, unpack
 
 STAGING = ".restoring-"

@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     All other data is backed up in that case too.
     """
-    from wildpost.backup.create import BackupPlan, CannotBackUp, make_backup
+    from wildpost.backup.create import BackupPlan, make_backup
+    from wildpost.backup.errors import CannotBackUp
     from wildpost.settings.server import ServerSettings
 
     settings = load_settings(arguments.settings, ServerSettings) if arguments.settings else ServerSettings()
