@@ -21,6 +21,7 @@ _OWN = (
 _FOREIGN = "lost+found"  # exists at the root of an ext4 file system
 _TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm", "/run/lock"})  # noqa: S108, folders that all users share
 _SHOWN = 3
+_SEARCHED_LEVELS = 1  # below the data folder: a start does not read the names of a million media
 
 
 def named_folder(given: Path | None = None) -> Path:
@@ -100,7 +101,7 @@ def _restrict(folder: Path) -> None:
             changed.append(folder)
     for name in names:
         if name not in foreign and name != _FOREIGN:
-            changed += restrict(folder / name)
+            changed += restrict(folder / name, _SEARCHED_LEVELS)
     if changed:
         LOG.warning(
             "%s: %d files and folders could be read by other users; now only their owner can: %s%s",
