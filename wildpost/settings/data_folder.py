@@ -15,6 +15,7 @@ LOG = logging.getLogger("wildpost.data_folder")
 # Names of what Wildpost writes into a data folder; modes of other files in it are not changed.
 _OWN = (
     *("casebook.sqlite*", "detections.duckdb*", "media", "imports", "server.*", "workers*", "backup.socket"),
+    *("drawn", "spool", "revocations-*"),
     *("settings", "broker", ".backup-*", ".restoring-*"),
     *("stations", "models", "cache", "samples", "demo"),
 )
@@ -61,7 +62,7 @@ def _check_shared(folder: Path, remedy: str) -> None:
     found = folder.stat()
     ours = os.geteuid() in (0, found.st_uid)
     # A new tmpfs has the mode of /tmp too; it is accepted, and restricted below.
-    temporary = found.st_mode & stat.S_ISVTX and (_foreign_names(folder) or str(folder.resolve()) in _TEMPORARY)
+    temporary = found.st_mode & stat.S_ISVTX and (foreign_names(folder) or str(folder.resolve()) in _TEMPORARY)
     if found.st_mode & stat.S_IWOTH and (temporary or not ours):
         raise PermissionError(
             f"{folder}: every user can write to this folder; the data needs a folder of its own, "
@@ -75,7 +76,7 @@ def _check_shared(folder: Path, remedy: str) -> None:
         )
 
 
-def _foreign_names(folder: Path) -> list[str]:
+def foreign_names(folder: Path) -> list[str]:
     """Return the names in a folder that are not Wildpost's, sorted."""
     names = sorted(path.name for path in folder.iterdir())
     return [name for name in names if name != _FOREIGN and not any(fnmatch(name, own) for own in _OWN)]
@@ -85,7 +86,7 @@ def _restrict(folder: Path) -> None:
     """Restrict the data folder and Wildpost's files in it to their owner, and log what was changed."""
     found = folder.stat()
     names = sorted(path.name for path in folder.iterdir())
-    foreign = _foreign_names(folder)
+    foreign = foreign_names(folder)
     changed: list[Path] = []
     if found.st_mode & 0o077 and os.geteuid() in (0, found.st_uid):
         if foreign and os.geteuid() == 0:  # it could be /srv or /
