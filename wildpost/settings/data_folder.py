@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from contract.durable_file import PARTIAL
 from contract.private_files import make_private_folder, restrict
 
 VARIABLE = "WILDPOST_DATA"
@@ -15,7 +16,7 @@ LOG = logging.getLogger("wildpost.data_folder")
 # Names of what Wildpost writes into a data folder; modes of other files in it are not changed.
 _OWN = (
     *("casebook.sqlite*", "detections.duckdb*", "media", "imports", "server.*", "workers*", "backup.socket"),
-    *("drawn", "spool", "revocations-*"),
+    *("drawn", "spool", "revocations-*", f".*{PARTIAL}"),
     *("settings", "broker", ".backup-*", ".restoring-*"),
     *("stations", "models", "cache", "samples", "demo"),
 )
