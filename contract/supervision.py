@@ -2,21 +2,20 @@
 
 import contextlib
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 from contract.errors import TemporaryFailure
+from contract.redaction import Redaction
 
 _STEADY_S = 10.0  # a step that has run for this long after a failure counts as recovered
 _TEXT_CHARACTERS = 200
-_CREDENTIALS = re.compile(r"//[^/\s@]+@")
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return the name and the text of an exception on one line, shortened and without the credentials of URLs."""
-    text = _CREDENTIALS.sub("//***@", " ".join(str(error).split()))
+    """Return the name and the text of an exception on one line, shortened and without credentials."""
+    text = Redaction()(" ".join(str(error).split()))
     short = text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]}..."
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
 
