@@ -211,11 +211,6 @@ class SupervisedThread:
         """Whether ``start`` was called."""
         return self._thread.ident is not None
 
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller runs in this thread."""
-        return threading.current_thread() is self._thread
-
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
@@ -231,8 +226,8 @@ class SupervisedThread:
         self.join()
 
     def join(self, timeout_s: float | None = None) -> None:
-        """Wait for the end of the thread, for at most ``timeout_s`` seconds."""
-        if self.started and not self.is_current:
+        """Wait for the end of the thread, for at most ``timeout_s`` seconds; in the thread itself, do not wait."""
+        if self.started and threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
