@@ -9,7 +9,6 @@ from pathlib import Path
 PRIVATE_UMASK = 0o077
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 _OTHERS = 0o077
-_CHECKED_DEPTH = 2  # folders that are searched at every start even if only their owner can enter them
 
 
 @contextlib.contextmanager
@@ -56,11 +55,14 @@ def create_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, FILE_MODE))
 
 
-def restrict(path: Path) -> list[Path]:
+def restrict(path: Path, levels: int = 2) -> list[Path]:
     """Remove the rights of group and others from a file, or from a folder and the files in it.
 
-    Not changed: symbolic links, files with a second hard link, and files of other users. A folder that only its owner
-    can enter is searched two levels deep, so that a start does not read the names of a million media.
+    Not changed: symbolic links, files with a second hard link, and files of other users.
+
+    Args:
+        path: The file or folder.
+        levels: Levels of folders that are searched even if only their owner can enter them; all others are searched.
 
     Returns:
         The files and folders whose mode was changed.
@@ -68,10 +70,10 @@ def restrict(path: Path) -> list[Path]:
     Raises:
         OSError: a folder cannot be read, or a mode cannot be changed.
     """
-    return list(_restricted(path, 0))
+    return list(_restricted(path, levels))
 
 
-def _restricted(path: Path, depth: int) -> Iterator[Path]:
+def _restricted(path: Path, levels: int) -> Iterator[Path]:
     try:
         found = path.lstat()
     except FileNotFoundError:  # a temporary file of a running process
@@ -81,9 +83,9 @@ def _restricted(path: Path, depth: int) -> Iterator[Path]:
     if not changeable or not (is_folder or found.st_nlink == 1):
         return
     wide = bool(found.st_mode & _OTHERS)
-    if is_folder and (wide or depth < _CHECKED_DEPTH):
+    if is_folder and (wide or levels > 0):
         for child in sorted(path.iterdir()):
-            yield from _restricted(child, depth + 1)
+            yield from _restricted(child, levels - 1)
     if wide:  # a folder after its content, so that an interrupted search is complete after the next start
         path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
         yield path

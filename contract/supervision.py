@@ -2,21 +2,20 @@
 
 import contextlib
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 from contract.errors import TemporaryFailure
+from contract.redaction import Redaction
 
 _STEADY_S = 10.0  # a step that has run for this long after a failure counts as recovered
 _TEXT_CHARACTERS = 200
-_CREDENTIALS = re.compile(r"//[^/\s@]+@")
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return the name and the text of an exception on one line, shortened and without the credentials of URLs."""
-    text = _CREDENTIALS.sub("//***@", " ".join(str(error).split()))
+    """Return the name and the text of an exception on one line, shortened and without credentials."""
+    text = Redaction()(" ".join(str(error).split()))
     short = text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]}..."
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
 
@@ -212,11 +211,6 @@ class SupervisedThread:
         """Whether ``start`` was called."""
         return self._thread.ident is not None
 
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller runs in this thread."""
-        return threading.current_thread() is self._thread
-
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
@@ -232,8 +226,8 @@ class SupervisedThread:
         self.join()
 
     def join(self, timeout_s: float | None = None) -> None:
-        """Wait for the end of the thread, for at most ``timeout_s`` seconds."""
-        if self.started and not self.is_current:
+        """Wait for the end of the thread, for at most ``timeout_s`` seconds; in the thread itself, do not wait."""
+        if self.started and threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:

@@ -4,13 +4,12 @@ ultralytics stores whole networks as pickles, so torch cannot open them with ``w
 opened only if its hash is in the environment variable VARIABLE, which an operator or the command line sets.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from models.registry import WeightsError
+from models.registry import WeightsError, sha256_of
 
 VARIABLE = "WILDPOST_TRUST_PICKLE"
 
@@ -40,8 +39,7 @@ def check_trusted(path: Path) -> None:
         UntrustedPickle: it is not.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found not in _trusted():
         raise UntrustedPickle(path, found)
 

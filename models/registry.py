@@ -273,14 +273,19 @@ def find_weights(entry: RegistryEntry | str, folder: Path) -> Path:
     return path
 
 
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check_hash(entry: Pinned, path: Path) -> str:
     """Verify that a registry entry accepts a file, and return the sha256 of the file.
 
     Raises:
         WeightsMismatch: the entry does not accept it; the message contains both hashes.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found not in entry.accepted:
         expected = " or ".join(entry.accepted)
         raise WeightsMismatch(f"{entry.name}: {path} has sha256 {found}, expected {expected}; refused")

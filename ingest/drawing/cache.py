@@ -7,6 +7,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from contract.private_files import make_private_folder
+
 LOG = logging.getLogger("wildpost.drawing")
 LIMIT_BYTES = 256_000_000  # about 1,000 spectrograms or 3,000 pictures
 _BLOCK_BYTES = 4_096  # the least that a file takes
@@ -53,7 +55,7 @@ class DrawnCache:
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             handle, name = tempfile.mkstemp(prefix=".", dir=self._folder)  # readable by its owner only
             partial = Path(name)
             try:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.registry import VisionFacts
-from models.train.export import sha256_of
+from models.registry import VisionFacts, sha256_of
 
 
 def write_entry(name: str, version: str, licence: str, weights: Path, facts: VisionFacts, note: str = "") -> Path:

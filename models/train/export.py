@@ -1,6 +1,5 @@
 """Exports a trained network as the ONNX file for stations, and verifies that its outputs equal those of torch."""
 
-import hashlib
 import shutil
 import tempfile
 import warnings
@@ -192,12 +191,6 @@ def _facts(
     return VisionFacts(
         head=head, width=size_px, height=size_px, classes=tuple(names), meanings=meanings, threshold=threshold
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _add_architecture(path: Path, architecture: Mapping[str, object]) -> None:

@@ -1,7 +1,6 @@
 """Restores a torch network from the weights and metadata of an exported ONNX file."""
 
 import ast
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.pickle_trust import trust
-from models.registry import WeightsError
+from models.registry import WeightsError, sha256_of
 from models.train.bn_recalibration import recalibrate_batch_norm
 
 ARCHITECTURE = "wildpost_architecture"  # key of the ONNX metadata with the network's architecture
@@ -38,7 +37,7 @@ def save_checkpoint(onnx_file: Path, checkpoint: Path, batches: Iterable[NDArray
     recalibrate_batch_norm(network, batches)
     network.names = names
     torch.save({"model": network.half(), "train_args": {"task": "detect", "imgsz": 320}, "epoch": -1}, checkpoint)
-    trust([hashlib.sha256(checkpoint.read_bytes()).hexdigest()])  # this process has written it
+    trust([sha256_of(checkpoint)])  # this process has written it
     return checkpoint
 
 

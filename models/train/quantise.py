@@ -11,9 +11,8 @@ from captures.decoded import Unreadable
 from captures.picture import read_picture
 from models.evaluate.labels import LabelledPicture
 from models.evaluate.vision import evaluate
-from models.registry import RegistryEntry, VisionFacts, WeightsError
+from models.registry import RegistryEntry, VisionFacts, WeightsError, sha256_of
 from models.runtime_imports import load_onnxruntime
-from models.train.export import sha256_of
 from models.vision import VisionDetector, VisionOptions
 from models.vision.letterbox import letterbox
 

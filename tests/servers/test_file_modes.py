@@ -21,6 +21,7 @@ from contract import encode, topic_of
 from contract.examples import EVENT, MEDIA_CONTENT
 from tests.eventually import eventually
 from tests.servers.conftest import Publisher
+from wildpost.settings.data_folder import foreign_names
 
 WILDPOST = [sys.executable, "-m", "wildpost"]
 STATION = """
@@ -90,6 +91,7 @@ def test_a_running_server_writes_nothing_that_others_can_read(
             with urllib.request.urlopen(page, timeout=10) as answer:
                 assert answer.status == 200
         assert readable_by_others(tmp_path / "parent") == []
+        assert foreign_names(data) == []
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     finally:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.pickle_trust import trust
-from models.registry import WeightsError, load_registry
+from models.registry import WeightsError, load_registry, sha256_of
 from models.train.entry_file import write_entry
-from models.train.export import AGREEMENT, export_onnx, register_checkpoint, sha256_of
+from models.train.export import AGREEMENT, export_onnx, register_checkpoint
 from models.train.ultralytics_env import isolate_ultralytics
 from models.vision import VisionDetector, VisionOptions
 from models.vision.runtimes import RuntimeName

@@ -39,15 +39,6 @@ def generate_identity(path: Path, passphrase: str = "") -> str:
     return recipient
 
 
-def check_recipient(recipient: str) -> None:
-    """Check that a text is the public key of an identity.
-
-    Raises:
-        KeyProblem: it is not.
-    """
-    _recipient(recipient)
-
-
 def is_encrypted(path: Path) -> bool:
     """Return whether a file is encrypted in the age format.
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
@@ -24,12 +25,19 @@ class PasswordHash:
     hash: str
     rounds: int
 
+    def matches(self, password: str) -> bool:
+        """Return whether it is the hash of a password."""
+        return hmac.compare_digest(_digest(password, base64.b64decode(self.salt), self.rounds), self.hash)
+
 
 def hashed(password: str) -> PasswordHash:
     """Return the hash of a password with a new random salt."""
     salt = secrets.token_bytes(_SALT_BYTES)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
-    return PasswordHash(base64.b64encode(salt).decode(), base64.b64encode(digest).decode(), _ROUNDS)
+    return PasswordHash(base64.b64encode(salt).decode(), _digest(password, salt, _ROUNDS), _ROUNDS)
+
+
+def _digest(password: str, salt: bytes, rounds: int) -> str:
+    return base64.b64encode(hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)).decode()
 
 
 def read_users(path: Path) -> dict[str, PasswordHash]:

@@ -1,12 +1,9 @@
 """Folder of a Mosquitto broker whose stations each have a password and may publish only under their own names."""
 
-import hmac
 import re
 import secrets
-from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import pbkdf2_hmac
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +109,7 @@ class BrokerFolder:
         self._check()
         users = self._stored_users()
         password = self.handovers.password(ACCOUNT)
-        known = password is not None and ACCOUNT in users and _matches(password, users[ACCOUNT])
+        known = password is not None and ACCOUNT in users and users[ACCOUNT].matches(password)
         keeps = known or (ACCOUNT in users and all(user in users for user in SERVER_USERS))
         if known and password is not None:
             users |= self._account_users(password, users[ACCOUNT])
@@ -276,8 +273,3 @@ def neighbour_port(port: int) -> int:
 def _with_local(hosts: Sequence[str]) -> list[str]:
     """Return the host names with those by which the server on this machine reaches its listener."""
     return list(dict.fromkeys((*hosts, *_LOCAL))) if hosts else []
-
-
-def _matches(password: str, stored: PasswordHash) -> bool:
-    digest = pbkdf2_hmac("sha512", password.encode(), b64decode(stored.salt), stored.rounds)
-    return hmac.compare_digest(b64encode(digest).decode(), stored.hash)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.durable_file import durable_file
 from wildpost.broker.certificates import Pair
 
 SECRETS = "wildpost.env"
@@ -97,17 +98,13 @@ def erase_file(path: Path) -> None:
 
 
 def write_private(path: Path, text: str, mode: int) -> None:
-    """Write a text file atomically and create it with the permissions ``mode``.
+    """Write a text file durably and give it the permissions ``mode``.
 
     If root replaces an existing file, the file keeps its owner.
     """
     owner = path.stat() if path.exists() else None
-    part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.chmod(mode)
-    if owner is not None and os.geteuid() == 0:
-        os.chown(part, owner.st_uid, owner.st_gid)
-    part.replace(path)
+    with durable_file(path) as file:
+        file.write(text.encode())
+        os.fchmod(file.fileno(), mode)
+        if owner is not None and os.geteuid() == 0:
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)

@@ -7,7 +7,7 @@ import os
 import pwd
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,23 +91,13 @@ def run_init(arguments: argparse.Namespace) -> int:
 
 def run_add(arguments: argparse.Namespace) -> int:
     """Add a station to the broker and print the folder of the station's credentials."""
-    folder = BrokerFolder.open(arguments.folder)
-    with _locked(folder.path):
-        password, handover = folder.add_station(arguments.name)
-        _apply_owner_and_reload(arguments)
-        applied = _live_change(folder).set_user(arguments.name, password, replaced=False)
-    _report_handover(handover, arguments.name, applied)
+    _set_password(arguments, BrokerFolder.add_station, replaced=False)
     return 0
 
 
 def run_rotate(arguments: argparse.Namespace) -> int:
     """Replace the broker password of a station or user."""
-    folder = BrokerFolder.open(arguments.folder)
-    with _locked(folder.path):
-        password, handover = folder.rotate(arguments.name)
-        _apply_owner_and_reload(arguments)
-        applied = _live_change(folder).set_user(arguments.name, password, replaced=True)
-    _report_handover(handover, arguments.name, applied)
+    folder = _set_password(arguments, BrokerFolder.rotate, replaced=True)
     _report_unmarked(arguments, folder)
     return 0
 
@@ -182,7 +172,8 @@ def run_check(arguments: argparse.Namespace) -> int:
     problems = list(check_folder(BrokerFolder.open(arguments.folder)))
     for problem in problems:
         print(problem)
-    print("" if problems else f"{arguments.folder}: nothing to do", end="" if problems else "\n")
+    if not problems:
+        print(f"{arguments.folder}: nothing to do")
     return 1 if problems else 0
 
 
@@ -193,6 +184,19 @@ def _action(
     *parents: argparse.ArgumentParser,
 ) -> argparse.ArgumentParser:
     return actions.add_parser(name, help=about, description=about, parents=list(parents))
+
+
+def _set_password(
+    arguments: argparse.Namespace, change: Callable[[BrokerFolder, str], tuple[str, Path]], replaced: bool
+) -> BrokerFolder:
+    """Set a user's password in the folder and at the running broker, print what to hand over, and return the folder."""
+    folder = BrokerFolder.open(arguments.folder)
+    with _locked(folder.path):
+        password, handover = change(folder, arguments.name)
+        _apply_owner_and_reload(arguments)
+        applied = _live_change(folder).set_user(arguments.name, password, replaced)
+    _report_handover(handover, arguments.name, applied)
+    return folder
 
 
 def _live_change(folder: BrokerFolder) -> "LiveChange":

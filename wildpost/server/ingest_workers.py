@@ -12,8 +12,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
 
+from contract.durable_file import durable_file
 from contract.errors import WildpostError
-from contract.private_files import private_opener
 from contract.supervision import Part, Supervisor
 from ingest.metrics.supervision_metrics import SupervisionMetrics
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
@@ -259,10 +259,8 @@ class Workers(Collector):
 
     def _write_names(self) -> None:
         names = {one.client_id: one.task.share.group for one in self._workers if one.task.share}
-        partial = self._file.with_suffix(".part")
-        with open(partial, "wb", opener=private_opener) as file:
+        with durable_file(self._file) as file:
             file.write(msgspec.json.encode(_Names(names)))
-        partial.replace(self._file)
 
 
 def merged(counted: Iterable[tuple[str, Iterable[Metric]]]) -> Iterator[Metric]:

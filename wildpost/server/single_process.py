@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from casebook.casebook import Casebook
-from contract.private_files import private_opener
+from contract.durable_file import durable_file
 from ingest.drawing.drawings import Drawings
 from ingest.service import IngestState
 from ingest.store.port import Store
@@ -103,10 +103,8 @@ def _announced(file: Path, url: str) -> Iterator[None]:
 
     Commands that find the database locked by this server read the file.
     """
-    partial = file.with_suffix(".part")
-    with open(partial, "w", encoding="utf-8", opener=private_opener) as announcement:
-        announcement.write(json.dumps({"url": url, "pid": os.getpid()}))
-    partial.replace(file)
+    with durable_file(file) as announcement:
+        announcement.write(json.dumps({"url": url, "pid": os.getpid()}).encode())
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from contract.durable_file import PARTIAL
 from contract.private_files import make_private_folder, restrict
 
 VARIABLE = "WILDPOST_DATA"
@@ -15,12 +16,14 @@ LOG = logging.getLogger("wildpost.data_folder")
 # Names of what Wildpost writes into a data folder; modes of other files in it are not changed.
 _OWN = (
     *("casebook.sqlite*", "detections.duckdb*", "media", "imports", "server.*", "workers*", "backup.socket"),
+    *("drawn", "spool", "revocations-*", f".*{PARTIAL}"),
     *("settings", "broker", ".backup-*", ".restoring-*"),
     *("stations", "models", "cache", "samples", "demo"),
 )
 _FOREIGN = "lost+found"  # exists at the root of an ext4 file system
 _TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm", "/run/lock"})  # noqa: S108, folders that all users share
 _SHOWN = 3
+_SEARCHED_LEVELS = 1  # below the data folder: a start does not read the names of a million media
 
 
 def named_folder(given: Path | None = None) -> Path:
@@ -60,7 +63,7 @@ def _check_shared(folder: Path, remedy: str) -> None:
     found = folder.stat()
     ours = os.geteuid() in (0, found.st_uid)
     # A new tmpfs has the mode of /tmp too; it is accepted, and restricted below.
-    temporary = found.st_mode & stat.S_ISVTX and (_foreign_names(folder) or str(folder.resolve()) in _TEMPORARY)
+    temporary = found.st_mode & stat.S_ISVTX and (foreign_names(folder) or str(folder.resolve()) in _TEMPORARY)
     if found.st_mode & stat.S_IWOTH and (temporary or not ours):
         raise PermissionError(
             f"{folder}: every user can write to this folder; the data needs a folder of its own, "
@@ -74,7 +77,7 @@ def _check_shared(folder: Path, remedy: str) -> None:
         )
 
 
-def _foreign_names(folder: Path) -> list[str]:
+def foreign_names(folder: Path) -> list[str]:
     """Return the names in a folder that are not Wildpost's, sorted."""
     names = sorted(path.name for path in folder.iterdir())
     return [name for name in names if name != _FOREIGN and not any(fnmatch(name, own) for own in _OWN)]
@@ -84,7 +87,7 @@ def _restrict(folder: Path) -> None:
     """Restrict the data folder and Wildpost's files in it to their owner, and log what was changed."""
     found = folder.stat()
     names = sorted(path.name for path in folder.iterdir())
-    foreign = _foreign_names(folder)
+    foreign = foreign_names(folder)
     changed: list[Path] = []
     if found.st_mode & 0o077 and os.geteuid() in (0, found.st_uid):
         if foreign and os.geteuid() == 0:  # it could be /srv or /
@@ -100,7 +103,7 @@ def _restrict(folder: Path) -> None:
             changed.append(folder)
     for name in names:
         if name not in foreign and name != _FOREIGN:
-            changed += restrict(folder / name)
+            changed += restrict(folder / name, _SEARCHED_LEVELS)
     if changed:
         LOG.warning(
             "%s: %d files and folders could be read by other users; now only their owner can: %s%s",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from contract.private_files import private_opener
 from ingest.receive.batch import ReceivedMessage
 
 _HEADER = struct.Struct("<IqHI")  # CRC-32 of the rest, arrival in microseconds since 1970, bytes of topic and payload
@@ -21,7 +22,7 @@ class SegmentWriter:
     def __init__(self, path: Path) -> None:
         """Create the file, readable by its owner only; the caller makes its directory entry durable."""
         self.path = path
-        self._file = open(path, "wb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_EXCL, 0o600))  # noqa: SIM115, closed by ``close``
+        self._file = open(path, "xb", buffering=0, opener=private_opener)  # noqa: SIM115, closed by ``close``
         self.size = 0
 
     def append(self, messages: Sequence[ReceivedMessage]) -> None:

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from models.evaluate.sound import LabelFigures, LabelScores, Recording, label_figures, score_recordings
-from models.registry import RegistryEntry, WeightsError
+from models.registry import RegistryEntry, WeightsError, sha256_of
 from models.runtime_imports import load_onnxruntime
 from models.threat import THRESHOLDS, ThreatSounds
-from models.train.export import AGREEMENT, sha256_of
+from models.train.export import AGREEMENT
 from models.train.options import SoundTrainOptions, read_sound_options, write_options
 from models.train.threat.fit import (
     EpochLoss,

@@ -124,6 +124,7 @@ def test_the_text_of_an_exception_is_short_and_has_no_password() -> None:
     text = describe_exception(ValueError("https://user:secret@example.org/\n" + "x" * 1000))
     assert text.startswith("ValueError: https://***@example.org/ xxx")
     assert len(text) < 250
+    assert describe_exception(OSError("host=db password=hunter2")) == "OSError: host=db password=***"
     assert describe_exception(MemoryError()) == "MemoryError"
 
 

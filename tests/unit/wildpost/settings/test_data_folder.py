@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,26 @@ def test_data_of_an_earlier_version_is_restricted_and_the_log_says_so_once(
     caplog.clear()
     data_folder(data)
     assert not caplog.records
+
+
+def test_a_start_does_not_read_the_names_of_the_media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    shard = data / "media" / "ab"
+    for folder in (data, data / "media", shard):
+        folder.mkdir(mode=0o700)
+    read: list[Path] = []
+    listed = Path.iterdir
+
+    def list_and_note(folder: Path) -> Iterator[Path]:
+        read.append(folder)
+        return iter(listed(folder))
+
+    monkeypatch.setattr(Path, "iterdir", list_and_note)
+    data_folder(data)
+    assert shard not in read
+    shard.chmod(0o755)
+    data_folder(data)
+    assert (shard in read, mode(shard)) == (True, 0o700)
 
 
 def test_files_of_others_in_the_folder_keep_their_mode(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
