@@ -24,9 +24,9 @@ class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Batch:
-    """Decoded messages, sorted into records, media and quarantined input.
+    """Decoded messages, sorted into records, media and quarantined input; equal only to itself, as a key of a mapping.
 
     Attributes:
         received: Number of messages.
