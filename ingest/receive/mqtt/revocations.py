@@ -6,7 +6,6 @@ is read before the session's queue, so the server knows that a marker will come,
 until then.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ import msgspec
 import paho.mqtt.client as mqtt
 
 from contract import topic_of
+from contract.durable_file import durable_file
 from contract.mqtt import connect_arguments, make_client, stop_network_thread
 from contract.server_users import ACCOUNT
 from contract.topics import REVOKED_SUFFIX, parse_topic, revoked_topic
@@ -168,10 +168,8 @@ class Revocations:
     def _write(self, passed: Mapping[str, str]) -> None:
         if self._file is None:
             return
-        part = self._file.with_suffix(".part")
-        part.write_text(json.dumps(passed), encoding="utf-8")
-        part.chmod(0o600)
-        part.replace(self._file)
+        with durable_file(self._file) as file:
+            file.write(msgspec.json.encode(passed))
         self._passed = passed
 
 
