@@ -13,7 +13,7 @@ from casebook.casebook import Casebook
 from casebook.records import Quarantined
 from contract import Event
 from ingest.budgets.options import EXCERPTS, BudgetOptions
-from ingest.budgets.tally import BudgetTally, StationTally
+from ingest.budgets.tally import OTHER, BudgetTally, StationTally
 from ingest.budgets.token_bucket import TokenBuckets
 from ingest.budgets.unclaimed_media import UnclaimedMedia
 from ingest.receive.batch import Batch
@@ -126,7 +126,7 @@ class BatchLimits:
     def _limited(self, item: Quarantined) -> Quarantined | None:
         if item.source == "station":
             return item  # a readable report of a station about a file of its own
-        station = item.station or "other"
+        station = item.station or OTHER
         if self._whole.take(station):
             return item
         if self._excerpts.take(station):
@@ -145,7 +145,7 @@ class BatchLimits:
             source="message",
             at=now,
             topic="",
-            station="" if station == "other" else station,
+            station="" if station == OTHER else station,
             reason="budget",
             detail=detail,
             payload=b"",
