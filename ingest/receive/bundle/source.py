@@ -25,8 +25,8 @@ from contract.durable_file import durable_file
 from contract.errors import StoreUnavailable
 from contract.supervision import SupervisedThread, Supervisor, describe_exception
 from ingest.receive.batch import ReceivedMessage
-from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.refusals import Refusals
+from ingest.receive.folder_lock import FolderLock
 from ingest.receive.local_delivery import LocalDelivery
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contract.durable_file import sync_folder
 from ingest.receive.batch import ReceivedMessage
-from ingest.receive.bundle.folder_lock import FolderLock
+from ingest.receive.folder_lock import FolderLock
 from ingest.receive.spool.segment import SegmentReader, SegmentWriter
 
 _LOCK_S = 10.0

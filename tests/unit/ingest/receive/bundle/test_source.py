@@ -13,8 +13,8 @@ from contract.bundle.documents import BundleEntry, Manifest, Receipt, decode_doc
 from contract.bundle.writer import write_bundle
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.source import BundleSource
+from ingest.receive.folder_lock import FolderLock
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.pipeline import ReceivePipeline
 from tests.eventually import eventually
