@@ -139,7 +139,7 @@ def _event(station: str, example: Event, **changes: object) -> Message:
 
 
 def _media(station: str, size: int) -> Message:
-    data = os.urandom(size)
+    data = b"\xff\xd8\xff" + os.urandom(size)  # begins as a JPEG; anything else is not taken for a picture
     content = MediaContent(
         event_id=new_event_id(),
         station=station,

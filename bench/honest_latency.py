@@ -9,37 +9,31 @@ share the processors with the server, which a thief's machine would not: the flo
 
 import argparse
 import contextlib
-import hashlib
 import json
-import random
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from bench.breaking import Process, mosquitto_program
+from bench.breaking import mosquitto_program
 from bench.flooding import FLOODS
-from bench.latency import percentile
+from bench.latency import capture, percentile, running_server
 from bench.ratios import cell, median_of, ratio
 from bench.report import Report, run_bench
-from contract import Event, MediaContent, encode, new_event_id, topic_of
-from contract.examples import EVENT
+from contract import Event, encode, topic_of
 from contract.messages import Location
 from contract.mqtt import stop_network_thread
-from tests.conftest import Mosquitto, free_port
+from tests.conftest import Mosquitto
 
-THUMBNAIL_BYTES = 20_000
+PLACE = Location(latitude=31.35, longitude=117.2)
 TIMEOUT_S = 120.0
 EVERY_S = 2.0  # between two captures of one station
 POLLERS = 5
@@ -103,7 +97,7 @@ def publish(clients: list[mqtt.Client], watched: Watched, seconds: float) -> Non
     for turn in range(int(seconds / EVERY_S)):
         for number, client in enumerate(clients):
             time.sleep(max(0.0, began + EVERY_S * (turn + number / len(clients)) - time.perf_counter()))
-            event, content = _capture(f"honest-{number:02}")
+            event, content = capture(f"honest-{number:02}", PLACE, person=False)
             watched.begin(event)
             client.publish(topic_of("wildpost", event.station, "event"), encode(event), qos=1)
             client.publish(topic_of("wildpost", event.station, "media"), encode(content), qos=1)
@@ -119,7 +113,7 @@ def measured(kind: str, stations: int, seconds: float, settings: str = "") -> di
         broker = Mosquitto(mosquitto_program(), folder / "broker", "allow_anonymous true\nmax_inflight_messages 0\n")
         stack.callback(broker.kill)
         broker.save_seldom()
-        url = stack.enter_context(_server(folder, broker.port, settings))
+        url = stack.enter_context(running_server(folder, broker.port, settings + RULES))
         watched, stop = Watched(), threading.Event()
         pollers = [threading.Thread(target=poll, args=(url, watched, stop, part)) for part in range(POLLERS)]
         for poller in pollers:
@@ -152,45 +146,11 @@ def measured(kind: str, stations: int, seconds: float, settings: str = "") -> di
         return {"quiet": quiet, "flooded": flooded, "missing": missing, "sent": sent, "health": health}
 
 
-@contextlib.contextmanager
-def _server(folder: Path, port: int, settings: str) -> Iterator[str]:
-    (folder / "server.toml").write_text(f"[broker]\nport = {port}\n[web]\nport = {free_port()}\n{settings}{RULES}")
-    command = [sys.executable, "-m", "wildpost", "serve", str(folder / "server.toml"), "--data", str(folder / "data")]
-    server = Process(command, folder / "log")
-    try:
-        until = time.monotonic() + 120
-        while not (folder / "data" / "server.json").exists():
-            assert time.monotonic() < until and server.ended is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield json.loads((folder / "data" / "server.json").read_text())["url"]
-    finally:
-        server.stop()
-
-
 def _client(port: int) -> mqtt.Client:
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", port)
     client.loop_start()
     return client
-
-
-def _capture(station: str) -> tuple[Event, MediaContent]:
-    data = random.randbytes(THUMBNAIL_BYTES)
-    digest = hashlib.sha256(data).hexdigest()
-    thumbnail = next(media for media in EVENT.media if media.role == "thumbnail")
-    event = msgspec.structs.replace(
-        EVENT,
-        event_id=new_event_id(),
-        station=station,
-        captured_at=datetime.now(UTC),
-        location=Location(latitude=31.35, longitude=117.2),
-        detections=tuple(one for one in EVENT.detections if one.observation_type == "animal")[:1],
-        media=(msgspec.structs.replace(thumbnail, sha256=digest, size=len(data)),),
-    )
-    content = MediaContent(
-        event_id=event.event_id, station=station, sha256=digest, type="image/jpeg", role="thumbnail", data=data
-    )
-    return event, content
 
 
 def main() -> int:

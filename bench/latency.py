@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,8 @@ observation_types = ["human"]
 """
 
 
-def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
-    """Return the messages for one picture: the event, and its thumbnail of random bytes."""
+def capture(station: str, location: Location, person: bool) -> tuple[Event, MediaContent]:
+    """Return the messages for one picture: the event, and its thumbnail of random bytes after those of a JPEG."""
     seen = next(found for found in EVENT.detections if (found.observation_type == "human") == person)
     content = b"\xff\xd8\xff" + random.randbytes(THUMBNAIL_BYTES)
     digest = hashlib.sha256(content).hexdigest()
@@ -64,9 +64,9 @@ def capture(station: int, person: bool) -> tuple[Event, MediaContent]:
     event = msgspec.structs.replace(
         EVENT,
         event_id=new_event_id(),
-        station=f"station-{station:03}",
+        station=station,
         captured_at=datetime.now(UTC),
-        location=Location(latitude=31 + station / 100, longitude=117.0),
+        location=location,
         detections=(msgspec.structs.replace(seen, ordinal=0),),
         media=(msgspec.structs.replace(thumbnail, sha256=digest, size=len(content)),),
     )
@@ -168,7 +168,8 @@ def stations_publish(port: int, timings: Timings, stations: int, seconds: float,
     )
     began = time.perf_counter()
     for count, (at, number) in enumerate(due):
-        event, thumbnail = capture(number, count % PERSON_EVERY == 0)
+        location = Location(latitude=31 + number / 100, longitude=117.0)
+        event, thumbnail = capture(f"station-{number:03}", location, count % PERSON_EVERY == 0)
         time.sleep(max(0.0, began + at - time.perf_counter()))
         timings.published[event.event_id] = time.perf_counter()
         if count % PERSON_EVERY == 0:
@@ -183,26 +184,36 @@ def stations_publish(port: int, timings: Timings, stations: int, seconds: float,
         stop_network_thread(client)
 
 
+@contextlib.contextmanager
+def running_server(folder: Path, broker_port: int, settings: str) -> Iterator[str]:
+    """Run `wildpost serve` with its data and log in a folder during the ``with`` block; yield the URL of its pages."""
+    data = folder / "data"
+    ports = f"[broker]\nport = {broker_port}\n[web]\nport = {free_port()}\n"
+    (folder / "server.toml").write_text(ports + settings)
+    command = [sys.executable, "-m", "wildpost", "serve", str(folder / "server.toml"), "--data", str(data)]
+    server = Process(command, folder / "log")
+    try:
+        until = time.monotonic() + 120
+        while not (data / "server.json").exists():
+            assert time.monotonic() < until and server.ended is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield json.loads((data / "server.json").read_text())["url"]
+    finally:
+        server.stop()
+
+
 def measured(kind: str, stations: int, seconds: float, every_s: float) -> Timings:
     """Run the benchmark on one store; return the times of its captures."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = Mosquitto(mosquitto_program(), folder / "broker")
         stack.callback(broker.kill)
-        settings = f"[broker]\nport = {broker.port}\n[web]\nport = {free_port()}\n" + RULES
+        settings = RULES
         if kind == "influxdb":
             influx = open_influx(folder / "influx")
             stack.callback(influx.stop)
             settings += f'[store]\nkind = "influxdb"\n[store.influxdb]\nurl = "{influx.url}"\n'
-        (folder / "server.toml").write_text(settings)
-        command = [sys.executable, "-m", "wildpost", "serve", str(folder / "server.toml"), "--data", str(folder)]
-        server = Process(command, folder / "log")
-        stack.callback(server.stop)
-        until = time.monotonic() + 120
-        while not (folder / "server.json").exists():
-            assert time.monotonic() < until and server.ended is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        url = json.loads((folder / "server.json").read_text())["url"]
+        url = stack.enter_context(running_server(folder, broker.port, settings))
         timings, stop = Timings(), threading.Event()
         subscriber = subscribe_alerts(broker.port, timings)
         poller = threading.Thread(target=poll_events, args=(url, timings, stop))

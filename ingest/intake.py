@@ -130,7 +130,7 @@ class Intake:
             flagged=flagged,
         )
         if self._limits:
-            self._limits.conclude(batch, stored.quarantined)
+            self._limits.conclude(stored.quarantined)
         self._count(result, [*batch.unusable, *stored.conflicts], [event for event, _ in events])
         return result
 

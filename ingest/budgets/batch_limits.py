@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from casebook.casebook import Casebook
 from casebook.records import Quarantined
 from contract import Event
 from ingest.budgets.options import EXCERPTS, BudgetOptions
-from ingest.budgets.tally import BudgetTally, StationTally
+from ingest.budgets.tally import OTHER, BudgetTally, StationTally
 from ingest.budgets.token_bucket import TokenBuckets
 from ingest.budgets.unclaimed_media import UnclaimedMedia
 from ingest.receive.batch import Batch
@@ -58,7 +59,8 @@ class BatchLimits:
         self._excerpts = TokenBuckets(EXCERPTS * rate_hz, EXCERPTS * options.quarantine_per_hour, clock)
         self._media = UnclaimedMedia(self._stored, options.unclaimed_megabytes * 1_000_000, clock)
         self._lock = threading.Lock()
-        self._admitted: dict[int, Batch] = {}  # by id of the batch: a batch that is retried is counted once
+        # While a batch exists, so that one that is retried is counted once.
+        self._admitted: WeakKeyDictionary[Batch, Batch] = WeakKeyDictionary()
         self._added = _PRUNE_EVERY  # so that the first record makes it check what an earlier run left
         self._reported_at = clock()
         self._run = uuid.uuid4().hex
@@ -70,14 +72,13 @@ class BatchLimits:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        if not batch.unusable and not batch.contents:
-            self._media.claim(_event_ids(batch))
-            return batch
         with self._lock:
-            known = self._admitted.get(id(batch))
+            self._media.claim(_event_ids(batch))
+            if not batch.unusable and not batch.contents:
+                return batch
+            known = self._admitted.get(batch)
             if known is not None:
                 return known
-            self._media.claim(_event_ids(batch))
             fits = self._media.admit([content for content, _ in batch.contents])
             contents = []
             for fit, (content, at) in zip(fits, batch.contents, strict=True):
@@ -86,17 +87,19 @@ class BatchLimits:
                 else:
                     self._tally.add(content.station, unclaimed=1, unclaimed_bytes=len(content.data))
             unusable = [kept for item in batch.unusable if (kept := self._limited(item)) is not None]
-            self._admitted[id(batch)] = replace(batch, contents=contents, unusable=unusable)
-            return self._admitted[id(batch)]
+            admitted = self._admitted[batch] = replace(batch, contents=contents, unusable=unusable)
+            return admitted
 
-    def conclude(self, batch: Batch, quarantined: int) -> None:
+    def conclude(self, quarantined: int) -> None:
         """Bound the quarantine after a batch was stored, and report what was dropped, every ten seconds.
+
+        Args:
+            quarantined: New records of the batch in quarantine.
 
         Raises:
             StoreUnavailable: the casebook did not answer; nothing of the report is lost.
         """
         with self._lock:
-            self._admitted.pop(id(batch), None)
             self._added += quarantined
             if self._added > _PRUNE_EVERY:
                 self._added = 0
@@ -123,7 +126,7 @@ class BatchLimits:
     def _limited(self, item: Quarantined) -> Quarantined | None:
         if item.source == "station":
             return item  # a readable report of a station about a file of its own
-        station = item.station or "other"
+        station = item.station or OTHER
         if self._whole.take(station):
             return item
         if self._excerpts.take(station):
@@ -142,7 +145,7 @@ class BatchLimits:
             source="message",
             at=now,
             topic="",
-            station="" if station == "other" else station,
+            station="" if station == OTHER else station,
             reason="budget",
             detail=detail,
             payload=b"",

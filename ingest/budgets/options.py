@@ -7,6 +7,7 @@ from msgspec import Meta
 
 LIVE_HZ = 1.0  # recent captures of one station that may overtake a backlog; an honest station has fewer
 LIVE_AT_ONCE = 60.0
+MAX_STATIONS = 4096  # counted one by one; further names share one budget, so that invented names fill no memory
 EXCERPTS = 3  # unreadable messages kept with their first bytes, for each that is kept whole
 _Positive = Annotated[int, Meta(ge=1)]
 

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 
-from ingest.budgets.options import BudgetOptions
+from ingest.budgets.options import MAX_STATIONS, BudgetOptions
+from ingest.budgets.tally import OTHER
 
-MAX_STATIONS = 4096  # further names share one meter, so that invented names fill no memory
-OTHERS = "other"  # no station: names may not be longer than 63 letters, but this one may be a station's, harmlessly
 _BURST_S = 10.0  # a station may send the budget of this time at once
 _FAR_ABOVE = 8  # a station floods if it sends this many times as much as the median station
 _ACTIVE_S = 600.0  # a station counts as active for this long; stations send health every five minutes
@@ -46,7 +45,7 @@ class StationUsage:
         now = self._clock()
         usage = self._usage.get(station)
         if usage is None:
-            name = station if len(self._usage) < MAX_STATIONS else OTHERS
+            name = station if len(self._usage) < MAX_STATIONS else OTHER
             usage = self._usage.setdefault(name, _Usage(now))
             if len(self._usage) <= _COMPARED_AT_ONCE:
                 self._compared_at = float("-inf")

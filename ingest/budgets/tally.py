@@ -7,12 +7,14 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-OTHER = "other"
+from ingest.budgets.options import MAX_STATIONS
+
+OTHER = "other"  # stands for all names that are no station's, or too many; a station of this name shares their budget
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # as ``contract.messages.Name``
-_MAX_STATIONS = 500  # Prometheus keeps each name for ever
+_MAX_LABELS = 500  # Prometheus keeps each name for ever
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MAX_STATIONS)
 def station_of(topic: str) -> str:
     """Return the station of a topic that matches the subscription; OTHER if it is not a valid station's name."""
     levels = topic.rsplit("/", 2)
@@ -78,8 +80,8 @@ class BudgetTally:
     def add(self, station: str, **counts: int) -> None:
         """Add to the counts of a station, by attribute name of ``StationTally``."""
         with self._lock:
-            tally = self._new.setdefault(station if len(self._new) < _MAX_STATIONS else OTHER, StationTally())
-            if len(self._names) < _MAX_STATIONS:
+            tally = self._new.setdefault(station if len(self._new) < _MAX_LABELS else OTHER, StationTally())
+            if len(self._names) < _MAX_LABELS:
                 self._names.add(station)
             label = station if station in self._names else OTHER
             for name, count in counts.items():

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-_MAX_STATIONS = 4096  # further names share one bucket, so that invented names fill no memory
+from ingest.budgets.options import MAX_STATIONS
 
 
 class TokenBuckets:
@@ -25,9 +25,9 @@ class TokenBuckets:
     def take(self, station: str, tokens: float = 1.0) -> bool:
         """Take tokens from a station's bucket; return False, and take none, if it has too few."""
         now = self._clock()
-        if station not in self._buckets and len(self._buckets) >= _MAX_STATIONS:
+        if station not in self._buckets and len(self._buckets) >= MAX_STATIONS:
             self._forget_full(now)
-            station = station if len(self._buckets) < _MAX_STATIONS else ""
+            station = station if len(self._buckets) < MAX_STATIONS else ""
         left, at = self._buckets.get(station, (self._capacity, now))
         left = min(self._capacity, left + (now - at) * self._rate_hz)
         enough = left >= tokens

@@ -14,7 +14,7 @@ import msgspec
 
 from contract.errors import InvalidInput, TemporaryFailure
 from ingest.drawing.tasks import Answer, Request
-from ingest.drawing.worker import LENGTH, MAX_MESSAGE_BYTES, READY
+from ingest.drawing.worker import READY, read_message, write_message
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")  # and no secret
 _START_S = 60.0  # to load the libraries, on a busy machine
@@ -212,8 +212,7 @@ class _Process:
     def _send(self, message: bytes) -> bool:
         requests, _ = self._streams()
         try:
-            requests.write(LENGTH.pack(len(message)) + message)
-            requests.flush()
+            write_message(requests, message)
         except BrokenPipeError:
             return False
         return True
@@ -221,12 +220,7 @@ class _Process:
     def _receive(self) -> bytes | None:
         """Return a message of the process; None if it ended, or writes what cannot be one."""
         _, answers = self._streams()
-        head = answers.read(LENGTH.size)
-        if len(head) < LENGTH.size or LENGTH.unpack(head)[0] > MAX_MESSAGE_BYTES:
-            return None
-        (size,) = LENGTH.unpack(head)
-        message = answers.read(size)
-        return message if len(message) == size else None
+        return read_message(answers)
 
     def _streams(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process.stdin is None or self._process.stdout is None:

@@ -9,7 +9,7 @@ import os
 import resource
 import struct
 import sys
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import msgspec
 
@@ -19,8 +19,8 @@ from ingest.drawing.tasks import Answer, Request, draw
 READY = b"ready"
 _LIBRARIES = ("numpy", "PIL.Image", "PIL.ImageDraw", "PIL.ImageFilter", "soundfile")  # before the limits
 _OPEN_FILES = 64
-LENGTH = struct.Struct(">I")
-MAX_MESSAGE_BYTES = 64_000_000
+_LENGTH = struct.Struct(">I")
+_MAX_MESSAGE_BYTES = 64_000_000
 
 
 def main() -> None:
@@ -30,11 +30,11 @@ def main() -> None:
     for library in _LIBRARIES:
         importlib.import_module(library)
     _limit_process(memory_bytes)
-    _write(answers, READY)
+    write_message(answers, READY)
     decode = msgspec.msgpack.Decoder(Request).decode
-    while (message := _read(requests)) is not None:
+    while (message := read_message(requests)) is not None:
         _limit_next_drawing(cpu_s)
-        _write(answers, msgspec.msgpack.encode(_answer(decode(message))))
+        write_message(answers, msgspec.msgpack.encode(_answer(decode(message))))
 
 
 def _answer(request: Request) -> Answer:
@@ -80,15 +80,19 @@ def _limit_next_drawing(cpu_s: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (allowed if hard == resource.RLIM_INFINITY else min(allowed, hard), hard))
 
 
-def _read(stream: BinaryIO) -> bytes | None:
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
+def read_message(stream: IO[bytes]) -> bytes | None:
+    """Return the next message of a stream; None if the stream ends before it does, or if it is too long to be one."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
         return None
-    return stream.read(LENGTH.unpack(head)[0])
+    (size,) = _LENGTH.unpack(head)
+    message = stream.read(size) if size <= _MAX_MESSAGE_BYTES else b""
+    return message if len(message) == size else None
 
 
-def _write(stream: BinaryIO, message: bytes) -> None:
-    stream.write(LENGTH.pack(len(message)) + message)
+def write_message(stream: IO[bytes], message: bytes) -> None:
+    """Write a message to a stream."""
+    stream.write(_LENGTH.pack(len(message)) + message)
     stream.flush()
 
 

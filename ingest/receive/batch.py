@@ -24,9 +24,9 @@ class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Batch:
-    """Decoded messages, sorted into records, media and quarantined input.
+    """Decoded messages, sorted into records, media and quarantined input; equal only to itself, as a key of a mapping.
 
     Attributes:
         received: Number of messages.
@@ -75,21 +75,26 @@ def topic_text(raw: bytes) -> str:
         return NO_TOPIC
 
 
+def kind_and_station(topic: str) -> tuple[str, str]:
+    """Return the kind and the station in a topic; "?" and "" if the topic has another form."""
+    try:
+        parsed = parse_topic(topic)
+    except ValueError:
+        return "?", ""
+    return parsed.kind, parsed.station
+
+
 def _unusable(message: ReceivedMessage, reason: Malformed) -> Quarantined:
     return _quarantined(message, reason.reason, reason.detail)
 
 
 def _quarantined(message: ReceivedMessage, reason: str, detail: str) -> Quarantined:
-    try:
-        station = parse_topic(message.topic).station
-    except ValueError:
-        station = ""
     return Quarantined(
         id=hashlib.sha256(message.topic.encode(errors="replace") + b"\0" + message.payload).hexdigest(),
         source="message",
         at=message.at,
         topic=_storable(message.topic),
-        station=_storable(station),
+        station=_storable(kind_and_station(message.topic)[1]),
         reason=reason,
         detail=_storable(detail)[:2000],
         payload=message.payload[:PAYLOAD_KEPT_BYTES],

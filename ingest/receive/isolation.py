@@ -5,26 +5,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from contract import decode, parse_topic
+from contract import decode
 from contract.isolation import is_temporary
 from contract.supervision import describe_exception
 from ingest.intake import BatchResult
-from ingest.receive.batch import ReceivedMessage
+from ingest.receive.batch import ReceivedMessage, kind_and_station
 
 LOG = logging.getLogger("wildpost.intake")
 _FAILURES_OF_ONE_KIND = 3  # in sequence, with no success of that kind between: the fault may be ours
 _PROBES = 20
 _LOGGED = 100  # exceptions
 _SUSPECTED_S = 600.0
-
-
-def kind_and_station(topic: str) -> tuple[str, str]:
-    """Return the kind and the station in a topic; "?" and "" if the topic has another form."""
-    try:
-        parsed = parse_topic(topic)
-    except ValueError:
-        return "?", ""
-    return parsed.kind, parsed.station
 
 
 class ServerFault(Exception):

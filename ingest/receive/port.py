@@ -1,10 +1,12 @@
 """Interface of every message source, which delivers messages and acknowledges them once they are durable."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
+
+Acknowledge = Callable[[Sequence[BufferedMessage]], None]
 
 
 class MessageSource(Protocol):

@@ -66,6 +66,19 @@ def found(store: InfluxDbStore) -> dict[str, tuple[int, int]]:
     return {row.taxon: (row.detections, row.events) for row in store.count(WHOLE_DAY)}
 
 
+def questions(store: InfluxDbStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which every query of a store is added from now on."""
+    asked: list[str] = []
+    tables = store._link.tables
+
+    def listened(statement: str) -> list[Table]:
+        asked.append(statement)
+        return tables(statement)
+
+    monkeypatch.setattr(store._link, "tables", listened)
+    return asked
+
+
 def break_after(store: InfluxDbStore, requests: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the way to the server break after some writes, as when it or we are killed between two."""
     link, left = store._link, [requests]
@@ -223,19 +236,26 @@ def test_captures_once_read_by_id_are_not_asked_for_again(
     newest_first = list(reversed(events))
     assert store.events(EventQuery(event_ids=ids)) == newest_first[1:]
     store.write(received(events[4]))
-    asked: list[str] = []
-    tables = store._link.tables
-
-    def listened(statement: str) -> list[Table]:
-        asked.append(statement)
-        return tables(statement)
-
-    monkeypatch.setattr(store._link, "tables", listened)
+    asked = questions(store, monkeypatch)
     assert store.events(EventQuery(event_ids=ids)) == newest_first, "what was not there is looked for again"
     assert len(asked) == 2, "one question for its place, one for itself"
     monkeypatch.setattr("ingest.store.influxdb.listing._CACHED_EVENTS", 2)
     assert store.events(EventQuery(event_ids=(new_event_id(),))) == []
     assert len(store._listing._cache) == 2
+
+
+def test_a_redelivery_is_compared_with_what_is_stored_without_a_query_for_each_record(
+    store: InfluxDbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stations = [f"station-{number:02}" for number in range(20)]
+    health = [msgspec.structs.replace(HEALTH, station=station, at=NOON) for station in stations]
+    events = [msgspec.structs.replace(sighting("boar"), station=station) for station in stations]
+    batch = received(*events) + [Received(one, encode(one), NOON) for one in health]
+    assert store.write(batch).new == 40
+    asked = questions(store, monkeypatch)
+    assert store.write(batch) == WriteResult(new=0, repeated=40)
+    assert len([one for one in asked if '"event_index"' in one or '"event" ' in one]) == 2
+    assert len([one for one in asked if '"health"' in one]) == 1
 
 
 def test_a_long_payload_is_kept_whole(store: InfluxDbStore) -> None:

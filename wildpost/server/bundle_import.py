@@ -21,8 +21,8 @@ from contract.errors import InvalidInput
 from contract.private_files import make_private_folder
 from contract.supervision import Supervisor
 from ingest.intake import Intake
-from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.source import BundleSource
+from ingest.receive.folder_lock import FolderLock
 from ingest.receive.pipeline import ReceivePipeline
 from wildpost.server.assembly import IMPORTS, open_databases
 from wildpost.settings.server import ServerSettings

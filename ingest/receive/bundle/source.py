@@ -25,13 +25,14 @@ from contract.durable_file import durable_file
 from contract.errors import StoreUnavailable
 from contract.supervision import SupervisedThread, Supervisor, describe_exception
 from ingest.receive.batch import ReceivedMessage
-from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.refusals import Refusals
+from ingest.receive.folder_lock import FolderLock
+from ingest.receive.local_delivery import LocalDelivery
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 
 LOG = logging.getLogger("wildpost.bundle")
 REFUSED = ".refused"  # added to the name of a bundle that cannot be read; the file is kept for a person to look at
-_CONNECTION = -1  # marks messages of bundles; connections to a broker count upwards from 0
+_CONNECTION = -1  # marks messages of bundles
 _ATTEMPTS = 3
 _PORTION = 500  # messages delivered at once
 _PORTION_BYTES = 8_000_000
@@ -71,8 +72,7 @@ class BundleSource:
         self._lock = FolderLock(folder)
         self._buffer: MessageBuffer  # set by ``start``
         self._stopping = threading.Event()  # replaced by the pipeline's
-        self._changed = threading.Condition()  # over the field below
-        self._unacknowledged = 0
+        self._delivery = LocalDelivery(_CONNECTION)
         self._importing = False
         self._done_at = time.monotonic()
         self._problem = ""
@@ -106,13 +106,7 @@ class BundleSource:
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         """Count messages of the current bundle as durable; see ``MessageSource.acknowledge``."""
-        if not self._unacknowledged:
-            return
-        mine = sum(one.connection == _CONNECTION for one in batch)
-        if mine:
-            with self._changed:
-                self._unacknowledged -= mine
-                self._changed.notify_all()
+        self._delivery.acknowledge(batch)
 
     def stop(self) -> None:
         """Stop the import thread; see ``MessageSource.stop``.
@@ -182,7 +176,7 @@ class BundleSource:
 
         None if the server is stopping.
         """
-        if not self._wait_for_acknowledgements(0):  # of an attempt that failed half-way
+        if not self._delivery.wait(0, self._stopping):  # of an attempt that failed half-way
             return None
         station = bundle.manifest.station
         received: list[ReceivedEntry] = []
@@ -196,7 +190,7 @@ class BundleSource:
             if not self._put(usable, now):
                 return None
             received += [ReceivedEntry(number=one.entry.number, sha256=one.entry.sha256) for one in usable]
-        if not self._wait_for_acknowledgements(0):
+        if not self._delivery.wait(0, self._stopping):
             return None
         now = datetime.now(UTC)
         if records := refusals.summary(now):
@@ -227,25 +221,11 @@ class BundleSource:
         return EntryRead(one.entry, one.payload, *problem) if problem else one
 
     def _put(self, entries: Sequence[EntryRead], now: datetime) -> bool:
-        if not self._wait_for_acknowledgements(_UNACKNOWLEDGED):
+        if not self._delivery.wait(_UNACKNOWLEDGED, self._stopping):
             return False
-        with self._changed:
-            self._unacknowledged += len(entries)
-        # QoS 0: no broker will deliver these again, so they stay in the buffer when a connection is made anew.
-        self._buffer.put(
-            [BufferedMessage(ReceivedMessage(one.entry.topic, one.payload, now), 0, 0, _CONNECTION) for one in entries],
-            self._stopping,
-        )
+        messages = [ReceivedMessage(one.entry.topic, one.payload, now) for one in entries]
+        self._delivery.put(messages, self._buffer, self._stopping)
         return not self._stopping.is_set()
-
-    def _wait_for_acknowledgements(self, but: int) -> bool:
-        """Wait until at most ``but`` messages are unacknowledged; return False if the server is stopping."""
-        with self._changed:
-            while self._unacknowledged > but:
-                if self._stopping.is_set():
-                    return False
-                self._changed.wait(0.2)
-        return True
 
     def _refuse(self, path: Path, problem: str) -> None:
         now = datetime.now(UTC)

@@ -28,6 +28,7 @@ from ingest.receive.mqtt.live_subscriber import LiveSubscriber
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.mqtt.revocations import Revocations
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.receive.port import Acknowledge
 
 __all__ = ["BrokerRefused", "Receiver", "ReceiverOptions"]
 
@@ -37,8 +38,6 @@ _BEHIND_FOR_S = 2.0
 _SOON_S = 10.0
 _OFTEN = 3
 
-
-Acknowledge = Callable[[Sequence[BufferedMessage]], None]
 Divert = Callable[[Sequence[BufferedMessage], Acknowledge], Sequence[BufferedMessage]]
 
 

@@ -19,7 +19,8 @@ from contract import topic_of
 from contract.durable_file import durable_file
 from contract.mqtt import connect_arguments, make_client, stop_network_thread
 from contract.server_users import ACCOUNT
-from contract.topics import REVOKED_SUFFIX, parse_topic, revoked_topic
+from contract.topics import REVOKED_SUFFIX, revoked_topic
+from ingest.receive.batch import kind_and_station
 from ingest.receive.mqtt.options import ReceiverOptions
 
 LOG = logging.getLogger("wildpost.ingest")
@@ -100,13 +101,8 @@ class Revocations:
             if mid is not None:
                 self._arrive(payload, mid)
             return self._ignored, b""
-        if self._awaited and payload:
-            try:
-                station = parse_topic(topic).station
-            except ValueError:
-                return topic, payload
-            if station in self._awaited:
-                return topic + REVOKED_SUFFIX, payload
+        if self._awaited and payload and kind_and_station(topic)[1] in self._awaited:
+            return topic + REVOKED_SUFFIX, payload
         return topic, payload
 
     @property

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from contract import Event, Malformed, decode
 from ingest.budgets.options import LIVE_AT_ONCE, LIVE_HZ
+from ingest.budgets.tally import station_of
 from ingest.budgets.token_bucket import TokenBuckets
 from ingest.receive.batch import ReceivedMessage
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
@@ -42,10 +43,13 @@ class LiveCopies:
         now = datetime.now(UTC)
         copies = 0
         for message in messages:
-            if message.topic.endswith("/event") and self._is_recent(message.payload, now):
-                station = message.topic.rsplit("/", 2)[1]
-                if self._looks.take(station) and self._is_urgent(message):
-                    copies += buffer.put_live(BufferedMessage(message, 0, 0, 0))
+            if (
+                message.topic.endswith("/event")
+                and self._is_recent(message.payload, now)
+                and self._looks.take(station_of(message.topic))
+                and self._is_urgent(message)
+            ):
+                copies += buffer.put_live(BufferedMessage(message, 0, 0, 0))
         return copies
 
     def _is_recent(self, payload: bytes, now: datetime) -> bool:

@@ -4,16 +4,14 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from contract.private_files import private_opener
 from ingest.receive.batch import ReceivedMessage
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 
 _HEADER = struct.Struct("<IqHI")  # CRC-32 of the rest, arrival in microseconds since 1970, bytes of topic and payload
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class SegmentWriter:
@@ -64,7 +62,7 @@ class SegmentReader:
             body = self._file.read(topic_bytes + payload_bytes)
             if len(body) == topic_bytes + payload_bytes and zlib.crc32(body, zlib.crc32(header[4:])) == checksum:
                 topic = body[:topic_bytes].decode(errors="replace")
-                return ReceivedMessage(topic, body[topic_bytes:], _EPOCH + at_us * _MICROSECOND)
+                return ReceivedMessage(topic, body[topic_bytes:], EPOCH + at_us * MICROSECOND)
         self._file.seek(start)
         return None
 
@@ -83,6 +81,6 @@ class SegmentReader:
 
 def _frame(message: ReceivedMessage) -> bytes:
     topic = message.topic.encode(errors="replace")
-    rest = _HEADER.pack(0, (message.at - _EPOCH) // _MICROSECOND, len(topic), len(message.payload))[4:]
+    rest = _HEADER.pack(0, microseconds(message.at), len(topic), len(message.payload))[4:]
     checksum = zlib.crc32(message.payload, zlib.crc32(topic, zlib.crc32(rest)))
     return b"".join((struct.pack("<I", checksum), rest, topic, message.payload))

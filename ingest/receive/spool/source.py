@@ -16,12 +16,14 @@ from ingest.budgets.station_usage import StationUsage
 from ingest.budgets.tally import BudgetTally, station_of
 from ingest.budgets.token_bucket import TokenBuckets
 from ingest.receive.batch import ReceivedMessage
+from ingest.receive.local_delivery import LocalDelivery
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
+from ingest.receive.port import Acknowledge
 from ingest.receive.spool.live_copies import LiveCopies
 from ingest.receive.spool.spool import Spool
 
 LOG = logging.getLogger("wildpost.spool")
-_CONNECTION = -2  # marks messages of the spool; connections to a broker count upwards from 0, bundles have -1
+_CONNECTION = -2  # marks messages of the spool; bundles have -1
 _QUEUED_BYTES = 32_000_000  # received and not yet on disk; beyond it, the network thread waits
 _PORTION = 50  # messages delivered at first; afterwards as many as take the target time
 _MOST = 1500
@@ -39,8 +41,6 @@ _RETRY_S = 30.0  # after a disk error, nothing is held back for this long
 _TOGETHER = 1000  # portions written and made durable together
 
 _LIMITS: Mapping[str, int] = {str(kind): limit for kind, limit in LIMIT_BYTES.items()}
-
-Acknowledge = Callable[[Sequence[BufferedMessage]], None]
 
 
 class _Diverted(msgspec.Struct, frozen=True, gc=False):
@@ -95,8 +95,7 @@ class SpoolSource:
         self._lock = threading.Lock()  # guards the two fields below
         self._queued_bytes = 0
         self._pending: dict[str, int] = {}  # stations with messages on their way to the disk
-        self._changed = threading.Condition()  # guards the field below
-        self._unacknowledged = 0
+        self._delivery = LocalDelivery(_CONNECTION)
         self._portion = float(_PORTION)
         self._others_at = self._room_checked_at = float("-inf")
         self._has_room = True
@@ -162,12 +161,7 @@ class SpoolSource:
 
     def acknowledge(self, batch: Sequence[BufferedMessage]) -> None:
         """Count messages of the current portion as durable; see ``MessageSource.acknowledge``."""
-        if not self._unacknowledged:
-            return
-        if mine := sum(one.connection == _CONNECTION for one in batch):
-            with self._changed:
-                self._unacknowledged -= mine
-                self._changed.notify_all()
+        self._delivery.acknowledge(batch)
 
     def stop(self) -> None:
         """Stop the threads; what is on disk is delivered after the next start; see ``MessageSource.stop``."""
@@ -283,13 +277,8 @@ class SpoolSource:
             The time in seconds.
         """
         began = self._clock()
-        with self._changed:
-            self._unacknowledged = len(messages)
-        # QoS 0: no broker will deliver these again, so they stay in the buffer when a connection is made anew.
-        self._buffer.put([BufferedMessage(one, 0, 0, _CONNECTION) for one in messages], self._stopping)
-        with self._changed:
-            while self._unacknowledged and not self._stopping.is_set():
-                self._changed.wait(0.2)
+        self._delivery.put(messages, self._buffer, self._stopping)
+        self._delivery.wait(0, self._stopping)
         took = self._clock() - began
         if took > target_s:
             self._portion = max(1.0, self._portion * max(0.3, target_s / took))

@@ -1,6 +1,5 @@
 """Durable queues of held back messages, one for each station, in a folder."""
 
-import os
 import re
 import shutil
 import threading
@@ -9,8 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.durable_file import sync_folder
 from ingest.receive.batch import ReceivedMessage
-from ingest.receive.bundle.folder_lock import FolderLock
+from ingest.receive.folder_lock import FolderLock
 from ingest.receive.spool.segment import SegmentReader, SegmentWriter
 
 _LOCK_S = 10.0
@@ -44,8 +44,7 @@ class Spool:
             OSError: another process uses the folder, or it cannot be read.
         """
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder_lock = FolderLock(folder)
+        self._folder_lock = FolderLock(folder)  # acquiring it creates the folder
         deadline = time.monotonic() + _LOCK_S
         while not self._folder_lock.acquire():  # another process may be taking over its files
             if time.monotonic() > deadline:
@@ -102,7 +101,7 @@ class Spool:
             for writer in written:
                 writer.sync()
             if created:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             for station, _ in messages_by_station:
                 queue = self._queues[station]
                 if queue.writer and queue.writer.size >= _SEGMENT_BYTES:
@@ -159,14 +158,6 @@ class Spool:
         return writer
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _take_over(folder: Path) -> None:
     """Move the files of all unlocked folders beside a folder into the folder."""
     for other in sorted(folder.parent.iterdir()):
@@ -178,6 +169,6 @@ def _take_over(folder: Path) -> None:
             last = max((int(found["number"]) for found in names), default=0)
             for number, path in enumerate(sorted(other.glob("*.spool")), last + 1):
                 path.rename(folder / f"{number:012}-{path.name.partition('-')[2]}")
-            _sync_folder(folder)
+            sync_folder(folder)
         finally:
             lock.release()

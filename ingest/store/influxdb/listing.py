@@ -64,8 +64,13 @@ class InfluxDbListing:
 
     def stored(self, event_ids: Collection[str]) -> list[StoredEvent]:
         """Return those of the given events that are stored, from the cache or from InfluxDB."""
-        found = {event_id: self._cache[event_id] for event_id in event_ids if event_id in self._cache}
-        places = self.find_in_index([event_id for event_id in event_ids if event_id not in found])
+        cache = self._cache
+        found = [cache[event_id] for event_id in event_ids if event_id in cache]
+        missing = [event_id for event_id in event_ids if event_id not in cache]
+        return found + self.stored_at(self.find_in_index(missing))
+
+    def stored_at(self, places: Mapping[str, AllocatedTimestamp]) -> list[StoredEvent]:
+        """Return the stored ones of some events from InfluxDB, by the places of their points in ``event_index``."""
         new = self._read_at(
             {
                 event_id: (integer(place.row["at_ns"]), place.row["station"])
@@ -74,7 +79,7 @@ class InfluxDbListing:
             }
         )
         self._add_to_cache(new)
-        return [*found.values(), *new]
+        return new
 
     def _add_to_cache(self, some: Iterable[StoredEvent]) -> None:
         cached = self._cache | {one.event.event_id: one for one in some}

@@ -4,7 +4,7 @@ The last point of a series is the latest report. Its timestamp is the time of re
 of the point before it if the server's clock was set back.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -37,7 +37,7 @@ def latest_lines(link: InfluxConnection, items: Sequence[Received]) -> list[byte
     reports = [(item, key) for item in items if (key := _key(item)) is not None]
     if not reports:
         return []
-    known = _read(link, sorted({station for _, (_, station, _) in reports}))
+    known = _read(link, any_of("station", sorted({station for _, (_, station, _) in reports})))
     lines = []
     for item, key in reports:
         current, record = known.get(key), item.record
@@ -68,14 +68,11 @@ def latest_payloads(link: InfluxConnection, kind: str) -> Mapping[tuple[str, str
         (from_tag(one.tags["station"]), from_tag(one.tags.get("deployment", ""))): str(one.rows[0]["last"])
         for one in older
     }
-    return found | {
-        (station, name): one.payload.decode() for (of, station, name), one in _read(link).items() if of == kind
-    }
+    latest = _read(link, any_of("kind", [kind]))
+    return found | {(station, name): one.payload.decode() for (_, station, name), one in latest.items()}
 
 
 def new_reports(
-    link: InfluxConnection,
-    measurement: str,
     found: Sequence[tuple[Received, Kind]],
     places: Sequence[AllocatedTimestamp],
     to_line: Callable[[Received, Kind, int], bytes],
@@ -84,10 +81,8 @@ def new_reports(
     """Return the records about stations that are not stored yet, with their lines, and add to ``conflicts``.
 
     Args:
-        link: Connection to the database.
-        measurement: Measurement of the records.
         found: Records of one kind.
-        places: Timestamp of each.
+        places: Timestamp of each, with the payload of the stored record.
         to_line: Function that returns the line of a record at a timestamp.
         conflicts: List to which conflicts are appended.
     """
@@ -99,21 +94,15 @@ def new_reports(
             first[key] = item
             new.append((item, to_line(item, record, place.time_ns)))
             continue
-        conflict = (
-            conflict_with(item, first[key].record)
-            if key in first
-            else _conflict_at(link, measurement, item, place.time_ns)
-        )
+        payload = place.row.get("payload")  # None: a partially written point
+        conflict = None
+        if key in first:
+            conflict = conflict_with(item, first[key].record)
+        elif payload is not None:
+            conflict = conflict_with_payload(item, payload.encode())
         if conflict is not None:
             conflicts.append(conflict)
     return new
-
-
-def _conflict_at(link: InfluxConnection, measurement: str, item: Received, time_ns: int) -> Conflict | None:
-    conditions = all_of([f"time = {time_ns}", *any_of("station", (item.record.station,))])
-    rows = link.rows(f'SELECT "payload" FROM "{measurement}" WHERE {conditions}')
-    conflicts = [conflict_with_payload(item, row["payload"].encode()) for row in rows if row["payload"] is not None]
-    return conflicts[0] if conflicts and None not in conflicts else None
 
 
 def _key(item: Received) -> Key | None:
@@ -128,14 +117,12 @@ def _key(item: Received) -> Key | None:
             return None
 
 
-def _read(link: InfluxConnection, stations: Iterable[str] = ()) -> dict[Key, _Latest]:
-    where = "".join(f" WHERE {condition}" for condition in any_of("station", list(stations)))
-    return dict(_parse(link, f'SELECT LAST("payload") AS "last", "received_us" FROM "{MEASUREMENT}"{where}'))
-
-
-def _parse(link: InfluxConnection, statement: str) -> Iterator[tuple[Key, _Latest]]:
+def _read(link: InfluxConnection, conditions: Iterable[str]) -> dict[Key, _Latest]:
+    statement = f'SELECT LAST("payload") AS "last", "received_us" FROM "{MEASUREMENT}" WHERE {all_of(conditions)}'
+    found = {}
     for one in link.query(f'{statement} GROUP BY "kind", "station", "name"'):
         key = (one.tags["kind"], from_tag(one.tags["station"]), from_tag(one.tags.get("name", "")))
         row = one.rows[0]
         received_at = EPOCH + integer(row["received_us"]) * MICROSECOND
-        yield key, _Latest(str(row["last"]).encode(), received_at, int(row["time"]))
+        found[key] = _Latest(str(row["last"]).encode(), received_at, int(row["time"]))
+    return found

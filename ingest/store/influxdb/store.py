@@ -77,9 +77,9 @@ class InfluxDbStore:
         self._listing = InfluxDbListing(self._link)
         self._seen = StationCounts(self._link)
         self._events = TimestampAllocator(self._link, "event", "event_id", by_station=False)
-        self._health = TimestampAllocator(self._link, "health", "health_id")
-        self._effort = TimestampAllocator(self._link, "effort", "effort_id")
-        self._deployments = TimestampAllocator(self._link, MEASUREMENT, ID_FIELD)
+        self._health = TimestampAllocator(self._link, "health", "health_id", also=("payload",))
+        self._effort = TimestampAllocator(self._link, "effort", "effort_id", also=("payload",))
+        self._deployments = TimestampAllocator(self._link, MEASUREMENT, ID_FIELD, also=("payload",))
         self._receipts = TimestampAllocator(
             self._link, "event_receipt", "event_id", by_station=False, also=("listed_us",)
         )
@@ -214,8 +214,7 @@ class InfluxDbStore:
                 again.append((item, event))
         index = claims.enter_context(self._listing.claim_in_index(list(once)))
         stored = {event_id: event for event_id, event in self._in_flight.items() if event_id in once}
-        known = [event_id for event_id, place in index.items() if place.exists]
-        stored |= {one.event.event_id: one.event for one in self._listing.stored(known)} if known else {}
+        stored |= {one.event.event_id: one.event for one in self._listing.stored_at(index)}
         conflicting = {
             event_id: conflict
             for event_id, event in stored.items()
@@ -255,18 +254,14 @@ class InfluxDbStore:
             TimestampRequest(one.station, clamp_ns(at_us), str(at_us))
             for (_, one), at_us in zip(health, times, strict=True)
         ]
-        new += new_reports(
-            self._link, "health", health, claims.enter_context(self._health.claim(wanted)), health_line, conflicts
-        )
+        new += new_reports(health, claims.enter_context(self._health.claim(wanted)), health_line, conflicts)
         effort = [(item, item.record) for item in batch if isinstance(item.record, Effort)]
         wanted = [TimestampRequest(one.station, clamp_ns(microseconds(one.start)), one.effort_id) for _, one in effort]
-        new += new_reports(
-            self._link, "effort", effort, claims.enter_context(self._effort.claim(wanted)), effort_line, conflicts
-        )
+        new += new_reports(effort, claims.enter_context(self._effort.claim(wanted)), effort_line, conflicts)
         deployed = [(item, item.record) for item in batch if isinstance(item.record, Deployment)]
         wanted = [deployment_request(one) for _, one in deployed]
         places = claims.enter_context(self._deployments.claim(wanted))
-        return new + new_reports(self._link, MEASUREMENT, deployed, places, deployment_line, conflicts)
+        return new + new_reports(deployed, places, deployment_line, conflicts)
 
     def _rewrite_counts(self, event_ids: Iterable[str]) -> None:
         """Rewrite the detection points of events according to the latest verdicts.

@@ -7,6 +7,8 @@ import pytest
 from bench.latency import RULES, Timings, capture, percentile, summarise
 from bench.report import Report, run_bench
 from contract import decode, encode, topic_of
+from contract.messages import Location
+from ingest.media.content_type import check_type
 from wildpost.settings.loader import load_settings
 from wildpost.settings.server import ServerSettings
 
@@ -19,11 +21,12 @@ def test_a_percentile_is_the_least_value_that_enough_do_not_pass() -> None:
 
 @pytest.mark.parametrize(("person", "kind"), [(True, "human"), (False, "animal")])
 def test_a_simulated_capture_is_what_the_server_reads(person: bool, kind: str) -> None:
-    event, thumbnail = capture(7, person)
+    event, thumbnail = capture("station-007", Location(latitude=31.07, longitude=117.0), person)
     assert [found.observation_type for found in event.detections] == [kind]
     assert event.media[0].sha256 == hashlib.sha256(thumbnail.data).hexdigest() == thumbnail.sha256
     assert decode(topic_of("wildpost", "station-007", "event"), encode(event)) == event
     assert decode(topic_of("wildpost", "station-007", "media"), encode(thumbnail)) == thumbnail
+    check_type(thumbnail)
 
 
 def test_latencies_are_those_of_what_arrived_and_the_rest_is_counted_as_missing() -> None:

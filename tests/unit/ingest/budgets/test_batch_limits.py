@@ -113,6 +113,12 @@ def test_a_batch_that_is_stored_again_counts_once(case: Case) -> None:
     assert [len(item.payload) for item in case.casebook.quarantined()] == [5_001] * 5
 
 
+def test_a_batch_is_not_mistaken_for_an_earlier_one_that_failed_at_the_same_address(case: Case) -> None:
+    for number in range(20):
+        batch = clips(1, f"station-{number}")  # Python often reuses the memory of the batch before
+        assert case.limits.admit(batch).contents == batch.contents
+
+
 def test_media_without_an_event_are_kept_up_to_the_limit_and_counted_beyond_it(case: Case) -> None:
     case.process(clips(30))
     assert case.stored_media() == 10

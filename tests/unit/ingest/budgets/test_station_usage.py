@@ -1,7 +1,7 @@
 """Which station is over its budget: one that sends far more than the others, and more than a minute's budget."""
 
-from ingest.budgets.options import BudgetOptions
-from ingest.budgets.station_usage import MAX_STATIONS, StationUsage
+from ingest.budgets.options import MAX_STATIONS, BudgetOptions
+from ingest.budgets.station_usage import StationUsage
 from ingest.budgets.tally import OTHER, station_of
 from ingest.budgets.token_bucket import TokenBuckets
 

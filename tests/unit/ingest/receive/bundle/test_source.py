@@ -13,8 +13,8 @@ from contract.bundle.documents import BundleEntry, Manifest, Receipt, decode_doc
 from contract.bundle.writer import write_bundle
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
-from ingest.receive.bundle.folder_lock import FolderLock
 from ingest.receive.bundle.source import BundleSource
+from ingest.receive.folder_lock import FolderLock
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.receive.pipeline import ReceivePipeline
 from tests.eventually import eventually
@@ -214,7 +214,7 @@ def test_a_new_connection_to_the_broker_drops_no_message_of_a_bundle(start: Star
     server = start()
     with server.pipeline.paused(10):
         path = drop(bundle(stick, [GOOD] * 1400), server)
-        eventually(lambda: server.source._unacknowledged == 1400)
+        eventually(lambda: server.source._delivery.unacknowledged == 1400)
         server.pipeline._buffer.drop_redelivered()  # as the receiver does when the broker sends everything again
     assert len(server.receipt(path).entries) == 1400
     assert len(server.intake.came) == 1400
@@ -228,6 +228,6 @@ def test_an_attempt_that_failed_half_way_confirms_nothing_of_the_next(start: Sta
         eventually(lambda: "the casebook is locked" in server.pipeline.problem)
         server.refuses = False
         threading.Event().wait(0.2)
-        assert server.source._unacknowledged == 500, "the second attempt waits for the messages of the first"
+        assert server.source._delivery.unacknowledged == 500, "the second attempt waits for the messages of the first"
     assert len(server.receipt(path).entries) == 501
     assert len(server.intake.came) == 1001

@@ -1,4 +1,4 @@
-"""Lock on a folder of bundles, so that only one process imports the bundles."""
+"""Lock on a folder of bundles or held back messages, so that only one process uses its files."""
 
 import fcntl
 import os
