@@ -11,6 +11,7 @@ from casebook.incidents.database import Database
 from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.repository import Alert, occurrence_of_row
 from casebook.incidents.tables import alert, delivery, incident, incident_station, occurrence
+from casebook.portions import portions
 from casebook.tables import flag
 from contract.severity import Severity
 
@@ -183,12 +184,11 @@ class IncidentReader:
             return connection.execute(update(occurrence).where(open_problems).values(over_at=at)).rowcount
 
     def _memberships(self, event_ids: Iterable[str]) -> list[tuple[str, str, bool]]:
-        wanted = list(event_ids)
         found: list[tuple[str, str, bool]] = []
         columns = (occurrence.c.subject, occurrence.c.incident_id, occurrence.c.late)
         with self._database.begin() as connection:
-            for start in range(0, len(wanted), 500):
-                query = select(*columns).where(occurrence.c.subject.in_(wanted[start : start + 500]))
+            for ids in portions(event_ids):
+                query = select(*columns).where(occurrence.c.subject.in_(ids))
                 found += [(event_id, incident_id, late) for event_id, incident_id, late in connection.execute(query)]
         return found
 
