@@ -58,7 +58,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "alerts": reader.alerts(incident_id, ALERTS),
             "unresolved": reader.has_unresolved_problem(incident_id),
             "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
-            "late": reader.late_events(ids),
+            "late": reader.memberships(ids).late_events,
             "title": headline(found, None, context.language),
             "sentence": lambda one: occurrence_sentence(one, context.language),
             "kind": lambda name: kind_name(name, context.language),
