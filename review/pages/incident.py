@@ -43,7 +43,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
     reader = context.site.incidents
     found = reader.incident(incident_id)
     if found is None:
-        raise HTTPException(404, f"no incident {incident_id}")
+        raise HTTPException(404)
     members = reader.members(incident_id, MEMBERS + 1, _parse_member_cursor(after))
     shown = members[:MEMBERS]
     ids = tuple(dict.fromkeys(one.occurrence.subject for one in shown if one.occurrence.source != "health"))
@@ -71,7 +71,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
 def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
     """Mark the station problems of an incident as resolved."""
     if context.site.incidents.incident(incident_id) is None:
-        raise HTTPException(404, f"no incident {incident_id}")
+        raise HTTPException(404)
     context.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
     return RedirectResponse(f"/incidents/{incident_id}", 303)
 

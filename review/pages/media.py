@@ -42,12 +42,12 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
 
 def _content(context: ContextDependency, sha256: str) -> bytes:
     if not SHA256.fullmatch(sha256):
-        raise HTTPException(404, "expected a sha256 as the name of a media file")
+        raise HTTPException(404)
     try:
         with context.site.media.open(sha256) as file:
             return file.read()
     except MediaMissing as error:
-        raise HTTPException(404, str(error)) from error
+        raise HTTPException(404) from error
 
 
 @router.get("/media/{sha256}")
@@ -78,7 +78,7 @@ def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Respo
     """Return the spectrogram of a sound (x: time, y: frequency) with its detections marked."""
     event = context.site.event(event_id)
     if event is None or sha256 not in {media.sha256 for media in event.media}:
-        raise HTTPException(404, f"{sha256} is not a sound of event {event_id}")
+        raise HTTPException(404)
     spans = tuple(detection.span for detection in event.detections if detection.span is not None)
     try:
         drawn = context.site.drawings.spectrogram(sha256, lambda: _sound(context, sha256), spans)
