@@ -1,7 +1,6 @@
 """Whatever is sent to the pages of a running server, it keeps receiving from stations and answers who asks properly."""
 
 import contextlib
-import hashlib
 import http.client
 import os
 import re
@@ -18,9 +17,9 @@ import pytest
 
 from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
-from contract.messages import Media, MediaContent
 from tests.conftest import missing
 from tests.eventually import PATIENCE_S, eventually
+from tests.media_messages import content_of, medium_of
 from tests.servers.conftest import Publisher
 from tests.servers.test_ingest_workers import ingesting
 from tests.servers.test_serve import WILDPOST, health, page, serving
@@ -32,18 +31,8 @@ def captures(count: int) -> list[tuple[str, bytes]]:
     """Make messages of captures, each with a thumbnail."""
     messages = []
     for _ in range(count):
-        data = b"\xff\xd8\xff" + os.urandom(2000)
-        sha256 = hashlib.sha256(data).hexdigest()
-        medium = Media(sha256=sha256, type="image/jpeg", size=len(data), role="thumbnail")
-        event = msgspec.structs.replace(EVENT, event_id=new_event_id(), media=(medium,))
-        content = MediaContent(
-            event_id=event.event_id,
-            station=event.station,
-            sha256=sha256,
-            type="image/jpeg",
-            role="thumbnail",
-            data=data,
-        )
+        content = content_of(b"\xff\xd8\xff" + os.urandom(2000), event_id=new_event_id(), station=EVENT.station)
+        event = msgspec.structs.replace(EVENT, event_id=content.event_id, media=(medium_of(content),))
         messages.append((topic_of("wildpost", event.station, "event"), encode(event)))
         messages.append((topic_of("wildpost", event.station, "media"), encode(content)))
     return messages
