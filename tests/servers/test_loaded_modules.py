@@ -17,6 +17,7 @@ from contract.examples import SOUND_EVENT
 from tests.conftest import Mosquitto
 from tests.eventually import eventually
 from tests.flow.test_station_once import command as station_command
+from tests.flow.test_station_once import lens_and_ear
 from tests.media_messages import content_of, medium_of
 from tests.servers.conftest import Publisher
 from tests.servers.listeners import listening
@@ -77,15 +78,7 @@ def test_a_server_that_shows_its_pages_has_loaded_no_detector(
 def test_a_station_that_detects_has_loaded_nothing_of_the_server(
     mosquitto: Mosquitto, tmp_path: Path, shared_data: Path, loaded: Path
 ) -> None:
-    samples = shared_data / "samples"
-    for folder, name in (("pictures", "deer.JPG"), ("recordings", "rain.ogg")):
-        (tmp_path / folder).mkdir()
-        found = next(one for one in sorted((samples / folder).iterdir()) if one.suffix == Path(name).suffix)
-        (tmp_path / folder / name).write_bytes(found.read_bytes())
-    sensors = [
-        'name = "lens"\nsource = "folder"\nfolder = "pictures"\ndetectors = ["vision"]\n',
-        'name = "ear"\nsource = "folder"\nfolder = "recordings"\ndetectors = ["birdnet", "threat"]\n',
-    ]
+    sensors = lens_and_ear(tmp_path, shared_data)
     with listening(mosquitto.port, "wildpost/#"):
         command = station_command(tmp_path, mosquitto.port, *sensors)
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
