@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from casebook.engine import open_engine, unavailable
 from casebook.flags import Flag
+from casebook.portions import portions
 from casebook.quarantine_limits import prune_quarantine
 from casebook.records import (
     QUARANTINE_LIMIT,
@@ -42,8 +43,6 @@ from casebook.verdicts import Verdict
 from contract import SetAside
 from contract.identity import content_sha256
 from contract.validation import decode_stored
-
-_MAX_IDS = 500  # ids per statement; below the parameter limit of both databases
 
 
 class Casebook:
@@ -95,7 +94,7 @@ class Casebook:
     def flags_of(self, event_ids: Iterable[str]) -> dict[str, list[Flag]]:
         """Return the flags of each event by event id, without events that have no flag."""
         found: dict[str, list[Flag]] = defaultdict(list)
-        for ids in _portions(event_ids):
+        for ids in portions(event_ids):
             for row in self._read(select(flag).where(flag.c.event_id.in_(ids)).order_by(flag.c.rule)):
                 found[row["event_id"]].append(Flag(**row))
         return dict(found)
@@ -141,7 +140,7 @@ class Casebook:
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
         """Return the latest verdict on each detection of the given events, sorted by the detection's ordinal."""
         latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
-        for ids in _portions(event_ids):
+        for ids in portions(event_ids):
             query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.sequence)
             for row in self._read(query):
                 latest[row["event_id"]][row["ordinal"]] = _verdict(row)
@@ -159,11 +158,9 @@ class Casebook:
 
     def mark_applied(self, decisions: Sequence[Verdict]) -> None:
         """Mark recorded verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
-        sequences = [done.sequence for done in decisions]
         with self._begin() as connection:
-            for start in range(0, len(sequences), _MAX_IDS):
-                of_these = verdict.c.sequence.in_(sequences[start : start + _MAX_IDS])
-                connection.execute(update(verdict).where(of_these).values(applied=True))
+            for sequences in portions(done.sequence for done in decisions):
+                connection.execute(update(verdict).where(verdict.c.sequence.in_(sequences)).values(applied=True))
 
     def quarantine(self, *items: Quarantined) -> int:
         """Store quarantined input whose id is not stored yet, and return the number of new records.
@@ -221,7 +218,7 @@ class Casebook:
         is of one station, so an entry that differs from an earlier one in these is not stored.
         """
         by_content: dict[str, list[MediaEntry]] = defaultdict(list)
-        for hashes in _portions(entry.sha256 for entry in entries):
+        for hashes in portions(entry.sha256 for entry in entries):
             for row in self._read(select(media).where(media.c.sha256.in_(hashes)).order_by(media.c.received_at)):
                 by_content[row["sha256"]].append(MediaEntry(**row))
         conflicts: list[MediaConflict] = []
@@ -240,7 +237,7 @@ class Casebook:
     def media_of(self, event_ids: Iterable[str]) -> dict[str, list[MediaEntry]]:
         """Return the media entries of each given event, by event id."""
         found: dict[str, list[MediaEntry]] = defaultdict(list)
-        for ids in _portions(event_ids):
+        for ids in portions(event_ids):
             for row in self._read(select(media).where(media.c.event_id.in_(ids)).order_by(media.c.role)):
                 found[row["event_id"]].append(MediaEntry(**row))
         return dict(found)
@@ -286,12 +283,6 @@ def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnE
     # Bind each value with its column's type: a time compared as text would sort after every number.
     types = [column.type for column in columns]
     return tuple_(*columns) < tuple_(*values, types=types)
-
-
-def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
-    wanted = list(dict.fromkeys(ids))
-    for start in range(0, len(wanted), _MAX_IDS):
-        yield wanted[start : start + _MAX_IDS]
 
 
 def _contradicts(entry: MediaEntry, earlier: MediaEntry) -> bool:

@@ -24,8 +24,8 @@ def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], f
     Returns:
         The groups, and the ids of captures that arrived late.
     """
-    flagged = [card.event.event_id for card in cards if card.flags]
-    incident_ids = site.incidents.incident_ids_of(flagged)
+    memberships = site.incidents.memberships(card.event.event_id for card in cards if card.flags)
+    incident_ids = memberships.incident_ids
     incidents = site.incidents.incidents_by_id(set(incident_ids.values()))
     found = {one.id: one for one in incidents if one.occurrence_count > 1}
     members: dict[str, list[Card]] = {}
@@ -47,12 +47,4 @@ def group_by_incident(site: Site, cards: Sequence[Card]) -> tuple[list[Group], f
             groups[-1] = Group(None, (*groups[-1].cards, entry))
         else:
             groups.append(Group(None, (entry,)))
-    return groups, site.incidents.late_events(flagged)
-
-
-def station_problems(site: Site, limit: int = 10) -> list[Incident]:
-    """Return incidents that contain an unresolved station problem, such as a silent station.
-
-    These incidents have no captures and therefore no card in the queue.
-    """
-    return site.incidents.station_problems(limit)
+    return groups, memberships.late_events

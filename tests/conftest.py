@@ -95,13 +95,19 @@ class Mosquitto:
             self._process = None
 
 
-@pytest.fixture
-def mosquitto_with(tmp_path: Path) -> Iterator[Callable[[str], Mosquitto]]:
-    """Start brokers with settings of the test's own."""
+def mosquitto_program() -> str:
+    """Return the path of the real broker."""
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         missing("mosquitto is not installed (Debian: apt-get install mosquitto)")
     assert program is not None
+    return program
+
+
+@pytest.fixture
+def mosquitto_with(tmp_path: Path) -> Iterator[Callable[[str], Mosquitto]]:
+    """Start brokers with settings of the test's own."""
+    program = mosquitto_program()
     started: list[Mosquitto] = []
 
     def start(settings: str) -> Mosquitto:

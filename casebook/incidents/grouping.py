@@ -17,6 +17,7 @@ from casebook.incidents.corroboration import distance_m
 from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.occurrence import IncidentOptions, Occurrence
 from casebook.incidents.tables import incident, incident_station, occurrence
+from casebook.portions import portions
 from casebook.tables import UtcDateTime
 from contract import Location
 from contract.severity import Severity, severity_rank
@@ -26,7 +27,6 @@ _LOOKAHEAD = timedelta(minutes=30)  # occurrences of one batch that are this clo
 # them is near, the new occurrence opens another incident, which alerts rather than hides.
 _MAX_COMPARED = 200
 MAX_KINDS = 50  # kinds that an incident lists; a sound's label is free text of a station
-_MAX_IDS = 500
 _PART = ("first_at", "last_at", "south", "north", "west", "east", "moved")
 
 _microseconds = UtcDateTime()
@@ -186,9 +186,8 @@ class IncidentGrouping:
         # A part is at most as long as its incident, so both sides of the range of ``last_at`` are bounded.
         before, after = self._options.gap, _LOOKAHEAD + self._options.gap + self._options.longest
         when = incident_station.c.last_at.between(at - before, at + after)
-        wanted = list(self._connection.execute(select(incident_station.c.incident_id).where(when).distinct()).scalars())
-        for start in range(0, len(wanted), _MAX_IDS):
-            ids = wanted[start : start + _MAX_IDS]
+        wanted = self._connection.execute(select(incident_station.c.incident_id).where(when).distinct()).scalars()
+        for ids in portions(wanted):
             for row in self._connection.execute(select(incident).where(incident.c.id.in_(ids))).mappings():
                 self._incidents[row["id"]] = dict(row)
             self._load_parts(ids)
@@ -205,11 +204,9 @@ class IncidentGrouping:
         return bool(lasts <= self._options.longest)
 
     def _witnesses(self, one: Occurrence) -> Iterator[tuple[str, datetime]]:
-        wanted = sorted(one.witnesses)
-        if wanted and self._pending:
+        if one.witnesses and self._pending:
             self.flush()
-        for start in range(0, len(wanted), _MAX_IDS):
-            ids = wanted[start : start + _MAX_IDS]
+        for ids in portions(sorted(one.witnesses)):
             query = select(occurrence.c.incident_id, occurrence.c.at).where(occurrence.c.subject.in_(ids))
             for row in self._connection.execute(query).mappings():
                 yield row["incident_id"], row["at"]

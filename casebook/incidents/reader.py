@@ -11,6 +11,7 @@ from casebook.incidents.database import Database
 from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.repository import Alert, occurrence_of_row
 from casebook.incidents.tables import alert, delivery, incident, incident_station, occurrence
+from casebook.portions import portions
 from casebook.tables import flag
 from contract.severity import Severity
 
@@ -92,6 +93,14 @@ class Incident:
         return self.ended_at, self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """Incident ids of events by event id, without events that are in no incident, and the events that arrived late."""
+
+    incident_ids: Mapping[str, str]
+    late_events: frozenset[str]
+
+
 class IncidentReader:
     """Read access to incidents; every method raises ``StoreUnavailable`` if the database does not answer.
 
@@ -115,7 +124,7 @@ class IncidentReader:
         return self._read(query)
 
     def station_problems(self, limit: int = 10) -> list[Incident]:
-        """List the newest incidents that have no captures and an unresolved problem of a station."""
+        """List the newest incidents that have no captures, and so no card, and an unresolved problem of a station."""
         query = select(incident).order_by(incident.c.ended_at.desc(), incident.c.id.desc()).limit(limit)
         unresolved = select(occurrence.c.incident_id).where(_unresolved())
         return self._read(query.where(incident.c.captures == 0, incident.c.id.in_(unresolved)))
@@ -129,13 +138,23 @@ class IncidentReader:
         """Return the incidents with the given ids, in no particular order."""
         return self._read(select(incident).where(incident.c.id.in_(list(incident_ids))))
 
-    def incident_ids_of(self, event_ids: Iterable[str]) -> dict[str, str]:
+    def incident_ids_of(self, event_ids: Iterable[str]) -> Mapping[str, str]:
         """Return the incident id of each event by event id, without events that are in no incident."""
-        return {event_id: incident_id for event_id, incident_id, _ in self._memberships(event_ids)}
+        return self.memberships(event_ids).incident_ids
 
-    def late_events(self, event_ids: Iterable[str]) -> frozenset[str]:
-        """Return the ids of those of the given events that arrived too late for an alert."""
-        return frozenset(event_id for event_id, _, late in self._memberships(event_ids) if late)
+    def memberships(self, event_ids: Iterable[str]) -> Memberships:
+        """Return the incidents of the given events, and which of the events arrived too late for an alert."""
+        columns = (occurrence.c.subject, occurrence.c.incident_id, occurrence.c.late)
+        incident_ids: dict[str, str] = {}
+        late_events: set[str] = set()
+        with self._database.begin() as connection:
+            for ids in portions(event_ids):
+                query = select(*columns).where(occurrence.c.subject.in_(ids))
+                for event_id, incident_id, late in connection.execute(query):
+                    incident_ids[event_id] = incident_id
+                    if late:
+                        late_events.add(event_id)
+        return Memberships(incident_ids, frozenset(late_events))
 
     def members(
         self, incident_id: str, limit: int, after: tuple[datetime, str, str] | None = None
@@ -181,16 +200,6 @@ class IncidentReader:
         with self._database.begin() as connection:
             open_problems = and_(occurrence.c.incident_id == incident_id, _unresolved())
             return connection.execute(update(occurrence).where(open_problems).values(over_at=at)).rowcount
-
-    def _memberships(self, event_ids: Iterable[str]) -> list[tuple[str, str, bool]]:
-        wanted = list(event_ids)
-        found: list[tuple[str, str, bool]] = []
-        columns = (occurrence.c.subject, occurrence.c.incident_id, occurrence.c.late)
-        with self._database.begin() as connection:
-            for start in range(0, len(wanted), 500):
-                query = select(*columns).where(occurrence.c.subject.in_(wanted[start : start + 500]))
-                found += [(event_id, incident_id, late) for event_id, incident_id, late in connection.execute(query)]
-        return found
 
     def _read(self, query: Any) -> list[Incident]:
         with self._database.begin() as connection:

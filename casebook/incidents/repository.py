@@ -14,9 +14,8 @@ from casebook.incidents.database import Database, place_columns, place_of
 from casebook.incidents.grouping import IncidentGrouping
 from casebook.incidents.occurrence import IncidentOptions, Occurrence
 from casebook.incidents.tables import alert, delivery, occurrence
+from casebook.portions import portions
 from contract.severity import Severity, severity_rank
-
-_MAX_SUBJECTS = 500  # per statement; below the parameter limit of both databases
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +172,8 @@ class _Batch:
 
 def _known(connection: Connection, occurrences: Sequence[Occurrence]) -> dict[str, dict[str, Mapping[str, Any]]]:
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
-    subjects = list(dict.fromkeys(one.subject for one in occurrences))
-    for start in range(0, len(subjects), _MAX_SUBJECTS):
-        query = select(occurrence).where(occurrence.c.subject.in_(subjects[start : start + _MAX_SUBJECTS]))
+    for subjects in portions(one.subject for one in occurrences):
+        query = select(occurrence).where(occurrence.c.subject.in_(subjects))
         for row in connection.execute(query).mappings():
             found.setdefault(row["subject"], {})[row["kind"]] = dict(row)
     return found

@@ -19,7 +19,7 @@ def event_message(context: ContextDependency, event_id: str) -> Response:
     """Return the station's message about a capture as indented JSON."""
     found = context.site.event(event_id)
     if found is None:
-        raise HTTPException(404, f"no capture {event_id}")
+        raise HTTPException(404)
     return Response(msgspec.json.format(encode(found), indent=2), media_type="application/json")
 
 
@@ -28,7 +28,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
     """Show the page of one capture."""
     found = context.site.listed_event(event_id)
     if found is None:
-        raise HTTPException(404, f"no capture {event_id}")
+        raise HTTPException(404)
     return context.render(
         "event.html",
         {
@@ -45,7 +45,7 @@ def following(context: ContextDependency, event_id: str, phase: str = "") -> Red
     """Redirect to the next undecided capture, or to the queue if there is none."""
     found = context.site.listed_event(event_id)
     if found is None:
-        raise HTTPException(404, f"no capture {event_id}")
+        raise HTTPException(404)
     next_id = next_undecided(context.site, found, "f" if phase == "f" else "r")
     return RedirectResponse(
         f"/events/{next_id}" if next_id else "/?show=unreviewed", 303, {"Cache-Control": "no-store"}

@@ -43,7 +43,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
     reader = context.site.incidents
     found = reader.incident(incident_id)
     if found is None:
-        raise HTTPException(404, f"no incident {incident_id}")
+        raise HTTPException(404)
     members = reader.members(incident_id, MEMBERS + 1, _parse_member_cursor(after))
     shown = members[:MEMBERS]
     ids = tuple(dict.fromkeys(one.occurrence.subject for one in shown if one.occurrence.source != "health"))
@@ -58,7 +58,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "alerts": reader.alerts(incident_id, ALERTS),
             "unresolved": reader.has_unresolved_problem(incident_id),
             "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
-            "late": reader.late_events(ids),
+            "late": reader.memberships(ids).late_events,
             "title": headline(found, None, context.language),
             "sentence": lambda one: occurrence_sentence(one, context.language),
             "kind": lambda name: kind_name(name, context.language),
@@ -71,7 +71,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
 def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
     """Mark the station problems of an incident as resolved."""
     if context.site.incidents.incident(incident_id) is None:
-        raise HTTPException(404, f"no incident {incident_id}")
+        raise HTTPException(404)
     context.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
     return RedirectResponse(f"/incidents/{incident_id}", 303)
 

@@ -1,6 +1,6 @@
 """Endpoints for pictures, sounds and spectrograms.
 
-URLs contain the hash of the content, so browsers can cache them forever.
+``review.security.answer_headers`` sets how long browsers keep them, and that they show them as what we say they are.
 """
 
 import gzip
@@ -20,16 +20,11 @@ from i18n.file_problems import explain_file_problem
 from ingest.drawing.drawings import CannotDraw, DrawingBusy
 from ingest.media.port import MediaMissing
 from review.page import ContextDependency, PageContext
+from review.static_files import compressible
 
 router = APIRouter()
-CACHE_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-# A browser must show stations' files as what we say they are, in our pages only.
-MEDIA_HEADERS = {
-    **CACHE_FOREVER,
-    "X-Content-Type-Options": "nosniff",
-    "Content-Disposition": "inline",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+CACHE_FOREVER = "private, max-age=31536000, immutable"  # the address of plotly.js has its version
+MEDIA_HEADERS = {"Content-Disposition": "inline"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -47,12 +42,12 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
 
 def _content(context: ContextDependency, sha256: str) -> bytes:
     if not SHA256.fullmatch(sha256):
-        raise HTTPException(404, "expected a sha256 as the name of a media file")
+        raise HTTPException(404)
     try:
         with context.site.media.open(sha256) as file:
             return file.read()
     except MediaMissing as error:
-        raise HTTPException(404, str(error)) from error
+        raise HTTPException(404) from error
 
 
 @router.get("/media/{sha256}")
@@ -83,7 +78,7 @@ def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Respo
     """Return the spectrogram of a sound (x: time, y: frequency) with its detections marked."""
     event = context.site.event(event_id)
     if event is None or sha256 not in {media.sha256 for media in event.media}:
-        raise HTTPException(404, f"{sha256} is not a sound of event {event_id}")
+        raise HTTPException(404)
     spans = tuple(detection.span for detection in event.detections if detection.span is not None)
     try:
         drawn = context.site.drawings.spectrogram(sha256, lambda: _sound(context, sha256), spans)
@@ -117,10 +112,7 @@ def _plotly() -> tuple[bytes, bytes]:
 def plotly(request: Request, version: str) -> Response:
     """Return plotly.js from the installed plotly package."""
     plain, compressed = _plotly()
-    headers = {**CACHE_FOREVER, "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(compressed, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
-    return Response(plain, media_type="text/javascript", headers=headers)
+    return compressible(request, plain, compressed, "text/javascript", {"Cache-Control": CACHE_FOREVER})
 
 
 @router.get("/favicon.ico")

@@ -10,7 +10,7 @@ from contract.messages import ObservationType
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline
 from pipelines.trends.counting import EARLIEST, LATEST
-from review.incident_groups import group_by_incident, station_problems
+from review.incident_groups import group_by_incident
 from review.page import ContextDependency
 from review.queue import Filters, Show, parse_cursor, queue_page
 
@@ -48,7 +48,7 @@ def queue(
         {
             "groups": groups,
             "late": late,
-            "station_problems": station_problems(context.site)
+            "station_problems": context.site.incidents.station_problems()
             if first_page and filters.show in ("todo", "flagged")
             else [],
             "headline": lambda one: headline(one, None, context.language),

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from contract import Detection, Event, Media, MediaContent, Model, encode, new_event_id, topic_of
+from contract import Detection, Event, MediaContent, Model, encode, new_event_id, topic_of
 from contract.examples import SET_ASIDE, STATUS
 from ingest.receive.batch import ReceivedMessage, read_batch
 from tests.browser.conftest import MODEL, Site, messages
 from tests.keeping import keep
+from tests.media_messages import content_of, medium_of
 
 TEXTS = (
     "<script>window.ran = 1</script>",
@@ -42,7 +43,7 @@ def hostile(number: int, text: str) -> tuple[Event, MediaContent]:
     """Make a capture of a person in which every free text is the given one."""
     short = text[:60]
     event = messages(number, "person", "human", 0.9)[0]
-    sha256 = hashlib.sha256(PICTURE).hexdigest()
+    content = content_of(PICTURE, event_id=event.event_id, station=event.station)
     detection = Detection(
         ordinal=0, label=short, observation_type="human", confidence=0.9, model=short, scientific_name=short
     )
@@ -50,15 +51,7 @@ def hostile(number: int, text: str) -> tuple[Event, MediaContent]:
         event,
         models=(MODEL, Model(name=short, version=short[:30], sha256="0" * 64)),
         detections=(detection,),
-        media=(Media(sha256=sha256, type="image/jpeg", size=len(PICTURE), role="thumbnail", name=text),),
-    )
-    content = MediaContent(
-        event_id=event.event_id,
-        station=event.station,
-        sha256=sha256,
-        type="image/jpeg",
-        role="thumbnail",
-        data=PICTURE,
+        media=(medium_of(content, name=text),),
     )
     return event, content
 

@@ -1,45 +1,27 @@
 """A message that contradicts a stored one is quarantined with both hashes, raises nothing, and is kept once."""
 
-import hashlib
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from casebook.incidents.tables import incident
 from casebook.records import Quarantined
-from contract import MediaContent, SetAside, encode, new_event_id
+from contract import SetAside, encode, new_event_id
 from contract.codec import Record, kind_of
 from contract.examples import EVENT
 from contract.identity import content_sha256
 from ingest.intake import BatchResult
 from ingest.receive.batch import read_batch
 from ingest.store.port import EventQuery
-from tests.contract.test_incident_desk import NOW, Desk, person
+from tests.contract.test_incident_desk import NOW, Desk, desk, person
 from tests.keeping import keep
+from tests.media_messages import content_of
 
-DATA = b"\xff\xd8\xff a picture"
-CONTENT = MediaContent(
-    event_id=EVENT.event_id,
-    station="lake-07",
-    sha256=hashlib.sha256(DATA).hexdigest(),
-    type="image/jpeg",
-    role="thumbnail",
-    data=DATA,
-)
+__all__ = ["desk"]  # a fixture
+CONTENT = content_of(b"\xff\xd8\xff a picture")
 REPORT = SetAside(
     report_id=new_event_id(), station="lake-07", sensor="camera", at=NOW, name="1.jpg", reason="broken", size=10
 )
-
-
-@pytest.fixture
-def desk(tmp_path: Path, casebook_url: str) -> Iterator[Desk]:
-    opened = Desk(tmp_path, casebook_url)
-    yield opened
-    opened.store.close()
-    opened.casebook.close()
 
 
 def receive(desk: Desk, *records: Record, minutes: float = 0) -> BatchResult:

@@ -20,7 +20,8 @@ import yaml
 
 from casebook.engine import CasebookOptions
 from contract.server_users import ACCOUNT
-from tests.conftest import free_port, missing
+from tests.conftest import free_port, mosquitto_program
+from tests.eventually import eventually
 from tests.flow.test_extras import uv
 from tests.listening import listens
 from tests.repository import REPOSITORY
@@ -204,19 +205,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """A broker as `wildpost broker init` sets it up, running; its folder and port."""
-    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        missing("mosquitto is not installed (Debian: apt-get install mosquitto)")
-    assert program is not None
+    program = mosquitto_program()
     port, folder = free_port(), tmp_path / "broker"
     BrokerFolder(folder, listeners=Listeners(port, free_port())).create(["localhost"])
     configuration = folder / "mosquitto.conf"
     text = configuration.read_text().replace("/var/lib/mosquitto/", f"{tmp_path}/")
     configuration.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
     process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not listens(port):
-        time.sleep(0.05)
+    eventually(lambda: listens(port) or process.poll() is not None, "the broker listens")
+    assert process.poll() is None
     yield folder, port
     process.terminate()
     process.wait(10)

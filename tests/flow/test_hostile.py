@@ -2,9 +2,7 @@
 
 import html
 import json
-import os
 import re
-import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,7 +17,7 @@ from bench.hostile import HONEST_EVERY, Outcome, attack
 from bench.hostile_forms import INJECTIONS, SORTS
 from bench.hostile_messages import hostile_messages
 from contract import Malformed, decode
-from tests.conftest import Mosquitto, missing
+from tests.conftest import Mosquitto, mosquitto_program
 from tests.servers.test_serve import serving
 
 pytestmark = pytest.mark.long
@@ -32,11 +30,7 @@ GROWTH_MB = 40  # of all processes together, once each kind of message has been 
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Path, int]]:
     """What became of the attack, the server's folder, the broker's port."""
     folder = tmp_path_factory.mktemp("hostile")
-    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        missing("mosquitto is not installed (Debian: apt-get install mosquitto)")
-    assert program is not None
-    broker = Mosquitto(program, folder / "broker", "allow_anonymous true\nautosave_on_changes false\n")
+    broker = Mosquitto(mosquitto_program(), folder / "broker", "allow_anonymous true\nautosave_on_changes false\n")
     try:
         yield attack(folder / "server", broker.port, COUNT, SEED), folder / "server", broker.port
     finally:

@@ -1,6 +1,7 @@
 """`wildpost station run --once` ends when a sensor is not there, names it, and sends what the others had."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,17 @@ def command(folder: Path, port: int, *sensors: str) -> list[str]:
 def run(folder: Path, port: int, *sensors: str) -> subprocess.CompletedProcess[str]:
     with listening(port, "wildpost/#"):  # what nobody listens for, a station keeps
         return subprocess.run(command(folder, port, *sensors), capture_output=True, text=True, check=False, timeout=60)
+
+
+def lens_and_ear(folder: Path, shared_data: Path) -> list[str]:
+    """Put a real picture and a real recording into a folder; return the settings of two sensors that read them."""
+    for part, name in (("pictures", "owl.JPG"), ("recordings", "rain.ogg")):
+        (folder / part).mkdir()
+        shutil.copy(shared_data / "samples" / part / name, folder / part)
+    return [
+        'name = "lens"\nsource = "folder"\nfolder = "pictures"\ndetectors = ["vision"]\n',
+        'name = "ear"\nsource = "folder"\nfolder = "recordings"\ndetectors = ["birdnet", "threat"]\n',
+    ]
 
 
 @pytest.fixture

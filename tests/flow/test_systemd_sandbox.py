@@ -12,9 +12,10 @@ import pytest
 from tests.conftest import Mosquitto, missing
 from tests.eventually import eventually
 from tests.flow.test_station_once import command as station_command
+from tests.flow.test_station_once import lens_and_ear
 from tests.repository import REPOSITORY
 from tests.servers.listeners import listening
-from tests.servers.test_serve import WILDPOST, health, page, publish_event
+from tests.servers.test_serve import WILDPOST, health, page, publish_event, running
 from tests.system_call_filter import allowed_calls
 
 FOLDER = REPOSITORY / "configs" / "systemd"
@@ -133,52 +134,23 @@ def test_a_server_works_with_the_system_calls_that_its_unit_allows(mosquitto: Mo
     settings, data = tmp_path / "server.toml", tmp_path / "data"
     settings.write_text(f"[broker]\nport = {mosquitto.port}\n[web]\nport = 0\n")
     command = under(SERVER, [*WILDPOST, "serve", str(settings), "--data", str(data)])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            eventually(lambda: (data / "server.json").exists() or server.poll() is not None, "the server listens")
-            assert server.poll() is None, server.communicate()[0]
-            url = re.search(r'"url":\s*"([^"]+)"', (data / "server.json").read_text())
-            assert url
-            event = publish_event(mosquitto.port)
-            eventually(lambda: health(url[1])["events"] == 1, "the capture is stored")
-            for path in ("", "trends", f"events/{event.event_id}"):
-                assert "野哨" in page(url[1] + path)
-            backed_up = subprocess.run(
-                under(
-                    SERVER,
-                    [
-                        *WILDPOST,
-                        "backup",
-                        str(tmp_path / "backup.tar"),
-                        str(settings),
-                        "--unencrypted",
-                        "--data",
-                        str(data),
-                    ],
-                ),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert backed_up.returncode == 0, backed_up.stderr
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(60) == 0
-        finally:
-            server.kill()
+    with running(command, data) as (server, url):
+        event = publish_event(mosquitto.port)
+        eventually(lambda: health(url)["events"] == 1, "the capture is stored")
+        for path in ("", "trends", f"events/{event.event_id}"):
+            assert "野哨" in page(url + path)
+        words = ["backup", str(tmp_path / "backup.tar"), str(settings), "--unencrypted", "--data", str(data)]
+        backed_up = subprocess.run(under(SERVER, [*WILDPOST, *words]), capture_output=True, text=True, check=False)
+        assert backed_up.returncode == 0, backed_up.stderr
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
 
 
 @pytest.mark.usefixtures("systemd_analyze")
 def test_a_station_detects_and_sends_with_the_system_calls_that_its_unit_allows(
     mosquitto: Mosquitto, shared_data: Path, tmp_path: Path
 ) -> None:
-    samples = shared_data / "samples"
-    for folder, name in (("pictures", "owl.JPG"), ("recordings", "rain.ogg")):
-        (tmp_path / folder).mkdir()
-        shutil.copy(samples / folder / name, tmp_path / folder)
-    sensors = [
-        'name = "lens"\nsource = "folder"\nfolder = "pictures"\ndetectors = ["vision"]\n',
-        'name = "ear"\nsource = "folder"\nfolder = "recordings"\ndetectors = ["birdnet", "threat"]\n',
-    ]
+    sensors = lens_and_ear(tmp_path, shared_data)
     with listening(mosquitto.port, "wildpost/#"):
         command = under(STATION, station_command(tmp_path, mosquitto.port, *sensors))
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)

@@ -21,6 +21,7 @@ from tests.conftest import Mosquitto
 from tests.eventually import PATIENCE_S, eventually
 from tests.repository import REPOSITORY
 from tests.servers.listeners import Webhook
+from tests.servers.secured_broker import Broker, secured_broker
 
 
 class Publisher:
@@ -124,6 +125,13 @@ def webhook() -> Iterator[Webhook]:
     opened = Webhook()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker as `wildpost broker init` makes it, with two stations."""
+    with secured_broker(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

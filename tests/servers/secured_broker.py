@@ -1,6 +1,5 @@
 """A real Mosquitto run from the files of `wildpost broker init`, and connections to it."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -11,13 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from contract.mqtt import stop_network_thread
-from tests.conftest import free_port, missing
+from contract.server_users import ACCOUNT
+from edge.transport.mqtt.publisher import StationBrokerOptions
+from ingest.receive.mqtt.options import ReceiverOptions
+from tests.conftest import free_port, mosquitto_program
 from tests.eventually import eventually
 from tests.listening import listens
 
@@ -54,6 +57,29 @@ class Broker:
     def password(self, user: str) -> str:
         text = (self.folder / "handover" / user / "wildpost.env").read_text()
         return text.strip().removeprefix("WILDPOST_BROKER_PASSWORD=")
+
+    def server_options(self, **changed: Any) -> ReceiverOptions:
+        """Settings of the server, at its own port, whose password is in the variable BROKER_SECRET."""
+        options = ReceiverOptions(
+            host="127.0.0.1",
+            port=self.server_port,
+            username=ACCOUNT,
+            tls=True,
+            ca_file=str(self.folder / "ca.crt"),
+            password_variable="BROKER_SECRET",
+        )
+        return msgspec.structs.replace(options, **changed)
+
+    def station_options(self, **more: Any) -> StationBrokerOptions:
+        """Settings of the station lake-07."""
+        return StationBrokerOptions(
+            host="127.0.0.1",
+            port=self.port,
+            username="lake-07",
+            tls=True,
+            ca_file=str(self.folder / "ca.crt"),
+            **more,
+        )
 
     def connect(self, user: str, password: str | None = None, **options: Any) -> "Client":
         return Client(self, user, self.password(user) if password is None else password, **options)
@@ -128,14 +154,6 @@ class Client:
 def wildpost(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "wildpost", "broker", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def mosquitto_program() -> str:
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin") or shutil.which("mosquitto")
-    if program is None:
-        missing("this test runs a real mosquitto, which is not installed")
-    assert program is not None
-    return program
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import ssl
 import stat
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,13 +16,7 @@ from contract.mqtt.publisher import ConfirmedPublisher
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from ingest.receive.mqtt.options import ReceiverOptions
 from tests.eventually import eventually
-from tests.servers.secured_broker import Broker, secured_broker, wildpost
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with secured_broker(tmp_path) as running:
-        yield running
+from tests.servers.secured_broker import Broker, wildpost
 
 
 def test_a_station_writes_its_own_topics_and_no_other_stations(broker: Broker) -> None:

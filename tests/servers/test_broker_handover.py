@@ -14,7 +14,7 @@ from contract import topic_of
 from contract.mqtt import make_client
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.transport.mqtt.diagnostics import check
-from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
+from edge.transport.mqtt.publisher import Publisher
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.duckdb.store import DuckDbStore
 from tests.conftest import free_port
@@ -97,9 +97,7 @@ def test_a_running_station_survives_its_check_and_is_not_reported_as_offline(
 ) -> None:
     with secured_broker(tmp_path) as broker, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", broker.password("lake-07"))
-        options = StationBrokerOptions(
-            host="127.0.0.1", port=broker.port, tls=True, ca_file=str(broker.folder / "ca.crt"), username="lake-07"
-        )
+        options = broker.station_options()
         watch = broker.connect("wildpost-watch")
         statuses: list[bytes] = []
         watch.client.on_message = lambda *given: statuses.append(given[2].payload)
@@ -124,9 +122,7 @@ def test_a_station_waits_longer_each_time_that_another_client_takes_over_its_nam
 ) -> None:
     with secured_broker(tmp_path) as broker, closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
         monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", broker.password("lake-07"))
-        options = StationBrokerOptions(
-            host="127.0.0.1", port=broker.port, tls=True, ca_file=str(broker.folder / "ca.crt"), username="lake-07"
-        )
+        options = broker.station_options()
         publisher = Publisher(options, "lake-07", outbox)
         publisher.start()
         pauses_s = []

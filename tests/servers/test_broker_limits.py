@@ -2,7 +2,6 @@
 
 import ssl
 import tomllib
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,46 +14,23 @@ from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
 from contract.server_users import ACCOUNT
 from edge.outbox.outbox import Outbox, OutboxMessage
-from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
+from edge.transport.mqtt.publisher import Publisher
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.receiver import Receiver
 from ingest.receive.pipeline import ReceivePipeline
-from tests.conftest import free_port
+from tests.conftest import free_port, mosquitto_program
 from tests.eventually import eventually
-from tests.noting import Noting
-from tests.servers.secured_broker import Broker, mosquitto_program, secured_broker, wildpost
+from tests.noting import Noting, mqtt_pipeline
+from tests.servers.secured_broker import Broker, wildpost
 
 MANY = 1500  # more than Mosquitto queues without a configuration: 1,000
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with secured_broker(tmp_path) as running:
-        yield running
-
-
 def server(broker: Broker, intake: Noting) -> ReceivePipeline:
-    options = ReceiverOptions(
-        host="127.0.0.1",
-        port=broker.server_port,
-        username=ACCOUNT,
-        password_variable="BROKER_SECRET",
-        tls=True,
-        ca_file=str(broker.folder / "ca.crt"),
-    )
-    return ReceivePipeline(options, intake, [Receiver(options)])
+    return mqtt_pipeline(broker.server_options(), intake)
 
 
 def station(broker: Broker, outbox: Outbox) -> Publisher:
-    options = StationBrokerOptions(
-        host="127.0.0.1",
-        port=broker.port,
-        username="lake-07",
-        password_variable="STATION_SECRET",
-        tls=True,
-        ca_file=str(broker.folder / "ca.crt"),
-        reconnect_max_s=2,
-    )
+    options = broker.station_options(password_variable="STATION_SECRET", reconnect_max_s=2)
     return Publisher(options, "lake-07", outbox)
 
 
@@ -129,7 +105,7 @@ def test_a_server_on_another_machine_is_let_in_by_its_certificate_and_password(
     broker = Broker(folder, port, server_port, mosquitto_program())
     try:
         monkeypatch.setenv("WILDPOST_BROKER_PASSWORD", broker.password(ACCOUNT))
-        pipeline = ReceivePipeline(options, Noting(), [Receiver(options)])
+        pipeline = mqtt_pipeline(options, Noting())
         pipeline.start()
         assert pipeline.connected
         pipeline.stop()

@@ -13,27 +13,19 @@ from contract import encode, new_event_id
 from contract.examples import EVENT
 from contract.server_users import ACCOUNT
 from ingest.media.folder import FolderMedia
-from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.service import IngestService
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery
 from tests.eventually import eventually
-from tests.servers.secured_broker import Broker, Client, secured_broker, wildpost
+from tests.servers.secured_broker import Broker, Client, wildpost
 
 
 class Server:
     """A server's ingest with its data in one folder, which a test starts and stops."""
 
     def __init__(self, broker: Broker, folder: Path) -> None:
-        self._options = ReceiverOptions(
-            host="127.0.0.1",
-            port=broker.server_port,
-            username=ACCOUNT,
-            password_variable="BROKER_SECRET",
-            tls=True,
-            ca_file=str(broker.folder / "ca.crt"),
-        )
+        self._options = broker.server_options()
         self._folder = folder
         folder.mkdir()
         self.start()
@@ -60,12 +52,6 @@ class Server:
 
     def quarantined(self) -> list[tuple[str, str]]:
         return [(one.station, one.reason) for one in self.casebook.quarantined()]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with secured_broker(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,13 +13,10 @@ import pytest
 from contract import Event, encode
 from contract.examples import EVENT
 from contract.server_users import ACCOUNT, derived_password
-from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.receive.mqtt.receiver import Receiver
-from ingest.receive.pipeline import ReceivePipeline
-from tests.conftest import free_port
+from tests.conftest import free_port, mosquitto_program
 from tests.eventually import eventually
-from tests.noting import Noting
-from tests.servers.secured_broker import Broker, mosquitto_program, wildpost
+from tests.noting import Noting, mqtt_pipeline
+from tests.servers.secured_broker import Broker, wildpost
 
 OLD = """\
 # Created by `wildpost broker init`. Change users and rights with `wildpost broker`, then: kill -HUP.
@@ -99,16 +96,8 @@ def test_an_old_folder_is_brought_up_to_date_and_nothing_is_lost(old: Broker, mo
     with closing(old.connect("wildpost-alerts", derived_password(server, "wildpost-alerts"))) as part:
         assert part.reasons == ["Success"]
     monkeypatch.setenv("BROKER_SECRET", server)
-    options = ReceiverOptions(
-        host="127.0.0.1",
-        port=server_port,
-        username=ACCOUNT,
-        password_variable="BROKER_SECRET",
-        tls=True,
-        ca_file=str(old.folder / "ca.crt"),
-    )
     intake = Noting()
-    pipeline = ReceivePipeline(options, intake, [Receiver(options)])
+    pipeline = mqtt_pipeline(old.server_options(), intake)
     pipeline.start()
     eventually(lambda: len(intake.came) == 5, "what waited under the old rules")
     pipeline.stop()

@@ -1,6 +1,5 @@
 """What a running server and a running station have loaded: neither needs the other's libraries."""
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -13,11 +12,13 @@ import pytest
 
 from captures.decoded import Sound
 from captures.sound import encode_clip
-from contract import Media, MediaContent, encode, new_event_id, topic_of
+from contract import encode, new_event_id, topic_of
 from contract.examples import SOUND_EVENT
 from tests.conftest import Mosquitto
 from tests.eventually import eventually
 from tests.flow.test_station_once import command as station_command
+from tests.flow.test_station_once import lens_and_ear
+from tests.media_messages import content_of, medium_of
 from tests.servers.conftest import Publisher
 from tests.servers.listeners import listening
 from tests.servers.test_serve import health, page, serving
@@ -47,12 +48,8 @@ def test_a_server_that_shows_its_pages_has_loaded_no_detector(
     mosquitto: Mosquitto, tmp_path: Path, loaded: Path
 ) -> None:
     clip, kind = encode_clip(Sound(np.sin(np.arange(24_000) / 10).astype(np.float32), 24_000))
-    sha256 = hashlib.sha256(clip).hexdigest()
-    media = Media(sha256=sha256, type=kind, size=len(clip), role="clip")
-    event = msgspec.structs.replace(SOUND_EVENT, event_id=new_event_id(), media=(media,))
-    content = MediaContent(
-        event_id=event.event_id, station=event.station, sha256=sha256, type=kind, role="clip", data=clip
-    )
+    content = content_of(clip, event_id=new_event_id(), station=SOUND_EVENT.station, type=kind, role="clip")
+    event = msgspec.structs.replace(SOUND_EVENT, event_id=content.event_id, media=(medium_of(content),))
     data = tmp_path / "data"
     data.mkdir()
     with serving(data, mosquitto.port) as (process, url):
@@ -67,7 +64,9 @@ def test_a_server_that_shows_its_pages_has_loaded_no_detector(
         eventually(lambda: health(url)["media"] == 1, "the clip is stored")
         for path in ("", "incidents", "stations", "trends", "quarantine", f"events/{event.event_id}"):
             assert "野哨" in page(url + path)
-        with urllib.request.urlopen(f"{url}events/{event.event_id}/spectrogram-{sha256}.png", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"{url}events/{event.event_id}/spectrogram-{content.sha256}.png", timeout=30
+        ) as answer:
             assert answer.read(4) == b"\x89PNG"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -79,15 +78,7 @@ def test_a_server_that_shows_its_pages_has_loaded_no_detector(
 def test_a_station_that_detects_has_loaded_nothing_of_the_server(
     mosquitto: Mosquitto, tmp_path: Path, shared_data: Path, loaded: Path
 ) -> None:
-    samples = shared_data / "samples"
-    for folder, name in (("pictures", "deer.JPG"), ("recordings", "rain.ogg")):
-        (tmp_path / folder).mkdir()
-        found = next(one for one in sorted((samples / folder).iterdir()) if one.suffix == Path(name).suffix)
-        (tmp_path / folder / name).write_bytes(found.read_bytes())
-    sensors = [
-        'name = "lens"\nsource = "folder"\nfolder = "pictures"\ndetectors = ["vision"]\n',
-        'name = "ear"\nsource = "folder"\nfolder = "recordings"\ndetectors = ["birdnet", "threat"]\n',
-    ]
+    sensors = lens_and_ear(tmp_path, shared_data)
     with listening(mosquitto.port, "wildpost/#"):
         command = station_command(tmp_path, mosquitto.port, *sensors)
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)

@@ -14,9 +14,10 @@ import pytest
 
 from contract import encode, topic_of
 from contract.examples import MEDIA_CONTENT
-from tests.conftest import Mosquitto, free_port, missing
+from tests.conftest import Mosquitto, missing
 from tests.eventually import eventually
 from tests.flow.test_station_once import command as station_command
+from tests.flow.test_station_once import lens_and_ear
 from tests.influx_server import Influx
 from tests.outgoing_connections import Contact, Observer, can_trace
 from tests.postgres_server import Postgres
@@ -25,7 +26,7 @@ from tests.s3_server import S3Server
 from tests.servers.conftest import Publisher
 from tests.servers.listeners import Webhook, listening
 from tests.servers.test_alerts_command import SETTINGS, environment, person, wildpost
-from tests.servers.test_serve import health, page
+from tests.servers.test_serve import health, page, running
 
 ELSEWHERE = Contact("192.0.2.1", 443)  # an address that belongs to nobody (RFC 5737)
 CONNECTS = f"""
@@ -82,30 +83,22 @@ def services(request: pytest.FixtureRequest, influx: Influx, postgres: Postgres,
 def test_a_server_that_receives_shows_and_alerts_contacts_only_the_services_in_its_settings(
     mosquitto: Mosquitto, webhook: Webhook, observer: Observer, services: tuple[str, set[int]], tmp_path: Path
 ) -> None:
-    port = free_port()
     settings = tmp_path / "server.toml"
-    text = SETTINGS.format(port=mosquitto.port).replace("[web]\nport = 0", f"[web]\nport = {port}")
-    settings.write_text(text + services[0])
+    settings.write_text(SETTINGS.format(port=mosquitto.port) + services[0])
     command = observer.command(wildpost("serve", str(settings), "--data", str(tmp_path / "data")))
-    with subprocess.Popen(
-        command, env=observer.environment() | _added(environment(webhook.port)), stdout=subprocess.PIPE, text=True
-    ) as server:
-        try:
-            eventually(lambda: (tmp_path / "data" / "server.json").exists(), "the server listens")
-            url = f"http://127.0.0.1:{port}/"
-            event = person(1)
-            content = msgspec.structs.replace(MEDIA_CONTENT, event_id=event.event_id, station=event.station)
-            publisher = Publisher(mosquitto.port)
-            publisher.publish([(topic_of("wildpost", event.station, "event"), encode(event))])
-            publisher.publish([(topic_of("wildpost", event.station, "media"), encode(content))])
-            publisher.close()
-            eventually(lambda: webhook.taken and health(url)["media"] == 1, "the alert arrives, the picture is stored")
-            for path in ("", "incidents", "stations", "trends", "quarantine", f"events/{event.event_id}"):
-                assert "野哨" in page(url + path)
-            server.send_signal(signal.SIGTERM)
-            assert server.wait(60) == 0
-        finally:
-            server.kill()
+    added = observer.environment() | _added(environment(webhook.port))
+    with running(command, tmp_path / "data", added) as (server, url):
+        event = person(1)
+        content = msgspec.structs.replace(MEDIA_CONTENT, event_id=event.event_id, station=event.station)
+        publisher = Publisher(mosquitto.port)
+        publisher.publish([(topic_of("wildpost", event.station, "event"), encode(event))])
+        publisher.publish([(topic_of("wildpost", event.station, "media"), encode(content))])
+        publisher.close()
+        eventually(lambda: webhook.taken and health(url)["media"] == 1, "the alert arrives, the picture is stored")
+        for path in ("", "incidents", "stations", "trends", "quarantine", f"events/{event.event_id}"):
+            assert "野哨" in page(url + path)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
     assert observer.outside() == set()
     # psycopg and obstore are C and Rust, which Python's audit events do not see
     expected = {mosquitto.port, webhook.port} | (services[1] if observer.traces else set())
@@ -115,19 +108,11 @@ def test_a_server_that_receives_shows_and_alerts_contacts_only_the_services_in_i
 def test_a_station_that_detects_contacts_its_broker_only(
     mosquitto: Mosquitto, observer: Observer, shared_data: Path, tmp_path: Path
 ) -> None:
-    samples = shared_data / "samples"
-    for folder, name in (("pictures", "deer.JPG"), ("recordings", "rain.ogg")):
-        (tmp_path / folder).mkdir()
-        found = next(one for one in sorted((samples / folder).iterdir()) if one.suffix == Path(name).suffix)
-        (tmp_path / folder / name).write_bytes(found.read_bytes())
+    sensors = lens_and_ear(tmp_path, shared_data)
     # The package that pip installs with OpenVINO, and the lock file excludes: an import of it is noticed.
     telemetry = observer.folder / "openvino_telemetry"
     telemetry.mkdir()
     (telemetry / "__init__.py").write_text(CONNECTS)
-    sensors = [
-        'name = "lens"\nsource = "folder"\nfolder = "pictures"\ndetectors = ["vision"]\n',
-        'name = "ear"\nsource = "folder"\nfolder = "recordings"\ndetectors = ["birdnet", "threat"]\n',
-    ]
     command = observer.command(station_command(tmp_path, mosquitto.port, *sensors))
     with listening(mosquitto.port, "wildpost/#"):
         ended = subprocess.run(

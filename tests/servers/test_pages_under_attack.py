@@ -1,10 +1,8 @@
 """Whatever is sent to the pages of a running server, it keeps receiving from stations and answers who asks properly."""
 
 import contextlib
-import hashlib
 import http.client
 import os
-import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -14,13 +12,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import psutil
 import pytest
 
 from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
-from contract.messages import Media, MediaContent
 from tests.conftest import missing
 from tests.eventually import PATIENCE_S, eventually
+from tests.listening import is_closed
+from tests.media_messages import content_of, medium_of
 from tests.servers.conftest import Publisher
 from tests.servers.test_ingest_workers import ingesting
 from tests.servers.test_serve import WILDPOST, health, page, serving
@@ -32,18 +32,8 @@ def captures(count: int) -> list[tuple[str, bytes]]:
     """Make messages of captures, each with a thumbnail."""
     messages = []
     for _ in range(count):
-        data = b"\xff\xd8\xff" + os.urandom(2000)
-        sha256 = hashlib.sha256(data).hexdigest()
-        medium = Media(sha256=sha256, type="image/jpeg", size=len(data), role="thumbnail")
-        event = msgspec.structs.replace(EVENT, event_id=new_event_id(), media=(medium,))
-        content = MediaContent(
-            event_id=event.event_id,
-            station=event.station,
-            sha256=sha256,
-            type="image/jpeg",
-            role="thumbnail",
-            data=data,
-        )
+        content = content_of(b"\xff\xd8\xff" + os.urandom(2000), event_id=new_event_id(), station=EVENT.station)
+        event = msgspec.structs.replace(EVENT, event_id=content.event_id, media=(medium_of(content),))
         messages.append((topic_of("wildpost", event.station, "event"), encode(event)))
         messages.append((topic_of("wildpost", event.station, "media"), encode(content)))
     return messages
@@ -66,16 +56,6 @@ def silent(url: str, count: int) -> Iterator[list[socket.socket]]:
             one.close()
 
 
-def is_closed(connection: socket.socket) -> bool:
-    connection.setblocking(False)
-    try:
-        return connection.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
 def request(url: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, bytes]:
     """Send one request and return the status code and the body of the response."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
@@ -84,12 +64,6 @@ def request(url: str, method: str, path: str, headers: dict[str, str], body: byt
     found = answer.status, answer.read()
     connection.close()
     return found
-
-
-def resident_mb(pid: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) / 1024
 
 
 def test_silent_connections_stop_neither_pages_nor_intake_and_are_closed(mosquitto: Any, tmp_path: Path) -> None:
@@ -134,7 +108,8 @@ def test_a_large_body_takes_no_memory(mosquitto: Any, tmp_path: Path) -> None:
     with serving(tmp_path, mosquitto.port) as (process, url):
         ours = {"Origin": url.rstrip("/")}
         assert request(url, "POST", "/verdicts", ours, b"{}")[0] == 422
-        before = resident_mb(process.pid)
+        server = psutil.Process(process.pid)
+        before = server.memory_info().rss
         multipart = ours | {"Content-Type": "multipart/form-data; boundary=x"}
         file = (
             b'--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
@@ -143,7 +118,7 @@ def test_a_large_body_takes_no_memory(mosquitto: Any, tmp_path: Path) -> None:
         )
         for path, headers, body in (("/verdicts", ours, bytes(100 << 20)), ("/reviewer", multipart, file)):
             assert request(url, "POST", path, headers, body)[0] == 413
-        assert resident_mb(process.pid) < before + 50
+        assert server.memory_info().rss < before + (50 << 20)
 
 
 def test_silent_connections_do_not_stop_metrics_of_the_intake(mosquitto: Any, tmp_path: Path) -> None:

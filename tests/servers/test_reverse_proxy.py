@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import httpx
 import pytest
 
 from tests.conftest import free_port, missing
-from tests.eventually import PATIENCE_S
+from tests.eventually import PATIENCE_S, eventually
 from tests.listening import listens
 from tests.repository import REPOSITORY
 from tests.servers import test_serve
@@ -103,13 +102,8 @@ def caddy(folder: Path, port: int, plain: int, pages: int) -> tuple[list[str], l
 
 def answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a program listens on a port."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if listens(port):
-            return
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    raise AssertionError(f"no proxy on {port}: {log.read_text()}")
+    eventually(lambda: listens(port) or process.poll() is not None, f"a program on port {port}; its output: {log}")
+    assert process.poll() is None, log.read_text()
 
 
 @pytest.fixture(scope="module", params=[nginx, caddy], ids=["nginx", "caddy"])

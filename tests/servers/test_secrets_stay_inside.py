@@ -23,6 +23,7 @@ from contract.examples import EVENT, MEDIA_CONTENT
 from tests.conftest import free_port
 from tests.eventually import eventually
 from tests.servers.conftest import Publisher
+from tests.servers.test_serve import running
 
 MARK = "MARKED"
 VARIABLES = {
@@ -146,12 +147,8 @@ def test_a_server_whose_services_refuse_it_repeats_no_secret(
     settings.write_text(SERVER.format(broker=mosquitto.port, echo=echo))
     (tmp_path / "zones.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     words = [sys.executable, "-m", "wildpost", "serve", str(settings), "--data", str(data)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     seen = ""
-    try:
-        eventually(lambda: (data / "server.json").exists() or process.poll() is not None, "the pages are up")
-        assert process.poll() is None, process.communicate()[0]
-        url = json.loads((data / "server.json").read_text())["url"]
+    with running(words, data, environment) as (process, url):
 
         def page(path: str) -> str:
             try:
@@ -173,9 +170,6 @@ def test_a_server_whose_services_refuse_it_repeats_no_secret(
         seen += wildpost(environment, "backup", tmp_path / "b.tar", settings, "--data", data, "--unencrypted")
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
     assert "NOT sent" in seen
     assert MARK not in seen + said
     assert all(MARK.encode() not in path.read_bytes() for path in data.rglob("*") if path.is_file())

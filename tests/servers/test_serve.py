@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -32,12 +31,18 @@ WILDPOST = [sys.executable, "-m", "wildpost"]
 def serving(data: Path, broker_port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
     settings = data / "server.toml"
     settings.write_text(f"[broker]\nport = {broker_port}\n[web]\nport = 0\n")
-    command = [*WILDPOST, "serve", str(settings), "--data", str(data)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with running([*WILDPOST, "serve", str(settings), "--data", str(data)], data) as started:
+        yield started
+
+
+@contextmanager
+def running(
+    command: list[str], data: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a command that serves the pages; yield its process and their address when it listens."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     try:
-        deadline = time.monotonic() + 30
-        while not (data / "server.json").exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually(lambda: (data / "server.json").exists() or process.poll() is not None, "the server listens")
         assert process.poll() is None, process.communicate()[0]
         yield process, json.loads((data / "server.json").read_text())["url"]
     finally:
@@ -97,9 +102,7 @@ def test_what_keeps_media_from_being_stored_is_told_to_programs_and_people(mosqu
 def test_trends_are_the_same_while_the_server_runs_and_after_it_stopped(mosquitto: Any, tmp_path: Path) -> None:
     with serving(tmp_path, mosquitto.port) as (process, url):
         event = publish_event(mosquitto.port)
-        deadline = time.monotonic() + 20
-        while health(url)["events"] < 1 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually(lambda: health(url)["events"] == 1, "the capture is stored")
         day = event.captured_at.astimezone(UTC).date()
         days = ["--from", str(day - timedelta(days=1)), "--to", str(day + timedelta(days=1)), "--data", str(tmp_path)]
         during = told("trends", "--json", *days)

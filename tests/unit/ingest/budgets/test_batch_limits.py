@@ -1,6 +1,5 @@
 """What a batch may leave in quarantine and in the media store, with real stores."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from casebook.casebook import Casebook
-from contract import MediaContent, encode, new_event_id, topic_of
+from contract import encode, new_event_id, topic_of
 from contract.examples import EVENT
 from ingest.budgets.batch_limits import EXCERPT_BYTES, BatchLimits
 from ingest.budgets.options import EXCERPTS, BudgetOptions
@@ -19,6 +18,8 @@ from ingest.media.folder import FolderMedia
 from ingest.receive.batch import Batch, ReceivedMessage, read_batch
 from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.store.duckdb.store import DuckDbStore
+from tests.keeping import keep
+from tests.media_messages import content_of
 
 OPTIONS = BudgetOptions(quarantine_per_hour=5, unclaimed_megabytes=1)
 NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
@@ -26,7 +27,6 @@ NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
 
 class Case:
     def __init__(self, folder: Path) -> None:
-        self.now = 0.0
         self.store = DuckDbStore(folder / "detections.duckdb")
         self.casebook = Casebook(f"sqlite:///{folder}/casebook.sqlite")
         self.media_folder = folder / "media"
@@ -38,19 +38,13 @@ class Case:
             self.casebook,
             self.tally,
             lambda station, _: self.overloaded.append(station),
-            self.clock,
+            lambda: 0.0,
         )
         media, rules = FolderMedia(self.media_folder), RuleSet(RulesOptions(), ())
         self.intake = Intake(self.store, self.casebook, media, rules, limits=self.limits)
 
-    def note_overload(self, station: str, at: datetime) -> None:
-        self.overloaded.append(station)
-
-    def clock(self) -> float:
-        return self.now
-
     def process(self, batch: Batch) -> None:
-        self.intake.conclude(batch, self.intake.store(batch))
+        keep(self.intake, batch)
 
     def stored_media(self) -> int:
         return sum(1 for path in self.media_folder.rglob("*") if path.is_file())
@@ -76,14 +70,7 @@ def clips(count: int, station: str = "stolen") -> Batch:
     messages = []
     for number in range(count):
         data = b"\xff\xd8\xff" + bytes(99_000) + str(number).encode()
-        content = MediaContent(
-            event_id=new_event_id(),
-            station=station,
-            sha256=hashlib.sha256(data).hexdigest(),
-            type="image/jpeg",
-            role="thumbnail",
-            data=data,
-        )
+        content = content_of(data, event_id=new_event_id(), station=station)
         messages.append(ReceivedMessage(topic_of("wildpost", station, "media"), encode(content), NOW))
     return read_batch(messages)
 
@@ -127,15 +114,7 @@ def test_media_without_an_event_are_kept_up_to_the_limit_and_counted_beyond_it(c
 
 def test_media_of_an_event_in_the_same_batch_are_kept_beyond_the_limit(case: Case) -> None:
     case.process(clips(30))
-    thumbnail = b"\xff\xd8\xff" + bytes(1000)
-    content = MediaContent(
-        event_id=EVENT.event_id,
-        station="stolen",
-        sha256=hashlib.sha256(thumbnail).hexdigest(),
-        type="image/jpeg",
-        role="thumbnail",
-        data=thumbnail,
-    )
+    content = content_of(b"\xff\xd8\xff" + bytes(1000), station="stolen")
     messages = [
         ReceivedMessage(topic_of("wildpost", "stolen", "media"), encode(content), NOW),
         ReceivedMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT), NOW),

@@ -1,23 +1,21 @@
 """Content that is not what its message says is quarantined with the reason, and the rest of its batch is kept."""
 
-import hashlib
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
 
 from contract import encode, topic_of
-from contract.examples import EVENT, MEDIA_CONTENT
+from contract.examples import EVENT
 from ingest.receive.batch import Batch, ReceivedMessage, read_batch
 from tests.bombs import png_of, silence
+from tests.media_messages import content_of
 
 NOW = datetime(2026, 5, 31, tzinfo=UTC)
 
 
 def read(data: bytes, claimed: str, role: str) -> Batch:
     """Read a batch of an event and media content."""
-    sha256 = hashlib.sha256(data).hexdigest()
-    content = msgspec.structs.replace(MEDIA_CONTENT, data=data, sha256=sha256, type=claimed, role=role)
+    content = content_of(data, type=claimed, role=role)
     return read_batch(
         [
             ReceivedMessage(topic_of("wildpost", EVENT.station, "event"), encode(EVENT), NOW),

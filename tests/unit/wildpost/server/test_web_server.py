@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from review.security.protection import protected
 from tests.eventually import PATIENCE_S, eventually
+from tests.listening import is_closed
 from wildpost.server import bounded_protocol, web_server
 from wildpost.server.web_server import connection_limit, serve_http
 
@@ -100,19 +101,8 @@ def test_silent_connections_make_room_for_one_that_asks() -> None:
     with serving(maximum=8) as served:
         silent = [served.connect(b"GET / HTTP/1.1\r\nHost: a\r\nX: ") for _ in range(40)]
         assert served.status() == 200
-        closed = sum(received_nothing_more(one) for one in silent)
+        closed = sum(is_closed(one) for one in silent)
         assert closed >= 40 - 8
-
-
-def received_nothing_more(connection: socket.socket) -> bool:
-    """Return whether the server has closed a connection."""
-    connection.setblocking(False)
-    try:
-        return connection.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 @pytest.mark.usefixtures("impatient")
