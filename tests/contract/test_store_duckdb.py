@@ -47,6 +47,24 @@ def test_nothing_is_downloaded_for_a_query_or_a_file(tmp_path: Path) -> None:
             connection.execute("SELECT ST_Point(31.35, 117.20)")
 
 
+def test_queries_share_the_memory_and_the_disk_with_the_rest_of_the_server(tmp_path: Path) -> None:
+    with duckdb.connect() as unlimited:
+        (whole,) = unlimited.execute("SELECT current_setting('memory_limit')").fetchall()
+    with connect(tmp_path / "detections.duckdb") as connection:
+        names = ("memory_limit", "max_temp_directory_size", "temp_directory")
+        memory, disk, folder = (
+            connection.execute("SELECT current_setting(?)", [name]).fetchall()[0][0] for name in names
+        )
+    assert _gib(memory) == pytest.approx(_gib(whole[0]) * 25 / 80, rel=0.05)  # DuckDB's own default is 80 %
+    assert _gib(disk) < 4
+    assert Path(folder).parent == tmp_path  # and not the folder of the system, which may be small
+
+
+def _gib(text: str) -> float:
+    number, unit = text.split()
+    return float(number) * {"MiB": 1 / 1024, "GiB": 1, "TiB": 1024}[unit]
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store = DuckDbStore(tmp_path / "detections.duckdb")
     store.close()
