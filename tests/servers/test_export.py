@@ -40,6 +40,9 @@ def test_a_verdict_on_the_page_is_in_the_package(
         )
         assert done.returncode == 0, done.stderr
         assert "1 deployments, 2 media, 4 observations" in done.stdout
+        assert exported("darwin-core", tmp_path / "archive.zip", data) == "1 occurrences, 1 media"
+        assert exported("megadetector", tmp_path / "results.json", data) == "1 pictures, 2 detections"
+        assert exported("records", tmp_path / "records.csv", data) == "1 records"
     with (out / "observations.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["observationLevel"] == "media"]
     by_type = {row["observationType"]: row for row in rows}
@@ -47,6 +50,16 @@ def test_a_verdict_on_the_page_is_in_the_package(
     assert by_type["animal"]["classificationMethod"] == "human"
     assert by_type["animal"]["scientificName"] == "Prionailurus bengalensis"
     assert not list(data.glob(".backup-*"))
+
+
+def exported(form: str, path: Path, data: Path) -> str:
+    """Run `wildpost export` in a form; return what it says about the new file, the only one that it leaves."""
+    before = set(path.parent.iterdir())
+    command = [*WILDPOST, "export", form, str(path), "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(path.parent.iterdir()) - before == {path}
+    return done.stdout.strip().removeprefix(f"{path}: ")
 
 
 def test_a_folder_without_databases_is_named(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from wildpost.cli.export_conversions import add_conversions
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
     from casebook.casebook import Casebook
     from ingest.store.duckdb.store import DuckDbStore
+    from pipelines.camtrap_dp.package import ExportReport
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,6 +26,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     about = "write a Camtrap DP 1.0.2 package: datapackage.json and three tables"
     camtrap_dp = formats.add_parser("camtrap-dp", help=about, description=about)
     camtrap_dp.add_argument("folder", type=Path, metavar="DIR", help="an empty or new folder for the package")
+    add_options(camtrap_dp)
+    camtrap_dp.set_defaults(run=run)
+    add_conversions(formats)
+
+
+def add_options(camtrap_dp: argparse.ArgumentParser) -> None:
+    """Add the options that say which captures are exported, and how."""
     camtrap_dp.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
     camtrap_dp.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
     camtrap_dp.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
@@ -52,11 +61,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar=("LAT", "LON"),
         help="position of stations that report none; their captures are left out otherwise",
     )
-    camtrap_dp.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the package and print what it has, and what was left out."""
+    report = write(arguments, arguments.folder)
+    print(
+        f"{arguments.folder}: {report.deployments} deployments, {report.media} media, "
+        f"{report.observations} observations"
+    )
+    return 0
+
+
+def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
+    """Write a package of the captures that the options name; print what was left out."""
     from contract import Location
     from ingest.store.port import EventQuery
     from pipelines.camtrap_dp.descriptor import PackageInfo
@@ -80,14 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
     with _reading(named_folder(arguments.data)) as (store, casebook):
-        report = write_package(arguments.folder, store, casebook, info, options)
-    print(
-        f"{arguments.folder}: {report.deployments} deployments, {report.media} media, "
-        f"{report.observations} observations"
-    )
+        report = write_package(folder, store, casebook, info, options)
     for name, count in sorted(report.left_out.items()):
         print(f"left out: {count} captures of {name}, which has no position; give one with --place")
-    return 0
+    return report
 
 
 @contextmanager
