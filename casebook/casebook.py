@@ -91,6 +91,11 @@ class Casebook:
             query = query.where(_before((flag.c.raised_at, flag.c.event_id, flag.c.rule), after))
         return [Flag(**row) for row in self._read(query.limit(limit))]
 
+    def flags_raised(self, start: datetime, end: datetime) -> list[Flag]:
+        """Return all flags raised from ``start`` until before ``end``, in order of time."""
+        query = select(flag).where(flag.c.raised_at >= start, flag.c.raised_at < end)
+        return [Flag(**row) for row in self._read(query.order_by(flag.c.raised_at, flag.c.event_id, flag.c.rule))]
+
     def flags_of(self, event_ids: Iterable[str]) -> dict[str, list[Flag]]:
         """Return the flags of each event by event id, without events that have no flag."""
         found: dict[str, list[Flag]] = defaultdict(list)

@@ -1,8 +1,6 @@
 """`wildpost export`: writes a server's captures in formats that other programs read."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +10,6 @@ from wildpost.cli.export_conversions import add_conversions
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
-    from casebook.casebook import Casebook
-    from ingest.store.duckdb.store import DuckDbStore
     from pipelines.camtrap_dp.package import ExportReport
 
 
@@ -80,6 +76,7 @@ def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
     from pipelines.camtrap_dp.descriptor import PackageInfo
     from pipelines.camtrap_dp.package import ExportOptions, write_package
     from pipelines.trends.counting import local_midnight
+    from wildpost.cli.copied_stores import copied_stores
     from wildpost.version import version_text
 
     zone = ZoneInfo(arguments.time_zone)
@@ -97,27 +94,8 @@ def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
         licence=arguments.licence,
     )
     options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
-    with _reading(named_folder(arguments.data)) as (store, casebook):
+    with copied_stores(named_folder(arguments.data)) as (store, casebook):
         report = write_package(folder, store, casebook, info, options)
     for name, count in sorted(report.left_out.items()):
         print(f"left out: {count} captures of {name}, which has no position; give one with --place")
     return report
-
-
-@contextmanager
-def _reading(data: Path) -> "Iterator[tuple[DuckDbStore, Casebook]]":
-    """Yield detections and casebook of a data folder as they are now, which a server may have open."""
-    from casebook.casebook import Casebook
-    from ingest.store.duckdb.store import DuckDbStore
-    from wildpost.backup.archive import CASEBOOK, DETECTIONS
-    from wildpost.backup.copies import backup_lock, check_free_space, copied_databases
-    from wildpost.backup.errors import CannotBackUp
-
-    for name in (DETECTIONS, CASEBOOK):
-        if not (data / name).exists():
-            raise CannotBackUp(f"{data / name}: no such database; name the server's data folder with --data DIR")
-    with backup_lock(data):  # a backup deletes the copies of others that it takes for left behind
-        check_free_space(data)
-        with copied_databases(data) as copies, ExitStack() as stack:
-            store = stack.enter_context(closing(DuckDbStore(copies.detections, read_only=True)))
-            yield store, stack.enter_context(closing(Casebook(f"sqlite:///{copies.casebook}")))

@@ -22,6 +22,7 @@ COMMANDS = (
     "station",
     "trends",
     "export",
+    "report",
     "models",
     "doctor",
     "alerts",
