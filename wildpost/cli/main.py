@@ -23,6 +23,7 @@ COMMANDS = (
     "trends",
     "export",
     "report",
+    "coverage",
     "models",
     "doctor",
     "alerts",
