@@ -12,7 +12,7 @@ from pathlib import Path
 from captures.capture_time import picture_time, recording_time
 from captures.decoded import Sound, Unreadable
 from captures.file_kind import FileKind, kind_of_path
-from captures.file_types import PICTURES, RECORDINGS
+from captures.file_types import CAPTURES
 from captures.folder_listing import ListedFile, describe_passed_over, fewer_kinds, printable_name
 from captures.picture_header import TAIL_BYTES, has_end
 from contract import Location, Media
@@ -60,7 +60,7 @@ class FolderSource:
         self._zone = zone
         self._location = location
         self._stretch_s = stretch_s
-        self._index = FolderIndex(str(folder), PICTURES | RECORDINGS, self._is_finished)
+        self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
         self._unread = UnreadFiles()
         self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
         self._reported: set[str] = set()

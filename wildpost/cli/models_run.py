@@ -58,7 +58,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run a detector on the given files and folders; return 1 if no file was usable."""
     from pipelines.camtrap_dp.observations import ObservationsFile
-    from pipelines.detect.batch import examine_all, files_in
+    from pipelines.detect.batch import examine_all, files_in, passed_over_in
 
     if arguments.json and arguments.csv is None:
         raise SettingsError("--json needs --csv FILE, since both would go to standard output")
@@ -70,8 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not count:
         from models.registry import WeightsError
 
+        others = passed_over_in(arguments.files, task.suffixes)
         raise WeightsError(
             f"{', '.join(map(str, arguments.files))}: no file with a suffix of {', '.join(sorted(task.suffixes))}"
+            + (f", but {others}" if others else "")
         )
     progress = _Progress(count)
     with _table(arguments.csv) as file, _unusable_report(arguments.csv) as report_unusable:
@@ -207,15 +209,15 @@ class _UnusableReport:
         self._file: TextIO | None = None
 
     def __call__(self, examined: "Examined") -> None:
-        from pipelines.camtrap_dp.observations import printable_path
+        from captures.folder_listing import printable_name
 
         if self._path is None:
-            print(f"{printable_path(examined.path)}: {examined.problem}", file=sys.stderr)
+            print(f"{printable_name(examined.path)}: {examined.problem}", file=sys.stderr)
             return
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(["filePath", "reason"])
-        csv.writer(self._file).writerow([printable_path(examined.path), printable_path(examined.problem)])
+        csv.writer(self._file).writerow([printable_name(examined.path), printable_name(examined.problem)])
 
     def close(self) -> None:
         if self._file is not None:
