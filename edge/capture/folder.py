@@ -7,7 +7,7 @@ import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +38,13 @@ class FolderSource:
     """
 
     def __init__(
-        self, folder: Path, mark_of: MarkOf, zone: tzinfo, location: Location | None, stretch_s: float
+        self,
+        folder: Path,
+        mark_of: MarkOf,
+        zone: tzinfo,
+        location: Location | None,
+        stretch_s: float,
+        deployed: datetime | None = None,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -48,12 +54,14 @@ class FolderSource:
             zone: Time zone of the clocks of cameras and recorders, for files that do not state one.
             location: Position of the station, for location priors.
             stretch_s: Longer recordings are cut into stretches of this length, in seconds.
+            deployed: When the deployment began; earlier times are not believed. None: not known.
         """
         self._folder = folder
         self._mark_of = mark_of
         self._zone = zone
         self._location = location
         self._stretch_s = stretch_s
+        self._deployed = deployed
         self._failures: Counter[Path] = Counter()
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
@@ -97,7 +105,7 @@ class FolderSource:
         name = _printable(seen.path.name)
         try:
             if seen.path.suffix.lower() in PICTURES:
-                taken, clock = picture_time(seen.path, self._zone, seen.modified_ns)
+                taken, clock = picture_time(seen.path, self._zone, seen.modified_ns, None, self._deployed)
                 yield Clip(seen.path, taken, clock, name, _original(seen.path), done)
             else:
                 yield from self._stretches(seen)
@@ -116,7 +124,7 @@ class FolderSource:
         """Yield the stretches of a recording as captures, each with a ``FileMark`` of the progress up to its end."""
         from captures.sound import read_stretches
 
-        start, clock = recording_time(seen.path, self._zone, seen.modified_ns)
+        start, clock = recording_time(seen.path, self._zone, seen.modified_ns, None, self._deployed)
         original = _original(seen.path)
         mark = self._mark_of(_printable(seen.path), seen.size, seen.modified_ns)
         skip = mark.stretches if mark else 0

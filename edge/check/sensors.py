@@ -27,7 +27,7 @@ _WARM_UP_FRAMES = 10  # the first frames are dark until the camera has set its e
 _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
 
-def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
+def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetime | None = None) -> Finding:
     """Check that a watched folder can be read, count its captures and measure the newest capture.
 
     Args:
@@ -35,6 +35,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
         path: The folder.
         zone: Time zone of the clocks of cameras and recorders.
         now: Current time.
+        deployed: When the deployment began; None: not known.
     """
     what = f"sensor {name}"
     if not path.is_dir():
@@ -53,7 +54,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
         return Finding("doubtful", what, f"folder {path} can be read but has no captures", step, figures)
     newest = files[-1][1]
     try:
-        found, complaint, measured = _newest(newest, zone, now)
+        found, complaint, measured = _newest(newest, zone, now, deployed)
     except (Unreadable, OSError) as error:
         step = "run the check again when the camera has finished writing; if it fails again, replace the card"
         return Finding(
@@ -159,25 +160,29 @@ def _captures(path: Path) -> Iterator[tuple[int, Path]]:
             yield file.stat().st_mtime_ns, file
 
 
-def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str, Figure]]:
+def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) -> tuple[str, str, dict[str, Figure]]:
     """Check the content and time of a capture file; return a description, the next step ("" if none) and figures."""
     written = path.stat().st_mtime_ns
     complaint = ""
     figures: dict[str, Figure] = {}
     if path.suffix.lower() in PICTURES:
-        taken, how = picture_time(path, zone, written)
+        taken, how = picture_time(path, zone, written, now, deployed)
         seen = measure_picture(read_picture(path, 640).pixels)
         words, figures = _picture_words(seen), {**asdict(seen)}
         if seen.complaint:
             complaint = _picture_remedy(seen)
     else:
-        taken, how = recording_time(path, zone, written)
+        taken, how = recording_time(path, zone, written, now, deployed)
         level = measure_sound(next(read_stretches(path, stretch_s=1.0)))
         words, figures = _sound_words(level), {**asdict(level)}
         if level.clipped_share > CLIPPED_SHARE:
             complaint = "lower the recorder's gain"
     if taken - now > _AHEAD:
         complaint = f"set the clock of the camera or recorder: this capture time is {taken - now} in the future"
+    elif how.source == "none":
+        complaint = f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock"
+    elif how.source == "copy":
+        complaint = "set the camera or recorder to write the time into its files: this is the time of copying"
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", complaint, figures
 
