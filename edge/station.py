@@ -4,13 +4,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
+from captures.time_zones import zone_named
 from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.codec import kind_of
@@ -43,6 +44,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         latitude: WGS 84, decimal degrees; without it neither location rules nor location priors are used.
         longitude: WGS 84, decimal degrees.
         utc_offset: UTC offset of the clocks of cameras and recorders, for files that do not state one.
+        time_zone: Zone of these clocks instead, with summer time: an IANA name such as "Europe/Berlin"; "": utc_offset.
         health_s: Interval between two health messages, in seconds.
         effort_s: Longest interval that one effort message covers, in seconds.
         media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the oldest are deleted.
@@ -53,6 +55,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     utc_offset: Annotated[str, Meta(pattern=r"\A[+-]\d\d:\d\d\Z")] = "+08:00"
+    time_zone: Annotated[str, Meta(max_length=100)] = ""
     health_s: Annotated[float, Meta(gt=0)] = 300
     effort_s: Annotated[float, Meta(gt=0)] = 3600
     media_quota_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000
@@ -62,6 +65,16 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("latitude and longitude: expected both or neither")
         if int(self.utc_offset[1:3]) > 14 or int(self.utc_offset[4:]) > 59:
             raise ValueError(f"utc_offset {self.utc_offset!r}: expected -14:59 to +14:59")
+        if self.time_zone:
+            zone_named(self.time_zone)  # raises for an unknown zone
+
+    @property
+    def recorders_zone(self) -> tzinfo:
+        """Time zone of the clocks of cameras and recorders."""
+        if self.time_zone:
+            return zone_named(self.time_zone)
+        sign = -1 if self.utc_offset[0] == "-" else 1
+        return timezone(sign * timedelta(hours=int(self.utc_offset[1:3]), minutes=int(self.utc_offset[4:])))
 
     @property
     def location(self) -> Location | None:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from captures.capture_time import picture_time, recording_time
@@ -44,7 +44,13 @@ class FolderSource:
     """
 
     def __init__(
-        self, folder: Path, mark_of: MarkOf, zone: tzinfo, location: Location | None, stretch_s: float
+        self,
+        folder: Path,
+        mark_of: MarkOf,
+        zone: tzinfo,
+        location: Location | None,
+        stretch_s: float,
+        deployed: datetime | None = None,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -54,12 +60,14 @@ class FolderSource:
             zone: Time zone of the clocks of cameras and recorders, for files that do not state one.
             location: Position of the station, for location priors.
             stretch_s: Longer recordings are cut into stretches of this length, in seconds.
+            deployed: When the deployment began; earlier times are not believed. None: not known.
         """
         self._folder = folder
         self._mark_of = mark_of
         self._zone = zone
         self._location = location
         self._stretch_s = stretch_s
+        self._deployed = deployed
         self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
         self._unread = UnreadFiles()
         self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
@@ -194,7 +202,7 @@ class FolderSource:
             if original is None:
                 return
             if kind.family == "picture":
-                taken, clock = picture_time(path, self._zone, file.modified_ns)
+                taken, clock = picture_time(path, self._zone, file.modified_ns, None, self._deployed)
                 yield Clip(path, taken, clock, name, original, done)
             else:
                 yield from self._stretches(file, original, stop)
@@ -212,7 +220,7 @@ class FolderSource:
         from captures.sound import read_stretches
 
         path = Path(file.path)
-        start, clock = recording_time(path, self._zone, file.modified_ns)
+        start, clock = recording_time(path, self._zone, file.modified_ns, None, self._deployed)
         mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
         skip = mark.stretches if mark else 0
         pieces = read_stretches(path, stretch_s=self._stretch_s, taken_at=start, location=self._location)

@@ -32,7 +32,7 @@ _BAD_ENTRIES = "look at dmesg | tail and at the permissions (ls -l); copy the ca
 _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
 
-def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
+def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetime | None = None) -> Finding:
     """Check that a watched folder can be read, count its captures and measure the newest capture.
 
     Args:
@@ -40,6 +40,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
         path: The folder.
         zone: Time zone of the clocks of cameras and recorders.
         now: Current time.
+        deployed: When the deployment began; None: not known.
     """
     what = f"sensor {name}"
     if not path.is_dir():
@@ -73,7 +74,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
     newest = Path(files[-1].path)
     summary = f"{len(files)} captures in {path}, newest {printable_name(newest.name)}"
     try:
-        found, complaint, measured = _newest(newest, zone, now)
+        found, complaint, measured = _newest(newest, zone, now, deployed)
     except Exception as error:  # noqa: BLE001, whatever a damaged file causes is a result of the check
         step = "run the check again when the camera has finished writing; if it fails again, replace the card"
         reason = str(error) if isinstance(error, (Unreadable, OSError)) else describe_exception(error)
@@ -188,26 +189,30 @@ def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], dict[str, in
     return sorted(files, key=lambda file: (file.modified_ns, file.path)), bad, fewer_kinds(passed_over)
 
 
-def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str, Figure]]:
+def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) -> tuple[str, str, dict[str, Figure]]:
     """Check the content and time of a capture file; return a description, the next step ("" if none) and figures."""
     written = path.stat().st_mtime_ns
     complaint = ""
     figures: dict[str, Figure] = {}
     kind = kind_of_path(path)
     if kind is None or kind.family == "picture":
-        taken, how = picture_time(path, zone, written)
+        taken, how = picture_time(path, zone, written, now, deployed)
         seen = measure_picture(read_picture(path, 640).pixels)
         words, figures = _picture_words(seen), {**asdict(seen)}
         if seen.complaint:
             complaint = _picture_remedy(seen)
     else:
-        taken, how = recording_time(path, zone, written)
+        taken, how = recording_time(path, zone, written, now, deployed)
         level = measure_sound(next(read_stretches(path, stretch_s=1.0)))
         words, figures = _sound_words(level), {**asdict(level)}
         if level.clipped_share > CLIPPED_SHARE:
             complaint = "lower the recorder's gain"
     if taken - now > _AHEAD:
         complaint = f"set the clock of the camera or recorder: this capture time is {taken - now} in the future"
+    elif how.source == "none":
+        complaint = f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock"
+    elif how.source == "copy":
+        complaint = "set the camera or recorder to write the time into its files: this is the time of copying"
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", complaint, figures
 

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -42,6 +42,9 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run_.add_argument("--longitude", type=float, help="see --latitude")
     run_.add_argument(
         "--utc-offset", default="+08:00", help="of the recorders' clocks where a file has none (default: +08:00)"
+    )
+    run_.add_argument(
+        "--time-zone", default="", help="of these clocks instead, with summer time, such as Europe/Berlin"
     )
     run_.add_argument("--deployment", default="", help="deploymentID (default: the name of each file's folder)")
     run_.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
@@ -115,6 +118,7 @@ def _task(arguments: argparse.Namespace) -> "ExaminationTask":
     if not 0 <= arguments.overlap <= 2.9:
         raise SettingsError(f"--overlap {arguments.overlap}: expected 0 to 2.9 seconds")
     given = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
+    given["time_zone"] = arguments.time_zone
     try:  # validated like the place and clock of a station
         station = msgspec.convert({"name": "a", "deployment": "a", **given}, StationOptions)
     except msgspec.ValidationError as error:
@@ -126,19 +130,13 @@ def _task(arguments: argparse.Namespace) -> "ExaminationTask":
         registry=load_registry(*arguments.registry),
         weights=arguments.folder or data / "models",
         cache=data / "cache",
-        zone=_zone(arguments.utc_offset),
+        zone=station.recorders_zone,
         location=place,
         threshold=arguments.threshold,
         overlap_s=arguments.overlap,
         threads=0 if arguments.processes == 1 else 1,
         second_opinion=arguments.second_opinion,
     )
-
-
-def _zone(offset: str) -> tzinfo:
-    zone = datetime.fromisoformat(f"2026-01-01T00:00:00{offset}").tzinfo
-    assert zone is not None  # noqa: S101, the offset has been checked
-    return zone
 
 
 class _Progress:

@@ -31,7 +31,7 @@ def test_a_card_full_of_other_files_is_not_empty(tmp_path: Path) -> None:
 
 
 def test_beside_captures_what_is_passed_over_is_named_too(tmp_path: Path) -> None:
-    picture(tmp_path / "IMG_0001.JPG")
+    picture(tmp_path / "20300501_080000.JPG")
     picture(tmp_path / "@eaDir" / "IMG_0001.JPG" / "SYNOPHOTO_THUMB_M.jpg")
     picture(tmp_path / "$RECYCLE.BIN" / "$RABC12.JPG")
     (tmp_path / "notes.txt").write_text("x")
