@@ -19,11 +19,12 @@ from contract.messages import Gap
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
-from edge.capture.visits import Visits
+from edge.capture.visits import Visit, Visits, scores_of
 from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures
 from edge.health import health
+from edge.media_rank import is_urgent, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
 from models.threat.voice import VoiceOptions
@@ -31,7 +32,6 @@ from models.threat.voice import VoiceOptions
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
 ATTEMPTS_ONCE = 3  # with ``once`` a user is waiting: stop retrying a source after this many consecutive losses
-URGENT = ("human", "vehicle")  # sent before any backlog
 
 
 class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         utc_offset: UTC offset of the clocks of cameras and recorders, for files that do not state one.
         health_s: Interval between two health messages, in seconds.
         effort_s: Longest interval that one effort message covers, in seconds.
-        media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the oldest are deleted.
+        media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the least valuable are deleted.
     """
 
     name: Name
@@ -138,7 +138,7 @@ class Station:
 
     def _watch(self, sensor: Sensor, stop: threading.Event, once: bool) -> None:
         effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now())
-        visits = Visits(sensor.visit_gap_s)
+        visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
         pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
             try:
@@ -182,7 +182,11 @@ class Station:
             self._set_aside(sensor, capture)
             return True
         try:
-            messages, voices = self._examine(sensor, capture, visits) if sensor.triggered(capture) else ([], {})
+            messages: list[OutboxMessage] = []
+            visit: Visit | None = None
+            voices: dict[str, int] = {}
+            if sensor.triggered(capture):
+                messages, visit, voices = self._examine(sensor, capture, visits)
         except Unreadable as error:
             if capture.mark is None:
                 raise
@@ -198,12 +202,12 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        self._outbox.commit(messages, capture.mark, events=1 if messages else 0, **voices)
+        self._outbox.commit(messages, capture.mark, visit, None, events=1 if messages else 0, **voices)
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
-        """Run the detectors on a capture; return its messages and how much to add to each voice policy counter."""
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], Visit, dict[str, int]]:
+        """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
         found = detect(detectors, clip, classifier, self._options.location)
@@ -211,6 +215,9 @@ class Station:
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
             clip = sensor.recordings.store(clip, found, may_leave)
+        # Captures before and after a restart have the same times if the clock was not set: they share no visit.
+        series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
+        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(beside))
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
@@ -229,11 +236,10 @@ class Station:
             detections=tuple(found),
             media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,
-            visit_id=visits.visit_of(clip.captured_at),
+            visit_id=visit.visit_id,
             location=self._options.location,
         )
-        urgent = any(detection.observation_type in URGENT for detection in found)
-        messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if urgent else 1)]
+        messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
         if beside is not None:
             content = MediaContent(
                 event_id=event.event_id,
@@ -243,8 +249,9 @@ class Station:
                 role=beside.media.role,
                 data=beside.data,
             )
-            messages.append(OutboxMessage(self._topic("media"), encode(content), priority=3, media=True))
-        return messages, voices
+            priority, worth = media_rank(found, visit.improved_by(scores))
+            messages.append(OutboxMessage(self._topic("media"), encode(content), priority, media=True, worth=worth))
+        return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
