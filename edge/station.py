@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from edge.health import health
 from edge.media_rank import is_urgent, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
+from edge.time_ranges import TimeRanges
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
@@ -101,6 +102,7 @@ class Station:
         self._lock = threading.Lock()
         self._telling = threading.Lock()
         self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
+        self._owed_memory: dict[str, str] = {}  # committed with them
         self._recordings: set[str] = set()
         self._failures = FileFailures()
         self.pictures = 0
@@ -123,7 +125,7 @@ class Station:
             WildpostError: a sensor cannot work with these settings; it stops the others too.
             Exception: with ``once``, an unexpected exception; otherwise the sensor is restarted after a pause.
         """
-        self._tell(self._deployment)
+        self._tell([self._deployment] if self._deployment else [])
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
@@ -137,7 +139,8 @@ class Station:
             one.result()
 
     def _watch(self, sensor: Sensor, stop: threading.Event, once: bool) -> None:
-        effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now())
+        sent = TimeRanges.from_text(self._outbox.remembered(f"effort {sensor.name}"))
+        effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now(), sent)
         visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
         pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
@@ -145,12 +148,12 @@ class Station:
                 for capture in sensor.source.captures(stop, once):
                     kept = capture is not None and self._take(sensor, capture, visits)
                     if kept or effort.gap != "disk":  # the gap "disk" ends with the next stored capture
-                        self._tell(effort.set_state(self._now()))
+                        self._tell_effort(sensor, effort, effort.set_state(self._now()))
                         pause_s = RETRY_FIRST_S
                     if kept:
                         effort.count_capture()
                         losses = 0
-                    self._tell(effort.close_if_due(self._now(), self._options.effort_s))
+                    self._tell_effort(sensor, effort, effort.close_if_due(self._now(), self._options.effort_s))
                 break
             except SourceLost as lost:
                 self._lose(sensor, effort, lost.gap, str(lost))
@@ -165,16 +168,17 @@ class Station:
                     raise
                 LOG.exception("%s failed", sensor.name)
                 self._lose(sensor, effort, "broken", f"an unexpected error: {describe_exception(error)}")
-            self._tell(effort.close_if_due(self._now(), self._options.effort_s))
+            self._tell_effort(sensor, effort, effort.close_if_due(self._now(), self._options.effort_s))
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)
-        self._tell(effort.close(self._now()))
+        self._tell_effort(sensor, effort, effort.close(self._now()))
+        if effort.undated_s:
+            LOG.warning("%s: %.0f s are not reported: the clock was never set", sensor.name, effort.undated_s)
 
     def _lose(self, sensor: Sensor, effort: EffortLog, gap: Gap, why: str) -> None:
-        closed = effort.set_state(self._now(), gap, why)
-        if closed is not None:  # logged once, not at every attempt
+        if effort.gap != gap:  # logged once, not at every attempt
             LOG.error("%s: %s; retrying", sensor.name, why)
-            self._tell(closed)
+        self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
 
     def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
         """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
@@ -274,17 +278,23 @@ class Station:
             else:
                 self._recordings.add(clip.mark.path if clip.mark else clip.name)
 
-    def _tell(self, record: Effort | Deployment | None) -> None:
-        if record is None:
-            return
+    def _tell_effort(self, sensor: Sensor, effort: EffortLog, closed: Sequence[Effort]) -> None:
+        if closed:
+            self._tell(closed, {f"effort {sensor.name}": effort.sent.to_text()})
+
+    def _tell(self, records: Sequence[Effort | Deployment], memory: Mapping[str, str] | None = None) -> None:
         with self._telling:
-            self._owed.append(OutboxMessage(self._topic(kind_of(record)), encode(record), priority=2))
+            self._owed += [OutboxMessage(self._topic(kind_of(one)), encode(one), priority=2) for one in records]
+            self._owed_memory |= memory or {}
+            if not self._owed:
+                return
             try:
-                self._outbox.commit(self._owed)
+                self._outbox.commit(self._owed, memory=self._owed_memory)
             except OutboxFull as full:
                 LOG.error("%s", full)
                 return
             self._owed.clear()
+            self._owed_memory.clear()
 
     def _health(self, folder: Path) -> OutboxMessage:
         record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder)
