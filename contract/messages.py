@@ -13,6 +13,7 @@ from contract.bounds import (
     DETECTIONS,
     MEDIA,
     MODELS,
+    PASSED_OVER,
     ClockError,
     Count,
     FileName,
@@ -187,6 +188,13 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
     version: Annotated[str, Meta(max_length=50)] = ""
 
 
+class PassedOver(Struct, frozen=True, gc=False, kw_only=True):
+    """Number of entries of one kind in a station's folders that are no captures: ".avi" files, "@eadir/" folders..."""
+
+    kind: Text
+    count: Count
+
+
 class Health(Struct, frozen=True, gc=False, kw_only=True):
     """Periodic report of a station's clock, disk, memory, load, temperature and counters."""
 
@@ -206,6 +214,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     voice_clips_sent: Count = 0  # clips with speech that may leave the station, and
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
     evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
+    passed_over: Annotated[tuple[PassedOver, ...], Meta(max_length=PASSED_OVER)] = ()  # since 1.2, most frequent first
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -12,7 +13,7 @@ from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
 from captures.time_zones import zone_named
-from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from contract import Deployment, Effort, Event, Location, MediaContent, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.codec import kind_of
 from contract.errors import WildpostError
@@ -23,7 +24,7 @@ from edge.capture.port import SourceLost
 from edge.capture.visits import Visit, Visits, scores_of
 from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
-from edge.file_failures import FileFailures
+from edge.file_failures import FileFailures, set_aside_report
 from edge.health import health
 from edge.media_rank import is_urgent, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
@@ -272,15 +273,7 @@ class Station:
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
-        report = SetAside(
-            report_id=new_event_id(),
-            station=self._options.name,
-            sensor=sensor.name,
-            at=self._now(),
-            name=unusable.name[-255:],
-            reason=unusable.reason[:2000],
-            size=unusable.size,
-        )
+        report = set_aside_report(self._options.name, sensor.name, self._now(), unusable)
         message = OutboxMessage(self._topic("setaside"), encode(report), priority=2)
         self._outbox.commit([message], unusable.mark, set_aside=1)
 
@@ -310,7 +303,10 @@ class Station:
             self._owed_memory.clear()
 
     def _health(self, folder: Path) -> OutboxMessage:
-        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder)
+        passed_over: Counter[str] = Counter()
+        for sensor in self._sensors:
+            passed_over.update(sensor.passed_over)
+        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
         return OutboxMessage(self._topic("health"), encode(record), priority=2)
 
     def _send(self, message: OutboxMessage) -> None:
