@@ -1,11 +1,10 @@
 """Decoding of recordings as a stream of mono stretches, resampling, and MP3 clips for browsers."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from captures.decoded import Sound, Unreadable
 from captures.mp3_tags import bytes_after_tags, is_mp3_frame
+from captures.recorder_time import audiomoth_time
 from contract import Location
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ _RATES_HZ = (1_000, 1_000_000)
 _MOST_CHANNELS = 64
 _BLOCK_S = 5.0  # length of one read: long enough for speed, short enough for a small machine's memory
 
-# WAV comment of AudioMoth's firmware, with a zone such as (UTC), (UTC+8) or (UTC-3:30).
-_AUDIOMOTH = re.compile(
-    r"Recorded at (?P<time>\d\d:\d\d:\d\d) (?P<date>\d\d/\d\d/\d{4}) "
-    r"\(UTC(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?\)"
-)
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "MP3", "MPEG", "OGG", "AIFF", "W64")
 _WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the start of its first GUID
 _CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # the sample rates of MP3
@@ -206,21 +201,9 @@ def _check(file: Any, name: str) -> None:
 
 
 def _info(file: Any) -> SoundInfo:
-    comment = file.copy_metadata().get("comment", "")
-    return SoundInfo(file.samplerate, file.channels, file.frames / file.samplerate, file.format, _recorded_at(comment))
-
-
-def _recorded_at(comment: str) -> datetime | None:
-    found = _AUDIOMOTH.search(comment)
-    if found is None:
-        return None
-    offset = timedelta(hours=int(found["hours"] or 0), minutes=int(found["minutes"] or 0))
-    try:
-        zone = timezone(-offset if found["sign"] == "-" else offset)
-        local = datetime.strptime(f"{found['date']} {found['time']}", "%d/%m/%Y %H:%M:%S").replace(tzinfo=zone)
-        return local.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None  # a clock that was never set can write impossible dates: the time is unknown
+    noted = audiomoth_time(file.copy_metadata().get("comment", ""))
+    recorded_at = None if noted is None else noted.at(UTC).astimezone(UTC)
+    return SoundInfo(file.samplerate, file.channels, file.frames / file.samplerate, file.format, recorded_at)
 
 
 def _resampled(file: Any, rate_hz: int, path: Path) -> Iterator[NDArray[np.float32]]:
