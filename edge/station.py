@@ -20,7 +20,7 @@ from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visits
-from edge.detect import companion, detect, voice_in
+from edge.detect import companion, detect, listen, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures
 from edge.health import health
@@ -206,7 +206,10 @@ class Station:
         """Run the detectors on a capture; return its messages and how much to add to each voice policy counter."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        found = detect(detectors, clip, classifier, self._options.location)
+        if isinstance(clip.content, Sound):
+            found, clip = listen(detectors, clip, clip.content)
+        else:
+            found = detect(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
