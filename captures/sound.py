@@ -1,9 +1,8 @@
 """Decoding of recordings as a stream of stretches, resampling, and MP3 clips for browsers."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -12,16 +11,12 @@ from numpy.typing import NDArray
 
 from captures.channels import MOST_HEARD, ChannelFault, mix_channels
 from captures.decoded import Sound, Unreadable
+from captures.recorder_time import audiomoth_time
 from captures.recording import Block, Payload, Recording, open_recording
 from contract import Location
 
 _LOUDEST = 8.0  # 18 dB above full scale; louder float samples are damage
 
-# WAV comment of AudioMoth's firmware, with a zone such as (UTC), (UTC+8) or (UTC-3:30).
-_AUDIOMOTH = re.compile(
-    r"Recorded at (?P<time>\d\d:\d\d:\d\d) (?P<date>\d\d/\d\d/\d{4}) "
-    r"\(UTC(?:(?P<sign>[+-])(?P<hours>\d{1,2})(?::(?P<minutes>\d\d))?)?\)"
-)
 _CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # the sample rates of MP3
 _CLIP_LOUDNESS_DB = -23.0  # root mean square; the programme loudness of EBU R 128, here without its weighting
 _CLIP_GAIN_DB = 40.0  # more gain would only amplify the microphone's noise
@@ -224,16 +219,8 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
 
 def _recorded_at(comment: str) -> datetime | None:
-    found = _AUDIOMOTH.search(comment)
-    if found is None:
-        return None
-    offset = timedelta(hours=int(found["hours"] or 0), minutes=int(found["minutes"] or 0))
-    try:
-        zone = timezone(-offset if found["sign"] == "-" else offset)
-        local = datetime.strptime(f"{found['date']} {found['time']}", "%d/%m/%Y %H:%M:%S").replace(tzinfo=zone)
-        return local.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None  # a clock that was never set can write impossible dates: the time is unknown
+    noted = audiomoth_time(comment)
+    return None if noted is None else noted.at(UTC).astimezone(UTC)
 
 
 class _Source:

@@ -34,10 +34,10 @@ from contract.bounds import (
     Uuid,
 )
 
-SCHEMA = "1.1"  # docs/reference/messages.md lists what each minor version added
+SCHEMA = "1.2"  # docs/reference/messages.md lists what each minor version added
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unclassified"]
-ClockSource = Literal["gps", "ntp", "rtc", "exif", "system", "file", "none"]
+ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "system", "file", "none"]
 MediaRole = Literal["original", "thumbnail", "clip"]
 Gap = Literal["off", "blind", "deaf", "clock", "disk", "broken"]
 
@@ -71,11 +71,21 @@ class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 
 class Clock(Struct, frozen=True, gc=False, kw_only=True):
-    """Clock that gave a capture time, with the accuracy of that time."""
+    """Clock that gave a capture time, with the accuracy of that time.
+
+    ``source`` is the clock of a station (gps, ntp, rtc, system), the place of the time in a file (exif, recorder, name;
+    copy: the time at which the file was last written), or none if no running clock can have shown the time. Before 1.2,
+    file stood for both name and copy, and rtc also for recorder.
+    """
 
     source: ClockSource
     synchronised: bool
     error_s: ClockError | None = None  # estimated error; None: unknown
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the time is that of the capture; otherwise its hour and season are not known."""
+        return self.source not in ("none", "copy")
 
 
 class Location(Struct, frozen=True, gc=False, kw_only=True):

@@ -1,6 +1,5 @@
 """Health of the station: disk, memory, load, temperature and number of unsent messages."""
 
-import time
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import psutil
 from captures.clock import system_clock
 from contract import Health
 from contract.bounds import TEMPERATURE_C
+from edge.clocks import uptime_s
 from edge.outbox.outbox import Outbox
 
 # psutil's names of the sensors that report the processor's temperature on single-board computers and PCs.
@@ -29,7 +29,7 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
         station=station,
         at=now,
         boot_id=boot_id,
-        uptime_s=max(0.0, time.time() - psutil.boot_time()),
+        uptime_s=uptime_s(),
         clock=system_clock(now),
         disk_free_bytes=psutil.disk_usage(str(folder)).free,
         waiting_messages=len(outbox),

@@ -2,15 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
+from captures.time_zones import zone_named
 from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.codec import kind_of
@@ -19,19 +20,20 @@ from contract.messages import Gap
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
-from edge.capture.visits import Visits
+from edge.capture.visits import Visit, Visits, scores_of
 from edge.detect import companion, detect, listen, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures
 from edge.health import health
+from edge.media_rank import is_urgent, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
+from edge.time_ranges import TimeRanges
 from models.threat.voice import VoiceOptions
 
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
 ATTEMPTS_ONCE = 3  # with ``once`` a user is waiting: stop retrying a source after this many consecutive losses
-URGENT = ("human", "vehicle")  # sent before any backlog
 
 
 class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,9 +45,10 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         latitude: WGS 84, decimal degrees; without it neither location rules nor location priors are used.
         longitude: WGS 84, decimal degrees.
         utc_offset: UTC offset of the clocks of cameras and recorders, for files that do not state one.
+        time_zone: Zone of these clocks instead, with summer time: an IANA name such as "Europe/Berlin"; "": utc_offset.
         health_s: Interval between two health messages, in seconds.
         effort_s: Longest interval that one effort message covers, in seconds.
-        media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the oldest are deleted.
+        media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the least valuable are deleted.
     """
 
     name: Name
@@ -53,6 +56,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     utc_offset: Annotated[str, Meta(pattern=r"\A[+-]\d\d:\d\d\Z")] = "+08:00"
+    time_zone: Annotated[str, Meta(max_length=100)] = ""
     health_s: Annotated[float, Meta(gt=0)] = 300
     effort_s: Annotated[float, Meta(gt=0)] = 3600
     media_quota_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000
@@ -62,6 +66,16 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("latitude and longitude: expected both or neither")
         if int(self.utc_offset[1:3]) > 14 or int(self.utc_offset[4:]) > 59:
             raise ValueError(f"utc_offset {self.utc_offset!r}: expected -14:59 to +14:59")
+        if self.time_zone:
+            zone_named(self.time_zone)  # raises for an unknown zone
+
+    @property
+    def recorders_zone(self) -> tzinfo:
+        """Time zone of the clocks of cameras and recorders."""
+        if self.time_zone:
+            return zone_named(self.time_zone)
+        sign = -1 if self.utc_offset[0] == "-" else 1
+        return timezone(sign * timedelta(hours=int(self.utc_offset[1:3]), minutes=int(self.utc_offset[4:])))
 
     @property
     def location(self) -> Location | None:
@@ -101,6 +115,7 @@ class Station:
         self._lock = threading.Lock()
         self._telling = threading.Lock()
         self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
+        self._owed_memory: dict[str, str] = {}  # committed with them
         self._recordings: set[str] = set()
         self._failures = FileFailures()
         self.pictures = 0
@@ -123,7 +138,7 @@ class Station:
             WildpostError: a sensor cannot work with these settings; it stops the others too.
             Exception: with ``once``, an unexpected exception; otherwise the sensor is restarted after a pause.
         """
-        self._tell(self._deployment)
+        self._tell([self._deployment] if self._deployment else [])
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
@@ -137,20 +152,21 @@ class Station:
             one.result()
 
     def _watch(self, sensor: Sensor, stop: threading.Event, once: bool) -> None:
-        effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now())
-        visits = Visits(sensor.visit_gap_s)
+        sent = TimeRanges.from_text(self._outbox.remembered(f"effort {sensor.name}"))
+        effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now(), sent)
+        visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
         pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
             try:
                 for capture in sensor.source.captures(stop, once):
                     kept = capture is not None and self._take(sensor, capture, visits)
                     if kept or effort.gap != "disk":  # the gap "disk" ends with the next stored capture
-                        self._tell(effort.set_state(self._now()))
+                        self._tell_effort(sensor, effort, effort.set_state(self._now()))
                         pause_s = RETRY_FIRST_S
                     if kept:
                         effort.count_capture()
                         losses = 0
-                    self._tell(effort.close_if_due(self._now(), self._options.effort_s))
+                    self._tell_effort(sensor, effort, effort.close_if_due(self._now(), self._options.effort_s))
                 break
             except SourceLost as lost:
                 self._lose(sensor, effort, lost.gap, str(lost))
@@ -165,16 +181,17 @@ class Station:
                     raise
                 LOG.exception("%s failed", sensor.name)
                 self._lose(sensor, effort, "broken", f"an unexpected error: {describe_exception(error)}")
-            self._tell(effort.close_if_due(self._now(), self._options.effort_s))
+            self._tell_effort(sensor, effort, effort.close_if_due(self._now(), self._options.effort_s))
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, RETRY_MAX_S)
-        self._tell(effort.close(self._now()))
+        self._tell_effort(sensor, effort, effort.close(self._now()))
+        if effort.undated_s:
+            LOG.warning("%s: %.0f s are not reported: the clock was never set", sensor.name, effort.undated_s)
 
     def _lose(self, sensor: Sensor, effort: EffortLog, gap: Gap, why: str) -> None:
-        closed = effort.set_state(self._now(), gap, why)
-        if closed is not None:  # logged once, not at every attempt
+        if effort.gap != gap:  # logged once, not at every attempt
             LOG.error("%s: %s; retrying", sensor.name, why)
-            self._tell(closed)
+        self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
 
     def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
         """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
@@ -182,7 +199,11 @@ class Station:
             self._set_aside(sensor, capture)
             return True
         try:
-            messages, voices = self._examine(sensor, capture, visits) if sensor.triggered(capture) else ([], {})
+            messages: list[OutboxMessage] = []
+            visit: Visit | None = None
+            voices: dict[str, int] = {}
+            if sensor.triggered(capture):
+                messages, visit, voices = self._examine(sensor, capture, visits)
         except Unreadable as error:
             if capture.mark is None:
                 raise
@@ -198,12 +219,12 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        self._outbox.commit(messages, capture.mark, events=1 if messages else 0, **voices)
+        self._outbox.commit(messages, capture.mark, visit, None, events=1 if messages else 0, **voices)
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], dict[str, int]]:
-        """Run the detectors on a capture; return its messages and how much to add to each voice policy counter."""
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], Visit, dict[str, int]]:
+        """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
         if isinstance(clip.content, Sound):
@@ -214,6 +235,9 @@ class Station:
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
             clip = sensor.recordings.store(clip, found, may_leave)
+        # Captures before and after a restart have the same times if the clock was not set: they share no visit.
+        series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
+        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(beside))
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
@@ -232,11 +256,10 @@ class Station:
             detections=tuple(found),
             media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,
-            visit_id=visits.visit_of(clip.captured_at),
+            visit_id=visit.visit_id,
             location=self._options.location,
         )
-        urgent = any(detection.observation_type in URGENT for detection in found)
-        messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if urgent else 1)]
+        messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
         if beside is not None:
             content = MediaContent(
                 event_id=event.event_id,
@@ -246,8 +269,9 @@ class Station:
                 role=beside.media.role,
                 data=beside.data,
             )
-            messages.append(OutboxMessage(self._topic("media"), encode(content), priority=3, media=True))
-        return messages, voices
+            priority, worth = media_rank(found, visit.improved_by(scores))
+            messages.append(OutboxMessage(self._topic("media"), encode(content), priority, media=True, worth=worth))
+        return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
@@ -270,17 +294,23 @@ class Station:
             else:
                 self._recordings.add(clip.mark.path if clip.mark else clip.name)
 
-    def _tell(self, record: Effort | Deployment | None) -> None:
-        if record is None:
-            return
+    def _tell_effort(self, sensor: Sensor, effort: EffortLog, closed: Sequence[Effort]) -> None:
+        if closed:
+            self._tell(closed, {f"effort {sensor.name}": effort.sent.to_text()})
+
+    def _tell(self, records: Sequence[Effort | Deployment], memory: Mapping[str, str] | None = None) -> None:
         with self._telling:
-            self._owed.append(OutboxMessage(self._topic(kind_of(record)), encode(record), priority=2))
+            self._owed += [OutboxMessage(self._topic(kind_of(one)), encode(one), priority=2) for one in records]
+            self._owed_memory |= memory or {}
+            if not self._owed:
+                return
             try:
-                self._outbox.commit(self._owed)
+                self._outbox.commit(self._owed, memory=self._owed_memory)
             except OutboxFull as full:
                 LOG.error("%s", full)
                 return
             self._owed.clear()
+            self._owed_memory.clear()
 
     def _health(self, folder: Path) -> OutboxMessage:
         record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder)

@@ -1,18 +1,24 @@
 """The station's outbox: a queue in SQLite that keeps each message until the broker has acknowledged and saved it."""
 
-import json
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from contract.errors import TemporaryFailure, WildpostError
 from contract.private_files import create_private_file, make_private_folder
 from edge.capture.clip import FileMark
+from edge.capture.visits import Visit
+from edge.outbox.commit import Commit, write
+from edge.outbox.message import HIGH, OutboxMessage
+from edge.outbox.send_order import next_numbers
 from edge.outbox.tables import migrate
+from edge.outbox.visit_table import visits_around
+
+__all__ = ["Counter", "Outbox", "OutboxError", "OutboxFull", "OutboxMessage"]
 
 Counter = Literal[
     "events",
@@ -37,25 +43,6 @@ class OutboxError(WildpostError):
     """Raised when the outbox file is corrupt or is not an outbox; the message gives the path and the remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxMessage:
-    """An MQTT message for the outbox, with its priority.
-
-    Attributes:
-        topic: MQTT topic.
-        payload: Encoded message.
-        priority: Lower is sent first: 0 people and vehicles, 1 other detections, 2 health and other reports, 3 media.
-        media: Whether it may be deleted when the disk quota is reached; other messages never are.
-        number: Row number in the outbox; 0 before the message is stored.
-    """
-
-    topic: str
-    payload: bytes
-    priority: int = 0
-    media: bool = False
-    number: int = 0
-
-
 class Outbox:
     """Persistent message queue in an SQLite file; several threads may use one object."""
 
@@ -64,7 +51,8 @@ class Outbox:
 
         Args:
             path: The SQLite file.
-            media_quota_bytes: Quota for stored media; beyond it the oldest are deleted, acknowledged ones first.
+            media_quota_bytes: Quota for stored media; beyond it media are deleted: acknowledged ones first, then
+                those of the lowest worth, the oldest first.
 
         Raises:
             OutboxError: the file is not an outbox, or it is an outbox of a later version.
@@ -89,41 +77,58 @@ class Outbox:
                 raise self._named(error) from error
             raise OutboxError(f"{path}: {error}; move the file away to start a new outbox") from error
 
-    def commit(self, messages: Sequence[OutboxMessage], mark: FileMark | None = None, **counts: int) -> None:
-        """Store messages, the ``FileMark`` of a capture file and counter increments in one transaction.
+    def commit(
+        self,
+        messages: Sequence[OutboxMessage],
+        mark: FileMark | None = None,
+        visit: Visit | None = None,
+        memory: Mapping[str, str] | None = None,
+        **counts: int,
+    ) -> None:
+        """Store messages and what belongs to them in one transaction.
 
-        If the disk is full, stored media are deleted to make room, the oldest first.
+        If the disk is full, stored media are deleted to make room; if that is not enough, the new media are left out.
+
+        Args:
+            messages: New messages.
+            mark: Progress in the file from which they come.
+            visit: New state of the visit to which they belong.
+            memory: Values to remember by name; see ``remembered``.
+            counts: Increments of counters by name.
 
         Raises:
             OutboxFull: the disk is full even then.
             OutboxError: the file is corrupt.
         """
+        whole = Commit(messages, mark, visit, memory or {}, counts)
+        bare = whole.without_media()
+        # Freed is twice the size of the messages, since their rows take more than their payloads.
+        attempts = [(whole, 0, 0), (whole, 2 * whole.size_bytes, whole.media_worth)]
+        if len(bare.messages) < len(messages):
+            attempts += [(bare, 0, 0), (bare, 2 * bare.size_bytes, HIGH)]
         with self._changed:
-            try:
-                self._keep(messages, mark, counts, self._quota)
-            except sqlite3.DatabaseError as error:
-                if not _without_room(error):
-                    raise self._named(error) from error
+            for number, (commit, freed, up_to) in enumerate(attempts, start=1):
                 try:
-                    self._keep(messages, mark, counts, self._less(messages))
-                except sqlite3.DatabaseError as again:
-                    raise self._named(again) from again
+                    self._keep(commit, freed, up_to)
+                    break
+                except sqlite3.DatabaseError as error:
+                    if number == len(attempts) or not _without_room(error):
+                        raise self._named(error) from error
             self._changed.notify_all()
 
     def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
         """Return unsent messages in sending order, leaving out the numbers in ``but`` and topics in ``but_topics``."""
         with self._lock:
-            rows = self._connection.execute(
-                "SELECT topic, payload, priority, media, number FROM message "
-                "WHERE acknowledged = 0 AND topic NOT IN (SELECT value FROM json_each(?)) "
-                "ORDER BY again, priority, number LIMIT ?",
-                [json.dumps(list(but_topics)), limit + len(but)],
-            ).fetchall()
-        found = [
-            OutboxMessage(topic, payload, priority, bool(media), number)
-            for topic, payload, priority, media, number in rows
+            rows = [
+                self._connection.execute(
+                    "SELECT topic, payload, priority, media, number, worth FROM message WHERE number = ?", [number]
+                ).fetchone()
+                for number in next_numbers(self._connection, limit, but, but_topics)
+            ]
+        return [
+            OutboxMessage(topic, payload, priority, bool(media), number, worth)
+            for topic, payload, priority, media, number, worth in rows
         ]
-        return [message for message in found if message.number not in but][:limit]
 
     def acknowledge(self, numbers: Sequence[int]) -> None:
         """Mark messages as acknowledged but keep them, since a killed broker loses what it has not saved.
@@ -185,7 +190,8 @@ class Outbox:
                 [message.number, message.topic, kept, len(message.payload), reason],
             )
             self._of_each("DELETE FROM message WHERE number = ?", [message.number])
-            self._insert([report] if report else [], None, {"unsendable": 1}, self._quota)
+            report_only = Commit([report] if report else [], counts={"unsendable": 1})
+            write(self._connection, report_only, self._quota)
 
     def unsendable(self) -> list[tuple[str, bytes, str]]:
         """Return the topic, payload and reason of each unsendable message."""
@@ -210,14 +216,24 @@ class Outbox:
     def __len__(self) -> int:
         """Return the number of unsent messages."""
         with self._lock:
-            query = "SELECT count(*) FROM message WHERE acknowledged = 0"
-            return int(self._connection.execute(query).fetchone()[0])
+            return int(self._connection.execute("SELECT unsent FROM total WHERE id = 1").fetchone()[0])
 
     def count(self, name: Counter) -> int:
         """Return the value of a counter, which counts from the creation of the outbox."""
         with self._lock:
             row = self._connection.execute("SELECT value FROM counter WHERE name = ?", [name]).fetchone()
         return int(row[0]) if row else 0
+
+    def remembered(self, name: str) -> str | None:
+        """Return the value that was last committed to ``memory`` under a name, or None."""
+        with self._lock:
+            row = self._connection.execute("SELECT value FROM memory WHERE name = ?", [name]).fetchone()
+        return str(row[0]) if row else None
+
+    def visits_around(self, series: str, at: datetime) -> list[Visit]:
+        """Return the visits of a series directly before and after a time, as they were last committed."""
+        with self._lock:
+            return visits_around(self._connection, series, at)
 
     def close(self) -> None:
         """Close the outbox file; a second call does nothing."""
@@ -247,64 +263,14 @@ class Outbox:
     def _of_each(self, sql: str, numbers: Sequence[int]) -> None:
         self._connection.executemany(sql, [[number] for number in numbers])
 
-    def _keep(
-        self, messages: Sequence[OutboxMessage], mark: FileMark | None, counts: dict[str, int], quota: int
-    ) -> None:
+    def _keep(self, commit: Commit, freed: int, up_to: int) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._insert(messages, mark, counts, quota)
+            write(self._connection, commit, self._quota, freed, up_to)
             self._connection.execute("COMMIT")
         except sqlite3.DatabaseError:
             self._roll_back()
             raise
-
-    def _insert(
-        self, messages: Sequence[OutboxMessage], mark: FileMark | None, counts: dict[str, int], quota: int
-    ) -> None:
-        coming = sum(len(message.payload) for message in messages if message.media)
-        if coming or quota < self._quota:
-            counts = counts | {"evicted_media": counts.get("evicted_media", 0) + self._evict(coming, quota)}
-        self._connection.executemany(
-            "INSERT INTO message (topic, payload, priority, media) VALUES (?, ?, ?, ?)",
-            [[message.topic, message.payload, message.priority, message.media] for message in messages],
-        )
-        if mark is not None:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO file_mark VALUES (?, ?, ?, ?, ?)",
-                [mark.path, mark.size, mark.modified_ns, mark.stretches, mark.finished],
-            )
-        self._connection.executemany(
-            "INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-            [[name, value] for name, value in counts.items() if value],
-        )
-
-    def _media_bytes(self) -> int:
-        query = "SELECT coalesce(sum(length(payload)), 0) FROM message WHERE media"
-        return int(self._connection.execute(query).fetchone()[0])
-
-    def _less(self, messages: Sequence[OutboxMessage]) -> int:
-        """Return a reduced media quota; deleting the media above it frees twice the size of the new messages."""
-        needed = sum(len(message.payload) for message in messages)
-        coming = sum(len(message.payload) for message in messages if message.media)
-        return min(self._quota - 1, self._media_bytes() + coming - 2 * needed)
-
-    def _evict(self, coming: int, quota: int) -> int:
-        excess = self._media_bytes() + coming - quota
-        if excess <= 0:
-            return 0
-        evicted: list[int] = []
-        missed = 0
-        # Acknowledged media are deleted first; they do not count as evicted.
-        for number, size, acknowledged in self._connection.execute(
-            "SELECT number, length(payload), acknowledged OR again FROM message WHERE media ORDER BY 3 DESC, number"
-        ):
-            if excess <= 0:
-                break
-            evicted.append(number)
-            excess -= size
-            missed += not acknowledged
-        self._of_each("DELETE FROM message WHERE number = ?", evicted)
-        return missed
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

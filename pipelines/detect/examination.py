@@ -1,5 +1,6 @@
 """Runs a detector on one complete picture or recording, and returns the detections or an error description."""
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -12,6 +13,7 @@ from captures.capture_time import picture_time, recording_time
 from captures.decoded import Sound, Unreadable
 from captures.file_types import PICTURES, RECORDINGS
 from contract import Detection, Location, Model
+from contract.supervision import describe_exception
 from models.registry import Registry, WeightsError, entry_named
 
 if TYPE_CHECKING:
@@ -115,7 +117,10 @@ class Examiner:
         source, found, progress = "none", [], _ReadProgress()
         problem = ""
         try:
-            modified_ns = path.stat().st_mtime_ns
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for a writer
+                raise Unreadable("a folder, named pipe, socket or device: expected a file")
+            modified_ns = status.st_mtime_ns
             read_time = picture_time if self._kind == "vision" else recording_time
             began, clock = read_time(path, task.zone, modified_ns)
             source = clock.source
@@ -123,6 +128,8 @@ class Examiner:
                 found.append(detection)  # noqa: PERF402, one by one, to keep the detections before an error
         except (Unreadable, OSError) as error:
             problem = str(error)
+        except Exception as error:  # noqa: BLE001, whatever one file causes must not end the run
+            problem = f"an unexpected error: {describe_exception(error)}"
         return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem, progress.remark)
 
     def _detections(self, path: Path, began: datetime, progress: "_ReadProgress") -> Iterator[Detection]:

@@ -4,7 +4,7 @@ import shutil
 import threading
 import wave
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,6 @@ from contract.messages import ObservationType
 from edge.capture.clip import Clip
 from edge.capture.folder import FolderSource
 from edge.capture.triggers import SilenceTrigger, loudness_db
-from edge.capture.visits import Visits
-from edge.effort import EffortLog
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
@@ -434,21 +432,6 @@ def test_a_deployment_for_which_there_was_no_room_is_sent_when_there_is(
     finally:
         kept.stop.set()
         thread.join()
-
-
-def test_captures_within_the_gap_share_a_visit() -> None:
-    visits, start = Visits(60), datetime(2026, 5, 1, tzinfo=UTC)
-    first = visits.visit_of(start)
-    assert visits.visit_of(start + timedelta(seconds=59)) == first
-    assert visits.visit_of(start + timedelta(seconds=118)) == first
-    assert visits.visit_of(start + timedelta(seconds=179)) != first
-
-
-def test_a_clock_set_back_makes_no_stretch_of_negative_length() -> None:
-    start = datetime(2026, 5, 1, tzinfo=UTC)
-    log = EffortLog("ridge-07", "yard", "a", start)
-    effort = log.close(start - timedelta(hours=5))
-    assert effort.start == effort.end == start
 
 
 def test_a_station_that_woke_without_a_clock_says_so_and_a_kernel_is_asked_otherwise() -> None:
