@@ -22,7 +22,7 @@ from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visit, Visits, scores_of
-from edge.detect import companion, detect, voice_in
+from edge.detect import companion, detect, listen, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures, set_aside_report
 from edge.health import health
@@ -228,7 +228,10 @@ class Station:
         """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        found = detect(detectors, clip, classifier, self._options.location)
+        if isinstance(clip.content, Sound):
+            found, clip = listen(detectors, clip, clip.content)
+        else:
+            found = detect(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:

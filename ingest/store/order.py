@@ -29,11 +29,30 @@ def listed_us(event: Event, received_us: int, newest_us: int) -> int:
         received_us: Time of receipt by the server's clock, in microseconds since 1970.
         newest_us: The time under which the newest stored event is listed.
     """
-    captured_us = microseconds(event.captured_at)
     latest_us = max(received_us, newest_us)
+    return microseconds(event.captured_at) if is_believed(event, latest_us) else latest_us
+
+
+def is_believed(event: Event, latest_us: int) -> bool:
+    """Return whether the time of a capture can be that of a running clock; see ``listed_us``.
+
+    Args:
+        event: The event.
+        latest_us: Present time, in microseconds since 1970.
+    """
     earliest_us = _EARLIEST_SYNCHRONISED_US if event.clock.synchronised else EARLIEST_US
-    believed = earliest_us <= captured_us <= latest_us + AHEAD_US and event.clock.source != "none"
-    return captured_us if believed else latest_us
+    captured_us = microseconds(event.captured_at)
+    return earliest_us <= captured_us <= latest_us + AHEAD_US and event.clock.source != "none"
+
+
+def is_hour_known(event: Event, listed_us: int) -> bool:
+    """Return whether the hour of a capture is known: its clock is believed, and the time is not that of copying.
+
+    Args:
+        event: The event.
+        listed_us: The time under which it is listed, in microseconds since 1970, or the start of its millisecond.
+    """
+    return event.clock.is_known and microseconds(event.captured_at) // 1000 == listed_us // 1000
 
 
 def supersedes(item: Received, current: Health | Deployment, current_received_at: datetime | None) -> bool:

@@ -188,8 +188,8 @@ class TaxonCount:
         taxon: Scientific name if known, else the label.
         observation_type: Observation type.
         by_day: (days,) detections on each local day of the query.
-        by_hour: (24,) detections in each local hour of the day.
-        detections: Sum of ``by_day``, equal to the sum of ``by_hour``.
+        by_hour: (24,) detections in each local hour of the day, without those whose hour is not known.
+        detections: Sum of ``by_day``.
         events: Number of events with at least one of these detections.
     """
 
@@ -199,6 +199,11 @@ class TaxonCount:
     by_hour: tuple[int, ...]
     detections: int
     events: int
+
+    @property
+    def hour_unknown(self) -> int:
+        """Number of detections whose hour is not known (see ``Clock.is_known``)."""
+        return self.detections - sum(self.by_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +266,8 @@ class Store(Protocol):
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count the detections of each taxon per local day and per local hour, with the latest verdicts applied.
 
-        A detection counts at the time under which its event is listed, so that none is counted in 1970 or 2099.
+        A detection counts on the day under which its event is listed, so that none is counted in 1970 or 2099. It
+        counts in an hour only if that hour is known: the clock is believed, and the time is not that of copying.
 
         Dismissed detections and blanks do not count; corrected ones count as corrected. Sorted by taxon, then type.
         """

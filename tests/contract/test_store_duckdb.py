@@ -127,7 +127,12 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
     assert made[0] == made[1]
 
 
+TO_4 = """
+ALTER TABLE detection DROP COLUMN hour_known;
+UPDATE schema_version SET version = 4;
+"""
 TO_3 = """
+ALTER TABLE detection DROP COLUMN hour_known;
 DROP TABLE latest;
 ALTER TABLE event DROP COLUMN listed_us;
 ALTER TABLE detection DROP COLUMN listed_us;
@@ -182,6 +187,33 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
         store.apply_verdicts([replace(again, sequence=again.order + 10**9)])
         assert not store.listing(EventQuery(taxa=("boar",)))
     store.close()
+
+
+@pytest.fixture
+def of_version_4(tmp_path: Path) -> Path:
+    """A file as version 4 had it, with what wrong clocks sent."""
+    path = tmp_path / "version-4.duckdb"
+    store = DuckDbStore(path)
+    now = EVENT.captured_at + timedelta(minutes=1)
+    store.write([Received(record, encode(record), now) for record in (EVENT, at(1970), at(2025), at(9998))])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(TO_4)
+    return path
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_of_version_4_counts_captures_listed_by_receipt_in_no_hour(of_version_4: Path, read_only: bool) -> None:
+    store = DuckDbStore(of_version_4, read_only=read_only)
+    query = CountQuery.in_utc(datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    counts = store.count(query)
+    assert sum(one.detections for one in counts) == 4 * len(EVENT.detections)
+    assert sum(one.hour_unknown for one in counts) == 2 * len(EVENT.detections)
+    store.close()
+
+
+def test_a_file_of_version_4_becomes_the_same_as_a_new_one(of_version_4: Path, tmp_path: Path) -> None:
+    test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does(of_version_4, tmp_path)
 
 
 def test_a_file_of_version_3_becomes_the_same_as_a_new_one(of_version_3: Path, tmp_path: Path) -> None:

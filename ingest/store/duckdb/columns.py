@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contract import Detection, Event
 from ingest.store.microseconds import microseconds
+from ingest.store.order import is_hour_known
 from ingest.store.port import Received
 
 Columns = Mapping[str, NDArray[Any]]
@@ -56,6 +57,7 @@ def detection_columns(
         event = events[event_id][0]
         leading = _leading(event)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
+        hour_known = is_hour_known(event, at_us)
         rows += [
             (
                 event_id,
@@ -68,12 +70,13 @@ def detection_columns(
                 one.model,
                 leading[_taxon(one), one.observation_type] is one,
                 at_us,
+                hour_known,
             )
             for one in event.detections
-        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us)]
+        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us, hour_known)]
     kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
     kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    kinds |= {"listed_us": _INTEGER}
+    kinds |= {"listed_us": _INTEGER, "hour_known": np.dtype(np.bool_)}
     return _to_columns(rows, kinds)
 
 

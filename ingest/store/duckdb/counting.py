@@ -28,12 +28,12 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[T
         values.append(query.min_confidence)
     # One statement, so that days and hours come from one snapshot while others write.
     rows = read(
-        f"WITH found AS (SELECT counts_as, counts_as_type, leads, {_since_first_midnight(query)} AS local_us "
-        f"FROM {detection} WHERE {all_of(conditions)}) "
+        "WITH found AS (SELECT counts_as, counts_as_type, leads, hour_known, "
+        f"{_since_first_midnight(query)} AS local_us FROM {detection} WHERE {all_of(conditions)}) "
         f"SELECT counts_as, counts_as_type, true, (local_us // {DAY_US})::INTEGER AS slot, count(*), "
         "count(*) FILTER (leads) FROM found GROUP BY counts_as, counts_as_type, slot UNION ALL "
         f"SELECT counts_as, counts_as_type, false, (local_us // {HOUR_US} % 24)::INTEGER AS slot, count(*), 0 "
-        "FROM found GROUP BY counts_as, counts_as_type, slot",
+        "FROM found WHERE hour_known GROUP BY counts_as, counts_as_type, slot",
         values,
     )
     tally = Tally(query.days)

@@ -48,10 +48,10 @@ def write_events(
         return 0, conflicts, newest_us
     with as_table(connection, "found", detection_columns(first, new, listed)):
         connection.execute(
-            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us), "
+            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known), "
             "CASE WHEN observation_type <> 'blank' THEN taxon END, "
             "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
-            "confidence, leads AND observation_type <> 'blank', listed_us FROM found"
+            "confidence, leads AND observation_type <> 'blank', listed_us, hour_known FROM found"
         )
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ingest.store.order import AHEAD_US, EARLIEST_US
 
-VERSION = 4
+VERSION = 5
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
@@ -23,12 +23,13 @@ CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR)
 
 # The four columns after the model are derived from the machine's columns and the latest verdict; counts_as and
 # counts_as_type are NULL if the detection does not count. Counting the detections with leads set counts events, one for
-# each taxon.
+# each taxon. hour_known is false if the clock is not believed or the time is that of copying.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
     taxon VARCHAR, observation_type VARCHAR, confidence DOUBLE, model VARCHAR,
-    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT);
+    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT,
+    hour_known BOOLEAN);
 """
 
 _DEPLOYMENT = """
@@ -77,11 +78,13 @@ def verdicts_applied_sql(detections: str, verdicts: str) -> str:
     """
 
 
+_DETECTION_OF_2 = _DETECTION.replace(", listed_us BIGINT,\n    hour_known BOOLEAN", "")
+
 # Version 1 had no columns for what counts, and joined the verdicts in every query.
 _TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
-{_DETECTION.replace(", listed_us BIGINT", "")}
+{_DETECTION_OF_2}
 INSERT INTO detection {verdicts_applied_sql("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
@@ -112,13 +115,25 @@ INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
     FROM deployment GROUP BY station, deployment;
 """
 
+# Version 4 counted captures in the hour under which they were listed, also if that is the time of receipt.
+_TO_5 = """
+ALTER TABLE detection ADD COLUMN hour_known BOOLEAN;
+UPDATE detection SET hour_known = listed_us = captured_us;
+"""
+
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
-UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT + _TO_4, 2: _DEPLOYMENT + _TO_4, 3: _TO_4}
+UPGRADES: Mapping[int, str] = {
+    1: _TO_2 + _DEPLOYMENT + _TO_4 + _TO_5,
+    2: _DEPLOYMENT + _TO_4 + _TO_5,
+    3: _TO_4 + _TO_5,
+    4: _TO_5,
+}
 
 
 # Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
+_TIMED = "(SELECT *, listed_us = captured_us AS hour_known FROM {})"
 _LATEST_OF = (
     "(SELECT '{kind}' AS kind, station, {name} AS name, arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
 )
@@ -135,8 +150,11 @@ class Relations:
 
 def relations_of(version: int) -> Relations:
     """Return the relations of a read-only file of an older version."""
+    detection = _DETECTION_OF_1 if version == 1 else "detection"
+    if version == 4:
+        return Relations(detection=_TIMED.format(detection))
     latest = [_LATEST_OF.format(kind="health", name="''")]
     if version >= 3:
         latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
-    detection = _DETECTION_OF_1 if version == 1 else "detection"
-    return Relations(_LISTED.format("event"), _LISTED.format(detection), f"({' UNION ALL '.join(latest)})")
+    timed = _TIMED.format(_LISTED.format(detection))
+    return Relations(_LISTED.format("event"), timed, f"({' UNION ALL '.join(latest)})")
