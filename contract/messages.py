@@ -7,7 +7,7 @@ offset, scores are 0..1, boxes are fractions of the picture.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from contract.bounds import (
     DETECTIONS,
@@ -186,6 +186,7 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
     at: Moment
     schema: Schema = SCHEMA
     version: Annotated[str, Meta(max_length=50)] = ""
+    name_contested: bool | UnsetType = UNSET  # since 1.2: another client of this name takes over the connection
 
 
 class PassedOver(Struct, frozen=True, gc=False, kw_only=True):

@@ -35,6 +35,7 @@ def healthz(context: ContextDependency) -> Response:
             "status": "hindered" if problem else "ok",
             "problem": problem,
             "stations": len(states),
+            "contested_names": [state.station for state in states if state.status and state.status.name_contested],
             "events": sum(state.events for state in states),
             "flags": totals.flags,
             "open_flags": totals.open_flags,
