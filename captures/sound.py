@@ -16,6 +16,7 @@ from captures.decoded import Sound, Unreadable
 from captures.mp3_tags import bytes_after_tags, is_mp3_frame
 from captures.recorder_time import audiomoth_time
 from contract import Location
+from contract.bounds import is_representable
 
 if TYPE_CHECKING:
     import soundfile
@@ -202,7 +203,7 @@ def _check(file: Any, name: str) -> None:
 
 def _info(file: Any) -> SoundInfo:
     noted = audiomoth_time(file.copy_metadata().get("comment", ""))
-    recorded_at = None if noted is None else noted.at(UTC).astimezone(UTC)
+    recorded_at = noted.at(UTC).astimezone(UTC) if noted is not None and is_representable(noted.local) else None
     return SoundInfo(file.samplerate, file.channels, file.frames / file.samplerate, file.format, recorded_at)
 
 
