@@ -175,7 +175,7 @@ class _Summary:
             translate("scientific name"),
             translate("level"),
             translate("records"),
-            translate("per 100 sensor-days (95% interval)"),
+            translate("per 100 sensor-days, with its interval"),
         )
         rows = [
             (

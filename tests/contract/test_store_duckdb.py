@@ -128,11 +128,14 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
 
 
 TO_4 = """
+ALTER TABLE detection DROP COLUMN decided;
 ALTER TABLE detection DROP COLUMN hour_known;
+ALTER TABLE event DROP COLUMN blank;
+ALTER TABLE event DROP COLUMN decided;
 UPDATE schema_version SET version = 4;
 """
-TO_3 = """
-ALTER TABLE detection DROP COLUMN hour_known;
+TO_3 = f"""
+{TO_4}
 DROP TABLE latest;
 ALTER TABLE event DROP COLUMN listed_us;
 ALTER TABLE detection DROP COLUMN listed_us;
@@ -171,6 +174,9 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
     store = DuckDbStore(of_version_3, read_only=read_only)
     listed = store.listing(EventQuery())
     assert len(listed) == 4
+    decided = store.keys(EventQuery(decided=True))
+    assert [event_id for _, event_id in decided] == [EVENT.event_id] * (len(EVENT.detections) == 1)
+    assert len(decided) + len(store.keys(EventQuery(decided=False))) == 4
     (state,) = store.stations()
     assert state.events == 4
     assert store.deployments() == [DEPLOYMENT]

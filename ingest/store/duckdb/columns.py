@@ -29,7 +29,10 @@ def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns)
 
 
 def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[str, int]) -> Columns:
-    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id."""
+    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id.
+
+    The column ``blank`` is for events without verdicts.
+    """
     rows = [
         (
             event.event_id,
@@ -38,11 +41,12 @@ def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[st
             microseconds(item.received_at),
             item.payload.decode(errors="replace"),
             listed_us[event.event_id],
+            all(detection.observation_type == "blank" for detection in event.detections),
         )
         for event, item in items
     ]
     kinds = {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
-    return _to_columns(rows, kinds | {"listed_us": _INTEGER})
+    return _to_columns(rows, kinds | {"listed_us": _INTEGER, "blank": np.dtype(np.bool_)})
 
 
 def detection_columns(
