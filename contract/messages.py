@@ -243,7 +243,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class SetAside(Struct, frozen=True, gc=False, kw_only=True):
-    """Report of a file or capture that a station could not process and keeps on its disk."""
+    """Report of a file that a station could not process, or processed although something is wrong with it."""
 
     report_id: Uuid
     station: Name
@@ -253,6 +253,7 @@ class SetAside(Struct, frozen=True, gc=False, kw_only=True):
     reason: Note
     size: Count
     schema: Schema = SCHEMA
+    analysed: bool = False  # since 1.2; True: its content was analysed all the same
 
 
 class MediaContent(Struct, frozen=True, gc=False, kw_only=True):

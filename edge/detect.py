@@ -65,18 +65,20 @@ def detect(
     return classify_animals(classifier, picture.pixels, found, clip.captured_at, location)
 
 
-def listen(detectors: Sequence[Detector[Any, Any]], clip: Clip, sound: Sound) -> tuple[list[Detection], Clip]:
-    """Run all detectors on each signal of a sound; return the detections, and the capture with the best signal alone.
+def examine(
+    detectors: Sequence[Detector[Any, Any]],
+    clip: Clip,
+    classifier: Classifier | None = None,
+    location: Location | None = None,
+) -> tuple[list[Detection], Clip]:
+    """Run all detectors on a capture as ``detect`` does; arguments and errors likewise.
 
-    Args:
-        detectors: All of them hear the same sound.
-        clip: The capture.
-        sound: Its content.
-
-    Raises:
-        Unreadable: the sound is empty, or has samples that are not finite.
+    Returns:
+        The detections, and the capture: of a sound of several signals only the one with the best detection.
     """
-    found, best = detect_signals(detectors, sound)
+    if not isinstance(clip.content, Sound):
+        return detect(detectors, clip, classifier, location), clip
+    found, best = detect_signals(detectors, clip.content)
     return found, replace(clip, content=best)
 
 

@@ -19,12 +19,13 @@ from contract.codec import kind_of
 from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
-from edge.capture.clip import Clip, Unusable
+from edge.capture.clip import AlreadyHeard, Clip, Unusable
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visit, Visits, scores_of
-from edge.detect import companion, detect, listen, voice_in
+from edge.detect import companion, examine, voice_in
 from edge.effort import EffortLog
-from edge.file_failures import FileFailures, set_aside_report
+from edge.file_failures import FileFailures
+from edge.file_reports import FileReports
 from edge.health import health
 from edge.media_rank import is_urgent, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
@@ -119,6 +120,7 @@ class Station:
         self._owed_memory: dict[str, str] = {}  # committed with them
         self._recordings: set[str] = set()
         self._failures = FileFailures()
+        self._reports = FileReports(options.name, self._topic("setaside"), now)
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -194,11 +196,14 @@ class Station:
             LOG.error("%s: %s; retrying", sensor.name, why)
         self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
 
-    def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
+    def _take(self, sensor: Sensor, capture: Clip | AlreadyHeard | Unusable, visits: Visits) -> bool:
         """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
         if isinstance(capture, Unusable):
             self._set_aside(sensor, capture)
             return True
+        if isinstance(capture, AlreadyHeard):
+            self._outbox.commit([], capture.mark)
+            return False
         try:
             messages: list[OutboxMessage] = []
             visit: Visit | None = None
@@ -220,7 +225,9 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        self._outbox.commit(messages, capture.mark, visit, None, events=1 if messages else 0, **voices)
+        events = 1 if messages else 0
+        messages += self._reports.remarks(sensor.name, capture)
+        self._outbox.commit(messages, capture.mark, visit, None, events=events, **voices)
         self._count(capture)
         return True
 
@@ -228,10 +235,7 @@ class Station:
         """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        if isinstance(clip.content, Sound):
-            found, clip = listen(detectors, clip, clip.content)
-        else:
-            found = detect(detectors, clip, classifier, self._options.location)
+        found, clip = examine(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
@@ -275,10 +279,7 @@ class Station:
         return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
-        LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
-        report = set_aside_report(self._options.name, sensor.name, self._now(), unusable)
-        message = OutboxMessage(self._topic("setaside"), encode(report), priority=2)
-        self._outbox.commit([message], unusable.mark, set_aside=1)
+        self._outbox.commit([self._reports.set_aside(sensor.name, unusable)], unusable.mark, set_aside=1)
 
     def _count(self, clip: Clip) -> None:
         with self._lock:

@@ -25,6 +25,7 @@ def quarantine_reason(reason: str, language: Language) -> str:
     translate = language.translate
     return {
         "file": translate("file"),
+        "remark": translate("analysed, but not in order"),
         "topic": translate("wrong topic"),
         "version": translate("unsupported version"),
         "size": translate("too large"),

@@ -155,6 +155,7 @@ def _source(options: SensorOptions, settings: StationSettings, outbox: Outbox, b
         station.location,
         options.stretch_s,
         deployed=settings.deployment.start,
+        last_mark=outbox.last_mark,
     )
 
 
