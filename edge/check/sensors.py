@@ -28,6 +28,7 @@ from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, PictureMeasures, SoundMeasures, measure_picture, measure_sound
 
 _WARM_UP_FRAMES = 10  # the first frames are dark until the camera has set its exposure
+_DAMAGED = "run the check again when the camera has finished writing; if it fails again, replace the card"
 _BAD_ENTRIES = "look at dmesg | tail and at the permissions (ls -l); copy the card, check it with fsck, or replace it"
 _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
@@ -76,9 +77,8 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetim
     try:
         found, complaint, measured = _newest(newest, zone, now, deployed)
     except Exception as error:  # noqa: BLE001, whatever a damaged file causes is a result of the check
-        step = "run the check again when the camera has finished writing; if it fails again, replace the card"
         reason = str(error) if isinstance(error, (Unreadable, OSError)) else describe_exception(error)
-        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", step, figures)
+        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", _DAMAGED, figures)
     summary = f"{summary}, {found}{others}"
     complaint = complaint or (_BAD_ENTRIES if bad else "")
     if complaint:
@@ -197,10 +197,14 @@ def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) 
     kind = kind_of_path(path)
     if kind is None or kind.family == "picture":
         taken, how = picture_time(path, zone, written, now, deployed)
-        seen = measure_picture(read_picture(path, 640).pixels)
+        picture = read_picture(path, 640)
+        seen = measure_picture(picture.pixels)
         words, figures = _picture_words(seen), {**asdict(seen)}
         if seen.complaint:
             complaint = _picture_remedy(seen)
+        if picture.damage:
+            words, complaint = f"{words}, damaged: {picture.damage}", _DAMAGED
+            figures["damage"] = picture.damage
     else:
         taken, how = recording_time(path, zone, written, now, deployed)
         level = measure_sound(next(read_stretches(path, stretch_s=1.0)))
