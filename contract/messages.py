@@ -16,6 +16,7 @@ from contract.bounds import (
     PASSED_OVER,
     ClockError,
     Count,
+    Damage,
     FileName,
     Fraction,
     Frequency,
@@ -112,6 +113,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
     size: Count
     role: MediaRole
     name: FileName = ""
+    damage: Damage = ""  # since 1.2: how an original is damaged, so that a part of it may not have been examined
 
 
 class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -22,7 +22,7 @@ from contract.supervision import describe_exception
 from edge.capture.clip import AlreadyHeard, Clip, Unusable
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visit, Visits, scores_of
-from edge.detect import companion, examine, voice_in
+from edge.detect import companion, examine, media_of, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures
 from edge.file_reports import FileReports
@@ -259,7 +259,7 @@ class Station:
             capture="sound" if sound else "picture",
             models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
-            media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
+            media=media_of(clip, beside),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,
             visit_id=visit.visit_id,
             location=self._options.location,
