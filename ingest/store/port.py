@@ -103,13 +103,20 @@ class ListedEvent:
     """An event with the time under which it is listed.
 
     Attributes:
-        event: The event as its station sent it.
+        event: The event; if its clock was corrected on the server, with the corrected time and clock.
         listed_at: Time of the capture; the time of receipt if the station's clock cannot be believed (see
             ``ingest.store.order``).
+        uncorrected: The event as its station sent it, if its clock was corrected; None: it was not.
     """
 
     event: Event
     listed_at: datetime
+    uncorrected: Event | None = None
+
+    @property
+    def sent(self) -> Event:
+        """The event as its station sent it."""
+        return self.uncorrected or self.event
 
     @property
     def key(self) -> tuple[datetime, str]:

@@ -22,6 +22,7 @@ COMMANDS = (
     "station",
     "trends",
     "export",
+    "deployments",
     "models",
     "doctor",
     "alerts",

@@ -6,6 +6,7 @@ import duckdb
 
 from contract import Event
 from ingest.store.conflict import conflict_with, conflict_with_payload
+from ingest.store.duckdb.clock_shifts import ShiftedEvent, insert_shifted, shifted, shifts_in_force
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import recount
 from ingest.store.duckdb.listing import portions
@@ -38,6 +39,13 @@ def write_events(
     listed: dict[str, int] = {}
     for event_id, (event, item) in first.items():
         listed[event_id] = listed_us(event, microseconds(item.received_at), newest_us)
+    moved: dict[str, ShiftedEvent] = {}
+    if shifts := shifts_in_force(connection):
+        for event_id, (event, item) in first.items():
+            correction = shifted(shifts, event, microseconds(item.received_at), listed[event_id])
+            if correction is not None:
+                moved[event_id] = correction
+                listed[event_id] = microseconds(event.captured_at) + correction.shift_us
     with as_table(connection, "arrived", event_columns(first.values(), listed)):
         rows = connection.execute(
             "INSERT INTO event SELECT * FROM arrived ON CONFLICT DO NOTHING RETURNING event_id"
@@ -46,13 +54,14 @@ def write_events(
     conflicts = _conflicts(connection, first, again, set(new))
     if not new:
         return 0, conflicts, newest_us
-    with as_table(connection, "found", detection_columns(first, new, listed)):
+    with as_table(connection, "found", detection_columns(first, new, listed, moved.keys())):
         connection.execute(
             "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known), "
             "CASE WHEN observation_type <> 'blank' THEN taxon END, "
             "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
             "confidence, leads AND observation_type <> 'blank', listed_us, hour_known FROM found"
         )
+    insert_shifted(connection, [moved[event_id] for event_id in new if event_id in moved])
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
     )

@@ -4,9 +4,12 @@ Only the payloads of the listed events are read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
-from contract import Event
+import msgspec
+
+from contract import Clock, Event
 from contract.validation import decode_stored
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import Relations
@@ -25,6 +28,7 @@ class DuckDbListing:
         """Create the listing with a function ``read``, which runs one SQL query and returns the rows."""
         self._read = read
         self._event, self._detection = relations.event, relations.detection
+        self._shifted = relations.shifted_event
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List the events that meet a query, newest first; see ``Store.listing``."""
@@ -39,10 +43,23 @@ class DuckDbListing:
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
+        shifts_us = self._shifts_of(list(payloads))
         return [
-            ListedEvent(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND)
+            _listed(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND, shifts_us.get(event_id))
             for time_us, event_id in keys
         ]
+
+    def _shifts_of(self, event_ids: Sequence[str]) -> dict[str, int]:
+        """Return by how many microseconds the clocks of some events were corrected, by event id."""
+        found: dict[str, int] = {}
+        if self._shifted and self._read(f"SELECT 1 FROM {self._shifted} LIMIT 1", []):
+            for portion in portions(event_ids):
+                marks = ", ".join("?" * len(portion))
+                rows = self._read(
+                    f"SELECT event_id, shift_us FROM {self._shifted} WHERE event_id IN ({marks})", [*portion]
+                )
+                found |= {row[0]: row[1] for row in rows}
+        return found
 
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
@@ -105,6 +122,14 @@ class DuckDbListing:
         return self._read(
             f"SELECT {columns} FROM {self._event} WHERE event_id IN ({', '.join('?' * len(event_ids))})", [*event_ids]
         )
+
+
+def _listed(event: Event, at: datetime, shift_us: int | None) -> ListedEvent:
+    if shift_us is None:
+        return ListedEvent(event, at)
+    clock = Clock(source="corrected", synchronised=False)
+    corrected = msgspec.structs.replace(event, captured_at=event.captured_at + shift_us * MICROSECOND, clock=clock)
+    return ListedEvent(corrected, at, event)
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -50,8 +50,16 @@ CREATE INDEX verdict_event ON verdict (event_id);
 CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
+# Corrections of sensors' clocks that are in force, and the events that they moved, as they were before.
+_CLOCK_SHIFTS = """
+CREATE TABLE clock_shift (
+    shift_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, shift_us BIGINT);
+CREATE TABLE shifted_event (
+    event_id VARCHAR PRIMARY KEY, shift_id VARCHAR, shift_us BIGINT, listed_us BIGINT, hour_known BOOLEAN);
+"""
+
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST + _CLOCK_SHIFTS
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -116,9 +124,10 @@ INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
 """
 
 # Version 4 counted captures in the hour under which they were listed, also if that is the time of receipt.
-_TO_5 = """
+_TO_5 = f"""
 ALTER TABLE detection ADD COLUMN hour_known BOOLEAN;
 UPDATE detection SET hour_known = listed_us = captured_us;
+{_CLOCK_SHIFTS}
 """
 
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
@@ -141,20 +150,21 @@ _LATEST_OF = (
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """Tables that queries read, or subqueries that replace them in a read-only file of an older version."""
+    """Tables that queries read, or subqueries that replace them in a read-only file of an older version; "": none."""
 
     event: str = "event"
     detection: str = "detection"
     latest: str = "latest"
+    shifted_event: str = "shifted_event"
 
 
 def relations_of(version: int) -> Relations:
     """Return the relations of a read-only file of an older version."""
     detection = _DETECTION_OF_1 if version == 1 else "detection"
     if version == 4:
-        return Relations(detection=_TIMED.format(detection))
+        return Relations(detection=_TIMED.format(detection), shifted_event="")
     latest = [_LATEST_OF.format(kind="health", name="''")]
     if version >= 3:
         latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
     timed = _TIMED.format(_LISTED.format(detection))
-    return Relations(_LISTED.format("event"), timed, f"({' UNION ALL '.join(latest)})")
+    return Relations(_LISTED.format("event"), timed, f"({' UNION ALL '.join(latest)})", shifted_event="")
