@@ -3,8 +3,8 @@
 One contract suite of tests runs against each store.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Protocol, Self
@@ -55,11 +55,19 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """Result of a write: the number of new records and of redelivered ones, and the records that were not stored."""
+    """Result of a write.
+
+    Attributes:
+        new: Number of new records.
+        repeated: Number of redelivered records.
+        conflicts: Records that were not stored.
+        corrected: By event id, events whose clock is corrected on the server, with the corrected time.
+    """
 
     new: int
     repeated: int
     conflicts: tuple[Conflict, ...] = ()
+    corrected: Mapping[str, Event] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from casebook.verdicts import Verdict
 from contract import Clock, Event, encode, new_event_id
 from contract.examples import EVENT
 from ingest.clock_shift_sync import ClockShiftSync
+from ingest.intake import Intake
+from ingest.media.folder import FolderMedia
+from ingest.receive.batch import Batch
+from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import CountQuery, EventQuery, Received, WriteResult
 
@@ -92,6 +96,21 @@ def test_a_capture_that_arrives_later_is_corrected_and_a_redelivery_is_known(sto
     assert dict(listed(store)) == {first.event_id: RIGHT + HOUR, second.event_id: RIGHT + 2 * HOUR}
     assert store.set_clock_shifts([]) == {}
     assert {at for _, at in listed(store)} == {NOW}
+
+
+def test_rules_see_a_later_capture_with_its_corrected_time(store: DuckDbStore, tmp_path: Path) -> None:
+    night = Rule(name="night", observation_types=("human",), hours=(Hours(start="20:00", end="23:00"),))
+    rules = RuleSet(RulesOptions(time_zone="UTC", rule=(night,)), ())
+    casebook = Casebook(f"sqlite:///{tmp_path / 'casebook.sqlite'}")
+    intake = Intake(store, casebook, FolderMedia(tmp_path / "media"), rules)
+    store.set_clock_shifts([SHIFT])
+    evening, later = capture(RESET + HOUR), capture(RESET + 5 * HOUR)  # 22:00 and 02:00
+    records = [Received(event, encode(event), NOW) for event in (evening, later)]
+    batch = Batch(received=2, records=records)
+    intake.conclude(batch, intake.store(batch))
+    (flag,) = casebook.flags()
+    casebook.close()
+    assert (flag.event_id, flag.reason_values["local_time"]) == (evening.event_id, "2026-04-10T22:00:00+00:00")
 
 
 def test_a_correction_that_changed_under_its_number_is_applied_anew(store: DuckDbStore) -> None:

@@ -5,9 +5,10 @@ from dataclasses import astuple, dataclass
 from typing import Self
 
 import duckdb
+import msgspec
 
 from casebook.clock_shifts import ClockShift
-from contract import Event
+from contract import Clock, Event
 from ingest.store.microseconds import MICROSECOND, microseconds
 from ingest.store.order import AHEAD_US, EARLIEST_US, is_hour_known
 
@@ -112,6 +113,12 @@ def shifted(shifts: Sequence[_Row], event: Event, received_us: int, listed_us: i
     if row is None:
         return None
     return ShiftedEvent(event.event_id, row.shift_id, row.shift_us, listed_us, is_hour_known(event, listed_us))
+
+
+def corrected_event(event: Event, shift_us: int) -> Event:
+    """Return an event with its corrected time and clock."""
+    clock = Clock(source="corrected", synchronised=False)
+    return msgspec.structs.replace(event, captured_at=event.captured_at + shift_us * MICROSECOND, clock=clock)
 
 
 def insert_shifted(connection: duckdb.DuckDBPyConnection, events: Sequence[ShiftedEvent]) -> None:

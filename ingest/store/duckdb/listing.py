@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from contract import Clock, Event
+from contract import Event
 from contract.validation import decode_stored
+from ingest.store.duckdb.clock_shifts import corrected_event
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import Relations
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
@@ -125,11 +124,7 @@ class DuckDbListing:
 
 
 def _listed(event: Event, at: datetime, shift_us: int | None) -> ListedEvent:
-    if shift_us is None:
-        return ListedEvent(event, at)
-    clock = Clock(source="corrected", synchronised=False)
-    corrected = msgspec.structs.replace(event, captured_at=event.captured_at + shift_us * MICROSECOND, clock=clock)
-    return ListedEvent(corrected, at, event)
+    return ListedEvent(event, at) if shift_us is None else ListedEvent(corrected_event(event, shift_us), at, event)
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -64,7 +64,7 @@ class DuckDbStore:
 
     def _write(self, batch: Sequence[Received]) -> WriteResult:
         with self._transaction() as connection:
-            new, conflicts, newest_us = write_events(connection, batch, self._newest_us)
+            new, conflicts, newest_us, corrected = write_events(connection, batch, self._newest_us)
             for item in batch:
                 if not isinstance(item.record, Event):
                     written = write_report(connection, item)
@@ -73,7 +73,7 @@ class DuckDbStore:
                     else:
                         new += written
         self._newest_us = newest_us
-        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts))
+        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts), corrected)
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Store verdicts and apply them to the stored detections; see ``Store.apply_verdicts``."""
