@@ -3,8 +3,8 @@
 One contract suite of tests runs against each store.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Protocol, Self
@@ -55,11 +55,19 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """Result of a write: the number of new records and of redelivered ones, and the records that were not stored."""
+    """Result of a write.
+
+    Attributes:
+        new: Number of new records.
+        repeated: Number of redelivered records.
+        conflicts: Records that were not stored.
+        corrected: By event id, events whose clock is corrected on the server, with the corrected time.
+    """
 
     new: int
     repeated: int
     conflicts: tuple[Conflict, ...] = ()
+    corrected: Mapping[str, Event] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +115,20 @@ class ListedEvent:
     """An event with the time under which it is listed.
 
     Attributes:
-        event: The event as its station sent it.
+        event: The event; if its clock was corrected on the server, with the corrected time and clock.
         listed_at: Time of the capture; the time of receipt if the station's clock cannot be believed (see
             ``ingest.store.order``).
+        uncorrected: The event as its station sent it, if its clock was corrected; None: it was not.
     """
 
     event: Event
     listed_at: datetime
+    uncorrected: Event | None = None
+
+    @property
+    def sent(self) -> Event:
+        """The event as its station sent it."""
+        return self.uncorrected or self.event
 
     @property
     def key(self) -> tuple[datetime, str]:

@@ -11,9 +11,12 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
+from casebook.clock_shifts import ClockShifts
+from casebook.incidents.database import Database
 from contract.redaction import Redaction
 from contract.supervision import Supervisor
 from i18n.language import load_languages
+from ingest.clock_shift_sync import ClockShiftSync
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.rules.rule_set import RuleSet, load_rules
@@ -184,5 +187,9 @@ def run_server(
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
+        if primary and isinstance(store, DuckDbStore):
+            shifts = ClockShiftSync(ClockShifts(Database(casebook.engine)).in_force, store, supervisor=supervisor)
+            stack.callback(shifts.stop)
+            shifts.start()
         redact = redaction_of(settings)
         yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor, redact)

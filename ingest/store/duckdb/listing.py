@@ -9,6 +9,7 @@ from typing import Any
 
 from contract import Event
 from contract.validation import decode_stored
+from ingest.store.duckdb.clock_shifts import corrected_event
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import Relations
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
@@ -26,6 +27,7 @@ class DuckDbListing:
         """Create the listing with a function ``read``, which runs one SQL query and returns the rows."""
         self._read = read
         self._event, self._detection = relations.event, relations.detection
+        self._shifted = relations.shifted_event
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List the events that meet a query, newest first; see ``Store.listing``."""
@@ -33,8 +35,9 @@ class DuckDbListing:
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
+        shifts_us = self._shifts_of(list(payloads))
         return [
-            ListedEvent(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND)
+            _listed(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND, shifts_us.get(event_id))
             for time_us, event_id in keys
         ]
 
@@ -50,6 +53,18 @@ class DuckDbListing:
         if query.taxa or query.observation_types:
             return self._newest(self._detection, query, *_counts_as(query))
         return self._newest(self._event, query, ["blank"] if query.blank else [])
+
+    def _shifts_of(self, event_ids: Sequence[str]) -> dict[str, int]:
+        """Return by how many microseconds the clocks of some events were corrected, by event id."""
+        found: dict[str, int] = {}
+        if self._shifted and self._read(f"SELECT 1 FROM {self._shifted} LIMIT 1", []):
+            for portion in portions(event_ids):
+                marks = ", ".join("?" * len(portion))
+                rows = self._read(
+                    f"SELECT event_id, shift_us FROM {self._shifted} WHERE event_id IN ({marks})", [*portion]
+                )
+                found |= {row[0]: row[1] for row in rows}
+        return found
 
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
@@ -118,6 +133,10 @@ class DuckDbListing:
         return self._read(
             f"SELECT {columns} FROM {self._event} WHERE event_id IN ({', '.join('?' * len(event_ids))})", [*event_ids]
         )
+
+
+def _listed(event: Event, at: datetime, shift_us: int | None) -> ListedEvent:
+    return ListedEvent(event, at) if shift_us is None else ListedEvent(corrected_event(event, shift_us), at, event)
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:

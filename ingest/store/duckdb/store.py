@@ -8,11 +8,13 @@ from typing import Any
 
 import duckdb
 
+from casebook.clock_shifts import ClockShift
 from casebook.verdicts import Verdict
 from contract import Deployment, Event, Health, Status
 from contract.errors import ContentRejected, StoreUnavailable
 from contract.private_files import restrict
 from contract.validation import decode_stored
+from ingest.store.duckdb.clock_shifts import set_clock_shifts
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.effort import effort
@@ -63,7 +65,7 @@ class DuckDbStore:
 
     def _write(self, batch: Sequence[Received]) -> WriteResult:
         with self._transaction() as connection:
-            new, conflicts, newest_us = write_events(connection, batch, self._newest_us)
+            new, conflicts, newest_us, corrected = write_events(connection, batch, self._newest_us)
             for item in batch:
                 if not isinstance(item.record, Event):
                     written = write_report(connection, item)
@@ -72,7 +74,7 @@ class DuckDbStore:
                     else:
                         new += written
         self._newest_us = newest_us
-        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts))
+        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts), corrected)
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Store verdicts and apply them to the stored detections; see ``Store.apply_verdicts``."""
@@ -103,9 +105,26 @@ class DuckDbStore:
             for portion in portions(event_ids):
                 recount(connection, portion)
 
+    def set_clock_shifts(self, shifts: Sequence[ClockShift]) -> dict[str, int]:
+        """Move the captures of all corrections in force to their corrected times, and all others back; idempotent.
+
+        Captures that arrive later are moved when they are written. A capture that would come to lie before 1990 or
+        after its receipt stays.
+
+        Returns:
+            The number of moved captures of each correction, by its number.
+
+        Raises:
+            StoreUnavailable: the corrections must be treated as not applied.
+        """
+        with self._lock:
+            self._reopen_if_broken()
+            with self._transaction() as connection:
+                return set_clock_shifts(connection, shifts)
+
     def events(self, query: EventQuery) -> list[Event]:
         """List events, newest first; see ``Store.events``."""
-        return [one.event for one in self.listing(query)]
+        return [one.sent for one in self.listing(query)]
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List events with the times under which they are listed; see ``Store.listing``."""

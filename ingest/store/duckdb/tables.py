@@ -51,8 +51,16 @@ CREATE INDEX verdict_event ON verdict (event_id);
 CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
+# Corrections of sensors' clocks that are in force, and the events that they moved, as they were before.
+_CLOCK_SHIFTS = """
+CREATE TABLE clock_shift (
+    shift_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, shift_us BIGINT);
+CREATE TABLE shifted_event (
+    event_id VARCHAR PRIMARY KEY, shift_id VARCHAR, shift_us BIGINT, listed_us BIGINT, hour_known BOOLEAN);
+"""
+
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST + _CLOCK_SHIFTS
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -147,6 +155,7 @@ UPDATE event SET decided = found.decided, blank = found.blank FROM decided_5 fou
 UPDATE detection SET decided = false;
 UPDATE detection SET decided = true FROM decided_5 found WHERE detection.event_id = found.event_id AND found.decided;
 DROP TABLE decided_5;
+{_CLOCK_SHIFTS}
 """
 
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
@@ -174,11 +183,12 @@ _LATEST_OF = (
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """Tables that queries read, or subqueries that replace them in a read-only file of an older version."""
+    """Tables that queries read, or subqueries that replace them in a read-only file of an older version; "": none."""
 
     event: str = "event"
     detection: str = "detection"
     latest: str = "latest"
+    shifted_event: str = "shifted_event"
 
 
 def relations_of(version: int) -> Relations:
@@ -193,5 +203,8 @@ def relations_of(version: int) -> Relations:
         detection = _LISTED.format(_DETECTION_OF_1 if version == 1 else detection)
     detection = _TIMED.format(detection)
     return Relations(
-        _DECIDED.format(event=event, detection=detection), _DETECTION_DECIDED.format(detection=detection), latest
+        _DECIDED.format(event=event, detection=detection),
+        _DETECTION_DECIDED.format(detection=detection),
+        latest,
+        shifted_event="",
     )
