@@ -137,8 +137,9 @@ ALTER TABLE event DROP COLUMN blank;
 ALTER TABLE event DROP COLUMN decided;
 UPDATE schema_version SET version = 4;
 """
-TO_3 = f"""
-{TO_4}
+TO_3 = (
+    TO_4
+    + """
 DROP TABLE latest;
 ALTER TABLE event DROP COLUMN listed_us;
 ALTER TABLE detection DROP COLUMN listed_us;
@@ -147,6 +148,7 @@ ALTER TABLE verdict DROP COLUMN sequence;
 CREATE INDEX verdict_event ON verdict (event_id);
 UPDATE schema_version SET version = 3;
 """
+)
 
 
 def at(year: int) -> Event:
