@@ -18,11 +18,13 @@ from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
+from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.port import SourceLost
-from edge.capture.visits import Visit, Visits, scores_of
+from edge.capture.visits import Visits, scores_of
 from edge.detect import companion, detect, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures
+from edge.findings import Findings
 from edge.health import health
 from edge.media_rank import is_urgent, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
@@ -142,6 +144,8 @@ class Station:
         sent = TimeRanges.from_text(self._outbox.remembered(f"effort {sensor.name}"))
         effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now(), sent)
         visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
+        for unusable in check_newest(sensor.name, sensor.originals, self._outbox.remembered):
+            self._set_aside(sensor, unusable)
         pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
             try:
@@ -186,11 +190,7 @@ class Station:
             self._set_aside(sensor, capture)
             return True
         try:
-            messages: list[OutboxMessage] = []
-            visit: Visit | None = None
-            voices: dict[str, int] = {}
-            if sensor.triggered(capture):
-                messages, visit, voices = self._examine(sensor, capture, visits)
+            found = self._examine(sensor, capture, visits) if sensor.triggered(capture) else Findings()
         except Unreadable as error:
             if capture.mark is None:
                 raise
@@ -206,12 +206,13 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        self._outbox.commit(messages, capture.mark, visit, None, events=1 if messages else 0, **voices)
+        events = 1 if found.messages else 0
+        self._outbox.commit(found.messages, capture.mark, found.visit, found.memory, events=events, **found.voices)
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], Visit, dict[str, int]]:
-        """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> Findings:
+        """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
         found = detect(detectors, clip, classifier, self._options.location)
@@ -255,7 +256,8 @@ class Station:
             )
             priority, worth = media_rank(found, visit.improved_by(scores))
             messages.append(OutboxMessage(self._topic("media"), encode(content), priority, media=True, worth=worth))
-        return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
+        visit = visit.with_capture(clip.captured_at, scores, event.duration_s)
+        return Findings(messages, visit, voices, newest_original(sensor.name, clip))
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
