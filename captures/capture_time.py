@@ -1,79 +1,86 @@
-"""Capture time of a picture or recording, from its metadata, its file name or the file system, in this order."""
+"""Capture time of a picture or recording: from its metadata, else its file name, else the file's time of change."""
 
-import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from captures.exif_time import read_exif_time
+from captures.exif_time import read_exif_times
+from captures.name_time import times_in_name
+from captures.plausible_time import PossibleTimes
+from captures.recorder_time import read_recorder_times
 from captures.sound import sound_info
+from captures.written_time import WrittenTime
 from contract import Clock
+from contract.bounds import is_representable
 from contract.messages import ClockSource
 
-# 20210707_053000 and 2021-07-07_05-30-00, as in file names of recorders and phones; with a Z (stations): UTC
-_IN_NAME = re.compile(
-    r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)[_T -](\d\d)[-:]?(\d\d)[-:]?(\d\d)(?:\.\d{1,6})?(?:(Z)(?![A-Za-z])|(?!\d))"
-)
-_EXIF_TIME = "%Y:%m:%d %H:%M:%S"
-_BEFORE_CAMERAS = datetime(1995, 1, 1, tzinfo=UTC)
+_Candidate = tuple[datetime | None, ClockSource]  # None: outside the years that a message can hold
 
 
-def picture_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, Clock]:
+def picture_time(
+    path: Path, zone: tzinfo, modified_ns: int, now: datetime | None = None, deployed: datetime | None = None
+) -> tuple[datetime, Clock]:
     """Return the capture time of a picture file, and the source of that time.
+
+    The source is "exif" (with XMP and maker notes), "name", or "copy" for the time at which the file was last written.
+    It is "none" where no running clock can have shown the time (see ``PossibleTimes``).
 
     Args:
         path: Path of the picture.
         zone: Time zone of the camera's clock, for pictures that do not state one.
         modified_ns: Modification time of the file, in nanoseconds.
+        now: Current time; None: by the clock of this machine.
+        deployed: When the deployment began; None: not known.
     """
-    return _from_exif(path, zone) or _from_name(path, zone) or _from_file(modified_ns)
+    with path.open("rb") as file:
+        exif = read_exif_times(file)
+    # Further times of the same file come from the same clock, or from a program that changed the file later.
+    stored = _at(exif, zone, "exif")[:1]
+    return _choose([*stored, *_in_name(path, zone, recording=False)], modified_ns, now, deployed)
 
 
-def recording_time(path: Path, zone: tzinfo, modified_ns: int) -> tuple[datetime, Clock]:
+def recording_time(
+    path: Path, zone: tzinfo, modified_ns: int, now: datetime | None = None, deployed: datetime | None = None
+) -> tuple[datetime, Clock]:
     """Return the start time of a recording, and the source of that time; arguments as in ``picture_time``.
+
+    The source of a time in the recorder's metadata is "recorder".
 
     Raises:
         Unreadable: the file is not a recording.
     """
-    recorded_at = sound_info(path).recorded_at
-    if recorded_at is not None:
-        return recorded_at, Clock(source="rtc", synchronised=False)
-    return _from_name(path, zone) or _from_file(modified_ns)
+    noted = sound_info(path).recorded_at
+    stored = _at(read_recorder_times(path), zone, "recorder")
+    if noted is not None and not stored:  # in a comment of another format than WAV
+        stored = [(noted, "recorder")]
+    return _choose([*stored[:1], *_in_name(path, zone, recording=True)], modified_ns, now, deployed)
 
 
-def _from_exif(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
-    with path.open("rb") as file:
-        found = read_exif_time(file)
-    if found is None:
+def _in_name(path: Path, zone: tzinfo, recording: bool) -> list[_Candidate]:
+    return _at(times_in_name(path.name, recording), zone, "name")
+
+
+def _at(times: Iterable[WrittenTime], zone: tzinfo, source: ClockSource) -> list[_Candidate]:
+    return [(_moment(time, zone), source) for time in times]
+
+
+def _moment(time: WrittenTime, zone: tzinfo) -> datetime | None:
+    if not is_representable(time.local):
         return None
-    taken, offset = found.taken, found.offset
-    try:
-        moment = datetime.strptime(taken, _EXIF_TIME)  # noqa: DTZ007, its zone is decided below
-    except ValueError:
-        return None
-    if offset:
-        try:
-            with_offset = datetime.fromisoformat(f"{moment.isoformat()}{offset}")
-        except ValueError:
-            with_offset = moment  # a blank offset such as "   :  ": the camera does not know its zone
-        if with_offset.tzinfo is not None:
-            return with_offset, Clock(source="exif", synchronised=False)
-    return moment.replace(tzinfo=zone), Clock(source="exif", synchronised=False)
+    moment = time.at(zone)
+    return moment if is_representable(moment.astimezone(UTC)) else None
 
 
-def _from_name(path: Path, zone: tzinfo) -> tuple[datetime, Clock] | None:
-    found = _IN_NAME.search(path.name)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-    try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC if found.group(7) else zone)
-    except ValueError:
-        return None
-    return moment, Clock(source="file", synchronised=False)
-
-
-def _from_file(modified_ns: int) -> tuple[datetime, Clock]:
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=modified_ns // 1000)
-    # Such a time is the epoch of Unix or FAT: the device that wrote the file had no clock.
-    source: ClockSource = "none" if moment < _BEFORE_CAMERAS else "file"
-    return moment, Clock(source=source, synchronised=False)
+def _choose(
+    candidates: Sequence[_Candidate], modified_ns: int, now: datetime | None, deployed: datetime | None
+) -> tuple[datetime, Clock]:
+    """Return the first plausible time; without one, the first time as it was written, with the source "none"."""
+    written = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=modified_ns // 1000)
+    possible = PossibleTimes(now or datetime.now(UTC), written, deployed)
+    for moment, source in candidates:
+        if moment is not None and possible.contain(moment):
+            return moment, Clock(source=source, synchronised=False)
+    if candidates:  # the order and the intervals of captures are right even if the date is not
+        moment = next((moment for moment, _ in candidates if moment is not None), written)
+        return moment, Clock(source="none", synchronised=False)
+    return written, Clock(source="copy" if possible.contain(written) else "none", synchronised=False)

@@ -2,3 +2,4 @@
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 RECORDINGS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff"}
+CAPTURES = PICTURES | RECORDINGS

@@ -25,6 +25,7 @@ _TIFF_COMPRESSIONS = {1: "none", 5: "LZW", 8: "deflate", 32_773: "PackBits", 32_
 _TIFF_TAGS = frozenset({256, 257, 258, 259, 273, 277, 278, 279, 322, 323})
 _TIFF_BITS = (1, 2, 4, 8, 16)
 _TIFF_MAX_TILE_PIXELS = 4_000_000
+TAIL_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,18 @@ class Header:
     height: int
     scalable: bool
     end: int
+
+
+def has_end(head: bytes, tail: bytes) -> bool:
+    """Return whether a picture's end marker is near its end; True for a file without such a marker.
+
+    Args:
+        head: The first 8 bytes.
+        tail: The last ``TAIL_BYTES``.
+    """
+    if head.startswith(b"\xff\xd8\xff"):
+        return bytes((0xFF, _END_OF_IMAGE)) in tail
+    return b"IEND" in tail if head == b"\x89PNG\r\n\x1a\n" else True
 
 
 def read_header(data: bytes) -> Header:

@@ -13,6 +13,7 @@ from contract.bounds import (
     DETECTIONS,
     MEDIA,
     MODELS,
+    PASSED_OVER,
     ClockError,
     Count,
     FileName,
@@ -34,10 +35,10 @@ from contract.bounds import (
     Uuid,
 )
 
-SCHEMA = "1.1"  # docs/reference/messages.md lists what each minor version added
+SCHEMA = "1.2"  # docs/reference/messages.md lists what each minor version added
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unclassified"]
-ClockSource = Literal["gps", "ntp", "rtc", "exif", "system", "file", "none"]
+ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "system", "file", "none"]
 MediaRole = Literal["original", "thumbnail", "clip"]
 Gap = Literal["off", "blind", "deaf", "clock", "disk", "broken"]
 
@@ -71,11 +72,21 @@ class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 
 class Clock(Struct, frozen=True, gc=False, kw_only=True):
-    """Clock that gave a capture time, with the accuracy of that time."""
+    """Clock that gave a capture time, with the accuracy of that time.
+
+    ``source`` is the clock of a station (gps, ntp, rtc, system), the place of the time in a file (exif, recorder, name;
+    copy: the time at which the file was last written), or none if no running clock can have shown the time. Before 1.2,
+    file stood for both name and copy, and rtc also for recorder.
+    """
 
     source: ClockSource
     synchronised: bool
     error_s: ClockError | None = None  # estimated error; None: unknown
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the time is that of the capture; otherwise its hour and season are not known."""
+        return self.source not in ("none", "copy")
 
 
 class Location(Struct, frozen=True, gc=False, kw_only=True):
@@ -178,6 +189,13 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
     name_contested: bool | UnsetType = UNSET  # since 1.2: another client of this name takes over the connection
 
 
+class PassedOver(Struct, frozen=True, gc=False, kw_only=True):
+    """Number of entries of one kind in a station's folders that are no captures: ".avi" files, "@eadir/" folders..."""
+
+    kind: Text
+    count: Count
+
+
 class Health(Struct, frozen=True, gc=False, kw_only=True):
     """Periodic report of a station's clock, disk, memory, load, temperature and counters."""
 
@@ -197,6 +215,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     voice_clips_sent: Count = 0  # clips with speech that may leave the station, and
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
     evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
+    passed_over: Annotated[tuple[PassedOver, ...], Meta(max_length=PASSED_OVER)] = ()  # since 1.2, most frequent first
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):

@@ -86,6 +86,7 @@ NAVIGATION = {
     ],
     "Explanation": [
         "explanation/delivery",
+        "explanation/recordings",
         "explanation/threat-model",
         "explanation/statistics",
         "explanation/benchmarks",

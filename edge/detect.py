@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from contract import Detection, Location, Media
 from edge.capture.clip import Clip
 from models.crops import classify_animals
 from models.port import Classifier, Detector
+from models.sound_signals import detect_signals
 from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
 LOG = logging.getLogger("wildpost.station")
@@ -47,6 +48,8 @@ def detect(
         Unreadable: the capture cannot be decoded.
         OSError: its file no longer exists or cannot be read.
     """
+    if isinstance(clip.content, Sound):
+        return detect_signals(detectors, clip.content)[0]
     found: list[Detection] = []
     for detector in detectors:
         found += detector.predict([detector.preprocess(clip.content)])[0]
@@ -60,6 +63,21 @@ def detect(
         LOG.warning("%s: animals are not classified: %s", clip.name, error)
         return found
     return classify_animals(classifier, picture.pixels, found, clip.captured_at, location)
+
+
+def listen(detectors: Sequence[Detector[Any, Any]], clip: Clip, sound: Sound) -> tuple[list[Detection], Clip]:
+    """Run all detectors on each signal of a sound; return the detections, and the capture with the best signal alone.
+
+    Args:
+        detectors: All of them hear the same sound.
+        clip: The capture.
+        sound: Its content.
+
+    Raises:
+        Unreadable: the sound is empty, or has samples that are not finite.
+    """
+    found, best = detect_signals(detectors, sound)
+    return found, replace(clip, content=best)
 
 
 def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:

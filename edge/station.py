@@ -2,16 +2,18 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
-from contract import Deployment, Effort, Event, Location, MediaContent, SetAside, encode, new_event_id, topic_of
+from captures.time_zones import zone_named
+from contract import Deployment, Effort, Event, Location, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.codec import kind_of
 from contract.errors import WildpostError
@@ -21,12 +23,12 @@ from edge.capture.clip import Clip, Unusable
 from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visits, scores_of
-from edge.detect import companion, detect, voice_in
+from edge.detect import companion, detect, listen, voice_in
 from edge.effort import EffortLog
-from edge.file_failures import FileFailures
+from edge.file_failures import FileFailures, set_aside_report
 from edge.findings import Findings
 from edge.health import health
-from edge.media_rank import is_urgent, media_rank, sharpness_of
+from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
 from edge.time_ranges import TimeRanges
@@ -46,6 +48,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         latitude: WGS 84, decimal degrees; without it neither location rules nor location priors are used.
         longitude: WGS 84, decimal degrees.
         utc_offset: UTC offset of the clocks of cameras and recorders, for files that do not state one.
+        time_zone: Zone of these clocks instead, with summer time: an IANA name such as "Europe/Berlin"; "": utc_offset.
         health_s: Interval between two health messages, in seconds.
         effort_s: Longest interval that one effort message covers, in seconds.
         media_quota_bytes: Disk quota for unsent thumbnails and clips; beyond it the least valuable are deleted.
@@ -56,6 +59,7 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     utc_offset: Annotated[str, Meta(pattern=r"\A[+-]\d\d:\d\d\Z")] = "+08:00"
+    time_zone: Annotated[str, Meta(max_length=100)] = ""
     health_s: Annotated[float, Meta(gt=0)] = 300
     effort_s: Annotated[float, Meta(gt=0)] = 3600
     media_quota_bytes: Annotated[int, Meta(ge=0)] = 2_000_000_000
@@ -65,6 +69,16 @@ class StationOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("latitude and longitude: expected both or neither")
         if int(self.utc_offset[1:3]) > 14 or int(self.utc_offset[4:]) > 59:
             raise ValueError(f"utc_offset {self.utc_offset!r}: expected -14:59 to +14:59")
+        if self.time_zone:
+            zone_named(self.time_zone)  # raises for an unknown zone
+
+    @property
+    def recorders_zone(self) -> tzinfo:
+        """Time zone of the clocks of cameras and recorders."""
+        if self.time_zone:
+            return zone_named(self.time_zone)
+        sign = -1 if self.utc_offset[0] == "-" else 1
+        return timezone(sign * timedelta(hours=int(self.utc_offset[1:3]), minutes=int(self.utc_offset[4:])))
 
     @property
     def location(self) -> Location | None:
@@ -215,7 +229,10 @@ class Station:
         """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        found = detect(detectors, clip, classifier, self._options.location)
+        if isinstance(clip.content, Sound):
+            found, clip = listen(detectors, clip, clip.content)
+        else:
+            found = detect(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
@@ -246,30 +263,13 @@ class Station:
         )
         messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
         if beside is not None:
-            content = MediaContent(
-                event_id=event.event_id,
-                station=event.station,
-                sha256=beside.media.sha256,
-                type=beside.media.type,
-                role=beside.media.role,
-                data=beside.data,
-            )
-            priority, worth = media_rank(found, visit.improved_by(scores))
-            messages.append(OutboxMessage(self._topic("media"), encode(content), priority, media=True, worth=worth))
+            messages.append(media_message(self._topic("media"), event, beside, visit.improved_by(scores)))
         visit = visit.with_capture(clip.captured_at, scores, event.duration_s)
         return Findings(messages, visit, voices, newest_original(sensor.name, clip))
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
-        report = SetAside(
-            report_id=new_event_id(),
-            station=self._options.name,
-            sensor=sensor.name,
-            at=self._now(),
-            name=unusable.name[-255:],
-            reason=unusable.reason[:2000],
-            size=unusable.size,
-        )
+        report = set_aside_report(self._options.name, sensor.name, self._now(), unusable)
         message = OutboxMessage(self._topic("setaside"), encode(report), priority=2)
         self._outbox.commit([message], unusable.mark, set_aside=1)
 
@@ -299,7 +299,10 @@ class Station:
             self._owed_memory.clear()
 
     def _health(self, folder: Path) -> OutboxMessage:
-        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder)
+        passed_over: Counter[str] = Counter()
+        for sensor in self._sensors:
+            passed_over.update(sensor.passed_over)
+        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
         return OutboxMessage(self._topic("health"), encode(record), priority=2)
 
     def _send(self, message: OutboxMessage) -> None:

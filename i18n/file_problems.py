@@ -15,7 +15,7 @@ def explain_file_problem(detail: str, language: Language) -> str:
         r"\bcut off after\b|\bbreaks off after\b": translate("The file is incomplete: writing was interrupted."),
         r"\bbroken inside\b|\bwhere a marker should be\b": translate("The file is damaged. Check the memory card."),
         r"\bnot a JPEG, PNG or TIFF\b": translate("The file is not a picture, although its name says so."),
-        r"\bexpected WAV, FLAC, MP3 or OGG\b": translate("The file is not a readable recording."),
+        r"\bexpected WAV, (W64|FLAC, MP3 or OGG)\b": translate("The file is not a readable recording."),
         r"\bno sound in it\b|\bno samples\b": translate("There is no sound in this recording."),
         r"\bexpected at most \d+ pixels\b|\bexpected a picture of at most\b": translate("The picture is too large."),
         r"\bexpected a clip of at most\b": translate("The recording is too long to be drawn."),

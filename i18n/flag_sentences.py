@@ -117,7 +117,7 @@ def _clauses(values: Mapping[str, str], language: Language) -> Iterable[str]:
     if "stations" in values:
         yield translate("heard by %(count)s stations", count=values["stations"])
     if values.get("time_unknown"):
-        yield translate("time uncertain because the station's clock is not set")
+        yield translate("time of the capture not known")
     if values.get("place_unknown"):
         yield translate("sunrise and sunset unknown without the station's location")
 

@@ -11,9 +11,12 @@ def clock_source(source: str, language: Language) -> str:
         "ntp": translate("the network (NTP)"),
         "rtc": translate("a clock chip"),
         "exif": translate("the camera (EXIF)"),
+        "recorder": translate("the recorder (metadata)"),
+        "name": translate("the file name"),
+        "copy": translate("when the file was copied"),
         "system": translate("the station's own clock"),
         "file": translate("the file"),
-        "none": translate("no clock"),
+        "none": translate("not known"),
     }.get(source, source)
 
 

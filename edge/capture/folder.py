@@ -1,44 +1,56 @@
 """Source of files that a camera, card or recorder writes to a folder; each complete file is read once."""
 
 import hashlib
-import mimetypes
+import logging
 import os
-import stat
 import threading
-from collections import Counter
+import time
 from collections.abc import Callable, Iterator
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import NamedTuple
 
 from captures.capture_time import picture_time, recording_time
 from captures.decoded import Sound, Unreadable
-from captures.file_types import PICTURES, RECORDINGS
+from captures.file_kind import FileKind, kind_of_path
+from captures.file_types import CAPTURES
+from captures.folder_listing import ListedFile, describe_passed_over, fewer_kinds, printable_name
+from captures.picture_header import TAIL_BYTES, has_end
 from contract import Location, Media
+from contract.supervision import describe_exception
 from edge.capture.clip import Clip, FileMark, Unusable
+from edge.capture.folder_index import FolderIndex
 from edge.capture.port import SourceLost
+from edge.capture.unread_files import UnreadFiles
 
+LOG = logging.getLogger("wildpost.station")
 POLL_INTERVAL_S = 1.0
-ATTEMPTS = 3  # to read a file that is listed but cannot be read
+LOOK_SHARE = 0.02  # share of one core that looking may take: with very many folders, it pauses longer, up to
+LONGEST_PAUSE_S = 5.0
+ATTEMPTS = 3  # to read files of which none can be read, before each is reported instead of the whole folder
+MAX_REPORTS = 100  # of unreadable files while not one can be read: more are a broken card
+INCOMPLETE_S = 10.0  # a picture without its end is taken when it has not changed for so long
+_BLOCK = 1 << 20
 MarkOf = Callable[[str, int, int], FileMark | None]
 
 
-class _File(NamedTuple):
-    path: Path
-    size: int
-    modified_ns: int
-
-
 class FolderSource:
-    """Source that polls a folder for new files; implements ``Source``.
+    """Source that watches a folder for new files; implements ``Source``.
 
-    A file is read when its size and modification time are the same in two consecutive polls. Hidden files and files
-    that end in .part or .tmp are ignored, since programs use such names while they write. Files are never moved,
-    changed or removed.
+    A file is read when its size and modification time are the same in two consecutive looks. Which reader gets it is
+    decided by its first bytes. Hidden files, system folders and files that end in .part or .tmp are ignored, since
+    programs use such names while they write. Files are never moved, changed or removed.
+
+    A file that cannot be read is reported once, as unusable but not finished, and tried again later.
     """
 
     def __init__(
-        self, folder: Path, mark_of: MarkOf, zone: tzinfo, location: Location | None, stretch_s: float
+        self,
+        folder: Path,
+        mark_of: MarkOf,
+        zone: tzinfo,
+        location: Location | None,
+        stretch_s: float,
+        deployed: datetime | None = None,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -48,86 +60,192 @@ class FolderSource:
             zone: Time zone of the clocks of cameras and recorders, for files that do not state one.
             location: Position of the station, for location priors.
             stretch_s: Longer recordings are cut into stretches of this length, in seconds.
+            deployed: When the deployment began; earlier times are not believed. None: not known.
         """
         self._folder = folder
         self._mark_of = mark_of
         self._zone = zone
         self._location = location
         self._stretch_s = stretch_s
-        self._failures: Counter[Path] = Counter()
+        self._deployed = deployed
+        self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
+        self._unread = UnreadFiles()
+        self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
+        self._reported: set[str] = set()
+        self._failed_passes = 0
+        self._logged: dict[str, int] = {}
+        self.passed_over: dict[str, int] = {}  # entries that are no captures, by kind; replaced, never changed
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
         """Yield the complete, unprocessed files of the folder, as ``Source.captures`` specifies."""
-        last: set[_File] = set()
+        last: set[ListedFile] = set()
         while not stop.is_set():
-            now = set(self._poll())
+            began = time.thread_time()
+            now = set(self._poll(stop.is_set))
+            yield from self._bad_entries()
+            cost_s = time.thread_time() - began
             complete = now & last
-            for seen in sorted(complete, key=lambda file: (file.modified_ns, file.path)):
-                if stop.is_set():
-                    return
-                yield from self._read(seen)
+            waiting = set() if once else {file for file in complete if self._is_growing(file)}
+            yield from self._read_all(sorted(complete - waiting, key=lambda file: (file.modified_ns, file.path)), stop)
             if once and now == complete:
                 return
             last = now
             yield None
-            stop.wait(POLL_INTERVAL_S)
+            longest_s = POLL_INTERVAL_S if once else LONGEST_PAUSE_S
+            stop.wait(min(max(POLL_INTERVAL_S, cost_s / LOOK_SHARE), longest_s))
 
-    def _poll(self) -> Iterator[_File]:
+    def _poll(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[ListedFile]:
+        """Yield the files that are not processed, without unreadable ones whose next attempt is not due."""
         try:
-            if not self._folder.is_dir():
-                raise SourceLost("broken", f"{self._folder}: the folder does not exist; is it mounted?")
-            for path in self._folder.rglob("*"):
-                hidden = any(part.startswith(".") for part in path.relative_to(self._folder).parts)
-                if hidden or path.suffix.lower() not in PICTURES | RECORDINGS:
-                    continue
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue  # removed since it was listed
-                if not stat.S_ISREG(status.st_mode):
-                    continue
-                mark = self._mark_of(_printable(path), status.st_size, status.st_mtime_ns)
-                if mark is None or not mark.finished:
-                    yield _File(path, status.st_size, status.st_mtime_ns)
+            files = self._index.look(stopped)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise SourceLost("broken", f"{self._folder}: the folder does not exist; is it mounted?") from error
         except OSError as error:
             raise SourceLost("broken", f"{self._folder}: {error.strerror or error}") from error
+        self._count_passed_over()
+        yield from (file for file in files if self._unread.is_due(file))
 
-    def _read(self, seen: _File) -> Iterator[Clip | Unusable]:
-        done = FileMark(_printable(seen.path), seen.size, seen.modified_ns, 1, finished=True)
-        name = _printable(seen.path.name)
-        try:
-            if seen.path.suffix.lower() in PICTURES:
-                taken, clock = picture_time(seen.path, self._zone, seen.modified_ns)
-                yield Clip(seen.path, taken, clock, name, _original(seen.path), done)
-            else:
-                yield from self._stretches(seen)
-        except Unreadable as error:
-            yield Unusable(name, _printable(str(error)), seen.size, done)
-        except FileNotFoundError:
+    def _count_passed_over(self) -> None:
+        """Count what is passed over; log it at the start, and when there is a new kind or twice as many."""
+        counts = fewer_kinds(self._index.passed_over)
+        if counts == self.passed_over:
             return
-        except OSError as error:
-            # One unreadable file, as on a bad sector, must not block the others forever.
-            self._failures[seen.path] += 1
-            if self._failures[seen.path] < ATTEMPTS and not isinstance(error, PermissionError):
-                raise SourceLost("broken", f"{done.path}: {error.strerror or error}") from error
-            yield Unusable(name, f"{name}: {error.strerror or error}", seen.size, done)
+        self.passed_over = counts
+        if counts.keys() - self._logged.keys() or sum(counts.values()) > 2 * sum(self._logged.values()):
+            self._logged = counts
+            LOG.warning("%s: not taken as captures: %s", self._folder, describe_passed_over(counts))
 
-    def _stretches(self, seen: _File) -> Iterator[Clip]:
+    def _bad_entries(self) -> Iterator[Unusable]:
+        """Yield each entry that cannot be used, once."""
+        for path, reason in list(self._index.bad_entries()):
+            inside = printable_name(os.path.relpath(path, self._folder))
+            yield from self._report(ListedFile(path, 0, 0), f"{inside}: {reason}")
+
+    def _report(self, file: ListedFile, reason: str) -> Iterator[Unusable]:
+        """Yield a report about an entry that cannot be read, unless this or an earlier run has reported it.
+
+        Its mark says that the file is not finished; without a stretch processed, it also says that it was reported.
+        """
+        if self._is_reported(file):
+            return
+        self._reported.add(file.path)
+        path = printable_name(file.path)
+        mark = self._mark_of(path, file.size, file.modified_ns)
+        done = FileMark(path, file.size, file.modified_ns, mark.stretches if mark else 0, finished=False)
+        yield Unusable(printable_name(Path(file.path).name), reason, file.size, done)
+
+    def _is_reported(self, file: ListedFile) -> bool:
+        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
+        return file.path in self._reported or (mark is not None and mark.stretches == 0)
+
+    def _read_all(self, files: list[ListedFile], stop: threading.Event) -> Iterator[Clip | Unusable]:
+        """Yield the captures of all files; a file that cannot be read costs only itself.
+
+        Raises:
+            SourceLost: none of the files could be read, as when a card is pulled out.
+        """
+        failed: list[tuple[ListedFile, OSError]] = []
+        for file in files:
+            if stop.is_set():
+                return
+            try:
+                yield from self._read(file, stop)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if self._is_reported(file):
+                    self._unread.failed(file)
+                    continue
+                failed.append((file, error))
+                if not isinstance(error, PermissionError):
+                    continue
+            else:
+                self._index.processed(file)
+                self._unread.read(file)
+            # A file can be read or refuses permission: the card is there, and the failures are those of single files.
+            self._failed_passes = 0
+            yield from self._report_unread(failed)
+            failed = []
+        if not failed:
+            return
+        self._failed_passes += 1
+        if self._failed_passes < ATTEMPTS or len(failed) > MAX_REPORTS:
+            first, cause = failed[0]
+            more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            raise SourceLost("broken", f"{printable_name(first.path)}{more}: {cause.strerror or cause}") from cause
+        yield from self._report_unread(failed)
+
+    def _report_unread(self, failed: list[tuple[ListedFile, OSError]]) -> Iterator[Unusable]:
+        for file, error in failed:
+            self._unread.failed(file)
+            yield from self._report(file, f"{printable_name(file.path)}: {error.strerror or error}; tried again later")
+
+    def _read(self, file: ListedFile, stop: threading.Event) -> Iterator[Clip | Unusable]:
+        """Yield the captures of a file, or a report if it cannot be used.
+
+        Raises:
+            OSError: the file cannot be read, now or for good.
+        """
+        path = Path(file.path)
+        done = FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
+        name = printable_name(path.name)
+        try:
+            if file.size == 0:
+                raise Unreadable(f"{name}: empty file (0 bytes)")
+            kind = kind_of_path(path)
+            if kind is None or kind.family not in ("picture", "recording"):
+                form = f"a {kind.form} file" if kind is not None else "of an unknown form"
+                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture or a recording")
+            original = _original(path, kind, stop)
+            if original is None:
+                return
+            if kind.family == "picture":
+                taken, clock = picture_time(path, self._zone, file.modified_ns, None, self._deployed)
+                yield Clip(path, taken, clock, name, original, done)
+            else:
+                yield from self._stretches(file, original, stop)
+        except Unreadable as error:
+            yield Unusable(name, printable_name(str(error)), file.size, done)
+        except OSError:
+            raise
+        except Exception as error:
+            # Nobody knows which exception a damaged file will cause next; it must not stop the files after it.
+            LOG.exception("%s: an unexpected error", done.path)
+            yield Unusable(name, f"{name}: the station fails at it: {describe_exception(error)}", file.size, done)
+
+    def _stretches(self, file: ListedFile, original: Media, stop: threading.Event) -> Iterator[Clip]:
         """Yield the stretches of a recording as captures, each with a ``FileMark`` of the progress up to its end."""
         from captures.sound import read_stretches
 
-        start, clock = recording_time(seen.path, self._zone, seen.modified_ns)
-        original = _original(seen.path)
-        mark = self._mark_of(_printable(seen.path), seen.size, seen.modified_ns)
+        path = Path(file.path)
+        start, clock = recording_time(path, self._zone, file.modified_ns, None, self._deployed)
+        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
         skip = mark.stretches if mark else 0
-        pieces = read_stretches(seen.path, stretch_s=self._stretch_s, taken_at=start, location=self._location)
+        pieces = read_stretches(path, stretch_s=self._stretch_s, taken_at=start, location=self._location)
         for number, (piece, error, last) in enumerate(_look_ahead(pieces), start=1):
+            if stop.is_set():
+                return
             if number > skip:
                 finished = last and error is None
-                done = FileMark(_printable(seen.path), seen.size, seen.modified_ns, number, finished)
-                yield Clip(piece, piece.taken_at or start, clock, _printable(seen.path.name), original, done)
+                done = FileMark(printable_name(file.path), file.size, file.modified_ns, number, finished)
+                yield Clip(piece, piece.taken_at or start, clock, printable_name(path.name), original, done)
             if error is not None:
                 raise error
+
+    def _is_finished(self, file: ListedFile) -> bool:
+        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
+        return mark is not None and mark.finished
+
+    def _is_growing(self, file: ListedFile) -> bool:
+        """Return whether a picture without an end has changed so recently that its end may still come."""
+        if time.time() - file.modified_ns / 1e9 > INCOMPLETE_S or _has_end(file):
+            self._incomplete_since.pop(file.path, None)
+            return False
+        seen, since = self._incomplete_since.get(file.path, (file, time.monotonic()))
+        if seen != file:
+            since = time.monotonic()
+        self._incomplete_since[file.path] = (file, since)
+        return time.monotonic() - since < INCOMPLETE_S
 
 
 def _look_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | None, bool]]:
@@ -143,13 +261,34 @@ def _look_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | N
         piece = following
 
 
-def _original(path: Path) -> Media:
+def _original(path: Path, kind: FileKind, stop: threading.Event) -> Media | None:
+    """Return the metadata of a file with its SHA-256; None if ``stop`` is set before it is read.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Media(sha256=digest, type=kind, size=path.stat().st_size, role="original", name=_printable(path.name)[-255:])
+        while block := file.read(_BLOCK):
+            if stop.is_set():
+                return None
+            digest.update(block)
+            size += len(block)
+    return Media(
+        sha256=digest.hexdigest(),
+        type=kind.media_type,
+        size=size,
+        role="original",
+        name=printable_name(path.name)[-255:],
+    )
 
 
-def _printable(path: Path | str) -> str:
-    """Return a file name as valid UTF-8, with other bytes escaped; old cameras may write names in GBK."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def _has_end(file: ListedFile) -> bool:
+    """Return whether a file is no picture, or the end of a picture is in its last bytes; True if it cannot be read."""
+    try:
+        with Path(file.path).open("rb") as opened:
+            head = opened.read(8)
+            opened.seek(max(0, file.size - TAIL_BYTES))
+            return has_end(head, opened.read(TAIL_BYTES))
+    except OSError:
+        return True

@@ -17,16 +17,16 @@ _SPARE_BYTES = 200_000_000  # for the outbox's database pages, logs and weights,
 _GIGABYTE = 1e9
 
 
-def clock(now: datetime, utc_offset: str) -> Finding:
+def clock(now: datetime, zone: str) -> Finding:
     """Check the system clock, and report the time zones of the machine and of its cameras and recorders.
 
     Args:
         now: Current time by the machine's clock.
-        utc_offset: UTC offset of the clocks of cameras and recorders, from the settings.
+        zone: Time zone or UTC offset of the clocks of cameras and recorders, from the settings.
     """
     quality = system_clock(now)
     local = now.astimezone().utcoffset() or timedelta(0)
-    found = f"{now:%Y-%m-%d %H:%M:%S} UTC, zone of this machine {_offset(local)}, of cameras and recorders {utc_offset}"
+    found = f"{now:%Y-%m-%d %H:%M:%S} UTC, zone of this machine {_offset(local)}, of cameras and recorders {zone}"
     figures = {
         "source": quality.source,
         "synchronised": quality.synchronised,

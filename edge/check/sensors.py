@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta, tzinfo
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 
 from captures.capture_time import picture_time, recording_time
 from captures.decoded import Sound, Unreadable
-from captures.file_types import PICTURES, RECORDINGS
+from captures.file_kind import kind_of_path
+from captures.file_types import CAPTURES
+from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, fewer_kinds, printable_name, walk
 from captures.picture import read_picture
 from captures.sound import read_stretches
+from contract.supervision import describe_exception
 from edge.capture.camera import CameraOptions, open_camera, without_password
 from edge.capture.microphone import MicrophoneOptions, MicrophoneSource, input_devices
 from edge.capture.port import SourceLost
@@ -24,10 +28,11 @@ from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, PictureMeasures, SoundMeasures, measure_picture, measure_sound
 
 _WARM_UP_FRAMES = 10  # the first frames are dark until the camera has set its exposure
+_BAD_ENTRIES = "look at dmesg | tail and at the permissions (ls -l); copy the card, check it with fsck, or replace it"
 _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
 
-def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
+def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetime | None = None) -> Finding:
     """Check that a watched folder can be read, count its captures and measure the newest capture.
 
     Args:
@@ -35,6 +40,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
         path: The folder.
         zone: Time zone of the clocks of cameras and recorders.
         now: Current time.
+        deployed: When the deployment began; None: not known.
     """
     what = f"sensor {name}"
     if not path.is_dir():
@@ -44,22 +50,37 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime) -> Finding:
         step = f"give the station's user read permission: sudo chmod -R o+rX {path}, or add the user to its group"
         return Finding("fails", what, f"folder {path}: no permission to read it", step)
     try:
-        files = sorted(_captures(path))
+        files, bad, passed_over = _entries(path)
     except OSError as error:
         return Finding("fails", what, f"folder {path}: {error.strerror or error}", "check card and cable: dmesg | tail")
-    figures: dict[str, Figure] = {"captures": len(files)}
-    if not files:
+    figures: dict[str, Figure] = {
+        "captures": len(files),
+        "bad_entries": len(bad),
+        "passed_over": sum(passed_over.values()),
+        "passed_over_kinds": describe_passed_over(passed_over),
+    }
+    others = f"; not taken as captures: {figures['passed_over_kinds']}" if passed_over else ""
+    if not files and not bad:
+        if passed_over:
+            step = f"set the camera or recorder to a form that the station reads: {' '.join(sorted(CAPTURES))}"
+            return Finding("doubtful", what, f"folder {path} has no captures{others}", step, figures)
         step = "walk past the camera or make a recording, then run the check again"
         return Finding("doubtful", what, f"folder {path} can be read but has no captures", step, figures)
-    newest = files[-1][1]
+    if bad:
+        first = printable_name(os.path.relpath(bad[0].path, path))
+        others += f"; {len(bad)} entries cannot be read, such as {first}: {bad[0].reason}"
+    if not files:
+        return Finding("doubtful", what, f"folder {path} has no readable captures{others}", _BAD_ENTRIES, figures)
+    newest = Path(files[-1].path)
+    summary = f"{len(files)} captures in {path}, newest {printable_name(newest.name)}"
     try:
-        found, complaint, measured = _newest(newest, zone, now)
-    except (Unreadable, OSError) as error:
+        found, complaint, measured = _newest(newest, zone, now, deployed)
+    except Exception as error:  # noqa: BLE001, whatever a damaged file causes is a result of the check
         step = "run the check again when the camera has finished writing; if it fails again, replace the card"
-        return Finding(
-            "doubtful", what, f"{len(files)} captures in {path}, newest {newest.name}: {error}", step, figures
-        )
-    summary = f"{len(files)} captures in {path}, newest {newest.name}, {found}"
+        reason = str(error) if isinstance(error, (Unreadable, OSError)) else describe_exception(error)
+        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", step, figures)
+    summary = f"{summary}, {found}{others}"
+    complaint = complaint or (_BAD_ENTRIES if bad else "")
     if complaint:
         return Finding("doubtful", what, summary, complaint, figures | measured)
     return Finding("works", what, summary, figures=figures | measured)
@@ -152,32 +173,46 @@ def _quiet() -> Iterator[None]:
         logging.setLogLevel(before)
 
 
-def _captures(path: Path) -> Iterator[tuple[int, Path]]:
-    for file in path.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if not hidden and file.suffix.lower() in PICTURES | RECORDINGS and file.is_file():
-            yield file.stat().st_mtime_ns, file
+def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], dict[str, int]]:
+    """Return a folder's capture files, the newest last, its bad entries, and counts of what is passed over.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    files: list[ListedFile] = []
+    bad: list[BadEntry] = []
+    passed_over: Counter[str] = Counter()
+    for listing in walk(str(path), CAPTURES):
+        files += listing.files
+        bad += listing.bad
+        passed_over += listing.passed_over
+    return sorted(files, key=lambda file: (file.modified_ns, file.path)), bad, fewer_kinds(passed_over)
 
 
-def _newest(path: Path, zone: tzinfo, now: datetime) -> tuple[str, str, dict[str, Figure]]:
+def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) -> tuple[str, str, dict[str, Figure]]:
     """Check the content and time of a capture file; return a description, the next step ("" if none) and figures."""
     written = path.stat().st_mtime_ns
     complaint = ""
     figures: dict[str, Figure] = {}
-    if path.suffix.lower() in PICTURES:
-        taken, how = picture_time(path, zone, written)
+    kind = kind_of_path(path)
+    if kind is None or kind.family == "picture":
+        taken, how = picture_time(path, zone, written, now, deployed)
         seen = measure_picture(read_picture(path, 640).pixels)
         words, figures = _picture_words(seen), {**asdict(seen)}
         if seen.complaint:
             complaint = _picture_remedy(seen)
     else:
-        taken, how = recording_time(path, zone, written)
+        taken, how = recording_time(path, zone, written, now, deployed)
         level = measure_sound(next(read_stretches(path, stretch_s=1.0)))
         words, figures = _sound_words(level), {**asdict(level)}
         if level.clipped_share > CLIPPED_SHARE:
             complaint = "lower the recorder's gain"
     if taken - now > _AHEAD:
         complaint = f"set the clock of the camera or recorder: this capture time is {taken - now} in the future"
+    elif how.source == "none":
+        complaint = f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock"
+    elif how.source == "copy":
+        complaint = "set the camera or recorder to write the time into its files: this is the time of copying"
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", complaint, figures
 

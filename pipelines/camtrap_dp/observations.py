@@ -1,12 +1,11 @@
 """Writes detections as a table of observations with the columns of Camtrap DP 1.0."""
 
 import csv
-import os
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import TextIO
 
+from captures.folder_listing import printable_name
 from contract import Detection
 from pipelines.camtrap_dp.tables import OBSERVATIONS, box_cells, time_cell
 from pipelines.detect.examination import Examined, time_in_file
@@ -59,9 +58,9 @@ class ObservationsFile:
     def _rows(self, examined: Examined) -> Iterator[dict[str, object]]:
         if examined.model is None or examined.began is None:
             return
-        path = printable_path(examined.path)
+        path = printable_name(examined.path)
         common: dict[str, object] = {
-            "deploymentID": self._deployment or printable_path(examined.path.absolute().parent.name),
+            "deploymentID": self._deployment or printable_name(examined.path.absolute().parent.name),
             "mediaID": path,
             "observationLevel": "media",
             "classificationMethod": "machine",
@@ -78,14 +77,6 @@ class ObservationsFile:
                 "eventEnd": _text(time_in_file(examined, examined.duration_s)),
                 "observationType": "blank",
             }
-
-
-def printable_path(path: Path | str) -> str:
-    """Return a path as valid UTF-8 text, in which bytes that are not UTF-8 are escaped.
-
-    Memory cards of old cameras have names in GBK, for example.
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _row(examined: Examined, detection: Detection) -> dict[str, object]:

@@ -5,10 +5,12 @@ Memory is bounded; a broken file does not end the run.
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from captures.folder_listing import describe_passed_over, walk
 from pipelines.detect.examination import ExaminationTask, Examined, Examiner
 from pipelines.executor.in_process import InProcess
 from pipelines.executor.port import Executor, Succeeded, WorkerDied
@@ -20,7 +22,8 @@ _ENDED = "the process that examined this file was killed or ran out of memory: t
 def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]:
     """Yield the given files, and all files in the given folders and subfolders that have one of the suffixes.
 
-    The files are in the order of ``places``.
+    The files are in the order of ``places``. Entries that cannot be read are yielded too: examining them gives the
+    reason. Hidden and system folders are passed over, and links to files are followed.
 
     Raises:
         FileNotFoundError: a file or folder does not exist.
@@ -28,10 +31,20 @@ def files_in(places: Iterable[Path], suffixes: frozenset[str]) -> Iterator[Path]
     for place in places:
         if place.is_dir():
             yield from _below(place, suffixes)
-        elif place.exists():
+        elif os.path.lexists(place):
             yield place
         else:
             raise FileNotFoundError(f"{place}: no such file or folder")
+
+
+def passed_over_in(places: Iterable[Path], suffixes: frozenset[str]) -> str:
+    """Return, as text, how many entries of the given folders ``files_in`` passes over, by kind; "" if none."""
+    counts: Counter[str] = Counter()
+    for place in places:
+        with contextlib.suppress(OSError):
+            for listing in walk(str(place), suffixes, follow_links=True):
+                counts += listing.passed_over
+    return describe_passed_over(counts)
 
 
 def examine_all(files: Iterable[Path], task: ExaminationTask, processes: int) -> Iterator[Examined]:
@@ -70,8 +83,9 @@ def _open_examiner(task: ExaminationTask) -> Callable[[Path], Examined]:
 
 
 def _below(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield Path(here) / name
+    try:
+        for listing in walk(str(folder), suffixes, follow_links=True):
+            paths = [file.path for file in listing.files] + [entry.path for entry in listing.bad]
+            yield from map(Path, sorted(paths))
+    except OSError:  # the folder itself cannot be listed
+        yield folder

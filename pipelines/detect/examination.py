@@ -1,5 +1,6 @@
 """Runs a detector on one complete picture or recording, and returns the detections or an error description."""
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -12,9 +13,11 @@ from captures.capture_time import picture_time, recording_time
 from captures.decoded import Sound, Unreadable
 from captures.file_types import PICTURES, RECORDINGS
 from contract import Detection, Location, Model
+from contract.supervision import describe_exception
 from models.registry import Registry, WeightsError, entry_named
 
 if TYPE_CHECKING:
+    from captures.sound import Stretch
     from models.birdnet import BirdNet
     from models.port import Detector
 
@@ -76,6 +79,8 @@ class Examined:
         duration_s: Length of the analysed sound, in seconds; 0 for a picture.
         found: Detections, with spans in seconds from the start.
         problem: Why the file is not usable, or usable only up to ``duration_s``; "" if there was no problem.
+        remark: What is wrong with a recording that was analysed to its end, such as a header that was never finished
+            or a dead channel; "" if nothing is.
     """
 
     path: Path
@@ -85,6 +90,7 @@ class Examined:
     duration_s: float = 0.0
     found: tuple[Detection, ...] = ()
     problem: str = ""
+    remark: str = ""
 
 
 class Examiner:
@@ -111,7 +117,10 @@ class Examiner:
         source, found, progress = "none", [], _ReadProgress()
         problem = ""
         try:
-            modified_ns = path.stat().st_mtime_ns
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for a writer
+                raise Unreadable("a folder, named pipe, socket or device: expected a file")
+            modified_ns = status.st_mtime_ns
             read_time = picture_time if self._kind == "vision" else recording_time
             began, clock = read_time(path, task.zone, modified_ns)
             source = clock.source
@@ -119,17 +128,20 @@ class Examiner:
                 found.append(detection)  # noqa: PERF402, one by one, to keep the detections before an error
         except (Unreadable, OSError) as error:
             problem = str(error)
-        return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem)
+        except Exception as error:  # noqa: BLE001, whatever one file causes must not end the run
+            problem = f"an unexpected error: {describe_exception(error)}"
+        return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem, progress.remark)
 
     def _detections(self, path: Path, began: datetime, progress: "_ReadProgress") -> Iterator[Detection]:
         if self._kind == "vision":
             yield from self._detector.predict([self._detector.preprocess(path)])[0]
             return
-        from captures.sound import read_stretches
+        from captures.sound import read_recording
+        from models.sound_signals import detect_signals
 
         stretch_s: float = getattr(self._detector, "stretch_s", _STRETCH_S)
         stretches = progress.count(
-            read_stretches(path, stretch_s=stretch_s, taken_at=began, location=self._task.location)
+            read_recording(path, stretch_s=stretch_s, taken_at=began, location=self._task.location)
         )
         if self._kind == "birdnet":
             birdnet: BirdNet = self._detector  # type: ignore[assignment]
@@ -138,20 +150,26 @@ class Examiner:
             return
         for stretch in stretches:
             start_s = progress.seconds - stretch.duration_s
-            for detection in self._detector.predict([self._detector.preprocess(stretch)])[0]:
+            for detection in detect_signals([self._detector], stretch)[0]:
                 yield _shifted(detection, start_s)
 
 
 class _ReadProgress:
-    """Counts the seconds of a recording that have been read."""
+    """Counts the seconds of a recording that have been read, and collects what is wrong with it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.remark = ""
+        self._faults: dict[tuple[int, str], str] = {}
 
-    def count(self, stretches: Iterator[Sound]) -> Iterator[Sound]:
+    def count(self, stretches: "Iterator[Stretch]") -> Iterator[Sound]:
         for stretch in stretches:
-            self.seconds += stretch.duration_s
-            yield stretch
+            self.seconds += stretch.sound.duration_s
+            for fault in stretch.faults:
+                self._faults.setdefault((fault.channel, fault.kind), str(fault))
+            if stretch.last:
+                self.remark = "; ".join((*stretch.remarks, *self._faults.values()))
+            yield stretch.sound
 
 
 def time_in_file(examined: Examined, seconds: float) -> datetime | None:

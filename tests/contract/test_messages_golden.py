@@ -14,25 +14,46 @@ from contract.topics import KINDS, topic_of
 GOLDEN = Path(__file__).parent / "golden"
 SINCE_1_1 = {"event-classified", "deployment"}
 OF_1_0 = [name for name in EXAMPLES if name not in SINCE_1_1]
+BEGINNINGS = {"1.0": "v1", "1.1": "v1.1", "1.2": "v1.2"}
+EARLIER = [*((name, "1.0") for name in OF_1_0), *((name, "1.1") for name in EXAMPLES)]
 
 
 def golden(name: str, version: str = SCHEMA) -> tuple[str, bytes]:
     kind, record = EXAMPLES[name]
     ending = "msgpack" if kind == "media" else "json"
-    beginning = {"1.0": "v1", "1.1": "v1.1"}[version]
+    beginning = BEGINNINGS[version]
     return topic_of("wildpost", record.station, kind), (GOLDEN / f"{beginning}-{name}.{ending}").read_bytes()
 
 
 def test_every_kind_of_message_has_a_golden_file_and_no_file_is_left_over() -> None:
     assert {kind for kind, _ in EXAMPLES.values()} == set(KINDS)
-    expected = {f"v1.1-{name}" for name in EXAMPLES} | {f"v1-{name}" for name in OF_1_0}
+    expected = {f"v1.2-{name}" for name in EXAMPLES} | {f"{BEGINNINGS[version]}-{name}" for name, version in EARLIER}
     assert {path.stem for path in GOLDEN.iterdir()} == expected
 
 
-@pytest.mark.parametrize("name", OF_1_0)
-def test_a_message_of_version_1_0_is_still_read(name: str) -> None:
-    topic, payload = golden(name, "1.0")
-    assert decode(topic, payload) == msgspec.structs.replace(EXAMPLES[name][1], schema="1.0")
+@pytest.mark.parametrize(("name", "version"), EARLIER)
+def test_a_message_of_an_earlier_version_is_still_read(name: str, version: str) -> None:
+    topic, payload = golden(name, version)
+    later = {"passed_over": ()} if name == "health" else {}  # since 1.2
+    assert decode(topic, payload) == msgspec.structs.replace(EXAMPLES[name][1], schema=version, **later)
+
+
+@pytest.mark.parametrize(
+    ("source", "known"),
+    [
+        ("file", True),
+        ("rtc", True),
+        ("name", True),
+        ("exif", True),
+        ("recorder", True),
+        ("copy", False),
+        ("none", False),
+    ],
+)
+def test_every_clock_source_is_read_and_says_whether_the_capture_time_is_known(source: str, known: bool) -> None:
+    topic, payload = golden("event-blank")
+    read = decode(topic, payload.replace(b'"source":"none"', f'"source":"{source}"'.encode()))
+    assert isinstance(read, Event) and (read.clock.source, read.clock.is_known) == (source, known)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -43,6 +43,9 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     run_.add_argument(
         "--utc-offset", default="+08:00", help="of the recorders' clocks where a file has none (default: +08:00)"
     )
+    run_.add_argument(
+        "--time-zone", default="", help="of these clocks instead, with summer time, such as Europe/Berlin"
+    )
     run_.add_argument("--deployment", default="", help="deploymentID (default: the name of each file's folder)")
     run_.add_argument("--folder", type=Path, help="folder of weights (default: models in the data folder)")
     run_.add_argument("--registry", type=Path, action="append", default=[], help="additional registry file")
@@ -58,7 +61,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run a detector on the given files and folders; return 1 if no file was usable."""
     from pipelines.camtrap_dp.observations import ObservationsFile
-    from pipelines.detect.batch import examine_all, files_in
+    from pipelines.detect.batch import examine_all, files_in, passed_over_in
 
     if arguments.json and arguments.csv is None:
         raise SettingsError("--json needs --csv FILE, since both would go to standard output")
@@ -70,8 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not count:
         from models.registry import WeightsError
 
+        others = passed_over_in(arguments.files, task.suffixes)
         raise WeightsError(
             f"{', '.join(map(str, arguments.files))}: no file with a suffix of {', '.join(sorted(task.suffixes))}"
+            + (f", but {others}" if others else "")
         )
     progress = _Progress(count)
     with _table(arguments.csv) as file, _unusable_report(arguments.csv) as report_unusable:
@@ -79,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         with progress.bar():
             for examined in examine_all(files_in(arguments.files, task.suffixes), task, arguments.processes):
                 table.write(examined)
-                if examined.problem:
+                if examined.problem or examined.remark:
                     report_unusable(examined)
                 progress.add(examined)
     seconds = time.monotonic() - began
@@ -113,6 +118,7 @@ def _task(arguments: argparse.Namespace) -> "ExaminationTask":
     if not 0 <= arguments.overlap <= 2.9:
         raise SettingsError(f"--overlap {arguments.overlap}: expected 0 to 2.9 seconds")
     given = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
+    given["time_zone"] = arguments.time_zone
     try:  # validated like the place and clock of a station
         station = msgspec.convert({"name": "a", "deployment": "a", **given}, StationOptions)
     except msgspec.ValidationError as error:
@@ -124,19 +130,13 @@ def _task(arguments: argparse.Namespace) -> "ExaminationTask":
         registry=load_registry(*arguments.registry),
         weights=arguments.folder or data / "models",
         cache=data / "cache",
-        zone=_zone(arguments.utc_offset),
+        zone=station.recorders_zone,
         location=place,
         threshold=arguments.threshold,
         overlap_s=arguments.overlap,
         threads=0 if arguments.processes == 1 else 1,
         second_opinion=arguments.second_opinion,
     )
-
-
-def _zone(offset: str) -> tzinfo:
-    zone = datetime.fromisoformat(f"2026-01-01T00:00:00{offset}").tzinfo
-    assert zone is not None  # noqa: S101, the offset has been checked
-    return zone
 
 
 class _Progress:
@@ -200,22 +200,23 @@ def _unusable_report(table: Path | None) -> Iterator["_UnusableReport"]:
 
 
 class _UnusableReport:
-    """Lists unusable input files in a CSV file beside the table of observations, or on standard error."""
+    """Lists unusable and damaged input files in a CSV file beside the table of observations, or on standard error."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: TextIO | None = None
 
     def __call__(self, examined: "Examined") -> None:
-        from pipelines.camtrap_dp.observations import printable_path
+        from captures.folder_listing import printable_name
 
         if self._path is None:
-            print(f"{printable_path(examined.path)}: {examined.problem}", file=sys.stderr)
+            print(f"{printable_name(examined.path)}: {examined.problem or examined.remark}", file=sys.stderr)
             return
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(["filePath", "reason"])
-        csv.writer(self._file).writerow([printable_path(examined.path), printable_path(examined.problem)])
+        reason = examined.problem or examined.remark
+        csv.writer(self._file).writerow([printable_name(examined.path), printable_name(reason)])
 
     def close(self) -> None:
         if self._file is not None:

@@ -24,6 +24,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     init.add_argument("--latitude", type=float, help="of the station, in decimal degrees of WGS 84")
     init.add_argument("--longitude", type=float, help="see --latitude")
     init.add_argument("--utc-offset", help="of the clocks of cameras and recorders, such as +08:00")
+    init.add_argument("--time-zone", help="of these clocks instead, with summer time, such as Europe/Berlin")
     init.add_argument("--watch", metavar="FOLDER", help="add a sensor that watches this folder (default: captures)")
     init.add_argument("--camera", metavar="DEVICE", help="add a camera: 0 for /dev/video0, or rtsp://...")
     init.add_argument(
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.broker is None and handover is None:
         raise SettingsError("station init: expected --broker HOST, or --credentials FILE")
     given = {"latitude": arguments.latitude, "longitude": arguments.longitude, "utc_offset": arguments.utc_offset}
+    given["time_zone"] = arguments.time_zone
     devices: dict[Kind, str | None] = {
         "folder": arguments.watch,
         "camera": arguments.camera,

@@ -3,12 +3,15 @@
 import importlib.metadata
 import os
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from captures.file_types import PICTURES, RECORDINGS
+from captures.file_kind import kind_of_path
+from captures.file_types import CAPTURES, PICTURES, RECORDINGS
+from captures.folder_listing import describe_passed_over, walk
 from contract.errors import WildpostError
 from models.download import pull
 from models.registry import WeightsError
@@ -85,12 +88,31 @@ def find_samples(given: Path | None, here: Path, cache: Path) -> Samples:
 def _in_folder(folder: Path, origin: str) -> Samples:
     if not folder.is_dir():
         raise NoSamples(f"{folder}: no such folder")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    pictures = tuple(path for path in files if path.suffix.lower() in PICTURES)
-    recordings = tuple(path for path in files if path.suffix.lower() in RECORDINGS)
+    families: dict[str, list[Path]] = {"picture": [], "recording": []}
+    passed_over: Counter[str] = Counter()
+    for listing in walk(str(folder), CAPTURES, follow_links=True):
+        passed_over += listing.passed_over
+        for file in listing.files:
+            family = _family(Path(file.path))
+            families.setdefault(family, []).append(Path(file.path))
+    pictures, recordings = tuple(families["picture"]), tuple(families["recording"])
     if not pictures and not recordings:
-        raise NoSamples(f"{folder}: contains no picture ({_list(PICTURES)}) and no recording ({_list(RECORDINGS)})")
+        others = f", but {describe_passed_over(passed_over)}" if passed_over else ""
+        raise NoSamples(
+            f"{folder}: contains no picture ({_list(PICTURES)}) and no recording ({_list(RECORDINGS)}){others}"
+        )
     return Samples(pictures, recordings, origin)
+
+
+def _family(path: Path) -> str:
+    """Return whether a file is for the camera or the microphone station: by its first bytes, else by its name."""
+    try:
+        kind = kind_of_path(path)
+    except OSError:
+        return "unreadable"
+    if kind is not None and kind.family in ("picture", "recording"):
+        return kind.family
+    return "picture" if path.suffix.lower() in PICTURES else "recording"  # the station sets it aside with the reason
 
 
 def _download(cache: Path) -> Path:

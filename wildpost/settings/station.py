@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from captures.time_zones import zone_named
 from contract.bounds import Name
 from contract.deployment import SensorKind
 from edge.capture.camera import CameraOptions
@@ -30,6 +31,8 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         source: Kind of source; the attribute of the same name configures it.
         detectors: "vision" for pictures, "birdnet" and "threat" for sound.
         folder: Folder to watch, for source "folder"; relative to the settings file.
+        time_zone: Zone of the clock that wrote the files in the folder: an IANA name such as "Europe/Berlin", or an
+            offset such as "+08:00"; "": the station's.
         camera: Options for source "camera".
         microphone: Options for source "microphone".
         visit_gap_s: Longest pause within a visit, in seconds.
@@ -44,6 +47,7 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     source: Literal["folder", "camera", "microphone"]
     detectors: tuple[Literal["vision", "birdnet", "threat"], ...]
     folder: str = ""
+    time_zone: Annotated[str, msgspec.Meta(max_length=100)] = ""
     camera: CameraOptions = CameraOptions()
     microphone: MicrophoneOptions = MicrophoneOptions()
     visit_gap_s: float = 60.0
@@ -55,6 +59,8 @@ class SensorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         if self.source == "folder" and not self.folder:
             raise ValueError(f"sensor {self.name!r} has source 'folder': expected a path in 'folder'")
+        if self.time_zone:
+            zone_named(self.time_zone)  # raises for an unknown zone
         if not self.detectors:
             raise ValueError(
                 f"sensor {self.name!r}: expected at least one of 'vision', 'birdnet', 'threat' in 'detectors'"

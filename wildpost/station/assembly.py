@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from captures.time_zones import zone_named
 from contract import DeployedSensor, Deployment
 from edge.capture.camera import CameraSource
 from edge.capture.folder import FolderSource
@@ -61,7 +62,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
         sensors = [
             Sensor(
                 options.name,
-                _source(options, settings.station, outbox, beside, originals[options.name]),
+                _source(options, settings, outbox, beside, originals[options.name]),
                 looking=[detectors[name] for name in options.detectors if name in LOOKING],
                 listening=[detectors[name] for name in options.detectors if name not in LOOKING],
                 visit_gap_s=options.visit_gap_s,
@@ -138,23 +139,28 @@ def deployment_of(settings: StationSettings, at: datetime) -> Deployment:
     return deployment_record(settings.station, settings.deployment, sensors, at)
 
 
-def recorders_zone(station: StationOptions) -> tzinfo:
-    """Return the time zone of the clocks of a station's cameras and recorders."""
-    zone = datetime.fromisoformat(f"2026-01-01T00:00:00{station.utc_offset}").tzinfo
-    assert zone is not None  # noqa: S101, the settings loader has checked the offset
-    return zone
+def recorder_zone(sensor: SensorOptions, station: StationOptions) -> tzinfo:
+    """Return the time zone of the clock that writes the files in a sensor's folder."""
+    return zone_named(sensor.time_zone) if sensor.time_zone else station.recorders_zone
 
 
 def _source(
-    options: SensorOptions, station: StationOptions, outbox: Outbox, beside: Path, originals: Originals | None
+    options: SensorOptions, settings: StationSettings, outbox: Outbox, beside: Path, originals: Originals | None
 ) -> Source:
+    station = settings.station
     if options.source == "camera":
         assert originals is not None, "a camera stores its pictures"  # noqa: S101
         return CameraSource(options.camera, originals)
     if options.source == "microphone":
         return MicrophoneSource(options.microphone, station.location)
-    zone = recorders_zone(station)
-    return FolderSource(beside / options.folder, outbox.mark_of, zone, station.location, options.stretch_s)
+    return FolderSource(
+        beside / options.folder,
+        outbox.mark_of,
+        recorder_zone(options, station),
+        station.location,
+        options.stretch_s,
+        deployed=settings.deployment.start,
+    )
 
 
 def _originals(options: SensorOptions, outbox: Outbox, folder: Path) -> Originals | None:

@@ -19,7 +19,7 @@ from models.registry import WeightsError, WeightsMismatch
 from wildpost.cli.expected_errors import missing_extra
 from wildpost.settings.loader import SettingsError
 from wildpost.settings.station import LOOKING, StationSettings, load_station
-from wildpost.station.assembly import open_detector, open_station_classifier, recorders_zone, station_folder
+from wildpost.station.assembly import open_detector, open_station_classifier, recorder_zone, station_folder
 from wildpost.station.setup import SECRETS, provide_secrets
 
 Trial = tuple[Model, Callable[[], object]]  # an open model, and a call that runs it once
@@ -43,7 +43,7 @@ def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
         return
     yield _settings(path, settings)
     settings_folder, folder = path.absolute().parent, station_folder(settings, data)
-    yield machine.clock(datetime.now(UTC), settings.station.utc_offset)
+    yield machine.clock(datetime.now(UTC), settings.station.time_zone or settings.station.utc_offset)
     yield machine.disk(folder, _quota_bytes(settings))
     yield machine.outbox(folder)
     process = lock_holder(folder)
@@ -61,8 +61,10 @@ def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
         elif sensor.source == "microphone":
             yield sensors.microphone(sensor.name, sensor.microphone, sensor.silence_db, process)
         else:
-            zone = recorders_zone(settings.station)
-            yield sensors.folder(sensor.name, settings_folder / sensor.folder, zone, datetime.now(UTC))
+            zone = recorder_zone(sensor, settings.station)
+            yield sensors.folder(
+                sensor.name, settings_folder / sensor.folder, zone, datetime.now(UTC), settings.deployment.start
+            )
     wanted = {name for sensor in settings.sensors for name in sensor.detectors}
     for name in sorted(wanted):
         yield _detector(name, settings, settings_folder, data, frame)

@@ -1,11 +1,15 @@
 """The capture time in EXIF data is read in a few reads, whatever else is in the file."""
 
+# ruff: noqa: DTZ001 -- devices write times without a zone
+
 import io
 import struct
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from captures.exif_time import ExifTime, read_exif_time
+from captures.exif_time import read_exif_times
+from captures.written_time import WrittenTime
 from tests.bombs import png_chunk, png_of
 
 
@@ -44,7 +48,7 @@ def app1(body: bytes) -> bytes:
     return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
 
 
-TIME = ExifTime("2026:05:31 06:00:00", "+08:00")
+TIME = WrittenTime(datetime(2026, 5, 31, 6), timezone(timedelta(hours=8)))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -57,7 +61,7 @@ def test_the_time_is_found_in_every_form_of_picture(order: str) -> None:
         jpeg(b"\xff\xe0\0\x04ab", xmp, b"\xff\xff", app1(b"Exif\0\0" + data)),
         png_of(8, 8, png_chunk(b"eXIf", data)),
     ):
-        assert read_exif_time(io.BytesIO(picture)) == TIME
+        assert read_exif_times(io.BytesIO(picture)) == [TIME]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_the_time_is_found_in_every_form_of_picture(order: str) -> None:
     ],
 )
 def test_a_picture_without_a_time_has_none(picture: bytes) -> None:
-    assert read_exif_time(io.BytesIO(picture)) is None
+    assert read_exif_times(io.BytesIO(picture)) == []
 
 
 def bomb(directories: int, entries: int) -> bytes:
@@ -93,5 +97,125 @@ def bomb(directories: int, entries: int) -> bytes:
 )
 def test_what_would_keep_a_reader_busy_takes_a_few_reads(data: bytes) -> None:
     file = CountedReads(data)
-    assert read_exif_time(file) is None
+    assert read_exif_times(file) == []
     assert file.reads < 500 and file.read_bytes < 50_000
+
+
+def tiff(main: dict[int, tuple[int, bytes]], inner: dict[int, tuple[int, bytes]] | None = None) -> bytes:
+    """EXIF data with the given values, as (kind, bytes), in the first directory and in the one that it leads to."""
+    main_end = 8 + 2 + 12 * (len(main) + (inner is not None)) + 4
+    values_at = main_end + (0 if inner is None else 2 + 12 * len(inner) + 4)
+    values = b""
+
+    def rows(of: dict[int, tuple[int, bytes]]) -> list[tuple[int, int, int, int]]:
+        nonlocal values
+        found = []
+        for tag, (kind, data) in of.items():
+            if len(data) <= 4:
+                found.append((tag, kind, len(data), int.from_bytes(data, "little")))
+                continue
+            found.append((tag, kind, len(data), values_at + len(values)))
+            values += data
+        return found
+
+    first = rows(main) + ([(0x8769, 4, 1, main_end)] if inner is not None else [])
+    body = directory("<", first) + (b"" if inner is None else directory("<", rows(inner)))
+    return b"II*\0" + struct.pack("<I", 8) + body + values
+
+
+def ascii_value(text: str) -> tuple[int, bytes]:
+    return 2, text.encode() + b"\0"
+
+
+def first_of(data: bytes) -> WrittenTime | None:
+    return next(iter(read_exif_times(io.BytesIO(jpeg(app1(b"Exif\0\0" + data))))), None)
+
+
+EVENING = datetime(2026, 5, 1, 22, 10, 11)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff({0x0132: ascii_value("2026:05:01 22:10:11")}),
+        tiff({}, {0x0132: ascii_value("2026:05:01 22:10:11")}),
+        tiff({}, {0x9003: (7, b"2026:05:01 22:10:11\0")}),
+        tiff({0x9003: ascii_value("2026:05:01 22:10:11")}),
+        tiff({0x9004: ascii_value("2026:05:01 22:10:11")}, {}),
+        tiff({0x0132: ascii_value("2026:06:09 08:00:00")}, {0x9004: ascii_value("2026:05:01 22:10:11")}),
+        tiff({}, {0x9003: ascii_value("2026:05:01 22:10:11"), 0x9004: ascii_value("2026:05:09 08:00:00")}),
+        tiff({}, {0x9003: ascii_value("    :  :     :  :  "), 0x9004: ascii_value("2026:05:01 22:10:11")}),
+        tiff({0x0132: ascii_value("2026:05:01 22:10:11")}, {0x9003: ascii_value("0000:00:00 00:00:00")}),
+    ],
+)
+def test_the_most_trustworthy_field_counts_in_either_directory(data: bytes) -> None:
+    assert first_of(data) == WrittenTime(EVENING)
+
+
+def test_fractions_of_a_second_and_offsets_are_in_tags_of_their_own() -> None:
+    data = tiff({}, {0x9003: ascii_value("2026:05:01 22:10:11"), 0x9291: ascii_value("25"), 0x9011: ascii_value("Z")})
+    assert first_of(data) == WrittenTime(EVENING.replace(microsecond=250_000), UTC)
+    others = tiff({0x0132: ascii_value("2026:05:01 22:10:11"), 0x9011: ascii_value("+05:45")})
+    assert first_of(others) == WrittenTime(EVENING, timezone(timedelta(hours=5, minutes=45)))
+
+
+def test_half_days_in_chinese_are_read() -> None:
+    for coding in ("utf-8", "gbk"):
+        data = tiff({}, {0x9003: (2, "2026:05:01 下午10:10:11".encode(coding))})
+        assert first_of(data) == WrittenTime(EVENING)
+
+
+def reconyx(model: bytes) -> bytes:
+    words = struct.pack("<6H", 11, 10, 22, 5, 1, 2026)
+    if model == b"hyperfire":
+        return (b"\x01\xf1".ljust(0x16, b"\0") + words).ljust(200, b"\0")
+    if model == b"other order":
+        return (b"\x01\xf1".ljust(0x16, b"\0") + struct.pack(">6H", 11, 10, 22, 5, 1, 2026)).ljust(200, b"\0")
+    if model == b"hyperfire 2":
+        return (b"RECONYXH2\0".ljust(0x3E, b"\0") + words).ljust(200, b"\0")
+    return (b"RECONYXUF\0".ljust(0x3B, b"\0") + struct.pack("<5BH", 11, 10, 22, 1, 5, 2026)).ljust(200, b"\0")
+
+
+@pytest.mark.parametrize("model", [b"hyperfire", b"other order", b"hyperfire 2", b"ultrafire"])
+def test_reconyx_writes_the_time_into_its_maker_note(model: bytes) -> None:
+    assert first_of(tiff({}, {0x927C: (7, reconyx(model))})) == WrittenTime(EVENING)
+    before = tiff({0x0132: ascii_value("2026:06:09 08:00:00")}, {0x927C: (7, reconyx(model))})
+    assert first_of(before) == WrittenTime(EVENING)
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"\x01\xf1", b"RECONYXH2\0", b"RECONYXUF\0" + bytes(200), bytes(5), b"\x01\xf1" + b"\xff" * 90]
+)
+def test_an_empty_or_damaged_maker_note_has_no_time(note: bytes) -> None:
+    assert first_of(tiff({}, {0x927C: (7, note)})) is None
+
+
+XMP = b'<x:xmpmeta><rdf:Description xmp:ModifyDate="2027-01-01T00:00:00" %b/></x:xmpmeta>'
+XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+@pytest.mark.parametrize(
+    "property_",
+    [
+        b'exif:DateTimeOriginal="2026-05-01T22:10:11"',
+        b'exif:DateTimeOriginal = "2026-05-01T22:10:11"',
+        b'xmp:CreateDate="2026-05-01T22:10:11"',
+        b'xmp:CreateDate="2026-05-09T22:10:11" photoshop:DateCreated="2026-05-01T22:10:11"',
+        b"><exif:DateTimeOriginal>2026-05-01T22:10:11</exif:DateTimeOriginal><a",
+    ],
+)
+def test_the_time_in_an_xmp_packet_is_read(property_: bytes) -> None:
+    packet = XMP % property_
+    for picture in (
+        jpeg(app1(XMP_HEAD + packet)),
+        png_of(8, 8, png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)),
+        tiff({0x02BC: (1, packet)}),
+    ):
+        assert read_exif_times(io.BytesIO(picture))[0] == WrittenTime(EVENING)
+
+
+def test_exif_data_comes_before_xmp_and_both_before_the_time_of_a_change() -> None:
+    packet = app1(XMP_HEAD + XMP % b'exif:DateTimeOriginal="2026-05-02T00:00:00"')
+    data = tiff({0x0132: ascii_value("2026:05:03 00:00:00")}, {0x9003: ascii_value("2026:05:01 00:00:00")})
+    times = read_exif_times(io.BytesIO(jpeg(packet, app1(b"Exif\0\0" + data))))
+    assert [time.local.day for time in times] == [1, 2, 3]

@@ -61,8 +61,8 @@ def test_different_things_keep_a_sentence_each_the_most_severe_first() -> None:
         ({"protection": "省级"}, "person at this station, protection: 省级", "本站点发现人，保护级别：省级"),
         (
             {"time_unknown": "yes"},
-            "person at this station, time uncertain because the station's clock is not set",
-            "本站点发现人，站点时钟未校准，时间不确定",
+            "person at this station, time of the capture not known",
+            "本站点发现人，采集时间未知",
         ),
     ],
 )

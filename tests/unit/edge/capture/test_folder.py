@@ -207,7 +207,7 @@ def with_exif(tags: dict[int, str]) -> bytes:
         ({0x9003: "2024:05:01 20:00:00"}, 12, "exif"),
         ({0x9003: "2024:05:01 20:00:00", 0x9011: "   :  "}, 12, "exif"),
         ({0x9003: "2024:05:01 20:00:00", 0x9011: ".5"}, 12, "exif"),
-        ({0x9003: "0000:00:00 00:00:00"}, 3, "file"),
+        ({0x9003: "0000:00:00 00:00:00"}, 3, "copy"),
     ],
 )
 def test_a_picture_was_taken_when_its_camera_says(tags: dict[int, str], hour: int, source: str, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_without_exif_the_name_tells_and_without_that_the_file_system(tmp_path: 
     path = tmp_path / "20240501_200000.wav"
     recording(path, 1)
     taken, clock = recording_time(path, CHINA, 0)
-    assert (taken.astimezone(UTC), clock.source) == (datetime(2024, 5, 1, 12, tzinfo=UTC), "file")
+    assert (taken.astimezone(UTC), clock.source) == (datetime(2024, 5, 1, 12, tzinfo=UTC), "name")
     modified = int(datetime(2024, 5, 1, 3, tzinfo=UTC).timestamp()) * 10**9
     plain = path.rename(tmp_path / "plain.wav")
     assert recording_time(plain, CHINA, modified)[0] == datetime(2024, 5, 1, 3, tzinfo=UTC)
@@ -246,6 +246,14 @@ def test_no_damage_to_exif_data_stops_the_station(tmp_path: Path) -> None:
         path.write_bytes(data[: chance.integers(4, len(data))])
         taken, _ = picture_time(path, CHINA, 10**18)
         assert taken.tzinfo is not None
+
+
+def test_a_picture_from_before_the_deployment_has_no_known_time(folder: Folder) -> None:
+    (folder.path / "IMG_0001.jpg").write_bytes(with_exif({0x9003: "2024:05:01 20:00:00"}))
+    for deployed, source in ((None, "exif"), (datetime(2024, 5, 10, tzinfo=UTC), "none")):
+        files = FolderSource(folder.path, folder.outbox.mark_of, CHINA, None, 60, deployed)
+        (clip,) = (clip for clip in files.captures(threading.Event(), once=True) if isinstance(clip, Clip))
+        assert clip.clock.source == source
 
 
 def test_a_real_pictures_time_is_read(shared_data: Path) -> None:

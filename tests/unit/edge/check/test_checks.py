@@ -82,7 +82,7 @@ def test_a_recording_in_a_folder_is_measured_and_its_clipping_named(tmp_path: Pa
     loud = np.clip(np.sin(np.arange(96_000) / 10) * 4, -1, 1)
     soundfile.write(tmp_path / "20260531_080000.wav", loud, 48_000)
     found = folder(tmp_path)
-    assert (found.state, found.figures["newest_time_source"]) == ("doubtful", "file")
+    assert (found.state, found.figures["newest_time_source"]) == ("doubtful", "name")
     assert "gain" in found.next_step
 
 

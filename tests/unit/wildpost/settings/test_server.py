@@ -39,6 +39,10 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
             "[station]\nname = 'a'\ndeployment = 'a'\nutc_offset = '8'",
             "station.utc_offset: Expected a text such as +08:00",
         ),
+        (
+            "[station]\nname = 'a'\ndeployment = 'a'\ntime_zone = 'Mars/Olympus'",
+            "station: time_zone 'Mars/Olympus': expected a name such as Europe/Berlin, or an offset such as +08:00",
+        ),
         ("[station]\nname = 'a'\ndeployment = 'a'\nlatitude = 91", "station.latitude: Expected a number <= 90.0"),
         ("[station]\nname = 'a'\ndeployment = 'a'\nlatitude = 'N'", "station.latitude: Expected a number, got a text"),
         ("[station]\nname = 'a'\ndeployment = 'a'\nheight = 3", "station: Object contains unknown field `height`"),

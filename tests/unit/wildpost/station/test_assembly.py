@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from contract import DeployedSensor, Deployment, Location, decode, encode, topic_of
 from tests.species_network import colour_network, registry_of
 from wildpost.settings.station import VisionSettings, load_station
-from wildpost.station.assembly import deployment_of, open_station_classifier
+from wildpost.station.assembly import deployment_of, open_station_classifier, recorder_zone
 from wildpost.station.diagnostics import diagnose_station
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
@@ -147,3 +148,17 @@ def test_station_check_tries_the_classifier(tmp_path: Path) -> None:
     found = {finding.what: finding for finding in diagnose_station(file, tmp_path)}
     assert found["classifier"].state == "fails"
     assert "wildpost models pull colours" in found["classifier"].next_step
+
+
+def test_each_sensor_reads_times_in_its_zone(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(
+        TOLD.replace("longitude = 117.20", 'longitude = 117.20\ntime_zone = "Europe/Berlin"').replace(
+            'folder = "card"', 'folder = "card"\ntime_zone = "+10:00"'
+        )
+    )
+    settings = load_station(tmp_path / "station.toml")
+    zones = [recorder_zone(sensor, settings.station) for sensor in settings.sensors]
+    berlin = ZoneInfo("Europe/Berlin")
+    assert zones == [berlin, timezone(timedelta(hours=10)), berlin, berlin]
+    offset_only = msgspec.structs.replace(settings.station, time_zone="", utc_offset="-03:30")
+    assert offset_only.recorders_zone == timezone(-timedelta(hours=3, minutes=30))

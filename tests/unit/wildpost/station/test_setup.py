@@ -30,12 +30,12 @@ def handed(tmp_path: Path) -> Path:
 
 
 def test_what_it_writes_is_what_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["--latitude", "31.5", "--longitude", "117.25", "--utc-offset", "+09:00"]
+    words = ["--latitude", "31.5", "--longitude", "117.25", "--utc-offset", "+09:00", "--time-zone", "Asia/Tokyo"]
     assert init(tmp_path / "new", "--broker", "broker.example:1884", *words) == 0
     settings = settings_of(tmp_path / "new", monkeypatch)
     assert (settings.station.name, settings.station.deployment) == ("lake-07", "lake-07-2026a")
     assert (settings.station.latitude, settings.station.longitude) == (31.5, 117.25)
-    assert settings.station.utc_offset == "+09:00"
+    assert settings.station.utc_offset == "+09:00" and settings.station.time_zone == "Asia/Tokyo"
     assert (settings.broker.host, settings.broker.port, settings.broker.tls) == ("broker.example", 1884, False)
 
 

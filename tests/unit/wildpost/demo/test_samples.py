@@ -1,0 +1,33 @@
+"""The demo takes sample files by what they are, past whatever else a folder holds."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+from wildpost.demo.samples import NoSamples, find_samples
+
+PICTURE = bytes(cv2.imencode(".jpg", np.full((120, 160, 3), 80, np.uint8))[1])
+
+
+def test_samples_are_sorted_by_their_first_bytes(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.wav", np.zeros(8000, np.float32), 8000)
+    (tmp_path / "x.wav").rename(tmp_path / "IMG_0001.JPG")
+    (tmp_path / "night.wav").write_bytes(PICTURE)
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "@eaDir").mkdir()
+    (tmp_path / "@eaDir" / "thumb.jpg").write_bytes(PICTURE)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    found = find_samples(tmp_path, tmp_path, tmp_path)
+    assert [path.name for path in found.pictures] == ["night.wav", "text.jpg"]
+    assert [path.name for path in found.recordings] == ["IMG_0001.JPG"]
+
+
+def test_a_folder_of_other_files_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "film.xyz").write_bytes(b"x")
+    with pytest.raises(NoSamples, match=r"but 1 \.xyz"):
+        find_samples(tmp_path, tmp_path, tmp_path)
