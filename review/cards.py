@@ -133,6 +133,11 @@ class Card:
         return "withheld" if self.event.capture == "sound" and voice else "not made"
 
     @property
+    def clock_doubted(self) -> bool:
+        """Whether the capture is listed under its time of receipt, since the station's clock cannot be believed."""
+        return self.listed_at != self.event.captured_at
+
+    @property
     def original_kept(self) -> bool:
         """Whether the station reported an original file, which it keeps as long as it has space."""
         return any(media.role == "original" for media in self.event.media)
