@@ -67,7 +67,7 @@ class OwnCredentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     username: str = ""
     password_file: str = ""
-    password_variable: str = ""
+    password_variable: VariableName = ""
 
     def applied_to(self, options: Options) -> Options:
         """Return the options with this user's credentials; unchanged if no user name is set."""

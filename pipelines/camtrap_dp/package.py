@@ -13,7 +13,7 @@ from contract import Deployment, Event, Location
 from contract.deployment import DeployedSensor
 from contract.errors import InvalidInput
 from i18n.taxonomy import Taxonomy, shipped_taxonomy
-from ingest.store.port import EventQuery
+from ingest.store.port import EventQuery, ListedEvent
 from pipelines.camtrap_dp.classified import Classified, classify
 from pipelines.camtrap_dp.descriptor import PackageInfo, write_descriptor
 from pipelines.camtrap_dp.positions import COARSE, COARSER, EXACT, rounded
@@ -33,8 +33,8 @@ class NothingToExport(InvalidInput):
 class EventSource(Protocol):
     """Captures and deployments, as a detection store has them."""
 
-    def events(self, query: EventQuery) -> list[Event]:
-        """See ``Store.events``."""
+    def listing(self, query: EventQuery) -> list[ListedEvent]:
+        """See ``Store.listing``."""
         ...
 
     def deployments(self) -> list[Deployment]:
@@ -122,14 +122,16 @@ class _Export:
         self._taxa: set[str] = set()
         self._report = ExportReport()
         self._visits: dict[tuple[str, ...], list[_Observed]] = {}
+        self._reached: dict[tuple[str, ...], datetime] = {}  # of each visit, the earliest time of listing so far
 
     def run(self) -> ExportReport:
         with ExitStack() as stack:
             media = stack.enter_context(_Table(self._folder / "media.csv", MEDIA))
             observations = stack.enter_context(_Table(self._folder / "observations.csv", OBSERVATIONS))
             for page in self._pages():
-                verdicts = self._verdicts.verdicts_of([event.event_id for event in page])
-                for event in page:
+                verdicts = self._verdicts.verdicts_of([one.event.event_id for one in page])
+                for one in page:
+                    event = one.event
                     if self._is_left_out(event):
                         continue
                     found = classify(event, verdicts.get(event.event_id, ()), self._taxonomy)
@@ -137,7 +139,8 @@ class _Export:
                     self._report.media += media.write(media_rows(event))
                     self._report.observations += observations.write(observation_rows(event, found))
                     self._visits.setdefault(_visit(event), []).append((event, found))
-                for visit in self._closed(page[-1].captured_at):
+                    self._reached[_visit(event)] = one.listed_at
+                for visit in self._closed(page[-1].listed_at):
                     self._report.observations += observations.write(event_rows(visit))
             for visit in self._visits.values():
                 self._report.observations += observations.write(event_rows(visit))
@@ -148,16 +151,17 @@ class _Export:
         write_descriptor(self._folder, self._info, self._places(), self._period(), sorted(self._taxa), self._taxonomy)
         return self._report
 
-    def _pages(self) -> Iterator[list[Event]]:
+    def _pages(self) -> Iterator[list[ListedEvent]]:
         query = replace(self._options.query, limit=PAGE, after=None)
-        while page := self._source.events(query):
+        while page := self._source.listing(query):
             yield page
-            query = replace(query, after=(page[-1].captured_at, page[-1].event_id))
+            query = replace(query, after=(page[-1].listed_at, page[-1].event.event_id))
 
     def _closed(self, reached: datetime) -> Iterator[list[_Observed]]:
         """Remove and yield visits to which no earlier capture than ``reached`` can belong."""
-        closed = [name for name, visit in self._visits.items() if visit[-1][0].captured_at > reached + _OPEN_VISIT]
+        closed = [name for name, earliest in self._reached.items() if earliest > reached + _OPEN_VISIT]
         for name in closed:
+            del self._reached[name]
             yield self._visits.pop(name)
 
     def _location(self, event: Event) -> Location | None:

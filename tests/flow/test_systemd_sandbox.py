@@ -144,7 +144,18 @@ def test_a_server_works_with_the_system_calls_that_its_unit_allows(mosquitto: Mo
             for path in ("", "trends", f"events/{event.event_id}"):
                 assert "野哨" in page(url[1] + path)
             backed_up = subprocess.run(
-                under(SERVER, [*WILDPOST, "backup", str(tmp_path / "backup.tar"), str(settings), "--data", str(data)]),
+                under(
+                    SERVER,
+                    [
+                        *WILDPOST,
+                        "backup",
+                        str(tmp_path / "backup.tar"),
+                        str(settings),
+                        "--unencrypted",
+                        "--data",
+                        str(data),
+                    ],
+                ),
                 capture_output=True,
                 text=True,
                 check=False,

@@ -154,4 +154,4 @@ def test_the_files_of_a_new_broker_have_the_modes_that_mosquitto_needs(mask: int
     assert not [name for name, mode in private.items() if mode & 0o007]
     assert modes["ca.key"] == modes["handover/lake-07/wildpost.env"] == 0o600
     assert modes["mosquitto.conf"] == 0o644
-    assert all(modes[name] == 0o640 for name in ("broker.key", "passwords", "rights"))
+    assert all(modes[name] == 0o600 for name in ("broker.key", "dynamic-security.json", "admin.password"))

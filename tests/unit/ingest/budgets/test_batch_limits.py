@@ -75,7 +75,7 @@ def garbage(count: int, station: str = "stolen", start: int = 0) -> Batch:
 def clips(count: int, station: str = "stolen") -> Batch:
     messages = []
     for number in range(count):
-        data = bytes(99_000) + str(number).encode()
+        data = b"\xff\xd8\xff" + bytes(99_000) + str(number).encode()
         content = MediaContent(
             event_id=new_event_id(),
             station=station,
@@ -121,7 +121,7 @@ def test_media_without_an_event_are_kept_up_to_the_limit_and_counted_beyond_it(c
 
 def test_media_of_an_event_in_the_same_batch_are_kept_beyond_the_limit(case: Case) -> None:
     case.process(clips(30))
-    thumbnail = bytes(1000)
+    thumbnail = b"\xff\xd8\xff" + bytes(1000)
     content = MediaContent(
         event_id=EVENT.event_id,
         station="stolen",

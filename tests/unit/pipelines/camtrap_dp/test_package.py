@@ -53,7 +53,7 @@ class Site:
                 for number, label in enumerate(labels)
             ),
         )
-        self.store.write([Received(event, encode(event), NOON)])
+        self.store.write([Received(event, encode(event), event.captured_at)])
         return event
 
     def decide(self, event: Event, outcome: str, label: str = "", ordinal: int = 0) -> None:

@@ -54,7 +54,7 @@ def received(at: datetime, label: str = "fox", times: int = 1, station: str = "r
         detections=detections,
         media=(),
     )
-    return Received(event, encode(event), datetime.now(UTC))
+    return Received(event, encode(event), at)
 
 
 def test_a_capture_before_midnight_utc_counts_on_the_local_day_after(store: DuckDbStore) -> None:
