@@ -85,6 +85,7 @@ NAVIGATION = {
     ],
     "Explanation": [
         "explanation/delivery",
+        "explanation/threat-model",
         "explanation/statistics",
         "explanation/benchmarks",
         "explanation/influxdb-layout",

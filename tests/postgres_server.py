@@ -1,5 +1,6 @@
 """A real PostgreSQL on a free port, which a test may stop, kill and start again."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -55,7 +56,8 @@ class Postgres:
         pid = self._pid()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for process in (pid, *map(int, children)):
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # a child may have ended by itself
+                os.kill(process, signal.SIGKILL)
         while Path(f"/proc/{pid}").exists():
             time.sleep(0.02)
 

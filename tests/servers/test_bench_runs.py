@@ -23,4 +23,4 @@ def test_every_honest_capture_beside_a_flood_becomes_visible(kind: str) -> None:
     found = measured_beside_a_flood(kind, stations=3, seconds=4)
     assert (len(found["quiet"]), len(found["flooded"]), found["missing"]) == (6, 6, 0)
     assert found["sent"] > 0
-    assert found["health"]["quarantined"] <= 2_001
+    assert found["health"]["quarantined"] <= 2_100  # 2,000 at once, then 2,000 an hour

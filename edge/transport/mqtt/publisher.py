@@ -28,6 +28,8 @@ _NEVER = frozenset({0x90, 0x95, 0x99})
 _NOBODY = 0x10  # likewise: success, but there was no subscriber and the broker dropped the message
 _SOON_S = 10.0
 _OFTEN = 3
+# "Session taken over" (MQTT 5, 3.14.2.1); MQTT 3.1.1 only closes the connection, which paho reports as 0x80.
+_TAKEN_OVER = {"5": (0x8E,), "3.1.1": (0x80, 0x8E)}
 _LONGEST_DOUBLING = 10  # connections that broke soon, after which the pause grows no more: 1,024 s
 _SESSION_EXPIRY_S = 24 * 3600
 _HEADER_BYTES = 32  # upper bound for a PUBLISH packet without topic and payload
@@ -242,7 +244,8 @@ class Publisher:
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
         self._connected.clear()
         self._broke.set()
-        self._put_out = self._put_out + 1 if time.monotonic() - self._accepted_at < _SOON_S else 0
+        soon = time.monotonic() - self._accepted_at < _SOON_S
+        self._put_out = self._put_out + 1 if soon and reason.value in _TAKEN_OVER[self._options.protocol] else 0
         # Another client with this station's user name takes over the connection each time: leave it longer in peace.
         pause_s = min(2 ** min(self._put_out, _LONGEST_DOUBLING), self._options.reconnect_max_s)
         client.reconnect_delay_set(pause_s, self._options.reconnect_max_s)
