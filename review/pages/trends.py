@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from i18n.taxonomy import display_name
 from ingest.store.port import EventQuery
+from ingest.store.taxon_key import taxon_key
 from pipelines.trends.counting import LONGEST_DAYS, Trends, count_trends, first_of
 from pipelines.trends.effort import with_effort
 from review.page import ContextDependency, PageContext
@@ -46,7 +47,13 @@ def requested_period(context: ContextDependency, station: str = "", taxon: str =
     days = parameters.get("days", "")
     length = int(days) if days.isascii() and days.isdigit() and len(days) <= 5 else DAYS
     first = _day(parameters.get("from", "")) or first_of(last, length if 0 < length <= LONGEST_DAYS else DAYS)
-    return Period(first, last, station, taxon.strip(), _zone(parameters.get("zone", "")) or context.site.zone)
+    return Period(
+        first,
+        last,
+        station,
+        taxon_key(taxon, None) if taxon.strip() else "",
+        _zone(parameters.get("zone", "")) or context.site.zone,
+    )
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -24,7 +24,7 @@ def figures(page: Page, site: Any) -> dict[str, str]:
 
 
 def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page: Page, site: Any) -> None:
-    assert figures(page, site) == {"fox": "2", "wild boar": "1", "car": "1", "person": "1", "Strix aluco": "1"}
+    assert figures(page, site) == {"Vulpes": "2", "Sus scrofa": "1", "car": "1", "person": "1", "Strix aluco": "1"}
     page.goto(site.url)
     fox, boar, vehicle = site.events[0], site.events[2], site.events[3]
     card(page, fox).locator("[data-decide=confirmed]").click()
@@ -35,7 +35,7 @@ def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page
     page.locator("#taxon").fill("豹猫")
     page.locator("#taxon").press("Enter")
     expect(card(page, boar)).to_have_attribute("data-outcome", "corrected")
-    assert figures(page, site) == {"fox": "2", "person": "1", "Strix aluco": "1", "Prionailurus bengalensis": "1"}
+    assert figures(page, site) == {"Vulpes": "2", "person": "1", "Strix aluco": "1", "Prionailurus bengalensis": "1"}
     verdicts = site.casebook.verdict_history(boar.event_id)
     assert [(one.outcome, one.scientific_name) for one in verdicts] == [("corrected", "Prionailurus bengalensis")]
 

@@ -74,9 +74,9 @@ def counted(store: DuckDbStore, min_confidence: float = 0.0) -> dict[str, tuple[
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_file_of_version_1_counts_as_it_did(older: Path, read_only: bool) -> None:
     store = DuckDbStore(older, read_only=read_only)
-    assert counted(store) == {"boar": (4, 2), "deer": (1, 1), "wolf": (1, 1)}
-    assert counted(store, 0.5) == {"boar": (3, 2), "deer": (1, 1), "wolf": (1, 1)}
-    assert counted(store, 0.7) == {"boar": (2, 2), "wolf": (1, 1)}
+    assert counted(store) == {"Capreolus pygargus": (4, 2), "Cervus nippon": (1, 1), "Ursus thibetanus": (1, 1)}
+    assert counted(store, 0.5) == {"Capreolus pygargus": (3, 2), "Cervus nippon": (1, 1), "Ursus thibetanus": (1, 1)}
+    assert counted(store, 0.7) == {"Capreolus pygargus": (2, 2), "Ursus thibetanus": (1, 1)}
     assert store.events(EventQuery(taxa=("cow",))) == []
     store.close()
     with duckdb.connect(str(older)) as connection:
@@ -136,7 +136,7 @@ def of_version_3(tmp_path: Path) -> Path:
     records: list[Storable] = [EVENT, at(1970), at(2025), at(9998), DEPLOYMENT]
     records += [msgspec.structs.replace(HEALTH, at=moment, load_1min=n) for n, moment in enumerate((now, FUTURE))]
     store.write([Received(record, encode(record), now) for record in records])
-    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", now)])
+    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "Capreolus pygargus", None, "ranger", now)])
     store.close()
     with duckdb.connect(str(path)) as connection:
         connection.execute(TO_3)
@@ -153,16 +153,16 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
     assert store.deployments() == [DEPLOYMENT]
     if not read_only:
         assert [one.listed_at.year for one in listed] == [2026, 2026, 2026, 2025]
-        assert [one.listed_at for one in store.listing(EventQuery(taxa=("boar",)))] == [EVENT.captured_at]
+        assert [one.listed_at for one in store.listing(EventQuery(taxa=("Capreolus pygargus",)))] == [EVENT.captured_at]
         assert state.health is not None
         assert state.health.load_1min == 0
         assert state.last_event_at is not None
         assert state.last_event_at.year == 2026
         again = Verdict(EVENT.event_id, 0, "dismissed", "blank", "blank", None, "r", EVENT.captured_at)
         store.apply_verdicts([again])  # older than the one in the file
-        assert store.listing(EventQuery(taxa=("boar",)))
+        assert store.listing(EventQuery(taxa=("Capreolus pygargus",)))
         store.apply_verdicts([replace(again, sequence=again.order + 10**9)])
-        assert not store.listing(EventQuery(taxa=("boar",)))
+        assert not store.listing(EventQuery(taxa=("Capreolus pygargus",)))
     store.close()
 
 
@@ -208,10 +208,15 @@ def test_a_thousand_verdicts_at_once_count(tmp_path: Path) -> None:
     store.write([Received(event, encode(event), EVENT.captured_at) for event in events])
     at = EVENT.captured_at
     store.apply_verdicts(
-        [Verdict(event.event_id, 0, "corrected", "animal", "boar", None, "ranger", at) for event in events]
+        [
+            Verdict(event.event_id, 0, "corrected", "animal", "Capreolus pygargus", None, "ranger", at)
+            for event in events
+        ]
     )
     (row,) = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))[1:]
-    assert (row.taxon, row.detections, row.events) == ("boar", 1_100, 1_100)
-    found = store.events(EventQuery(event_ids=tuple(event.event_id for event in events), taxa=("boar",), limit=2_000))
+    assert (row.taxon, row.detections, row.events) == ("Capreolus pygargus", 1_100, 1_100)
+    found = store.events(
+        EventQuery(event_ids=tuple(event.event_id for event in events), taxa=("Capreolus pygargus",), limit=2_000)
+    )
     assert {event.event_id for event in found} == {event.event_id for event in events}
     store.close()

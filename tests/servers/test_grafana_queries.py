@@ -41,7 +41,7 @@ def link(influx: Influx) -> Iterator[InfluxConnection]:
     store = InfluxDbStore(options)
     records = (EVENT, SOUND_EVENT, BLANK_EVENT, HEALTH, EFFORT, STATUS)
     store.write([Received(record, encode(record), NOW) for record in records])
-    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", NOW)])
+    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "野猪", None, "ranger", NOW)])
     store.close()
     link = InfluxConnection(options, "")
     yield link
@@ -53,7 +53,7 @@ def as_grafana_sends_it(query: str) -> str:
     """Fill in what Grafana fills in: the time asked for, the interval, and all values of a variable."""
     first, last = (int((NOW + timedelta(days=days)).timestamp() * 1000) for days in (-7, 1))
     filled = query.replace("$timeFilter", f"time >= {first}ms and time <= {last}ms").replace("$__interval", "30m")
-    filled = re.sub(r"\$\{\w+:regex\}", "(lake-07|marsh-02|boar|animal|Botaurus stellaris)", filled)
+    filled = re.sub(r"\$\{\w+:regex\}", "(lake-07|marsh-02|Sus scrofa|animal|Botaurus stellaris)", filled)
     assert "$" not in re.sub(r"\$/", "", filled), f"a variable that this test does not know: {filled}"
     return filled
 
@@ -67,7 +67,7 @@ def test_every_query_is_answered_with_something(link: InfluxConnection, query: s
 def test_the_activity_is_what_people_decided(link: InfluxConnection) -> None:
     query = next(panel for panel in dashboards()["activity"]["panels"] if panel["id"] == 2)["targets"][0]["query"]
     counted = {one.tags["taxon"]: one.rows[0]["sum"] for one in link.query(as_grafana_sends_it(query))}
-    assert counted == {"boar": 1, "animal": 1, "Botaurus stellaris": 1}
+    assert counted == {"Sus scrofa": 1, "animal": 1, "Botaurus stellaris": 1}
 
 
 def test_every_panel_reads_from_the_provisioned_source() -> None:

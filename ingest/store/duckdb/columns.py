@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from contract import Detection, Event
 from ingest.store.microseconds import microseconds
 from ingest.store.port import Received
+from ingest.store.taxon_key import taxon_key
 
 Columns = Mapping[str, NDArray[Any]]
 _TEXT, _INTEGER = np.dtype(object), np.dtype(np.int64)
@@ -87,7 +88,7 @@ def _leading(event: Event) -> dict[tuple[str, str], Detection]:
 
 
 def _taxon(detection: Detection) -> str:
-    return detection.scientific_name or detection.label
+    return taxon_key(detection.label, detection.scientific_name, detection.observation_type)
 
 
 def _to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:

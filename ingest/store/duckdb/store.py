@@ -32,6 +32,7 @@ from ingest.store.port import (
     TaxonCount,
     WriteResult,
 )
+from ingest.store.taxon_key import taxon_key
 
 
 class DuckDbStore:
@@ -91,7 +92,7 @@ class DuckDbStore:
                         verdict.event_id,
                         verdict.ordinal,
                         verdict.outcome,
-                        verdict.scientific_name or verdict.label,
+                        taxon_key(verdict.label, verdict.scientific_name, verdict.observation_type),
                         verdict.observation_type,
                         verdict.classified_by,
                         microseconds(verdict.decided_at),

@@ -14,6 +14,7 @@ import msgspec
 from contract import Detection, Event
 from ingest.store.influxdb.line_protocol import tag_text, value_text
 from ingest.store.influxdb.points import box_and_span
+from ingest.store.taxon_key import taxon_key
 
 VERDICT_CERTAINTY = 1.0  # a verdict passes every threshold
 
@@ -64,7 +65,7 @@ def detection_lines(
     """
     points = {key: _Point() for key in existing}
     for detection in event.detections:
-        taxon = detection.scientific_name or detection.label
+        taxon = taxon_key(detection.label, detection.scientific_name, detection.observation_type)
         key = PointKey(detection.ordinal, detection.observation_type, taxon, detection.model)
         found = _found(detection)
         verdict = verdicts.get(detection.ordinal)
