@@ -147,7 +147,7 @@ def test_days_and_hours_sum_to_the_same_and_the_most_frequent_comes_first(store:
     for hour in range(6):
         seen(store, f"2026-05-{10 + hour}T{hour:02}:10:00+08:00", "wild boar" if hour < 4 else "Hydropotes inermis")
     found = count_trends(store, date(2026, 5, 1), date(2026, 5, 31), SHANGHAI)
-    assert [one.taxon for one in found.taxa] == ["wild boar", "Hydropotes inermis"]
+    assert [one.taxon for one in found.taxa] == ["Sus scrofa", "Hydropotes inermis"]
     assert all(sum(one.by_day) == sum(one.by_hour) == one.detections for one in found.taxa)
     assert all(len(one.by_day) == 31 == len(found.days) for one in found.taxa)
 
