@@ -42,6 +42,9 @@ class Taxonomy:
             self._indexed(pairs),
             self._indexed((name, taxon) for taxon in self._taxa for name in taxon.other_names),
         ]
+        self._synonyms: dict[str, list[str]] = {}
+        for name, taxon in pairs:
+            self._synonyms.setdefault(taxon.key, []).append(name)
         self._cached_key = lru_cache(maxsize=CACHED_NAMES)(self._key)
 
     @property
@@ -111,6 +114,11 @@ class Taxonomy:
             known = without_authorship(named)
             return known[:1].upper() + known[1:]
         return " ".join(word for word in without_authorship(label).replace("_", " ").split(" ") if word) or label
+
+    def names(self, taxon: Taxon) -> Sequence[str]:
+        """Return all names of a taxon: accepted name, synonyms, Chinese and English names and others."""
+        known = (taxon.key, taxon.zh, taxon.en, *self._synonyms.get(taxon.key, ()), *taxon.other_names)
+        return tuple(dict.fromkeys(name for name in known if name))
 
     def protection(self, key: str) -> Sequence[ListedTaxon]:
         """Return the entries of the protection lists for an accepted name."""

@@ -15,6 +15,7 @@ EARLIEST_US = microseconds(EARLIEST)
 _EARLIEST_SYNCHRONISED_US = microseconds(datetime(1900, 1, 1, tzinfo=UTC))
 _AHEAD = timedelta(minutes=10)  # a station's clock may be ahead of the server's by this much and be believed
 AHEAD_US = _AHEAD // MICROSECOND
+_LARGEST_ERROR_S = 1_800  # of a time of day that curves of activity are drawn from
 
 
 def listed_us(event: Event, received_us: int, newest_us: int) -> int:
@@ -34,6 +35,18 @@ def listed_us(event: Event, received_us: int, newest_us: int) -> int:
     earliest_us = _EARLIEST_SYNCHRONISED_US if event.clock.synchronised else EARLIEST_US
     believed = earliest_us <= captured_us <= latest_us + AHEAD_US and event.clock.source != "none"
     return captured_us if believed else latest_us
+
+
+def time_is_trusted(event: Event, listed_us: int) -> bool:
+    """Return whether the time under which an event is listed says when its animals were active.
+
+    It does not if it is the time of receipt, if it comes from the time of a file, or if a station's own clock was not
+    set or may be wrong by more than half an hour. A camera's clock (EXIF) or a battery-backed clock counts as set.
+    """
+    clock = event.clock
+    believed = listed_us // 1000 == microseconds(event.captured_at) // 1000
+    unset = clock.source in ("file", "none") or (clock.source == "system" and not clock.synchronised)
+    return believed and not unset and (clock.error_s is None or clock.error_s <= _LARGEST_ERROR_S)
 
 
 def supersedes(item: Received, current: Health | Deployment, current_received_at: datetime | None) -> bool:

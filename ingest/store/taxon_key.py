@@ -18,9 +18,9 @@ def stored_names(names: Iterable[str]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for name in names:
-        taxon = shipped_taxonomy().find(name)
         found[taxon_key(name, None)] = None
         found[name] = None
-        if taxon is not None:
-            found |= dict.fromkeys(one for one in (taxon.zh, taxon.en, *taxon.other_names) if one)
+        taxon = shipped_taxonomy().find(name)
+        for one in shipped_taxonomy().names(taxon) if taxon is not None else ():
+            found |= dict.fromkeys((one, one.replace(" ", "_"), one.casefold(), one.casefold().replace(" ", "_")))
     return tuple(found)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from casebook.verdicts import Verdict
-from contract import Clock, Event, encode, new_event_id
+from contract import Clock, Detection, Event, encode, new_event_id
 from contract.errors import StoreUnavailable
 from contract.examples import DEPLOYMENT, EVENT, HEALTH
 from ingest.store.duckdb.connection import connect
@@ -17,6 +17,7 @@ from ingest.store.duckdb.snapshot import count_rows
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.duckdb.tables import VERSION
 from ingest.store.port import CountQuery, EventQuery, Received, Storable
+from ingest.store.records import RecordQuery
 
 FUTURE = datetime(2099, 1, 1, tzinfo=UTC)
 
@@ -83,16 +84,68 @@ def test_a_file_of_version_1_counts_as_it_did(older: Path, read_only: bool) -> N
         assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1 if read_only else VERSION,)]
 
 
-def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: Path) -> None:
-    machine = (
-        "SELECT event_id, ordinal, station, captured_us, taxon, observation_type, confidence, model FROM detection"
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_of_version_1_has_records_with_the_number_of_animals(older: Path, read_only: bool) -> None:
+    store = DuckDbStore(older, read_only=read_only)
+    at = datetime(2026, 4, 12, tzinfo=UTC)
+    records = store.records(RecordQuery(at, at + timedelta(days=1), taxa=("boar",)))
+    assert (records.taxa, records.stations) == ((("Sus scrofa", "animal"),), ("lake-07", "ridge-01"))
+    assert records.animals.tolist() == [2, 2]
+    store.close()
+
+
+TO_4 = """
+DROP TABLE model_use;
+ALTER TABLE detection DROP COLUMN sensor;
+ALTER TABLE detection DROP COLUMN animals;
+ALTER TABLE detection DROP COLUMN trusted;
+UPDATE detection SET taxon = 'Wild Boar', counts_as = 'Wild Boar', leads = true WHERE ordinal = 1;
+UPDATE detection SET taxon = 'wild_boar', counts_as = 'wild_boar' WHERE ordinal = 0;
+UPDATE schema_version SET version = 4;
+"""
+
+
+def test_a_file_of_version_4_is_rewritten_under_accepted_names(tmp_path: Path) -> None:
+    path = tmp_path / "version-4.duckdb"
+    boars = tuple(
+        Detection(
+            ordinal=number, label="boar", observation_type="animal", confidence=0.9, model=EVENT.detections[0].model
+        )
+        for number in range(2)
     )
+    untimed = Clock(source="file", synchronised=False)
+    events = [
+        msgspec.structs.replace(EVENT, event_id=new_event_id(), detections=boars),
+        msgspec.structs.replace(EVENT, event_id=new_event_id(), detections=boars[:1], clock=untimed),
+    ]
+    store = DuckDbStore(path)
+    store.write([Received(event, encode(event), EVENT.captured_at) for event in events])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(TO_4)
+    store = DuckDbStore(path)
+    at = EVENT.captured_at
+    (row,) = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))
+    assert (row.taxon, row.detections, row.events) == ("Sus scrofa", 3, 2)
+    records = store.records(RecordQuery(at - timedelta(days=1), at + timedelta(days=1), sensors=(EVENT.sensor,)))
+    assert sorted(zip(records.animals.tolist(), records.trusted.tolist(), strict=True)) == [(1, False), (2, True)]
+    assert {(use.model, use.version) for use in store.models_in_use()} == {(m.name, m.version) for m in EVENT.models}
+    store.close()
+
+
+def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: Path) -> None:
+    machine = "SELECT event_id, ordinal, station, captured_us, observation_type, confidence, model FROM detection"
     with duckdb.connect(str(older)) as connection:
         rows, found = count_rows(connection, "older"), sorted(connection.execute(machine).fetchall(), key=repr)
     DuckDbStore(older).close()
     DuckDbStore(older).close()
     with duckdb.connect(str(older)) as connection:
-        assert count_rows(connection, "older") == rows | {"judged_before": 1, "deployment": 0, "latest": 1}
+        assert count_rows(connection, "older") == rows | {
+            "judged_before": 1,
+            "deployment": 0,
+            "latest": 1,
+            "model_use": 0,
+        }
         assert sorted(connection.execute(machine).fetchall(), key=repr) == found
 
 
@@ -111,6 +164,10 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
 
 TO_3 = """
 DROP TABLE latest;
+DROP TABLE model_use;
+ALTER TABLE detection DROP COLUMN sensor;
+ALTER TABLE detection DROP COLUMN animals;
+ALTER TABLE detection DROP COLUMN trusted;
 ALTER TABLE event DROP COLUMN listed_us;
 ALTER TABLE detection DROP COLUMN listed_us;
 DROP INDEX verdict_event;

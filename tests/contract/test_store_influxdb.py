@@ -323,7 +323,7 @@ def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable
     assert store.problem == ""
     store.write(received(old, new))
     assert [event.event_id for event in store.events(EventQuery())] == [new.event_id]
-    assert "dropped 3 points older than its retention" in store.problem
+    assert "dropped 4 points older than its retention" in store.problem
     store.close()
 
 

@@ -1,5 +1,6 @@
 """Conversion of records to NumPy columns, which DuckDB reads in place, without writing or parsing text."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from contract import Detection, Event
 from ingest.store.microseconds import microseconds
+from ingest.store.order import time_is_trusted
 from ingest.store.port import Received
 from ingest.store.taxon_key import taxon_key
 
@@ -56,7 +58,9 @@ def detection_columns(
     for event_id in event_ids:
         event = events[event_id][0]
         leading = _leading(event)
+        animals = Counter((_taxon(one), one.observation_type) for one in event.detections)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
+        trusted = time_is_trusted(event, at_us)
         rows += [
             (
                 event_id,
@@ -69,12 +73,20 @@ def detection_columns(
                 one.model,
                 leading[_taxon(one), one.observation_type] is one,
                 at_us,
+                event.sensor,
+                animals[_taxon(one), one.observation_type],
+                trusted,
             )
             for one in event.detections
-        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us)]
+        ] or [
+            (
+                *(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us),
+                *(event.sensor, 1, trusted),
+            )
+        ]
     kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
     kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    kinds |= {"listed_us": _INTEGER}
+    kinds |= {"listed_us": _INTEGER, "sensor": _TEXT, "animals": _INTEGER, "trusted": np.dtype(np.bool_)}
     return _to_columns(rows, kinds)
 
 

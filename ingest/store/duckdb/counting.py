@@ -80,8 +80,9 @@ def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> 
     verdicts = f"(SELECT * FROM verdict WHERE event_id IN ({marks}))"
     connection.execute(
         "UPDATE detection SET counts_as = updated.counts_as, counts_as_type = updated.counts_as_type, "
-        "certainty = updated.certainty, leads = updated.leads "
-        f"FROM ({verdicts_applied_sql(machine, verdicts)}) updated WHERE detection.{times} "
+        "certainty = updated.certainty, leads = updated.leads, animals = updated.animals "
+        "FROM (SELECT *, count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type) AS animals "
+        f"FROM ({verdicts_applied_sql(machine, verdicts)})) updated WHERE detection.{times} "
         "AND detection.captured_us = updated.captured_us AND detection.event_id = updated.event_id "
         "AND detection.ordinal = updated.ordinal",
         [*event_ids, *event_ids],

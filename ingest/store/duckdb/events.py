@@ -9,7 +9,9 @@ from ingest.store.conflict import conflict_with, conflict_with_payload
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import recount
 from ingest.store.duckdb.listing import portions
+from ingest.store.duckdb.records import write_model_use
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import days_of_use
 from ingest.store.order import listed_us
 from ingest.store.port import Conflict, Received
 
@@ -48,11 +50,12 @@ def write_events(
         return 0, conflicts, newest_us
     with as_table(connection, "found", detection_columns(first, new, listed)):
         connection.execute(
-            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us), "
+            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, sensor, animals, trusted), "
             "CASE WHEN observation_type <> 'blank' THEN taxon END, "
             "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
-            "confidence, leads AND observation_type <> 'blank', listed_us FROM found"
+            "confidence, leads AND observation_type <> 'blank', listed_us, sensor, animals, trusted FROM found"
         )
+    write_model_use(connection, days_of_use((first[event_id][0], listed[event_id]) for event_id in new))
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
     )

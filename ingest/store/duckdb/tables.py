@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ingest.store.order import AHEAD_US, EARLIEST_US
+import duckdb
+import msgspec
 
-VERSION = 4
+from contract.messages import ObservationType
+from ingest.store.order import AHEAD_US, EARLIEST_US
+from ingest.store.taxon_key import taxon_key
+
+VERSION = 5
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
@@ -23,12 +28,22 @@ CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR)
 
 # The four columns after the model are derived from the machine's columns and the latest verdict; counts_as and
 # counts_as_type are NULL if the detection does not count. Counting the detections with leads set counts events, one for
-# each taxon.
+# each taxon; their animals is the number of detections of the taxon in the event. Taxa are accepted names.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
     taxon VARCHAR, observation_type VARCHAR, confidence DOUBLE, model VARCHAR,
-    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT);
+    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT,
+    sensor VARCHAR, animals INTEGER, trusted BOOLEAN);
+"""
+_SINCE_4 = ", listed_us BIGINT"
+_SINCE_5 = ",\n    sensor VARCHAR, animals INTEGER, trusted BOOLEAN"
+
+# Days are numbers since 1970.
+_MODEL_USE = """
+CREATE TABLE model_use (
+    station VARCHAR, sensor VARCHAR, model VARCHAR, version VARCHAR, first_day INTEGER, last_day INTEGER,
+    PRIMARY KEY (station, sensor, model, version));
 """
 
 _DEPLOYMENT = """
@@ -50,7 +65,7 @@ CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST + _MODEL_USE
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -81,7 +96,7 @@ def verdicts_applied_sql(detections: str, verdicts: str) -> str:
 _TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
-{_DETECTION.replace(", listed_us BIGINT", "")}
+{_DETECTION.replace(_SINCE_5, "").replace(_SINCE_4, "")}
 INSERT INTO detection {verdicts_applied_sql("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
@@ -112,13 +127,76 @@ INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
     FROM deployment GROUP BY station, deployment;
 """
 
+# ``ingest.store.order.time_is_trusted`` has the reasons for the condition.
+_TRUSTED = """
+    event.listed_us // 1000 = event.captured_us // 1000
+    AND coalesce(payload->>'$.clock.source', '') NOT IN ('file', 'none')
+    AND NOT (coalesce(payload->>'$.clock.source', '') = 'system'
+        AND coalesce(payload->>'$.clock.synchronised', '') = 'false')
+    AND coalesce((payload->>'$.clock.error_s')::DOUBLE, 0) <= 1800
+"""
+
+# Version 4 stored taxa under the names that detectors and people gave them, and no columns for records.
+# ``{renamed}`` is a table of names: taxon, observation_type, accepted.
+_TO_5 = f"""
+ALTER TABLE detection ADD COLUMN sensor VARCHAR;
+ALTER TABLE detection ADD COLUMN animals INTEGER;
+ALTER TABLE detection ADD COLUMN trusted BOOLEAN;
+UPDATE detection SET taxon = accepted FROM renamed
+    WHERE detection.taxon = renamed.taxon AND detection.observation_type = renamed.observation_type;
+UPDATE detection SET counts_as = accepted FROM renamed
+    WHERE counts_as = renamed.taxon AND counts_as_type = renamed.observation_type;
+DROP INDEX verdict_event;
+UPDATE verdict SET taxon = accepted FROM renamed
+    WHERE verdict.taxon = renamed.taxon AND verdict.observation_type = renamed.observation_type;
+CREATE INDEX verdict_event ON verdict (event_id);
+UPDATE detection SET sensor = coalesce(payload->>'$.sensor', ''), trusted = {_TRUSTED}
+    FROM event WHERE event.event_id = detection.event_id;
+UPDATE detection SET animals = 1;
+UPDATE detection SET animals = found.animals, leads = found.leads FROM (
+    SELECT event_id, ordinal, captured_us, count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type) AS animals,
+        counts_as IS NOT NULL AND row_number() OVER (
+            PARTITION BY event_id, counts_as, counts_as_type ORDER BY certainty DESC, ordinal) = 1 AS leads
+    FROM detection WHERE event_id IN (SELECT event_id FROM detection GROUP BY event_id HAVING count(*) > 1)) found
+    WHERE detection.event_id = found.event_id AND detection.ordinal = found.ordinal;
+{_MODEL_USE}
+INSERT INTO model_use SELECT station, sensor, model->>'$.name', model->>'$.version', min(day), max(day)
+    FROM (SELECT station, payload->>'$.sensor' AS sensor, unnest(payload::JSON->'$.models[*]') AS model,
+        (listed_us // 86400000000)::INTEGER AS day FROM event)
+    WHERE sensor IS NOT NULL GROUP BY ALL;
+"""
+
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
-UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT + _TO_4, 2: _DEPLOYMENT + _TO_4, 3: _TO_4}
+UPGRADES: Mapping[int, str] = {
+    1: _TO_2 + _DEPLOYMENT + _TO_4 + _TO_5,
+    2: _DEPLOYMENT + _TO_4 + _TO_5,
+    3: _TO_4 + _TO_5,
+    4: _TO_5,
+}
+
+
+def names_table(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the temporary table ``renamed`` of the names in a file of version 4 or less that are not accepted ones."""
+    rows = connection.execute(
+        "SELECT taxon, observation_type FROM detection UNION SELECT taxon, observation_type FROM verdict"
+    ).fetchall()
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE renamed (taxon VARCHAR, observation_type VARCHAR, accepted VARCHAR)"
+    )
+    renamed = [
+        (name, kind, accepted)
+        for name, kind in rows
+        if name is not None and (accepted := taxon_key(name, None, msgspec.convert(kind, ObservationType))) != name
+    ]
+    if renamed:
+        connection.executemany("INSERT INTO renamed VALUES (?, ?, ?)", renamed)
 
 
 # Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
+_WITHOUT_RECORDS = """(SELECT *, '' AS sensor, true AS trusted,
+    count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type)::INTEGER AS animals FROM {})"""
 _LATEST_OF = (
     "(SELECT '{kind}' AS kind, station, {name} AS name, arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
 )
@@ -131,12 +209,16 @@ class Relations:
     event: str = "event"
     detection: str = "detection"
     latest: str = "latest"
+    model_use: str | None = "model_use"
 
 
 def relations_of(version: int) -> Relations:
     """Return the relations of a read-only file of an older version."""
+    if version == 4:
+        return Relations(detection=_WITHOUT_RECORDS.format("detection"), model_use=None)
     latest = [_LATEST_OF.format(kind="health", name="''")]
     if version >= 3:
         latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
     detection = _DETECTION_OF_1 if version == 1 else "detection"
-    return Relations(_LISTED.format("event"), _LISTED.format(detection), f"({' UNION ALL '.join(latest)})")
+    listed = _WITHOUT_RECORDS.format(_LISTED.format(detection))
+    return Relations(_LISTED.format("event"), listed, f"({' UNION ALL '.join(latest)})", None)

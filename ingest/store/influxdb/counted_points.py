@@ -4,6 +4,7 @@ Tags cannot be changed, and InfluxDB 3 cannot delete points. Every detection poi
 whether it counts; a correction writes a point with the new taxon, and sets the old one to count no more.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,18 +49,20 @@ class _Point(msgspec.Struct, gc=False):
     certainty: float = 0.0
     counts: bool = False
     leads: bool = False
+    animals: int = 1
     review: str = "replaced"
     classified_by: str | None = None
 
 
 def detection_lines(
-    event: Event, at_ns: int, verdicts: Mapping[int, EffectiveVerdict], existing: Iterable[PointKey] = ()
+    event: Event, at_ns: int, trusted: bool, verdicts: Mapping[int, EffectiveVerdict], existing: Iterable[PointKey] = ()
 ) -> list[bytes]:
     """Return the line-protocol lines of an event's detection points, including points that no longer count.
 
     Args:
         event: The event as it was sent.
         at_ns: Timestamp of its points.
+        trusted: Whether its time is trusted; see ``ingest.store.order.time_is_trusted``.
         verdicts: The latest verdict on each detection, by ordinal.
         existing: Points already stored, some of which may come from earlier verdicts.
     """
@@ -79,7 +82,10 @@ def detection_lines(
         _add_verdict_point(points, verdict, 0, "none", "")
     for point in _leading(points):
         point.leads = True
-    return [line for key, point in points.items() for line in _lines(event, key, point, at_ns)]
+    animals = Counter((key.taxon, key.observation_type) for key, point in points.items() if point.counts)
+    for key, point in points.items():
+        point.animals = animals[key.taxon, key.observation_type] or 1
+    return [line for key, point in points.items() for line in _lines(event, key, point, at_ns, trusted)]
 
 
 def _add_verdict_point(
@@ -112,7 +118,7 @@ def _found(detection: Detection) -> str:
     return fields + "".join(f",{name}={text}" for name in position if (text := value_text(position[name])))
 
 
-def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[bytes, bytes]:
+def _lines(event: Event, key: PointKey, point: _Point, at_ns: int, trusted: bool) -> tuple[bytes, bytes]:
     """Return two lines of a point: one for ``detection`` with all tags, one for ``detection_by_taxon`` with few tags.
 
     Few tags make queries over all stations fast.
@@ -124,7 +130,8 @@ def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[byte
     )
     by = "" if point.classified_by is None else f",classified_by={value_text(point.classified_by)}"
     return (
-        f'{all_tags} {counted}{by},review="{point.review}"{point.found} {at_ns}'.encode(),
+        f'{all_tags} animals={point.animals}i,{counted}{by},review="{point.review}"{point.found},'
+        f"trusted={int(trusted)}i {at_ns}".encode(),
         f'{few_tags} {counted},station="{event.station}" {at_ns}'.encode(),
     )
 
