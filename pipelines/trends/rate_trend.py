@@ -70,6 +70,7 @@ class RateTrend:
         overall: All series together.
         series: Each series, the most frequent first.
         untrusted: Captures that are left out because their time is not trusted.
+        taxa: Name and type of every taxon recorded in the period, also where one was asked for.
         sensors: Sensor-days by name of the sensor.
         changes: Changes of models and sensors in the period.
     """
@@ -79,6 +80,7 @@ class RateTrend:
     overall: Series
     series: tuple[Series, ...]
     untrusted: int
+    taxa: tuple[tuple[str, ObservationType], ...]
     sensors: Mapping[str, float]
     changes: tuple[Change, ...]
 
@@ -103,7 +105,14 @@ def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None)
         store.models_in_use(), store.deployments(), request.first, request.last, request.zone, request.stations
     )
     return RateTrend(
-        request, periods, table.overall(), table.series(), counted.untrusted, effort.by_sensor, tuple(noted)
+        request,
+        periods,
+        table.overall(),
+        table.series(),
+        counted.untrusted,
+        counted.records.taxa,
+        effort.by_sensor,
+        tuple(noted),
     )
 
 

@@ -16,6 +16,7 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from pipelines.trends.counting import LONGEST_DAYS, BadPeriod, count_trends, first_of, local_midnight, stretches
 from wildpost.cli import trends as trends_command
+from wildpost.cli.server_request import CannotCount
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MODEL = Model(name="test", version="1", sha256="0" * 64)
@@ -217,6 +218,6 @@ def test_asking_where_nothing_is_kept_says_so_and_makes_no_folder(tmp_path: Path
     whole = argparse.ArgumentParser()
     trends_command.add(whole.add_subparsers())
     arguments = whole.parse_args(["trends", "--data", str(tmp_path / "elsewhere")])
-    with pytest.raises(trends_command.CannotCount, match=r"elsewhere/detections\.duckdb: no such database; name the"):
+    with pytest.raises(CannotCount, match=r"elsewhere/detections\.duckdb: no such database; name the"):
         arguments.run(arguments)
     assert list(tmp_path.iterdir()) == []
