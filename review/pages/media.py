@@ -3,14 +3,11 @@
 ``review.security.answer_headers`` sets how long browsers keep them, and that they show them as what we say they are.
 """
 
-import gzip
 import re
-from functools import cache
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Header, HTTPException, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from captures.decoded import Unreadable
@@ -20,10 +17,8 @@ from i18n.file_problems import explain_file_problem
 from ingest.drawing.drawings import CannotDraw, DrawingBusy
 from ingest.media.port import MediaMissing
 from review.page import ContextDependency, PageContext
-from review.static_files import compressible
 
 router = APIRouter()
-CACHE_FOREVER = "private, max-age=31536000, immutable"  # the address of plotly.js has its version
 MEDIA_HEADERS = {"Content-Disposition": "inline"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -100,19 +95,6 @@ def _cannot_be_shown(context: PageContext, reason: str) -> Response:
     """Return the reason to the script of the page, which shows it in place of the picture."""
     sentence = explain_file_problem(reason, context.language)
     return JSONResponse({"error": reason, "sentence": sentence}, 415)
-
-
-@cache
-def _plotly() -> tuple[bytes, bytes]:
-    script = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
-    return script, gzip.compress(script, 6, mtime=0)
-
-
-@router.get("/plotly-{version}.js")
-def plotly(request: Request, version: str) -> Response:
-    """Return plotly.js from the installed plotly package."""
-    plain, compressed = _plotly()
-    return compressible(request, plain, compressed, "text/javascript", {"Cache-Control": CACHE_FOREVER})
 
 
 @router.get("/favicon.ico")
