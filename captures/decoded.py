@@ -33,19 +33,28 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A decoded stretch of a recording, mixed to mono.
+    """A decoded stretch of a recording.
 
     Attributes:
-        samples: (n,) float32 in -1..1.
+        samples: (n,) float32 in -1..1: the mean of the channels that agree.
         rate_hz: Samples per second.
         taken_at: Time of the first sample; None: unknown.
         location: Position of the recorder, for location and season priors; None: unknown.
+        more: Further signals, (n,) float32 each: of channels that differ, which detectors hear separately.
     """
 
     samples: NDArray[np.float32]
     rate_hz: int
     taken_at: datetime | None = None
     location: Location | None = None
+    more: tuple[NDArray[np.float32], ...] = ()
+
+    @property
+    def signals(self) -> "tuple[Sound, ...]":
+        """The sound as one sound for each signal."""
+        return tuple(
+            Sound(samples, self.rate_hz, self.taken_at, self.location) for samples in (self.samples, *self.more)
+        )
 
     @property
     def duration_s(self) -> float:

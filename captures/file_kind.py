@@ -49,6 +49,7 @@ AIFF = FileKind("recording", "AIFF", "audio/aiff")
 CAF = FileKind("recording", "CAF", "audio/x-caf")
 AU = FileKind("recording", "AU", "audio/basic")
 M4A = FileKind("recording", "M4A", "audio/mp4")
+AAC = FileKind("recording", "AAC", "audio/aac")
 
 _BRANDS = {  # major brands of ISO base media files, by their first bytes (mp4ra.org); all others are MP4
     b"qt  ": MOV,
@@ -107,7 +108,14 @@ def file_kind(read_at: Callable[[int], bytes]) -> FileKind | None:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind
-    return _iso_media(head) or _riff_or_iff(head) or _ogg(head) or _bmp(head) or _mpeg_ts(head) or _mp3(head, read_at)
+    return (
+        _iso_media(head)
+        or _riff_or_iff(head)
+        or _ogg(head)
+        or _bmp(head)
+        or _mpeg_ts(head)
+        or _mpeg_audio(head, read_at)
+    )
 
 
 def kind_of_bytes(data: bytes) -> FileKind | None:
@@ -181,8 +189,19 @@ def _mpeg_ts(head: bytes) -> FileKind | None:
     return None
 
 
-def _mp3(head: bytes, read_at: Callable[[int], bytes]) -> FileKind | None:
+def _mpeg_audio(head: bytes, read_at: Callable[[int], bytes]) -> FileKind | None:
     after = bytes_after_tags(read_at) if head[:3] == b"ID3" else head
     if after.startswith(b"fLaC"):  # some programs write ID3 tags before FLAC
         return FLAC
-    return MP3 if is_mp3_frame(after) else None
+    if is_mp3_frame(after):
+        return MP3
+    return AAC if _is_adts(head, read_at) else None
+
+
+def _is_adts(head: bytes, read_at: Callable[[int], bytes]) -> bool:
+    """Return whether two frames of AAC follow each other (ISO/IEC 13818-7, 6.2); MPEG audio has another layer."""
+    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 0xF > 12:
+        return False
+    length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    following = read_at(length)[:2] if length >= 7 else b""
+    return len(following) == 2 and following[0] == 0xFF and following[1] & 0xF6 == 0xF0

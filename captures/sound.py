@@ -1,32 +1,23 @@
-"""Decoding of recordings as a stream of mono stretches, resampling, and MP3 clips for browsers."""
+"""Decoding of recordings as a stream of stretches, resampling, and MP3 clips for browsers."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from captures.channels import MOST_HEARD, ChannelFault, mix_channels
 from captures.decoded import Sound, Unreadable
-from captures.mp3_tags import bytes_after_tags, is_mp3_frame
 from captures.recorder_time import audiomoth_time
+from captures.recording import Block, Payload, Recording, open_recording
 from contract import Location
+from contract.bounds import is_representable
 
-if TYPE_CHECKING:
-    import soundfile
+_LOUDEST = 8.0  # 18 dB above full scale; louder float samples are damage
 
-# From below any recorder in use to above the fastest bat detector; a rate outside means a wrong header.
-_RATES_HZ = (1_000, 1_000_000)
-_MOST_CHANNELS = 64
-_BLOCK_S = 5.0  # length of one read: long enough for speed, short enough for a small machine's memory
-
-_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "MP3", "MPEG", "OGG", "AIFF", "W64")
-_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the start of its first GUID
 _CLIP_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # the sample rates of MP3
 _CLIP_LOUDNESS_DB = -23.0  # root mean square; the programme loudness of EBU R 128, here without its weighting
 _CLIP_GAIN_DB = 40.0  # more gain would only amplify the microphone's noise
@@ -40,16 +31,53 @@ class SoundInfo:
     Attributes:
         rate_hz: Samples per second and channel.
         channels: Number of channels.
-        duration_s: Duration in seconds by the header; a truncated file holds less.
-        format: libsndfile's name of the format: WAV, FLAC, MP3, OGG...
+        duration_s: Duration in seconds: of a WAV, W64, AIFF, AU or CAF file by its real size, of another as its
+            header says; None: the header does not say.
+        format: Name of the format: WAV, FLAC, MP3, Ogg...
         recorded_at: Start time that the recorder stored (AudioMoth); None: it stored none.
+        remarks: What is wrong with the header.
+        complete: Whether the file states where its sound ends and the sound ends there.
     """
 
     rate_hz: int
     channels: int
-    duration_s: float
+    duration_s: float | None
     format: str
     recorded_at: datetime | None
+    remarks: tuple[str, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of a recording has been read.
+
+    Attributes:
+        frames: Samples per channel, at the recording's own rate.
+        payload: Beginning of the sound as it stands in the file, which may reach further.
+    """
+
+    frames: int
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a recording.
+
+    Attributes:
+        sound: The decoded sound.
+        heard: How much of the recording has been read up to the end of this stretch.
+        last: Whether it is the last one.
+        faults: Faults of single channels in this stretch.
+        remarks: What is wrong with the recording; only of the last stretch.
+    """
+
+    sound: Sound
+    heard: Heard
+    last: bool = False
+    faults: tuple[ChannelFault, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def sound_info(path: Path) -> SoundInfo:
@@ -59,8 +87,67 @@ def sound_info(path: Path) -> SoundInfo:
         Unreadable: the file is not a recording, or its header has impossible values.
         OSError: the file does not exist or cannot be read.
     """
-    with _open(path) as file:
-        return _info(file)
+    with open_recording(path) as recording:
+        duration_s = None if recording.frames is None else recording.frames / recording.rate_hz
+        return SoundInfo(
+            recording.rate_hz,
+            recording.channels,
+            duration_s,
+            recording.form,
+            _recorded_at(recording.comment),
+            tuple(recording.remarks),
+            recording.complete,
+        )
+
+
+def read_recording(
+    path: Path,
+    rate_hz: int = 48_000,
+    stretch_s: float = 60.0,
+    taken_at: datetime | None = None,
+    location: Location | None = None,
+    skip_frames: int = 0,
+) -> Iterator[Stretch]:
+    """Decode a recording as consecutive stretches; the recording's length does not affect the memory used.
+
+    soxr resamples to ``rate_hz``. The stretches have no gaps and no overlap; only the last one is shorter.
+
+    Args:
+        path: A recording of any form that ``open_recording`` reads, or a film with a sound track.
+        rate_hz: Sample rate of the result.
+        stretch_s: Length of each stretch, in seconds.
+        taken_at: Start time of the recording, from which the time of each stretch is computed. None: the time that
+            the recorder stored.
+        location: Position of the recorder, copied to each stretch.
+        skip_frames: Samples per channel to leave out at the beginning, as in ``Heard.frames``.
+
+    Raises:
+        Unreadable: the file is not a recording or has no samples; the stretches before the error have been yielded.
+        OSError: the file does not exist or cannot be read.
+    """
+    if stretch_s <= 0 or rate_hz <= 0:
+        raise ValueError(f"stretches of {stretch_s} s at {rate_hz} Hz: both must be positive")
+    with open_recording(path) as recording:
+        start = taken_at or _recorded_at(recording.comment)
+        source = _Source(recording, skip_frames, path.name)
+        length = max(1, round(stretch_s * rate_hz))
+        done = 0
+        waiting: Stretch | None = None
+        for samples in _cut(_resampled(source, rate_hz), length, source.channels):
+            if waiting is not None:
+                yield waiting
+            offset_s = skip_frames / recording.rate_hz + done / rate_hz
+            done += len(samples)
+            mix = mix_channels(samples)
+            moment = start + timedelta(seconds=offset_s) if start else None
+            frames = min(source.read, skip_frames + round(done * recording.rate_hz / rate_hz))
+            sound = Sound(mix.signals[0], rate_hz, moment, location, mix.signals[1:])
+            waiting = Stretch(sound, Heard(frames, recording.payload), faults=mix.faults)
+        if waiting is not None:
+            heard = Heard(source.read, recording.payload)
+            yield Stretch(waiting.sound, heard, True, waiting.faults, source.remarks())
+        elif not source.read:
+            raise Unreadable(f"{path.name}: there is no sound in it: expected at least one sample")
 
 
 def read_stretches(
@@ -70,36 +157,20 @@ def read_stretches(
     taken_at: datetime | None = None,
     location: Location | None = None,
 ) -> Iterator[Sound]:
-    """Decode a recording as consecutive stretches; the recording's length does not affect the memory used.
+    """Decode a recording as consecutive stretches of sound; arguments and errors as of ``read_recording``."""
+    for stretch in read_recording(path, rate_hz, stretch_s, taken_at, location):
+        yield stretch.sound
 
-    Channels are mixed to mono, and soxr resamples to ``rate_hz``. The stretches have no gaps and no overlap; only the
-    last one is shorter.
 
-    Args:
-        path: A WAV, FLAC, MP3 or OGG file, or another format that libsndfile reads.
-        rate_hz: Sample rate of the result.
-        stretch_s: Length of each stretch, in seconds.
-        taken_at: Start time of the recording, from which the time of each stretch is computed. None: the time that
-            the recorder stored.
-        location: Position of the recorder, copied to each stretch.
+def begins_with(path: Path, payload: Payload) -> bool:
+    """Return whether the sound of a recording begins with sound that was read before.
 
     Raises:
-        Unreadable: the file is not a recording, has no samples or is truncated; the stretches before the break have
-            been yielded.
+        Unreadable: the file is not a recording.
         OSError: the file does not exist or cannot be read.
     """
-    if stretch_s <= 0 or rate_hz <= 0:
-        raise ValueError(f"stretches of {stretch_s} s at {rate_hz} Hz: both must be positive")
-    with _open(path) as file:
-        start = taken_at or _info(file).recorded_at
-        length = max(1, round(stretch_s * rate_hz))
-        done = 0
-        for samples in _cut(_resampled(file, rate_hz, path), length):
-            moment = start + timedelta(seconds=done / rate_hz) if start else None
-            done += samples.size
-            yield Sound(samples, rate_hz, moment, location)
-        if not done:
-            raise Unreadable(f"{path.name}: there is no sound in it: expected at least one sample")
+    with open_recording(path) as recording:
+        return recording.begins_with(payload)
 
 
 def resample(sound: Sound, rate_hz: int) -> Sound:
@@ -151,101 +222,80 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
     return file.getvalue(), "audio/mpeg"
 
 
-@contextmanager
-def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
-    """Open a recording for reading; convert errors of libsndfile to ``Unreadable``."""
-    import soundfile
-
-    # By descriptor, not by name: soundfile treats a name that ends in .raw as a format without header.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        size = os.fstat(descriptor).st_size
-        if size == 0:
-            raise Unreadable(f"{path.name}: 0 bytes: expected a recording")
-        _check_signature(descriptor, path.name, size)
-        try:
-            file = soundfile.SoundFile(descriptor, closefd=False)
-        except soundfile.LibsndfileError as error:
-            reason = error.error_string.rstrip(".")
-            raise Unreadable(f"{path.name}: {reason} ({size} bytes): expected WAV, FLAC, MP3 or OGG") from error
-        with file:
-            _check(file, path.name)
-            yield file
-    finally:
-        os.close(descriptor)
+def _recorded_at(comment: str) -> datetime | None:
+    noted = audiomoth_time(comment)
+    return noted.at(UTC).astimezone(UTC) if noted is not None and is_representable(noted.local) else None
 
 
-def _check_signature(descriptor: int, name: str, size: int) -> None:
-    """Check that a file starts like a recording of a known form: libsndfile's readers of rare formats stay unused."""
+class _Source:
+    """Blocks of a recording with the channels that are heard, from a position on, with samples that are numbers."""
 
-    def read_at(position: int) -> bytes:
-        os.lseek(descriptor, position, os.SEEK_SET)
-        return os.read(descriptor, 12)
+    def __init__(self, recording: Recording, skip_frames: int, name: str) -> None:
+        self._recording = recording
+        self._skip = skip_frames
+        self._name = name
+        self._damaged = 0
+        self.rate_hz = recording.rate_hz
+        self.channels = min(recording.channels, MOST_HEARD)
+        self.read = 0  # samples per channel, with those that were skipped
 
-    head = bytes_after_tags(read_at)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    known = head[:4] in (b"fLaC", b"OggS") or is_mp3_frame(head) or head == _WAVE64
-    riff = head[:4] in (b"RIFF", b"RIFX", b"RF64", b"FORM") and head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
-    if not known and not riff:
-        raise Unreadable(f"{name}: starts with {head[:8]!r} ({size} bytes): expected WAV, FLAC, MP3 or OGG")
+    def blocks(self) -> Iterator[Block]:
+        self.read = self._skip
+        for block in self._recording.blocks(self._skip):
+            self.read += len(block)
+            heard = block[:, : self.channels]
+            finite = np.isfinite(heard)
+            if not finite.all():
+                self._damaged += int(finite.size - np.count_nonzero(finite))
+                heard = np.where(finite, heard, np.float32(0))
+            yield np.clip(heard, -_LOUDEST, _LOUDEST)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what is wrong with the recording, in sentences that begin with its name."""
+        found = list(self._recording.remarks)
+        if self._damaged:
+            found.append(f"{self._damaged} samples that are no numbers")
+        if self._recording.channels > self.channels:
+            found.append(f"{self._recording.channels} channels, of which the first {self.channels} are heard")
+        heard = f"all {self.read / self.rate_hz:.1f} s of sound that are there were analysed"
+        return tuple(f"{self._name}: {remark}; {heard}" for remark in found)
 
 
-def _check(file: Any, name: str) -> None:
-    if file.format not in _FORMATS:  # behind a tag of MP3, libsndfile looks for every format that it knows
-        raise Unreadable(f"{name}: {file.format} behind its first bytes: expected WAV, FLAC, MP3 or OGG")
-    low, high = _RATES_HZ
-    if not low <= file.samplerate <= high:
-        raise Unreadable(f"{name}: the header says {file.samplerate} Hz: expected {low} to {high}")
-    if file.channels > _MOST_CHANNELS:
-        raise Unreadable(f"{name}: the header says {file.channels} channels: expected at most {_MOST_CHANNELS}")
-
-
-def _info(file: Any) -> SoundInfo:
-    noted = audiomoth_time(file.copy_metadata().get("comment", ""))
-    recorded_at = None if noted is None else noted.at(UTC).astimezone(UTC)
-    return SoundInfo(file.samplerate, file.channels, file.frames / file.samplerate, file.format, recorded_at)
-
-
-def _resampled(file: Any, rate_hz: int, path: Path) -> Iterator[NDArray[np.float32]]:
-    """Yield the blocks of a recording, mixed to mono and resampled as one continuous stream."""
-    import soundfile
+def _resampled(source: _Source, rate_hz: int) -> Iterator[Block]:
+    """Yield the blocks of a recording, resampled as one continuous stream."""
     import soxr
 
-    stream = None if file.samplerate == rate_hz else soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32")
-    frames = max(1, round(_BLOCK_S * file.samplerate))
-    read = 0
-    while True:
-        try:
-            block = file.read(frames, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            at_s = read / file.samplerate
-            raise Unreadable(f"{path.name}: breaks off after {at_s:.0f} s: {error.error_string.rstrip('.')}") from error
-        read += len(block)
-        mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-        if not np.isfinite(mono).all():
-            raise Unreadable(f"{path.name}: samples that are no numbers before {read / file.samplerate:.0f} s")
-        last = len(block) == 0
-        if stream is not None:
-            mono = stream.resample_chunk(np.ascontiguousarray(mono), last=last)
-        if mono.size:
-            yield np.asarray(mono, np.float32)
-        if last:
-            return
+    if source.rate_hz == rate_hz:
+        yield from source.blocks()
+        return
+    stream = soxr.ResampleStream(source.rate_hz, rate_hz, source.channels, dtype="float32")
+    for block in source.blocks():
+        yield _shaped(stream.resample_chunk(_flat(block)), source.channels)
+    yield _shaped(stream.resample_chunk(_flat(np.empty((0, source.channels), np.float32)), last=True), source.channels)
 
 
-def _cut(blocks: Iterator[NDArray[np.float32]], length: int) -> Iterator[NDArray[np.float32]]:
+def _flat(block: Block) -> Block:
+    """Return a block as soxr takes it: one channel as a vector."""
+    return np.ascontiguousarray(block[:, 0] if block.shape[1] == 1 else block)
+
+
+def _shaped(samples: NDArray[np.float32], channels: int) -> Block:
+    return np.asarray(samples, np.float32).reshape(-1, channels)
+
+
+def _cut(blocks: Iterator[Block], length: int, channels: int) -> Iterator[Block]:
     """Regroup sample blocks of any size into arrays of ``length`` samples; the last array may be shorter."""
-    buffer = np.empty(length, np.float32)
+    buffer = np.empty((length, channels), np.float32)
     filled = 0
     for block in blocks:
         at = 0
-        while at < block.size:
-            taken = min(length - filled, block.size - at)
+        while at < len(block):
+            taken = min(length - filled, len(block) - at)
             buffer[filled : filled + taken] = block[at : at + taken]
             filled += taken
             at += taken
             if filled == length:
                 yield buffer
-                buffer, filled = np.empty(length, np.float32), 0
+                buffer, filled = np.empty((length, channels), np.float32), 0
     if filled:
         yield buffer[:filled].copy()

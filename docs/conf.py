@@ -56,6 +56,7 @@ NAVIGATION = {
         "how-to/station",
         "how-to/usb-stick",
         "how-to/listen-to-recordings",
+        "how-to/correct-a-clock",
         "how-to/evaluate",
         "how-to/train",
         "how-to/serve",
@@ -86,6 +87,7 @@ NAVIGATION = {
     ],
     "Explanation": [
         "explanation/delivery",
+        "explanation/recordings",
         "explanation/threat-model",
         "explanation/statistics",
         "explanation/benchmarks",

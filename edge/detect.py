@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from contract.bounds import DAMAGE_CHARACTERS
 from edge.capture.clip import Clip
 from models.crops import classify_animals
 from models.port import Classifier, Detector
+from models.sound_signals import detect_signals
 from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
 LOG = logging.getLogger("wildpost.station")
@@ -55,6 +56,8 @@ def detect(
         Unreadable: the capture cannot be decoded.
         OSError: its file no longer exists or cannot be read.
     """
+    if isinstance(clip.content, Sound):
+        return detect_signals(detectors, clip.content)[0]
     found: list[Detection] = []
     for detector in detectors:
         found += detector.predict([detector.preprocess(clip.content)])[0]
@@ -68,6 +71,23 @@ def detect(
         LOG.warning("%s: animals are not classified: %s", clip.name, error)
         return found
     return classify_animals(classifier, picture.pixels, found, clip.captured_at, location)
+
+
+def examine(
+    detectors: Sequence[Detector[Any, Any]],
+    clip: Clip,
+    classifier: Classifier | None = None,
+    location: Location | None = None,
+) -> tuple[list[Detection], Clip]:
+    """Run all detectors on a capture as ``detect`` does; arguments and errors likewise.
+
+    Returns:
+        The detections, and the capture: of a sound of several signals only the one with the best detection.
+    """
+    if not isinstance(clip.content, Sound):
+        return detect(detectors, clip, classifier, location), clip
+    found, best = detect_signals(detectors, clip.content)
+    return found, replace(clip, content=best)
 
 
 def voice_in(clip: Clip, found: Sequence[Detection], options: VoiceOptions) -> tuple[bool, dict[str, int]]:

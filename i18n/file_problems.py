@@ -12,10 +12,34 @@ def explain_file_problem(detail: str, language: Language) -> str:
         r"\bempty file \(0 bytes\)|: 0 bytes: ": translate(
             "The file is empty. Often the memory card was full or was removed."
         ),
+        r"\bheader was never finished\b": translate(
+            "The recorder was interrupted before it finished the file, as in a power cut. All sound in it was analysed."
+        ),
+        r"\bsizes wrap at 4 GiB\b": translate(
+            "The recording is longer than its header says. All sound in it was analysed."
+        ),
+        r"\bdamaged inside\b": translate(
+            "A part of the recording is damaged. The rest was analysed. Check the memory card."
+        ),
+        r"\bchannel \d+ is dead\b": translate(
+            "One channel of the recorder has no signal. The others were analysed. Check the microphone and its cable."
+        ),
+        r"\bchannel \d+ is inverted\b": translate(
+            "One channel of the recorder is inverted. Both were analysed. Check the wiring of the microphone."
+        ),
+        r"\bchannel \d+ is clipped\b": translate(
+            "One channel of the recorder is overdriven. The others were analysed too. Lower its gain."
+        ),
+        r"\bchannel \d+ is noisy\b": translate(
+            "One channel of the recorder has nothing but noise. The others were analysed. Replace the microphone."
+        ),
+        r"\bcut off: the header says\b|\bcut off inside its last block\b": translate(
+            "The recording was cut off. What is there was analysed."
+        ),
         r"\bcut off after\b|\bbreaks off after\b": translate("The file is incomplete: writing was interrupted."),
         r"\bbroken inside\b|\bwhere a marker should be\b": translate("The file is damaged. Check the memory card."),
         r"\bnot a JPEG, PNG or TIFF\b": translate("The file is not a picture, although its name says so."),
-        r"\bexpected WAV, FLAC, MP3 or OGG\b": translate("The file is not a readable recording."),
+        r"\bexpected WAV, (W64|FLAC, MP3 or OGG)\b": translate("The file is not a readable recording."),
         r"\bno sound in it\b|\bno samples\b": translate("There is no sound in this recording."),
         r"\bexpected at most \d+ pixels\b|\bexpected a picture of at most\b": translate("The picture is too large."),
         r"\bexpected a clip of at most\b": translate("The recording is too long to be drawn."),

@@ -57,4 +57,6 @@ class SilenceTrigger:
 
     def __call__(self, clip: Clip) -> bool:
         """Return whether to run the detectors on a capture; True for every picture."""
-        return not isinstance(clip.content, Sound) or loudness_db(clip.content) >= self._floor_db
+        if not isinstance(clip.content, Sound):
+            return True
+        return any(loudness_db(signal) >= self._floor_db for signal in clip.content.signals)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +21,10 @@ from models.birdnet.engines import BATCH_SIZE
 from models.birdnet.occurrence import OccurrenceModel
 from models.birdnet.package import LabelMeaning, find_package
 from models.birdnet.runtime_choice import RuntimeChoice, RuntimeDecision, open_engine
-from models.birdnet.windows import RATE_HZ, WINDOW_S, Window, windows_of
+from models.birdnet.windows import RATE_HZ, WINDOW_S, Window, windows_of, windows_of_signals
 from models.cpu_cores import cores
 from models.registry import Share
+from models.sound_signals import merge_signals
 
 _PREFETCH = 2  # groups of windows in the engine's queue while it processes one
 _DIGITS = 5
@@ -149,7 +150,8 @@ class BirdNet:
     def detect_stream(self, stretches: Iterable[Sound]) -> Iterator[list[Detection]]:
         """Yield the detections in each window of a long sound that is read in parts, with constant memory use.
 
-        A window may contain samples of two consecutive parts, so no sound is skipped and none is processed twice.
+        A window may contain samples of two consecutive parts, so no sound is skipped and none is processed twice. Each
+        signal of the sound is heard; a species counts once a window.
 
         Yields:
             One list for each window, highest confidence first; spans are in seconds from the start of the first part.
@@ -158,26 +160,33 @@ class BirdNet:
             Unreadable, OSError: reading a part failed; all earlier windows have been yielded.
         """
         stream = _Stream()
-        windows = windows_of(stream.follow(stretches), self._options.overlap_s)
+        windows = windows_of_signals(stream.follow(stretches), self._options.overlap_s)
+        for _, same_time in groupby(self._window_detections(windows, stream), key=lambda item: item[0]):
+            yield merge_signals([found for _, found in same_time])
+        if stream.problem is not None:
+            raise stream.problem
+
+    def _window_detections(
+        self, windows: Iterator[Window], stream: "_Stream"
+    ) -> Iterator[tuple[float, list[Detection]]]:
+        """Yield the start of each window and the detections in it."""
         pending: deque[tuple[list[Window], _Parts]] = deque()  # the engine works while this thread reads on
         while group := list(islice(windows, self._group_size)):
             pending.append((group, self._engine.submit([samples for _, samples in group])))
             if len(pending) > _PREFETCH:
-                yield from self._window_detections(*pending.popleft(), stream)
+                yield from self._group_detections(*pending.popleft(), stream)
         while pending:
-            yield from self._window_detections(*pending.popleft(), stream)
-        if stream.problem is not None:
-            raise stream.problem
+            yield from self._group_detections(*pending.popleft(), stream)
 
     def _confidences(self, parts: _Parts) -> NDArray[np.float64]:
         return confidences(np.concatenate([part.result() for part in parts]), self._options.sensitivity)
 
-    def _window_detections(
+    def _group_detections(
         self, windows: Sequence[Window], parts: _Parts, stream: "_Stream"
-    ) -> Iterator[list[Detection]]:
+    ) -> Iterator[tuple[float, list[Detection]]]:
         for (start_s, _), row in zip(windows, self._confidences(parts), strict=True):
             thresholds = self._thresholds_at(stream.location, stream.time_at(start_s))
-            yield _ranked(self._detections(row, start_s, stream.duration_s, thresholds))
+            yield start_s, self._detections(row, start_s, stream.duration_s, thresholds)
 
     def _thresholds_at(self, location: Location | None, moment: datetime | None) -> NDArray[np.float64]:
         if location is None:

@@ -1,6 +1,6 @@
 """Divides a long sound, which is read in consecutive parts, into BirdNET's 3-second windows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,12 @@ class Windower:
         for offset in full:
             yield (first + offset) / RATE_HZ, held[offset : offset + WINDOW]
 
+    def copy(self) -> "Windower":
+        """Return a buffer with the same content, for a further signal of the same sound."""
+        same = Windower()
+        same._step, same._rest, same._start, same._yielded = self._step, self._rest, self._start, self._yielded
+        return same
+
     def finish(self) -> Iterator[Window]:
         """Yield the remaining samples as a last window, padded with silence.
 
@@ -64,3 +70,27 @@ def windows_of(stretches: Iterable[Sound], overlap_s: float = 0.0) -> Iterator[W
             raise ValueError(f"stretch at {stretch.rate_hz} Hz: expected {RATE_HZ} Hz")
         yield from windower.push(stretch.samples)
     yield from windower.finish()
+
+
+def windows_of_signals(stretches: Iterable[Sound], overlap_s: float = 0.0) -> Iterator[Window]:
+    """Yield the windows of all signals of a sound that is given as consecutive parts at 48 kHz.
+
+    Windows of several signals at one time follow each other, and have the same start; a further signal that equals the
+    first has no window.
+    """
+    first, others = Windower(overlap_s), list[Windower]()
+    for stretch in stretches:
+        while len(others) < len(stretch.more):
+            others.append(first.copy())
+        signals = [*stretch.more, *[stretch.samples] * (len(others) - len(stretch.more))]
+        further = [windower.push(samples) for windower, samples in zip(others, signals, strict=True)]
+        yield from _in_turn(first.push(stretch.samples), further)
+    yield from _in_turn(first.finish(), [windower.finish() for windower in others])
+
+
+def _in_turn(first: Iterator[Window], further: Sequence[Iterator[Window]]) -> Iterator[Window]:
+    for window, *rest in zip(first, *further, strict=True):
+        yield window
+        for other in rest:
+            if not np.array_equal(other[1], window[1]):
+                yield other

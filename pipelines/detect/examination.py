@@ -17,6 +17,7 @@ from contract.supervision import describe_exception
 from models.registry import Registry, WeightsError, entry_named
 
 if TYPE_CHECKING:
+    from captures.sound import Stretch
     from models.birdnet import BirdNet
     from models.port import Detector
 
@@ -79,6 +80,8 @@ class Examined:
         found: Detections, with spans in seconds from the start.
         problem: Why the file is not usable, or only in part (a damaged picture; a recording up to ``duration_s``);
             "" if there was no problem.
+        remark: What is wrong with a recording that was analysed to its end, such as a header that was never finished
+            or a dead channel; "" if nothing is.
     """
 
     path: Path
@@ -88,6 +91,7 @@ class Examined:
     duration_s: float = 0.0
     found: tuple[Detection, ...] = ()
     problem: str = ""
+    remark: str = ""
 
 
 class Examiner:
@@ -127,7 +131,7 @@ class Examiner:
             problem = str(error)
         except Exception as error:  # noqa: BLE001, whatever one file causes must not end the run
             problem = f"an unexpected error: {describe_exception(error)}"
-        return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem)
+        return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem, progress.remark)
 
     def _detections(self, path: Path, began: datetime, progress: "_ReadProgress") -> Iterator[Detection]:
         if self._kind == "vision":
@@ -136,11 +140,12 @@ class Examiner:
             if damage := getattr(prepared, "damage", ""):
                 raise Unreadable(f"damaged, examined as far as it goes: {damage}")
             return
-        from captures.sound import read_stretches
+        from captures.sound import read_recording
+        from models.sound_signals import detect_signals
 
         stretch_s: float = getattr(self._detector, "stretch_s", _STRETCH_S)
         stretches = progress.count(
-            read_stretches(path, stretch_s=stretch_s, taken_at=began, location=self._task.location)
+            read_recording(path, stretch_s=stretch_s, taken_at=began, location=self._task.location)
         )
         if self._kind == "birdnet":
             birdnet: BirdNet = self._detector  # type: ignore[assignment]
@@ -149,20 +154,26 @@ class Examiner:
             return
         for stretch in stretches:
             start_s = progress.seconds - stretch.duration_s
-            for detection in self._detector.predict([self._detector.preprocess(stretch)])[0]:
+            for detection in detect_signals([self._detector], stretch)[0]:
                 yield _shifted(detection, start_s)
 
 
 class _ReadProgress:
-    """Counts the seconds of a recording that have been read."""
+    """Counts the seconds of a recording that have been read, and collects what is wrong with it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.remark = ""
+        self._faults: dict[tuple[int, str], str] = {}
 
-    def count(self, stretches: Iterator[Sound]) -> Iterator[Sound]:
+    def count(self, stretches: "Iterator[Stretch]") -> Iterator[Sound]:
         for stretch in stretches:
-            self.seconds += stretch.duration_s
-            yield stretch
+            self.seconds += stretch.sound.duration_s
+            for fault in stretch.faults:
+                self._faults.setdefault((fault.channel, fault.kind), str(fault))
+            if stretch.last:
+                self.remark = "; ".join((*stretch.remarks, *self._faults.values()))
+            yield stretch.sound
 
 
 def time_in_file(examined: Examined, seconds: float) -> datetime | None:

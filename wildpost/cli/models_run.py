@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         with progress.bar():
             for examined in examine_all(files_in(arguments.files, task.suffixes), task, arguments.processes):
                 table.write(examined)
-                if examined.problem:
+                if examined.problem or examined.remark:
                     report_unusable(examined)
                 progress.add(examined)
     seconds = time.monotonic() - began
@@ -200,7 +200,7 @@ def _unusable_report(table: Path | None) -> Iterator["_UnusableReport"]:
 
 
 class _UnusableReport:
-    """Lists unusable input files in a CSV file beside the table of observations, or on standard error."""
+    """Lists unusable and damaged input files in a CSV file beside the table of observations, or on standard error."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -210,12 +210,13 @@ class _UnusableReport:
         from captures.folder_listing import printable_name
 
         if self._path is None:
-            print(f"{printable_name(examined.path)}: {examined.problem}", file=sys.stderr)
+            print(f"{printable_name(examined.path)}: {examined.problem or examined.remark}", file=sys.stderr)
             return
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="")
             csv.writer(self._file).writerow(["filePath", "reason"])
-        csv.writer(self._file).writerow([printable_name(examined.path), printable_name(examined.problem)])
+        reason = examined.problem or examined.remark
+        csv.writer(self._file).writerow([printable_name(examined.path), printable_name(reason)])
 
     def close(self) -> None:
         if self._file is not None:

@@ -9,7 +9,7 @@ from tests.repository import REPOSITORY
 
 PACKAGES = ("contract", "captures", "i18n", "models", "casebook", "edge", "ingest", "pipelines", "review", "wildpost")
 OPENERS = {
-    r"\bImage\.open\(": {"captures/blurring.py"},
+    r"\bImage\.open\(": {"captures/blurring.py", "captures/decoding/other_pictures.py"},
     r"\bimdecode\(": {
         "captures/picture.py",
         "captures/jpeg.py",
@@ -17,9 +17,9 @@ OPENERS = {
     },  # the last one: its own thumbnail
     r"\bsimplejpeg\.decode": {"captures/jpeg.py"},
     r"\bimread\w*\(": set(),
+    r"\bav\.open\(": {"captures/decoding/container.py", "captures/decoding/film_clip.py", "captures/packets.py"},
     r"\bVideoCapture\(": {"edge/capture/camera.py"},  # a camera, or the address of one
     r"\bsoundfile\.(SoundFile|read|blocks|info)\(": {
-        "captures/sound.py",
         "captures/clip.py",
         "bench/sound.py",  # writes one
     },

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from captures.decoded import Sound, Unreadable
-from captures.sound import encode_clip, normalise, read_stretches, sound_info
+from captures.sound import encode_clip, normalise, read_recording, read_stretches, sound_info
 
 
 def tone(rate_hz: int, seconds: float, hz: float = 1000.0, channels: int = 1) -> np.ndarray:
@@ -68,14 +68,16 @@ def replaced(at: int, value: bytes) -> bytes:
     ("content", "reason"),
     [
         (b"", "0 bytes: expected a recording"),
-        (b"not a recording\n" * 100, "expected WAV, FLAC, MP3 or OGG"),
-        (bytes(5000), "expected WAV, FLAC, MP3 or OGG"),
-        (replaced(24, struct.pack("<I", 0)), "SF_INFO"),
+        (b"not a recording\n" * 100, "expected WAV, W64, AIFF"),
+        (bytes(5000), "expected WAV, W64, AIFF"),
+        (replaced(24, struct.pack("<I", 0)), "says 0 Hz: expected 1000 to 1000000"),
         (replaced(24, struct.pack("<I", 2**31 - 1)), "2147483647 Hz: expected 1000 to 1000000"),
-        (replaced(22, struct.pack("<H", 999)), "999 channels: expected at most 64"),
-        (replaced(22, struct.pack("<H", 0)), "Channel count is zero"),
-        (replaced(40, struct.pack("<I", 0)), "no sound in it"),
-        (wav()[:12] + wav()[36:], "No 'data' chunk"),
+        (replaced(22, struct.pack("<H", 999)), "999 channels: expected 1 to 64"),
+        (replaced(22, struct.pack("<H", 0)), "0 channels: expected 1 to 64"),
+        (wav()[:44], "no sound in it"),
+        (wav()[:40] + bytes(4), "no sound in it"),
+        (wav()[:36], "no chunk with samples"),
+        (wav()[:12] + wav()[36:], "no chunk with the format of the samples"),
     ],
 )
 def test_what_is_no_recording_is_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -94,11 +96,14 @@ def test_a_header_with_a_wrong_length_does_not_lose_the_sound(tmp_path: Path, co
     assert sound.duration_s == pytest.approx(1.0, abs=0.01)
 
 
-def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_samples_that_are_no_numbers_are_silence_with_a_remark(tmp_path: Path) -> None:
     path = tmp_path / "float.wav"
-    soundfile.write(path, np.array([0, np.nan, 0]), 48_000, subtype="FLOAT")
-    with pytest.raises(Unreadable, match="no numbers"):
-        list(read_stretches(path))
+    soundfile.write(path, np.array([0.5, np.nan, np.inf, 1e30, -0.5]), 48_000, subtype="FLOAT")
+    (stretch,) = read_recording(path)
+    assert stretch.sound.samples.tolist() == [0.5, 0, 0, 8, -0.5]
+    assert stretch.remarks == (
+        "float.wav: 2 samples that are no numbers; all 0.0 s of sound that are there were analysed",
+    )
 
 
 def test_a_missing_file_is_not_called_unreadable(tmp_path: Path) -> None:
@@ -169,7 +174,8 @@ def test_edge_cases_are_read_or_refused(shared_data: Path) -> None:
         except Unreadable as error:
             refused[path.name] = str(error)
             continue
-        assert heard == pytest.approx(sound_info(path).duration_s, abs=0.002), path.name
+        stated_s = sound_info(path).duration_s
+        assert stated_s is None or heard == pytest.approx(stated_s, abs=0.002), path.name
     assert refused == {"empty_2c.wav": "empty_2c.wav: there is no sound in it: expected at least one sample"}
     moth = sound_info(shared_data / "sound" / "edge_cases" / "metadata.wav")
     assert moth.recorded_at == datetime(2020, 4, 4, 10, 25, tzinfo=UTC)
@@ -205,7 +211,7 @@ def test_silence_stays_silent() -> None:
         encode_clip(Sound(np.zeros(0, np.float32), 48_000))
 
 
-@pytest.mark.parametrize("form", ["AU", "CAF", "VOC", "SVX", "NIST", "IRCAM", "MAT5"])
+@pytest.mark.parametrize("form", ["VOC", "SVX", "NIST", "IRCAM", "MAT5"])
 @pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)], ids=["", "behind a tag of MP3"])
 def test_a_rare_format_that_is_named_wav_is_refused(tmp_path: Path, form: str, tag: bytes) -> None:
     path = tmp_path / "20240501_200000.wav"

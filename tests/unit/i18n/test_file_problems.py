@@ -80,3 +80,23 @@ def test_what_is_wrong_with_a_damaged_picture_is_said_in_both_languages() -> Non
 
 def test_what_nobody_foresaw_is_left_to_its_own_words() -> None:
     assert explain_file_problem("PNG of 0 x 7 pixels", LANGUAGES["zh_CN"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("remark", "sentence"),
+    [
+        ("its header was never finished", "interrupted before it finished"),
+        ("the header says 9 bytes of sound and more follow (sizes wrap at 4 GiB)", "longer than its header says"),
+        ("cut off: the header says 9 bytes of sound", "was cut off"),
+        ("cut off inside its last block", "was cut off"),
+        ("damaged inside: 0.5 s of sound are missing", "is damaged"),
+        ("channel 1 is dead (-100 dBFS, another -30)", "no signal"),
+        ("channel 2 is inverted (correlation -1.00)", "is inverted"),
+        ("channel 2 is clipped (40 % of the samples at full scale)", "is overdriven"),
+        ("channel 2 is noisy (-12 dBFS of noise)", "nothing but noise"),
+    ],
+)
+def test_what_is_wrong_with_an_analysed_recording_is_said_in_both_languages(remark: str, sentence: str) -> None:
+    detail = f"a.wav: {remark}; all 3.0 s of sound that are there were analysed"
+    assert sentence in explain_file_problem(detail, LANGUAGES["en"])
+    assert re.search("[\u4e00-\u9fff]", explain_file_problem(detail, LANGUAGES["zh_CN"]))
