@@ -14,7 +14,7 @@ from captures.written_time import WrittenTime, parse_offset, parse_time
 from captures.xmp_time import xmp_times
 
 _EXIF_DIRECTORY, _MAKER_NOTE, _XMP = 0x8769, 0x927C, 0x02BC  # Exif 2.32, 4.6; XMP specification part 3
-_ASCII, _LONG = 2, 4
+_TEXTS, _LONG = (1, 2, 7, 129), 4  # some cameras write dates as bytes; 129 is UTF-8 (Exif 3.0)
 _MAX_SEGMENTS = 200  # of a JPEG before its scan, or chunks of a PNG before its pixels
 _MAX_ENTRIES = 500  # of a directory; cameras write fewer than 60
 _MAX_TEXT_BYTES = 64
@@ -183,7 +183,7 @@ class _Reader:
 
     def text(self, entry: _Entry | None) -> str:
         """Return the text of an entry; "" if it has none or an overlong one."""
-        if entry is None or entry.kind != _ASCII or entry.count > _MAX_TEXT_BYTES:
+        if entry is None or entry.kind not in _TEXTS or entry.count > _MAX_TEXT_BYTES:
             return ""
         data = self.data(entry, _MAX_TEXT_BYTES).strip(b"\0 ")
         try:

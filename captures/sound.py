@@ -14,6 +14,7 @@ from captures.decoded import Sound, Unreadable
 from captures.recorder_time import audiomoth_time
 from captures.recording import Block, Payload, Recording, open_recording
 from contract import Location
+from contract.bounds import is_representable
 
 _LOUDEST = 8.0  # 18 dB above full scale; louder float samples are damage
 
@@ -223,7 +224,7 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
 def _recorded_at(comment: str) -> datetime | None:
     noted = audiomoth_time(comment)
-    return None if noted is None else noted.at(UTC).astimezone(UTC)
+    return noted.at(UTC).astimezone(UTC) if noted is not None and is_representable(noted.local) else None
 
 
 class _Source:

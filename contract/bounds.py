@@ -24,6 +24,7 @@ MODELS = 32  # per event
 DETECTIONS = 2_000  # per event: a detector returns up to 300 per picture; as many as LIMIT_BYTES has room for
 MEDIA = 100  # per event: a burst with its thumbnail
 ORDINAL = 10_000
+PASSED_OVER = 32  # kinds of entries that are no captures, per health message
 SCHEMA_CHARACTERS = 20
 
 Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z", max_length=63)]

@@ -19,6 +19,7 @@ from contract.messages import (
     Media,
     MediaContent,
     Model,
+    PassedOver,
     SetAside,
     Span,
     Status,
@@ -155,6 +156,7 @@ HEALTH = Health(
     voice_clips_sent=2,
     voice_clips_dropped=5,
     evicted_originals=7,
+    passed_over=(PassedOver(kind=".avi", count=310), PassedOver(kind="@eadir/", count=2)),
 )
 
 EFFORT = Effort(

@@ -7,12 +7,13 @@ offset, scores are 0..1, boxes are fractions of the picture.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from contract.bounds import (
     DETECTIONS,
     MEDIA,
     MODELS,
+    PASSED_OVER,
     ClockError,
     Count,
     FileName,
@@ -185,6 +186,14 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
     at: Moment
     schema: Schema = SCHEMA
     version: Annotated[str, Meta(max_length=50)] = ""
+    name_contested: bool | UnsetType = UNSET  # since 1.2: another client of this name takes over the connection
+
+
+class PassedOver(Struct, frozen=True, gc=False, kw_only=True):
+    """Number of entries of one kind in a station's folders that are no captures: ".avi" files, "@eadir/" folders..."""
+
+    kind: Text
+    count: Count
 
 
 class Health(Struct, frozen=True, gc=False, kw_only=True):
@@ -206,6 +215,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     voice_clips_sent: Count = 0  # clips with speech that may leave the station, and
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
     evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
+    passed_over: Annotated[tuple[PassedOver, ...], Meta(max_length=PASSED_OVER)] = ()  # since 1.2, most frequent first
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):

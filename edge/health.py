@@ -1,12 +1,15 @@
 """Health of the station: disk, memory, load, temperature and number of unsent messages."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
 from captures.clock import system_clock
-from contract import Health
+from captures.folder_listing import fewer_kinds
+from contract import Health, PassedOver
 from contract.bounds import TEMPERATURE_C
 from edge.clocks import uptime_s
 from edge.outbox.outbox import Outbox
@@ -15,7 +18,14 @@ from edge.outbox.outbox import Outbox
 _THERMAL = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal")
 
 
-def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Path) -> Health:
+def health(
+    station: str,
+    boot_id: str,
+    now: datetime,
+    outbox: Outbox,
+    folder: Path,
+    passed_over: Mapping[str, int] = MappingProxyType({}),
+) -> Health:
     """Return a health message with measurements of this machine and counts from the outbox.
 
     Args:
@@ -24,6 +34,7 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
         now: Current time.
         outbox: Its unsent messages and its counters are reported.
         folder: A folder on the disk whose free space is reported.
+        passed_over: Number of entries of the watched folders that are no captures, by kind.
     """
     return Health(
         station=station,
@@ -41,6 +52,7 @@ def health(station: str, boot_id: str, now: datetime, outbox: Outbox, folder: Pa
         voice_clips_sent=outbox.count("voice_sent") + outbox.count("voice_sent_with_threat"),
         voice_clips_dropped=outbox.count("voice_dropped"),
         evicted_originals=outbox.count("evicted_originals"),
+        passed_over=tuple(PassedOver(kind=kind, count=count) for kind, count in fewer_kinds(passed_over).items()),
     )
 
 

@@ -1,13 +1,13 @@
 """A sensor of a station: a source of captures with its trigger and detectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from captures.decoded import Sound, Unreadable
 from edge.capture.clip import Clip
 from edge.capture.originals import Recordings
-from edge.capture.port import Source
+from edge.capture.port import PassesOver, Source
 from models.port import Classifier, Detector
 
 
@@ -34,6 +34,11 @@ class Sensor:
     listening: Sequence[Detector[Any, Any]] = ()
     recordings: Recordings | None = None
     classifier: Classifier | None = None
+
+    @property
+    def passed_over(self) -> Mapping[str, int]:
+        """Number of entries of a watched folder that are no captures, by kind; empty for other sources."""
+        return self.source.passed_over if isinstance(self.source, PassesOver) else {}
 
     def detectors_for(self, clip: Clip) -> Sequence[Detector[Any, Any]]:
         """Return the sensor's detectors for a capture: those for sound or those for pictures.

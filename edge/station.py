@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -23,7 +24,7 @@ from edge.capture.port import SourceLost
 from edge.capture.visits import Visit, Visits, scores_of
 from edge.detect import companion, examine, voice_in
 from edge.effort import EffortLog
-from edge.file_failures import FileFailures
+from edge.file_failures import FileFailures, unreadable
 from edge.file_reports import FileReports
 from edge.health import health
 from edge.media_rank import is_urgent, media_rank, sharpness_of
@@ -210,10 +211,7 @@ class Station:
             if sensor.triggered(capture):
                 messages, visit, voices = self._examine(sensor, capture, visits)
         except Unreadable as error:
-            if capture.mark is None:
-                raise
-            size = capture.original.size if capture.original else 0
-            self._set_aside(sensor, Unusable(capture.name, str(error), size, capture.mark))
+            self._set_aside(sensor, unreadable(capture, error))
             return True
         except FileNotFoundError:
             return False
@@ -224,9 +222,8 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        events = 1 if messages else 0
-        messages += self._reports.remarks(sensor.name, capture)
-        self._outbox.commit(messages, capture.mark, visit, None, events=events, **voices)
+        remarks = self._reports.remarks(sensor.name, capture)
+        self._outbox.commit([*messages, *remarks], capture.mark, visit, None, events=1 if messages else 0, **voices)
         self._count(capture)
         return True
 
@@ -306,7 +303,10 @@ class Station:
             self._owed_memory.clear()
 
     def _health(self, folder: Path) -> OutboxMessage:
-        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder)
+        passed_over: Counter[str] = Counter()
+        for sensor in self._sensors:
+            passed_over.update(sensor.passed_over)
+        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
         return OutboxMessage(self._topic("health"), encode(record), priority=2)
 
     def _send(self, message: OutboxMessage) -> None:

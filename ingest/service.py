@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from casebook.casebook import Casebook
@@ -93,7 +94,7 @@ class IngestService:
         self._intake = Intake(store, casebook, media, rules, incidents, self.metrics, limits)
 
         def urgent(event: Event) -> bool:
-            return bool(rules.evaluate(event, event.captured_at))
+            return bool(rules.evaluate(event, datetime.now(UTC)))
 
         live = LiveCopies(options.live_minutes, urgent)
         held_back = (

@@ -80,11 +80,7 @@ class FolderSource:
         self._reported: set[str] = set()
         self._failed_passes = 0
         self._logged: dict[str, int] = {}
-
-    @property
-    def passed_over(self) -> dict[str, int]:
-        """Number of entries of the folder that are no captures, by kind, such as {".avi": 12}."""
-        return fewer_kinds(self._index.passed_over)
+        self.passed_over: dict[str, int] = {}  # entries that are no captures, by kind; replaced, never changed
 
     def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | AlreadyHeard | Unusable | None]:
         """Yield the complete, unprocessed files of the folder, as ``Source.captures`` specifies."""
@@ -112,15 +108,17 @@ class FolderSource:
             raise SourceLost("broken", f"{self._folder}: the folder does not exist; is it mounted?") from error
         except OSError as error:
             raise SourceLost("broken", f"{self._folder}: {error.strerror or error}") from error
-        self._log_passed_over()
+        self._count_passed_over()
         yield from (file for file in files if self._unread.is_due(file))
 
-    def _log_passed_over(self) -> None:
-        """Log what is passed over: at the start, and when there is a new kind or twice as many."""
-        counts = self._index.passed_over
-        total, logged = sum(counts.values()), sum(self._logged.values())
-        if counts.keys() - self._logged.keys() or total > 2 * logged:
-            self._logged = dict(counts)
+    def _count_passed_over(self) -> None:
+        """Count what is passed over; log it at the start, and when there is a new kind or twice as many."""
+        counts = fewer_kinds(self._index.passed_over)
+        if counts == self.passed_over:
+            return
+        self.passed_over = counts
+        if counts.keys() - self._logged.keys() or sum(counts.values()) > 2 * sum(self._logged.values()):
+            self._logged = counts
             LOG.warning("%s: not taken as captures: %s", self._folder, describe_passed_over(counts))
 
     def _bad_entries(self) -> Iterator[Unusable]:

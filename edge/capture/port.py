@@ -1,8 +1,8 @@
 """Interface that every source of captures implements."""
 
 import threading
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Protocol, runtime_checkable
 
 from contract.errors import TemporaryFailure
 from contract.messages import Gap
@@ -34,4 +34,14 @@ class Source(Protocol):
         Raises:
             SourceLost: the source is unavailable; to continue, call this method again.
         """
+        ...
+
+
+@runtime_checkable
+class PassesOver(Protocol):
+    """A source that meets entries which are no captures."""
+
+    @property
+    def passed_over(self) -> Mapping[str, int]:
+        """Number of these entries, by kind; any thread may ask."""
         ...

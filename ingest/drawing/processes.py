@@ -1,10 +1,8 @@
 """A few processes that draw, started when they are needed and ended when idle, hung or out of bounds."""
 
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +11,10 @@ from typing import IO
 import msgspec
 
 from contract.errors import InvalidInput, TemporaryFailure
+from contract.limited_process import killed_when_late, read_message, start_limited_process, write_message
 from ingest.drawing.tasks import Answer, Request
-from ingest.drawing.worker import READY, read_message, write_message
+from ingest.drawing.worker import READY
 
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")  # and no secret
 _START_S = 60.0  # to load the libraries, on a busy machine
 
 
@@ -123,23 +121,9 @@ class _Process:
 
     def __init__(self, limits: DrawingLimits) -> None:
         self._limits = limits
-        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        # -P: a folder in which the server happens to be started adds no module; its own modules come by PYTHONPATH.
-        environment |= {
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
+        arguments = (str(limits.memory_bytes), str(limits.cpu_s))
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ingest.drawing.worker", str(limits.memory_bytes), str(limits.cpu_s)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,  # Ctrl-C in the server's terminal is for the server
-            )
+            self._process = start_limited_process("ingest.drawing.worker", arguments)
         except OSError as error:
             raise DrawingBusy(f"no process that draws can be started: {error}") from error
         self._ready = False
@@ -157,7 +141,7 @@ class _Process:
         """
         if self._ready:
             return
-        with self._killed_when_late(_START_S):
+        with killed_when_late(self._process, _START_S):
             ready = self._receive() == READY
         if not ready:
             self._process.wait()
@@ -170,7 +154,7 @@ class _Process:
         Raises:
             CannotDraw: the process died, or was killed because it did not answer in time.
         """
-        with self._killed_when_late(self._limits.patience_s) as late:
+        with killed_when_late(self._process, self._limits.patience_s) as late:
             answer = self._receive() if self._send(msgspec.msgpack.encode(request)) else None
         if answer is None:
             self._process.kill()
@@ -192,22 +176,6 @@ class _Process:
         self._process.kill()
         self._process.wait()
         self._close()
-
-    @contextlib.contextmanager
-    def _killed_when_late(self, patience_s: float) -> Iterator[threading.Event]:
-        late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            self._process.kill()
-
-        timer = threading.Timer(patience_s, kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield late
-        finally:
-            timer.cancel()
 
     def _send(self, message: bytes) -> bool:
         requests, _ = self._streams()

@@ -16,6 +16,8 @@ from i18n.taxonomy import Taxonomy, shipped_taxonomy
 from ingest.rules.conditions import Hours, Rule, Season
 from ingest.rules.protection import Protection, read_species
 from ingest.rules.zones import Zone, read_zones
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.order import is_believed, listed_us
 
 __all__ = ["Hours", "Rule", "RuleSet", "RulesError", "RulesOptions", "Season", "load_rules"]
 
@@ -86,7 +88,7 @@ class RuleSet:
 
         Args:
             event: The event.
-            raised_at: Time of the flags, with offset.
+            raised_at: Time of the flags, with offset: the present, after which no capture is believed to be.
             heard: By ordinal, the combined evidence for detections that other stations heard too.
         """
         flags = (self._apply(rule, event, raised_at, heard or {}) for rule in self._rules)
@@ -98,7 +100,7 @@ class RuleSet:
             return None
         found = max(matching, key=lambda one: _confidence(one, heard))
         zone = self._zone_of(rule, event)
-        when = _when(rule, self._local_time(event), event.location or self._place)
+        when = _when(rule, self._local_time(event, raised_at), event.location or self._place)
         if when is None or (rule.zones and zone is None):
             return None
         values = {"label": found.label, "confidence": f"{_confidence(found, heard):.2f}", **when}
@@ -118,6 +120,8 @@ class RuleSet:
             reason_values=values,
             zone=zone.id if zone else None,
             raised_at=raised_at.astimezone(UTC),
+            station=event.station,
+            at=EPOCH + listed_us(event, microseconds(raised_at), newest_us=0) * MICROSECOND,
         )
 
     def _matches(self, rule: Rule, detection: Detection, heard: Mapping[int, Corroboration]) -> bool:
@@ -128,8 +132,9 @@ class RuleSet:
             return None
         return next((self._zones[name] for name in rule.zones if self._zones[name].contains(event.location)), None)
 
-    def _local_time(self, event: Event) -> datetime | None:
-        if event.clock.source == "none" or not 1900 <= event.captured_at.year <= 2200:  # clock not set, or implausible
+    def _local_time(self, event: Event, now: datetime) -> datetime | None:
+        """Return the local time of a capture; None if it is not known."""
+        if not event.clock.is_known or not is_believed(event, microseconds(now)):
             return None
         return event.captured_at.astimezone(self._time_zone)
 

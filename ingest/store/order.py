@@ -14,6 +14,7 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 EARLIEST_US = microseconds(EARLIEST)
 _EARLIEST_SYNCHRONISED_US = microseconds(datetime(1900, 1, 1, tzinfo=UTC))
 _AHEAD = timedelta(minutes=10)  # a station's clock may be ahead of the server's by this much and be believed
+_STALE = timedelta(days=1)  # a report that stays the latest for so long was not followed by newer ones
 AHEAD_US = _AHEAD // MICROSECOND
 
 
@@ -29,18 +30,38 @@ def listed_us(event: Event, received_us: int, newest_us: int) -> int:
         received_us: Time of receipt by the server's clock, in microseconds since 1970.
         newest_us: The time under which the newest stored event is listed.
     """
-    captured_us = microseconds(event.captured_at)
     latest_us = max(received_us, newest_us)
+    return microseconds(event.captured_at) if is_believed(event, latest_us) else latest_us
+
+
+def is_believed(event: Event, latest_us: int) -> bool:
+    """Return whether the time of a capture can be that of a running clock; see ``listed_us``.
+
+    Args:
+        event: The event.
+        latest_us: Present time, in microseconds since 1970.
+    """
     earliest_us = _EARLIEST_SYNCHRONISED_US if event.clock.synchronised else EARLIEST_US
-    believed = earliest_us <= captured_us <= latest_us + AHEAD_US and event.clock.source != "none"
-    return captured_us if believed else latest_us
+    captured_us = microseconds(event.captured_at)
+    return earliest_us <= captured_us <= latest_us + AHEAD_US and event.clock.source != "none"
+
+
+def is_hour_known(event: Event, listed_us: int) -> bool:
+    """Return whether the hour of a capture is known: its clock is believed, and the time is not that of copying.
+
+    Args:
+        event: The event.
+        listed_us: The time under which it is listed, in microseconds since 1970, or the start of its millisecond.
+    """
+    return event.clock.is_known and microseconds(event.captured_at) // 1000 == listed_us // 1000
 
 
 def supersedes(item: Received, current: Health | Deployment, current_received_at: datetime | None) -> bool:
     """Return whether a received report is newer than the latest report known so far.
 
     Within one boot, the report with the longer uptime is newer. Otherwise the report with the later time is newer if
-    both clocks can be believed; if not, the one that was received later.
+    both clocks can be believed; if not, or if the later one was received more than a day ago, the one that was received
+    later.
 
     Args:
         item: The received report: health or a deployment.
@@ -53,6 +74,8 @@ def supersedes(item: Received, current: Health | Deployment, current_received_at
             return new.uptime_s > current.uptime_s
     elif not (isinstance(new, Deployment) and isinstance(current, Deployment)):
         raise TypeError(f"{type(new).__name__} and {type(current).__name__}: expected two reports of one kind")
+    if current_received_at is not None and item.received_at - current_received_at > _STALE:
+        return True  # nothing newer came for long, so the clock of this report may be behind
     believed = _is_believed(new, item.received_at) and _is_believed(current, current_received_at or item.received_at)
     return new.at >= current.at if believed else True
 

@@ -73,6 +73,8 @@ class EventQuery:
         stations: Accepted stations.
         taxa: Only events with a counted detection of one of these taxa (see ``Store.count``).
         observation_types: Only events with a counted detection of one of these types.
+        blank: Only events in which no detection counts: nothing was found, or everything was dismissed.
+        decided: Only events whose detections all have a verdict (True) or not (False); None: both.
         start: Listed at or after this time.
         end: Listed before this time.
         after: Pagination cursor, ``ListedEvent.key``: only events that sort after it.
@@ -83,6 +85,8 @@ class EventQuery:
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     observation_types: tuple[ObservationType, ...] = ()
+    blank: bool = False
+    decided: bool | None = None
     start: datetime | None = None
     end: datetime | None = None
     after: tuple[datetime, str] | None = None
@@ -188,8 +192,8 @@ class TaxonCount:
         taxon: Scientific name if known, else the label.
         observation_type: Observation type.
         by_day: (days,) detections on each local day of the query.
-        by_hour: (24,) detections in each local hour of the day.
-        detections: Sum of ``by_day``, equal to the sum of ``by_hour``.
+        by_hour: (24,) detections in each local hour of the day, without those whose hour is not known.
+        detections: Sum of ``by_day``.
         events: Number of events with at least one of these detections.
     """
 
@@ -200,12 +204,19 @@ class TaxonCount:
     detections: int
     events: int
 
+    @property
+    def hour_unknown(self) -> int:
+        """Number of detections whose hour is not known (see ``Clock.is_known``)."""
+        return self.detections - sum(self.by_hour)
+
 
 @dataclass(frozen=True, slots=True)
 class StationState:
     """Latest status and health of a station, the time of its latest capture, and the number of its events.
 
-    ``last_event_at`` is the time under which the latest event is listed.
+    ``last_event_at`` is the time under which the latest event is listed. ``status_received_at`` and
+    ``health_received_at`` are the times of receipt by the server's clock; None: not known. A status that arrives again
+    unchanged keeps the time of its first receipt, since the broker repeats retained messages.
     """
 
     station: str
@@ -213,6 +224,8 @@ class StationState:
     health: Health | None
     last_event_at: datetime | None
     events: int
+    status_received_at: datetime | None = None
+    health_received_at: datetime | None = None
 
 
 class Store(Protocol):
@@ -243,7 +256,8 @@ class Store(Protocol):
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Commit verdicts, which then replace the machine's labels in counts; idempotent.
 
-        Of several verdicts on one detection, the one with the highest ``Verdict.order`` counts.
+        Of several verdicts on one detection, the one with the highest ``Verdict.order`` counts; after the outcome
+        "withdrawn", the detection counts as the machine found it.
 
         Raises:
             StoreUnavailable: the verdicts must be treated as not written.
@@ -258,10 +272,15 @@ class Store(Protocol):
         """List events like ``events``, each with the time under which it is listed."""
         ...
 
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the ``ListedEvent.key`` of the events that ``listing`` returns, without reading the events."""
+        ...
+
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count the detections of each taxon per local day and per local hour, with the latest verdicts applied.
 
-        A detection counts at the time under which its event is listed, so that none is counted in 1970 or 2099.
+        A detection counts on the day under which its event is listed, so that none is counted in 1970 or 2099. It
+        counts in an hour only if that hour is known: the clock is believed, and the time is not that of copying.
 
         Dismissed detections and blanks do not count; corrected ones count as corrected. Sorted by taxon, then type.
         """

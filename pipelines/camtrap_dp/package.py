@@ -135,7 +135,7 @@ class _Export:
                     if self._is_left_out(event):
                         continue
                     found = classify(event, verdicts.get(event.event_id, ()), self._taxonomy)
-                    self._note(event, found)
+                    self._note(one, found)
                     self._report.media += media.write(media_rows(event))
                     self._report.observations += observations.write(observation_rows(event, found))
                     self._visits.setdefault(_visit(event), []).append((event, found))
@@ -175,19 +175,20 @@ class _Export:
         self._report.left_out[name] = self._report.left_out.get(name, 0) + 1
         return True
 
-    def _note(self, event: Event, found: Sequence[Classified]) -> None:
+    def _note(self, one: ListedEvent, found: Sequence[Classified]) -> None:
+        event, at = one.event, one.listed_at  # a wrong clock must not extend the deployment to 1970 or 2099
         name = deployment_id(event)
-        self._taxa.update(one.scientific_name for one in found if one.scientific_name)
+        self._taxa.update(claim.scientific_name for claim in found if claim.scientific_name)
         protected = any(
-            entry.level in _NATIONAL for one in found for entry in self._taxonomy.protection(one.scientific_name)
+            entry.level in _NATIONAL for claim in found for entry in self._taxonomy.protection(claim.scientific_name)
         )
-        end = event.captured_at + timedelta(seconds=event.duration_s)
-        seen = self._seen.get(name) or _Seen(event, event.captured_at, end, self._location(event))
+        end = at + timedelta(seconds=event.duration_s)
+        seen = self._seen.get(name) or _Seen(event, at, end, self._location(event))
         self._seen[name] = replace(
             seen,
-            first=min(seen.first, event.captured_at),
+            first=min(seen.first, at),
             last=max(seen.last, end),
-            time_unknown=seen.time_unknown or event.clock.source == "none",
+            time_unknown=seen.time_unknown or not event.clock.is_known,
             protected=seen.protected or protected,
         )
 

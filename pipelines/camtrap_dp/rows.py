@@ -31,7 +31,7 @@ def media_rows(event: Event) -> Iterator[dict[str, object]]:
             "filePublic": "false",
             "fileName": media.name,
             "fileMediatype": media.type,
-            "mediaComments": f"role: {media.role} | sha256: {media.sha256}",
+            "mediaComments": f"role: {media.role} | sha256: {media.sha256} | time: {event.clock.source}",
         }
 
 

@@ -54,6 +54,7 @@ class Trends:
                     "events": one.events,
                     "by_day": list(one.by_day),
                     "by_hour": list(one.by_hour),
+                    "hour_unknown": one.hour_unknown,
                 }
                 for one in self.taxa
             ],

@@ -127,6 +127,7 @@ def trends(context: ContextDependency, period: PeriodDependency) -> HTMLResponse
         {
             "period": period,
             "trends": found,
+            "hour_unknown": sum(one.hour_unknown for one in found.taxa),
             "choices": everything.taxa,
             "stations": context.site.station_names(),
             "chart": json.dumps(chart_data(found, context), ensure_ascii=False),

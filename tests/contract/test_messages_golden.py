@@ -34,7 +34,8 @@ def test_every_kind_of_message_has_a_golden_file_and_no_file_is_left_over() -> N
 @pytest.mark.parametrize(("name", "version"), EARLIER)
 def test_a_message_of_an_earlier_version_is_still_read(name: str, version: str) -> None:
     topic, payload = golden(name, version)
-    assert decode(topic, payload) == msgspec.structs.replace(EXAMPLES[name][1], schema=version)
+    later = {"passed_over": ()} if name == "health" else {}  # since 1.2
+    assert decode(topic, payload) == msgspec.structs.replace(EXAMPLES[name][1], schema=version, **later)
 
 
 @pytest.mark.parametrize(

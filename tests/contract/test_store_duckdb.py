@@ -47,6 +47,24 @@ def test_nothing_is_downloaded_for_a_query_or_a_file(tmp_path: Path) -> None:
             connection.execute("SELECT ST_Point(31.35, 117.20)")
 
 
+def test_queries_share_the_memory_and_the_disk_with_the_rest_of_the_server(tmp_path: Path) -> None:
+    with duckdb.connect() as unlimited:
+        (whole,) = unlimited.execute("SELECT current_setting('memory_limit')").fetchall()
+    with connect(tmp_path / "detections.duckdb") as connection:
+        names = ("memory_limit", "max_temp_directory_size", "temp_directory")
+        memory, disk, folder = (
+            connection.execute("SELECT current_setting(?)", [name]).fetchall()[0][0] for name in names
+        )
+    assert _gib(memory) == pytest.approx(_gib(whole[0]) * 25 / 80, rel=0.05)  # DuckDB's own default is 80 %
+    assert _gib(disk) < 4
+    assert Path(folder).parent == tmp_path  # and not the folder of the system, which may be small
+
+
+def _gib(text: str) -> float:
+    number, unit = text.split()
+    return float(number) * {"MiB": 1 / 1024, "GiB": 1, "TiB": 1024}[unit]
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store = DuckDbStore(tmp_path / "detections.duckdb")
     store.close()
@@ -109,7 +127,15 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
     assert made[0] == made[1]
 
 
-TO_3 = """
+TO_4 = """
+ALTER TABLE detection DROP COLUMN decided;
+ALTER TABLE detection DROP COLUMN hour_known;
+ALTER TABLE event DROP COLUMN blank;
+ALTER TABLE event DROP COLUMN decided;
+UPDATE schema_version SET version = 4;
+"""
+TO_3 = f"""
+{TO_4}
 DROP TABLE latest;
 ALTER TABLE event DROP COLUMN listed_us;
 ALTER TABLE detection DROP COLUMN listed_us;
@@ -148,6 +174,9 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
     store = DuckDbStore(of_version_3, read_only=read_only)
     listed = store.listing(EventQuery())
     assert len(listed) == 4
+    decided = store.keys(EventQuery(decided=True))
+    assert [event_id for _, event_id in decided] == [EVENT.event_id] * (len(EVENT.detections) == 1)
+    assert len(decided) + len(store.keys(EventQuery(decided=False))) == 4
     (state,) = store.stations()
     assert state.events == 4
     assert store.deployments() == [DEPLOYMENT]
@@ -164,6 +193,33 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
         store.apply_verdicts([replace(again, sequence=again.order + 10**9)])
         assert not store.listing(EventQuery(taxa=("boar",)))
     store.close()
+
+
+@pytest.fixture
+def of_version_4(tmp_path: Path) -> Path:
+    """A file as version 4 had it, with what wrong clocks sent."""
+    path = tmp_path / "version-4.duckdb"
+    store = DuckDbStore(path)
+    now = EVENT.captured_at + timedelta(minutes=1)
+    store.write([Received(record, encode(record), now) for record in (EVENT, at(1970), at(2025), at(9998))])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(TO_4)
+    return path
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_of_version_4_counts_captures_listed_by_receipt_in_no_hour(of_version_4: Path, read_only: bool) -> None:
+    store = DuckDbStore(of_version_4, read_only=read_only)
+    query = CountQuery.in_utc(datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    counts = store.count(query)
+    assert sum(one.detections for one in counts) == 4 * len(EVENT.detections)
+    assert sum(one.hour_unknown for one in counts) == 2 * len(EVENT.detections)
+    store.close()
+
+
+def test_a_file_of_version_4_becomes_the_same_as_a_new_one(of_version_4: Path, tmp_path: Path) -> None:
+    test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does(of_version_4, tmp_path)
 
 
 def test_a_file_of_version_3_becomes_the_same_as_a_new_one(of_version_3: Path, tmp_path: Path) -> None:

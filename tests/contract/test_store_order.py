@@ -11,7 +11,7 @@ import pytest
 
 from contract import Clock, Deployment, Event, Health, encode, new_event_id
 from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
-from ingest.store.port import EventQuery, Received, Storable, Store
+from ingest.store.port import CountQuery, EventQuery, Received, Storable, Store
 from tests.contract.test_store import NOON, found, opener, reopen, sighting, store, verdict
 
 __all__ = ["opener", "reopen", "store"]
@@ -165,6 +165,23 @@ def test_an_old_report_that_comes_late_does_not_replace_a_newer_one(store: Store
     assert latest(store) == new
 
 
+def test_a_report_whose_clock_went_back_is_the_latest_once_nothing_newer_came_for_a_day(store: Store) -> None:
+    store.write([arrived(health(0))])
+    back = health(-400 * 24, new_event_id(), 60.0)
+    store.write([arrived(back, NOON + 25 * 60 * MINUTE)])
+    assert latest(store) == back
+
+
+def test_a_status_that_the_broker_repeats_keeps_the_time_of_its_first_receipt(store: Store) -> None:
+    for hours in (0, 48):
+        store.write([arrived(STATUS, NOON + hours * 60 * MINUTE)])
+    (state,) = store.stations()
+    assert state.status_received_at == NOON
+    store.write([arrived(changed(STATUS, at=NOON + 48 * 60 * MINUTE), NOON + 48 * 60 * MINUTE), arrived(HEALTH)])
+    (state,) = store.stations()
+    assert (state.status_received_at, state.health_received_at) == (NOON + 48 * 60 * MINUTE, NOON)
+
+
 def test_what_is_received_after_the_servers_clock_was_set_back_is_the_latest(store: Store) -> None:
     store.write([arrived(health(0)), arrived(changed(STATUS, state="offline"))])
     back = NOON - 400 * DAY
@@ -207,3 +224,34 @@ def test_of_two_different_events_written_at_once_under_one_id_one_stays_and_one_
         (kept,) = store.events(EventQuery(event_ids=(first.event_id,)))
         assert kept == (first if results[0].new else second)
     assert found(store).get("boar", 0) == len(store.events(EventQuery(stations=("lake-07",))))
+
+
+@pytest.mark.parametrize(
+    ("clock", "captured", "known"),
+    [
+        (Clock(source="exif", synchronised=False), NOON, True),
+        (Clock(source="name", synchronised=False), NOON, True),
+        (Clock(source="file", synchronised=False), NOON, True),
+        (Clock(source="copy", synchronised=False), NOON, False),
+        (UNSET, NOON - 9 * MINUTE, False),
+        (Clock(source="exif", synchronised=False), NOON + DAY, False),
+        (Clock(source="exif", synchronised=False), datetime(1970, 1, 1, tzinfo=UTC), False),
+    ],
+)
+def test_a_capture_whose_hour_is_not_known_counts_on_its_day_but_in_no_hour(
+    store: Store, clock: Clock, captured: datetime, known: bool
+) -> None:
+    event = changed(sighting("boar", "deer", at=captured), clock=clock)
+    store.write([arrived(event)])
+    whole_day = CountQuery.in_utc(NOON - DAY / 2, NOON + DAY / 2)
+
+    def counted() -> dict[str, tuple[int, int, int, int]]:
+        rows = store.count(whole_day)
+        return {one.taxon: (one.detections, one.events, sum(one.by_hour), one.hour_unknown) for one in rows}
+
+    one = (1, 1, 1, 0) if known else (1, 1, 0, 1)
+    assert counted() == {"boar": one, "deer": one}
+    store.apply_verdicts([verdict(event, "corrected", "wolf"), verdict(event, "dismissed", "blank", ordinal=1)])
+    assert counted() == {"wolf": one}
+    by_station = replace(whole_day, stations=(event.station,))
+    assert [(row.taxon, row.hour_unknown) for row in store.count(by_station)] == [("wolf", one[3])]

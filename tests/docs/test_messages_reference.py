@@ -22,6 +22,7 @@ from contract import (
     Media,
     MediaContent,
     Model,
+    PassedOver,
     SetAside,
     Span,
     bounds,
@@ -37,7 +38,7 @@ PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="u
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
     Alternative, Box, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event, Health, Location,
-    Media, MediaContent, Model, SetAside, Span, StatusMessage,
+    Media, MediaContent, Model, PassedOver, SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 

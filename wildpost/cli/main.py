@@ -22,6 +22,8 @@ COMMANDS = (
     "station",
     "trends",
     "export",
+    "report",
+    "coverage",
     "models",
     "doctor",
     "alerts",

@@ -113,12 +113,16 @@ def _print_table(counted: dict[str, Any], first: date, last: date) -> None:
     for name in ("taxon", "type", "detections", "captures", "busiest hour", "by day"):
         table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "taxon" else "crop")
     for one in counted["taxa"]:
-        busiest = one["by_hour"].index(max(one["by_hour"]))
+        most = max(one["by_hour"])
+        busiest = f"{one['by_hour'].index(most):02}:00" if most else "unknown"
         row = (one["taxon"], one["observation_type"], str(one["detections"]), str(one["events"]))
-        table.add_row(*row, f"{busiest:02}:00", _bars(one["by_day"]))
+        table.add_row(*row, busiest, _bars(one["by_day"]))
     Console().print(table)
     if not counted["taxa"]:
         print("No detections on these days.")
+    # A server of an earlier version does not say it.
+    if unknown := sum(one.get("hour_unknown", 0) for one in counted["taxa"]):
+        print(f"{unknown} detections have no known hour (wrong clock or time of copying); no hour counts them.")
 
 
 def _bars(values: Sequence[int], width: int = 20) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contract import Detection, Event
 from ingest.store.microseconds import microseconds
+from ingest.store.order import is_hour_known
 from ingest.store.port import Received
 
 Columns = Mapping[str, NDArray[Any]]
@@ -28,7 +29,10 @@ def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns)
 
 
 def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[str, int]) -> Columns:
-    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id."""
+    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id.
+
+    The column ``blank`` is for events without verdicts.
+    """
     rows = [
         (
             event.event_id,
@@ -37,11 +41,12 @@ def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[st
             microseconds(item.received_at),
             item.payload.decode(errors="replace"),
             listed_us[event.event_id],
+            all(detection.observation_type == "blank" for detection in event.detections),
         )
         for event, item in items
     ]
     kinds = {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
-    return _to_columns(rows, kinds | {"listed_us": _INTEGER})
+    return _to_columns(rows, kinds | {"listed_us": _INTEGER, "blank": np.dtype(np.bool_)})
 
 
 def detection_columns(
@@ -56,6 +61,7 @@ def detection_columns(
         event = events[event_id][0]
         leading = _leading(event)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
+        hour_known = is_hour_known(event, at_us)
         rows += [
             (
                 event_id,
@@ -68,12 +74,13 @@ def detection_columns(
                 one.model,
                 leading[_taxon(one), one.observation_type] is one,
                 at_us,
+                hour_known,
             )
             for one in event.detections
-        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us)]
+        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us, hour_known)]
     kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
     kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    kinds |= {"listed_us": _INTEGER}
+    kinds |= {"listed_us": _INTEGER, "hour_known": np.dtype(np.bool_)}
     return _to_columns(rows, kinds)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from ingest.store.duckdb.conditions import all_of, any_of, within
-from ingest.store.duckdb.tables import verdicts_applied_sql
+from ingest.store.duckdb.tables import events_decided_sql, verdicts_applied_sql
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, TaxonCount
 from ingest.store.tally import Tally
@@ -28,12 +28,12 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[T
         values.append(query.min_confidence)
     # One statement, so that days and hours come from one snapshot while others write.
     rows = read(
-        f"WITH found AS (SELECT counts_as, counts_as_type, leads, {_since_first_midnight(query)} AS local_us "
-        f"FROM {detection} WHERE {all_of(conditions)}) "
+        "WITH found AS (SELECT counts_as, counts_as_type, leads, hour_known, "
+        f"{_since_first_midnight(query)} AS local_us FROM {detection} WHERE {all_of(conditions)}) "
         f"SELECT counts_as, counts_as_type, true, (local_us // {DAY_US})::INTEGER AS slot, count(*), "
         "count(*) FILTER (leads) FROM found GROUP BY counts_as, counts_as_type, slot UNION ALL "
         f"SELECT counts_as, counts_as_type, false, (local_us // {HOUR_US} % 24)::INTEGER AS slot, count(*), 0 "
-        "FROM found GROUP BY counts_as, counts_as_type, slot",
+        "FROM found WHERE hour_known GROUP BY counts_as, counts_as_type, slot",
         values,
     )
     tally = Tally(query.days)
@@ -85,3 +85,14 @@ def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> 
         "AND detection.ordinal = updated.ordinal",
         [*event_ids, *event_ids],
     )
+    # After the update above, since it needs "counts_as".
+    found = connection.execute(events_decided_sql(machine, verdicts), [*event_ids, *event_ids]).fetchall()
+    for event_id, decided, blank in found:
+        connection.execute("UPDATE event SET decided = ?, blank = ? WHERE event_id = ?", [decided, blank, event_id])
+    for value in (True, False):
+        ids = [event_id for event_id, decided, _ in found if decided == value]
+        if ids:
+            connection.execute(
+                f"UPDATE detection SET decided = ? WHERE {times} AND event_id IN ({', '.join('?' * len(ids))})",
+                [value, *ids],
+            )

@@ -40,7 +40,8 @@ def write_events(
         listed[event_id] = listed_us(event, microseconds(item.received_at), newest_us)
     with as_table(connection, "arrived", event_columns(first.values(), listed)):
         rows = connection.execute(
-            "INSERT INTO event SELECT * FROM arrived ON CONFLICT DO NOTHING RETURNING event_id"
+            "INSERT INTO event SELECT * EXCLUDE (blank), false, blank FROM arrived "
+            "ON CONFLICT DO NOTHING RETURNING event_id"
         ).fetchall()
     new = [row[0] for row in rows]
     conflicts = _conflicts(connection, first, again, set(new))
@@ -48,10 +49,10 @@ def write_events(
         return 0, conflicts, newest_us
     with as_table(connection, "found", detection_columns(first, new, listed)):
         connection.execute(
-            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us), "
+            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known), "
             "CASE WHEN observation_type <> 'blank' THEN taxon END, "
             "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
-            "confidence, leads AND observation_type <> 'blank', listed_us FROM found"
+            "confidence, leads AND observation_type <> 'blank', listed_us, hour_known, false FROM found"
         )
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()

@@ -4,6 +4,7 @@ Only the payloads of the listed events are read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from contract import Event
@@ -28,14 +29,7 @@ class DuckDbListing:
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List the events that meet a query, newest first; see ``Store.listing``."""
-        if query.limit <= 0:
-            return []
-        if query.event_ids:
-            keys = sorted(self._wanted(query), reverse=True)[: query.limit]
-        elif query.taxa or query.observation_types:
-            keys = self._newest(self._detection, query, *_counts_as(query))
-        else:
-            keys = self._newest(self._event, query)
+        keys = self._keys(query)
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
@@ -44,13 +38,30 @@ class DuckDbListing:
             for time_us, event_id in keys
         ]
 
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the sort keys of the events that meet a query, newest first; see ``Store.keys``."""
+        return [(EPOCH + time_us * MICROSECOND, event_id) for time_us, event_id in self._keys(query)]
+
+    def _keys(self, query: EventQuery) -> list[Key]:
+        if query.limit <= 0:
+            return []
+        if query.event_ids:
+            return sorted(self._wanted(query), reverse=True)[: query.limit]
+        if query.taxa or query.observation_types:
+            return self._newest(self._detection, query, *_counts_as(query))
+        return self._newest(self._event, query, ["blank"] if query.blank else [])
+
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
         found: list[Key] = []
         for portion in portions(list(dict.fromkeys(query.event_ids))):
-            rows = self._by_id("listed_us, event_id, station", portion)
+            rows = self._by_id("listed_us, event_id, station, coalesce(decided, false), blank", portion)
             keys = [
-                (time_us, event_id) for time_us, event_id, station in rows if query.matches(station, time_us, event_id)
+                (time_us, event_id)
+                for time_us, event_id, station, decided, blank in rows
+                if query.matches(station, time_us, event_id)
+                and query.decided in (None, decided)
+                and (blank or not query.blank)
             ]
             if keys and (query.taxa or query.observation_types):
                 conditions, values = _counts_as(query)
@@ -73,6 +84,8 @@ class DuckDbListing:
         """
         conditions, values = within(query.start, query.end)
         any_of(conditions, values, {"station": query.stations})
+        if query.decided is not None:
+            conditions.append("decided" if query.decided else "coalesce(NOT decided, true)")
         conditions += also
         values += also_values
         if query.after is not None:

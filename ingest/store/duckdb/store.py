@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,10 @@ class DuckDbStore:
         """List events with the times under which they are listed; see ``Store.listing``."""
         return DuckDbListing(self._read, self._relations).listing(query)
 
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the sort keys of events; see ``Store.keys``."""
+        return DuckDbListing(self._read, self._relations).keys(query)
+
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections per local day and hour; see ``Store.count``."""
         return count(self._read, query, self._relations.detection)
@@ -122,12 +127,14 @@ class DuckDbStore:
         """List every station with its latest state; see ``Store.stations``."""
         rows = self._read(
             f"""
-            WITH last_health AS (SELECT station, payload FROM {self._relations.latest} WHERE kind = 'health'),
+            WITH last_health AS (SELECT station, payload, received_us FROM {self._relations.latest}
+                     WHERE kind = 'health'),
                  seen AS (SELECT station, max(listed_us) AS last_us, count(*) AS events
                      FROM {self._relations.event} GROUP BY station),
                  names AS (SELECT station FROM status UNION SELECT station FROM last_health
                      UNION SELECT station FROM seen)
-            SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0)
+            SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0),
+                status.at_us, last_health.received_us
             FROM names LEFT JOIN status USING (station)
                 LEFT JOIN last_health USING (station) LEFT JOIN seen USING (station)
             ORDER BY station
@@ -139,10 +146,12 @@ class DuckDbStore:
                 station,
                 decode_stored(status, Status) if status else None,
                 decode_stored(health, Health) if health else None,
-                EPOCH + last_us * MICROSECOND if last_us is not None else None,
+                _moment(last_us),
                 events,
+                _moment(status_us),
+                _moment(health_us),
             )
-            for station, status, health, last_us, events in rows
+            for station, status, health, last_us, events, status_us, health_us in rows
         ]
 
     def deployments(self) -> list[Deployment]:
@@ -233,6 +242,10 @@ class DuckDbStore:
             text += " Another Wildpost uses this file: stop that one, or give this one its own WILDPOST_DATA folder."
         rejected = isinstance(error, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
         return ContentRejected(text) if rejected else StoreUnavailable(text)
+
+
+def _moment(time_us: int | None) -> datetime | None:
+    return None if time_us is None else EPOCH + time_us * MICROSECOND
 
 
 class _Transaction:

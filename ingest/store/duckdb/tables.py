@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from ingest.store.order import AHEAD_US, EARLIEST_US
 
-VERSION = 4
+VERSION = 5
 
 _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
 CREATE TABLE event (
     event_id VARCHAR PRIMARY KEY, station VARCHAR, captured_us BIGINT, received_us BIGINT, payload VARCHAR,
-    listed_us BIGINT);
+    listed_us BIGINT, decided BOOLEAN, blank BOOLEAN);
 CREATE TABLE verdict (
     event_id VARCHAR, ordinal INTEGER, outcome VARCHAR, taxon VARCHAR, observation_type VARCHAR,
     classified_by VARCHAR, decided_us BIGINT, sequence BIGINT, PRIMARY KEY (event_id, ordinal));
@@ -23,12 +23,14 @@ CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR)
 
 # The four columns after the model are derived from the machine's columns and the latest verdict; counts_as and
 # counts_as_type are NULL if the detection does not count. Counting the detections with leads set counts events, one for
-# each taxon.
+# each taxon. hour_known is false if the clock is not believed or the time is that of copying. The column "decided" is
+# that of the event; "decided" and "blank" of events (see ``EventQuery``) come from their detections and verdicts.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
     taxon VARCHAR, observation_type VARCHAR, confidence DOUBLE, model VARCHAR,
-    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT);
+    counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT,
+    hour_known BOOLEAN, decided BOOLEAN);
 """
 
 _DEPLOYMENT = """
@@ -73,15 +75,33 @@ def verdicts_applied_sql(detections: str, verdicts: str) -> str:
                 coalesce(v.observation_type, d.observation_type) AS found_type,
                 coalesce(v.outcome, '') <> 'dismissed' AND found_type <> 'blank' AS counts,
                 CASE WHEN v.outcome IS NULL THEN d.confidence ELSE 1 END AS certainty
-            FROM {detections} d LEFT JOIN {verdicts} v ON v.event_id = d.event_id AND v.ordinal = d.ordinal))
+            FROM {detections} d LEFT JOIN {verdicts} v ON v.event_id = d.event_id AND v.ordinal = d.ordinal
+            AND v.outcome <> 'withdrawn'))
     """
 
+
+def events_decided_sql(detections: str, verdicts: str) -> str:
+    """Return SQL that selects the columns ``event_id``, ``decided`` and ``blank`` of events.
+
+    Args:
+        detections: Rows of the table ``detection``, with all detections of each event.
+        verdicts: A table with at least the verdicts on these.
+    """
+    return f"""
+    SELECT d.event_id, bool_and(v.outcome IS NOT NULL) AS decided, bool_and(d.counts_as IS NULL) AS blank
+    FROM {detections} d LEFT JOIN {verdicts} v ON v.event_id = d.event_id AND v.ordinal = d.ordinal
+        AND v.outcome <> 'withdrawn'
+    GROUP BY d.event_id
+    """
+
+
+_DETECTION_OF_2 = _DETECTION.replace(", listed_us BIGINT,\n    hour_known BOOLEAN, decided BOOLEAN", "")
 
 # Version 1 had no columns for what counts, and joined the verdicts in every query.
 _TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
-{_DETECTION.replace(", listed_us BIGINT", "")}
+{_DETECTION_OF_2}
 INSERT INTO detection {verdicts_applied_sql("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
@@ -112,15 +132,43 @@ INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
     FROM deployment GROUP BY station, deployment;
 """
 
+# Version 4 did not know which events are decided or blank, and counted captures in the hour under which they were
+# listed, also if that is the time of receipt.
+_TO_5 = f"""
+ALTER TABLE detection ADD COLUMN hour_known BOOLEAN;
+UPDATE detection SET hour_known = listed_us = captured_us;
+ALTER TABLE event ADD COLUMN decided BOOLEAN;
+ALTER TABLE event ADD COLUMN blank BOOLEAN;
+ALTER TABLE detection ADD COLUMN decided BOOLEAN;
+CREATE TEMPORARY TABLE decided_5 AS {events_decided_sql("detection", "verdict")};
+UPDATE event SET decided = false, blank = false;
+UPDATE event SET decided = found.decided, blank = found.blank FROM decided_5 found
+    WHERE event.event_id = found.event_id AND (found.decided OR found.blank);
+UPDATE detection SET decided = false;
+UPDATE detection SET decided = true FROM decided_5 found WHERE detection.event_id = found.event_id AND found.decided;
+DROP TABLE decided_5;
+"""
+
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
-UPGRADES: Mapping[int, str] = {1: _TO_2 + _DEPLOYMENT + _TO_4, 2: _DEPLOYMENT + _TO_4, 3: _TO_4}
+UPGRADES: Mapping[int, str] = {
+    1: _TO_2 + _DEPLOYMENT + _TO_4 + _TO_5,
+    2: _DEPLOYMENT + _TO_4 + _TO_5,
+    3: _TO_4 + _TO_5,
+    4: _TO_5,
+}
 
 
 # Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
+_TIMED = "(SELECT *, listed_us = captured_us AS hour_known FROM {})"
+_DECIDED = f"""(SELECT e.*, found.decided, found.blank FROM {{event}} e
+    LEFT JOIN ({events_decided_sql("{detection}", "verdict")}) found USING (event_id))"""
+_DETECTION_DECIDED = f"""(SELECT d.*, found.decided FROM {{detection}} d
+    LEFT JOIN ({events_decided_sql("{detection}", "verdict")}) found USING (event_id))"""
 _LATEST_OF = (
-    "(SELECT '{kind}' AS kind, station, {name} AS name, arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
+    "(SELECT '{kind}' AS kind, station, {name} AS name, NULL::BIGINT AS received_us, "
+    "arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
 )
 
 
@@ -135,8 +183,15 @@ class Relations:
 
 def relations_of(version: int) -> Relations:
     """Return the relations of a read-only file of an older version."""
-    latest = [_LATEST_OF.format(kind="health", name="''")]
-    if version >= 3:
-        latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
-    detection = _DETECTION_OF_1 if version == 1 else "detection"
-    return Relations(_LISTED.format("event"), _LISTED.format(detection), f"({' UNION ALL '.join(latest)})")
+    event, detection, latest = "event", "detection", "latest"
+    if version < 4:
+        reports = [_LATEST_OF.format(kind="health", name="''")]
+        if version >= 3:
+            reports.append(_LATEST_OF.format(kind="deployment", name="deployment"))
+        latest = f"({' UNION ALL '.join(reports)})"
+        event = _LISTED.format(event)
+        detection = _LISTED.format(_DETECTION_OF_1 if version == 1 else detection)
+    detection = _TIMED.format(detection)
+    return Relations(
+        _DECIDED.format(event=event, detection=detection), _DETECTION_DECIDED.format(detection=detection), latest
+    )

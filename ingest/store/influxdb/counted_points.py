@@ -14,6 +14,7 @@ import msgspec
 from contract import Detection, Event
 from ingest.store.influxdb.line_protocol import tag_text, value_text
 from ingest.store.influxdb.points import box_and_span
+from ingest.store.order import is_hour_known
 
 VERDICT_CERTAINTY = 1.0  # a verdict passes every threshold
 
@@ -70,7 +71,8 @@ def detection_lines(
         verdict = verdicts.get(detection.ordinal)
         if verdict is None:
             counts = detection.observation_type != "blank"
-            points[key] = _Point(found, detection.confidence, counts, review="machine")
+            by = "" if key in points else None  # replaces the name of who decided before a withdrawal
+            points[key] = _Point(found, detection.confidence, counts, review="machine", classified_by=by)
         else:
             points[key] = _Point(found, review=verdict.outcome, classified_by=verdict.classified_by)
             _add_verdict_point(points, verdict, detection.ordinal, detection.model, found)
@@ -78,7 +80,8 @@ def detection_lines(
         _add_verdict_point(points, verdict, 0, "none", "")
     for point in _leading(points):
         point.leads = True
-    return [line for key, point in points.items() for line in _lines(event, key, point, at_ns)]
+    hour_known = is_hour_known(event, at_ns // 1000)
+    return [line for key, point in points.items() for line in _lines(event, key, point, at_ns, hour_known)]
 
 
 def _add_verdict_point(
@@ -111,16 +114,18 @@ def _found(detection: Detection) -> str:
     return fields + "".join(f",{name}={text}" for name in position if (text := value_text(position[name])))
 
 
-def _lines(event: Event, key: PointKey, point: _Point, at_ns: int) -> tuple[bytes, bytes]:
+def _lines(event: Event, key: PointKey, point: _Point, at_ns: int, hour_known: bool) -> tuple[bytes, bytes]:
     """Return two lines of a point: one for ``detection`` with all tags, one for ``detection_by_taxon`` with few tags.
 
-    Few tags make queries over all stations fast.
+    Few tags make queries over all stations fast. A point that counts in no hour has the field ``untimed``.
     """
     all_tags, few_tags = _tags(key, event.sensor, event.station)
     counted = (
         f"certainty={value_text(float(point.certainty))},counts={int(point.counts)}i,"
         f'event_id="{event.event_id}",leads={int(point.leads)}i'
     )
+    if not hour_known:
+        counted += f",untimed={int(point.counts)}i"
     by = "" if point.classified_by is None else f",classified_by={value_text(point.classified_by)}"
     return (
         f'{all_tags} {counted}{by},review="{point.review}"{point.found} {at_ns}'.encode(),

@@ -53,13 +53,14 @@ def _add_hours(
     shift_s = -period.offset % HOUR // timedelta(seconds=1)
     every = f"time(1h, {shift_s}s)" if shift_s else "time(1h)"
     offset_ns = period.offset // timedelta(seconds=1) * SECOND_NS
+    conditions_text = all_of(within(period.start, period.end) + conditions)
     for table in link.tables(
-        f'SELECT SUM("counts") FROM "{measurement}" WHERE {all_of(within(period.start, period.end) + conditions)} '
+        f'SELECT SUM("counts"), SUM("untimed") FROM "{measurement}" WHERE {conditions_text} '
         f'GROUP BY {every}, "taxon", "observationType" fill(none)'
     ):
         taxon, kind = from_tag(table.tags["taxon"]), table.tags["observationType"]
-        for start_ns, detections in table.values:
+        for start_ns, detections, untimed in table.values:
             hour = (start_ns + offset_ns) // HOUR_NS
             found = integer(detections or 0)
             tally.add_day(taxon, kind, (hour - first_hour) // HOURS, found)
-            tally.add_hour(taxon, kind, hour % HOURS, found)
+            tally.add_hour(taxon, kind, hour % HOURS, found - integer(untimed or 0))  # points of 0.1 have no untimed

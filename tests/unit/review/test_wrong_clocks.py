@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from casebook.verdicts import Verdict
-from contract import Event, encode, new_event_id
+from contract import Clock, Event, encode, new_event_id
 from ingest.store.port import CountQuery, Received
 from tests.unit.review.test_answers import NOON, Pages, pages
 
 __all__ = ["pages"]
 AHEAD = datetime(2034, 1, 1, tzinfo=UTC)
+ENGLISH, CHINESE = {"accept-language": "en"}, {"accept-language": "zh-CN"}
 
 
 def counted(pages: Pages) -> list[tuple[str, int]]:
@@ -74,3 +75,19 @@ def test_captures_of_9998_are_listed_when_they_came_and_every_page_is_reached(pa
 
 def live_capture(template: Event) -> Event:
     return msgspec.structs.replace(template, event_id=new_event_id(), captured_at=datetime.now(UTC))
+
+
+def test_the_trends_say_how_many_detections_have_no_hour(pages: Pages) -> None:
+    template = pages.capture()
+    for source in ("copy", "none", "name"):
+        clock = Clock(source=source, synchronised=False)
+        event = msgspec.structs.replace(template, event_id=new_event_id(), clock=clock)
+        pages.store.write([Received(event, encode(event), event.captured_at)])
+    day = f"from={template.captured_at:%Y-%m-%d}&to={template.captured_at:%Y-%m-%d}"
+    (counts,) = pages.client.get(f"/api/trends?{day}").json()["taxa"]
+    unknown = counts["hour_unknown"]
+    assert (counts["detections"], sum(counts["by_hour"])) == (2 * unknown, unknown)
+    assert f"{unknown} detections are in no hour" in pages.client.get(f"/trends?{day}", headers=ENGLISH).text
+    assert f"有 {unknown} 条检测未计入小时统计" in pages.client.get(f"/trends?{day}", headers=CHINESE).text
+    page = pages.client.get(f"/events/{event.event_id}", headers=ENGLISH).text
+    assert "the file name" in page

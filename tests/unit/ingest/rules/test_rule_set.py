@@ -11,12 +11,13 @@ from casebook.flags import Flag
 from casebook.incidents.corroboration import Corroboration
 from contract import Clock, Event, Location
 from contract.examples import EVENT, SOUND_EVENT
+from contract.messages import ClockSource
 from ingest.rules.rule_set import Hours, Rule, RulesError, RuleSet, RulesOptions, Season, load_rules
 from ingest.rules.zones import Zone, ZonesError, read_zones
 from tests.repository import REPOSITORY
 
 ZONES = REPOSITORY / "configs" / "zones.geojson"
-NOW = datetime(2026, 4, 12, 1, 0, tzinfo=UTC)
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CLOSED = Season(start="03-01", end="08-31")
 NIGHT = Hours(start="19:00", end="05:30")
 
@@ -62,6 +63,8 @@ def test_a_person_in_the_zone_and_the_closed_season_is_flagged_with_every_word_o
             "night": "yes",
             "local_time": "2026-04-12T04:00:00+08:00",
         },
+        station=EVENT.station,
+        at=datetime.fromisoformat("2026-04-12T04:00+08:00"),
     )
 
 
@@ -135,6 +138,27 @@ def test_a_capture_without_a_clock_is_flagged_whatever_the_hour_and_says_so(zone
     (flag,) = judged(zones, clockless, rule)
     assert flag.reason_values["time_unknown"] == "yes"
     assert "hours_start" not in flag.reason_values
+
+
+@pytest.mark.parametrize(
+    ("local", "source"),
+    [
+        ("2026-06-01T12:00", "copy"),
+        ("2026-06-01T12:00", "none"),
+        ("1989-06-01T12:00", "exif"),
+        ("2031-06-01T12:00", "exif"),  # the future
+        ("2569-06-01T12:00", "name"),
+    ],
+)
+def test_a_time_that_is_not_that_of_the_capture_meets_every_season_and_hour(
+    zones: Sequence[Zone], local: str, source: ClockSource
+) -> None:
+    event = msgspec.structs.replace(taken(local), clock=Clock(source=source, synchronised=False))
+    winter = Season(start="12-01", end="12-31")
+    (flag,) = judged(zones, event, Rule(name="night", observation_types=("human",), hours=(NIGHT,), seasons=(winter,)))
+    assert flag.reason_values["time_unknown"] == "yes"
+    believed = msgspec.structs.replace(taken("2026-06-01T12:00"), clock=Clock(source="name", synchronised=False))
+    assert not judged(zones, believed, Rule(name="night", observation_types=("human",), hours=(NIGHT,)))
 
 
 @pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])

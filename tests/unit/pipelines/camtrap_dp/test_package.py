@@ -12,8 +12,9 @@ import pytest
 
 from casebook.casebook import Casebook
 from casebook.verdicts import Verdict
-from contract import Box, Detection, Event, Location, encode, new_event_id
+from contract import Box, Clock, Detection, Event, Location, encode, new_event_id
 from contract.examples import DEPLOYMENT, EVENT
+from contract.messages import ClockSource
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery, Received
 from pipelines.camtrap_dp.descriptor import PackageInfo
@@ -118,6 +119,22 @@ def test_the_descriptor_meets_the_official_profile(site: Site, tmp_path: Path, s
         {"scientificName": "Sus scrofa", "taxonRank": "species", "vernacularNames": {"zho": "野猪", "eng": "wild boar"}}
     ]
     assert descriptor["temporal"] == {"start": "2026-05-31", "end": "2026-05-31"}
+
+
+@pytest.mark.parametrize(("source", "issues"), [("name", ""), ("exif", ""), ("copy", "true"), ("none", "true")])
+def test_a_deployment_with_unknown_times_says_so_and_does_not_begin_in_1970(
+    source: ClockSource, issues: str, site: Site, tmp_path: Path
+) -> None:
+    event = msgspec.structs.replace(site.capture("wild boar"), event_id=new_event_id())
+    clock = Clock(source=source, synchronised=False)
+    captured_at = datetime(1970, 1, 1, tzinfo=UTC) if source == "none" else NOON
+    wrong = msgspec.structs.replace(event, clock=clock, captured_at=captured_at)
+    site.store.write([Received(wrong, encode(wrong), NOON)])
+    _, folder = site.export(tmp_path / "out")
+    (row,) = read(folder / "deployments.csv")
+    assert row["timestampIssues"] == issues
+    assert row["deploymentStart"] == "2026-05-31T04:00:00Z"
+    assert f"time: {source}" in " ".join(media["mediaComments"] for media in read(folder / "media.csv"))
 
 
 def test_a_verdict_of_a_person_is_the_observation(site: Site, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from casebook.verdicts import Verdict
@@ -216,3 +217,18 @@ def test_asking_where_nothing_is_kept_says_so_and_makes_no_folder(tmp_path: Path
     with pytest.raises(trends_command.CannotCount, match=r"elsewhere/detections\.duckdb: no such database; name the"):
         arguments.run(arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_how_many_detections_have_no_hour(
+    store: DuckDbStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture = received(datetime(2026, 5, 31, 12, tzinfo=UTC), "fox", 3)
+    copied = msgspec.structs.replace(capture.record, clock=Clock(source="copy", synchronised=False))
+    store.write([msgspec.structs.replace(capture, record=copied, payload=encode(copied))])
+    store.close()
+    whole = argparse.ArgumentParser()
+    trends_command.add(whole.add_subparsers())
+    arguments = whole.parse_args(["trends", "--to", "2026-05-31", "--data", str(tmp_path)])
+    assert arguments.run(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "3 detections have no known hour" in printed and "unknown" in printed
