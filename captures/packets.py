@@ -122,7 +122,7 @@ class PacketRecording:
         self._container = container
         self._stream = container.streams.audio[0]
         context = self._stream.codec_context
-        name = context.name
+        name = "that FFmpeg does not know" if context is None else context.name
         if name not in _DECODERS and not name.startswith(("pcm_", "adpcm_")):
             raise Unreadable(f"sound in the form {name}: expected one of {', '.join(_DECODERS)}")
         context.thread_count = 1  # the station's detectors use the other cores
