@@ -23,6 +23,10 @@ MEDIA_HEADERS = {"Content-Disposition": "inline"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+class MediaGone(Exception):
+    """The media store does not have a file."""
+
+
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
     """Parse a Range header into the first and last byte; return None if it is out of range or has several ranges."""
     found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header)
@@ -42,7 +46,7 @@ def _content(context: ContextDependency, sha256: str) -> bytes:
         with context.site.media.open(sha256) as file:
             return file.read()
     except MediaMissing as error:
-        raise HTTPException(404) from error
+        raise MediaGone from error
 
 
 @router.get("/media/{sha256}")
@@ -52,9 +56,11 @@ def media(
     range_header: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
     """Return a picture or sound; if the client requests a byte range, return only that range."""
-    data = _content(context, sha256)
     try:
+        data = _content(context, sha256)
         kind = check_sent(data)
+    except MediaGone:
+        return _gone(context)
     except Unreadable as error:
         return _cannot_be_shown(context, str(error))
     headers = {**MEDIA_HEADERS, "Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
@@ -77,6 +83,8 @@ def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Respo
     spans = tuple(detection.span for detection in event.detections if detection.span is not None)
     try:
         drawn = context.site.drawings.spectrogram(sha256, lambda: _sound(context, sha256), spans)
+    except MediaGone:
+        return _gone(context)
     except CannotDraw as error:
         return _cannot_be_shown(context, str(error))
     except DrawingBusy as error:
@@ -89,6 +97,10 @@ def _sound(context: PageContext, sha256: str) -> bytes:
     if media_type(data) not in SOUND_TYPES:
         raise CannotDraw(f"starts with {data[:8]!r}: expected a sound")
     return data
+
+
+def _gone(context: PageContext) -> Response:
+    return JSONResponse({"error": context.language.translate("The file is no longer on the server.")}, 404)
 
 
 def _cannot_be_shown(context: PageContext, reason: str) -> Response:

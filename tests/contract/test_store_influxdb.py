@@ -424,3 +424,19 @@ def test_points_of_an_older_version_without_the_time_of_listing_are_listed_by_ca
     (conflict,) = store.write(received(msgspec.structs.replace(event, sequence=99))).conflicts
     assert conflict.stored_station == event.station
     store.close()
+
+
+def test_a_database_of_an_older_version_learns_at_its_opening_what_is_decided(
+    influx: Influx, options: InfluxOptions
+) -> None:
+    store = InfluxDbStore(options)
+    decided, half, undecided = sighting("boar"), sighting("deer", "deer"), sighting("wolf")
+    store.write(received(decided, half, undecided))
+    store.apply_verdicts([corrected(decided, "badger"), corrected(half, "badger")])
+    store.close()
+    influx.ask('DROP MEASUREMENT "decision"', options.database)
+    for _ in range(2):
+        store = InfluxDbStore(options)
+        assert store.events(EventQuery(decided=True)) == [decided]
+        assert len(store.events(EventQuery(decided=False))) == 2
+        store.close()
