@@ -168,6 +168,7 @@ class FolderSource:
             else:
                 self._index.processed(file)
                 self._unread.read(file)
+                self._reported.discard(file.path)
             # A file can be read or refuses permission: the card is there, and the failures are those of single files.
             self._failed_passes = 0
             yield from self._report_unread(failed)
