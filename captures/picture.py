@@ -12,7 +12,7 @@ from captures.jpeg import decode_jpeg
 from captures.picture_header import Header, read_header
 
 LIMIT_PIXELS = 120_000_000  # the largest camera-trap sensors have 48 million; a decompression bomb has billions
-LIMIT_BYTES = 500_000_000  # a video with a picture's file name must not fill the memory
+LIMIT_BYTES = 150_000_000  # a JPEG of 120 million pixels has about 100 MB; a station may have 1 GB of memory
 THUMBNAIL_PX = 960
 _DIVISORS = (1, 2, 4, 8)  # of the scales at which libjpeg decodes
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # ISO/IEC 15948, 11.2.5

@@ -191,6 +191,18 @@ def test_a_file_that_cannot_be_read_is_named_once_and_taken_when_it_can_be(
     assert card.run() == ([], {})
 
 
+def test_a_file_that_fails_again_after_it_was_read_is_named_again(card: Card, system: Refusing) -> None:
+    path = card.picture("a.jpg")
+    system.errors["a.jpg"] = errno.EACCES
+    assert card.run()[1].keys() == {"a.jpg"}
+    system.errors.clear()
+    path.chmod(0o640)
+    assert card.run() == (["a.jpg"], {})
+    card.picture("a.jpg", grey=200)
+    system.errors["a.jpg"] = errno.EACCES
+    assert card.run()[1].keys() == {"a.jpg"}
+
+
 def test_a_file_whose_rights_were_mended_is_taken_at_the_next_start(card: Card, system: Refusing) -> None:
     card.picture("a.jpg")
     system.errors["a.jpg"] = errno.EACCES
