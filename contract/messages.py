@@ -16,6 +16,7 @@ from contract.bounds import (
     PASSED_OVER,
     ClockError,
     Count,
+    Damage,
     FileName,
     Fraction,
     Frequency,
@@ -38,7 +39,7 @@ from contract.bounds import (
 SCHEMA = "1.2"  # docs/reference/messages.md lists what each minor version added
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unclassified"]
-ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "system", "file", "none"]
+ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "corrected", "system", "file", "none"]
 MediaRole = Literal["original", "thumbnail", "clip"]
 Gap = Literal["off", "blind", "deaf", "clock", "disk", "broken"]
 
@@ -75,8 +76,8 @@ class Clock(Struct, frozen=True, gc=False, kw_only=True):
     """Clock that gave a capture time, with the accuracy of that time.
 
     ``source`` is the clock of a station (gps, ntp, rtc, system), the place of the time in a file (exif, recorder, name;
-    copy: the time at which the file was last written), or none if no running clock can have shown the time. Before 1.2,
-    file stood for both name and copy, and rtc also for recorder.
+    copy: the time at which the file was last written), or none if no running clock can have shown the time. The server
+    sets corrected where it shifts the clock. Before 1.2, file stood for both name and copy, and rtc also for recorder.
     """
 
     source: ClockSource
@@ -112,6 +113,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
     size: Count
     role: MediaRole
     name: FileName = ""
+    damage: Damage = ""  # since 1.2: how an original is damaged, so that a part of it may not have been examined
 
 
 class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contract import Detection
+from contract import Detection, Event, MediaContent, encode
 from edge.check.measures import SHARP, measure_picture
 from edge.detect import Companion
-from edge.outbox.message import BLANK, HIGH, LOW, NORMAL, Worth
+from edge.outbox.message import BLANK, HIGH, LOW, NORMAL, OutboxMessage, Worth
 
 URGENT = ("human", "vehicle")  # sent before any backlog
 FIRST, LATER = 3, 4  # priorities in the outbox
@@ -34,6 +34,20 @@ def media_rank(found: Sequence[Detection], improves_visit: bool) -> tuple[int, W
         return LATER, LOW
     certain = max(detection.confidence for detection in found) >= UNCERTAIN
     return FIRST, NORMAL if certain else LOW
+
+
+def media_message(topic: str, event: Event, companion: Companion, improves_visit: bool) -> OutboxMessage:
+    """Return the message with an event's thumbnail or clip, with its rank; see ``media_rank``."""
+    content = MediaContent(
+        event_id=event.event_id,
+        station=event.station,
+        sha256=companion.media.sha256,
+        type=companion.media.type,
+        role=companion.media.role,
+        data=companion.data,
+    )
+    priority, worth = media_rank(event.detections, improves_visit)
+    return OutboxMessage(topic, encode(content), priority, media=True, worth=worth)
 
 
 def sharpness_of(companion: Companion | None) -> float:

@@ -13,21 +13,23 @@ from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
 from captures.time_zones import zone_named
-from contract import Deployment, Effort, Event, Location, MediaContent, encode, new_event_id, topic_of
+from contract import Deployment, Effort, Event, Location, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.codec import kind_of
 from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
 from edge.capture.clip import AlreadyHeard, Clip, Unusable
+from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.port import SourceLost
-from edge.capture.visits import Visit, Visits, scores_of
-from edge.detect import companion, examine, voice_in
+from edge.capture.visits import Visits, scores_of
+from edge.detect import companion, examine, media_of, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures, unreadable
 from edge.file_reports import FileReports
+from edge.findings import Findings
 from edge.health import health
-from edge.media_rank import is_urgent, media_rank, sharpness_of
+from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
 from edge.time_ranges import TimeRanges
@@ -158,6 +160,8 @@ class Station:
         sent = TimeRanges.from_text(self._outbox.remembered(f"effort {sensor.name}"))
         effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now(), sent)
         visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
+        for unusable in check_newest(sensor.name, sensor.originals, self._outbox.remembered):
+            self._set_aside(sensor, unusable)
         pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
             try:
@@ -205,11 +209,7 @@ class Station:
             self._outbox.commit([], capture.mark)
             return False
         try:
-            messages: list[OutboxMessage] = []
-            visit: Visit | None = None
-            voices: dict[str, int] = {}
-            if sensor.triggered(capture):
-                messages, visit, voices = self._examine(sensor, capture, visits)
+            found = self._examine(sensor, capture, visits) if sensor.triggered(capture) else Findings()
         except Unreadable as error:
             self._set_aside(sensor, unreadable(capture, error))
             return True
@@ -222,13 +222,14 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        remarks = self._reports.remarks(sensor.name, capture)
-        self._outbox.commit([*messages, *remarks], capture.mark, visit, None, events=1 if messages else 0, **voices)
+        events = 1 if found.messages else 0
+        messages = [*found.messages, *self._reports.remarks(sensor.name, capture)]
+        self._outbox.commit(messages, capture.mark, found.visit, found.memory, events=events, **found.voices)
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], Visit, dict[str, int]]:
-        """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> Findings:
+        """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
         found, clip = examine(detectors, clip, classifier, self._options.location)
@@ -255,24 +256,16 @@ class Station:
             capture="sound" if sound else "picture",
             models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
-            media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
+            media=media_of(clip, beside),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,
             visit_id=visit.visit_id,
             location=self._options.location,
         )
         messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
         if beside is not None:
-            content = MediaContent(
-                event_id=event.event_id,
-                station=event.station,
-                sha256=beside.media.sha256,
-                type=beside.media.type,
-                role=beside.media.role,
-                data=beside.data,
-            )
-            priority, worth = media_rank(found, visit.improved_by(scores))
-            messages.append(OutboxMessage(self._topic("media"), encode(content), priority, media=True, worth=worth))
-        return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
+            messages.append(media_message(self._topic("media"), event, beside, visit.improved_by(scores)))
+        visit = visit.with_capture(clip.captured_at, scores, event.duration_s)
+        return Findings(messages, visit, voices, newest_original(sensor.name, clip))
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         self._outbox.commit([self._reports.set_aside(sensor.name, unusable)], unusable.mark, set_aside=1)

@@ -47,6 +47,18 @@ def explain_file_problem(detail: str, language: Language) -> str:
         r"\bexpected a JPEG, PNG, MP3\b": translate(
             "The file is neither a picture nor a recording of an accepted form."
         ),
+        r"\bsymbolic links\b|\ba link to a file\b": translate(
+            "The entry is a link, or it points to itself. Copy the file itself into the folder."
+        ),
+        r"\bPermission denied\b": translate(
+            "The station may not read the file. Correct its permissions; the station then reads it by itself."
+        ),
+        r"\bInput/output error\b|\bStructure needs cleaning\b": translate(
+            "The memory card is damaged at this place. Copy what can be read, then replace the card."
+        ),
+        r"\bby its first bytes: expected\b": translate(
+            "The file is not what its name says, and not of a form that the station reads."
+        ),
         r"\bthe broker takes at most\b": translate("The message exceeds the size limit of the message broker."),
         r"\bthe broker refused it\b": translate("The message broker refused the message."),
     }

@@ -55,12 +55,12 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file or capture that cannot be processed, with the reason."""
+    """A file or capture that cannot be processed, with the reason; ``mark`` is None if it is no file of the source."""
 
     name: str
     reason: str
     size: int
-    mark: FileMark
+    mark: FileMark | None
 
 
 @dataclass(frozen=True, slots=True)

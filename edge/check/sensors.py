@@ -35,6 +35,7 @@ _CHANNEL_REMEDIES = {
     "noisy": "replace the microphone of that channel, or dry its plug; the others are analysed",
 }
 _WARM_UP_FRAMES = 10  # the first frames are dark until the camera has set its exposure
+_DAMAGED = "run the check again when the camera has finished writing; if it fails again, replace the card"
 _BAD_ENTRIES = "look at dmesg | tail and at the permissions (ls -l); copy the card, check it with fsck, or replace it"
 _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
@@ -83,9 +84,8 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetim
     try:
         found, complaint, measured = _newest(newest, zone, now, deployed)
     except Exception as error:  # noqa: BLE001, whatever a damaged file causes is a result of the check
-        step = "run the check again when the camera has finished writing; if it fails again, replace the card"
         reason = str(error) if isinstance(error, (Unreadable, OSError)) else describe_exception(error)
-        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", step, figures)
+        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", _DAMAGED, figures)
     summary = f"{summary}, {found}{others}"
     complaint = complaint or (_BAD_ENTRIES if bad else "")
     if complaint:
@@ -202,9 +202,14 @@ def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) 
     kind = kind_of_path(path)
     if kind is None or kind.family == "picture":
         taken, how = picture_time(path, zone, written, now, deployed)
-        seen = measure_picture(read_picture(path, 640).pixels)
+        picture = read_picture(path, 640)
+        seen = measure_picture(picture.pixels)
         words, figures = _picture_words(seen), {**asdict(seen)}
         steps = [_picture_remedy(seen)] if seen.complaint else []
+        if picture.damage:
+            words = f"{words}, damaged: {picture.damage}"
+            steps.append(_DAMAGED)
+            figures["damage"] = picture.damage
     else:
         taken, how = recording_time(path, zone, written, now, deployed)
         words, steps, figures = _recording(path)

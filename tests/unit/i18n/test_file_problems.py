@@ -33,7 +33,7 @@ def refusal(path: Path) -> str:
     ("name", "data", "sentence"),
     [
         ("empty.jpg", b"", "The file is empty"),
-        ("half.jpg", PICTURE[: len(PICTURE) // 2], "is incomplete"),
+        ("start.jpg", PICTURE[:200], "is incomplete"),
         ("torn.jpg", PICTURE[:40] + b"\0" * 400, "is damaged"),
         ("words.jpg", b"no picture at all", "not a picture"),
         ("empty.wav", b"", "The file is empty"),
@@ -54,6 +54,28 @@ def test_a_recording_without_a_sample_is_said_to_hold_no_sound(tmp_path: Path) -
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.zeros(0, np.float32), 48_000)
     assert "no sound in this recording" in explain_file_problem(refusal(path), LANGUAGES["en"])
+
+
+@pytest.mark.parametrize(
+    ("detail", "sentence"),
+    [
+        ("DCIM/1.jpg: Too many levels of symbolic links", "is a link"),
+        ("1.jpg: a link to a file outside the watched folder: expected the file itself", "is a link"),
+        ("/card/1.jpg: Permission denied; tried again later", "may not read"),
+        ("DCIM/1.jpg: Structure needs cleaning", "memory card is damaged"),
+        ("/card/1.jpg: Input/output error; tried again later", "memory card is damaged"),
+        ("IMG.jpg: a PDF file by its first bytes: expected a picture or a recording", "what its name says"),
+        ("IMG.jpg: of an unknown form by its first bytes: expected a picture or a recording", "what its name says"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said_in_both_languages(detail: str, sentence: str) -> None:
+    assert sentence in explain_file_problem(detail, LANGUAGES["en"])
+    assert re.search("[\u4e00-\u9fff]", explain_file_problem(detail, LANGUAGES["zh_CN"]))
+
+
+def test_what_is_wrong_with_a_damaged_picture_is_said_in_both_languages() -> None:
+    for damage, sentence in (("cut off after 9 bytes: its end", "incomplete"), ("broken inside: 512 zero", "damaged")):
+        assert sentence in explain_file_problem(damage, LANGUAGES["en"])
 
 
 def test_what_nobody_foresaw_is_left_to_its_own_words() -> None:
