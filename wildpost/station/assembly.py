@@ -161,6 +161,7 @@ def _source(
         options.stretch_s,
         deployed=settings.deployment.start,
         last_mark=outbox.last_mark,
+        marks_alike=outbox.marks_alike,
     )
 
 
