@@ -6,19 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Picture, Unreadable
+from captures.file_kind import TIFF, kind_of_bytes
+from captures.other_picture import CONVERTED, as_jpeg, raw_preview
 from captures.picture_header import Header, read_header
 
 LIMIT_PIXELS = 120_000_000  # the largest camera-trap sensors have 48 million; a decompression bomb has billions
 LIMIT_BYTES = 500_000_000  # a video with a picture's file name must not fill the memory
+# EXIF orientation: quarter turns counterclockwise, then whether left and right change places (Exif 2.32, 4.6.4)
+_ORIENTATIONS = {
+    1: (0, False),
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
 _FULL_SIZE_FACTOR = 2  # decoding at full size takes 3 to 6 bytes a pixel, so only half as many pixels are allowed
 
 
 def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMIT_PIXELS) -> Picture:
-    """Decode a JPEG, PNG or TIFF picture, scaled down to at least ``longest_px``, with EXIF orientation applied.
+    """Decode a picture, scaled down to at least ``longest_px``, with EXIF orientation applied.
 
     Grey, 16-bit and CMYK pictures become 8-bit BGR; transparency is dropped. libjpeg decodes a baseline JPEG at 1/2,
     1/4 or 1/8 of its size if the result is at least ``longest_px`` long; other pictures are decoded at full size, then
-    scaled down.
+    scaled down. HEIC, AVIF, WebP, GIF and BMP become JPEG in a process of their own first; of raw pictures (DNG and
+    other TIFF files with a preview) the largest preview is decoded.
 
     Args:
         source: A file, or its bytes.
@@ -29,11 +43,16 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
 
     Raises:
         Unreadable: the file is empty, not a picture, cut off, too large or broken; the message gives the reason.
-        OSError: the file does not exist or cannot be read.
+        OSError: the file does not exist or cannot be read, or no process can be started.
     """
     if longest_px < 1:
         raise ValueError(f"longest_px {longest_px}: expected at least 1")
     data = source if isinstance(source, bytes) else _read(source)
+    kind = kind_of_bytes(data)
+    if kind in CONVERTED:
+        data = as_jpeg(data, kind, limit_pixels // _FULL_SIZE_FACTOR)
+    elif kind is TIFF and (preview := raw_preview(data)) is not None:
+        return _oriented(read_picture(preview[0], longest_px, limit_pixels), preview[1])
     header = read_header(data)
     allowed = limit_pixels if header.scalable else limit_pixels // _FULL_SIZE_FACTOR
     if header.width * header.height > allowed:
@@ -44,6 +63,16 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
     width, height = (header.height, header.width) if turned else (header.width, header.height)
     if not header.scalable:
         pixels = shrink(pixels, longest_px)
+    return Picture(pixels, width, height)
+
+
+def _oriented(picture: Picture, orientation: int) -> Picture:
+    """Turn the preview of a raw picture, which has no EXIF data of its own, as those of the whole file say."""
+    turns, mirrored = _ORIENTATIONS[orientation]
+    pixels = np.ascontiguousarray(np.rot90(picture.pixels, turns))
+    if mirrored:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+    width, height = (picture.height, picture.width) if turns % 2 else (picture.width, picture.height)
     return Picture(pixels, width, height)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from captures.decoded import Picture, Sound, Unreadable
+from captures.film import Film
 from contract import Detection, Location, Media
+from contract.messages import MediaRole
 from edge.capture.clip import Clip
 from models.crops import classify_animals
 from models.port import Classifier, Detector
@@ -101,20 +103,23 @@ def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
         from captures.sound import encode_clip
 
         data, kind = encode_clip(clip.content)
-        return _companion(data, kind, "clip")
+        return companion_of(data, kind, "clip")
+    if isinstance(clip.content, Film):
+        raise TypeError("a film has two companions: see edge.examine")
     from captures.picture import thumbnail
 
-    return _companion(thumbnail(clip.content), "image/jpeg", "thumbnail")
+    return companion_of(thumbnail(clip.content), "image/jpeg", "thumbnail")
 
 
-def _native(content: Path | Picture | Sound) -> Picture:
+def _native(content: Path | Picture | Film | Sound) -> Picture:
     """Return a picture at full resolution for the classifier; detectors read large JPEGs at a reduced scale."""
     from captures.picture import read_picture
 
-    if isinstance(content, Sound):
-        raise TypeError("a sound has no pixels: expected a picture")
+    if isinstance(content, (Sound, Film)):
+        raise TypeError(f"{type(content).__name__}: expected a picture")
     return content if isinstance(content, Picture) else read_picture(content, longest_px=_WHOLE)
 
 
-def _companion(data: bytes, kind: str, role: Any) -> Companion:
+def companion_of(data: bytes, kind: str, role: MediaRole) -> Companion:
+    """Return content that is sent beside its event, with its hash."""
     return Companion(Media(sha256=hashlib.sha256(data).hexdigest(), type=kind, size=len(data), role=role), data)

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
 from captures.time_zones import zone_named
-from contract import Deployment, Effort, Event, Location, MediaContent, encode, new_event_id, topic_of
+from contract import Deployment, Effort, Event, Location, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.codec import kind_of
 from contract.errors import WildpostError
@@ -22,11 +22,12 @@ from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visit, Visits, scores_of
-from edge.detect import companion, detect, listen, voice_in
+from edge.detect import companion, voice_in
 from edge.effort import EffortLog
+from edge.examine import examine
 from edge.file_failures import FileFailures, set_aside_report
 from edge.health import health
-from edge.media_rank import is_urgent, media_rank, sharpness_of
+from edge.media_rank import is_urgent, media_message, media_rank, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
 from edge.time_ranges import TimeRanges
@@ -228,21 +229,21 @@ class Station:
         """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        if isinstance(clip.content, Sound):
-            found, clip = listen(detectors, clip, clip.content)
-        else:
-            found = detect(detectors, clip, classifier, self._options.location)
+        found, clip, beside = examine(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
-        beside = companion(clip, found) if may_leave else None
+        if may_leave and not beside:
+            beside = tuple(filter(None, [companion(clip, found)]))
         if sensor.recordings is not None:
             clip = sensor.recordings.store(clip, found, may_leave)
         # Captures before and after a restart have the same times if the clock was not set: they share no visit.
         series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
-        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(beside))
+        visit, scores = (
+            visits.visit_of(series, clip.captured_at),
+            scores_of(found, sharpness_of(beside[0] if beside else None)),
+        )
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
-        sound = clip.content if isinstance(clip.content, Sound) else None
         event = Event(
             event_id=new_event_id(),
             station=self._options.name,
@@ -252,26 +253,17 @@ class Station:
             clock=clip.clock,
             boot_id=self._boot_id,
             sequence=sequence,
-            capture="sound" if sound else "picture",
+            capture=clip.kind,
             models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
-            media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
-            duration_s=round(sound.duration_s, 3) if sound else 0.0,
+            media=tuple(filter(None, (clip.original, *(one.media for one in beside)))),
+            duration_s=round(clip.duration_s, 3),
             visit_id=visit.visit_id,
             location=self._options.location,
         )
         messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
-        if beside is not None:
-            content = MediaContent(
-                event_id=event.event_id,
-                station=event.station,
-                sha256=beside.media.sha256,
-                type=beside.media.type,
-                role=beside.media.role,
-                data=beside.data,
-            )
-            priority, worth = media_rank(found, visit.improved_by(scores))
-            messages.append(OutboxMessage(self._topic("media"), encode(content), priority, media=True, worth=worth))
+        rank = media_rank(found, visit.improved_by(scores))
+        messages += [media_message(event, one, self._topic("media"), rank) for one in beside]
         return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:

@@ -18,6 +18,7 @@ from captures.picture_header import TAIL_BYTES, has_end
 from contract import Location, Media
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, FileMark, Unusable
+from edge.capture.film_file import FilmReader
 from edge.capture.folder_index import FolderIndex
 from edge.capture.port import SourceLost
 from edge.capture.unread_files import UnreadFiles
@@ -51,6 +52,8 @@ class FolderSource:
         location: Location | None,
         stretch_s: float,
         deployed: datetime | None = None,
+        sees: bool = True,
+        hears: bool = False,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -61,6 +64,8 @@ class FolderSource:
             location: Position of the station, for location priors.
             stretch_s: Longer recordings are cut into stretches of this length, in seconds.
             deployed: When the deployment began; earlier times are not believed. None: not known.
+            sees: Whether the pictures of films are wanted.
+            hears: Whether the sound tracks of films are wanted.
         """
         self._folder = folder
         self._mark_of = mark_of
@@ -68,6 +73,7 @@ class FolderSource:
         self._location = location
         self._stretch_s = stretch_s
         self._deployed = deployed
+        self._films = FilmReader(zone, location, stretch_s, deployed, sees, hears)
         self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
         self._unread = UnreadFiles()
         self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
@@ -193,9 +199,13 @@ class FolderSource:
             if file.size == 0:
                 raise Unreadable(f"{name}: empty file (0 bytes)")
             kind = kind_of_path(path)
-            if kind is None or kind.family not in ("picture", "recording"):
+            if kind is None or kind.family not in ("picture", "film", "recording"):
                 form = f"a {kind.form} file" if kind is not None else "of an unknown form"
-                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture or a recording")
+                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
+            if kind.family == "film":
+                marked = self._mark_of(done.path, file.size, file.modified_ns)
+                yield from self._films.captures(path, done, marked, lambda: _original(path, kind, stop))
+                return
             original = _original(path, kind, stop)
             if original is None:
                 return

@@ -155,6 +155,8 @@ def _source(options: SensorOptions, settings: StationSettings, outbox: Outbox, b
         station.location,
         options.stretch_s,
         deployed=settings.deployment.start,
+        sees=bool(LOOKING & set(options.detectors)),
+        hears=bool(set(options.detectors) - LOOKING),
     )
 
 

@@ -12,13 +12,16 @@ OPENERS = {
     r"\bImage\.open\(": {"captures/blurring.py", "captures/decoding/other_pictures.py"},
     r"\bimdecode\(": {"captures/picture.py"},
     r"\bimread\w*\(": set(),
-    r"\bav\.open\(": {"captures/decoding/container.py", "captures/decoding/film_clip.py"},  # the second one writes
     r"\bVideoCapture\(": {"edge/capture/camera.py"},  # a camera, or the address of one
     r"\bsoundfile\.(SoundFile|read|blocks|info)\(": {
         "captures/clip.py",
         "bench/sound.py",  # writes one
     },
-    r"\bav\.open\(": {"captures/packets.py"},
+    r"\bav\.open\(": {
+        "captures/packets.py",
+        "captures/decoding/container.py",
+        "captures/decoding/film_clip.py",  # writes one
+    },
     r"\b(exifread|imageio|skimage|wave\.open|audioread|librosa\.load|torchaudio)\b": set(),
 }
 
