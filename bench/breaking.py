@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 DISK_MB = 600
 
 
@@ -138,6 +140,28 @@ def metric_total(port: int, name: str) -> float:
     except OSError:
         return 0.0
     return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def process_on(port: int) -> psutil.Process:
+    """Return the process that listens on a TCP port of this machine.
+
+    Raises:
+        LookupError: none does.
+    """
+    for connection in psutil.net_connections("tcp4"):
+        at, pid = connection.laddr, connection.pid
+        if connection.status == psutil.CONN_LISTEN and at and at[1] == port and pid is not None:
+            return psutil.Process(pid)
+    raise LookupError(f"no process listens on port {port}")
+
+
+def memory_mb(process: psutil.Process) -> float:
+    """Return the proportional set size (PSS) of a process and its children in MB: shared pages are counted once."""
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += one.memory_full_info().pss
+    return total / 1e6
 
 
 def mosquitto_program() -> str:

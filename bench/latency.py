@@ -55,10 +55,12 @@ observation_types = ["human"]
 """
 
 
-def capture(station: str, location: Location, person: bool) -> tuple[Event, MediaContent]:
+def capture(
+    station: str, location: Location, person: bool, thumbnail_bytes: int = THUMBNAIL_BYTES
+) -> tuple[Event, MediaContent]:
     """Return the messages for one picture: the event, and its thumbnail of random bytes after those of a JPEG."""
     seen = next(found for found in EVENT.detections if (found.observation_type == "human") == person)
-    content = b"\xff\xd8\xff" + random.randbytes(THUMBNAIL_BYTES)
+    content = b"\xff\xd8\xff" + random.randbytes(thumbnail_bytes)
     digest = hashlib.sha256(content).hexdigest()
     thumbnail = next(media for media in EVENT.media if media.role == "thumbnail")
     event = msgspec.structs.replace(

@@ -5,5 +5,8 @@ PICTURES = {
     *(".dng", ".nef", ".arw", ".cr2"),  # raw pictures with a preview
 }
 FILMS = {".avi", ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".ts", ".mts", ".m2ts"}
-RECORDINGS = {".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff"}
+RECORDINGS = {
+    *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
+    *(".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac"),
+}
 CAPTURES = PICTURES | FILMS | RECORDINGS

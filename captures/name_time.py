@@ -14,8 +14,8 @@ _YEAR_FIRST = re.compile(
     r"(?:[_T $.-]{0,3}|[ _]at[ _]|-birdnet-(?:[A-Za-z0-9_]{1,60}-)?)"
     r"(?P<hour>\d\d)(?P<apart>[-_. :]?)(?P<minute>\d\d)(?P=apart)(?P<second>\d\d)"
     r"(?:[.,]?(?P<fraction>\d{3}|(?<=[.,])\d{1,6})(?!\d))?(?:[ _]?(?P<half>[AaPp])[Mm](?![A-Za-z]))?"
-    r"(?:(?P<zone>Z(?![A-Za-z])|_?UTC(?:[+-]\d{1,2}(?::?\d\d)?)?(?![A-Za-z0-9])|[+-]\d\d:?\d\d(?!\d|\.\d|[A-Za-z])"
-    r"|\+\d\d(?!\d|\.\d|[A-Za-z]))"
+    r"(?:(?P<zone>Z(?![A-Za-z])|[_ ]?UTC(?:[+-]\d{1,2}(?::?\d\d)?)?(?![A-Za-z0-9])"
+    r"|[_ ]?[+-]\d\d:?\d\d(?!\d|\.\d|[A-Za-z])|\+\d\d(?!\d|\.\d|[A-Za-z]))"
     r"|(?!\d))"
 )
 # Month first, of 4G cameras: 860123456789012-28-4-05012026221011-SYFW00012
@@ -68,7 +68,7 @@ def _time(found: re.Match[str], pixel: bool) -> WrittenTime | None:
     local = local.replace(microsecond=int((parts.get("fraction") or "0").ljust(6, "0")))
     if pixel:  # the camera app of Pixel phones names pictures in UTC
         return WrittenTime(local, UTC)
-    zone = (parts.get("zone") or "").lstrip("_")
+    zone = (parts.get("zone") or "").strip("_ ")
     if zone == "-0000":  # an offset that is not known (RFC 3339, 4.3)
         zone = ""
     return WrittenTime(local, parse_offset(zone) if zone else None)

@@ -14,6 +14,7 @@ from captures.decoded import Sound, Unreadable
 from captures.recorder_time import audiomoth_time
 from captures.recording import Block, Payload, Recording, open_recording
 from contract import Location
+from contract.bounds import is_representable
 
 _LOUDEST = 8.0  # 18 dB above full scale; louder float samples are damage
 
@@ -35,6 +36,7 @@ class SoundInfo:
         format: Name of the format: WAV, FLAC, MP3, Ogg...
         recorded_at: Start time that the recorder stored (AudioMoth); None: it stored none.
         remarks: What is wrong with the header.
+        complete: Whether the file states where its sound ends and the sound ends there.
     """
 
     rate_hz: int
@@ -43,6 +45,7 @@ class SoundInfo:
     format: str
     recorded_at: datetime | None
     remarks: tuple[str, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ def sound_info(path: Path) -> SoundInfo:
             recording.form,
             _recorded_at(recording.comment),
             tuple(recording.remarks),
+            recording.complete,
         )
 
 
@@ -220,7 +224,7 @@ def encode_clip(sound: Sound, louder: bool = True) -> tuple[bytes, str]:
 
 def _recorded_at(comment: str) -> datetime | None:
     noted = audiomoth_time(comment)
-    return None if noted is None else noted.at(UTC).astimezone(UTC)
+    return noted.at(UTC).astimezone(UTC) if noted is not None and is_representable(noted.local) else None
 
 
 class _Source:

@@ -17,6 +17,10 @@ _YEAR_FIRST = re.compile(
 _YEAR_LAST = re.compile(
     rf"\s*(?P<first>\d{{1,2}})[:\-/.](?P<second_>\d{{1,2}})[:\-/.](?P<year>\d{{4}}){_BETWEEN}{_CLOCK}{_ZONE}"
 )
+_COMPACT = re.compile(
+    r"\s*(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)[T_ ]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
+    rf"(?:[.,](?P<fraction>\d{{1,9}}))?(?!\d){_ZONE}"
+)
 _OFFSET = re.compile(r"\s*(?:UTC|GMT)?\s*(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?\s*")
 _GREATEST_OFFSET = timedelta(hours=14)  # no place is further from UTC
 
@@ -58,7 +62,7 @@ def parse_time(text: str) -> WrittenTime | None:
     Returns:
         The time; None if the text is no real date and time.
     """
-    if (found := _YEAR_FIRST.match(text)) is not None:
+    if (found := _YEAR_FIRST.match(text) or _COMPACT.match(text)) is not None:
         orders = [(int(found["month"]), int(found["day"]))]
     elif (found := _YEAR_LAST.match(text)) is not None:
         first, second = int(found["first"]), int(found["second_"])
@@ -108,7 +112,7 @@ def hour_of_half_day(hour: int, afternoon: bool) -> int:
 
 def _local(year: int, month: int, day: int, parts: dict[str, str | None]) -> datetime | None:
     hour = int(parts["hour"] or 0)
-    half, before = parts["half"], parts["before"]
+    half, before = parts.get("half"), parts.get("before")
     if half or before:
         hour = hour_of_half_day(hour, afternoon=before == "下午" or (half or "").lower() == "p")
     moment = day_and_time(year, month, day, hour, int(parts["minute"] or 0), int(parts["second"] or 0))

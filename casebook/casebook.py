@@ -15,11 +15,8 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
-    case,
     func,
-    insert,
     select,
-    text,
     tuple_,
     update,
 )
@@ -39,7 +36,8 @@ from casebook.records import (
     Quarantined,
 )
 from casebook.tables import flag, media, quarantined, verdict
-from casebook.verdicts import Verdict
+from casebook.verdict_rows import insert_verdicts, read_histories, verdict_of_row, withdraw_verdict
+from casebook.verdicts import Verdict, verdicts_in_force
 from contract import SetAside
 from contract.identity import content_sha256
 from contract.validation import decode_stored
@@ -91,6 +89,11 @@ class Casebook:
             query = query.where(_before((flag.c.raised_at, flag.c.event_id, flag.c.rule), after))
         return [Flag(**row) for row in self._read(query.limit(limit))]
 
+    def flags_raised(self, start: datetime, end: datetime) -> list[Flag]:
+        """Return all flags raised from ``start`` until before ``end``, in order of time."""
+        query = select(flag).where(flag.c.raised_at >= start, flag.c.raised_at < end)
+        return [Flag(**row) for row in self._read(query.order_by(flag.c.raised_at, flag.c.event_id, flag.c.rule))]
+
     def flags_of(self, event_ids: Iterable[str]) -> dict[str, list[Flag]]:
         """Return the flags of each event by event id, without events that have no flag."""
         found: dict[str, list[Flag]] = defaultdict(list)
@@ -98,6 +101,12 @@ class Casebook:
             for row in self._read(select(flag).where(flag.c.event_id.in_(ids)).order_by(flag.c.rule)):
                 found[row["event_id"]].append(Flag(**row))
         return dict(found)
+
+    def reopen_flags(self, event_id: str) -> int:
+        """Open the closed flags of one event again and return how many were closed."""
+        with self._begin() as connection:
+            query = update(flag).where(flag.c.event_id == event_id, flag.c.state == "closed")
+            return connection.execute(query.values(state="open", closed_by=None, closed_at=None)).rowcount
 
     def close_flags(self, event_id: str, by: str, at: datetime) -> int:
         """Close the open flags of one event and return how many were closed."""
@@ -109,52 +118,59 @@ class Casebook:
         """Store one verdict; see ``record_verdicts``."""
         return self.record_verdicts([decision])[0]
 
-    def record_verdicts(self, decisions: Sequence[Verdict]) -> list[Verdict]:
+    def record_verdicts(self, decisions: Sequence[Verdict], seen: Mapping[int, int] | None = None) -> list[Verdict]:
         """Store verdicts in order, all or none, marked as not yet applied to the detection store.
+
+        Args:
+            decisions: The verdicts.
+            seen: By ordinal, the latest sequence that the decider knew; None: whatever others decided.
 
         Returns:
             The verdicts with their ``sequence``; a verdict equal to the latest on its detection is not stored again.
+
+        Raises:
+            VerdictConflict: somebody else has decided since; no verdict was stored.
         """
         with self._begin() as connection:
-            if self._engine.dialect.name == "postgresql":
-                connection.execute(text("LOCK TABLE verdict IN SHARE ROW EXCLUSIVE MODE"))  # one sequence at a time
-            return [replace(one, sequence=self._insert_verdict(connection, one)) for one in decisions]
+            return insert_verdicts(connection, decisions, seen)
 
-    def _insert_verdict(self, connection: Connection, decision: Verdict) -> int:
-        row = {name: getattr(decision, name) for name in Verdict.__slots__ if name != "sequence"}
-        # In one statement with the insertion, so that no other process can take the same sequence in SQLite.
-        highest = select(func.coalesce(func.max(verdict.c.sequence), 0)).scalar_subquery()
-        now = replace(decision, sequence=0).order
-        query = insert(verdict).values(**row, applied=False, sequence=case((highest >= now, highest + 1), else_=now))
-        latest = (
-            select(verdict)
-            .where(verdict.c.event_id == decision.event_id, verdict.c.ordinal == decision.ordinal)
-            .order_by(verdict.c.sequence.desc())
-            .limit(1)
-        )
-        known = connection.execute(latest).mappings().first()
-        if known is not None and _verdict(known) == decision:
-            return int(known["sequence"])
-        return int(connection.execute(query.returning(verdict.c.sequence)).scalar_one())
+    def withdraw_verdicts(self, event_id: str, sequences: Sequence[int], by: str, at: datetime) -> list[Verdict]:
+        """Withdraw decisions on one event, given by their ``sequence``; unknown ones are left out.
+
+        Returns:
+            The withdrawals, of which each says what is valid after it; marked as not yet applied.
+
+        Raises:
+            VerdictConflict: others keep deciding on the same detections; no decision was withdrawn.
+        """
+        with self._begin() as connection:
+            found = [withdraw_verdict(connection, event_id, one, by, at) for one in sequences]
+            return [one for one in found if one is not None]
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
-        """Return the latest verdict on each detection of the given events, sorted by the detection's ordinal."""
-        latest: dict[str, dict[int, Verdict]] = defaultdict(dict)
-        for ids in portions(event_ids):
-            query = select(verdict).where(verdict.c.event_id.in_(ids)).order_by(verdict.c.sequence)
-            for row in self._read(query):
-                latest[row["event_id"]][row["ordinal"]] = _verdict(row)
-        return {event_id: [found[ordinal] for ordinal in sorted(found)] for event_id, found in latest.items()}
+        """Return the latest verdict on each detection of the given events that was not withdrawn, by ordinal."""
+        found = {event_id: verdicts_in_force(rows) for event_id, rows in self.verdict_histories(event_ids).items()}
+        return {event_id: [valid[ordinal] for ordinal in sorted(valid)] for event_id, valid in found.items() if valid}
+
+    def verdict_histories(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
+        """List every verdict on each of the given events in the order of recording, withdrawals included."""
+        with self._begin() as connection:
+            return read_histories(connection, event_ids)
 
     def verdict_history(self, event_id: str) -> list[Verdict]:
         """List every verdict on one event in the order of recording, including those that a later verdict replaced."""
-        query = select(verdict).where(verdict.c.event_id == event_id).order_by(verdict.c.sequence)
-        return [_verdict(row) for row in self._read(query)]
+        return self.verdict_histories([event_id]).get(event_id, [])
+
+    def recent_corrections(self, limit: int) -> list[tuple[str, str | None]]:
+        """List the label and scientific name of the corrections among the latest verdicts, newest first."""
+        latest = select(verdict).order_by(verdict.c.sequence.desc()).limit(limit).subquery()
+        rows = self._read(select(latest).where(latest.c.outcome == "corrected").order_by(latest.c.sequence.desc()))
+        return [(row["label"], row["scientific_name"]) for row in rows]
 
     def unapplied_verdicts(self) -> list[Verdict]:
         """List the verdicts that are not marked as applied to the detection store, in the order of recording."""
         query = select(verdict).where(verdict.c.applied.is_(False)).order_by(verdict.c.sequence)
-        return [_verdict(row) for row in self._read(query)]
+        return [verdict_of_row(row) for row in self._read(query)]
 
     def mark_applied(self, decisions: Sequence[Verdict]) -> None:
         """Mark recorded verdicts as applied to the detection store, so that ``unapplied_verdicts`` omits them."""
@@ -295,7 +311,3 @@ def _report_sha256(payload: bytes) -> str:
         return content_sha256(decode_stored(payload, SetAside))
     except msgspec.MsgspecError:
         return hashlib.sha256(payload).hexdigest()
-
-
-def _verdict(row: Any) -> Verdict:
-    return Verdict(**{name: row[name] for name in Verdict.__slots__})

@@ -37,6 +37,8 @@ class Flag:
         state: "open" until a person decides.
         closed_by: User who closed it.
         closed_at: Time it was closed, UTC.
+        station: Station of the event; "" for flags of older versions.
+        at: Time of the event, or of its receipt if the station's clock cannot be believed; by default ``raised_at``.
     """
 
     event_id: str
@@ -49,8 +51,34 @@ class Flag:
     state: FlagState = "open"
     closed_by: str | None = None
     closed_at: datetime | None = None
+    station: str = ""
+    at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.at is None:
+            object.__setattr__(self, "at", self.raised_at)
 
     @property
     def key(self) -> tuple[datetime, str, str]:
         """Pagination cursor in the list of flags."""
         return self.raised_at, self.event_id, self.rule
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedEvent:
+    """An event with open flags, as listed in the queue.
+
+    Attributes:
+        event_id: Id of the event.
+        severity: Highest severity of its open flags.
+        at: Time of the event, as in its flags.
+    """
+
+    event_id: str
+    severity: Severity
+    at: datetime
+
+    @property
+    def key(self) -> tuple[datetime, str]:
+        """Pagination cursor in the list of events of one severity."""
+        return self.at, self.event_id

@@ -72,7 +72,10 @@ flag = Table(
     Column("state", JsonText, nullable=False),
     Column("closed_by", JsonText),
     Column("closed_at", UtcDateTime),
+    Column("station", JsonText, nullable=False, default="", server_default=""),
+    Column("at", UtcDateTime, nullable=False),  # of the capture; see Flag.at
     Index("flag_newest", "state", "raised_at"),
+    Index("flag_queue", "state", "severity", "at", "event_id"),
 )
 
 verdict = Table(
@@ -89,6 +92,7 @@ verdict = Table(
     Column("classified_by", JsonText, nullable=False),
     Column("decided_at", UtcDateTime, nullable=False),
     Column("applied", Boolean, nullable=False, default=False),
+    Column("withdraws", BigInteger, nullable=False, default=0, server_default="0"),  # sequence of a withdrawn verdict
     Index("verdict_sequence", "sequence", unique=True),
     Index("verdict_of", "event_id", "ordinal", "sequence"),
     Index("verdict_unapplied", "applied"),
@@ -121,4 +125,20 @@ media = Table(
     Column("station", JsonText, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Index("media_content", "sha256"),
+)
+
+clock_shift = Table(
+    "clock_shift",
+    metadata,
+    Column("id", Integer, primary_key=True),  # all corrections are kept
+    Column("station", JsonText, nullable=False),
+    Column("sensor", JsonText, nullable=False),
+    Column("start", UtcDateTime, nullable=False),  # of capture times by the wrong clock
+    Column("end", UtcDateTime, nullable=False),
+    Column("shift_us", BigInteger, nullable=False),
+    Column("reason", JsonText, nullable=False),
+    Column("made_by", JsonText, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("undone_by", JsonText, nullable=False),  # "": in force
+    Column("undone_at", UtcDateTime),
 )

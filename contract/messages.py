@@ -7,7 +7,7 @@ offset, scores are 0..1, boxes are fractions of the picture.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from contract.bounds import (
     DETECTIONS,
@@ -16,6 +16,7 @@ from contract.bounds import (
     PASSED_OVER,
     ClockError,
     Count,
+    Damage,
     FileName,
     Fraction,
     Frequency,
@@ -38,7 +39,7 @@ from contract.bounds import (
 SCHEMA = "1.2"  # docs/reference/messages.md lists what each minor version added
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unclassified"]
-ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "system", "file", "none"]
+ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "corrected", "system", "file", "none"]
 MediaRole = Literal["original", "thumbnail", "clip"]
 Gap = Literal["off", "blind", "deaf", "clock", "disk", "broken"]
 
@@ -75,8 +76,8 @@ class Clock(Struct, frozen=True, gc=False, kw_only=True):
     """Clock that gave a capture time, with the accuracy of that time.
 
     ``source`` is the clock of a station (gps, ntp, rtc, system), the place of the time in a file (exif, recorder, name;
-    copy: the time at which the file was last written), or none if no running clock can have shown the time. Before 1.2,
-    file stood for both name and copy, and rtc also for recorder.
+    copy: the time at which the file was last written), or none if no running clock can have shown the time. The server
+    sets corrected where it shifts the clock. Before 1.2, file stood for both name and copy, and rtc also for recorder.
     """
 
     source: ClockSource
@@ -112,6 +113,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
     size: Count
     role: MediaRole
     name: FileName = ""
+    damage: Damage = ""  # since 1.2: how an original is damaged, so that a part of it may not have been examined
 
 
 class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -186,6 +188,7 @@ class Status(Struct, frozen=True, gc=False, kw_only=True):
     at: Moment
     schema: Schema = SCHEMA
     version: Annotated[str, Meta(max_length=50)] = ""
+    name_contested: bool | UnsetType = UNSET  # since 1.2: another client of this name takes over the connection
 
 
 class PassedOver(Struct, frozen=True, gc=False, kw_only=True):
@@ -242,7 +245,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class SetAside(Struct, frozen=True, gc=False, kw_only=True):
-    """Report of a file or capture that a station could not process and keeps on its disk."""
+    """Report of a file that a station could not process, or processed although something is wrong with it."""
 
     report_id: Uuid
     station: Name
@@ -252,6 +255,7 @@ class SetAside(Struct, frozen=True, gc=False, kw_only=True):
     reason: Note
     size: Count
     schema: Schema = SCHEMA
+    analysed: bool = False  # since 1.2; True: its content was analysed all the same
 
 
 class MediaContent(Struct, frozen=True, gc=False, kw_only=True):

@@ -2,9 +2,7 @@
 
 import logging
 from collections import Counter
-from datetime import datetime
 
-from contract import SetAside, new_event_id
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
@@ -35,16 +33,3 @@ class FileFailures:
         del self._failures[capture.mark.path]
         LOG.error("%s; the file is set aside", problem, exc_info=error)
         return Unusable(capture.name, problem, capture.original.size if capture.original else 0, capture.mark)
-
-
-def set_aside_report(station: str, sensor: str, at: datetime, unusable: Unusable) -> SetAside:
-    """Return the message to the server about a file that the station sets aside."""
-    return SetAside(
-        report_id=new_event_id(),
-        station=station,
-        sensor=sensor,
-        at=at,
-        name=unusable.name[-255:],
-        reason=unusable.reason[:2000],
-        size=unusable.size,
-    )

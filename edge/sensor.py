@@ -6,7 +6,7 @@ from typing import Any
 
 from captures.decoded import Sound, Unreadable
 from edge.capture.clip import Clip
-from edge.capture.originals import Recordings
+from edge.capture.originals import Originals, Recordings
 from edge.capture.port import PassesOver, Source
 from models.port import Classifier, Detector
 
@@ -23,6 +23,7 @@ class Sensor:
         triggered: Cheap test that runs before the detectors; a capture that fails it is only counted.
         listening: Detectors for sound.
         recordings: Stores original recordings of a microphone; None: none are stored, or the source stores them.
+        originals: Folder of what the station records itself; its newest file is checked at the start; None: none.
         classifier: Classifies the animals that are found in pictures; None: they are not classified.
     """
 
@@ -34,6 +35,7 @@ class Sensor:
     listening: Sequence[Detector[Any, Any]] = ()
     recordings: Recordings | None = None
     classifier: Classifier | None = None
+    originals: Originals | None = None
 
     @property
     def passed_over(self) -> Mapping[str, int]:

@@ -19,15 +19,18 @@ from contract.codec import kind_of
 from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
-from edge.capture.clip import Clip, Unusable
+from edge.capture.clip import AlreadyHeard, Clip, Unusable
+from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.port import SourceLost
-from edge.capture.visits import Visit, Visits, scores_of
-from edge.detect import companion, voice_in
+from edge.capture.visits import Visits, scores_of
+from edge.detect import companion, media_of, voice_in
 from edge.effort import EffortLog
-from edge.examine import examine
-from edge.file_failures import FileFailures, set_aside_report
+from edge.file_failures import FileFailures
+from edge.file_reports import FileReports
+from edge.films import examine_capture
+from edge.findings import Findings
 from edge.health import health
-from edge.media_rank import is_urgent, media_message, media_rank, sharpness_of
+from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.sensor import Sensor
 from edge.time_ranges import TimeRanges
@@ -120,6 +123,7 @@ class Station:
         self._owed_memory: dict[str, str] = {}  # committed with them
         self._recordings: set[str] = set()
         self._failures = FileFailures()
+        self._reports = FileReports(options.name, self._topic("setaside"), now)
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -157,6 +161,8 @@ class Station:
         sent = TimeRanges.from_text(self._outbox.remembered(f"effort {sensor.name}"))
         effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now(), sent)
         visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
+        for unusable in check_newest(sensor.name, sensor.originals, self._outbox.remembered):
+            self._set_aside(sensor, unusable)
         pause_s, losses = RETRY_FIRST_S, 0
         while not stop.is_set():
             try:
@@ -195,17 +201,16 @@ class Station:
             LOG.error("%s: %s; retrying", sensor.name, why)
         self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
 
-    def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
+    def _take(self, sensor: Sensor, capture: Clip | AlreadyHeard | Unusable, visits: Visits) -> bool:
         """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
         if isinstance(capture, Unusable):
             self._set_aside(sensor, capture)
             return True
+        if isinstance(capture, AlreadyHeard):
+            self._outbox.commit([], capture.mark)
+            return False
         try:
-            messages: list[OutboxMessage] = []
-            visit: Visit | None = None
-            voices: dict[str, int] = {}
-            if sensor.triggered(capture):
-                messages, visit, voices = self._examine(sensor, capture, visits)
+            found = self._examine(sensor, capture, visits) if sensor.triggered(capture) else Findings()
         except Unreadable as error:
             if capture.mark is None:
                 raise
@@ -221,15 +226,17 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        self._outbox.commit(messages, capture.mark, visit, None, events=1 if messages else 0, **voices)
+        events = 1 if found.messages else 0
+        messages = [*found.messages, *self._reports.remarks(sensor.name, capture)]
+        self._outbox.commit(messages, capture.mark, found.visit, found.memory, events=events, **found.voices)
         self._count(capture)
         return True
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> tuple[list[OutboxMessage], Visit, dict[str, int]]:
-        """Run the detectors on a capture; return its messages, its visit and increments of voice policy counters."""
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> Findings:
+        """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        found, clip, beside = examine(detectors, clip, classifier, self._options.location)
+        found, clip, beside = examine_capture(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         if may_leave and not beside:
             beside = tuple(filter(None, [companion(clip, found)]))
@@ -237,10 +244,7 @@ class Station:
             clip = sensor.recordings.store(clip, found, may_leave)
         # Captures before and after a restart have the same times if the clock was not set: they share no visit.
         series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
-        visit, scores = (
-            visits.visit_of(series, clip.captured_at),
-            scores_of(found, sharpness_of(beside[0] if beside else None)),
-        )
+        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(*beside[:1]))
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
@@ -256,21 +260,19 @@ class Station:
             capture=clip.kind,
             models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
-            media=tuple(filter(None, (clip.original, *(one.media for one in beside)))),
+            media=media_of(clip, beside),
             duration_s=round(clip.duration_s, 3),
             visit_id=visit.visit_id,
             location=self._options.location,
         )
         messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
-        rank = media_rank(found, visit.improved_by(scores))
-        messages += [media_message(event, one, self._topic("media"), rank) for one in beside]
-        return messages, visit.with_capture(clip.captured_at, scores, event.duration_s), voices
+        improves = visit.improved_by(scores)
+        messages += [media_message(self._topic("media"), event, one, improves) for one in beside]
+        visit = visit.with_capture(clip.captured_at, scores, event.duration_s)
+        return Findings(messages, visit, voices, newest_original(sensor.name, clip))
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
-        LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
-        report = set_aside_report(self._options.name, sensor.name, self._now(), unusable)
-        message = OutboxMessage(self._topic("setaside"), encode(report), priority=2)
-        self._outbox.commit([message], unusable.mark, set_aside=1)
+        self._outbox.commit([self._reports.set_aside(sensor.name, unusable)], unusable.mark, set_aside=1)
 
     def _count(self, clip: Clip) -> None:
         with self._lock:

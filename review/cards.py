@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from casebook.flags import Flag
-from casebook.verdicts import Verdict
+from casebook.verdicts import Verdict, latest_sequences, verdicts_in_force
 from contract import Detection, Event, Media, Model
 from contract.messages import ObservationType
 from i18n.taxonomy import shipped_taxonomy
@@ -13,6 +14,9 @@ from i18n.taxonomy.domestic import DOMESTIC
 from ingest.store.port import ListedEvent
 from review.page import Site
 
+Missing = Literal["waiting", "overdue", "withheld", "nothing", "not made"]
+OVERDUE = timedelta(days=1)  # thumbnails and clips follow their event within minutes, unless the station is offline
+_NOISES = frozenset({"gunshot", "chainsaw", "power tool", "fireworks"})  # of people, without a voice
 KIND_CLASSES: Mapping[ObservationType, str] = {"human": "person", "vehicle": "vehicle", "animal": "animal"}
 
 
@@ -51,6 +55,11 @@ class CardDetection:
         return _kind_class(self.detection, heard=self.detection.span is not None)
 
 
+def _is_voice(detection: Detection) -> bool:
+    key = shipped_taxonomy().key(detection.label, detection.scientific_name, detection.observation_type)
+    return detection.observation_type == "human" and key not in _NOISES
+
+
 def _kind_class(named: Detection | Verdict, heard: bool) -> str:
     if shipped_taxonomy().key(named.label, named.scientific_name, named.observation_type) in DOMESTIC:
         return "domestic"
@@ -61,7 +70,11 @@ def _kind_class(named: Detection | Verdict, heard: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A capture with the time under which it is listed, and its detections, flags, verdicts and media."""
+    """A capture with the time under which it is listed, and its detections, flags, verdicts and media.
+
+    ``seen`` is the sequence of the latest verdict on each detection, by ordinal, withdrawals included: what a reader of
+    the card knows.
+    """
 
     event: Event
     listed_at: datetime
@@ -70,6 +83,7 @@ class Card:
     blank_verdict: Verdict | None
     picture: Media | None
     clip: Media | None
+    seen: Mapping[int, int]
 
     @property
     def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
@@ -101,6 +115,38 @@ class Card:
             found.add(self.blank_verdict.outcome)
         return "" if not self.decided else found.pop() if len(found) == 1 else "mixed"
 
+    def verdict_on(self, ordinal: int) -> Verdict | None:
+        """Return the verdict on a detection, or on the capture if it has no detections; None if there is none."""
+        if not self.findings:
+            return self.blank_verdict
+        return next((one.verdict for one in self.findings if one.detection.ordinal == ordinal), None)
+
+    @property
+    def missing(self) -> Missing:
+        """Why the capture has neither a picture nor a sound to show; meaningful only if it has none."""
+        announced = [media for media in self.event.media if media.role != "original"]
+        if announced:
+            return "overdue" if datetime.now(UTC) - self.listed_at > OVERDUE else "waiting"
+        if not self.event.detections:
+            return "nothing"
+        voice = any(map(_is_voice, self.event.detections))
+        return "withheld" if self.event.capture == "sound" and voice else "not made"
+
+    @property
+    def clock_doubted(self) -> bool:
+        """Whether the capture is listed under its time of receipt, since the station's clock cannot be believed."""
+        return self.listed_at != self.event.captured_at
+
+    @property
+    def original_kept(self) -> bool:
+        """Whether the station reported an original file, which it keeps as long as it has space."""
+        return any(media.role == "original" for media in self.event.media)
+
+    @property
+    def ordinals(self) -> tuple[int, ...]:
+        """Ordinals on which verdicts are given; 0 for a capture without detections."""
+        return tuple(one.detection.ordinal for one in self.findings) or (0,)
+
     @property
     def open_flags(self) -> tuple[Flag, ...]:
         """Flags of the capture that are still open."""
@@ -115,17 +161,17 @@ class Card:
 def load_cards(site: Site, listed: Sequence[ListedEvent]) -> list[Card]:
     """Build one card for each event, with the flags, verdicts and media that the casebook has for the event."""
     ids = [one.event.event_id for one in listed]
-    flags, verdicts = site.casebook.flags_of(ids), site.casebook.verdicts_of(ids)
+    flags, histories = site.casebook.flags_of(ids), site.casebook.verdict_histories(ids)
     arrived = {name: {one.sha256 for one in media} for name, media in site.casebook.media_of(ids).items()}
     return [
-        _card(one, flags.get(event_id, []), verdicts.get(event_id, []), arrived.get(event_id, set()))
+        _card(one, flags.get(event_id, []), histories.get(event_id, []), arrived.get(event_id, set()))
         for one, event_id in zip(listed, ids, strict=True)
     ]
 
 
-def _card(listed: ListedEvent, flags: Sequence[Flag], verdicts: Sequence[Verdict], arrived: Set[str]) -> Card:
+def _card(listed: ListedEvent, flags: Sequence[Flag], history: Sequence[Verdict], arrived: Set[str]) -> Card:
     event = listed.event
-    by_ordinal = {verdict.ordinal: verdict for verdict in verdicts}
+    by_ordinal = verdicts_in_force(history)
     models = {model.name: model for model in event.models}
     findings = tuple(
         CardDetection(detection, by_ordinal.get(detection.ordinal), models[detection.model])
@@ -140,4 +186,5 @@ def _card(listed: ListedEvent, flags: Sequence[Flag], verdicts: Sequence[Verdict
         blank_verdict=None if findings else by_ordinal.get(0),
         picture=next((media for media in available if media.type.startswith("image/")), None),
         clip=next((media for media in available if media.type.startswith("audio/")), None),
+        seen=latest_sequences(history),
     )

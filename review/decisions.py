@@ -1,11 +1,11 @@
-"""Records a person's decision in the casebook, then in the detection store.
+"""Records a person's decision, or the withdrawal of decisions, in the casebook, then in the detection store.
 
 After a crash between the two, the detection store is updated later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,9 +13,14 @@ from casebook.verdicts import Outcome, Verdict
 from contract import Event
 from contract.errors import StoreUnavailable
 from contract.messages import ObservationType
-from i18n.taxonomy import Taxon, shipped_taxonomy
+from i18n.language import Language
+from i18n.taxonomy import Taxon, display_name, shipped_taxonomy
+from ingest.store.port import ListedEvent
+from review.cards import Card, load_cards
 from review.page import Site
 from review.problems import InvalidRequest
+
+MAX_WITHDRAWN = 1_000  # decisions in one request
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,12 +32,22 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         outcome: Confirmed, corrected or dismissed.
         taxon: For a correction, the label or any name of the taxon; a text that names none is stored as typed,
             as "unclassified": it may be a remark instead of an animal.
+        seen: By ordinal, the sequence of the latest verdict that the page showed; 0 or none: it showed no verdict. If
+            there is a later one of somebody else, nothing is recorded. Absent: the decision is recorded in any case.
     """
 
     event_id: str
     outcome: Outcome
     ordinals: tuple[int, ...] = ()
     taxon: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    seen: Mapping[int, int] | None = None
+
+
+class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The withdrawal of decisions on an event, given by their sequences, as sent by a page."""
+
+    event_id: str
+    sequences: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=MAX_WITHDRAWN)]
 
 
 def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdict]:
@@ -42,22 +57,48 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
 
     Raises:
         InvalidRequest: the event has no such detection, or a correction has no taxon.
+        VerdictConflict: somebody else decided on one of the detections after the page was shown.
         StoreUnavailable: the casebook did not answer; the decision may not have been recorded.
     """
-    verdicts = site.casebook.record_verdicts(create_verdicts(event, decision, by, datetime.now(UTC)))
-    decided = {verdict.ordinal for verdict in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
-    if decided >= {detection.ordinal for detection in event.detections}:
+    created = create_verdicts(event, decision, by, datetime.now(UTC))
+    verdicts = site.casebook.record_verdicts(created, decision.seen)
+    _conclude(site, event, verdicts, by)
+    return verdicts
+
+
+def withdraw(site: Site, event: Event, sequences: Sequence[int], by: str) -> list[Verdict]:
+    """Withdraw decisions, so that those before them are valid again, and return the withdrawals.
+
+    Raises:
+        InvalidRequest: the event has no such decision.
+        VerdictConflict: others keep deciding on the same detections.
+        StoreUnavailable: the casebook did not answer; the decisions may not have been withdrawn.
+    """
+    verdicts = site.casebook.withdraw_verdicts(event.event_id, sequences, by, datetime.now(UTC))
+    if not verdicts:
+        raise InvalidRequest("decision")
+    _conclude(site, event, verdicts, by)
+    return verdicts
+
+
+def _conclude(site: Site, event: Event, verdicts: Sequence[Verdict], by: str) -> None:
+    """Close the flags of a decided event, or open those of another again, and update the detection store."""
+    valid = {verdict.ordinal for verdict in site.casebook.verdicts_of([event.event_id]).get(event.event_id, [])}
+    if valid >= ({detection.ordinal for detection in event.detections} or {0}):
         site.casebook.close_flags(event.event_id, by, verdicts[0].decided_at)
+    elif any(verdict.withdraws for verdict in verdicts):
+        site.casebook.reopen_flags(event.event_id)
     try:
         site.store.apply_verdicts(verdicts)
         site.casebook.mark_applied(verdicts)
     except StoreUnavailable:
         site.wake_verdict_sync()
-    return verdicts
 
 
 def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) -> list[Verdict]:
     """Create one verdict for each detection that a decision refers to."""
+    if decision.outcome == "withdrawn":
+        raise InvalidRequest("decision")
     corrected = _corrected_to(decision)
     by_ordinal = {detection.ordinal: detection for detection in event.detections}
     ordinals: Sequence[int] = tuple(dict.fromkeys(decision.ordinals)) or tuple(by_ordinal) or (0,)
@@ -84,3 +125,45 @@ def _corrected_to(decision: Decision) -> Taxon | None:
     if not typed:
         raise InvalidRequest("taxon")
     return shipped_taxonomy().find(typed) or Taxon(typed, None, "unclassified")
+
+
+def answer_to(site: Site, listed: ListedEvent, recorded: Sequence[Verdict], language: Language) -> dict[str, Any]:
+    """Return the answer to a decision or a withdrawal: what was recorded, and what is valid on the capture now."""
+    card = load_cards(site, [listed])[0]
+    return {
+        "verdicts": [
+            {"ordinal": one.ordinal, "label": one.label, "sequence": one.sequence, "withdraws": one.withdraws}
+            for one in recorded
+        ],
+        "outcome": card.outcome,
+        "detections": [_state(card, ordinal, language) for ordinal in card.ordinals],
+    }
+
+
+def conflict_answer(latest: Sequence[Verdict], language: Language) -> dict[str, Any]:
+    """Return the answer to a decision that was not recorded: what somebody else decided, and when."""
+    return {
+        "error": language.translate("Somebody else has decided meanwhile. Choose which decision is to be valid."),
+        "conflict": [
+            {
+                "ordinal": one.ordinal,
+                "outcome": "withdrawn" if one.withdraws else one.outcome,
+                "name": display_name(one.label, one.scientific_name, language.code),
+                "by": one.classified_by,
+                "at": language.date_time(one.decided_at),
+                "sequence": one.sequence,
+            }
+            for one in latest
+        ],
+    }
+
+
+def _state(card: Card, ordinal: int, language: Language) -> dict[str, Any]:
+    finding = next((one for one in card.findings if one.detection.ordinal == ordinal), None)
+    verdict = finding.verdict if finding else card.blank_verdict
+    return {
+        "ordinal": ordinal,
+        "outcome": verdict.outcome if verdict else "",
+        "name": display_name(verdict.label, verdict.scientific_name, language.code) if verdict else "",
+        "kind": finding.kind if finding else "unknown",
+    }

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.casebook import Casebook
+from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
 from contract import Event
@@ -28,6 +29,7 @@ from review.options import ReviewOptions
 from review.reader_language import chosen_language
 from review.static_files import StaticFiles
 from review.station_names import StationNames
+from review.taxon_choices import TaxonChoices
 
 COOKIE_S = 365 * 24 * 3600
 NAME_LENGTH = 60
@@ -60,6 +62,16 @@ class Site:
     def station_names(self) -> StationNames:
         """Names of all stations, for the station filter of the pages."""
         return StationNames(self.store)
+
+    @cached_property
+    def flag_queue(self) -> FlagQueue:
+        """Events with open flags in the casebook's database."""
+        return FlagQueue(Database(self.casebook.engine))
+
+    @cached_property
+    def taxon_choices(self) -> TaxonChoices:
+        """Suggestions for corrections."""
+        return TaxonChoices(self.casebook, self.store)
 
     @cached_property
     def incidents(self) -> IncidentReader:

@@ -201,15 +201,3 @@ def tls_context(options: BrokerOptions) -> ssl.SSLContext:
                 f"[broker] certificate_file {options.certificate_file!r}, key_file {options.key_file!r}: {error}"
             ) from error
     return context
-
-
-def describe_refusal(options: BrokerOptions, reason: object) -> str:
-    """Return the error message for a connection that the broker refused, with the credentials to check."""
-    message = f"broker {options.address} refuses the connection: {reason}."
-    message += f" Check username {options.username!r} and its password"
-    # A username without a password is not always wrong: brokers without a password file accept it.
-    if options.username and not options.password_file and not os.environ.get(options.password_variable):
-        message += f": neither password_file nor the environment variable {options.password_variable} is set"
-    elif options.username == ACCOUNT:
-        message += "; after an update of Wildpost, run `wildpost broker upgrade` on the broker's folder once"
-    return message

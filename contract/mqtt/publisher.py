@@ -9,10 +9,10 @@ from contract.errors import Undelivered
 from contract.mqtt.connection import (
     BrokerOptions,
     connect_arguments,
-    describe_refusal,
     make_client,
     stop_network_thread,
 )
+from contract.mqtt.refusal import describe_refusal
 from contract.mqtt.supervised_client import SupervisedClient
 from contract.server_users import ServerUser
 

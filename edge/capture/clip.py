@@ -1,4 +1,4 @@
-"""Data types of captures: pictures, films and stretches of sound, with their time, file and processing progress."""
+"""Data types of captures: pictures and stretches of sound, with their time, file and processing progress."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Literal
 
 from captures.decoded import Picture, Sound
 from captures.film import Film
+from captures.sound import Heard
 from contract import Clock, Media
 
 
@@ -20,6 +21,7 @@ class FileMark:
         modified_ns: Time of the last modification; a file with another size or time counts as a new file.
         stretches: Number of its stretches that have been processed.
         finished: Whether the whole file has been processed.
+        heard: How much of a recording's sound has been processed; None: the file is no recording.
     """
 
     path: str
@@ -27,6 +29,7 @@ class FileMark:
     modified_ns: int
     stretches: int
     finished: bool
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Clip:
         name: Name of the file, or a name that the source gives it.
         original: The recorded file, which stays on the station; None: there is none.
         mark: Progress in the file to store together with the results of this capture.
+        remarks: What is wrong with the file although it can be used; each is reported to the server.
     """
 
     content: Path | Picture | Film | Sound
@@ -48,6 +52,7 @@ class Clip:
     name: str
     original: Media | None = None
     mark: FileMark | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Literal["picture", "sound", "film"]:
@@ -64,9 +69,16 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file or capture that cannot be processed, with the reason."""
+    """A file or capture that cannot be processed, with the reason; ``mark`` is None if it is no file of the source."""
 
     name: str
     reason: str
     size: int
+    mark: FileMark | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyHeard:
+    """A recording whose sound has been processed before, under another size or modification time."""
+
     mark: FileMark

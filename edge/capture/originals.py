@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import logging
-import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 
 from captures.decoded import Sound
 from contract import Detection, Media
-from contract.private_files import make_private_folder, private_opener
+from contract.durable_file import PARTIAL, durable_file
+from contract.private_files import make_private_folder
 from edge.capture.clip import Clip
 
 LOG = logging.getLogger("wildpost.station")
@@ -27,11 +28,21 @@ class Originals:
         self, folder: Path, quota_bytes: int, on_evicted: Callable[[int], object] = lambda number: number
     ) -> None:
         """Create the folder; ``on_evicted`` receives the number of originals that were deleted or not stored."""
-        self._folder = folder
+        self.folder = folder
         self._quota = quota_bytes
         self._on_evicted = on_evicted
         self._uncounted = 0
         make_private_folder(folder)
+        for partial in folder.glob(f".*{PARTIAL}"):
+            partial.unlink()  # of a capture during which the power failed
+        # Listed once: with years of pictures in the folder, each new one would otherwise read all their entries.
+        self._files = deque(sorted((path.name, path.stat().st_size) for path in folder.iterdir() if path.is_file()))
+        self._taken_bytes = sum(size for _, size in self._files)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the files, the newest last."""
+        return [name for name, _ in self._files]
 
     def keep(self, data: bytes, name: str, kind: str) -> tuple[Path, Media]:
         """Write a capture durably to the folder; return its path and its metadata with the data's SHA-256.
@@ -41,16 +52,10 @@ class Originals:
         """
         self._make_room(len(data))
         path = self._unused_path(name)
-        part = path.with_suffix(".part")
-        try:
-            with open(part, "wb", opener=private_opener) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)  # a partial file must not use up the space that the next one needs
-            raise
+        with durable_file(path) as file:
+            file.write(data)
+        self._files.append((path.name, len(data)))
+        self._taken_bytes += len(data)
         digest = hashlib.sha256(data).hexdigest()
         return path, Media(sha256=digest, type=kind, size=len(data), role="original", name=path.name)
 
@@ -76,22 +81,19 @@ class Originals:
 
     def _unused_path(self, name: str) -> Path:
         """Return an unused path for a file name, so that no file is overwritten after a clock change."""
-        path, number = self._folder / name, 1
+        path, number = self.folder / name, 1
         while path.exists():
             number += 1
-            path = self._folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
+            path = self.folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
         return path
 
     def _make_room(self, coming: int) -> None:
-        files = sorted((path.name, path, path.stat().st_size) for path in self._folder.iterdir() if path.is_file())
-        excess = sum(size for _, _, size in files) + coming - self._quota
         evicted = 0
-        for _, path, size in files:
-            if excess <= 0:
-                break
-            path.unlink()
+        while self._files and self._taken_bytes + coming > self._quota:
+            name, size = self._files.popleft()
+            (self.folder / name).unlink(missing_ok=True)
+            self._taken_bytes -= size
             evicted += 1
-            excess -= size
         self.count_evicted(evicted)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from contract.mqtt.publisher import ConfirmedPublisher
 from contract.supervision import SupervisedThread, Supervisor
 from i18n.known_labels import KnownLabels
 from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.station_connection import connection_of
 from ingest.store.port import EventQuery, StationState, Store
 
 _VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}([.+-]?(a|b|rc|dev|post)?\d{0,8}){0,2}(\+g?[0-9a-f]{7,12})?")
@@ -165,7 +167,7 @@ class HomeAssistant:
     def _state(self, state: StationState) -> dict[str, Any]:
         health = state.health
         return {
-            "online": "ON" if state.status and state.status.state == "online" else "OFF",
+            "online": "ON" if connection_of(state, datetime.now(UTC)) == "online" else "OFF",
             "last_capture": state.last_event_at.isoformat() if state.last_event_at else None,
             **self._last_detection(state),
             "temperature": health.temperature_c if health else None,

@@ -16,8 +16,8 @@ from i18n.taxonomy import Taxonomy, shipped_taxonomy
 from ingest.rules.conditions import Hours, Rule, Season
 from ingest.rules.protection import Protection, read_species
 from ingest.rules.zones import Zone, read_zones
-from ingest.store.microseconds import microseconds
-from ingest.store.order import is_believed
+from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.order import is_believed, listed_us
 
 __all__ = ["Hours", "Rule", "RuleSet", "RulesError", "RulesOptions", "Season", "load_rules"]
 
@@ -120,6 +120,8 @@ class RuleSet:
             reason_values=values,
             zone=zone.id if zone else None,
             raised_at=raised_at.astimezone(UTC),
+            station=event.station,
+            at=EPOCH + listed_us(event, microseconds(raised_at), newest_us=0) * MICROSECOND,
         )
 
     def _matches(self, rule: Rule, detection: Detection, heard: Mapping[int, Corroboration]) -> bool:

@@ -14,6 +14,7 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 EARLIEST_US = microseconds(EARLIEST)
 _EARLIEST_SYNCHRONISED_US = microseconds(datetime(1900, 1, 1, tzinfo=UTC))
 _AHEAD = timedelta(minutes=10)  # a station's clock may be ahead of the server's by this much and be believed
+_STALE = timedelta(days=1)  # a report that stays the latest for so long was not followed by newer ones
 AHEAD_US = _AHEAD // MICROSECOND
 
 
@@ -59,7 +60,8 @@ def supersedes(item: Received, current: Health | Deployment, current_received_at
     """Return whether a received report is newer than the latest report known so far.
 
     Within one boot, the report with the longer uptime is newer. Otherwise the report with the later time is newer if
-    both clocks can be believed; if not, the one that was received later.
+    both clocks can be believed; if not, or if the later one was received more than a day ago, the one that was received
+    later.
 
     Args:
         item: The received report: health or a deployment.
@@ -72,6 +74,8 @@ def supersedes(item: Received, current: Health | Deployment, current_received_at
             return new.uptime_s > current.uptime_s
     elif not (isinstance(new, Deployment) and isinstance(current, Deployment)):
         raise TypeError(f"{type(new).__name__} and {type(current).__name__}: expected two reports of one kind")
+    if current_received_at is not None and item.received_at - current_received_at > _STALE:
+        return True  # nothing newer came for long, so the clock of this report may be behind
     believed = _is_believed(new, item.received_at) and _is_believed(current, current_received_at or item.received_at)
     return new.at >= current.at if believed else True
 

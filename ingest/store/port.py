@@ -3,8 +3,8 @@
 One contract suite of tests runs against each store.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Protocol, Self
@@ -55,11 +55,19 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """Result of a write: the number of new records and of redelivered ones, and the records that were not stored."""
+    """Result of a write.
+
+    Attributes:
+        new: Number of new records.
+        repeated: Number of redelivered records.
+        conflicts: Records that were not stored.
+        corrected: By event id, events whose clock is corrected on the server, with the corrected time.
+    """
 
     new: int
     repeated: int
     conflicts: tuple[Conflict, ...] = ()
+    corrected: Mapping[str, Event] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ class EventQuery:
         stations: Accepted stations.
         taxa: Only events with a counted detection of one of these taxa (see ``Store.count``).
         observation_types: Only events with a counted detection of one of these types.
+        blank: Only events in which no detection counts: nothing was found, or everything was dismissed.
+        decided: Only events whose detections all have a verdict (True) or not (False); None: both.
         start: Listed at or after this time.
         end: Listed before this time.
         after: Pagination cursor, ``ListedEvent.key``: only events that sort after it.
@@ -83,6 +93,8 @@ class EventQuery:
     stations: tuple[str, ...] = ()
     taxa: tuple[str, ...] = ()
     observation_types: tuple[ObservationType, ...] = ()
+    blank: bool = False
+    decided: bool | None = None
     start: datetime | None = None
     end: datetime | None = None
     after: tuple[datetime, str] | None = None
@@ -103,13 +115,20 @@ class ListedEvent:
     """An event with the time under which it is listed.
 
     Attributes:
-        event: The event as its station sent it.
+        event: The event; if its clock was corrected on the server, with the corrected time and clock.
         listed_at: Time of the capture; the time of receipt if the station's clock cannot be believed (see
             ``ingest.store.order``).
+        uncorrected: The event as its station sent it, if its clock was corrected; None: it was not.
     """
 
     event: Event
     listed_at: datetime
+    uncorrected: Event | None = None
+
+    @property
+    def sent(self) -> Event:
+        """The event as its station sent it."""
+        return self.uncorrected or self.event
 
     @property
     def key(self) -> tuple[datetime, str]:
@@ -210,7 +229,9 @@ class TaxonCount:
 class StationState:
     """Latest status and health of a station, the time of its latest capture, and the number of its events.
 
-    ``last_event_at`` is the time under which the latest event is listed.
+    ``last_event_at`` is the time under which the latest event is listed. ``status_received_at`` and
+    ``health_received_at`` are the times of receipt by the server's clock; None: not known. A status that arrives again
+    unchanged keeps the time of its first receipt, since the broker repeats retained messages.
     """
 
     station: str
@@ -218,6 +239,8 @@ class StationState:
     health: Health | None
     last_event_at: datetime | None
     events: int
+    status_received_at: datetime | None = None
+    health_received_at: datetime | None = None
 
 
 class Store(Protocol):
@@ -248,7 +271,8 @@ class Store(Protocol):
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Commit verdicts, which then replace the machine's labels in counts; idempotent.
 
-        Of several verdicts on one detection, the one with the highest ``Verdict.order`` counts.
+        Of several verdicts on one detection, the one with the highest ``Verdict.order`` counts; after the outcome
+        "withdrawn", the detection counts as the machine found it.
 
         Raises:
             StoreUnavailable: the verdicts must be treated as not written.
@@ -261,6 +285,10 @@ class Store(Protocol):
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List events like ``events``, each with the time under which it is listed."""
+        ...
+
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the ``ListedEvent.key`` of the events that ``listing`` returns, without reading the events."""
         ...
 
     def count(self, query: CountQuery) -> list[TaxonCount]:

@@ -26,14 +26,15 @@ def load_fast_form(core: Any, path: Path, sha256: str, cache: Path | None) -> An
     Raises:
         NotDerivable: the network does not have the expected structure.
         RuntimeError: OpenVINO cannot read it.
+        OSError: the network cannot be written, because the disk is full, for example.
     """
     if cache is None:
-        return _build(core, derive(path, WINDOW))
+        return _build(core, derive(path, WINDOW), None)
     cached = cache / f"birdnet-{sha256[:16]}-{FORM_VERSION}.xml"
     if not cached.exists():
         cache.mkdir(parents=True, exist_ok=True)
         partial = cache / f".{cached.stem}-{os.getpid()}.xml"
-        load_openvino().save_model(_build(core, derive(path, WINDOW)), partial, compress_to_fp16=False)
+        load_openvino().save_model(_build(core, derive(path, WINDOW), cache), partial, compress_to_fp16=False)
         # The weights are renamed first, so that they exist whenever the description does, even after a power failure.
         partial.with_suffix(".bin").replace(cached.with_suffix(".bin"))
         partial.replace(cached)
@@ -97,11 +98,19 @@ def _scale_and_shift(window: NDArray[np.float32]) -> tuple[np.float32, np.float3
     return scale, -least * scale - np.float32(1)
 
 
-def _build(core: Any, derived: SplitNetwork) -> Any:
-    """Build BirdNET's front end from OpenVINO operations, and connect it to the remaining network."""
+def _build(core: Any, derived: SplitNetwork, folder_of_files: Path | None) -> Any:
+    """Build BirdNET's front end from OpenVINO operations, and connect it to the remaining network.
+
+    Args:
+        core: OpenVINO's core.
+        derived: The parts of the network.
+        folder_of_files: Folder for a temporary file; None: the folder of the system, which may be small.
+    """
     openvino = load_openvino()
     operations = openvino.opset13
-    with TemporaryDirectory(prefix="wildpost-") as folder:  # OpenVINO reads LiteRT networks only from a file
+    with TemporaryDirectory(
+        prefix=".wildpost-", dir=folder_of_files
+    ) as folder:  # OpenVINO reads LiteRT networks only from a file
         file = Path(folder) / "network.tflite"
         file.write_bytes(derived.network)
         network = core.read_model(file)

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.durable_file import durable_file
 from models.birdnet.derivation import NotDerivable
 from models.birdnet.engines import Engine, LiteRtEngine, OpenVinoEngine
 from models.birdnet.fast_form import FORM_VERSION
@@ -54,7 +55,7 @@ def open_engine(
         cache: Folder for the derived network and the decision; None: no cache.
 
     Raises:
-        NotDerivable, RuntimeError, ImportError: ``runtime`` is "openvino" and OpenVINO cannot be used.
+        NotDerivable, RuntimeError, ImportError, OSError: ``runtime`` is "openvino" and OpenVINO cannot be used.
     """
     machine = _machine(package, threads)
     if runtime == "litert":
@@ -72,6 +73,10 @@ def open_engine(
     except (NotDerivable, RuntimeError, ImportError) as error:
         engine = reference or LiteRtEngine(package.network, threads)
         return engine, _store_decision("litert", f"OpenVINO cannot be used here: {error}", machine, cache)
+    except OSError as error:  # a full disk, for example: not a property of this machine, so it is not stored
+        engine = reference or LiteRtEngine(package.network, threads)
+        reason = f"the network for OpenVINO cannot be written or read: {error}"
+        return engine, _store_decision("litert", reason, machine, None)
     if known is not None or reference is None:
         assert known is not None  # noqa: S101 - reference is None only if there is a cached decision
         return fast, known
@@ -140,8 +145,8 @@ def _cached_decision(cache: Path | None, machine: str) -> RuntimeDecision | None
         return None
     try:
         decision = msgspec.json.decode(_decision_file(cache).read_bytes(), type=RuntimeDecision)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None  # incomplete or of another version: measure again and overwrite it
+    except (msgspec.DecodeError, msgspec.ValidationError, OSError):
+        return None  # incomplete, unreadable or of another version: measure again and overwrite it
     return decision if decision.machine == machine else None
 
 
@@ -151,8 +156,12 @@ def _store_decision(
     decision = RuntimeDecision(engine=engine, reason=reason, machine=machine)
     _log.info("BirdNET runs on %s: %s", engine, reason)
     if cache is not None:
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = _decision_file(cache).with_name(f".birdnet-runtime-{os.getpid()}.json")
-        partial.write_bytes(msgspec.json.encode(decision))
-        partial.replace(_decision_file(cache))
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with durable_file(_decision_file(cache)) as file:
+                file.write(msgspec.json.encode(decision))
+        except OSError as error:
+            _log.warning(
+                "the choice of BirdNET's runtime is not stored, and measured again at the next start: %s", error
+            )
     return decision

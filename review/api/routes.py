@@ -1,6 +1,8 @@
 """JSON endpoints for health, events, taxa and review decisions."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -8,16 +10,22 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from casebook.verdicts import Verdict, VerdictConflict
+from contract import Event
 from contract.codec import encode
-from i18n.taxonomy import taxon_search
+from i18n.taxonomy import shipped_taxonomy
+from ingest.station_connection import connection_of
 from ingest.store.port import EventQuery
-from review.decisions import Decision, decide
-from review.page import NAME_LENGTH, ContextDependency, set_cookie
+from review.decisions import Decision, Withdrawal, answer_to, conflict_answer, decide, withdraw
+from review.page import NAME_LENGTH, ContextDependency, PageContext, set_cookie
 from review.problems import InvalidRequest
 
 router = APIRouter()
 MAX_LIMIT = 1000
+MAX_TYPED = 100  # letters of a name that the search reads
+Sent = TypeVar("Sent")
 _decision = msgspec.json.Decoder(Decision)
+_withdrawal = msgspec.json.Decoder(Withdrawal)
 
 
 @router.get("/healthz")
@@ -30,11 +38,14 @@ def healthz(context: ContextDependency) -> Response:
     problem = context.site.problem()
     totals = context.site.casebook.totals()
     states = context.site.store.stations()
+    now = datetime.now(UTC)
     return JSONResponse(
         {
             "status": "hindered" if problem else "ok",
             "problem": problem,
             "stations": len(states),
+            "stations_online": sum(connection_of(state, now) == "online" for state in states),
+            "contested_names": [state.station for state in states if state.status and state.status.name_contested],
             "events": sum(state.events for state in states),
             "flags": totals.flags,
             "open_flags": totals.open_flags,
@@ -51,7 +62,8 @@ def events(
 ) -> Response:
     """Return the event messages of captures, newest first, as the stations sent them.
 
-    ``after`` is the cursor for the next page: the ``next`` of the previous response.
+    ``after`` is the cursor for the next page: the ``next`` of the previous response. ``corrected`` has the times of
+    captures whose clock was corrected on the server, by event id.
     """
     moment, _, event_id = after.partition("~")
     query = EventQuery(
@@ -64,7 +76,8 @@ def events(
     listed = context.site.store.listing(query)
     last = listed[-1] if len(listed) == query.limit else None
     body = {
-        "events": [msgspec.Raw(encode(one.event)) for one in listed],
+        "events": [msgspec.Raw(encode(one.sent)) for one in listed],
+        "corrected": {one.event.event_id: one.event.captured_at for one in listed if one.uncorrected is not None},
         "next": f"{last.listed_at.isoformat()}~{last.event.event_id}" if last else None,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
@@ -83,29 +96,64 @@ def _parse_time(text: str) -> datetime | None:
 
 
 @router.get("/api/taxa")
-def taxa(context: ContextDependency, q: str = "") -> Response:
-    """Return taxa whose names match what was typed, with all their names, for the search box of corrections."""
+def taxa(context: ContextDependency, q: str = "", station: str = "") -> Response:
+    """Return taxa for the search box of corrections, with their names and protection level.
+
+    Without ``q``, these are taxa that corrections used lately, and taxa detected at the station.
+    """
+    code, taxonomy = context.language.code, shipped_taxonomy()
     return JSONResponse(
         [
-            [taxon.key, taxon.name(context.language.code) or taxon.key, taxon.zh, taxon.en]
-            for taxon in taxon_search().find(q)
+            {
+                "key": taxon.key,
+                "name": taxon.name(code) or taxon.zh or taxon.en or taxon.key,
+                "other": taxon.en if code == "zh_CN" else taxon.zh,
+                "scientific_name": taxon.scientific_name or "",
+                "protection": next((entry.level for entry in taxonomy.protection(taxon.key)), ""),
+            }
+            for taxon in context.site.taxon_choices.find(q[:MAX_TYPED], station)
         ],
-        headers={"Cache-Control": "private, max-age=3600", "Vary": "Cookie, Accept-Language"},
+        headers={"Cache-Control": "private, max-age=60", "Vary": "Cookie, Accept-Language"},
     )
 
 
 @router.post("/verdicts")
 async def verdicts(context: ContextDependency, request: Request) -> Response:
     """Record a reviewer's decision on a capture."""
+    decision = _decoded(_decision, await request.body())
+    return await run_in_threadpool(
+        _answer, context, decision.event_id, lambda event: decide(context.site, event, decision, context.name)
+    )
+
+
+@router.post("/verdicts/withdrawals")
+async def withdrawals(context: ContextDependency, request: Request) -> Response:
+    """Withdraw decisions on a capture."""
+    wanted = _decoded(_withdrawal, await request.body())
+    return await run_in_threadpool(
+        _answer,
+        context,
+        wanted.event_id,
+        lambda event: withdraw(context.site, event, wanted.sequences, context.name),
+    )
+
+
+def _answer(context: PageContext, event_id: str, record: Callable[[Event], list[Verdict]]) -> Response:
+    listed = context.site.listed_event(event_id)
+    if listed is None:
+        raise HTTPException(404)
     try:
-        decision = _decision.decode(await request.body())
+        recorded = record(listed.event)
+    except VerdictConflict as conflict:
+        return JSONResponse(conflict_answer(conflict.latest, context.language), 409)
+    return JSONResponse(answer_to(context.site, listed, recorded, context.language))
+
+
+def _decoded(decoder: msgspec.json.Decoder[Sent], body: bytes) -> Sent:
+    try:
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest("decision") from error
-    event = await run_in_threadpool(context.site.event, decision.event_id)
-    if event is None:
-        raise HTTPException(404)
-    recorded = await run_in_threadpool(decide, context.site, event, decision, context.name)
-    return JSONResponse({"verdicts": [{"ordinal": one.ordinal, "label": one.label} for one in recorded]})
 
 
 @router.post("/reviewer")

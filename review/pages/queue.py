@@ -1,22 +1,21 @@
 """The start page: the queue of captures to review."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import get_args
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import URL
 
-from contract.messages import ObservationType
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline
 from pipelines.trends.counting import EARLIEST, LATEST
 from review.incident_groups import group_by_incident
 from review.page import ContextDependency
-from review.queue import Filters, Show, parse_cursor, queue_page
+from review.queue import Filters, Kind, Show, parse_cursor, queue_page
 
 router = APIRouter()
-SHOWS: tuple[Show, ...] = ("todo", "flagged", "unreviewed", "reviewed")
-KINDS: tuple[ObservationType, ...] = ("animal", "human", "vehicle", "unknown")
+_DAYS = {"today": 0, "yesterday": 1}  # days before today
 
 
 @router.get("/")
@@ -31,11 +30,11 @@ def queue(
 ) -> HTMLResponse:
     """Show one page of the queue; unknown filter values are ignored."""
     filters = Filters(
-        show=next((known for known in SHOWS if known == show), "todo"),
+        show=next((known for known in get_args(Show) if known == show), "todo"),
         station=station,
         taxon=taxon.strip(),
-        kind=next((known for known in KINDS if known == kind), None),
-        day=_day(day),
+        kind=next((known for known in get_args(Kind) if known == kind), None),
+        day=_day(day, datetime.now(context.site.zone).date()),
         after=parse_cursor(after),
     )
     page = queue_page(context.site, filters)
@@ -49,10 +48,11 @@ def queue(
             "groups": groups,
             "late": late,
             "station_problems": context.site.incidents.station_problems()
-            if first_page and filters.show in ("todo", "flagged")
+            if first_page and filters.show in ("todo", "flagged", "warning")
             else [],
             "headline": lambda one: headline(one, None, context.language),
             "filters": filters,
+            "today": datetime.now(context.site.zone).date(),
             "filtered": filtered,
             "stations": context.site.station_names(),
             "following": following,
@@ -62,7 +62,10 @@ def queue(
     )
 
 
-def _day(text: str) -> date | None:
+def _day(text: str, today: date) -> date | None:
+    """Parse a day, "today" or "yesterday"; return None if it is not valid."""
+    if text in _DAYS:
+        return today - timedelta(days=_DAYS[text])
     try:
         day = date.fromisoformat(text)
     except ValueError:

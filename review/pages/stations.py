@@ -1,8 +1,11 @@
 """The page of stations: connection state, last capture and health of each."""
 
+from datetime import UTC, datetime
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from ingest.station_connection import connection_of, last_heard
 from review.page import ContextDependency
 
 router = APIRouter()
@@ -11,4 +14,12 @@ router = APIRouter()
 @router.get("/stations")
 def stations(context: ContextDependency) -> HTMLResponse:
     """Show all known stations."""
-    return context.render("stations.html", {"stations": context.site.store.stations()})
+    now = datetime.now(UTC)
+    return context.render(
+        "stations.html",
+        {
+            "stations": context.site.store.stations(),
+            "connection_of": lambda state: connection_of(state, now),
+            "last_heard": lambda state: last_heard(state, now),
+        },
+    )

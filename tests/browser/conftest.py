@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from captures.decoded import Sound
@@ -108,6 +109,20 @@ def messages(
     return event, [encode(event), encode(content)]
 
 
+@contextlib.contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve pages on a free port until the context ends, and return their address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """Six captures, two of them flagged and one incident, behind real pages on a free port."""
@@ -133,24 +148,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
     keep(intake, read_batch([ReceivedMessage("wildpost/v1/ridge-07/event", b"{not ours", datetime.now(UTC))]))
     drawings = Drawings(tmp_path / "drawn")
     app = create_app(store, casebook, media, ReviewOptions(), drawings=drawings)
-    config = uvicorn.Config(app, port=0, log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Site(
-        f"http://127.0.0.1:{port}",
-        store,
-        casebook,
-        IncidentReader(database),
-        intake,
-        tmp_path / "media",
-        [event for event, _ in captures],
-    )
-    server.should_exit = True
-    thread.join(10)
+    with served(app) as url:
+        yield Site(
+            url,
+            store,
+            casebook,
+            IncidentReader(database),
+            intake,
+            tmp_path / "media",
+            [event for event, _ in captures],
+        )
     drawings.close()
     store.close()
     casebook.close()

@@ -13,6 +13,12 @@ def card(page: Page, event: Any) -> Any:
     return page.locator(f'.capture[data-event="{event.event_id}"]')
 
 
+def decided(page: Page, event: Any, outcome: str) -> None:
+    """Wait until a decision is shown, and the server has recorded it."""
+    expect(card(page, event)).to_have_attribute("data-outcome", outcome)
+    expect(card(page, event)).not_to_have_attribute("data-waiting", "")
+
+
 def figures(page: Page, site: Any) -> dict[str, str]:
     """Read the table of the trends page: taxon and detections."""
     page.goto(f"{site.url}/trends")
@@ -34,7 +40,7 @@ def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page
     card(page, boar).locator("[data-decide=corrected]").click()
     page.locator("#taxon").fill("豹猫")
     page.locator("#taxon").press("Enter")
-    expect(card(page, boar)).to_have_attribute("data-outcome", "corrected")
+    decided(page, boar, "corrected")
     assert figures(page, site) == {"fox": "2", "person": "1", "Strix aluco": "1", "Prionailurus bengalensis": "1"}
     verdicts = site.casebook.verdict_history(boar.event_id)
     assert [(one.outcome, one.scientific_name) for one in verdicts] == [("corrected", "Prionailurus bengalensis")]
@@ -102,7 +108,7 @@ def test_the_latest_verdict_counts_and_all_are_kept(page: Page, site: Any) -> No
     page.goto(f"{site.url}/events/{person.event_id}")
     for key, outcome in (("x", "dismissed"), ("c", "confirmed")):
         page.keyboard.press(key)
-        expect(page.locator(".capture")).to_have_attribute("data-outcome", outcome)
+        decided(page, person, outcome)
     page.reload()
     expect(page.locator(".history li")).to_have_count(2)
     assert figures(page, site)["person"] == "1"
@@ -205,7 +211,7 @@ def test_the_queue_puts_an_incident_together_and_its_page_says_why_and_who_was_t
     expect(told).to_contain_text("rangers: waiting")
     for event in (site.events[3], site.events[4]):
         card(page, event).locator("[data-decide=confirmed]").click()
-        expect(card(page, event)).to_have_attribute("data-outcome", "confirmed")
+        decided(page, event, "confirmed")
     page.reload()
     expect(page.locator("main")).to_contain_text("review complete")
     page.goto(f"{site.url}/incidents?lang=en")

@@ -35,7 +35,13 @@ MIGRATIONS = Path(casebook.engine.__file__).parent / "migrations"
 RELEASED = Path(__file__).with_name("casebook-0.1.0.sql").read_text(encoding="utf-8")
 
 
-NEW_COLUMNS = {"sequence", "occurrences", "captures", "kinds"}  # of tables that the first release had
+# Of tables that the first release had.
+NEW_COLUMNS = {"sequence", "occurrences", "captures", "kinds", "withdraws"}
+NEW_FLAG_COLUMNS = {"station", "at"}
+
+
+def _is_new(table: str, column: str) -> bool:
+    return column in NEW_COLUMNS or (table == "flag" and column in NEW_FLAG_COLUMNS)
 
 
 def rows(url: str) -> dict[str, set[tuple[Any, ...]]]:
@@ -47,7 +53,7 @@ def rows(url: str) -> dict[str, set[tuple[Any, ...]]]:
         held = {
             name: {
                 tuple(map(str, row))
-                for row in connection.execute(select(*(one for one in table.c if one.name not in NEW_COLUMNS)))
+                for row in connection.execute(select(*(one for one in table.c if not _is_new(name, one.name))))
             }
             for name, table in found.tables.items()
         }
@@ -82,6 +88,8 @@ def fill_first_form(url: str) -> None:
                     row["reason_values"] = json.loads(row["reason_values"])
                 if name == "verdict":
                     row["applied"] = bool(row["applied"])
+                    if "sequence" in table.c:
+                        row["sequence"] = row["id"]
                 connection.execute(table.insert().values(**row))
     engine.dispose()
 
@@ -123,10 +131,10 @@ def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: 
     Casebook(released).close()
     after = rows(released)
     assert {name: after[name] for name in before} == before
-    assert after["alembic_version"] == {("0003",)}
+    assert after["alembic_version"] == {("0005",)}
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_from_every_form_to_the_newest_no_row_is_lost(casebook_url: str, revision: str) -> None:
     bring_to(casebook_url, revision)
     fill_first_form(casebook_url)
@@ -136,6 +144,27 @@ def test_from_every_form_to_the_newest_no_row_is_lost(casebook_url: str, revisio
     Casebook(casebook_url).close()
     after = rows(casebook_url)
     assert {name: after[name] for name in before} == before
+
+
+def test_a_casebook_without_corrected_clocks_gets_their_table_and_keeps_its_rows(casebook_url: str) -> None:
+    bring_to(casebook_url, "0003")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO verdict (sequence, event_id, ordinal, outcome, observation_type, label, classified_by, "
+                "decided_at, applied) VALUES (7, 'e', 0, 'confirmed', 'animal', 'boar', 'r', 7, :applied)"
+            ),
+            {"applied": True},
+        )
+    engine.dispose()
+    before = rows(casebook_url)
+    before.pop("alembic_version")
+    assert "clock_shift" not in before and len(before["verdict"]) == 1
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert {name: after[name] for name in before} == before
+    assert after["clock_shift"] == set()
 
 
 def test_verdicts_of_an_older_form_are_numbered_as_they_were_recorded(casebook_url: str) -> None:
@@ -212,6 +241,34 @@ def test_incidents_of_an_older_form_get_their_totals_and_take_further_occurrence
     casebook.close()
 
 
+def test_flags_of_an_older_form_get_the_station_and_time_of_their_occurrences(casebook_url: str) -> None:
+    bring_to(casebook_url, "0003")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        for event_id in ("with", "without"):
+            connection.execute(
+                text(
+                    "INSERT INTO flag (event_id, rule, severity, reason_key, reason_values, raised_at, state) "
+                    "VALUES (:event_id, 'people', 'urgent', 'human', '{}', 9000000, 'open')"
+                ),
+                {"event_id": event_id},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO happening (subject, kind, incident_id, source, station, at, received_at, severity, "
+                "confidence, reasons, rules, late) VALUES ('with', 'human', 'i', 'vision', 'ridge', 1000000, 9000000, "
+                "'urgent', 0.9, '[]', '[]', :late)"
+            ),
+            {"late": False},
+        )
+    engine.dispose()
+    casebook = Casebook(casebook_url)
+    found = {flag.event_id: (flag.station, flag.at) for flag in casebook.flags()}
+    second = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert found == {"with": ("ridge", second), "without": ("", second.replace(second=9))}
+    casebook.close()
+
+
 def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
     engine = open_engine(casebook_url)
     with engine.connect() as connection:
@@ -225,7 +282,7 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0003", "0002", "0001"], (
+    assert steps == ["0005", "0004", "0003", "0002", "0001"], (
         "a new step: try the way from the form before it, and freeze what was released"
     )
 

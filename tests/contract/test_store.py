@@ -338,6 +338,54 @@ def test_a_corrected_event_is_found_under_its_new_name(store: Store) -> None:
     assert store.events(EventQuery(taxa=("boar",))) == []
 
 
+def test_a_withdrawn_verdict_leaves_what_the_machine_found(store: Store) -> None:
+    event = sighting("boar")
+    store.write(received(event))
+    store.apply_verdicts([verdict(event, "corrected", "badger")])
+    store.apply_verdicts([verdict(event, "withdrawn", "badger", minute=1)])
+    assert found(store) == {"boar": 1}
+    assert store.keys(EventQuery(decided=True)) == []
+    store.apply_verdicts([verdict(event, "dismissed", "boar", minute=2)])
+    assert found(store) == {}
+
+
+def ids(store: Store, query: EventQuery) -> list[str]:
+    keys = store.keys(query)
+    assert keys == [one.key for one in store.listing(query)]
+    return [event_id for _, event_id in keys]
+
+
+def test_decided_and_blank_events_are_found_wherever_they_stand(store: Store) -> None:
+    kinds = [("boar",)] * 30 + [()] + [("deer", "deer")] * 2 + [("boar",)] * 30 + [("wolf",)]
+    events = [sighting(*taxa, at=NOON - timedelta(minutes=number)) for number, taxa in enumerate(kinds)]
+    blank, half, decided, dismissed = events[30], events[31], events[32], events[63]
+    store.write(received(*events))
+    store.apply_verdicts([verdict(half, "confirmed", "deer"), verdict(dismissed, "dismissed", "wolf")])
+    store.apply_verdicts([verdict(decided, "confirmed", "deer", number) for number in (0, 1)])
+    assert ids(store, EventQuery(decided=True)) == [decided.event_id, dismissed.event_id]
+    assert ids(store, EventQuery(decided=True, limit=1, after=(decided.captured_at, decided.event_id))) == [
+        dismissed.event_id
+    ]
+    assert ids(store, EventQuery(decided=False, taxa=("deer",))) == [half.event_id]
+    assert ids(store, EventQuery(decided=True, taxa=("deer",))) == [decided.event_id]
+    assert ids(store, EventQuery(blank=True)) == [blank.event_id, dismissed.event_id]
+    assert ids(store, EventQuery(blank=True, decided=False)) == [blank.event_id]
+    every = tuple(event.event_id for event in events)
+    assert ids(store, EventQuery(event_ids=every, decided=True)) == [decided.event_id, dismissed.event_id]
+    assert ids(store, EventQuery(event_ids=every, blank=True)) == [blank.event_id, dismissed.event_id]
+    undecided = ids(store, EventQuery(decided=False, limit=99))
+    assert undecided == [event.event_id for event in events if event not in (decided, dismissed)]
+    assert ids(store, EventQuery(decided=False, limit=3)) == undecided[:3]
+
+
+def test_an_undecided_event_behind_many_decided_ones_is_found(store: Store) -> None:
+    events = [sighting("boar", at=NOON - timedelta(minutes=number)) for number in range(60)]
+    store.write(received(*events))
+    store.apply_verdicts([verdict(event, "confirmed", "boar") for event in events[:-1]])
+    assert ids(store, EventQuery(decided=False, limit=2)) == [events[-1].event_id]
+    assert ids(store, EventQuery(decided=False, limit=2, taxa=("boar",))) == [events[-1].event_id]
+
+
 def test_stations_are_listed_with_the_last_that_was_heard(store: Store) -> None:
     older = msgspec.structs.replace(HEALTH, at=HEALTH.at - timedelta(hours=1), waiting_messages=99)
     store.write(received(STATUS, HEALTH, sighting("boar"), sighting("deer", at=NOON - timedelta(days=1))))

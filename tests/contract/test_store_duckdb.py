@@ -47,6 +47,24 @@ def test_nothing_is_downloaded_for_a_query_or_a_file(tmp_path: Path) -> None:
             connection.execute("SELECT ST_Point(31.35, 117.20)")
 
 
+def test_queries_share_the_memory_and_the_disk_with_the_rest_of_the_server(tmp_path: Path) -> None:
+    with duckdb.connect() as unlimited:
+        (whole,) = unlimited.execute("SELECT current_setting('memory_limit')").fetchall()
+    with connect(tmp_path / "detections.duckdb") as connection:
+        names = ("memory_limit", "max_temp_directory_size", "temp_directory")
+        memory, disk, folder = (
+            connection.execute("SELECT current_setting(?)", [name]).fetchall()[0][0] for name in names
+        )
+    assert _gib(memory) == pytest.approx(_gib(whole[0]) * 25 / 80, rel=0.05)  # DuckDB's own default is 80 %
+    assert _gib(disk) < 4
+    assert Path(folder).parent == tmp_path  # and not the folder of the system, which may be small
+
+
+def _gib(text: str) -> float:
+    number, unit = text.split()
+    return float(number) * {"MiB": 1 / 1024, "GiB": 1, "TiB": 1024}[unit]
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store = DuckDbStore(tmp_path / "detections.duckdb")
     store.close()
@@ -92,7 +110,8 @@ def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: P
     DuckDbStore(older).close()
     DuckDbStore(older).close()
     with duckdb.connect(str(older)) as connection:
-        assert count_rows(connection, "older") == rows | {"judged_before": 1, "deployment": 0, "latest": 1}
+        added = {"judged_before": 1, "deployment": 0, "latest": 1, "clock_shift": 0, "shifted_event": 0}
+        assert count_rows(connection, "older") == rows | added
         assert sorted(connection.execute(machine).fetchall(), key=repr) == found
 
 
@@ -110,11 +129,17 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
 
 
 TO_4 = """
+ALTER TABLE detection DROP COLUMN decided;
 ALTER TABLE detection DROP COLUMN hour_known;
+DROP TABLE clock_shift;
+DROP TABLE shifted_event;
+ALTER TABLE event DROP COLUMN blank;
+ALTER TABLE event DROP COLUMN decided;
 UPDATE schema_version SET version = 4;
 """
-TO_3 = """
-ALTER TABLE detection DROP COLUMN hour_known;
+TO_3 = (
+    TO_4
+    + """
 DROP TABLE latest;
 ALTER TABLE event DROP COLUMN listed_us;
 ALTER TABLE detection DROP COLUMN listed_us;
@@ -123,6 +148,7 @@ ALTER TABLE verdict DROP COLUMN sequence;
 CREATE INDEX verdict_event ON verdict (event_id);
 UPDATE schema_version SET version = 3;
 """
+)
 
 
 def at(year: int) -> Event:
@@ -153,6 +179,9 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
     store = DuckDbStore(of_version_3, read_only=read_only)
     listed = store.listing(EventQuery())
     assert len(listed) == 4
+    decided = store.keys(EventQuery(decided=True))
+    assert [event_id for _, event_id in decided] == [EVENT.event_id] * (len(EVENT.detections) == 1)
+    assert len(decided) + len(store.keys(EventQuery(decided=False))) == 4
     (state,) = store.stations()
     assert state.events == 4
     assert store.deployments() == [DEPLOYMENT]

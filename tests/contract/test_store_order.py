@@ -165,6 +165,23 @@ def test_an_old_report_that_comes_late_does_not_replace_a_newer_one(store: Store
     assert latest(store) == new
 
 
+def test_a_report_whose_clock_went_back_is_the_latest_once_nothing_newer_came_for_a_day(store: Store) -> None:
+    store.write([arrived(health(0))])
+    back = health(-400 * 24, new_event_id(), 60.0)
+    store.write([arrived(back, NOON + 25 * 60 * MINUTE)])
+    assert latest(store) == back
+
+
+def test_a_status_that_the_broker_repeats_keeps_the_time_of_its_first_receipt(store: Store) -> None:
+    for hours in (0, 48):
+        store.write([arrived(STATUS, NOON + hours * 60 * MINUTE)])
+    (state,) = store.stations()
+    assert state.status_received_at == NOON
+    store.write([arrived(changed(STATUS, at=NOON + 48 * 60 * MINUTE), NOON + 48 * 60 * MINUTE), arrived(HEALTH)])
+    (state,) = store.stations()
+    assert (state.status_received_at, state.health_received_at) == (NOON + 48 * 60 * MINUTE, NOON)
+
+
 def test_what_is_received_after_the_servers_clock_was_set_back_is_the_latest(store: Store) -> None:
     store.write([arrived(health(0)), arrived(changed(STATUS, state="offline"))])
     back = NOON - 400 * DAY

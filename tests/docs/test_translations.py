@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from tests.repository import REPOSITORY
 
 CATALOGS = REPOSITORY / "i18n" / "translations"
-ASKS = ("i18n", "review", "ingest/alerts")  # where translated text is written
+ASKS = ("i18n", "review", "ingest/alerts", "pipelines/reports")  # where translated text is written
 LANGUAGES = ("zh_CN", "en")
 
 
@@ -27,8 +27,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "extract",
         "-F",
         "i18n/babel.cfg",
-        "-k",
-        "translate",
+        *(word for function in ("translate", "_translate", "_sentence", "_blank") for word in ("-k", function)),
     ]
     subprocess.run([*command, "-o", str(target), *ASKS], cwd=REPOSITORY, check=True)
     with target.open("rb") as file:

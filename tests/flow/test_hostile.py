@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.hostile import HONEST_EVERY, Outcome, attack
+from bench.hostile_attack import HONEST_EVERY, Outcome, attack
 from bench.hostile_forms import INJECTIONS, SORTS
 from bench.hostile_messages import hostile_messages
 from contract import Malformed, decode

@@ -2,7 +2,9 @@ import pytest
 
 from bench.faults import replay
 from bench.honest_latency import measured as measured_beside_a_flood
+from bench.hostile_records import attack_with_records, hostile_media
 from bench.latency import measured
+from bench.soak import simulate
 from tests.conftest import Mosquitto
 
 
@@ -24,3 +26,19 @@ def test_every_honest_capture_beside_a_flood_becomes_visible(kind: str) -> None:
     assert (len(found["quiet"]), len(found["flooded"]), found["missing"]) == (6, 6, 0)
     assert found["sent"] > 0
     assert found["health"]["quarantined"] <= 2_100  # 2,000 at once, then 2,000 an hour
+
+
+def test_hostile_records_replace_nothing_and_every_page_about_them_answers() -> None:
+    found = attack_with_records(conflicts=40)
+    assert (found.conflicts, found.altered) == (40, [])
+    assert found.media == len(list(hostile_media()))
+    assert sum(found.answers.values()) == 4 * found.media
+    assert found.failed_answers == 0
+    assert found.quarantined >= 40
+
+
+def test_a_simulated_day_is_stored_whole_and_its_memory_is_measured_every_hour() -> None:
+    day = simulate(hours=2, stations=5, per_second=0.02)
+    assert day.kept == day.sent == 2 * (5 + 2 * 36)
+    assert len(day.server_mb) == len(day.broker_mb) == 3
+    assert min(day.server_mb) > 10 > min(day.broker_mb) > 0

@@ -89,7 +89,13 @@ def test_writes_of_2_x_name_organisation_bucket_precision_and_token(recorder: Re
     assert {one[3] for one in recorder.asked} == {"Token a token"}
     lines = [line for one in writes for line in one[4].decode().split("\n")]
     both = ["detection", "detection_by_taxon"]
-    assert [line.split(",")[0].split(" ")[0] for line in lines] == ["event", *both, *both, "event_index"]
+    assert [line.split(",")[0].split(" ")[0] for line in lines] == [
+        "decision",
+        "event",
+        *both,
+        *both,
+        "event_index",
+    ]
 
 
 def test_writes_of_1_x_name_the_database_and_sign_in_by_password(recorder: Recorder) -> None:

@@ -13,19 +13,20 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import msgspec
 import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
+from msgspec import UNSET
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from captures.picture import read_picture
-from contract import Detection, Event, MediaContent, Model, SetAside, decode, encode
+from contract import Detection, Event, MediaContent, Model, SetAside, Status, decode, encode
 from contract.codec import Record
 from contract.examples import EVENT
 from contract.mqtt import stop_network_thread
@@ -33,6 +34,7 @@ from edge.capture.folder import FolderSource
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
+from edge.transport.mqtt import takeover
 from edge.transport.mqtt.publisher import Publisher, StationBrokerOptions
 from models.download import install
 from models.registry import load_registry
@@ -88,6 +90,9 @@ class Ear:
 
     def events(self) -> list[Event]:
         return [record for record in self.records if isinstance(record, Event)]
+
+    def statuses(self) -> list[Status]:
+        return [record for record in self.records if isinstance(record, Status)]
 
     def close(self) -> None:
         self._client.disconnect()
@@ -188,17 +193,43 @@ def test_what_nobody_listens_for_is_kept_until_somebody_does(mosquitto: Any, tmp
             publisher.stop()
 
 
-def test_two_stations_of_one_name_are_told_so(mosquitto: Any, tmp_path: Path) -> None:
-    with closing(Outbox(tmp_path / "one.sqlite")) as one, closing(Outbox(tmp_path / "two.sqlite")) as two:
-        options = StationBrokerOptions(port=mosquitto.port, reconnect_max_s=1)
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_two_stations_of_one_name_say_so_until_one_of_them_ends(
+    protocol: Literal["5", "3.1.1"],
+    mosquitto: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(takeover, "_STEADY_MIN_S", 4.0)
+    with (
+        closing(Outbox(tmp_path / "one.sqlite")) as one,
+        closing(Outbox(tmp_path / "two.sqlite")) as two,
+        closing(Ear(mosquitto.port)) as ear,
+        caplog.at_level("INFO", "wildpost.publisher"),
+    ):
+        options = StationBrokerOptions(port=mosquitto.port, reconnect_max_s=1, protocol=protocol)
         publishers = [Publisher(options, "ridge-07", outbox) for outbox in (one, two)]
+        one.commit([small()])
+        two.commit([small()])
         for publisher in publishers:
             publisher.start()
         try:
-            eventually(lambda: any("another station 'ridge-07'" in each.problem for each in publishers))
+            eventually(lambda: all("another station 'ridge-07'" in each.problem for each in publishers))
+            eventually(lambda: any(status.name_contested for status in ear.statuses()), "the server is told")
+            before = len(caplog.records)
+            time.sleep(5)
+            assert len(caplog.records) == before, "nothing is logged while they go on to take turns"
+            eventually(lambda: len(one) == len(two) == 0, "both send what waits in their turns")
+            publishers[1].stop()
+            eventually(lambda: publishers[0].problem == "")
+            eventually(lambda: ear.statuses()[-1].name_contested is UNSET and ear.statuses()[-1].state == "online")
         finally:
             for publisher in publishers:
                 publisher.stop()
+        said = [one.getMessage() for one in caplog.records]
+        assert len([text for text in said if "again and again" in text]) == 2
+        assert len([text for text in said if "no other client" in text]) == 1
 
 
 def test_a_refused_password_is_named_and_nothing_leaves_the_outbox(

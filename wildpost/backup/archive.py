@@ -22,7 +22,7 @@ import msgspec
 from contract.durable_file import sync_folder
 from wildpost.backup.encryption import encrypting
 
-FORMAT = 1
+FORMAT = 2  # 2: with the identity of the installation
 HEADER = "wildpost-backup.json"
 MANIFEST = "manifest.jsonl"
 CASEBOOK = "casebook.sqlite"
@@ -137,7 +137,10 @@ def create_archive(path: Path, recipients: Sequence[str] = ()) -> Iterator[Archi
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            with encrypting(file, recipients) if recipients else nullcontext(file) as target, _writer(target) as writer:
+            with (
+                encrypting(file, recipients) if recipients else nullcontext(file) as target,
+                _writer(target, path.parent) as writer,
+            ):
                 yield writer
             file.flush()
             os.fsync(file.fileno())
@@ -148,9 +151,9 @@ def create_archive(path: Path, recipients: Sequence[str] = ()) -> Iterator[Archi
 
 
 @contextmanager
-def _writer(target: IO[bytes]) -> Iterator[ArchiveWriter]:
+def _writer(target: IO[bytes], folder: Path) -> Iterator[ArchiveWriter]:
     with (
-        tempfile.TemporaryFile() as lines,
+        tempfile.TemporaryFile(dir=folder) as lines,  # beside the archive: the system's own folder may be small
         tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar,  # w|: the target cannot seek
     ):
         yield ArchiveWriter(tar, lines)

@@ -1,18 +1,16 @@
 """`wildpost export`: writes a server's captures in formats that other programs read."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from wildpost.cli.export_conversions import add_conversions
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
-    from casebook.casebook import Casebook
-    from ingest.store.duckdb.store import DuckDbStore
+    from pipelines.camtrap_dp.package import ExportReport
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,6 +22,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     about = "write a Camtrap DP 1.0.2 package: datapackage.json and three tables"
     camtrap_dp = formats.add_parser("camtrap-dp", help=about, description=about)
     camtrap_dp.add_argument("folder", type=Path, metavar="DIR", help="an empty or new folder for the package")
+    add_options(camtrap_dp)
+    camtrap_dp.set_defaults(run=run)
+    add_conversions(formats)
+
+
+def add_options(camtrap_dp: argparse.ArgumentParser) -> None:
+    """Add the options that say which captures are exported, and how."""
     camtrap_dp.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
     camtrap_dp.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
     camtrap_dp.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
@@ -52,16 +57,26 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar=("LAT", "LON"),
         help="position of stations that report none; their captures are left out otherwise",
     )
-    camtrap_dp.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the package and print what it has, and what was left out."""
+    report = write(arguments, arguments.folder)
+    print(
+        f"{arguments.folder}: {report.deployments} deployments, {report.media} media, "
+        f"{report.observations} observations"
+    )
+    return 0
+
+
+def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
+    """Write a package of the captures that the options name; print what was left out."""
     from contract import Location
     from ingest.store.port import EventQuery
     from pipelines.camtrap_dp.descriptor import PackageInfo
     from pipelines.camtrap_dp.package import ExportOptions, write_package
     from pipelines.trends.counting import local_midnight
+    from wildpost.cli.copied_stores import copied_stores
     from wildpost.version import version_text
 
     zone = ZoneInfo(arguments.time_zone)
@@ -79,31 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
     )
     options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
-    with _reading(named_folder(arguments.data)) as (store, casebook):
-        report = write_package(arguments.folder, store, casebook, info, options)
-    print(
-        f"{arguments.folder}: {report.deployments} deployments, {report.media} media, "
-        f"{report.observations} observations"
-    )
+    with copied_stores(named_folder(arguments.data)) as (store, casebook):
+        report = write_package(folder, store, casebook, info, options)
     for name, count in sorted(report.left_out.items()):
         print(f"left out: {count} captures of {name}, which has no position; give one with --place")
-    return 0
-
-
-@contextmanager
-def _reading(data: Path) -> "Iterator[tuple[DuckDbStore, Casebook]]":
-    """Yield detections and casebook of a data folder as they are now, which a server may have open."""
-    from casebook.casebook import Casebook
-    from ingest.store.duckdb.store import DuckDbStore
-    from wildpost.backup.archive import CASEBOOK, DETECTIONS
-    from wildpost.backup.copies import backup_lock, check_free_space, copied_databases
-    from wildpost.backup.errors import CannotBackUp
-
-    for name in (DETECTIONS, CASEBOOK):
-        if not (data / name).exists():
-            raise CannotBackUp(f"{data / name}: no such database; name the server's data folder with --data DIR")
-    with backup_lock(data):  # a backup deletes the copies of others that it takes for left behind
-        check_free_space(data)
-        with copied_databases(data) as copies, ExitStack() as stack:
-            store = stack.enter_context(closing(DuckDbStore(copies.detections, read_only=True)))
-            yield store, stack.enter_context(closing(Casebook(f"sqlite:///{copies.casebook}")))
+    return report

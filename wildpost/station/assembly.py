@@ -58,15 +58,17 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
         wanted = {name for sensor in settings.sensors for name in sensor.detectors}
         detectors = {name: open_detector(name, settings, beside, data) for name in sorted(wanted)}
         classifier = open_station_classifier(settings, beside, data) if wanted & LOOKING else None
+        originals = {options.name: _originals(options, outbox, folder) for options in settings.sensors}
         sensors = [
             Sensor(
                 options.name,
-                _source(options, settings, outbox, beside, folder),
+                _source(options, settings, outbox, beside, originals[options.name]),
                 looking=[detectors[name] for name in options.detectors if name in LOOKING],
                 listening=[detectors[name] for name in options.detectors if name not in LOOKING],
                 visit_gap_s=options.visit_gap_s,
                 triggered=SilenceTrigger(options.silence_db),
-                recordings=_recordings(options, outbox, folder),
+                recordings=_recordings(options, originals[options.name]),
+                originals=originals[options.name],
                 classifier=classifier,
             )
             for options in settings.sensors
@@ -142,10 +144,13 @@ def recorder_zone(sensor: SensorOptions, station: StationOptions) -> tzinfo:
     return zone_named(sensor.time_zone) if sensor.time_zone else station.recorders_zone
 
 
-def _source(options: SensorOptions, settings: StationSettings, outbox: Outbox, beside: Path, folder: Path) -> Source:
+def _source(
+    options: SensorOptions, settings: StationSettings, outbox: Outbox, beside: Path, originals: Originals | None
+) -> Source:
     station = settings.station
     if options.source == "camera":
-        return CameraSource(options.camera, _originals(options, outbox, folder))
+        assert originals is not None, "a camera stores its pictures"  # noqa: S101
+        return CameraSource(options.camera, originals)
     if options.source == "microphone":
         return MicrophoneSource(options.microphone, station.location)
     return FolderSource(
@@ -155,19 +160,23 @@ def _source(options: SensorOptions, settings: StationSettings, outbox: Outbox, b
         station.location,
         options.stretch_s,
         deployed=settings.deployment.start,
+        last_mark=outbox.last_mark,
         sees=bool(LOOKING & set(options.detectors)),
         hears=bool(set(options.detectors) - LOOKING),
     )
 
 
-def _originals(options: SensorOptions, outbox: Outbox, folder: Path) -> Originals:
+def _originals(options: SensorOptions, outbox: Outbox, folder: Path) -> Originals | None:
+    if options.source == "folder" or (options.source == "microphone" and options.microphone.originals == "none"):
+        return None
+
     def count(number: int) -> None:
         outbox.commit([], evicted_originals=number)
 
     return Originals(folder / options.name, options.originals_quota_bytes, count)
 
 
-def _recordings(options: SensorOptions, outbox: Outbox, folder: Path) -> Recordings | None:
-    if options.source != "microphone" or options.microphone.originals == "none":
+def _recordings(options: SensorOptions, originals: Originals | None) -> Recordings | None:
+    if options.source != "microphone" or originals is None:
         return None
-    return Recordings(_originals(options, outbox, folder), options.microphone.originals)
+    return Recordings(originals, options.microphone.originals)

@@ -13,6 +13,8 @@ import paho.mqtt.client as mqtt
 
 from contract import LIMIT_BYTES, topic_of
 from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
+from contract.mqtt.endpoint_probe import explain_endpoint, explain_no_tls
+from contract.mqtt.refusal import BAD_CREDENTIALS, NOT_AUTHORISED, reason_code, refusal_step
 from contract.topics import KINDS
 from edge.check.finding import Figure, Finding
 
@@ -84,6 +86,8 @@ def _check_encryption(options: BrokerOptions) -> Finding:
     except ssl.SSLCertVerificationError as error:
         return Finding("fails", "encryption", f"certificate: {error.verify_message}", _certificate_remedy(error))
     except OSError as error:  # includes ssl.SSLError
+        if explanation := explain_no_tls(options):
+            return Finding("fails", "encryption", f"no TLS: {explanation.found}", explanation.next_step)
         step = f"check that port {options.port} uses TLS: Mosquitto's port is 1883 without TLS, usually 8883 with TLS"
         return Finding("fails", "encryption", f"no TLS: {error.strerror or error}", step)
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
@@ -140,6 +144,8 @@ class _Connection:
         except OSError as error:
             return Finding("fails", "credentials", f"{error}", "retry; if it fails again, read the broker's log")
         figures: dict[str, Figure] = {"reason": str(reason)}
+        if answer != "connect" and (explanation := explain_endpoint(self._options)):
+            return Finding("fails", "credentials", explanation.found, explanation.next_step, figures)
         if answer == "":
             return Finding(
                 "fails", "credentials", f"no answer within {TIMEOUT_S:g} s", "read the broker's log", figures
@@ -148,10 +154,13 @@ class _Connection:
             step = "if this port expects TLS, set tls = true; else read the broker's log"
             return Finding("fails", "credentials", f"the broker closed the connection: {reason}", step, figures)
         if reason.is_failure:
-            step = (
-                f"check that {self._options.password_variable} holds the password that was handed over last; "
-                f"on the broker: wildpost broker list; wildpost broker rotate FOLDER {self._station}"
-            )
+            code = reason_code(reason)
+            step = refusal_step(self._options, code)
+            if code in (BAD_CREDENTIALS, NOT_AUTHORISED):
+                step = (
+                    f"check that {self._options.password_variable} holds the password that was handed over last; "
+                    f"on the broker: wildpost broker list; wildpost broker rotate FOLDER {self._station}"
+                )
             return Finding("fails", "credentials", f"the broker refuses {user}: {reason}", step, figures)
         largest = getattr(properties, "MaximumPacketSize", None)
         figures["largest_message_bytes"] = largest

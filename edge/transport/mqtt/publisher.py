@@ -4,20 +4,22 @@ import logging
 import queue
 import sys
 import threading
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import paho.mqtt.client as mqtt
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
 from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
+from contract.mqtt.endpoint_probe import explain_endpoint, explain_no_tls
+from contract.mqtt.refusal import reason_code, refusal_step
 from contract.mqtt.supervised_client import SupervisedClient
 from contract.supervision import SupervisedThread
 from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.transport.mqtt.redelivery import Redelivery
+from edge.transport.mqtt.takeover import Takeovers
 from edge.transport.mqtt.topic_backoff import TopicBackoff
 
 LOG = logging.getLogger("wildpost.publisher")
@@ -26,9 +28,8 @@ MOMENT_S = 0.05  # polling interval for new messages in the outbox
 # Permanent reason codes of a PUBACK (MQTT 5, table 2-6): topic name, packet too large, payload format.
 _NEVER = frozenset({0x90, 0x95, 0x99})
 _NOBODY = 0x10  # likewise: success, but there was no subscriber and the broker dropped the message
-_SOON_S = 10.0
-_OFTEN = 3
-_LONGEST_DOUBLING = 10  # connections that broke soon, after which the pause grows no more: 1,024 s
+# Reason codes of a DISCONNECT (MQTT 5, table 3-13); Mosquitto 2.0 sends none when another client takes over.
+_KEEP_ALIVE_TIMEOUT, _TAKEN_OVER = 0x8D, 0x8E
 _SESSION_EXPIRY_S = 24 * 3600
 _HEADER_BYTES = 32  # upper bound for a PUBLISH packet without topic and payload
 
@@ -67,9 +68,8 @@ class Publisher:
         self._broke.set()  # a previous process may have ended without processing them
         self._connected = threading.Event()
         self._stopping = threading.Event()
-        self._accepted_at = 0.0
-        self._was_refused = False  # whether the broker refused a message on the current connection
-        self._put_out = 0  # consecutive connections that broke soon after they were accepted
+        self._was_refused = False  # whether the broker refused this connection, or a message on it
+        self._takeovers = Takeovers(options.reconnect_max_s)
         self._problem = ""
         self._refused = ""  # message about the topics in _held
         self._client = self._make_client()
@@ -78,7 +78,8 @@ class Publisher:
     @property
     def problem(self) -> str:
         """Description of the problem that prevents sending; empty if there is none."""
-        return self._problem or self._refused or self._thread.part.problem or self._client.part.problem
+        own = self._contest if self._takeovers.contested else ""
+        return self._problem or own or self._refused or self._thread.part.problem or self._client.part.problem
 
     @property
     def connected(self) -> bool:
@@ -103,7 +104,7 @@ class Publisher:
         if self._thread.started:
             self._settle_answers()
         if self._connected.is_set():
-            farewell = self._client.publish(self._status_topic, self._status("offline"), qos=1, retain=True)
+            farewell = self._publish_status("offline")
             try:
                 farewell.wait_for_publish(2)
             except (RuntimeError, ValueError) as error:
@@ -114,6 +115,10 @@ class Publisher:
     def _step(self) -> float:
         self._send_what_fits()
         self._settle_answers()
+        if self._takeovers.resolved():
+            self._set_will()
+            self._publish_status("online")
+            LOG.info("station %r: no other client of this name takes over the connection any more", self._station)
         return 0.0
 
     def _send_what_fits(self) -> None:
@@ -224,38 +229,75 @@ class Publisher:
         return client
 
     def _status(self, state: Literal["online", "offline"]) -> bytes:
-        return encode(Status(station=self._station, state=state, at=datetime.now(UTC), version=self._version))
+        contested = True if self._takeovers.contested else UNSET
+        now = datetime.now(UTC)
+        return encode(
+            Status(station=self._station, state=state, at=now, version=self._version, name_contested=contested)
+        )
+
+    def _publish_status(self, state: Literal["online", "offline"]) -> mqtt.MQTTMessageInfo:
+        return self._client.publish(self._status_topic, self._status(state), qos=1, retain=True)
+
+    def _set_will(self) -> None:
+        """Set the last will of the next connection."""
+        self._client.will_set(self._status_topic, self._status("offline"), qos=1, retain=True)
 
     def _on_connect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: Any) -> None:
         if reason.is_failure:  # also called when the broker refuses the password
-            self._note(f"{self._options.host}:{self._options.port} refused station {self._station!r}: {reason}")
+            self._was_refused = True
+            step = refusal_step(self._options, reason_code(reason))
+            self._note(f"{self._options.address} refused station {self._station!r}: {reason}; {step}")
             return
-        self._accepted_at = time.monotonic()
+        self._takeovers.accepted()
         self._was_refused = False
         self._note("")
         self._largest_bytes = getattr(properties, "MaximumPacketSize", 0)
-        client.publish(self._status_topic, self._status("online"), qos=1, retain=True)
+        self._publish_status("online")
         self._connected.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:
         # paho calls this while it handles the error: connection refused, unknown host, untrusted certificate
-        self._note(f"{self._options.host}:{self._options.port} cannot be reached: {sys.exception()}")
+        explanation = explain_no_tls(self._options) if self._options.tls else None
+        problem = f"{explanation.found}; {explanation.next_step}" if explanation else f"{sys.exception()}"
+        self._note(f"{self._options.address} cannot be reached: {problem}")
 
     def _on_disconnect(self, client: mqtt.Client, data: object, flags: object, reason: Any, properties: object) -> None:
+        accepted = self._connected.is_set()
         self._connected.clear()
         self._broke.set()
+        if not accepted:
+            self._note_handshake(reason)
+            return  # paho doubles the pause
+        was_contested = self._takeovers.contested
         # Mosquitto 2.0 gives no reason. It also closes a connection after refused messages, which is no takeover.
-        soon = time.monotonic() - self._accepted_at < _SOON_S
-        self._put_out = self._put_out + 1 if soon and not self._was_refused else 0
-        # Another client with this station's user name takes over the connection each time: leave it longer in peace.
-        pause_s = min(2 ** min(self._put_out, _LONGEST_DOUBLING), self._options.reconnect_max_s)
-        client.reconnect_delay_set(pause_s, self._options.reconnect_max_s)
-        if reason.is_failure and not self._problem:
-            twin = f". Is another station {self._station!r} running? The broker allows one connection per name"
-            self._note(
-                f"{self._options.host}:{self._options.port} closed the connection: {reason}"
-                f"{twin if self._put_out >= _OFTEN else ''}"
-            )
+        explained = self._was_refused or reason_code(reason) == _KEEP_ALIVE_TIMEOUT
+        pause_s = self._takeovers.lost(reason_code(reason) == _TAKEN_OVER, explained)
+        client.reconnect_delay_set(pause_s, max(pause_s, self._options.reconnect_max_s))  # type: ignore[arg-type]
+        if self._takeovers.contested != was_contested:
+            self._set_will()
+        if self._takeovers.contested and not was_contested:
+            LOG.error("%s; messages stay in the outbox and are sent while this one is connected", self._contest)
+        elif reason.is_failure and not self._problem and not was_contested:
+            self._note(f"{self._options.address} closed the connection: {reason}")
+
+    @property
+    def _contest(self) -> str:
+        return (
+            f"another client takes over the connection of station {self._station!r} to {self._options.address} again "
+            f"and again. Is another station {self._station!r} running? Give each a name of its own; pausing up to "
+            f"{self._options.reconnect_max_s} s between attempts"
+        )
+
+    def _note_handshake(self, reason: object) -> None:
+        """Note why a connection ended before the broker accepted it, unless the broker itself has said so."""
+        was_refused, self._was_refused = self._was_refused, False
+        if was_refused or self._stopping.is_set():
+            return
+        explanation = explain_endpoint(self._options)
+        if explanation is None:
+            self._note(f"{self._options.address} closed the connection before it was accepted: {reason}")
+        else:
+            self._note(f"{self._options.address}: {explanation.found}; {explanation.next_step}")
 
     def _on_publish(self, client: mqtt.Client, data: object, mid: int, reason: Any, properties: object) -> None:
         if reason.is_failure:

@@ -1,6 +1,6 @@
 """Conversion of records to NumPy columns, which DuckDB reads in place, without writing or parsing text."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,10 @@ def as_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Columns)
 
 
 def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[str, int]) -> Columns:
-    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id."""
+    """Return events as columns of the DuckDB table ``event``; ``listed_us`` has the time of each by event id.
+
+    The column ``blank`` is for events without verdicts.
+    """
     rows = [
         (
             event.event_id,
@@ -38,17 +41,23 @@ def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[st
             microseconds(item.received_at),
             item.payload.decode(errors="replace"),
             listed_us[event.event_id],
+            all(detection.observation_type == "blank" for detection in event.detections),
         )
         for event, item in items
     ]
     kinds = {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
-    return _to_columns(rows, kinds | {"listed_us": _INTEGER})
+    return _to_columns(rows, kinds | {"listed_us": _INTEGER, "blank": np.dtype(np.bool_)})
 
 
 def detection_columns(
-    events: Mapping[str, tuple[Event, Received]], event_ids: Collection[str], listed_us: Mapping[str, int]
+    events: Mapping[str, tuple[Event, Received]],
+    event_ids: Collection[str],
+    listed_us: Mapping[str, int],
+    corrected: Container[str] = (),
 ) -> Columns:
     """Return the machine detections of events as columns, with one "blank" row for an event without detections.
+
+    ``listed_us`` has the time of each event by event id, and ``corrected`` the ids of those whose clock was corrected.
 
     The most confident detection of each taxon in an event has ``leads`` set; counting these counts events.
     """
@@ -57,7 +66,7 @@ def detection_columns(
         event = events[event_id][0]
         leading = _leading(event)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
-        hour_known = is_hour_known(event, at_us)
+        hour_known = event_id in corrected or is_hour_known(event, at_us)
         rows += [
             (
                 event_id,

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from ingest.store.duckdb.conditions import all_of, any_of, within
-from ingest.store.duckdb.tables import verdicts_applied_sql
+from ingest.store.duckdb.tables import events_decided_sql, verdicts_applied_sql
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, TaxonCount
 from ingest.store.tally import Tally
@@ -85,3 +85,14 @@ def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> 
         "AND detection.ordinal = updated.ordinal",
         [*event_ids, *event_ids],
     )
+    # After the update above, since it needs "counts_as".
+    found = connection.execute(events_decided_sql(machine, verdicts), [*event_ids, *event_ids]).fetchall()
+    for event_id, decided, blank in found:
+        connection.execute("UPDATE event SET decided = ?, blank = ? WHERE event_id = ?", [decided, blank, event_id])
+    for value in (True, False):
+        ids = [event_id for event_id, decided, _ in found if decided == value]
+        if ids:
+            connection.execute(
+                f"UPDATE detection SET decided = ? WHERE {times} AND event_id IN ({', '.join('?' * len(ids))})",
+                [value, *ids],
+            )

@@ -4,10 +4,12 @@ Only the payloads of the listed events are read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from contract import Event
 from contract.validation import decode_stored
+from ingest.store.duckdb.clock_shifts import corrected_event
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import Relations
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
@@ -25,32 +27,56 @@ class DuckDbListing:
         """Create the listing with a function ``read``, which runs one SQL query and returns the rows."""
         self._read = read
         self._event, self._detection = relations.event, relations.detection
+        self._shifted = relations.shifted_event
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List the events that meet a query, newest first; see ``Store.listing``."""
-        if query.limit <= 0:
-            return []
-        if query.event_ids:
-            keys = sorted(self._wanted(query), reverse=True)[: query.limit]
-        elif query.taxa or query.observation_types:
-            keys = self._newest(self._detection, query, *_counts_as(query))
-        else:
-            keys = self._newest(self._event, query)
+        keys = self._keys(query)
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
+        shifts_us = self._shifts_of(list(payloads))
         return [
-            ListedEvent(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND)
+            _listed(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND, shifts_us.get(event_id))
             for time_us, event_id in keys
         ]
+
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the sort keys of the events that meet a query, newest first; see ``Store.keys``."""
+        return [(EPOCH + time_us * MICROSECOND, event_id) for time_us, event_id in self._keys(query)]
+
+    def _keys(self, query: EventQuery) -> list[Key]:
+        if query.limit <= 0:
+            return []
+        if query.event_ids:
+            return sorted(self._wanted(query), reverse=True)[: query.limit]
+        if query.taxa or query.observation_types:
+            return self._newest(self._detection, query, *_counts_as(query))
+        return self._newest(self._event, query, ["blank"] if query.blank else [])
+
+    def _shifts_of(self, event_ids: Sequence[str]) -> dict[str, int]:
+        """Return by how many microseconds the clocks of some events were corrected, by event id."""
+        found: dict[str, int] = {}
+        if self._shifted and self._read(f"SELECT 1 FROM {self._shifted} LIMIT 1", []):
+            for portion in portions(event_ids):
+                marks = ", ".join("?" * len(portion))
+                rows = self._read(
+                    f"SELECT event_id, shift_us FROM {self._shifted} WHERE event_id IN ({marks})", [*portion]
+                )
+                found |= {row[0]: row[1] for row in rows}
+        return found
 
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
         found: list[Key] = []
         for portion in portions(list(dict.fromkeys(query.event_ids))):
-            rows = self._by_id("listed_us, event_id, station", portion)
+            rows = self._by_id("listed_us, event_id, station, coalesce(decided, false), blank", portion)
             keys = [
-                (time_us, event_id) for time_us, event_id, station in rows if query.matches(station, time_us, event_id)
+                (time_us, event_id)
+                for time_us, event_id, station, decided, blank in rows
+                if query.matches(station, time_us, event_id)
+                and query.decided in (None, decided)
+                and (blank or not query.blank)
             ]
             if keys and (query.taxa or query.observation_types):
                 conditions, values = _counts_as(query)
@@ -73,6 +99,8 @@ class DuckDbListing:
         """
         conditions, values = within(query.start, query.end)
         any_of(conditions, values, {"station": query.stations})
+        if query.decided is not None:
+            conditions.append("decided" if query.decided else "coalesce(NOT decided, true)")
         conditions += also
         values += also_values
         if query.after is not None:
@@ -105,6 +133,10 @@ class DuckDbListing:
         return self._read(
             f"SELECT {columns} FROM {self._event} WHERE event_id IN ({', '.join('?' * len(event_ids))})", [*event_ids]
         )
+
+
+def _listed(event: Event, at: datetime, shift_us: int | None) -> ListedEvent:
+    return ListedEvent(event, at) if shift_us is None else ListedEvent(corrected_event(event, shift_us), at, event)
 
 
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:

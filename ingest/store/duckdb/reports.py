@@ -20,7 +20,11 @@ def write_report(connection: duckdb.DuckDBPyConnection, item: Received) -> Confl
     record, payload = item.record, item.payload.decode(errors="replace")
     if isinstance(record, Status):
         # A last will contains the time of its registration, and the broker keeps the order: the last to arrive counts.
-        sql = "INSERT OR REPLACE INTO status VALUES (?, ?, ?)"
+        # The broker repeats a retained message unchanged, which says nothing new.
+        sql = (
+            "INSERT INTO status VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at_us = excluded.at_us, "
+            "payload = excluded.payload WHERE excluded.payload <> status.payload"
+        )
         connection.execute(sql, [record.station, microseconds(item.received_at), payload])
         return True
     key: dict[str, str | int]

@@ -2,16 +2,19 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from casebook.clock_shifts import ClockShift
 from casebook.verdicts import Verdict
 from contract import Deployment, Event, Health, Status
 from contract.errors import ContentRejected, StoreUnavailable
 from contract.private_files import restrict
 from contract.validation import decode_stored
+from ingest.store.duckdb.clock_shifts import set_clock_shifts
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.effort import effort
@@ -62,7 +65,7 @@ class DuckDbStore:
 
     def _write(self, batch: Sequence[Received]) -> WriteResult:
         with self._transaction() as connection:
-            new, conflicts, newest_us = write_events(connection, batch, self._newest_us)
+            new, conflicts, newest_us, corrected = write_events(connection, batch, self._newest_us)
             for item in batch:
                 if not isinstance(item.record, Event):
                     written = write_report(connection, item)
@@ -71,7 +74,7 @@ class DuckDbStore:
                     else:
                         new += written
         self._newest_us = newest_us
-        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts))
+        return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts), corrected)
 
     def apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Store verdicts and apply them to the stored detections; see ``Store.apply_verdicts``."""
@@ -102,13 +105,34 @@ class DuckDbStore:
             for portion in portions(event_ids):
                 recount(connection, portion)
 
+    def set_clock_shifts(self, shifts: Sequence[ClockShift]) -> dict[str, int]:
+        """Move the captures of all corrections in force to their corrected times, and all others back; idempotent.
+
+        Captures that arrive later are moved when they are written. A capture that would come to lie before 1990 or
+        after its receipt stays.
+
+        Returns:
+            The number of moved captures of each correction, by its number.
+
+        Raises:
+            StoreUnavailable: the corrections must be treated as not applied.
+        """
+        with self._lock:
+            self._reopen_if_broken()
+            with self._transaction() as connection:
+                return set_clock_shifts(connection, shifts)
+
     def events(self, query: EventQuery) -> list[Event]:
         """List events, newest first; see ``Store.events``."""
-        return [one.event for one in self.listing(query)]
+        return [one.sent for one in self.listing(query)]
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List events with the times under which they are listed; see ``Store.listing``."""
         return DuckDbListing(self._read, self._relations).listing(query)
+
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the sort keys of events; see ``Store.keys``."""
+        return DuckDbListing(self._read, self._relations).keys(query)
 
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections per local day and hour; see ``Store.count``."""
@@ -122,12 +146,14 @@ class DuckDbStore:
         """List every station with its latest state; see ``Store.stations``."""
         rows = self._read(
             f"""
-            WITH last_health AS (SELECT station, payload FROM {self._relations.latest} WHERE kind = 'health'),
+            WITH last_health AS (SELECT station, payload, received_us FROM {self._relations.latest}
+                     WHERE kind = 'health'),
                  seen AS (SELECT station, max(listed_us) AS last_us, count(*) AS events
                      FROM {self._relations.event} GROUP BY station),
                  names AS (SELECT station FROM status UNION SELECT station FROM last_health
                      UNION SELECT station FROM seen)
-            SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0)
+            SELECT station, status.payload, last_health.payload, last_us, coalesce(events, 0),
+                status.at_us, last_health.received_us
             FROM names LEFT JOIN status USING (station)
                 LEFT JOIN last_health USING (station) LEFT JOIN seen USING (station)
             ORDER BY station
@@ -139,10 +165,12 @@ class DuckDbStore:
                 station,
                 decode_stored(status, Status) if status else None,
                 decode_stored(health, Health) if health else None,
-                EPOCH + last_us * MICROSECOND if last_us is not None else None,
+                _moment(last_us),
                 events,
+                _moment(status_us),
+                _moment(health_us),
             )
-            for station, status, health, last_us, events in rows
+            for station, status, health, last_us, events, status_us, health_us in rows
         ]
 
     def deployments(self) -> list[Deployment]:
@@ -233,6 +261,10 @@ class DuckDbStore:
             text += " Another Wildpost uses this file: stop that one, or give this one its own WILDPOST_DATA folder."
         rejected = isinstance(error, (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError))
         return ContentRejected(text) if rejected else StoreUnavailable(text)
+
+
+def _moment(time_us: int | None) -> datetime | None:
+    return None if time_us is None else EPOCH + time_us * MICROSECOND
 
 
 class _Transaction:

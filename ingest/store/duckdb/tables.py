@@ -11,7 +11,7 @@ _TABLES = """
 CREATE TABLE schema_version (version INTEGER);
 CREATE TABLE event (
     event_id VARCHAR PRIMARY KEY, station VARCHAR, captured_us BIGINT, received_us BIGINT, payload VARCHAR,
-    listed_us BIGINT);
+    listed_us BIGINT, decided BOOLEAN, blank BOOLEAN);
 CREATE TABLE verdict (
     event_id VARCHAR, ordinal INTEGER, outcome VARCHAR, taxon VARCHAR, observation_type VARCHAR,
     classified_by VARCHAR, decided_us BIGINT, sequence BIGINT, PRIMARY KEY (event_id, ordinal));
@@ -23,13 +23,14 @@ CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR)
 
 # The four columns after the model are derived from the machine's columns and the latest verdict; counts_as and
 # counts_as_type are NULL if the detection does not count. Counting the detections with leads set counts events, one for
-# each taxon. hour_known is false if the clock is not believed or the time is that of copying.
+# each taxon. hour_known is false if the clock is not believed or the time is that of copying. The column "decided" is
+# that of the event; "decided" and "blank" of events (see ``EventQuery``) come from their detections and verdicts.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
     taxon VARCHAR, observation_type VARCHAR, confidence DOUBLE, model VARCHAR,
     counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT,
-    hour_known BOOLEAN);
+    hour_known BOOLEAN, decided BOOLEAN);
 """
 
 _DEPLOYMENT = """
@@ -50,8 +51,16 @@ CREATE INDEX verdict_event ON verdict (event_id);
 CREATE TABLE judged_before (event_id VARCHAR PRIMARY KEY);
 """
 
+# Corrections of sensors' clocks that are in force, and the events that they moved, as they were before.
+_CLOCK_SHIFTS = """
+CREATE TABLE clock_shift (
+    shift_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, shift_us BIGINT);
+CREATE TABLE shifted_event (
+    event_id VARCHAR PRIMARY KEY, shift_id VARCHAR, shift_us BIGINT, listed_us BIGINT, hour_known BOOLEAN);
+"""
+
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST + _CLOCK_SHIFTS
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -74,11 +83,27 @@ def verdicts_applied_sql(detections: str, verdicts: str) -> str:
                 coalesce(v.observation_type, d.observation_type) AS found_type,
                 coalesce(v.outcome, '') <> 'dismissed' AND found_type <> 'blank' AS counts,
                 CASE WHEN v.outcome IS NULL THEN d.confidence ELSE 1 END AS certainty
-            FROM {detections} d LEFT JOIN {verdicts} v ON v.event_id = d.event_id AND v.ordinal = d.ordinal))
+            FROM {detections} d LEFT JOIN {verdicts} v ON v.event_id = d.event_id AND v.ordinal = d.ordinal
+            AND v.outcome <> 'withdrawn'))
     """
 
 
-_DETECTION_OF_2 = _DETECTION.replace(", listed_us BIGINT,\n    hour_known BOOLEAN", "")
+def events_decided_sql(detections: str, verdicts: str) -> str:
+    """Return SQL that selects the columns ``event_id``, ``decided`` and ``blank`` of events.
+
+    Args:
+        detections: Rows of the table ``detection``, with all detections of each event.
+        verdicts: A table with at least the verdicts on these.
+    """
+    return f"""
+    SELECT d.event_id, bool_and(v.outcome IS NOT NULL) AS decided, bool_and(d.counts_as IS NULL) AS blank
+    FROM {detections} d LEFT JOIN {verdicts} v ON v.event_id = d.event_id AND v.ordinal = d.ordinal
+        AND v.outcome <> 'withdrawn'
+    GROUP BY d.event_id
+    """
+
+
+_DETECTION_OF_2 = _DETECTION.replace(", listed_us BIGINT,\n    hour_known BOOLEAN, decided BOOLEAN", "")
 
 # Version 1 had no columns for what counts, and joined the verdicts in every query.
 _TO_2 = f"""
@@ -115,10 +140,22 @@ INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
     FROM deployment GROUP BY station, deployment;
 """
 
-# Version 4 counted captures in the hour under which they were listed, also if that is the time of receipt.
-_TO_5 = """
+# Version 4 did not know which events are decided or blank, and counted captures in the hour under which they were
+# listed, also if that is the time of receipt.
+_TO_5 = f"""
 ALTER TABLE detection ADD COLUMN hour_known BOOLEAN;
 UPDATE detection SET hour_known = listed_us = captured_us;
+ALTER TABLE event ADD COLUMN decided BOOLEAN;
+ALTER TABLE event ADD COLUMN blank BOOLEAN;
+ALTER TABLE detection ADD COLUMN decided BOOLEAN;
+CREATE TEMPORARY TABLE decided_5 AS {events_decided_sql("detection", "verdict")};
+UPDATE event SET decided = false, blank = false;
+UPDATE event SET decided = found.decided, blank = found.blank FROM decided_5 found
+    WHERE event.event_id = found.event_id AND (found.decided OR found.blank);
+UPDATE detection SET decided = false;
+UPDATE detection SET decided = true FROM decided_5 found WHERE detection.event_id = found.event_id AND found.decided;
+DROP TABLE decided_5;
+{_CLOCK_SHIFTS}
 """
 
 # By version, how its file becomes one of today. Version 2 had no table of deployments.
@@ -134,27 +171,40 @@ UPGRADES: Mapping[int, str] = {
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
 _TIMED = "(SELECT *, listed_us = captured_us AS hour_known FROM {})"
+_DECIDED = f"""(SELECT e.*, found.decided, found.blank FROM {{event}} e
+    LEFT JOIN ({events_decided_sql("{detection}", "verdict")}) found USING (event_id))"""
+_DETECTION_DECIDED = f"""(SELECT d.*, found.decided FROM {{detection}} d
+    LEFT JOIN ({events_decided_sql("{detection}", "verdict")}) found USING (event_id))"""
 _LATEST_OF = (
-    "(SELECT '{kind}' AS kind, station, {name} AS name, arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
+    "(SELECT '{kind}' AS kind, station, {name} AS name, NULL::BIGINT AS received_us, "
+    "arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """Tables that queries read, or subqueries that replace them in a read-only file of an older version."""
+    """Tables that queries read, or subqueries that replace them in a read-only file of an older version; "": none."""
 
     event: str = "event"
     detection: str = "detection"
     latest: str = "latest"
+    shifted_event: str = "shifted_event"
 
 
 def relations_of(version: int) -> Relations:
     """Return the relations of a read-only file of an older version."""
-    detection = _DETECTION_OF_1 if version == 1 else "detection"
-    if version == 4:
-        return Relations(detection=_TIMED.format(detection))
-    latest = [_LATEST_OF.format(kind="health", name="''")]
-    if version >= 3:
-        latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
-    timed = _TIMED.format(_LISTED.format(detection))
-    return Relations(_LISTED.format("event"), timed, f"({' UNION ALL '.join(latest)})")
+    event, detection, latest = "event", "detection", "latest"
+    if version < 4:
+        reports = [_LATEST_OF.format(kind="health", name="''")]
+        if version >= 3:
+            reports.append(_LATEST_OF.format(kind="deployment", name="deployment"))
+        latest = f"({' UNION ALL '.join(reports)})"
+        event = _LISTED.format(event)
+        detection = _LISTED.format(_DETECTION_OF_1 if version == 1 else detection)
+    detection = _TIMED.format(detection)
+    return Relations(
+        _DECIDED.format(event=event, detection=detection),
+        _DETECTION_DECIDED.format(detection=detection),
+        latest,
+        shifted_event="",
+    )

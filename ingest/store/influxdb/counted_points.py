@@ -71,7 +71,8 @@ def detection_lines(
         verdict = verdicts.get(detection.ordinal)
         if verdict is None:
             counts = detection.observation_type != "blank"
-            points[key] = _Point(found, detection.confidence, counts, review="machine")
+            by = "" if key in points else None  # replaces the name of who decided before a withdrawal
+            points[key] = _Point(found, detection.confidence, counts, review="machine", classified_by=by)
         else:
             points[key] = _Point(found, review=verdict.outcome, classified_by=verdict.classified_by)
             _add_verdict_point(points, verdict, detection.ordinal, detection.model, found)

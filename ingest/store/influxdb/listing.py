@@ -2,9 +2,10 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,8 @@ from contract.validation import decode_stored
 from ingest.store.influxdb.conditions import all_of, any_of, bounds, integer
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.counted_points import EffectiveVerdict
+from ingest.store.influxdb.decisions import MEASUREMENT as DECISIONS
+from ingest.store.influxdb.decisions import filtered, is_filtered
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.points import MILLISECOND_NS, clamp_ns, id_time, verdict_base_time
 from ingest.store.influxdb.timestamp_allocator import (
@@ -27,6 +30,8 @@ from ingest.store.port import EventQuery, ListedEvent
 
 _CACHED_EVENTS = 3_000  # about 10 MB; the review queue sorts 2,000 flagged events to its front
 _EVENT = '"event_id", "payload", "listed_us"'
+_KEY = '"event_id", "station", "listed_us", "captured_us"'
+_LARGEST_PORTION = 20_000  # rows without payload, about 3 MB
 _DAY_NS = 86_400 * 1_000 * MILLISECOND_NS
 
 
@@ -99,9 +104,11 @@ class InfluxDbListing:
                     latest[key] = row
         found: dict[str, dict[int, EffectiveVerdict]] = {}
         for (event_id, ordinal), row in latest.items():
-            found.setdefault(event_id, {})[ordinal] = EffectiveVerdict(
-                row["outcome"], from_tag(row["taxon"]), row["observation_type"], row["classified_by"]
-            )
+            of_event = found.setdefault(event_id, {})  # also where every verdict was withdrawn
+            if row["outcome"] != "withdrawn":
+                of_event[ordinal] = EffectiveVerdict(
+                    row["outcome"], from_tag(row["taxon"]), row["observation_type"], row["classified_by"]
+                )
         return found
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
@@ -109,17 +116,50 @@ class InfluxDbListing:
         if query.event_ids:
             return self._by_id(query)
         found: dict[str, StoredEvent] = {}
+        for rows in self._portions(query, _EVENT, lambda: query.limit - len(found)):
+            with_payload = bool(rows) and "payload" in rows[0]
+            places = {row["event_id"]: (row["time"], from_tag(row["station"])) for row in rows if not with_payload}
+            stored = [_stored(row) for row in rows] if with_payload else self._read_at(places)
+            found.update({one.event.event_id: one for one in stored if _matches(query, one)})
+        return _newest(query, found.values())
+
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the sort keys of the events that meet a query, newest first; see ``Store.keys``."""
+        if query.event_ids or query.taxa or query.observation_types:
+            return [one.key for one in self.listing(query)]
+        found: dict[str, int] = {}
+        for rows in self._portions(query, _KEY, lambda: query.limit - len(found)):
+            for row in rows:
+                time_us = integer(row["captured_us"] if row["listed_us"] is None else row["listed_us"])
+                if query.matches(from_tag(row["station"]), time_us, row["event_id"]):
+                    found[row["event_id"]] = time_us
+        keys = sorted(((time_us, event_id) for event_id, time_us in found.items()), reverse=True)[: query.limit]
+        return [(EPOCH + time_us * MICROSECOND, event_id) for time_us, event_id in keys]
+
+    def _filtered(self, query: EventQuery, stored: Sequence[StoredEvent]) -> list[StoredEvent]:
+        rows = [{"time": one.at_ns, "event_id": one.event.event_id} for one in stored]
+        kept = {row["event_id"] for row in filtered(self._link, replace(query, stations=()), rows)}
+        return [one for one in stored if one.event.event_id in kept]
+
+    def _portions(
+        self, query: EventQuery, fields: str, missing: Callable[[], int]
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Yield rows of events, newest first, until none are missing; a row may still not match the query."""
         first, before = bounds(query.start, query.end)
         if query.after is not None:
             before = min(before, clamp_ns(microseconds(query.after[0])) + MILLISECOND_NS)
+        size = query.limit
         for start, end in backward_windows(first, before, time.time_ns()):
             cut: int | None = end
-            while cut is not None and len(found) < query.limit:
-                stored, cut = self._portion(query, start, cut)
-                found |= {one.event.event_id: one for one in stored if _matches(query, one)}
-            if len(found) >= query.limit:
-                break
-        return _newest(query, found.values())
+            while cut is not None and missing() > 0:
+                rows, cut = self._portion(query, fields, start, cut, size)
+                if not is_filtered(query):
+                    yield rows
+                    continue
+                yield _newest_rows(filtered(self._link, query, rows), missing())
+                size = min(4 * size, max(_LARGEST_PORTION, query.limit))  # few of them may match
+            if missing() <= 0:
+                return
 
     def _by_id(self, query: EventQuery) -> list[ListedEvent]:
         stored = self.stored(tuple(dict.fromkeys(query.event_ids)))
@@ -131,33 +171,44 @@ class InfluxDbListing:
                 for row in self._counting((), [f"time >= {first}", f"time <= {last}", *counted], "")
             }
             stored = [one for one in stored if one.event.event_id in found]
+        if is_filtered(query):
+            stored = [
+                one
+                for first, last in merge_ranges((one.at_ns, one.at_ns) for one in stored)
+                for one in self._filtered(query, [one for one in stored if first <= one.at_ns <= last])
+            ]
         return _newest(query, [one for one in stored if _matches(query, one)])
 
-    def _portion(self, query: EventQuery, start: int, end: int) -> tuple[list[StoredEvent], int | None]:
-        """Return the newest events of a time range, and the end of the unread part of the range, if there is one.
+    def _portion(
+        self, query: EventQuery, fields: str, start: int, end: int, size: int
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return the newest rows of a time range, and the end of the unread part of the range, if there is one.
 
         A millisecond is read as a whole.
         """
         within_range = [f"time >= {start}", f"time < {end}"]
-        rows = self._scan(query, within_range, f"ORDER BY time DESC LIMIT {query.limit}")
+        rows = self._scan(query, fields, within_range, f"ORDER BY time DESC LIMIT {size}")
         before = None
-        if len(rows) >= query.limit:
+        if len(rows) >= size:
             # Within a millisecond, events are in the order of a hash, so the last millisecond is read completely.
             before = rows[-1]["time"] // MILLISECOND_NS * MILLISECOND_NS
-            rows += self._scan(query, [f"time >= {before}", f"time < {rows[-1]['time']}"], "")
-        rows = [
+            rows += self._scan(query, fields, [f"time >= {before}", f"time < {rows[-1]['time']}"], "")
+        return [
             row for row in rows if row["event_id"] is not None and row.get("payload", "") is not None
-        ]  # else partial
-        if rows and "payload" in rows[0]:
-            return [_stored(row) for row in rows], before
-        return self._read_at({row["event_id"]: (row["time"], from_tag(row["station"])) for row in rows}), before
+        ], before  # without partial points
 
-    def _scan(self, query: EventQuery, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
-        if not query.taxa and not query.observation_types:
-            condition = all_of([*conditions, *any_of("station", query.stations)])
-            return self._link.rows(f'SELECT {_EVENT} FROM "event" WHERE {condition} {ending}')
-        counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
-        return self._counting(query.stations, [*conditions, *counted], ending)
+    def _scan(self, query: EventQuery, fields: str, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
+        if query.taxa or query.observation_types:
+            counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
+            return self._counting(query.stations, [*conditions, *counted], ending)
+        condition = all_of([*conditions, *any_of("station", query.stations)])
+        if query.decided:
+            where = f'{condition} AND "decided" = 1'
+            return self._link.rows(
+                f'SELECT "event_id", "station", "listed_us", "decided" FROM "{DECISIONS}" WHERE {where} {ending}'
+            )
+        chosen = _KEY if is_filtered(query) else fields
+        return self._link.rows(f'SELECT {chosen} FROM "event" WHERE {condition} {ending}')
 
     def _counting(self, stations: Sequence[str], conditions: Iterable[str], ending: str) -> list[dict[str, Any]]:
         measurement = "detection" if stations else "detection_by_taxon"
@@ -222,3 +273,12 @@ def _matches(query: EventQuery, stored: StoredEvent) -> bool:
 def _newest(query: EventQuery, found: Iterable[StoredEvent]) -> list[ListedEvent]:
     ordered = sorted(found, key=lambda one: (one.listed_us, one.event.event_id), reverse=True)
     return [ListedEvent(one.event, EPOCH + one.listed_us * MICROSECOND) for one in ordered[: query.limit]]
+
+
+def _newest_rows(rows: Sequence[Mapping[str, Any]], wanted: int) -> list[Mapping[str, Any]]:
+    """Return at least the given number of newest rows, with all rows of the last one's millisecond."""
+    ordered = sorted(rows, key=lambda row: int(row["time"]), reverse=True)
+    if len(ordered) <= wanted:
+        return ordered
+    last = ordered[wanted - 1]["time"] // MILLISECOND_NS * MILLISECOND_NS
+    return [row for row in ordered if row["time"] >= last]

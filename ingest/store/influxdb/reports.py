@@ -47,6 +47,8 @@ def latest_lines(link: InfluxConnection, items: Sequence[Received]) -> list[byte
             and not supersedes(item, decode_stored(current.payload, type(record)), current.received_at)
         ):
             continue
+        if current is not None and isinstance(record, Status) and current.payload == item.payload:
+            continue  # the broker repeats a retained message unchanged, which says nothing new
         received_us = microseconds(item.received_at)
         at_ns = max(received_us * 1000, current.at_ns + 1 if current else 0)
         known[key] = _Latest(item.payload, item.received_at, at_ns)
@@ -56,20 +58,21 @@ def latest_lines(link: InfluxConnection, items: Sequence[Received]) -> list[byte
     return lines
 
 
-def latest_payloads(link: InfluxConnection, kind: str) -> Mapping[tuple[str, str], str]:
-    """Return the payload of each latest report of one kind, by station and name.
+def latest_reports(link: InfluxConnection, kind: str) -> Mapping[tuple[str, str], tuple[str, datetime | None]]:
+    """Return the payload and the time of receipt of each latest report of one kind, by station and name.
 
     Databases of older versions have reports without a point in ``latest``; the report with the latest time is then
-    returned.
+    returned, with None as the time of receipt.
     """
     names = '"station", "deployment"' if kind == "deployment" else '"station"'
     older = link.query(f'SELECT LAST("payload") AS "last" FROM "{kind}" GROUP BY {names}')
-    found = {
-        (from_tag(one.tags["station"]), from_tag(one.tags.get("deployment", ""))): str(one.rows[0]["last"])
+    found: dict[tuple[str, str], tuple[str, datetime | None]] = {
+        (from_tag(one.tags["station"]), from_tag(one.tags.get("deployment", ""))): (str(one.rows[0]["last"]), None)
         for one in older
     }
-    latest = _read(link, any_of("kind", [kind]))
-    return found | {(station, name): one.payload.decode() for (_, station, name), one in latest.items()}
+    for (_, station, name), one in _read(link, any_of("kind", [kind])).items():
+        found[station, name] = (one.payload.decode(), one.received_at)
+    return found
 
 
 def new_reports(

@@ -1,9 +1,11 @@
 """Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can query the same database."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import chain
+from datetime import datetime
+from itertools import chain, islice
 
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
@@ -15,6 +17,8 @@ from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
+from ingest.store.influxdb.decisions import MEASUREMENT as DECISIONS
+from ingest.store.influxdb.decisions import complete_line, decision_line
 from ingest.store.influxdb.deployments import ID_FIELD, MEASUREMENT, deployment_line, deployment_request
 from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
@@ -31,7 +35,7 @@ from ingest.store.influxdb.points import (
     verdict_line,
     verdict_time,
 )
-from ingest.store.influxdb.reports import latest_lines, latest_payloads, new_reports
+from ingest.store.influxdb.reports import latest_lines, latest_reports, new_reports
 from ingest.store.influxdb.station_counts import StationCounts
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
@@ -45,6 +49,8 @@ from ingest.store.port import (
     TaxonCount,
     WriteResult,
 )
+
+_DECISIONS_AT_ONCE = 500  # events
 
 
 class InfluxDbStore:
@@ -89,6 +95,7 @@ class InfluxDbStore:
         try:
             self._prepare(options)
             self._newest_us = newest_listed(self._link)
+            self._complete_decisions()
         except StoreUnavailable:
             self._link.close()
             raise
@@ -139,6 +146,11 @@ class InfluxDbStore:
         self._check_open()
         return self._listing.listing(query)
 
+    def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
+        """List the sort keys of events; see ``Store.keys``."""
+        self._check_open()
+        return self._listing.keys(query)
+
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections per local day and hour; see ``Store.count``."""
         self._check_open()
@@ -152,16 +164,18 @@ class InfluxDbStore:
     def stations(self) -> list[StationState]:
         """List every station with its latest state; see ``Store.stations``."""
         self._check_open()
-        status = {name: text for (name, _), text in latest_payloads(self._link, "status").items()}
-        health = {name: text for (name, _), text in latest_payloads(self._link, "health").items()}
+        status = {name: report for (name, _), report in latest_reports(self._link, "status").items()}
+        health = {name: report for (name, _), report in latest_reports(self._link, "health").items()}
         seen = self._seen()
         return [
             StationState(
                 station,
-                decode_stored(status[station], Status) if station in status else None,
-                decode_stored(health[station], Health) if station in health else None,
+                decode_stored(status[station][0], Status) if station in status else None,
+                decode_stored(health[station][0], Health) if station in health else None,
                 seen[station].last_event_at if station in seen else None,
                 seen[station].events if station in seen else 0,
+                status[station][1] if station in status else None,
+                health[station][1] if station in health else None,
             )
             for station in sorted(status.keys() | health.keys() | seen.keys())
         ]
@@ -169,8 +183,8 @@ class InfluxDbStore:
     def deployments(self) -> list[Deployment]:
         """List the latest record of every deployment; see ``Store.deployments``."""
         self._check_open()
-        found = latest_payloads(self._link, "deployment")
-        return [decode_stored(found[key], Deployment) for key in sorted(found)]
+        found = latest_reports(self._link, "deployment")
+        return [decode_stored(found[key][0], Deployment) for key in sorted(found)]
 
     def close(self) -> None:
         """Wait for current writes and close the connection to InfluxDB; see ``Store.close``."""
@@ -188,6 +202,20 @@ class InfluxDbStore:
         name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
         keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
         self._link.query(f"CREATE DATABASE {name}{keep}")
+
+    def _complete_decisions(self) -> None:
+        """Write the points of the measurement ``decision`` for the verdicts of versions that had none."""
+        if self._link.rows(f'SELECT "decided" FROM "{DECISIONS}" LIMIT 1'):
+            return
+        rows = self._link.rows('SELECT "event_id" FROM "verdict"')
+        event_ids = iter(dict.fromkeys(row["event_id"] for row in rows if row["event_id"]))
+        while ids := list(islice(event_ids, _DECISIONS_AT_ONCE)):
+            verdicts = self._listing.verdicts_of(ids)
+            self._link.write(
+                decision_line(one.event, one.at_ns, one.listed_us, verdicts[one.event.event_id])
+                for one in self._listing.stored(verdicts)
+            )
+        self._link.write([complete_line(time.time_ns())])
 
     def _check_open(self) -> None:
         if self._closed:
@@ -272,8 +300,9 @@ class InfluxDbStore:
         while verdicts:
             lines = []
             for stored in self._listing.stored(verdicts):
-                event = stored.event
-                lines += detection_lines(event, stored.at_ns, verdicts[event.event_id], self._existing(stored))
+                event, found = stored.event, verdicts[stored.event.event_id]
+                lines += detection_lines(event, stored.at_ns, found, self._existing(stored))
+                lines.append(decision_line(event, stored.at_ns, stored.listed_us, found))
             self._link.write(lines)
             before, verdicts = verdicts, self._listing.verdicts_of(event_ids)
             if verdicts == before:

@@ -84,6 +84,16 @@ def test_a_time_that_no_running_clock_shows_is_not_known(date: str, tmp_path: Pa
     assert read(path) == ("2026-05-01T22:10:11", "name")
 
 
+@pytest.mark.parametrize("date", ["01/01/0001", "31/12/9999", "01/01/1970", "01/01/2000"])
+def test_a_recorder_whose_clock_was_not_set_has_no_known_time(date: str, tmp_path: Path) -> None:
+    for zone in ("UTC", "UTC+12", "UTC-12"):
+        path = tmp_path / "a.wav"
+        with soundfile.SoundFile(path, "w", 8_000, 1) as file:
+            file.comment = f"Recorded at 23:30:00 {date} ({zone}) by AudioMoth 0000 at gain setting 2."
+            file.write(np.zeros(800))
+        assert read(path)[1] == "none"
+
+
 def test_an_implausible_time_is_kept_so_that_it_can_be_corrected(tmp_path: Path) -> None:
     path = picture(tmp_path / "IMG_0001.JPG", original="2000:01:01 00:12:33", changed="2026:06:01 00:00:00")
     assert read(path) == ("2000-01-01T00:12:33", "none")

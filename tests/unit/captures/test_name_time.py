@@ -80,7 +80,10 @@ def test_milliseconds_may_follow() -> None:
         ("20260501T221011+10.wav", 10),
         ("20260501_221011_UTC.wav", 0),
         ("20260501_221011_UTC+8.wav", 8),
-        ("2026-05-01 22.10.11 -0300.jpg", None),
+        ("2026-05-01 22.10.11 -0300.jpg", -3),
+        ("20260501_221011_-0400.wav", -4),
+        ("20260501_221011_0400.wav", None),
+        ("20260501_221011_-1200x800.jpg", None),
     ],
 )
 def test_a_zone_in_the_name_is_read(name: str, hours: float | None) -> None:

@@ -10,17 +10,18 @@ from tests.repository import REPOSITORY
 PACKAGES = ("contract", "captures", "i18n", "models", "casebook", "edge", "ingest", "pipelines", "review", "wildpost")
 OPENERS = {
     r"\bImage\.open\(": {"captures/blurring.py", "captures/decoding/other_pictures.py"},
-    r"\bimdecode\(": {"captures/picture.py"},
+    r"\bimdecode\(": {
+        "captures/picture.py",
+        "captures/jpeg.py",
+        "edge/media_rank.py",
+    },  # the last one: its own thumbnail
+    r"\bsimplejpeg\.decode": {"captures/jpeg.py"},
     r"\bimread\w*\(": set(),
+    r"\bav\.open\(": {"captures/decoding/container.py", "captures/decoding/film_clip.py", "captures/packets.py"},
     r"\bVideoCapture\(": {"edge/capture/camera.py"},  # a camera, or the address of one
     r"\bsoundfile\.(SoundFile|read|blocks|info)\(": {
         "captures/clip.py",
         "bench/sound.py",  # writes one
-    },
-    r"\bav\.open\(": {
-        "captures/packets.py",
-        "captures/decoding/container.py",
-        "captures/decoding/film_clip.py",  # writes one
     },
     r"\b(exifread|imageio|skimage|wave\.open|audioread|librosa\.load|torchaudio)\b": set(),
 }

@@ -33,6 +33,8 @@ EAST = timezone(timedelta(hours=8))
         "2026:05:01:22:10:11",
         "  2026:05:01  22:10:11 ",
         "2026-05-01 22h10m11s",
+        "20260501221011",
+        "20260501T221011",
     ],
 )
 def test_every_form_of_a_time_is_read(text: str) -> None:
@@ -47,6 +49,7 @@ def test_every_form_of_a_time_is_read(text: str) -> None:
         ("2026-05-01 22:10:11 +08", EAST),
         ("2026:05:01 22:10:11 UTC+8", EAST),
         ("2026-05-01T22:10:11Z", UTC),
+        ("20260501T221011+0800", EAST),
         ("2026-05-01 22:10:11 GMT", UTC),
         ("2026:05:01 22:10:11-03:30", timezone(-timedelta(hours=3, minutes=30))),
         ("2026:05:01 22:10:11+99:00", None),

@@ -129,3 +129,18 @@ def test_lineage_goes_from_the_taxon_to_its_class() -> None:
     assert boar is not None
     assert boar.lineage == ("Sus scrofa", "Sus", "Suidae", "Artiodactyla", "Mammalia")
     assert all(a != b for a, b in pairwise(boar.lineage))
+
+
+@pytest.mark.parametrize(
+    ("label", "scientific_name", "zh"),
+    [
+        ("Carrion Crow", "Corvus corone", "小嘴乌鸦"),
+        ("Large-billed Crow", "Corvus macrorhynchos", "大嘴乌鸦"),
+        ("Large Hawk-Cuckoo", "Hierococcyx sparverioides", "大鹰鹃"),
+        ("Amur Stonechat", "Saxicola stejnegeri", "东亚石䳭"),
+        ("Elliot's Pheasant", "Syrmaticus ellioti", "白颈长尾雉"),
+    ],
+)
+def test_birds_that_are_heard_in_china_have_a_chinese_name(label: str, scientific_name: str, zh: str) -> None:
+    assert display_name(label, scientific_name, "zh_CN") == zh
+    assert display_name(label, None, "zh_CN") == zh

@@ -63,6 +63,8 @@ def test_a_person_in_the_zone_and_the_closed_season_is_flagged_with_every_word_o
             "night": "yes",
             "local_time": "2026-04-12T04:00:00+08:00",
         },
+        station=EVENT.station,
+        at=datetime.fromisoformat("2026-04-12T04:00+08:00"),
     )
 
 

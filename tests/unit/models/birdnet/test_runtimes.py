@@ -155,6 +155,19 @@ def test_a_broken_cache_falls_back(package: Package, tmp_path: Path) -> None:
     assert "cannot be used" in verdict.reason
 
 
+def test_a_cache_that_cannot_be_written_costs_the_fast_runtime_and_not_the_station(
+    package: Package, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder can be made below a file")
+    engine, verdict = open_engine(package, "auto", 1, tmp_path / "file" / "cache")
+    assert engine.name == "litert"
+    assert "cannot be written" in verdict.reason
+    _, verdict = open_engine(package, "litert", 1, tmp_path / "file" / "cache")
+    assert verdict.reason == "as set"
+    with pytest.raises(OSError, match="file"):
+        open_engine(package, "openvino", 1, tmp_path / "file" / "cache")
+
+
 def test_the_fast_detector_finds_the_same(shared_data: Path, cache: Path) -> None:
     (sound, *_) = read_stretches(shared_data / "samples" / "recordings" / "XC563936_-_Soundscape.mp3")
     found = []

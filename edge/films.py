@@ -4,12 +4,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from captures.decoded import Sound, Unreadable
+from captures.decoded import Unreadable
 from captures.film import Film, film_clip
 from captures.picture import read_picture, thumbnail
 from contract import Detection, Location
 from edge.capture.clip import Clip
-from edge.detect import Companion, companion_of, detect, listen
+from edge.detect import Companion, companion_of, examine
 from models.crops import classify_animals
 from models.film import detect_in_film
 from models.port import Classifier, Detector
@@ -17,7 +17,7 @@ from models.port import Classifier, Detector
 LOG = logging.getLogger("wildpost.station")
 
 
-def examine(
+def examine_capture(
     detectors: Sequence[Detector[Any, Any]], clip: Clip, classifier: Classifier | None, location: Location | None
 ) -> tuple[list[Detection], Clip, tuple[Companion, ...]]:
     """Run all detectors on a capture of any kind.
@@ -32,9 +32,7 @@ def examine(
     if isinstance(clip.content, Film):
         found, beside = look_through(detectors, clip, clip.content, classifier, location)
         return found, clip, beside
-    if isinstance(clip.content, Sound):
-        return *listen(detectors, clip, clip.content), ()
-    return detect(detectors, clip, classifier, location), clip, ()
+    return *examine(detectors, clip, classifier, location), ()
 
 
 def look_through(

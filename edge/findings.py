@@ -1,0 +1,24 @@
+"""What a capture adds to the outbox."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from edge.capture.visits import Visit
+from edge.outbox.message import OutboxMessage
+
+
+class Findings(NamedTuple):
+    """Results of examining one capture, which are stored in one transaction; empty if the trigger skipped it.
+
+    Attributes:
+        messages: Its event, and its thumbnail or clip.
+        visit: New state of its visit.
+        voices: Increments of the voice policy counters.
+        memory: Values to remember by name.
+    """
+
+    messages: Sequence[OutboxMessage] = ()
+    visit: Visit | None = None
+    voices: Mapping[str, int] = MappingProxyType({})
+    memory: Mapping[str, str] = MappingProxyType({})

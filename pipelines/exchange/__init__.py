@@ -1,0 +1,1 @@
+"""Conversion of Camtrap DP packages to and from the formats of other programs."""
