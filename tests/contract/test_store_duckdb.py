@@ -96,6 +96,7 @@ def test_a_file_of_version_1_has_records_with_the_number_of_animals(older: Path,
 
 TO_4 = """
 DROP TABLE model_use;
+ALTER TABLE effort DROP COLUMN gap;
 ALTER TABLE detection DROP COLUMN sensor;
 ALTER TABLE detection DROP COLUMN animals;
 ALTER TABLE detection DROP COLUMN trusted;
@@ -165,6 +166,7 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
 TO_3 = """
 DROP TABLE latest;
 DROP TABLE model_use;
+ALTER TABLE effort DROP COLUMN gap;
 ALTER TABLE detection DROP COLUMN sensor;
 ALTER TABLE detection DROP COLUMN animals;
 ALTER TABLE detection DROP COLUMN trusted;

@@ -21,7 +21,8 @@ CREATE TABLE verdict (
     event_id VARCHAR, ordinal INTEGER, outcome VARCHAR, taxon VARCHAR, observation_type VARCHAR,
     classified_by VARCHAR, decided_us BIGINT, sequence BIGINT, PRIMARY KEY (event_id, ordinal));
 CREATE TABLE effort (
-    effort_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, payload VARCHAR);
+    effort_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, payload VARCHAR,
+    gap VARCHAR);
 CREATE TABLE health (station VARCHAR, at_us BIGINT, payload VARCHAR, PRIMARY KEY (station, at_us));
 CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR);
 """
@@ -146,6 +147,8 @@ UPDATE detection SET taxon = accepted FROM renamed
     WHERE detection.taxon = renamed.taxon AND detection.observation_type = renamed.observation_type;
 UPDATE detection SET counts_as = accepted FROM renamed
     WHERE counts_as = renamed.taxon AND counts_as_type = renamed.observation_type;
+ALTER TABLE effort ADD COLUMN gap VARCHAR;
+UPDATE effort SET gap = payload->>'$.gap';
 DROP INDEX verdict_event;
 UPDATE verdict SET taxon = accepted FROM renamed
     WHERE verdict.taxon = renamed.taxon AND verdict.observation_type = renamed.observation_type;
@@ -195,6 +198,7 @@ def names_table(connection: duckdb.DuckDBPyConnection) -> None:
 # Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
+_EFFORT_WITH_GAP = "(SELECT *, payload->>'$.gap' AS gap FROM effort)"
 _WITHOUT_RECORDS = """(SELECT *, '' AS sensor, true AS trusted,
     count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type)::INTEGER AS animals FROM {})"""
 _LATEST_OF = (
@@ -210,15 +214,16 @@ class Relations:
     detection: str = "detection"
     latest: str = "latest"
     model_use: str | None = "model_use"
+    effort: str = "effort"
 
 
 def relations_of(version: int) -> Relations:
     """Return the relations of a read-only file of an older version."""
     if version == 4:
-        return Relations(detection=_WITHOUT_RECORDS.format("detection"), model_use=None)
+        return Relations(detection=_WITHOUT_RECORDS.format("detection"), model_use=None, effort=_EFFORT_WITH_GAP)
     latest = [_LATEST_OF.format(kind="health", name="''")]
     if version >= 3:
         latest.append(_LATEST_OF.format(kind="deployment", name="deployment"))
     detection = _DETECTION_OF_1 if version == 1 else "detection"
     listed = _WITHOUT_RECORDS.format(_LISTED.format(detection))
-    return Relations(_LISTED.format("event"), listed, f"({' UNION ALL '.join(latest)})", None)
+    return Relations(_LISTED.format("event"), listed, f"({' UNION ALL '.join(latest)})", None, _EFFORT_WITH_GAP)
