@@ -70,11 +70,11 @@ class FilledDuckDb:
                 [LAST_US],
             )
             detections = verdicts_applied_sql("found", "(SELECT * FROM verdict WHERE false)")
-            connection.execute("INSERT INTO detection" + detections)
+            connection.execute(f"INSERT INTO detection SELECT *, captured_us, true FROM ({detections})")  # noqa: S608
             connection.execute(
                 "INSERT INTO event SELECT event_id, station, captured_us, captured_us, ? || event_id || ? || station "
                 "|| ? || strftime(make_timestamp(captured_us), '%Y-%m-%dT%H:%M:%SZ') || ? || md5(event_id) || "
-                "md5(event_id || '.') || ? FROM found WHERE ordinal = 0",
+                "md5(event_id || '.') || ?, captured_us FROM found WHERE ordinal = 0",
                 list(payload_parts()),
             )
             connection.execute(

@@ -72,12 +72,14 @@ class Chunks:
         data: Chunk with the samples; None: there is none.
         end: Where the samples end in the file.
         remark: What is wrong with the stated size of the samples; "" if nothing is.
+        complete: Whether a size is stated and the samples end there.
     """
 
     named: dict[bytes, Chunk]
     data: Chunk | None
     end: int
     remark: str
+    complete: bool
 
     def content(self, name: bytes, read: ReadAt, most: int = 4_096) -> bytes:
         """Return the first bytes of a chunk; b"" if there is no such chunk."""
@@ -113,7 +115,7 @@ def find_chunks(read: ReadAt, file_size: int, start: int, syntax: Syntax, unknow
             break
     if data is not None and b"fmt " not in named and syntax in (RIFF, RIFX):
         end = _add_late_format(read, file_size, data, end, named)
-    return Chunks(named, data, end, remark)
+    return Chunks(named, data, end, remark, complete=data is not None and end == data.start + data.size > data.start)
 
 
 def _chunk_at(read: ReadAt, at: int, syntax: Syntax) -> Chunk | None:

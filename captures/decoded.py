@@ -22,11 +22,13 @@ class Picture:
         pixels: (height, width, 3) uint8, BGR, with EXIF orientation applied.
         width: Width of the original in pixels, with EXIF orientation applied.
         height: Height of the original in pixels, with EXIF orientation applied.
+        damage: How the file is damaged, so that a part of the pixels may be missing or wrong; "" if it is whole.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Reading of the capture time from the EXIF data and the XMP packet of a picture file, in a few bounded reads.
+"""Reading of capture time and orientation from the EXIF data and the XMP packet of a picture, in a few bounded reads.
 
 Only the tags of times are looked for. A file from an unknown card can link thousands of directories of thousands of
 values, which would keep a general reader of EXIF busy for hours.
@@ -14,7 +14,8 @@ from captures.written_time import WrittenTime, parse_offset, parse_time
 from captures.xmp_time import xmp_times
 
 _EXIF_DIRECTORY, _MAKER_NOTE, _XMP = 0x8769, 0x927C, 0x02BC  # Exif 2.32, 4.6; XMP specification part 3
-_TEXTS, _LONG = (1, 2, 7, 129), 4  # some cameras write dates as bytes; 129 is UTF-8 (Exif 3.0)
+_TEXTS, _SHORT, _LONG = (1, 2, 7, 129), 3, 4  # some cameras write dates as bytes; 129 is UTF-8 (Exif 3.0)
+_ORIENTATION = 0x0112
 _MAX_SEGMENTS = 200  # of a JPEG before its scan, or chunks of a PNG before its pixels
 _MAX_ENTRIES = 500  # of a directory; cameras write fewer than 60
 _MAX_TEXT_BYTES = 64
@@ -52,6 +53,26 @@ def read_exif_times(file: BinaryIO) -> list[WrittenTime]:
     packet = parts.xmp or found.xmp
     inside = xmp_times(_read_at(file, packet[0], min(packet[1], _MAX_XMP_BYTES))) if packet else []
     return [*found.first, *inside, *found.last]
+
+
+def read_orientation(file: BinaryIO) -> int:
+    """Read the orientation of a JPEG, PNG or TIFF file from its EXIF data, 1 to 8; 1 (upright) if it states none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    start = _find_parts(file).exif
+    if start is None:
+        return 1
+    try:
+        order, first = _tiff_header(file, start)
+        entry = _entries(file, start, order, first).get(_ORIENTATION)
+    except struct.error:
+        return 1
+    if entry is None or entry.kind != _SHORT or entry.count != 1:
+        return 1
+    (value,) = struct.unpack_from(f"{order}H", entry.value)
+    return int(value) if 1 <= value <= 8 else 1
 
 
 @dataclass(frozen=True, slots=True)

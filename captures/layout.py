@@ -40,6 +40,7 @@ class Layout:
         samples: Form of a sample; None: the samples are compressed.
         start: Position of the first sample in the file.
         end: Position after the last sample, by the real size of the file.
+        complete: Whether the header states where the samples end, and they do.
         remark: What is wrong with the sizes in the header; "" if nothing is.
         comment: Comment of the recorder; "": there is none.
         format_chunk: Content of the chunk ``fmt `` of a WAV or W64 file.
@@ -51,6 +52,7 @@ class Layout:
     samples: SampleFormat | None
     start: int
     end: int
+    complete: bool
     remark: str = ""
     comment: str = ""
     format_chunk: bytes = b""
@@ -105,7 +107,7 @@ def _wave(form: str, chunks: Chunks, content: bytes, big_endian: bool, comment: 
         samples = SampleFormat("float", width, big_endian)
     elif codec in (6, 7):
         samples = SampleFormat("alaw" if codec == 6 else "ulaw", 1, big_endian)
-    return Layout(form, rate_hz, channels, samples, start, chunks.end, chunks.remark, comment, content)
+    return Layout(form, rate_hz, channels, samples, start, chunks.end, chunks.complete, chunks.remark, comment, content)
 
 
 def _info_comment(chunks: Chunks, read: ReadAt) -> str:
@@ -145,7 +147,8 @@ def _aiff(read: ReadAt, file_size: int) -> Layout:
         samples = SampleFormat("float", 4 if codec.lower() == b"fl32" else 8, True)
     elif codec.lower() in (b"ulaw", b"alaw"):
         samples = SampleFormat("ulaw" if codec.lower() == b"ulaw" else "alaw", 1, True)
-    return Layout("AIFF", rate_hz, channels, samples, min(start + 8 + offset, chunks.end), chunks.end, chunks.remark)
+    start = min(start + 8 + offset, chunks.end)
+    return Layout("AIFF", rate_hz, channels, samples, start, chunks.end, chunks.complete, chunks.remark)
 
 
 def _extended(number: bytes) -> int:
@@ -169,7 +172,8 @@ def _au(read: ReadAt, file_size: int) -> Layout:
     }
     if encoding not in forms:
         raise Unreadable(f"AU encoding {encoding}: expected one of {sorted(forms)}")
-    return Layout("AU", rate_hz, channels, forms[encoding], start, file_size, remark)
+    complete = 0 < stated == file_size - start
+    return Layout("AU", rate_hz, channels, forms[encoding], start, file_size, complete, remark)
 
 
 def _caf(read: ReadAt, file_size: int) -> Layout:
@@ -189,5 +193,5 @@ def _caf(read: ReadAt, file_size: int) -> Layout:
         samples = SampleFormat("signed", width, not flags & 2)
     elif codec in (b"ulaw", b"alaw"):
         samples = SampleFormat("ulaw" if codec == b"ulaw" else "alaw", 1, True)
-    start = _data_start(chunks) + 4  # the edit count
-    return Layout("CAF", round(rate), channels, samples, min(start, chunks.end), chunks.end, chunks.remark)
+    start = min(_data_start(chunks) + 4, chunks.end)  # behind the edit count
+    return Layout("CAF", round(rate), channels, samples, start, chunks.end, chunks.complete, chunks.remark)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from captures.byte_range import ByteRange
+from captures.byte_range import ByteRange, read_at
 from captures.decoded import Unreadable
 from captures.layout import Layout
 from captures.recording import Block, Payload, block_frames
@@ -45,6 +45,7 @@ _ALL_GAPS_S = 600.0
 _SHORTEST_GAP_S = 0.01
 _WORTH_TELLING_S = 0.05
 _LOUDEST = 2.0  # a damaged packet of MP3 decodes to noise far above full scale
+_OGG_PAGE_BYTES = 65_536  # a page has at most 65,307 bytes
 _DEMUX_ATTEMPTS = 3  # to go on after an error between two packets
 
 
@@ -72,10 +73,25 @@ def open_packets(descriptor: int, size: int, form: str, layout: Layout | None = 
     except (av.FFmpegError, ValueError) as error:
         raise Unreadable(f"{form} without sound that can be decoded ({size} bytes): {_reason(error)}") from error
     try:
-        return PacketRecording(container, form, "" if layout is None else layout.remark)
+        complete = layout.complete if layout is not None else _is_complete(descriptor, size, form)
+        return PacketRecording(container, form, "" if layout is None else layout.remark, complete)
     except (Unreadable, av.FFmpegError) as error:
         container.close()
         raise Unreadable(f"{form} ({size} bytes): {_reason(error)}") from error
+
+
+def _is_complete(descriptor: int, size: int, form: str) -> bool:
+    """Return whether a file of this form, which FFmpeg could open, is written to its end as far as one can see.
+
+    The last page of an Ogg file bears a flag (RFC 3533, 6). MP4 and its kin can only be opened with an index, which is
+    written last. MP3, AAC, MPEG-TS and Matroska may go on.
+    """
+    if form in ("Ogg", "Opus"):
+        tail = read_at(descriptor, max(0, size - _OGG_PAGE_BYTES), _OGG_PAGE_BYTES)
+        page = tail[max(0, tail.rfind(b"OggS")) :]
+        segments = page[27 : 27 + page[26]] if len(page) > 26 else b""
+        return len(page) > 26 and bool(page[5] & 4) and len(page) >= 27 + page[26] + sum(segments)
+    return form in ("FLAC", "M4A", "MP4", "MOV", "AVI")
 
 
 def _wav_header(format_chunk: bytes, data_bytes: int) -> bytes:
@@ -95,8 +111,8 @@ class PacketRecording:
     A packet that cannot be decoded costs itself: silence takes its place where the times of the packets show the gap.
     """
 
-    def __init__(self, container: "av.container.InputContainer", form: str, remark: str) -> None:
-        """Take over an open container.
+    def __init__(self, container: "av.container.InputContainer", form: str, remark: str, complete: bool) -> None:
+        """Take over an open container; ``complete`` as in ``Recording``, but for FLAC.
 
         Raises:
             Unreadable: it has no sound, or sound in a form that is not decoded.
@@ -106,7 +122,7 @@ class PacketRecording:
         self._container = container
         self._stream = container.streams.audio[0]
         context = self._stream.codec_context
-        name = context.name
+        name = "that FFmpeg does not know" if context is None else context.name
         if name not in _DECODERS and not name.startswith(("pcm_", "adpcm_")):
             raise Unreadable(f"sound in the form {name}: expected one of {', '.join(_DECODERS)}")
         context.thread_count = 1  # the station's detectors use the other cores
@@ -124,6 +140,7 @@ class PacketRecording:
         self.frames: int | None = round(stated * base * self.rate_hz) if stated and stated > 0 and base else None
         self.comment = next((value for key, value in container.metadata.items() if key.lower() == "comment"), "")
         self.remarks = [remark] if remark else []
+        self.complete = complete and not (form == "FLAC" and self.frames is None)
 
     def close(self) -> None:
         """Close the container; the file stays open."""

@@ -1,15 +1,21 @@
 """Decoding of picture files at reduced scale, and thumbnails."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captures.decoded import Picture, Unreadable
+from captures.exif_time import read_orientation
+from captures.jpeg import decode_jpeg
 from captures.picture_header import Header, read_header
 
 LIMIT_PIXELS = 120_000_000  # the largest camera-trap sensors have 48 million; a decompression bomb has billions
 LIMIT_BYTES = 500_000_000  # a video with a picture's file name must not fill the memory
+THUMBNAIL_PX = 960
+_DIVISORS = (1, 2, 4, 8)  # of the scales at which libjpeg decodes
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"  # ISO/IEC 15948, 11.2.5
 _FULL_SIZE_FACTOR = 2  # decoding at full size takes 3 to 6 bytes a pixel, so only half as many pixels are allowed
 
 
@@ -28,7 +34,8 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
             which cannot be decoded at a smaller scale.
 
     Raises:
-        Unreadable: the file is empty, not a picture, cut off, too large or broken; the message gives the reason.
+        Unreadable: the file is empty, not a picture, too large, or nothing of it can be decoded; the message gives the
+            reason.
         OSError: the file does not exist or cannot be read.
     """
     if longest_px < 1:
@@ -38,13 +45,29 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
     allowed = limit_pixels if header.scalable else limit_pixels // _FULL_SIZE_FACTOR
     if header.width * header.height > allowed:
         raise Unreadable(f"{header.kind} of {header.width} x {header.height} pixels: expected at most {allowed} pixels")
-    pixels = _decode(data, header, longest_px)
-    # OpenCV applied the EXIF orientation; the shape shows whether width and height were swapped.
+    if header.kind == "JPEG":
+        longest = max(header.width, header.height)
+        divisor = max(n for n in _DIVISORS if n == 1 or longest // n >= longest_px)
+        pixels, damage = decode_jpeg(data, header, divisor)
+        pixels = upright(pixels, read_orientation(BytesIO(data)))
+    else:
+        pixels, damage = _decode(data, header), header.damage
+    # The shape shows whether the EXIF orientation swapped width and height.
     turned = (pixels.shape[1] > pixels.shape[0]) != (header.width > header.height) and header.width != header.height
     width, height = (header.height, header.width) if turned else (header.width, header.height)
     if not header.scalable:
         pixels = shrink(pixels, longest_px)
-    return Picture(pixels, width, height)
+    return Picture(pixels, width, height, damage)
+
+
+def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn and mirror pixels by their EXIF orientation, 1 to 8 (Exif 2.32, 4.6.4 A)."""
+    import cv2
+
+    if orientation in (5, 6, 7, 8):
+        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return pixels if flip is None else np.asarray(cv2.flip(pixels, flip), np.uint8)
 
 
 def shrink(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
@@ -59,7 +82,7 @@ def shrink(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def thumbnail(source: Picture | Path | bytes, longest_px: int = 960, quality: int = 80) -> bytes:
+def thumbnail(source: Picture | Path | bytes, longest_px: int = THUMBNAIL_PX, quality: int = 80) -> bytes:
     """Return a JPEG thumbnail of a picture, with EXIF orientation applied and without the picture's metadata.
 
     Raises:
@@ -81,21 +104,17 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _decode(data: bytes, header: Header, longest_px: int) -> NDArray[np.uint8]:
+def _decode(data: bytes, header: Header) -> NDArray[np.uint8]:
+    """Decode a PNG or TIFF with OpenCV, which applies the EXIF orientation."""
     import cv2
 
-    flags = {
-        1: cv2.IMREAD_COLOR,
-        2: cv2.IMREAD_REDUCED_COLOR_2,
-        4: cv2.IMREAD_REDUCED_COLOR_4,
-        8: cv2.IMREAD_REDUCED_COLOR_8,
-    }
-    longest = max(header.width, header.height)
-    divisor = max(n for n in flags if n == 1 or (header.kind == "JPEG" and longest // n >= longest_px))
+    size = f"{header.kind} of {header.width} x {header.height} pixels"
+    if header.damage:
+        data = data[: header.end] + _PNG_END
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags[divisor])
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise Unreadable(f"{header.kind} of {header.width} x {header.height} pixels: {error}") from error
+        raise Unreadable(f"{size}: {error}") from error
     if pixels is None:
-        raise Unreadable(f"{header.kind} of {header.width} x {header.height} pixels: broken inside, cannot be decoded")
+        raise Unreadable(f"{size}: {header.damage or 'broken inside, cannot be decoded'}")
     return np.asarray(pixels, np.uint8)

@@ -17,6 +17,7 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 # A decoder skips these in its own way (T.81: reserved); a frame header could hide behind them.
 _RESERVED = frozenset({0x00, *range(0x02, 0xC0)})
+_AFTER_ONE_SCAN = frozenset({0xDC, *range(0xE0, 0xF0), 0xFE})  # number of lines, application data, comment
 _MAX_SCANS = 32  # a progressive camera picture has 10; each scan of a bomb decodes the whole picture again
 
 # What OpenCV decodes without a buffer larger than the picture: without JPEG in TIFF, fax and LERC, and with 16 bits.
@@ -37,7 +38,9 @@ class Header:
         width: Width in pixels, before EXIF orientation.
         height: Height in pixels, before EXIF orientation.
         scalable: Whether a decoder can decode it at a smaller scale without a full-size buffer.
-        end: Position after the last byte of the picture; a file may go on.
+        end: Position after the last byte of the picture, or of what can be decoded of it; a file may go on.
+        scan: Position of a JPEG's compressed data.
+        damage: How the file is damaged, if a part of the picture may still be decoded; "" if it is whole.
     """
 
     kind: Literal["JPEG", "PNG", "TIFF"]
@@ -45,6 +48,8 @@ class Header:
     height: int
     scalable: bool
     end: int
+    scan: int = 0
+    damage: str = ""
 
 
 def has_end(head: bytes, tail: bytes) -> bool:
@@ -60,10 +65,10 @@ def has_end(head: bytes, tail: bytes) -> bool:
 
 
 def read_header(data: bytes) -> Header:
-    """Read the file header of a picture and check that the file is complete.
+    """Read the file header of a picture, and how the file is damaged behind it.
 
     Raises:
-        Unreadable: the file is empty, not a JPEG, PNG or TIFF, has no size, or is cut off.
+        Unreadable: the file is empty, not a JPEG, PNG or TIFF, has no size, or is cut off before its first pixels.
     """
     if not data:
         raise Unreadable("empty file (0 bytes)")
@@ -81,7 +86,10 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
-    """Read the size of a JPEG and walk its segments to the end-of-image marker; ignore data after the marker."""
+    """Read the size of a JPEG and walk its segments to the end-of-image marker; ignore data after the marker.
+
+    What cannot be a part of the picture ends it: behind such data, a decoder could find another frame header.
+    """
     found: Header | None = None
     at = 2
     scans = components = 0
@@ -89,41 +97,58 @@ def _jpeg(data: bytes) -> Header:
         while data[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1
         if at + 2 > len(data):
-            raise _cut_off(data, found)
-        if data[at] != 0xFF or data[at + 1] in _RESERVED:
-            raise Unreadable(f"JPEG with bytes {data[at : at + 2]!r} at {at} where a marker should be")
+            return _cut_off(data, found)
         marker = data[at + 1]
+        if data[at] != 0xFF or marker in _RESERVED:
+            problem = f"bytes {data[at : at + 2]!r} at {at} where a marker should be"
+            if found is None or not found.scan:
+                raise Unreadable(f"JPEG with {problem}")
+            return replace(found, end=at, damage=f"broken inside: {problem}")
         at += 2
         if marker == _END_OF_IMAGE:
             break
         if marker in _WITHOUT_LENGTH:
             continue
         if at + 2 > len(data):
-            raise _cut_off(data, found)
+            return _cut_off(data, found)
+        if found and found.scan and found.scalable and marker not in _AFTER_ONE_SCAN:
+            return replace(
+                found, end=at - 2, damage=f"broken inside: marker {marker:#x} at {at - 2} after its last scan"
+            )
         length = int.from_bytes(data[at : at + 2], "big")
         if marker in _START_OF_FRAME and found is None and at + 8 <= len(data):
             height, width, components = struct.unpack_from(">HHB", data, at + 3)
             found = Header("JPEG", width, height, scalable=marker not in _PROGRESSIVE, end=0)
         if marker == _START_OF_SCAN:
             scans += 1
+            if scans > _MAX_SCANS:
+                raise Unreadable(f"JPEG of {scans} scans: expected at most {_MAX_SCANS}")
             if found and data[at + 2 : at + 3] != bytes((components,)):
                 found = replace(found, scalable=False)  # decoders keep the coefficients of all scans at full size
         at += length
         if marker == _START_OF_SCAN:
+            if found and not found.scan:
+                found = replace(found, scan=at)
             following = _MARKER.search(data, at)
             if following is None:
-                raise _cut_off(data, found)
+                return _cut_off(data, found)
             at = following.start()
     if found is None:
         raise Unreadable("JPEG without a frame header")
-    if scans > _MAX_SCANS:
-        raise Unreadable(f"JPEG of {scans} scans: expected at most {_MAX_SCANS}")
     return replace(found, end=at)
 
 
-def _cut_off(data: bytes, found: Header | None) -> Unreadable:
+def _cut_off(data: bytes, found: Header | None) -> Header:
+    """Return the header of a JPEG that ends before its end-of-image marker.
+
+    Raises:
+        Unreadable: it ends before its compressed data.
+    """
     size = f" of {found.width} x {found.height} pixels" if found else ""
-    return Unreadable(f"JPEG{size} cut off after {len(data)} bytes: its end-of-image marker is missing")
+    problem = f"cut off after {len(data)} bytes: its end-of-image marker is missing"
+    if found is None or not 0 < found.scan < len(data):
+        raise Unreadable(f"JPEG{size} {problem}")
+    return replace(found, end=len(data), damage=problem)
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -139,16 +164,23 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _png(data: bytes) -> Header:
-    """Read the size of a PNG and walk its chunks to the IEND chunk."""
+    """Read the size of a PNG and walk its chunks to the IEND chunk; only that chunk may be missing."""
     if len(data) < 33 or data[8:16] != b"\0\0\0\x0dIHDR":
         raise Unreadable(f"PNG cut off after {len(data)} bytes: its header is missing")
     width, height = struct.unpack_from(">II", data, 16)
+    end = pixels_end = 33
     for kind, at, length in png_chunks(data):
+        end = at + 12 + length
         if kind == b"IEND":
-            return Header("PNG", width, height, scalable=False, end=at + 12 + length)
+            return Header("PNG", width, height, scalable=False, end=end)
         if kind == b"acTL":  # a decoder would make a picture of every frame
             raise Unreadable(f"PNG of {width} x {height} pixels with an animation: expected one picture")
-    raise Unreadable(f"PNG of {width} x {height} pixels cut off after {len(data)} bytes: its IEND chunk is missing")
+        if kind == b"IDAT" and end <= len(data):
+            pixels_end = end
+    problem = f"cut off after {len(data)} bytes: its IEND chunk is missing"
+    if pixels_end == 33 or end > len(data):
+        raise Unreadable(f"PNG of {width} x {height} pixels {problem}")
+    return Header("PNG", width, height, scalable=False, end=pixels_end, damage=problem)
 
 
 def _tiff(data: bytes) -> Header:

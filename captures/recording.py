@@ -57,7 +57,9 @@ class Recording(Protocol):
         channels: Number of channels.
         frames: Samples per channel, for a compressed file as its header says; None: the header does not say.
         comment: Comment of the recorder; "": there is none.
-        remarks: What is wrong with the file so far; complete after the last block.
+        remarks: What is wrong with the file so far; all of it after the last block.
+        complete: Whether the file states where its sound ends and the sound ends there; a recorder may still write to
+            another.
     """
 
     form: str
@@ -66,6 +68,7 @@ class Recording(Protocol):
     frames: int | None
     comment: str
     remarks: list[str]
+    complete: bool
 
     def blocks(self, skip_frames: int = 0) -> Iterator[Block]:
         """Yield all blocks, once, without so many frames at the beginning.
@@ -164,6 +167,7 @@ class PcmRecording:
         self.frames: int | None = max(0, layout.end - layout.start) // self._frame_bytes
         self.comment = layout.comment
         self.remarks = [layout.remark] if layout.remark else []
+        self.complete = layout.complete
 
     def blocks(self, skip_frames: int = 0) -> Iterator[Block]:
         """Yield all blocks, once, without so many frames at the beginning; an incomplete last frame is left out."""

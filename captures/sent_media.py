@@ -64,6 +64,8 @@ def _check_picture(data: bytes) -> None:
     size = f"{header.kind} of {header.width} x {header.height} pixels"
     if max(header.width, header.height) > MAX_SIDE_PX or header.width * header.height > MAX_PIXELS:
         raise Unreadable(f"{size}: expected at most {MAX_PIXELS} pixels and {MAX_SIDE_PX} a side")
+    if header.damage:
+        raise Unreadable(f"{size} {header.damage}")
     if header.end != len(data):
         raise Unreadable(f"{size} with {len(data) - header.end} bytes after its end: expected none")
     if header.kind == "PNG":

@@ -36,6 +36,7 @@ class SoundInfo:
         format: Name of the format: WAV, FLAC, MP3, Ogg...
         recorded_at: Start time that the recorder stored (AudioMoth); None: it stored none.
         remarks: What is wrong with the header.
+        complete: Whether the file states where its sound ends and the sound ends there.
     """
 
     rate_hz: int
@@ -44,6 +45,7 @@ class SoundInfo:
     format: str
     recorded_at: datetime | None
     remarks: tuple[str, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def sound_info(path: Path) -> SoundInfo:
             recording.form,
             _recorded_at(recording.comment),
             tuple(recording.remarks),
+            recording.complete,
         )
 
 

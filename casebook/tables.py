@@ -149,3 +149,19 @@ chain_fault = Table(
     Column("event_id", JsonText, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
 )
+
+clock_shift = Table(
+    "clock_shift",
+    metadata,
+    Column("id", Integer, primary_key=True),  # all corrections are kept
+    Column("station", JsonText, nullable=False),
+    Column("sensor", JsonText, nullable=False),
+    Column("start", UtcDateTime, nullable=False),  # of capture times by the wrong clock
+    Column("end", UtcDateTime, nullable=False),
+    Column("shift_us", BigInteger, nullable=False),
+    Column("reason", JsonText, nullable=False),
+    Column("made_by", JsonText, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("undone_by", JsonText, nullable=False),  # "": in force
+    Column("undone_at", UtcDateTime),
+)

@@ -24,6 +24,7 @@ MODELS = 32  # per event
 DETECTIONS = 2_000  # per event: a detector returns up to 300 per picture; as many as LIMIT_BYTES has room for
 MEDIA = 100  # per event: a burst with its thumbnail
 ORDINAL = 10_000
+DAMAGE_CHARACTERS = 200
 PASSED_OVER = 32  # kinds of entries that are no captures, per health message
 SCHEMA_CHARACTERS = 20
 
@@ -33,6 +34,7 @@ Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", max_length=64)]
 Schema = Annotated[str, Meta(max_length=SCHEMA_CHARACTERS)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 OptionalText = Annotated[str, Meta(max_length=200)]
+Damage = Annotated[str, Meta(max_length=DAMAGE_CHARACTERS)]
 FileName = Annotated[str, Meta(max_length=255)]
 Note = Annotated[str, Meta(max_length=2000)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]

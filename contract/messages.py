@@ -16,6 +16,7 @@ from contract.bounds import (
     PASSED_OVER,
     ClockError,
     Count,
+    Damage,
     FileName,
     Fraction,
     Frequency,
@@ -39,7 +40,7 @@ from contract.event_chain import ChainLink, Signature
 SCHEMA = "1.2"  # docs/reference/messages.md lists what each minor version added
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown", "unclassified"]
-ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "system", "file", "none"]
+ClockSource = Literal["gps", "ntp", "rtc", "exif", "recorder", "name", "copy", "corrected", "system", "file", "none"]
 MediaRole = Literal["original", "thumbnail", "clip"]
 Gap = Literal["off", "blind", "deaf", "clock", "disk", "broken"]
 
@@ -76,8 +77,8 @@ class Clock(Struct, frozen=True, gc=False, kw_only=True):
     """Clock that gave a capture time, with the accuracy of that time.
 
     ``source`` is the clock of a station (gps, ntp, rtc, system), the place of the time in a file (exif, recorder, name;
-    copy: the time at which the file was last written), or none if no running clock can have shown the time. Before 1.2,
-    file stood for both name and copy, and rtc also for recorder.
+    copy: the time at which the file was last written), or none if no running clock can have shown the time. The server
+    sets corrected where it shifts the clock. Before 1.2, file stood for both name and copy, and rtc also for recorder.
     """
 
     source: ClockSource
@@ -113,6 +114,7 @@ class Media(Struct, frozen=True, gc=False, kw_only=True):
     size: Count
     role: MediaRole
     name: FileName = ""
+    damage: Damage = ""  # since 1.2: how an original is damaged, so that a part of it may not have been examined
 
 
 class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -246,7 +248,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class SetAside(Struct, frozen=True, gc=False, kw_only=True):
-    """Report of a file or capture that a station could not process and keeps on its disk."""
+    """Report of a file that a station could not process, or processed although something is wrong with it."""
 
     report_id: Uuid
     station: Name
@@ -256,6 +258,7 @@ class SetAside(Struct, frozen=True, gc=False, kw_only=True):
     reason: Note
     size: Count
     schema: Schema = SCHEMA
+    analysed: bool = False  # since 1.2; True: its content was analysed all the same
 
 
 class MediaContent(Struct, frozen=True, gc=False, kw_only=True):

@@ -56,6 +56,7 @@ NAVIGATION = {
         "how-to/station",
         "how-to/usb-stick",
         "how-to/listen-to-recordings",
+        "how-to/correct-a-clock",
         "how-to/evaluate",
         "how-to/train",
         "how-to/serve",

@@ -11,6 +11,7 @@ import msgspec
 
 from captures.decoded import Picture, Sound, Unreadable
 from contract import Detection, Location, Media
+from contract.bounds import DAMAGE_CHARACTERS
 from edge.capture.clip import Clip
 from models.crops import classify_animals
 from models.port import Classifier, Detector
@@ -24,10 +25,17 @@ _WHOLE = 1_000_000  # pixels; no picture that ``read_picture`` accepts has a lon
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A thumbnail or sound clip that is sent in addition to its event message."""
+    """A thumbnail or sound clip that is sent in addition to its event message.
+
+    Attributes:
+        media: Its metadata.
+        data: Its bytes.
+        damage: How the file from which it was made is damaged; "" if that is whole.
+    """
 
     media: Media
     data: bytes
+    damage: str = ""
 
 
 def detect(
@@ -65,18 +73,20 @@ def detect(
     return classify_animals(classifier, picture.pixels, found, clip.captured_at, location)
 
 
-def listen(detectors: Sequence[Detector[Any, Any]], clip: Clip, sound: Sound) -> tuple[list[Detection], Clip]:
-    """Run all detectors on each signal of a sound; return the detections, and the capture with the best signal alone.
+def examine(
+    detectors: Sequence[Detector[Any, Any]],
+    clip: Clip,
+    classifier: Classifier | None = None,
+    location: Location | None = None,
+) -> tuple[list[Detection], Clip]:
+    """Run all detectors on a capture as ``detect`` does; arguments and errors likewise.
 
-    Args:
-        detectors: All of them hear the same sound.
-        clip: The capture.
-        sound: Its content.
-
-    Raises:
-        Unreadable: the sound is empty, or has samples that are not finite.
+    Returns:
+        The detections, and the capture: of a sound of several signals only the one with the best detection.
     """
-    found, best = detect_signals(detectors, sound)
+    if not isinstance(clip.content, Sound):
+        return detect(detectors, clip, classifier, location), clip
+    found, best = detect_signals(detectors, clip.content)
     return found, replace(clip, content=best)
 
 
@@ -102,9 +112,20 @@ def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
 
         data, kind = encode_clip(clip.content)
         return _companion(data, kind, "clip")
-    from captures.picture import thumbnail
+    from captures.picture import THUMBNAIL_PX, read_picture, thumbnail
 
-    return _companion(thumbnail(clip.content), "image/jpeg", "thumbnail")
+    picture = clip.content if isinstance(clip.content, Picture) else read_picture(clip.content, THUMBNAIL_PX)
+    if picture.damage:
+        LOG.warning("%s is damaged: %s", clip.name, picture.damage)
+    return _companion(thumbnail(picture), "image/jpeg", "thumbnail", picture.damage)
+
+
+def media_of(clip: Clip, beside: Companion | None) -> tuple[Media, ...]:
+    """Return the metadata of a capture's original, with its damage, and of its thumbnail or clip, if it has them."""
+    original = clip.original
+    if original is not None and beside is not None and beside.damage:
+        original = msgspec.structs.replace(original, damage=beside.damage[:DAMAGE_CHARACTERS])
+    return tuple(media for media in (original, beside.media if beside else None) if media)
 
 
 def _native(content: Path | Picture | Sound) -> Picture:
@@ -116,5 +137,5 @@ def _native(content: Path | Picture | Sound) -> Picture:
     return content if isinstance(content, Picture) else read_picture(content, longest_px=_WHOLE)
 
 
-def _companion(data: bytes, kind: str, role: Any) -> Companion:
-    return Companion(Media(sha256=hashlib.sha256(data).hexdigest(), type=kind, size=len(data), role=role), data)
+def _companion(data: bytes, kind: str, role: Any, damage: str = "") -> Companion:
+    return Companion(Media(sha256=hashlib.sha256(data).hexdigest(), type=kind, size=len(data), role=role), data, damage)

@@ -2,9 +2,8 @@
 
 import logging
 from collections import Counter
-from datetime import datetime
 
-from contract import SetAside, new_event_id
+from captures.decoded import Unreadable
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
@@ -37,14 +36,12 @@ class FileFailures:
         return Unusable(capture.name, problem, capture.original.size if capture.original else 0, capture.mark)
 
 
-def set_aside_report(station: str, sensor: str, at: datetime, unusable: Unusable) -> SetAside:
-    """Return the message to the server about a file that the station sets aside."""
-    return SetAside(
-        report_id=new_event_id(),
-        station=station,
-        sensor=sensor,
-        at=at,
-        name=unusable.name[-255:],
-        reason=unusable.reason[:2000],
-        size=unusable.size,
-    )
+def unreadable(capture: Clip, error: Unreadable) -> Unusable:
+    """Return the report that sets aside a file whose content cannot be decoded.
+
+    Raises:
+        Unreadable: the capture is not a file.
+    """
+    if capture.mark is None:
+        raise error
+    return Unusable(capture.name, str(error), capture.original.size if capture.original else 0, capture.mark)

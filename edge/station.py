@@ -19,14 +19,15 @@ from contract.bounds import Name
 from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
-from edge.capture.clip import Clip, Unusable
+from edge.capture.clip import AlreadyHeard, Clip, Unusable
 from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visits, scores_of
-from edge.detect import companion, detect, listen, voice_in
+from edge.detect import companion, examine, media_of, voice_in
 from edge.effort import EffortLog
 from edge.event_chain import EventChain
-from edge.file_failures import FileFailures, set_aside_report
+from edge.file_failures import FileFailures, unreadable
+from edge.file_reports import FileReports
 from edge.findings import Findings
 from edge.health import health
 from edge.media_rank import is_urgent, media_message, sharpness_of
@@ -120,9 +121,10 @@ class Station:
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
-        self._reports = ReportQueue(outbox, prefix, options.name)
+        self._report_queue = ReportQueue(outbox, prefix, options.name)
         self._recordings: set[str] = set()
         self._failures = FileFailures()
+        self._reports = FileReports(options.name, self._topic("setaside"), now)
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -143,7 +145,7 @@ class Station:
             WildpostError: a sensor cannot work with these settings; it stops the others too.
             Exception: with ``once``, an unexpected exception; otherwise the sensor is restarted after a pause.
         """
-        self._reports.put([self._deployment] if self._deployment else [])
+        self._report_queue.put([self._deployment] if self._deployment else [])
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
@@ -200,18 +202,18 @@ class Station:
             LOG.error("%s: %s; retrying", sensor.name, why)
         self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
 
-    def _take(self, sensor: Sensor, capture: Clip | Unusable, visits: Visits) -> bool:
+    def _take(self, sensor: Sensor, capture: Clip | AlreadyHeard | Unusable, visits: Visits) -> bool:
         """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
         if isinstance(capture, Unusable):
             self._set_aside(sensor, capture)
             return True
+        if isinstance(capture, AlreadyHeard):
+            self._outbox.commit([], capture.mark)
+            return False
         try:
             found = self._examine(sensor, capture, visits) if sensor.triggered(capture) else Findings()
         except Unreadable as error:
-            if capture.mark is None:
-                raise
-            size = capture.original.size if capture.original else 0
-            self._set_aside(sensor, Unusable(capture.name, str(error), size, capture.mark))
+            self._set_aside(sensor, unreadable(capture, error))
             return True
         except FileNotFoundError:
             return False
@@ -222,11 +224,12 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
+        remarks = self._reports.remarks(sensor.name, capture)
         if found.event is None:
-            self._outbox.commit([], capture.mark)
+            self._outbox.commit(remarks, capture.mark)
         else:
             with self._linked(found.event) as (payload, head):
-                messages = [OutboxMessage(self._topic("event"), payload, found.priority), *found.media]
+                messages = [OutboxMessage(self._topic("event"), payload, found.priority), *found.media, *remarks]
                 memory = {**found.memory, **head}
                 self._outbox.commit(messages, capture.mark, found.visit, memory, events=1, **found.voices)
         self._count(capture)
@@ -239,10 +242,7 @@ class Station:
         """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        if isinstance(clip.content, Sound):
-            found, clip = listen(detectors, clip, clip.content)
-        else:
-            found = detect(detectors, clip, classifier, self._options.location)
+        found, clip = examine(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         beside = companion(clip, found) if may_leave else None
         if sensor.recordings is not None:
@@ -266,7 +266,7 @@ class Station:
             capture="sound" if sound else "picture",
             models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
-            media=tuple(media for media in (clip.original, beside.media if beside else None) if media),
+            media=media_of(clip, beside),
             duration_s=round(sound.duration_s, 3) if sound else 0.0,
             visit_id=visit.visit_id,
             location=self._options.location,
@@ -279,10 +279,7 @@ class Station:
         return Findings(event, priority, media, visit, voices, newest_original(sensor.name, clip))
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
-        LOG.warning("%s: %s set aside: %s", sensor.name, unusable.name, unusable.reason)
-        report = set_aside_report(self._options.name, sensor.name, self._now(), unusable)
-        message = OutboxMessage(self._topic("setaside"), encode(report), priority=2)
-        self._outbox.commit([message], unusable.mark, set_aside=1)
+        self._outbox.commit([self._reports.set_aside(sensor.name, unusable)], unusable.mark, set_aside=1)
 
     def _count(self, clip: Clip) -> None:
         with self._lock:
@@ -293,7 +290,7 @@ class Station:
 
     def _tell_effort(self, sensor: Sensor, effort: EffortLog, closed: Sequence[Effort]) -> None:
         if closed:
-            self._reports.put(closed, {f"effort {sensor.name}": effort.sent.to_text()})
+            self._report_queue.put(closed, {f"effort {sensor.name}": effort.sent.to_text()})
 
     def _health(self, folder: Path) -> OutboxMessage:
         passed_over: Counter[str] = Counter()

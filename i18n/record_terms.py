@@ -14,6 +14,7 @@ def clock_source(source: str, language: Language) -> str:
         "recorder": translate("the recorder (metadata)"),
         "name": translate("the file name"),
         "copy": translate("when the file was copied"),
+        "corrected": translate("corrected on the server"),
         "system": translate("the station's own clock"),
         "file": translate("the file"),
         "none": translate("not known"),
@@ -25,6 +26,7 @@ def quarantine_reason(reason: str, language: Language) -> str:
     translate = language.translate
     return {
         "file": translate("file"),
+        "remark": translate("analysed, but not in order"),
         "topic": translate("wrong topic"),
         "version": translate("unsupported version"),
         "size": translate("too large"),

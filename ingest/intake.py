@@ -118,7 +118,12 @@ class Intake:
         refused = {id(one.received) for one in stored.written.conflicts}
         records = [item for item in batch.records if id(item) not in refused] if refused else batch.records
         # Flags come last and include repeated events: after a crash right here, the redelivered event is flagged.
-        events = [(item.record, item.received_at) for item in records if isinstance(item.record, Event)]
+        corrected = stored.written.corrected
+        events = [
+            (corrected.get(item.record.event_id, item.record), item.received_at)
+            for item in records
+            if isinstance(item.record, Event)
+        ]
         evaluated = self._evaluate(events)
         flags = [flag for one in evaluated for flag in one.flags]
         flagged = self._casebook.add_flags(flags) if flags else 0

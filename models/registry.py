@@ -57,6 +57,7 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         threshold: The lowest confidence that is reported, unless settings override it.
         thresholds: Thresholds by label, for labels that need their own.
         temperature: Divisor of a score's logit that calibrates the confidence; 1 leaves scores unchanged.
+        temperatures: Temperatures by class, for classes that need their own.
     """
 
     head: Head
@@ -66,12 +67,16 @@ class VisionFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     meanings: dict[str, ClassMeaning]
     threshold: Share
     thresholds: dict[str, Share] = {}
-    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    temperature: Scale = 1.0
+    temperatures: dict[str, Scale] = {}
 
     def __post_init__(self) -> None:
-        strangers = sorted(set(self.meanings) - set(self.classes))
-        if strangers:
-            raise ValueError(f"meanings of unknown classes {strangers}: expected only classes of {list(self.classes)}")
+        for field, named in (("meanings", self.meanings), ("temperatures", self.temperatures)):
+            strangers = sorted(set(named) - set(self.classes))
+            if strangers:
+                raise ValueError(
+                    f"{field} of unknown classes {strangers}: expected only classes of {list(self.classes)}"
+                )
 
 
 class ThreatFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

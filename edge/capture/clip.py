@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from captures.decoded import Picture, Sound
+from captures.sound import Heard
 from contract import Clock, Media
 
 
@@ -18,6 +19,7 @@ class FileMark:
         modified_ns: Time of the last modification; a file with another size or time counts as a new file.
         stretches: Number of its stretches that have been processed.
         finished: Whether the whole file has been processed.
+        heard: How much of a recording's sound has been processed; None: the file is no recording.
     """
 
     path: str
@@ -25,6 +27,7 @@ class FileMark:
     modified_ns: int
     stretches: int
     finished: bool
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Clip:
         name: Name of the file, or a name that the source gives it.
         original: The recorded file, which stays on the station; None: there is none.
         mark: Progress in the file to store together with the results of this capture.
+        remarks: What is wrong with the file although it can be used; each is reported to the server.
     """
 
     content: Path | Picture | Sound
@@ -46,6 +50,7 @@ class Clip:
     name: str
     original: Media | None = None
     mark: FileMark | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,10 @@ class Unusable:
     reason: str
     size: int
     mark: FileMark | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyHeard:
+    """A recording whose sound has been processed before, under another size or modification time."""
+
+    mark: FileMark

@@ -10,16 +10,17 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 
 from captures.capture_time import picture_time, recording_time
-from captures.decoded import Sound, Unreadable
+from captures.decoded import Unreadable
 from captures.file_kind import FileKind, kind_of_path
-from captures.file_types import CAPTURES
-from captures.folder_listing import ListedFile, describe_passed_over, fewer_kinds, printable_name
+from captures.file_types import CAPTURES, RECORDINGS
+from captures.folder_listing import ListedFile, describe_passed_over, ending_of, fewer_kinds, printable_name
 from captures.picture_header import TAIL_BYTES, has_end
 from contract import Location, Media
 from contract.supervision import describe_exception
-from edge.capture.clip import Clip, FileMark, Unusable
+from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
 from edge.capture.folder_index import FolderIndex
 from edge.capture.port import SourceLost
+from edge.capture.recording_file import QuietFiles, RecordingFiles
 from edge.capture.unread_files import UnreadFiles
 
 LOG = logging.getLogger("wildpost.station")
@@ -31,6 +32,7 @@ MAX_REPORTS = 100  # of unreadable files while not one can be read: more are a b
 INCOMPLETE_S = 10.0  # a picture without its end is taken when it has not changed for so long
 _BLOCK = 1 << 20
 MarkOf = Callable[[str, int, int], FileMark | None]
+LastMark = Callable[[str], FileMark | None]
 
 
 class FolderSource:
@@ -51,6 +53,7 @@ class FolderSource:
         location: Location | None,
         stretch_s: float,
         deployed: datetime | None = None,
+        last_mark: LastMark | None = None,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -61,22 +64,25 @@ class FolderSource:
             location: Position of the station, for location priors.
             stretch_s: Longer recordings are cut into stretches of this length, in seconds.
             deployed: When the deployment began; earlier times are not believed. None: not known.
+            last_mark: Returns how much of a file was processed although it may have changed since, by path. None: what
+                was processed of a file that has changed is not known.
         """
         self._folder = folder
         self._mark_of = mark_of
         self._zone = zone
-        self._location = location
-        self._stretch_s = stretch_s
         self._deployed = deployed
         self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
         self._unread = UnreadFiles()
+        self._quiet = QuietFiles()
+        self._recordings = RecordingFiles(location, stretch_s)
+        self._last_mark = last_mark
         self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
         self._reported: set[str] = set()
         self._failed_passes = 0
         self._logged: dict[str, int] = {}
         self.passed_over: dict[str, int] = {}  # entries that are no captures, by kind; replaced, never changed
 
-    def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
+    def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | AlreadyHeard | Unusable | None]:
         """Yield the complete, unprocessed files of the folder, as ``Source.captures`` specifies."""
         last: set[ListedFile] = set()
         while not stop.is_set():
@@ -85,9 +91,9 @@ class FolderSource:
             yield from self._bad_entries()
             cost_s = time.thread_time() - began
             complete = now & last
-            waiting = set() if once else {file for file in complete if self._is_growing(file)}
+            waiting = {file for file in complete if self._is_growing(file, once)}
             yield from self._read_all(sorted(complete - waiting, key=lambda file: (file.modified_ns, file.path)), stop)
-            if once and now == complete:
+            if once and now == complete and not waiting:
                 return
             last = now
             yield None
@@ -138,7 +144,7 @@ class FolderSource:
         mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
         return file.path in self._reported or (mark is not None and mark.stretches == 0)
 
-    def _read_all(self, files: list[ListedFile], stop: threading.Event) -> Iterator[Clip | Unusable]:
+    def _read_all(self, files: list[ListedFile], stop: threading.Event) -> Iterator[Clip | AlreadyHeard | Unusable]:
         """Yield the captures of all files; a file that cannot be read costs only itself.
 
         Raises:
@@ -180,7 +186,7 @@ class FolderSource:
             self._unread.failed(file)
             yield from self._report(file, f"{printable_name(file.path)}: {error.strerror or error}; tried again later")
 
-    def _read(self, file: ListedFile, stop: threading.Event) -> Iterator[Clip | Unusable]:
+    def _read(self, file: ListedFile, stop: threading.Event) -> Iterator[Clip | AlreadyHeard | Unusable]:
         """Yield the captures of a file, or a report if it cannot be used.
 
         Raises:
@@ -203,7 +209,7 @@ class FolderSource:
                 taken, clock = picture_time(path, self._zone, file.modified_ns, None, self._deployed)
                 yield Clip(path, taken, clock, name, original, done)
             else:
-                yield from self._stretches(file, original, stop)
+                yield from self._recording(done, path, original, stop)
         except Unreadable as error:
             yield Unusable(name, printable_name(str(error)), file.size, done)
         except OSError:
@@ -213,31 +219,26 @@ class FolderSource:
             LOG.exception("%s: an unexpected error", done.path)
             yield Unusable(name, f"{name}: the station fails at it: {describe_exception(error)}", file.size, done)
 
-    def _stretches(self, file: ListedFile, original: Media, stop: threading.Event) -> Iterator[Clip]:
-        """Yield the stretches of a recording as captures, each with a ``FileMark`` of the progress up to its end."""
-        from captures.sound import read_stretches
-
-        path = Path(file.path)
-        start, clock = recording_time(path, self._zone, file.modified_ns, None, self._deployed)
-        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
-        skip = mark.stretches if mark else 0
-        pieces = read_stretches(path, stretch_s=self._stretch_s, taken_at=start, location=self._location)
-        for number, (piece, error, last) in enumerate(_look_ahead(pieces), start=1):
+    def _recording(
+        self, mark: FileMark, path: Path, original: Media, stop: threading.Event
+    ) -> Iterator[Clip | AlreadyHeard]:
+        start, clock = recording_time(path, self._zone, mark.modified_ns, None, self._deployed)
+        last = self._last_mark(mark.path) if self._last_mark else self._mark_of(mark.path, mark.size, mark.modified_ns)
+        for capture in self._recordings.captures(path, mark, last, start, clock, original):
             if stop.is_set():
                 return
-            if number > skip:
-                finished = last and error is None
-                done = FileMark(printable_name(file.path), file.size, file.modified_ns, number, finished)
-                yield Clip(piece, piece.taken_at or start, clock, printable_name(path.name), original, done)
-            if error is not None:
-                raise error
+            yield capture
 
     def _is_finished(self, file: ListedFile) -> bool:
         mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
         return mark is not None and mark.finished
 
-    def _is_growing(self, file: ListedFile) -> bool:
-        """Return whether a picture without an end has changed so recently that its end may still come."""
+    def _is_growing(self, file: ListedFile, once: bool) -> bool:
+        """Return whether a file has changed so recently that more of it may come: a picture only without its end."""
+        if ending_of(file.path) in RECORDINGS:
+            return not self._quiet.is_quiet(Path(file.path), file.size, file.modified_ns, once)
+        if once:
+            return False
         if time.time() - file.modified_ns / 1e9 > INCOMPLETE_S or _has_end(file):
             self._incomplete_since.pop(file.path, None)
             return False
@@ -246,19 +247,6 @@ class FolderSource:
             since = time.monotonic()
         self._incomplete_since[file.path] = (file, since)
         return time.monotonic() - since < INCOMPLETE_S
-
-
-def _look_ahead(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, Unreadable | None, bool]]:
-    """Yield each stretch with the decoding error that follows it, if any, and whether it is the last stretch."""
-    piece = next(pieces, None)
-    while piece is not None:
-        following, failure = None, None
-        try:
-            following = next(pieces, None)
-        except Unreadable as error:
-            failure = error
-        yield piece, failure, following is None
-        piece = following
 
 
 def _original(path: Path, kind: FileKind, stop: threading.Event) -> Media | None:

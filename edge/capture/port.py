@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from contract.errors import TemporaryFailure
 from contract.messages import Gap
-from edge.capture.clip import Clip, Unusable
+from edge.capture.clip import AlreadyHeard, Clip, Unusable
 
 
 class SourceLost(TemporaryFailure):
@@ -24,7 +24,7 @@ class SourceLost(TemporaryFailure):
 class Source(Protocol):
     """Interface of a source that yields the captures of one sensor."""
 
-    def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | Unusable | None]:
+    def captures(self, stop: threading.Event, once: bool) -> Iterator[Clip | AlreadyHeard | Unusable | None]:
         """Yield captures until ``stop`` is set; yield None at intervals while there is no new capture.
 
         Args:

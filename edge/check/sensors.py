@@ -19,7 +19,7 @@ from captures.file_kind import kind_of_path
 from captures.file_types import CAPTURES
 from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, fewer_kinds, printable_name, walk
 from captures.picture import read_picture
-from captures.sound import read_stretches
+from captures.sound import read_recording, sound_info
 from contract.supervision import describe_exception
 from edge.capture.camera import CameraOptions, open_camera, without_password
 from edge.capture.microphone import MicrophoneOptions, MicrophoneSource, input_devices
@@ -27,7 +27,15 @@ from edge.capture.port import SourceLost
 from edge.check.finding import Figure, Finding
 from edge.check.measures import CLIPPED_SHARE, PictureMeasures, SoundMeasures, measure_picture, measure_sound
 
+_LISTENED_S = 10.0  # of the newest recording
+_CHANNEL_REMEDIES = {
+    "dead": "check the microphone of that channel, its plug and cable; the others are analysed",
+    "inverted": "swap the two wires of that channel's microphone; both channels are analysed",
+    "clipped": "lower the gain of that channel, or replace its microphone; the others are analysed",
+    "noisy": "replace the microphone of that channel, or dry its plug; the others are analysed",
+}
 _WARM_UP_FRAMES = 10  # the first frames are dark until the camera has set its exposure
+_DAMAGED = "run the check again when the camera has finished writing; if it fails again, replace the card"
 _BAD_ENTRIES = "look at dmesg | tail and at the permissions (ls -l); copy the card, check it with fsck, or replace it"
 _AHEAD = timedelta(hours=1)  # a capture time further in the future means a wrong clock
 
@@ -76,9 +84,8 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetim
     try:
         found, complaint, measured = _newest(newest, zone, now, deployed)
     except Exception as error:  # noqa: BLE001, whatever a damaged file causes is a result of the check
-        step = "run the check again when the camera has finished writing; if it fails again, replace the card"
         reason = str(error) if isinstance(error, (Unreadable, OSError)) else describe_exception(error)
-        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", step, figures)
+        return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", _DAMAGED, figures)
     summary = f"{summary}, {found}{others}"
     complaint = complaint or (_BAD_ENTRIES if bad else "")
     if complaint:
@@ -190,31 +197,45 @@ def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], dict[str, in
 
 
 def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) -> tuple[str, str, dict[str, Figure]]:
-    """Check the content and time of a capture file; return a description, the next step ("" if none) and figures."""
+    """Check the content and time of a capture file; return a description, the next steps ("" if none) and figures."""
     written = path.stat().st_mtime_ns
-    complaint = ""
-    figures: dict[str, Figure] = {}
     kind = kind_of_path(path)
     if kind is None or kind.family == "picture":
         taken, how = picture_time(path, zone, written, now, deployed)
-        seen = measure_picture(read_picture(path, 640).pixels)
+        picture = read_picture(path, 640)
+        seen = measure_picture(picture.pixels)
         words, figures = _picture_words(seen), {**asdict(seen)}
-        if seen.complaint:
-            complaint = _picture_remedy(seen)
+        steps = [_picture_remedy(seen)] if seen.complaint else []
+        if picture.damage:
+            words = f"{words}, damaged: {picture.damage}"
+            steps.append(_DAMAGED)
+            figures["damage"] = picture.damage
     else:
         taken, how = recording_time(path, zone, written, now, deployed)
-        level = measure_sound(next(read_stretches(path, stretch_s=1.0)))
-        words, figures = _sound_words(level), {**asdict(level)}
-        if level.clipped_share > CLIPPED_SHARE:
-            complaint = "lower the recorder's gain"
+        words, steps, figures = _recording(path)
     if taken - now > _AHEAD:
-        complaint = f"set the clock of the camera or recorder: this capture time is {taken - now} in the future"
+        steps.append(f"set the clock of the camera or recorder: this capture time is {taken - now} in the future")
     elif how.source == "none":
-        complaint = f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock"
+        steps.append(f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock")
     elif how.source == "copy":
-        complaint = "set the camera or recorder to write the time into its files: this is the time of copying"
+        steps.append("set the camera or recorder to write the time into its files: this is the time of copying")
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
-    return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", complaint, figures
+    return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", "; ".join(steps), figures
+
+
+def _recording(path: Path) -> tuple[str, list[str], dict[str, Figure]]:
+    """Check the header, the level and the channels of a recording; return a description, next steps and figures."""
+    remarks = sound_info(path).remarks
+    first = next(read_recording(path, stretch_s=_LISTENED_S))
+    level = measure_sound(first.sound)
+    figures: dict[str, Figure] = {**asdict(level), "channel_faults": ", ".join(map(str, first.faults))}
+    words = ", ".join((_sound_words(level), *map(str, first.faults), *remarks))
+    steps = [_CHANNEL_REMEDIES[kind] for kind in dict.fromkeys(fault.kind for fault in first.faults)]
+    if remarks:
+        steps.append("if the recorder has finished this file, check its battery and card: writing was interrupted")
+    if level.clipped_share > CLIPPED_SHARE:
+        steps.append("lower the recorder's gain")
+    return words, steps, figures
 
 
 def _picture_words(seen: PictureMeasures) -> str:

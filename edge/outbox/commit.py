@@ -7,6 +7,7 @@ from typing import Self
 
 from edge.capture.clip import FileMark
 from edge.capture.visits import Visit
+from edge.outbox.file_marks import store_mark
 from edge.outbox.media_quota import evict, make_room
 from edge.outbox.message import HIGH, OutboxMessage
 from edge.outbox.visit_table import store_visit
@@ -67,11 +68,7 @@ def write(connection: sqlite3.Connection, commit: Commit, quota: int, freed: int
         [[one.topic, one.payload, one.priority, one.media, one.worth] for one in commit.messages],
     )
     if commit.mark is not None:
-        mark = commit.mark
-        connection.execute(
-            "INSERT OR REPLACE INTO file_mark VALUES (?, ?, ?, ?, ?)",
-            [mark.path, mark.size, mark.modified_ns, mark.stretches, mark.finished],
-        )
+        store_mark(connection, commit.mark)
     if commit.visit is not None:
         store_visit(connection, commit.visit)
     connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?)", list(commit.memory.items()))

@@ -13,6 +13,7 @@ from contract.private_files import create_private_file, make_private_folder
 from edge.capture.clip import FileMark
 from edge.capture.visits import Visit
 from edge.outbox.commit import Commit, write
+from edge.outbox.file_marks import find_mark
 from edge.outbox.message import HIGH, OutboxMessage
 from edge.outbox.send_order import next_numbers
 from edge.outbox.tables import migrate
@@ -206,12 +207,13 @@ class Outbox:
 
     def mark_of(self, path: str, size: int, modified_ns: int) -> FileMark | None:
         """Return how much of a capture file has been processed, or None if the file is new or has changed."""
+        mark = self.last_mark(path)
+        return mark if mark is not None and (mark.size, mark.modified_ns) == (size, modified_ns) else None
+
+    def last_mark(self, path: str) -> FileMark | None:
+        """Return how much of a capture file was processed, although the file may have changed since."""
         with self._lock:
-            row = self._connection.execute(
-                "SELECT stretches, finished FROM file_mark WHERE path = ? AND size = ? AND modified_ns = ?",
-                [path, size, modified_ns],
-            ).fetchone()
-        return FileMark(path, size, modified_ns, row[0], bool(row[1])) if row else None
+            return find_mark(self._connection, path)
 
     def __len__(self) -> int:
         """Return the number of unsent messages."""

@@ -109,7 +109,7 @@ def _set_aside(message: ReceivedMessage, report: SetAside) -> Quarantined:
         at=message.at,
         topic=_storable(message.topic),
         station=report.station,
-        reason="file",
+        reason="remark" if report.analysed else "file",
         detail=_storable(report.reason),
         payload=message.payload[:PAYLOAD_KEPT_BYTES],
         size=report.size,

@@ -3,8 +3,8 @@
 One contract suite of tests runs against each store.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Protocol, Self
@@ -16,6 +16,8 @@ from contract import Deployment, Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import ModelUse
+from ingest.store.records import RecordQuery, Records
 
 Storable = Event | Status | Health | Effort | Deployment
 
@@ -55,11 +57,19 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """Result of a write: the number of new records and of redelivered ones, and the records that were not stored."""
+    """Result of a write.
+
+    Attributes:
+        new: Number of new records.
+        repeated: Number of redelivered records.
+        conflicts: Records that were not stored.
+        corrected: By event id, events whose clock is corrected on the server, with the corrected time.
+    """
 
     new: int
     repeated: int
     conflicts: tuple[Conflict, ...] = ()
+    corrected: Mapping[str, Event] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +117,20 @@ class ListedEvent:
     """An event with the time under which it is listed.
 
     Attributes:
-        event: The event as its station sent it.
+        event: The event; if its clock was corrected on the server, with the corrected time and clock.
         listed_at: Time of the capture; the time of receipt if the station's clock cannot be believed (see
             ``ingest.store.order``).
+        uncorrected: The event as its station sent it, if its clock was corrected; None: it was not.
     """
 
     event: Event
     listed_at: datetime
+    uncorrected: Event | None = None
+
+    @property
+    def sent(self) -> Event:
+        """The event as its station sent it."""
+        return self.uncorrected or self.event
 
     @property
     def key(self) -> tuple[datetime, str]:
@@ -284,6 +301,18 @@ class Store(Protocol):
 
         Dismissed detections and blanks do not count; corrected ones count as corrected. Sorted by taxon, then type.
         """
+        ...
+
+    def records(self, query: RecordQuery) -> Records:
+        """Return a record for each capture and counted taxon, with the latest verdicts applied.
+
+        Times have a resolution of one millisecond; a capture belongs to the period by the time under which it is
+        listed. What counts is what ``count`` counts.
+        """
+        ...
+
+    def models_in_use(self) -> list[ModelUse]:
+        """List the first and last day of use of each version of a model on each sensor, sorted."""
         ...
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:

@@ -28,7 +28,8 @@ def write_entry(name: str, version: str, licence: str, weights: Path, facts: Vis
         f"height = {facts.height}",
         f"threshold = {facts.threshold}",
         f"temperature = {facts.temperature}",
-        f"thresholds = {{ {', '.join(f'{_text(label)} = {least}' for label, least in facts.thresholds.items())} }}",
+        f"temperatures = {_table(facts.temperatures)}",
+        f"thresholds = {_table(facts.thresholds)}",
         f"classes = [{', '.join(map(_text, facts.classes))}]",
         "",
         f"[models.{_text(name)}.vision.meanings]",
@@ -82,6 +83,10 @@ def _write_file(name: str, weights: Path, lines: Sequence[str]) -> Path:
     path = weights.with_name(f"{name}.toml")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _table(values: Mapping[str, float]) -> str:
+    return f"{{ {', '.join(f'{_text(name)} = {value}' for name, value in values.items())} }}"
 
 
 def _text(value: str) -> str:

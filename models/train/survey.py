@@ -126,6 +126,8 @@ def _examine(labels: PictureLabels, source: LabelSource) -> _ExaminedPicture | t
     try:
         data = labels.path.read_bytes()
         picture = read_picture(data, _EXAMINED_PX)
+        if picture.damage:
+            raise Unreadable(f"the picture is damaged: {picture.damage}")
         truths, shows = _meaning(labels, source)
     except (Unreadable, BadLabels) as problem:
         return labels, str(problem)

@@ -54,10 +54,12 @@ class PreparedPicture:
     Attributes:
         tensor: (3, height, width) float32.
         frame: Position of the picture in the tensor.
+        damage: How the picture's file is damaged; "" if it is whole.
     """
 
     tensor: NDArray[np.float32]
     frame: Frame
+    damage: str = ""
 
 
 class VisionDetector:
@@ -111,7 +113,8 @@ class VisionDetector:
         """
         longest = max(self._facts.width, self._facts.height)
         picture = item if isinstance(item, Picture) else read_picture(item, longest, self._options.limit_pixels)
-        return PreparedPicture(*letterbox(picture.pixels, self._facts.head, self._facts.width, self._facts.height))
+        prepared = letterbox(picture.pixels, self._facts.head, self._facts.width, self._facts.height)
+        return PreparedPicture(*prepared, picture.damage)
 
     def predict(self, batch: Sequence[PreparedPicture]) -> list[list[Detection]]:
         """Return a list of detections for each picture, sorted by confidence, highest first."""

@@ -61,13 +61,15 @@ def read_head(output: NDArray[np.float32], facts: VisionFacts) -> Candidates:
         decoded = _yolov8(output)
     else:
         decoded = Candidates(output[:, :4], _clip_to_unit(output[:, 4]), np.rint(output[:, 5]).astype(np.int64))
-    if facts.temperature == 1:
+    if facts.temperature == 1 and not facts.temperatures:
         return decoded
-    return replace(decoded, scores=calibrated(decoded.scores, facts.temperature))
+    by_class = np.array([facts.temperatures.get(name, facts.temperature) for name in facts.classes])
+    known = np.clip(decoded.classes, 0, len(by_class) - 1)  # detections of other classes are dropped later
+    return replace(decoded, scores=calibrated(decoded.scores, by_class[known]))
 
 
-def calibrated(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Calibrate scores by dividing their logits by a temperature: sigmoid(logit(score) / temperature).
+def calibrated(scores: NDArray[np.float32], temperature: float | NDArray[np.float64]) -> NDArray[np.float32]:
+    """Calibrate scores by dividing their logits by temperatures: sigmoid(logit(score) / temperature).
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
     """

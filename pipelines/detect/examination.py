@@ -78,7 +78,8 @@ class Examined:
         time_source: Source of that time, as ``Clock.source``.
         duration_s: Length of the analysed sound, in seconds; 0 for a picture.
         found: Detections, with spans in seconds from the start.
-        problem: Why the file is not usable, or usable only up to ``duration_s``; "" if there was no problem.
+        problem: Why the file is not usable, or only in part (a damaged picture; a recording up to ``duration_s``);
+            "" if there was no problem.
         remark: What is wrong with a recording that was analysed to its end, such as a header that was never finished
             or a dead channel; "" if nothing is.
     """
@@ -134,7 +135,10 @@ class Examiner:
 
     def _detections(self, path: Path, began: datetime, progress: "_ReadProgress") -> Iterator[Detection]:
         if self._kind == "vision":
-            yield from self._detector.predict([self._detector.preprocess(path)])[0]
+            prepared = self._detector.preprocess(path)
+            yield from self._detector.predict([prepared])[0]
+            if damage := getattr(prepared, "damage", ""):
+                raise Unreadable(f"damaged, examined as far as it goes: {damage}")
             return
         from captures.sound import read_recording
         from models.sound_signals import detect_signals

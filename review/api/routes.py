@@ -64,7 +64,8 @@ def events(
 ) -> Response:
     """Return the event messages of captures, newest first, as the stations sent them.
 
-    ``after`` is the cursor for the next page: the ``next`` of the previous response.
+    ``after`` is the cursor for the next page: the ``next`` of the previous response. ``corrected`` has the times of
+    captures whose clock was corrected on the server, by event id.
     """
     moment, _, event_id = after.partition("~")
     query = EventQuery(
@@ -77,7 +78,8 @@ def events(
     listed = context.site.store.listing(query)
     last = listed[-1] if len(listed) == query.limit else None
     body = {
-        "events": [msgspec.Raw(encode(one.event)) for one in listed],
+        "events": [msgspec.Raw(encode(one.sent)) for one in listed],
+        "corrected": {one.event.event_id: one.event.captured_at for one in listed if one.uncorrected is not None},
         "next": f"{last.listed_at.isoformat()}~{last.event.event_id}" if last else None,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")

@@ -23,10 +23,10 @@ MAX_DIGITS = 18  # of a sequence, so that it fits into the database's 64 bits
 @router.get("/events/{event_id}.json")
 def event_message(context: ContextDependency, event_id: str) -> Response:
     """Return the station's message about a capture as indented JSON."""
-    found = context.site.event(event_id)
+    found = context.site.listed_event(event_id)
     if found is None:
         raise HTTPException(404)
-    return Response(msgspec.json.format(encode(found), indent=2), media_type="application/json")
+    return Response(msgspec.json.format(encode(found.sent), indent=2), media_type="application/json")
 
 
 @router.get("/events/{event_id}")
@@ -39,6 +39,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
     return context.render(
         "event.html",
         {
+            "sent": found.sent,
             "card": card,
             "section": section_of(card),
             "incident": context.site.incidents.incident_ids_of([event_id]).get(event_id, ""),

@@ -146,6 +146,27 @@ def test_from_every_form_to_the_newest_no_row_is_lost(casebook_url: str, revisio
     assert {name: after[name] for name in before} == before
 
 
+def test_a_casebook_without_corrected_clocks_gets_their_table_and_keeps_its_rows(casebook_url: str) -> None:
+    bring_to(casebook_url, "0003")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO verdict (sequence, event_id, ordinal, outcome, observation_type, label, classified_by, "
+                "decided_at, applied) VALUES (7, 'e', 0, 'confirmed', 'animal', 'boar', 'r', 7, :applied)"
+            ),
+            {"applied": True},
+        )
+    engine.dispose()
+    before = rows(casebook_url)
+    before.pop("alembic_version")
+    assert "clock_shift" not in before and len(before["verdict"]) == 1
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert {name: after[name] for name in before} == before
+    assert after["clock_shift"] == set()
+
+
 def test_verdicts_of_an_older_form_are_numbered_as_they_were_recorded(casebook_url: str) -> None:
     bring_to(casebook_url, "0002")
     engine = create_engine(casebook_url)
@@ -270,7 +291,7 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0006", "0005", "0003", "0002", "0001"], (
+    assert steps == ["0006", "0005", "0004", "0003", "0002", "0001"], (
         "a new step: try the way from the form before it, and freeze what was released"
     )
 

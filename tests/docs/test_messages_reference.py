@@ -72,4 +72,4 @@ def test_limits_and_words_are_those_of_the_code() -> None:
     for field, literal in words.items():
         assert f"| `{field}` | {', '.join(f'`{word}`' for word in get_args(literal))} |" in PARTS["Words"]
     reasons = re.findall(r"^\| `(\w+)` \|", PARTS["Reasons for quarantine"], flags=re.MULTILINE)
-    assert reasons == [*get_args(Reason), "conflict", "file", "error"]
+    assert reasons == [*get_args(Reason), "conflict", "file", "remark", "error"]

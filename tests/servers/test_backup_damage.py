@@ -138,12 +138,12 @@ def test_what_is_no_backup_is_refused(content: bytes, tmp_path: Path, capsys: py
 
 
 def test_a_backup_of_a_later_form_asks_for_the_newer_wildpost(tmp_path: Path) -> None:
-    about = b'{"format": 2, "wildpost": "9.1", "made_at": "2031-01-01T00:00:00+00:00", "new": true}'
+    about = b'{"format": 3, "wildpost": "9.1", "made_at": "2031-01-01T00:00:00+00:00", "new": true}'
     with tarfile.open(tmp_path / "later.tar", "w") as tar:
         member = tarfile.TarInfo("wildpost-backup.json")
         member.size = len(about)
         tar.addfile(member, io.BytesIO(about))
-    with pytest.raises(BadArchive, match=r"format 2, made by Wildpost 9\.1; this version reads formats up to 1"):
+    with pytest.raises(BadArchive, match=r"format 3, made by Wildpost 9\.1; this version reads formats up to 2"):
         check(tmp_path / "later.tar")
 
 

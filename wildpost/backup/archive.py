@@ -22,7 +22,7 @@ import msgspec
 from contract.durable_file import sync_folder
 from wildpost.backup.encryption import encrypting
 
-FORMAT = 1
+FORMAT = 2  # 2: with the identity of the installation
 HEADER = "wildpost-backup.json"
 MANIFEST = "manifest.jsonl"
 CASEBOOK = "casebook.sqlite"

@@ -26,6 +26,7 @@ from wildpost.backup.archive import (
 from wildpost.backup.copies import backup_lock, check_free_space, copied_databases
 from wildpost.backup.errors import CannotBackUp
 from wildpost.server.stores import open_media
+from wildpost.settings.installation import FILE as INSTALLATION
 from wildpost.settings.server import ServerSettings
 
 HANDOVER = "handover"  # in the folder of `wildpost broker init`: passwords to hand over to stations
@@ -106,11 +107,10 @@ def make_backup(plan: BackupPlan, to: Path) -> BackupResult:
 def _settings_files(plan: BackupPlan) -> dict[str, Path]:
     """Return the paths of all files to back up, except databases and media, by their names in the archive.
 
-    They are the settings file, the files it refers to, the workers' names and the broker's folder.
+    They are the settings file, the files it refers to, the identity of the installation, the workers' names and the
+    broker's folder.
     """
-    found: dict[str, Path] = {}
-    if (workers := plan.data / WORKERS).exists():
-        found[WORKERS] = workers
+    found = {name: plan.data / name for name in (INSTALLATION, WORKERS) if (plan.data / name).exists()}
     if plan.settings_file is not None:
         settings_folder = plan.settings_file.absolute().parent
         found[f"settings/{plan.settings_file.name}"] = plan.settings_file.absolute()
@@ -124,7 +124,7 @@ def _settings_files(plan: BackupPlan) -> dict[str, Path]:
             if file.is_file() and inside.parts[0] != HANDOVER:
                 found[f"broker/{inside.as_posix()}"] = file
     for name, file in found.items():
-        if name != WORKERS and not is_file_name(name):
+        if name not in (INSTALLATION, WORKERS) and not is_file_name(name):
             raise CannotBackUp(f"{str(file)!r}: the name cannot be stored; rename the file")
     if len(found) > MAX_FILES:
         raise CannotBackUp(f"{plan.broker}: {len(found)} files; a backup includes up to {MAX_FILES}")

@@ -27,8 +27,9 @@ from wildpost.backup.archive import (
 from wildpost.backup.encryption import decrypting, is_encrypted
 from wildpost.backup.errors import BadArchive, KeyProblem
 from wildpost.backup.tar_reader import TarEntry, TarReader
+from wildpost.settings.installation import FILE as INSTALLATION
 
-_FILES = (CASEBOOK, DETECTIONS, WORKERS)
+_FILES = (CASEBOOK, DETECTIONS, INSTALLATION, WORKERS)
 _MEDIA = re.compile(r"media/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _MAX_HEADER_BYTES = 1 << 20
 _MAX_LINE_BYTES = 1 << 26  # the last line of the manifest names all damaged media; a million names have 67 MB

@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from wildpost.server.logs import FORMS, set_up_logs
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start and supervise the worker processes of ingest until Ctrl-C or SIGTERM."""
     from wildpost.server.ingest_workers import CannotShare, Workers
     from wildpost.server.operations import serve_operations
+    from wildpost.server.server_lock import server_lock
     from wildpost.settings.server import ServerSettings
 
     if arguments.workers < 1:
@@ -39,9 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: stop.set())
     log = set_up_logs(arguments.log_format, redaction_of(settings))
     folder = data_folder(arguments.data)
-    workers = Workers(settings, folder, arguments.settings.parent, arguments.workers, arguments.log_format)
     host, port = settings.ingest.host, settings.ingest.port
-    with serve_operations(host, port, workers.health, workers.metrics, workers.supervisor) as port:
+    with ExitStack() as stack:
+        stack.enter_context(server_lock(folder, "ingest"))
+        workers = Workers(settings, folder, arguments.settings.parent, arguments.workers, arguments.log_format)
+        operations = serve_operations(host, port, workers.health, workers.metrics, workers.supervisor)
+        port = stack.enter_context(operations)
         try:
             workers.start()
             log.info("ingest started; metrics and health at http://%s:%d/metrics and /healthz", host, port)

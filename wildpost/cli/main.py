@@ -24,6 +24,7 @@ COMMANDS = (
     "export",
     "report",
     "coverage",
+    "deployments",
     "models",
     "doctor",
     "alerts",

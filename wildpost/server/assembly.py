@@ -11,10 +11,14 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from casebook.casebook import Casebook
+from casebook.clock_shifts import ClockShifts
+from casebook.incidents.database import Database
 from contract.redaction import Redaction
 from contract.supervision import Supervisor
 from i18n.language import load_languages
+from ingest.clock_shift_sync import ClockShiftSync
 from ingest.media.port import MediaStore
+from ingest.receive.mqtt.session_check import check_session
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.rules.rule_set import RuleSet, load_rules
 from ingest.service import IngestService, IngestState
@@ -25,6 +29,7 @@ from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import serve_snapshots
 from wildpost.server.alerting import DRAWN, RunningAlerts, run_alerts
 from wildpost.server.stores import open_media, open_store
+from wildpost.settings.installation import identified
 from wildpost.settings.secret_values import redaction_of
 from wildpost.settings.server import ServerSettings
 
@@ -147,8 +152,10 @@ def run_server(
     Raises:
         StoreUnavailable: a database cannot be opened.
         NotConfigured: the settings of a notifier are not usable.
+        SessionInUse: another server uses the session of this one at the broker.
         BrokerRefused: the broker refused the connection.
     """
+    settings = identified(settings, folder)
     with contextlib.ExitStack() as stack:
         supervisor = Supervisor()
         opened = stack.enter_context(open_databases(settings, folder, settings_folder, primary, supervisor))
@@ -169,6 +176,7 @@ def run_server(
             folder / SPOOL / quote(settings.broker.client_id, safe=""),
         )
         stack.callback(ingest.stop)
+        check_session(settings.broker)
         ingest.start()
         if isinstance(store, DuckDbStore):
             stack.enter_context(serve_snapshots(folder, store, ingest.paused, supervisor))
@@ -184,5 +192,9 @@ def run_server(
         if verdict_sync:
             verdict_sync.start()
             stack.callback(verdict_sync.stop)
+        if primary and isinstance(store, DuckDbStore):
+            shifts = ClockShiftSync(ClockShifts(Database(casebook.engine)).in_force, store, supervisor=supervisor)
+            stack.callback(shifts.stop)
+            shifts.start()
         redact = redaction_of(settings)
         yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor, redact)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import msgspec
 from prometheus_client import Metric
 
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
@@ -97,8 +96,3 @@ def _receive(task: WorkerTask, to_parent: Connection, stop: threading.Event) -> 
                 return
             if stop.wait(REPORT_S):
                 return
-
-
-def with_client_id(settings: ServerSettings, client_id: str) -> ServerSettings:
-    """Return a copy of the settings with another MQTT client id."""
-    return msgspec.structs.replace(settings, broker=msgspec.structs.replace(settings.broker, client_id=client_id))

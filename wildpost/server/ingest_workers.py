@@ -17,9 +17,10 @@ from contract.errors import WildpostError
 from contract.supervision import Part, Supervisor
 from ingest.metrics.supervision_metrics import SupervisionMetrics
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
-from wildpost.server.ingest_worker import WorkerReport, WorkerTask, run_worker, with_client_id
+from wildpost.server.ingest_worker import WorkerReport, WorkerTask, run_worker
 from wildpost.server.logs import Form
 from wildpost.server.operations import health_of
+from wildpost.settings.installation import identified, with_client_id
 from wildpost.settings.server import ServerSettings
 
 LOG = logging.getLogger("wildpost.workers")
@@ -136,6 +137,7 @@ class Workers(Collector):
             )
         self._stuck_after_s = settings.broker.stuck_after_s
         self._file = folder / "workers.json"
+        settings = identified(settings, folder)
         self._name = settings.broker.client_id
         self.supervisor = Supervisor()
         self._parts = (settings, folder, settings_folder, log_format)

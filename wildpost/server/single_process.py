@@ -18,6 +18,7 @@ from review.options import check_bind
 from wildpost.server.alerting import DRAWN
 from wildpost.server.assembly import RunningServer, run_server
 from wildpost.server.operations import add_operations
+from wildpost.server.server_lock import server_lock
 from wildpost.server.web_server import serve_http
 from wildpost.settings.server import ServerSettings, WebOptions
 
@@ -68,6 +69,8 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
 
     Raises:
         NotLoopback: the address of the pages can be reached from other machines.
+        ServerRunning: another server uses the data folder.
+        SessionInUse: another server uses the session of this one at the broker.
         StoreUnavailable: a database cannot be opened.
         NotConfigured: the settings of a notifier are not usable.
         BrokerRefused: the broker refused the connection.
@@ -75,6 +78,7 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
     """
     check_bind(settings.web.host)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(server_lock(folder, "serve"))
         receiving = stack.enter_context(run_server(settings, folder, settings_folder))
         drawings = Drawings(folder / DRAWN)
         stack.callback(drawings.close)

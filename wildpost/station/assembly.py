@@ -163,6 +163,7 @@ def _source(
         station.location,
         options.stretch_s,
         deployed=settings.deployment.start,
+        last_mark=outbox.last_mark,
     )
 
 

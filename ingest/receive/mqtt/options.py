@@ -4,12 +4,15 @@ from typing import Any
 
 from contract.mqtt import BrokerOptions, connect_arguments
 
+CLIENT_ID = "wildpost-server"  # of a server without the identity of an installation
+
 
 class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the ingest server's broker connection and of its batches.
 
     Attributes:
-        client_id: Fixed MQTT client id, under which the broker queues messages while this server is offline.
+        client_id: Fixed MQTT client id, under which the broker queues messages while this server is offline. Empty:
+            that of the installation, which no other one has.
         keepalive_s: A broken connection is detected after one and a half times this.
         session_expiry_s: How long the broker queues messages for a server that is offline; MQTT 5 only.
         receive_maximum: Most unacknowledged messages at a time, which bounds memory; MQTT 5 only.
@@ -21,7 +24,7 @@ class ReceiverOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unknown_f
         stuck_after_s: Without a heartbeat of the receive loop for this long, /healthz answers 503.
     """
 
-    client_id: str = "wildpost-server"
+    client_id: str = ""
     keepalive_s: int = 30
     session_expiry_s: int = 30 * 24 * 3600
     receive_maximum: int = 4500

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -25,7 +26,7 @@ from ingest.receive.batch import NO_TOPIC, ReceivedMessage, topic_text
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.mqtt.batch_reader import BatchReadClient, DeliveredMessage
 from ingest.receive.mqtt.live_subscriber import LiveSubscriber
-from ingest.receive.mqtt.options import ReceiverOptions
+from ingest.receive.mqtt.options import CLIENT_ID, ReceiverOptions
 from ingest.receive.mqtt.revocations import Revocations
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.receive.port import Acknowledge
@@ -74,6 +75,7 @@ class Receiver:
         """
         if share and options.protocol != "5":
             raise ValueError(f'protocol "{options.protocol}": expected "5", since workers share through $share')
+        options = msgspec.structs.replace(options, client_id=options.client_id or CLIENT_ID)
         self._options = options
         self._share = share
         file = folder / f"revocations-{quote(options.client_id, safe='')}.json" if folder else None

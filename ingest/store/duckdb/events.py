@@ -6,17 +6,20 @@ import duckdb
 
 from contract import Event
 from ingest.store.conflict import conflict_with, conflict_with_payload
+from ingest.store.duckdb.clock_shifts import ShiftedEvent, corrected_event, insert_shifted, shifted, shifts_in_force
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import recount
 from ingest.store.duckdb.listing import portions
+from ingest.store.duckdb.records import write_model_use
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import days_of_use
 from ingest.store.order import listed_us
 from ingest.store.port import Conflict, Received
 
 
 def write_events(
     connection: duckdb.DuckDBPyConnection, items: Sequence[Received], newest_us: int
-) -> tuple[int, list[Conflict], int]:
+) -> tuple[int, list[Conflict], int, dict[str, Event]]:
     """Insert the new events of a batch, within a transaction of the caller.
 
     Args:
@@ -25,7 +28,7 @@ def write_events(
         newest_us: The time under which the newest stored event is listed, in microseconds since 1970.
 
     Returns:
-        Number of new events, conflicts, and ``newest_us`` after the insertion.
+        Number of new events, conflicts, ``newest_us`` after the insertion, and the events whose clock is corrected.
     """
     first: dict[str, tuple[Event, Received]] = {}
     again: list[tuple[Event, Received]] = []  # further events of the batch with the same id
@@ -34,10 +37,19 @@ def write_events(
         if isinstance(event, Event) and first.setdefault(event.event_id, (event, item))[1] is not item:
             again.append((event, item))
     if not first:
-        return 0, [], newest_us
+        return 0, [], newest_us, {}
     listed: dict[str, int] = {}
     for event_id, (event, item) in first.items():
         listed[event_id] = listed_us(event, microseconds(item.received_at), newest_us)
+    moved: dict[str, ShiftedEvent] = {}
+    corrected: dict[str, Event] = {}
+    if shifts := shifts_in_force(connection):
+        for event_id, (event, item) in first.items():
+            correction = shifted(shifts, event, microseconds(item.received_at), listed[event_id])
+            if correction is not None:
+                moved[event_id] = correction
+                corrected[event_id] = corrected_event(event, correction.shift_us)
+                listed[event_id] = microseconds(event.captured_at) + correction.shift_us
     with as_table(connection, "arrived", event_columns(first.values(), listed)):
         rows = connection.execute(
             "INSERT INTO event SELECT * EXCLUDE (blank), false, blank FROM arrived "
@@ -46,21 +58,24 @@ def write_events(
     new = [row[0] for row in rows]
     conflicts = _conflicts(connection, first, again, set(new))
     if not new:
-        return 0, conflicts, newest_us
-    with as_table(connection, "found", detection_columns(first, new, listed)):
+        return 0, conflicts, newest_us, corrected
+    with as_table(connection, "found", detection_columns(first, new, listed, moved.keys())):
         connection.execute(
-            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known), "
+            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known, sensor, animals), "
             "CASE WHEN observation_type <> 'blank' THEN taxon END, "
             "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
-            "confidence, leads AND observation_type <> 'blank', listed_us, hour_known, false FROM found"
+            "confidence, leads AND observation_type <> 'blank', listed_us, hour_known, false, sensor, animals "
+            "FROM found"
         )
+    insert_shifted(connection, [moved[event_id] for event_id in new if event_id in moved])
+    write_model_use(connection, days_of_use((first[event_id][0], listed[event_id]) for event_id in new))
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
     )
     for portion in portions(sorted(judged)):
         recount(connection, portion)
         connection.execute("DELETE FROM judged_before WHERE list_contains(?::VARCHAR[], event_id)", [list(portion)])
-    return len(new), conflicts, max(newest_us, *(listed[event_id] for event_id in new))
+    return len(new), conflicts, max(newest_us, *(listed[event_id] for event_id in new)), corrected
 
 
 def _conflicts(

@@ -9,10 +9,12 @@ from typing import Any
 
 from contract import Event
 from contract.validation import decode_stored
+from ingest.store.duckdb.clock_shifts import corrected_event
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import Relations
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import EventQuery, ListedEvent
+from ingest.store.taxon_key import stored_names
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 Key = tuple[int, str]  # listed_us, event_id: the sort key of events
@@ -26,6 +28,7 @@ class DuckDbListing:
         """Create the listing with a function ``read``, which runs one SQL query and returns the rows."""
         self._read = read
         self._event, self._detection = relations.event, relations.detection
+        self._shifted = relations.shifted_event
 
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List the events that meet a query, newest first; see ``Store.listing``."""
@@ -33,8 +36,9 @@ class DuckDbListing:
         payloads: dict[str, str] = {}
         for portion in portions([event_id for _, event_id in keys]):
             payloads |= self._by_id("event_id, payload", portion)
+        shifts_us = self._shifts_of(list(payloads))
         return [
-            ListedEvent(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND)
+            _listed(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND, shifts_us.get(event_id))
             for time_us, event_id in keys
         ]
 
@@ -50,6 +54,18 @@ class DuckDbListing:
         if query.taxa or query.observation_types:
             return self._newest(self._detection, query, *_counts_as(query))
         return self._newest(self._event, query, ["blank"] if query.blank else [])
+
+    def _shifts_of(self, event_ids: Sequence[str]) -> dict[str, int]:
+        """Return by how many microseconds the clocks of some events were corrected, by event id."""
+        found: dict[str, int] = {}
+        if self._shifted and self._read(f"SELECT 1 FROM {self._shifted} LIMIT 1", []):
+            for portion in portions(event_ids):
+                marks = ", ".join("?" * len(portion))
+                rows = self._read(
+                    f"SELECT event_id, shift_us FROM {self._shifted} WHERE event_id IN ({marks})", [*portion]
+                )
+                found |= {row[0]: row[1] for row in rows}
+        return found
 
     def _wanted(self, query: EventQuery) -> list[Key]:
         """Return the sort keys of the events with the requested ids that meet the query's other conditions."""
@@ -120,6 +136,10 @@ class DuckDbListing:
         )
 
 
+def _listed(event: Event, at: datetime, shift_us: int | None) -> ListedEvent:
+    return ListedEvent(event, at) if shift_us is None else ListedEvent(corrected_event(event, shift_us), at, event)
+
+
 def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """Split event ids into sequences of at most ``MAX_IDS`` ids, each for one query."""
     for start in range(0, len(event_ids), MAX_IDS):
@@ -128,5 +148,5 @@ def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _counts_as(query: EventQuery) -> tuple[list[str], list[Any]]:
     conditions, values = ["counts_as IS NOT NULL"], list[Any]()
-    any_of(conditions, values, {"counts_as": query.taxa, "counts_as_type": query.observation_types})
+    any_of(conditions, values, {"counts_as": stored_names(query.taxa), "counts_as_type": query.observation_types})
     return conditions, values

@@ -10,7 +10,12 @@ from tests.repository import REPOSITORY
 PACKAGES = ("contract", "captures", "i18n", "models", "casebook", "edge", "ingest", "pipelines", "review", "wildpost")
 OPENERS = {
     r"\bImage\.open\(": {"captures/blurring.py", "captures/decoding/other_pictures.py"},
-    r"\bimdecode\(": {"captures/picture.py"},
+    r"\bimdecode\(": {
+        "captures/picture.py",
+        "captures/jpeg.py",
+        "edge/media_rank.py",
+    },  # the last one: its own thumbnail
+    r"\bsimplejpeg\.decode": {"captures/jpeg.py"},
     r"\bimread\w*\(": set(),
     r"\bav\.open\(": {"captures/decoding/container.py", "captures/decoding/film_clip.py", "captures/packets.py"},
     r"\bVideoCapture\(": {"edge/capture/camera.py"},  # a camera, or the address of one

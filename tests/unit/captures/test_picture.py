@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from captures.decoded import Unreadable
 from captures.picture import read_picture, thumbnail
+from captures.picture_header import read_header
 
 
 def scene(width: int = 1600, height: int = 1200) -> NDArray[np.uint8]:
@@ -97,23 +98,13 @@ def test_a_chinese_file_name_is_read(tmp_path: Path) -> None:
     assert read_picture(path, 400).width == 1600
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("left", [-150, -10, 0, 3])
 @pytest.mark.parametrize("progressive", [0, 1])
-def test_a_jpeg_cut_off_anywhere_is_refused(share: float, progressive: int) -> None:
+def test_a_jpeg_of_which_nothing_is_left_is_refused(left: int, progressive: int) -> None:
     noisy = np.random.default_rng(1).integers(0, 255, (240, 320, 3)).astype(np.uint8)
     whole = encoded(noisy, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, progressive)
-    assert read_picture(whole, 320).width == 320
     with pytest.raises(Unreadable, match="cut off"):
-        read_picture(whole[: int(len(whole) * share)], 320)
-
-
-def test_a_cut_jpeg_with_a_whole_thumbnail_inside_is_refused() -> None:
-    small = encoded(scene(64, 48))
-    whole = encoded(scene())
-    inside = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(small) + 2) + small + whole[2:]
-    assert read_picture(inside, 400).width == 1600
-    with pytest.raises(Unreadable, match="cut off"):
-        read_picture(inside[: len(inside) - 500], 400)
+        read_picture(whole[: read_header(whole).scan + left], 320)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
@@ -129,10 +120,9 @@ def test_bytes_after_the_end_do_no_harm() -> None:
     assert read_picture(encoded(scene()) + b"\0" * 5000 + b"camera maker's trailer", 400).width == 1600
 
 
-def test_the_cut_off_sample_and_the_empty_sample_are_refused(shared_data: Path) -> None:
+def test_the_cut_off_sample_is_marked_and_the_empty_sample_refused(shared_data: Path) -> None:
     folder = shared_data / "samples" / "pictures"
-    with pytest.raises(Unreadable, match="2048 x 1536 pixels cut off after 600000 bytes"):
-        read_picture(folder / "elephants_truncated.jpg", 416)
+    assert "cut off after 600000 bytes" in read_picture(folder / "elephants_truncated.jpg", 416).damage
     with pytest.raises(Unreadable, match="empty file"):
         read_picture(folder / "error_img.JPG", 416)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from contract import Event, Health, SetAside
@@ -56,3 +58,21 @@ def test_names_of_any_bytes_reach_the_server(kept: Kept) -> None:
     names = {event.media[0].name for event in kept.records(Event)}
     assert names == {"good.jpg", long}
     assert [Path(report.name).suffix for report in kept.records(SetAside)] == [".jpg"]
+
+
+def test_a_damaged_picture_is_examined_as_far_as_it_goes_and_marked(kept: Kept) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    whole = bytes(cv2.imencode(".jpg", noise)[1])
+    half = whole[: len(whole) // 2]
+    hole = whole[: len(whole) // 3] + bytes(4096) + whole[len(whole) // 3 + 4096 :]
+    files = {"whole.jpg": whole, "no end.jpg": whole[:-2], "half.jpg": half, "early.jpg": half + b"\xff\xd9"}
+    files |= {"hole.jpg": hole, "png.png": bytes(cv2.imencode(".png", noise)[1])[:-12]}
+    for name, data in files.items():
+        (kept.folder / name).write_bytes(data)
+    kept.run()
+    assert kept.records(SetAside) == []
+    originals = {event.media[0].name: event.media[0] for event in kept.records(Event)}
+    assert originals.keys() == files.keys()
+    assert [name for name, media in originals.items() if not media.damage] == ["whole.jpg"]
+    assert "lower 5" in originals["half.jpg"].damage and "lower" not in originals["no end.jpg"].damage
+    assert all(not media.damage for event in kept.records(Event) for media in event.media[1:]), "thumbnails are whole"

@@ -13,7 +13,7 @@ from captures.sound import read_stretches
 from contract import Clock, Detection, Model, Span
 from edge.capture.clip import Clip
 from edge.capture.triggers import SilenceTrigger
-from edge.detect import listen
+from edge.detect import examine
 from models.birdnet import BirdNet, BirdNetOptions
 from models.birdnet.windows import WINDOW, windows_of, windows_of_signals
 from models.sound_signals import detect_signals, merge_signals
@@ -46,7 +46,7 @@ def test_the_clip_is_of_the_signal_in_which_most_was_heard() -> None:
     assert [one.confidence for one in detections] == pytest.approx([0.9])
     assert best.samples[0] == pytest.approx(0.9)
     clip = Clip(sound, datetime(2026, 5, 1, tzinfo=UTC), Clock(source="rtc", synchronised=False), "a.wav")
-    _, heard = listen([Loudness()], clip, sound)
+    _, heard = examine([Loudness()], clip)
     assert isinstance(heard.content, Sound)
     assert (heard.content.samples[0], heard.content.more) == (best.samples[0], ())
 

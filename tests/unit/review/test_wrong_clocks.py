@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from casebook.clock_shifts import ClockShift
 from casebook.verdicts import Verdict
 from contract import Clock, Event, encode, new_event_id
 from ingest.store.port import CountQuery, Received
@@ -23,10 +24,10 @@ def counted(pages: Pages) -> list[tuple[str, int]]:
 
 def test_a_decision_after_the_servers_clock_was_set_back_counts_on_the_page_and_in_trends(pages: Pages) -> None:
     event = pages.capture()
-    early = Verdict(event.event_id, 0, "corrected", "animal", "wolf", None, "ranger", AHEAD)
+    early = Verdict(event.event_id, 0, "corrected", "animal", "Ursus thibetanus", None, "ranger", AHEAD)
     (recorded,) = pages.casebook.record_verdicts([early])
     pages.store.apply_verdicts([recorded])
-    assert counted(pages) == [("wolf", 1)]
+    assert counted(pages) == [("Ursus thibetanus", 1)]
     body = {"event_id": event.event_id, "outcome": "dismissed"}
     assert pages.client.post("/verdicts", json=body, headers=pages.ours).status_code == 200
     page = pages.client.get(f"/events/{event.event_id}").text
@@ -91,3 +92,21 @@ def test_the_trends_say_how_many_detections_have_no_hour(pages: Pages) -> None:
     assert f"有 {unknown} 条检测未计入小时统计" in pages.client.get(f"/trends?{day}", headers=CHINESE).text
     page = pages.client.get(f"/events/{event.event_id}", headers=ENGLISH).text
     assert "the file name" in page
+
+
+def test_pages_show_a_corrected_time_and_keep_the_message_as_it_was_sent(pages: Pages) -> None:
+    event = pages.capture()
+    hour = timedelta(hours=1)
+    period = event.captured_at - hour, event.captured_at + hour
+    pages.store.set_clock_shifts(
+        [ClockShift("1", event.station, event.sensor, *period, -3 * hour, "wrong zone", "Li", NOON)]
+    )
+    right = (event.captured_at - 3 * hour).isoformat()
+    page = pages.client.get(f"/events/{event.event_id}", headers=ENGLISH).text
+    assert f"<dt>Time corrected on the server</dt><dd>{right}</dd>" in page
+    assert f"<dt>Time reported by the station</dt><dd>{event.captured_at.isoformat()}</dd>" in page
+    assert pages.client.get(f"/events/{event.event_id}.json").json() == msgspec.json.decode(encode(event))
+    answer = pages.client.get("/api/events").json()
+    assert answer["events"] == [msgspec.json.decode(encode(event))]
+    assert datetime.fromisoformat(answer["corrected"][event.event_id]) == event.captured_at - 3 * hour
+    assert f'datetime="{right}"' in pages.client.get("/", headers=ENGLISH).text

@@ -62,7 +62,7 @@ class Card:
             self.outbox.commit([], capture.mark)
             if isinstance(capture, Clip):
                 taken.append(capture.name)
-            else:
+            elif isinstance(capture, Unusable):
                 unusable[capture.name] = capture.reason
         return taken, unusable
 

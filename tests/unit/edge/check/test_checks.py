@@ -16,6 +16,7 @@ from edge.check import Finding, machine, sensors
 from edge.check.measures import measure_picture, measure_sound
 from edge.instance_lock import instance_lock, lock_holder
 from edge.outbox.outbox import Outbox, OutboxMessage
+from tests.recordings import pcm, simple_wav
 
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)
 
@@ -84,6 +85,26 @@ def test_a_recording_in_a_folder_is_measured_and_its_clipping_named(tmp_path: Pa
     found = folder(tmp_path)
     assert (found.state, found.figures["newest_time_source"]) == ("doubtful", "name")
     assert "gain" in found.next_step
+
+
+@pytest.mark.parametrize(
+    ("second", "fault", "step"),
+    [(0, "channel 2 is dead", "microphone of that channel"), (-1, "channel 2 is inverted", "swap the two wires")],
+)
+def test_a_broken_channel_of_the_newest_recording_is_named(second: int, fault: str, step: str, tmp_path: Path) -> None:
+    tone = np.sin(np.arange(96_000) / 10) / 4
+    soundfile.write(tmp_path / "20260531_080000.wav", np.stack((tone, second * tone), axis=1), 48_000)
+    found = folder(tmp_path)
+    assert found.state == "doubtful"
+    assert fault in found.found and fault in str(found.figures["channel_faults"])
+    assert step in found.next_step
+
+
+def test_an_unfinished_header_of_the_newest_recording_is_named(tmp_path: Path) -> None:
+    (tmp_path / "20260531_080000.wav").write_bytes(simple_wav(pcm(), 0, 0))
+    found = folder(tmp_path)
+    assert (found.state, "its header was never finished" in found.found) == ("doubtful", True)
+    assert "battery" in found.next_step
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -77,3 +77,12 @@ def test_an_exception_that_nobody_expects_is_a_finding(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(sensors, "kind_of_path", failing)
     assert "RecursionError: a defect at this file" in check(tmp_path).found
+
+
+def test_a_newest_picture_that_lacks_its_end_is_measured_and_named_as_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "20300501_080000.JPG"
+    picture(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    found = check(tmp_path)
+    assert found.state == "doubtful" and "damaged: cut off" in found.found
+    assert "brightness_percent" in found.figures

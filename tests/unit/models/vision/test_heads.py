@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from captures.decoded import Picture
 from models.registry import ClassMeaning, Head, RegistryEntry, VisionFacts
 from models.vision import VisionDetector, VisionOptions
-from models.vision.heads import WrongHead, calibrated
+from models.vision.heads import WrongHead, calibrated, read_head
 from models.vision.runtimes import RuntimeName
 
 SIDE = 64
@@ -170,3 +170,32 @@ def test_a_temperature_above_one_makes_confidences_modest_and_keeps_their_order(
     assert np.all(np.diff(modest) > 0)
     assert np.isfinite(modest).all()
     assert calibrated(scores, 1.0) == pytest.approx(scores, abs=1e-6)
+
+
+def test_each_class_has_its_own_temperature_and_the_others_the_general_one() -> None:
+    columns = np.zeros((4 + len(CLASSES), CELLS), np.float32)
+    for cell, kind in enumerate((0, 1, 2)):
+        columns[:4, cell] = 20 * cell + 5, 30, 10, 10
+        columns[4 + kind, cell] = 0.9
+    facts = VisionFacts(
+        head="yolov8",
+        width=SIDE,
+        height=SIDE,
+        classes=CLASSES,
+        meanings={},
+        threshold=0.5,
+        temperature=2.0,
+        temperatures={"walker": 1.0, "car": 0.5},
+    )
+
+    read = read_head(columns, facts)
+
+    scores = {CLASSES[kind]: score for kind, score in zip(read.classes[:3], read.scores[:3], strict=True)}
+    assert scores == pytest.approx({"fox": 0.75, "walker": 0.9, "car": 81 / 82})
+
+
+def test_a_temperature_of_a_class_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"temperatures of unknown classes \['wolf'\]: expected only classes of"):
+        VisionFacts(
+            head="yolox", width=64, height=64, classes=CLASSES, meanings={}, threshold=0.5, temperatures={"wolf": 2.0}
+        )

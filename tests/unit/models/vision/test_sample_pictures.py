@@ -87,9 +87,14 @@ def test_a_file_its_bytes_and_its_picture_give_the_same(detector: VisionDetector
     assert results[0] and results[0] == results[1] == results[2]
 
 
-def test_an_unusable_picture_is_unreadable(detector: VisionDetector, shared_data: Path) -> None:
+def test_an_unusable_picture_is_unreadable_and_a_damaged_one_says_so(
+    detector: VisionDetector, shared_data: Path
+) -> None:
+    folder = shared_data / "samples" / "pictures"
     with pytest.raises(Unreadable):
-        detector.preprocess(shared_data / "samples" / "pictures" / "elephants_truncated.jpg")
+        detector.preprocess(folder / "error_img.JPG")
+    assert "cut off" in detector.preprocess(folder / "elephants_truncated.jpg").damage
+    assert detector.preprocess(folder / "owl.JPG").damage == ""
 
 
 def test_no_pictures_give_no_results(detector: VisionDetector) -> None:

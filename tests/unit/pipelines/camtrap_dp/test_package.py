@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from casebook.casebook import Casebook
+from casebook.clock_shifts import ClockShift
 from casebook.verdicts import Verdict
 from contract import Box, Clock, Detection, Event, Location, encode, new_event_id
 from contract.examples import DEPLOYMENT, EVENT
@@ -135,6 +136,18 @@ def test_a_deployment_with_unknown_times_says_so_and_does_not_begin_in_1970(
     assert row["timestampIssues"] == issues
     assert row["deploymentStart"] == "2026-05-31T04:00:00Z"
     assert f"time: {source}" in " ".join(media["mediaComments"] for media in read(folder / "media.csv"))
+
+
+def test_a_corrected_clock_counts_in_the_package(site: Site, tmp_path: Path) -> None:
+    event = site.capture("wild boar")
+    hour = timedelta(hours=1)
+    site.store.set_clock_shifts(
+        [ClockShift("1", event.station, event.sensor, NOON, NOON + hour, -2 * hour, "summer time", "Li", NOON)]
+    )
+    rows, folder = site.export(tmp_path / "out")
+    assert {row["eventStart"] for row in rows} == {"2026-05-31T02:00:00Z"}
+    assert read(folder / "deployments.csv")[0]["deploymentStart"] == "2026-05-31T02:00:00Z"
+    assert all("time: corrected" in media["mediaComments"] for media in read(folder / "media.csv"))
 
 
 def test_a_verdict_of_a_person_is_the_observation(site: Site, tmp_path: Path) -> None:

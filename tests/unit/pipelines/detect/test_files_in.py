@@ -64,3 +64,11 @@ def test_an_unexpected_exception_is_the_problem_of_its_file(
 def test_a_file_or_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone: no such file or folder"):
         list(files_in([tmp_path / "gone"], ENDINGS))
+
+
+def test_a_damaged_picture_is_examined_and_named(tmp_path: Path, examiner: Examiner) -> None:
+    path = picture(tmp_path / "1.jpg")
+    path.write_bytes(path.read_bytes()[:-2])
+    examined = examiner.examine(path)
+    assert examined.problem.startswith("damaged, examined as far as it goes: cut off")
+    assert examined.began is not None

@@ -68,7 +68,8 @@ def test_a_registry_file_holds_whatever_a_name_has_in_it(tmp_path: Path) -> None
     weights.write_bytes(b"abc")
     facts = load_registry()["yolox-nano"].vision
     assert facts is not None
-    facts = msgspec.structs.replace(facts, temperature=1.25, thresholds={"person": 0.4, "bird": 0.1})
+    thresholds, temperatures = {"person": 0.4, "bird": 0.1}, {"dog": 0.5, "traffic light": 2.0}
+    facts = msgspec.structs.replace(facts, temperature=1.25, thresholds=thresholds, temperatures=temperatures)
     path = write_entry("a.b c", '1"', "ours\\theirs", weights, facts, note="two\nlines")
     entry = load_registry(path)["a.b c"]
     assert (entry.version, entry.licence, entry.note, entry.size) == ('1"', "ours\\theirs", "two\nlines", 3)
