@@ -127,6 +127,29 @@ media = Table(
     Index("media_content", "sha256"),
 )
 
+# Consecutive events in the chain of a station's events; see ``casebook.chain_runs``.
+chain_run = Table(
+    "chain_run",
+    metadata,
+    Column("station", JsonText, primary_key=True),
+    Column("chain", JsonText, primary_key=True),
+    Column("public_key", JsonText, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("previous", JsonText, nullable=False),
+    Column("digest", JsonText, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+chain_fault = Table(
+    "chain_fault",
+    metadata,
+    Column("station", JsonText, primary_key=True),
+    Column("kind", JsonText, primary_key=True),
+    Column("event_id", JsonText, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 clock_shift = Table(
     "clock_shift",
     metadata,

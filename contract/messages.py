@@ -35,6 +35,7 @@ from contract.bounds import (
     Uptime,
     Uuid,
 )
+from contract.event_chain import ChainLink, Signature
 
 SCHEMA = "1.2"  # docs/reference/messages.md lists what each minor version added
 
@@ -167,6 +168,8 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     duration_s: Seconds = 0.0
     visit_id: Uuid | None = None  # shared by the captures of one visit: Camtrap DP's eventID
     location: Location | None = None
+    chain: ChainLink | UnsetType = UNSET  # since 1.2
+    signature: Signature | UnsetType = UNSET  # since 1.2; always the last field of the JSON object
 
     def __post_init__(self) -> None:
         names = {model.name for model in self.models}

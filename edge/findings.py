@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from contract import Event
 from edge.capture.visits import Visit
 from edge.outbox.message import OutboxMessage
 
@@ -12,13 +13,17 @@ class Findings(NamedTuple):
     """Results of examining one capture, which are stored in one transaction; empty if the trigger skipped it.
 
     Attributes:
-        messages: Its event, and its thumbnail or clip.
+        event: What the station saw or heard.
+        priority: Priority of the event's message.
+        media: Message with its thumbnail or clip.
         visit: New state of its visit.
         voices: Increments of the voice policy counters.
         memory: Values to remember by name.
     """
 
-    messages: Sequence[OutboxMessage] = ()
+    event: Event | None = None
+    priority: int = 1
+    media: Sequence[OutboxMessage] = ()
     visit: Visit | None = None
     voices: Mapping[str, int] = MappingProxyType({})
     memory: Mapping[str, str] = MappingProxyType({})

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,6 @@ from captures.decoded import Sound, Unreadable
 from captures.time_zones import zone_named
 from contract import Deployment, Effort, Event, Location, encode, new_event_id, topic_of
 from contract.bounds import Name
-from contract.codec import kind_of
 from contract.errors import WildpostError
 from contract.messages import Gap
 from contract.supervision import describe_exception
@@ -25,6 +25,7 @@ from edge.capture.port import SourceLost
 from edge.capture.visits import Visits, scores_of
 from edge.detect import companion, media_of, voice_in
 from edge.effort import EffortLog
+from edge.event_chain import EventChain
 from edge.file_failures import FileFailures, unreadable
 from edge.file_reports import FileReports
 from edge.films import examine_capture
@@ -32,6 +33,7 @@ from edge.findings import Findings
 from edge.health import health
 from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
+from edge.report_queue import ReportQueue
 from edge.sensor import Sensor
 from edge.time_ranges import TimeRanges
 from models.threat.voice import VoiceOptions
@@ -102,11 +104,12 @@ class Station:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         voice: VoiceOptions | None = None,
         deployment: Deployment | None = None,
+        chain: EventChain | None = None,
     ) -> None:
         """Store the options, the sensors and the outbox; ``run`` starts the sensors.
 
         ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech;
-        ``deployment`` is sent once, when the station starts.
+        ``deployment`` is sent once, when the station starts; ``chain`` links and signs the events.
         """
         self._options = options
         self._prefix = prefix
@@ -115,12 +118,11 @@ class Station:
         self._now = now
         self._voice = voice or VoiceOptions()
         self._deployment = deployment
+        self._chain = chain
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
-        self._telling = threading.Lock()
-        self._owed: list[OutboxMessage] = []  # effort and deployment messages that did not fit on the disk yet
-        self._owed_memory: dict[str, str] = {}  # committed with them
+        self._report_queue = ReportQueue(outbox, prefix, options.name)
         self._recordings: set[str] = set()
         self._failures = FileFailures()
         self._reports = FileReports(options.name, self._topic("setaside"), now)
@@ -144,7 +146,7 @@ class Station:
             WildpostError: a sensor cannot work with these settings; it stops the others too.
             Exception: with ``once``, an unexpected exception; otherwise the sensor is restarted after a pause.
         """
-        self._tell([self._deployment] if self._deployment else [])
+        self._report_queue.put([self._deployment] if self._deployment else [])
         with ThreadPoolExecutor(max_workers=len(self._sensors), thread_name_prefix="sensor") as threads:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
@@ -223,11 +225,19 @@ class Station:
                 raise
             self._set_aside(sensor, self._failures.record(capture, error))
             return True
-        events = 1 if found.messages else 0
-        messages = [*found.messages, *self._reports.remarks(sensor.name, capture)]
-        self._outbox.commit(messages, capture.mark, found.visit, found.memory, events=events, **found.voices)
+        remarks = self._reports.remarks(sensor.name, capture)
+        if found.event is None:
+            self._outbox.commit(remarks, capture.mark)
+        else:
+            with self._linked(found.event) as (payload, head):
+                messages = [OutboxMessage(self._topic("event"), payload, found.priority), *found.media, *remarks]
+                memory = {**found.memory, **head}
+                self._outbox.commit(messages, capture.mark, found.visit, memory, events=1, **found.voices)
         self._count(capture)
         return True
+
+    def _linked(self, event: Event) -> AbstractContextManager[tuple[bytes, Mapping[str, str]]]:
+        return self._chain.linked(event) if self._chain else nullcontext((encode(event), {}))
 
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> Findings:
         """Run the detectors on a capture, and return what to store."""
@@ -262,11 +272,11 @@ class Station:
             visit_id=visit.visit_id,
             location=self._options.location,
         )
-        messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
         improves = visit.improved_by(scores)
-        messages += [media_message(self._topic("media"), event, one, improves) for one in beside]
+        media = [media_message(self._topic("media"), event, one, improves) for one in beside]
         visit = visit.with_capture(clip.captured_at, scores, event.duration_s)
-        return Findings(messages, visit, voices, newest_original(sensor.name, clip))
+        priority = 0 if is_urgent(found) else 1
+        return Findings(event, priority, media, visit, voices, newest_original(sensor.name, clip))
 
     def _set_aside(self, sensor: Sensor, unusable: Unusable) -> None:
         self._outbox.commit([self._reports.set_aside(sensor.name, unusable)], unusable.mark, set_aside=1)
@@ -280,21 +290,7 @@ class Station:
 
     def _tell_effort(self, sensor: Sensor, effort: EffortLog, closed: Sequence[Effort]) -> None:
         if closed:
-            self._tell(closed, {f"effort {sensor.name}": effort.sent.to_text()})
-
-    def _tell(self, records: Sequence[Effort | Deployment], memory: Mapping[str, str] | None = None) -> None:
-        with self._telling:
-            self._owed += [OutboxMessage(self._topic(kind_of(one)), encode(one), priority=2) for one in records]
-            self._owed_memory |= memory or {}
-            if not self._owed:
-                return
-            try:
-                self._outbox.commit(self._owed, memory=self._owed_memory)
-            except OutboxFull as full:
-                LOG.error("%s", full)
-                return
-            self._owed.clear()
-            self._owed_memory.clear()
+            self._report_queue.put(closed, {f"effort {sensor.name}": effort.sent.to_text()})
 
     def _health(self, folder: Path) -> OutboxMessage:
         passed_over: Counter[str] = Counter()

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from casebook.casebook import Casebook
+from casebook.event_chain import EventChains
+from casebook.incidents.database import Database
 from casebook.records import MediaEntry, Quarantined
 from contract import Event, MediaContent
 from ingest.budgets.batch_limits import BatchLimits
+from ingest.chained_events import chained_events
 from ingest.conflict_records import conflict_record, media_conflict_record
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
@@ -74,6 +77,7 @@ class Intake:
         self._limits = limits
         self._store = store
         self._casebook = casebook
+        self._chains = EventChains(Database(casebook.engine))
         self._media = media
         self._rules = rules
         self._incidents = incidents
@@ -125,6 +129,8 @@ class Intake:
         flagged = self._casebook.add_flags(flags) if flags else 0
         if self._incidents:
             self._incidents.record(evaluated, records)
+        if chained := chained_events(records):
+            self._chains.record(chained)
         result = BatchResult(
             received=batch.received,
             stored=stored.written.new,

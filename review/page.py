@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.casebook import Casebook
+from casebook.event_chain import EventChains
 from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
@@ -67,6 +68,11 @@ class Site:
     def flag_queue(self) -> FlagQueue:
         """Events with open flags in the casebook's database."""
         return FlagQueue(Database(self.casebook.engine))
+
+    @cached_property
+    def event_chains(self) -> EventChains:
+        """Chains of the stations' events in the casebook's database."""
+        return EventChains(Database(self.casebook.engine))
 
     @cached_property
     def taxon_choices(self) -> TaxonChoices:

@@ -39,6 +39,7 @@ def healthz(context: ContextDependency) -> Response:
     totals = context.site.casebook.totals()
     states = context.site.store.stations()
     now = datetime.now(UTC)
+    chains = context.site.event_chains.states(now)
     return JSONResponse(
         {
             "status": "hindered" if problem else "ok",
@@ -46,6 +47,7 @@ def healthz(context: ContextDependency) -> Response:
             "stations": len(states),
             "stations_online": sum(connection_of(state, now) == "online" for state in states),
             "contested_names": [state.station for state in states if state.status and state.status.name_contested],
+            "unsound_chains": [name for name, chain in chains.items() if not chain.is_sound],
             "events": sum(state.events for state in states),
             "flags": totals.flags,
             "open_flags": totals.open_flags,

@@ -131,7 +131,7 @@ def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: 
     Casebook(released).close()
     after = rows(released)
     assert {name: after[name] for name in before} == before
-    assert after["alembic_version"] == {("0005",)}
+    assert after["alembic_version"] == {("0006",)}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
@@ -269,6 +269,15 @@ def test_flags_of_an_older_form_get_the_station_and_time_of_their_occurrences(ca
     casebook.close()
 
 
+def test_a_casebook_of_before_event_chains_gets_their_tables(casebook_url: str) -> None:
+    bring_to(casebook_url, "0005")
+    before = rows(casebook_url)
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert after.keys() - before.keys() == {"chain_run", "chain_fault"}
+    assert after["alembic_version"] == {("0006",)}
+
+
 def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
     engine = open_engine(casebook_url)
     with engine.connect() as connection:
@@ -282,7 +291,7 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0005", "0004", "0003", "0002", "0001"], (
+    assert steps == ["0006", "0005", "0004", "0003", "0002", "0001"], (
         "a new step: try the way from the form before it, and freeze what was released"
     )
 

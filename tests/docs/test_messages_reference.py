@@ -30,6 +30,7 @@ from contract import (
 from contract import Status as StatusMessage
 from contract.codec import LIMIT_BYTES, Reason, kind_of
 from contract.deployment import EvidenceUse, SensorKind
+from contract.event_chain import ChainLink
 from contract.examples import EXAMPLES
 from contract.messages import ClockSource, Gap, MediaRole, ObservationType
 from tests.repository import REPOSITORY
@@ -37,8 +38,8 @@ from tests.repository import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
-    Alternative, Box, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event, Health, Location,
-    Media, MediaContent, Model, PassedOver, SetAside, Span, StatusMessage,
+    Alternative, Box, ChainLink, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event, Health,
+    Location, Media, MediaContent, Model, PassedOver, SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 

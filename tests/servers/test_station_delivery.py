@@ -28,6 +28,7 @@ from paho.mqtt.properties import Properties
 from captures.picture import read_picture
 from contract import Detection, Event, MediaContent, Model, SetAside, Status, decode, encode
 from contract.codec import Record
+from contract.event_chain import ChainLink
 from contract.examples import EVENT
 from contract.mqtt import stop_network_thread
 from edge.capture.folder import FolderSource
@@ -361,3 +362,5 @@ def test_a_station_killed_while_it_works_takes_up_every_picture_once(
         assert all(len(ids) == 1 for ids in by_name.values()), f"seed {seed}: a picture became two events"
         reports = {record.report_id: record for record in ear.records if isinstance(record, SetAside)}
         assert [report.name for report in reports.values()] == ["0000.jpg"]
+        places = {event.chain.number for event in ear.events() if isinstance(event.chain, ChainLink)}
+        assert places == set(range(1, len(names))), f"seed {seed}: a kill left a hole in the chain of events"

@@ -18,6 +18,7 @@ from edge.capture.originals import Originals, Recordings
 from edge.capture.port import Source
 from edge.capture.triggers import SilenceTrigger
 from edge.deployment import deployment_record
+from edge.event_chain import EventChain, open_key
 from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
@@ -48,6 +49,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
         WeightsError: weights of a detector or of the classifier are missing or their hash does not match.
         SiteListError: the classifier's list of species cannot be used.
         OutboxError: the outbox file is not usable.
+        ChainKeyError: the file of the station's key is not usable.
         StationRunning: another process runs this station.
     """
     folder = station_folder(settings, data)
@@ -81,6 +83,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
             outbox,
             voice=settings.voice,
             deployment=deployment_of(settings, datetime.now(UTC)),
+            chain=EventChain(open_key(folder / "chain.key"), outbox),
         )
         yield station, publisher, outbox
 

@@ -1,43 +1,55 @@
-"""The page of stations names what a station's folders hold besides captures."""
+"""What is wrong with stations is named on their page and by /healthz: two of one name, a broken chain of events."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-import msgspec
-import pytest
-
-from casebook.casebook import Casebook
-from contract import PassedOver, encode
-from contract.examples import HEALTH
-from ingest.media.folder import FolderMedia
-from ingest.store.duckdb.store import DuckDbStore
+from casebook.chain_runs import Linked
+from casebook.event_chain import MISSING_AFTER, ChainedEvent, EventChains
+from casebook.incidents.database import Database
+from contract import Status, encode, new_event_id
 from ingest.store.port import Received
-from review.app import ReviewOptions, create_app
-from tests.unit.review.test_answers import Pages, served
+from tests.unit.review.test_answers import Pages, pages
+
+__all__ = ["pages"]
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
 
-@pytest.fixture
-def pages(tmp_path: Path) -> Iterator[Pages]:
-    store = DuckDbStore(tmp_path / "detections.duckdb")
-    casebook = Casebook(f"sqlite:///{tmp_path / 'casebook.sqlite'}")
-    media = FolderMedia(tmp_path / "media")
-    with served(create_app(store, casebook, media, ReviewOptions())) as client:
-        yield Pages(client, store, casebook, media)
-    store.close()
-    casebook.close()
+def report(pages: Pages, status: Status) -> None:
+    pages.store.write([Received(status, encode(status), datetime.now(UTC))])
 
 
-def test_files_that_are_no_captures_are_counted_by_kind(pages: Pages) -> None:
-    others = tuple(PassedOver(kind=f".{letter}", count=1000) for letter in "abcdef")
-    health = msgspec.structs.replace(HEALTH, at=datetime.now(UTC), passed_over=others)
-    pages.store.write([Received(health, encode(health), datetime.now(UTC))])
-    text = pages.client.get("/stations?lang=en").text
-    assert "Files that are no captures" in text
-    assert "1,000 .a" in text and "1,000 .e" in text and ".f" not in text.split("no captures")[1][:400]
+def test_a_name_that_two_stations_use_is_said(pages: Pages) -> None:
+    report(pages, Status(station="lake-01", state="online", at=NOW))
+    report(pages, Status(station="ridge-07", state="online", at=NOW, name_contested=True))
+    assert pages.client.get("/healthz").json()["contested_names"] == ["ridge-07"]
+    english = pages.client.get("/stations?lang=en", headers={"accept": "text/html"}).text
+    assert english.count("Two stations use this name") == 1
+    assert english.index("ridge-07") < english.index("Two stations use this name")
+    chinese = pages.client.get("/stations?lang=zh-CN").text
+    assert "有两台站点使用此名称" in chinese
+    report(pages, Status(station="ridge-07", state="online", at=NOW))
+    assert pages.client.get("/healthz").json()["contested_names"] == []
+    assert "Two stations" not in pages.client.get("/stations?lang=en").text
 
 
-def test_a_station_of_an_earlier_version_counts_none(pages: Pages) -> None:
-    health = msgspec.structs.replace(HEALTH, at=datetime.now(UTC), passed_over=())
-    pages.store.write([Received(health, encode(health), datetime.now(UTC))])
-    assert "no captures" not in pages.client.get("/stations?lang=en").text
+def test_a_broken_chain_of_events_is_said(pages: Pages) -> None:
+    report(pages, Status(station="ridge-07", state="online", at=NOW))
+    pages.capture()
+    assert pages.client.get("/healthz").json()["unsound_chains"] == []
+    assert "Signed events" not in pages.client.get("/stations?lang=en").text
+    chains = EventChains(Database(pages.casebook.engine))
+    at = datetime.now(UTC) - MISSING_AFTER
+    events = [
+        ChainedEvent("ridge-07", new_event_id(), "c", "k", Linked(number, "0" * 64, f"{number}" * 64, at), number != 7)
+        for number in (1, 5, 7)
+    ]
+    chains.record(events[:1])
+    page = pages.client.get("/stations?lang=en").text
+    assert "Signed events" in page
+    assert "chain broken" not in page
+    chains.record(events)
+    assert pages.client.get("/healthz").json()["unsound_chains"] == ["ridge-07"]
+    page = pages.client.get("/stations?lang=en").text
+    assert "3 events did not arrive." in page
+    assert "1 events have no valid signature." in page
+    assert "有 3 个事件未送达。" in pages.client.get("/stations?lang=zh-CN").text

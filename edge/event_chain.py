@@ -1,0 +1,67 @@
+"""The station's end of the chain of events: its key, and the place of the next event."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contract import Event, encode, new_event_id
+from contract.durable_file import durable_file
+from contract.errors import WildpostError
+from contract.event_chain import FIRST_PREVIOUS, ChainLink, payload_sha256, signed_payload
+from edge.outbox.outbox import Outbox
+
+_HEAD = "event chain"  # name in the outbox's memory
+_KEY_BYTES = 32
+
+
+class ChainKeyError(WildpostError):
+    """Raised when the file of the station's key cannot be used; the message names the file and the remedy."""
+
+
+def open_key(path: Path) -> Ed25519PrivateKey:
+    """Read the station's key, or make a new one if the file does not exist; it never leaves the station.
+
+    Raises:
+        ChainKeyError: the file has another length.
+        OSError: the file cannot be read or written.
+    """
+    if not path.exists():
+        with durable_file(path) as file:
+            file.write(Ed25519PrivateKey.generate().private_bytes_raw())
+    data = path.read_bytes()
+    if len(data) != _KEY_BYTES:
+        raise ChainKeyError(f"{path}: {len(data)} bytes, expected {_KEY_BYTES}; move it away to make a new key")
+    return Ed25519PrivateKey.from_private_bytes(data)
+
+
+class EventChain:
+    """Links and signs the events of a station; several threads may use one object."""
+
+    def __init__(self, key: Ed25519PrivateKey, outbox: Outbox) -> None:
+        """Continue the chain of an outbox, or begin a new one."""
+        self._key = key
+        self._public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+        self._lock = threading.Lock()
+        text = outbox.remembered(_HEAD)
+        head: tuple[str, int, str] = tuple(json.loads(text)) if text else (new_event_id(), 0, FIRST_PREVIOUS)
+        self._chain, self._number, self._previous = head
+
+    @contextmanager
+    def linked(self, event: Event) -> Iterator[tuple[bytes, Mapping[str, str]]]:
+        """Give the payload of the next event, and what must be committed to the outbox's memory together with it.
+
+        The ``with`` block commits both. Other events wait meanwhile; if the block raises, the place stays free.
+        """
+        with self._lock:
+            number = self._number + 1
+            link = ChainLink(chain=self._chain, number=number, previous=self._previous, key=self._public)
+            payload = signed_payload(encode(msgspec.structs.replace(event, chain=link)), self._key.sign)
+            digest = payload_sha256(payload)
+            yield payload, {_HEAD: json.dumps([self._chain, number, digest])}
+            self._number, self._previous = number, digest
