@@ -3,6 +3,7 @@
 
 const PAUSES_S = [1, 2, 4, 8, 15];
 const TIMEOUT_S = 30;
+const TAKE_OVER_S = 30;
 const PREFIX = "wildpost.outbox.";
 const ADDRESSES = { decide: "/verdicts", withdraw: "/verdicts/withdrawals" };
 
@@ -22,20 +23,24 @@ class Outbox {
   // Each tab has a list of its own, which survives a reload; the lists of closed tabs are taken over.
   async open() {
     let id = sessionStorage.getItem("wildpost.tab");
-    if (!id || !(await claim(id))) {
+    if (!id || !(await claimSoon(id))) {
       id = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
       await claim(id);
       sessionStorage.setItem("wildpost.tab", id);
     }
     this.key = PREFIX + id;
-    const mine = stored(this.key);
+    this.items = [...stored(this.key), ...this.items];
+    await this.takeOver();
+    setInterval(() => this.takeOver(), 1000 * TAKE_OVER_S);
+  }
+
+  async takeOver() {
     for (const key of Object.keys(localStorage).filter((name) => name.startsWith(PREFIX) && name !== this.key)) {
       if (navigator.locks && await claim(key.slice(PREFIX.length))) {
-        mine.push(...stored(key));
+        this.items.push(...stored(key).map((item) => ({ ...item, tried: true })));
         localStorage.removeItem(key);
       }
     }
-    this.items = [...mine, ...this.items];
     this.save();
     this.changed(this.items, this.failed);
     this.send();
@@ -114,6 +119,15 @@ function claim(id) {
       return lock ? new Promise(() => {}) : undefined;
     });
   });
+}
+
+// After a reload, the page before may hold its claim for a moment longer.
+async function claimSoon(id) {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    if (await claim(id)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return false;
 }
 
 async function post(item) {
