@@ -19,11 +19,12 @@ _MAX_ENDING_CHARACTERS = 10
 # passed over too, include .Trashes, .Trash-1000, .Spotlight-V100, .fseventsd, .snapshot, .recycle and .thumbnails.
 SYSTEM_FOLDERS = frozenset(
     {
-        *("@eadir", "@tmp", "#recycle", "#snapshot"),  # Synology
+        *("@eadir", "@tmp", "@database", "@img_bkp_cache", "@synologydrive", "@sharesnap"),  # Synology
+        *("#recycle", "#snapshot"),
         *("@recycle", "@recently-snapshot", "@__thumb"),  # QNAP
-        *("trashbox", "~snapshot"),  # Buffalo, NetApp
-        *("$recycle.bin", "recycled", "recycler", "system volume information"),  # Windows
-        *("__macosx", "network trash folder", "temporary items"),  # macOS
+        *("trashbox", "@sharebin", "~snapshot"),  # Buffalo, NetApp
+        *("$recycle.bin", "recycle.bin", "recycled", "recycler", "system volume information"),  # Windows
+        *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),  # macOS
         *("lost+found", "lost.dir"),  # Linux, Android
         "thmbnl",  # thumbnails of Sony cameras
     }

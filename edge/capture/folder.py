@@ -18,8 +18,10 @@ from captures.picture_header import TAIL_BYTES, has_end
 from contract import Location, Media
 from contract.supervision import describe_exception
 from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
+from edge.capture.film_file import FilmReader
 from edge.capture.folder_index import FolderIndex
 from edge.capture.port import SourceLost
+from edge.capture.reading_guard import ReadingGuard
 from edge.capture.recording_file import QuietFiles, RecordingFiles
 from edge.capture.unread_files import UnreadFiles
 
@@ -55,7 +57,10 @@ class FolderSource:
         stretch_s: float,
         deployed: datetime | None = None,
         last_mark: LastMark | None = None,
+        note: Path | None = None,
         marks_alike: MarksAlike = lambda _size, _modified_ns: (),
+        sees: bool = True,
+        hears: bool = False,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -68,14 +73,19 @@ class FolderSource:
             deployed: When the deployment began; earlier times are not believed. None: not known.
             last_mark: Returns how much of a file was processed although it may have changed since, by path. None: what
                 was processed of a file that has changed is not known.
+            note: File that notes which capture is being examined, for ``ReadingGuard``; None: it is not noted.
             marks_alike: Returns the marks of recordings by size and modification time, for files that were renamed.
+            sees: Whether the pictures of films are wanted.
+            hears: Whether the sound tracks of films are wanted.
         """
         self._folder = folder
         self._mark_of = mark_of
         self._zone = zone
         self._deployed = deployed
+        self._films = FilmReader(zone, location, stretch_s, deployed, sees, hears)
         self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
         self._unread = UnreadFiles()
+        self._guard = ReadingGuard(note)
         self._quiet = QuietFiles()
         self._recordings = RecordingFiles(location, stretch_s)
         self._last_mark = last_mark
@@ -159,7 +169,7 @@ class FolderSource:
             if stop.is_set():
                 return
             try:
-                yield from self._read(file, stop)
+                yield from self._read_guarded(file, stop)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -172,6 +182,7 @@ class FolderSource:
             else:
                 self._index.processed(file)
                 self._unread.read(file)
+                self._reported.discard(file.path)
             # A file can be read or refuses permission: the card is there, and the failures are those of single files.
             self._failed_passes = 0
             yield from self._report_unread(failed)
@@ -190,6 +201,18 @@ class FolderSource:
             self._unread.failed(file)
             yield from self._report(file, f"{printable_name(file.path)}: {error.strerror or error}; tried again later")
 
+    def _read_guarded(self, file: ListedFile, stop: threading.Event) -> Iterator[Clip | AlreadyHeard | Unusable]:
+        """Yield the captures of a file, unless the station's process has died at it again and again."""
+        name = printable_name(Path(file.path).name)
+        try:
+            if problem := self._guard.begin(file, stop.is_set):
+                done = FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
+                yield Unusable(name, f"{name}: {problem}", file.size, done)
+            elif not stop.is_set():
+                yield from self._read(file, stop)
+        finally:
+            self._guard.end()
+
     def _read(self, file: ListedFile, stop: threading.Event) -> Iterator[Clip | AlreadyHeard | Unusable]:
         """Yield the captures of a file, or a report if it cannot be used.
 
@@ -203,9 +226,13 @@ class FolderSource:
             if file.size == 0:
                 raise Unreadable(f"{name}: empty file (0 bytes)")
             kind = kind_of_path(path)
-            if kind is None or kind.family not in ("picture", "recording"):
+            if kind is None or kind.family not in ("picture", "film", "recording"):
                 form = f"a {kind.form} file" if kind is not None else "of an unknown form"
-                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture or a recording")
+                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
+            if kind.family == "film":
+                marked = self._mark_of(done.path, file.size, file.modified_ns)
+                yield from self._films.captures(path, done, marked, lambda: _original(path, kind, stop))
+                return
             original = _original(path, kind, stop)
             if original is None:
                 return

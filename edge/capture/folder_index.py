@@ -206,6 +206,8 @@ class FolderIndex:
         new = []
         for subfolder in listing.folders:
             if subfolder in self._folders:
+                if self._folders[subfolder].broken:
+                    self._folders[subfolder].again_at = 0.0  # its permissions may have changed
                 continue
             problem = nesting_problem(folder.depth + 1, len(self._folders))
             if problem is not None:

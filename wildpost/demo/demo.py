@@ -16,6 +16,7 @@ from typing import IO
 
 import msgspec
 
+from captures.folder_listing import printable_name
 from contract.errors import WildpostError
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.store.port import CountQuery
@@ -104,7 +105,11 @@ def copy_samples(samples: Samples, folder: Path) -> dict[str, Path]:
         inbox.mkdir()
         for number, file in enumerate(files):
             name = file.name if not (inbox / file.name).exists() else f"{file.stem}-{number}{file.suffix}"
-            shutil.copy2(file, inbox / name)  # not a link, so that changes in the demo do not affect the original
+            try:
+                shutil.copy2(file, inbox / name)  # not a link, so that changes in the demo do not affect the original
+            except OSError as error:
+                (inbox / name).unlink(missing_ok=True)
+                print(f"wildpost: {printable_name(file)}: {error.strerror or error}; left out", file=sys.stderr)
     return inboxes
 
 

@@ -161,7 +161,10 @@ def _source(
         options.stretch_s,
         deployed=settings.deployment.start,
         last_mark=outbox.last_mark,
+        note=outbox.path.with_name(f"{options.name}.examined"),
         marks_alike=outbox.marks_alike,
+        sees=bool(LOOKING & set(options.detectors)),
+        hears=bool(set(options.detectors) - LOOKING),
     )
 
 

@@ -191,6 +191,18 @@ def test_a_file_that_cannot_be_read_is_named_once_and_taken_when_it_can_be(
     assert card.run() == ([], {})
 
 
+def test_a_file_that_fails_again_after_it_was_read_is_named_again(card: Card, system: Refusing) -> None:
+    path = card.picture("a.jpg")
+    system.errors["a.jpg"] = errno.EACCES
+    assert card.run()[1].keys() == {"a.jpg"}
+    system.errors.clear()
+    path.chmod(0o640)
+    assert card.run() == (["a.jpg"], {})
+    card.picture("a.jpg", grey=200)
+    system.errors["a.jpg"] = errno.EACCES
+    assert card.run()[1].keys() == {"a.jpg"}
+
+
 def test_a_file_whose_rights_were_mended_is_taken_at_the_next_start(card: Card, system: Refusing) -> None:
     card.picture("a.jpg")
     system.errors["a.jpg"] = errno.EACCES
@@ -296,20 +308,20 @@ def test_what_is_passed_over_is_logged_at_the_start_and_when_it_doubles(
     card: Card, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    (card.path / "1.avi").write_bytes(b"x")
+    (card.path / "1.wmv").write_bytes(b"x")
     card.run()
     card.run()
-    assert caplog.text.count("not taken as captures: 1 .avi") == 1
+    assert caplog.text.count("not taken as captures: 1 .wmv") == 1
     for number in range(2, 5):
-        (card.path / f"{number}.avi").write_bytes(b"x")
+        (card.path / f"{number}.wmv").write_bytes(b"x")
     card.run()
-    assert "4 .avi" in caplog.text
-    (card.path / "5.avi").write_bytes(b"x")
+    assert "4 .wmv" in caplog.text
+    (card.path / "5.wmv").write_bytes(b"x")
     card.run()
-    assert "5 .avi" not in caplog.text
+    assert "5 .wmv" not in caplog.text
     (card.path / "lost+found").mkdir()
     card.run()
-    assert "5 .avi, 1 lost+found/" in caplog.text
+    assert "5 .wmv, 1 lost+found/" in caplog.text
 
 
 def test_a_picture_whose_end_is_still_missing_is_waited_for(card: Card) -> None:

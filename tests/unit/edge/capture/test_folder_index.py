@@ -230,6 +230,28 @@ def test_a_subfolder_that_cannot_be_listed_is_a_bad_entry_and_is_tried_again(
     assert list(watched.index.bad_entries()) == []
 
 
+def test_inotify_reports_that_the_rights_of_a_subfolder_were_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(tmp_path, monkeypatch)
+    watched.write("a/1.jpg")
+    refused = True
+
+    def refusing(path: str, *arguments: Any) -> object:
+        if path.endswith("/a") and refused:
+            raise PermissionError(13, "Permission denied")
+        return list_folder(path, *arguments)
+
+    monkeypatch.setattr(folder_index, "list_folder", refusing)
+    for _ in range(20):
+        assert watched.look() == set()
+    refused = False
+    assert watched.look() == set(), "its next attempt is not due"
+    (tmp_path / "a").chmod(0o750)
+    watched.look()
+    assert watched.look() == {"a/1.jpg"}
+
+
 def test_another_file_system_at_the_same_path_is_listed_anew(watched: Watched, tmp_path: Path) -> None:
     watched.write("DCIM/1.jpg")
     watched.look()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from wildpost.demo.samples import NoSamples, find_samples
+from wildpost.demo.demo import copy_samples
+from wildpost.demo.samples import NoSamples, Samples, find_samples
 
 PICTURE = bytes(cv2.imencode(".jpg", np.full((120, 160, 3), 80, np.uint8))[1])
 
@@ -31,3 +32,14 @@ def test_a_folder_of_other_files_is_not_called_empty(tmp_path: Path) -> None:
     (tmp_path / "film.xyz").write_bytes(b"x")
     with pytest.raises(NoSamples, match=r"but 1 \.xyz"):
         find_samples(tmp_path, tmp_path, tmp_path)
+
+
+def test_a_sample_that_cannot_be_copied_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = tmp_path / "good.jpg"
+    good.write_bytes(PICTURE)
+    (tmp_path / "demo").mkdir()
+    inboxes = copy_samples(Samples((tmp_path / "vanished.jpg", good), (), "here"), tmp_path / "demo")
+    assert [path.name for path in inboxes["camera"].iterdir()] == ["good.jpg"]
+    assert "vanished.jpg: No such file or directory; left out" in capsys.readouterr().err
