@@ -257,7 +257,8 @@ class FolderSource:
         last = self._last_mark(mark.path) if self._last_mark else self._mark_of(mark.path, mark.size, mark.modified_ns)
         if last is None:
             alike = self._marks_alike(mark.size, mark.modified_ns)
-            last = next((one for one in alike if not os.path.lexists(one.path)), None)
+            if not any(os.path.lexists(one.path) for one in alike):  # otherwise this is a copy
+                last = alike[-1] if alike else None
         for capture in self._recordings.captures(path, mark, last, start, clock, original):
             if stop.is_set():
                 return
