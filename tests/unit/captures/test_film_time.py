@@ -10,6 +10,7 @@ from captures.capture_time import film_time
 CHINA = timezone(timedelta(hours=8))
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 WRITTEN = datetime(2026, 5, 20, 3, tzinfo=UTC)
+PHONE = "com.apple.quicktime.creationdate"
 SIX = datetime(2026, 5, 1, 6, tzinfo=UTC)
 
 
@@ -24,7 +25,7 @@ def taken(name: str, tags: dict[str, str], written: datetime = WRITTEN) -> tuple
     [
         ("IMAG0001.MP4", {"creation_time": "2026-05-01T06:00:00.000000Z"}, (SIX, "recorder")),
         ("IMAG0001.AVI", {"creation_time": "2026-05-01 14:00:00"}, (SIX, "recorder")),
-        ("IMG.MOV", {"creation_time": "2026-05-01T07:00:00Z", "com.apple.quicktime.creationdate": "2026-05-01T14:00:00+0800"}, (SIX, "recorder")),
+        ("IMG.MOV", {"creation_time": "2026-05-01T07:00:00Z", PHONE: "2026-05-01T14:00:00+0800"}, (SIX, "recorder")),
         ("a.avi", {"date": "2026:05:01 14:00:00"}, (SIX, "recorder")),
         ("VID_20260501_140000.mp4", {}, (SIX, "name")),
         ("VID_20260501_140000.mp4", {"creation_time": "1904-01-01T00:00:00Z"}, (SIX, "name")),
