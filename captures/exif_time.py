@@ -5,10 +5,11 @@ values, which would keep a general reader of EXIF busy for hours.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from captures.exif_places import heif_segments, webp_segments
 from captures.maker_notes import reconyx_time
 from captures.written_time import WrittenTime, parse_offset, parse_time
 from captures.xmp_time import xmp_times
@@ -40,7 +41,7 @@ _CHANGED = _Field(0x0132, 0x9290, 0x9010)
 
 
 def read_exif_times(file: BinaryIO) -> list[WrittenTime]:
-    """Read the times in a JPEG, PNG or TIFF file, the most trustworthy first; [] if there is none.
+    """Read the times in a JPEG, PNG, TIFF, WebP or HEIC file, the most trustworthy first; [] if there is none.
 
     The order is DateTimeOriginal, DateTimeDigitized, the maker note, the XMP packet, DateTime. Damaged data has no
     times.
@@ -103,9 +104,7 @@ def _find_parts(file: BinaryIO) -> _Parts:
     head = _read_at(file, 0, 8)
     if head[:4] in (b"II*\0", b"MM\0*"):
         return _Parts(exif=0)
-    segments = (
-        _png_chunks if head == b"\x89PNG\r\n\x1a\n" else _jpeg_segments if head[:2] == b"\xff\xd8" else _no_segments
-    )
+    segments = _segments_of(head)
     parts = _Parts()
     try:
         for kind, at, size in segments(file):
@@ -118,6 +117,16 @@ def _find_parts(file: BinaryIO) -> _Parts:
     except struct.error:  # the file ends
         pass
     return parts
+
+
+def _segments_of(head: bytes) -> Callable[[BinaryIO], Iterator[tuple[str, int, int]]]:
+    if head[:2] == b"\xff\xd8":
+        return _jpeg_segments
+    if head == b"\x89PNG\r\n\x1a\n":
+        return _png_chunks
+    if head[:4] == b"RIFF":
+        return webp_segments
+    return heif_segments if head[4:] == b"ftyp" else _no_segments
 
 
 def _no_segments(_file: BinaryIO) -> Iterator[tuple[str, int, int]]:

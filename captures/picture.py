@@ -51,7 +51,8 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
     if kind in CONVERTED:
         data = as_jpeg(data, kind, limit_pixels // _FULL_SIZE_FACTOR)
     elif kind is TIFF and (preview := raw_preview(data)) is not None:
-        return _turned(read_picture(preview[0], longest_px, limit_pixels), preview[1])
+        own = read_orientation(BytesIO(preview[0]))
+        return _turned(read_picture(preview[0], longest_px, limit_pixels), preview[1] if own == 1 else 1)
     header = read_header(data)
     allowed = limit_pixels if header.scalable else limit_pixels // _FULL_SIZE_FACTOR
     if header.width * header.height > allowed:

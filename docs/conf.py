@@ -54,6 +54,7 @@ NAVIGATION = {
     "中文": ["zh/quick-start", "zh/ranger"],
     "How-to guides": [
         "how-to/station",
+        "how-to/films",
         "how-to/usb-stick",
         "how-to/listen-to-recordings",
         "how-to/correct-a-clock",
@@ -75,6 +76,7 @@ NAVIGATION = {
     "Reference": [
         "reference/commands",
         "reference/station",
+        "reference/films",
         "reference/review",
         "reference/rules",
         "reference/messages",

@@ -5,8 +5,12 @@
 import io
 import struct
 from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
 
+import numpy as np
+import pillow_heif
 import pytest
+from PIL import Image
 
 from captures.exif_time import read_exif_times
 from captures.written_time import WrittenTime
@@ -219,3 +223,23 @@ def test_exif_data_comes_before_xmp_and_both_before_the_time_of_a_change() -> No
     data = tiff({0x0132: ascii_value("2026:05:03 00:00:00")}, {0x9003: ascii_value("2026:05:01 00:00:00")})
     times = read_exif_times(io.BytesIO(jpeg(packet, app1(b"Exif\0\0" + data))))
     assert [time.local.day for time in times] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("form", ["WEBP", "HEIF", "AVIF"])
+def test_webp_and_heic_have_their_times_too(form: str) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2026:05:01 22:10:11"
+    exif.get_ifd(0x8769)[0x9011] = "+08:00"
+    file, picture = BytesIO(), Image.new("RGB", (64, 48), "green")
+    if form == "HEIF":
+        pillow_heif.from_pillow(picture).save(file, exif=exif.tobytes())
+    else:
+        picture.save(file, form, exif=exif.tobytes())
+    assert read_exif_times(file) == [WrittenTime(datetime(2026, 5, 1, 22, 10, 11), timezone(timedelta(hours=8)))]
+    data = file.getvalue()
+    rng = np.random.default_rng(1)
+    for _ in range(500):  # whatever is damaged, the reader ends
+        damaged = bytearray(data[: rng.integers(12, len(data))])
+        for at in rng.integers(0, len(damaged), 4):
+            damaged[at] = rng.integers(0, 256)
+        read_exif_times(BytesIO(bytes(damaged)))
