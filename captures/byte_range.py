@@ -2,6 +2,8 @@
 
 import os
 
+_LAST_POSITION = 2**62
+
 
 class ByteRange:
     """A part of an open file, behind a header of the caller's, as a binary file that can be read and searched."""
@@ -41,11 +43,13 @@ class ByteRange:
 
 
 def read_at(descriptor: int, at: int, size: int) -> bytes:
-    """Return ``size`` bytes from a position of an open file; fewer only at its end.
+    """Return ``size`` bytes from a position of an open file; fewer only at its end, none outside the file.
 
     Raises:
         OSError: the file cannot be read.
     """
+    if not 0 <= at <= _LAST_POSITION:  # a header can name any
+        return b""
     data = os.pread(descriptor, size, at)
     while 0 < len(data) < size:
         more = os.pread(descriptor, size - len(data), at + len(data))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from captures.byte_range import ByteRange, read_at
 from captures.decoded import Unreadable
@@ -17,7 +18,6 @@ from captures.recording import Block, Payload, block_frames
 
 if TYPE_CHECKING:
     import av
-    from av.audio.frame import AudioFrame
     from av.packet import Packet
 
 _DEMUXERS = {
@@ -43,6 +43,7 @@ _SHORTER_S = 0.2  # than the header says; encoders round to whole packets
 _LONGEST_GAP_S = 60.0  # of one gap that is filled with silence to keep the times behind it right
 _ALL_GAPS_S = 600.0
 _SHORTEST_GAP_S = 0.01
+_SILENCE_FRAMES = 16_384  # of one piece of it
 _WORTH_TELLING_S = 0.05
 _LOUDEST = 2.0  # a damaged packet of MP3 decodes to noise far above full scale
 _OGG_PAGE_BYTES = 65_536  # a page has at most 65,307 bytes
@@ -122,7 +123,7 @@ class PacketRecording:
         self._container = container
         self._stream = container.streams.audio[0]
         context = self._stream.codec_context
-        name = context.name
+        name = "that FFmpeg does not know" if context is None else context.name
         if name not in _DECODERS and not name.startswith(("pcm_", "adpcm_")):
             raise Unreadable(f"sound in the form {name}: expected one of {', '.join(_DECODERS)}")
         context.thread_count = 1  # the station's detectors use the other cores
@@ -149,19 +150,19 @@ class PacketRecording:
     def blocks(self, skip_frames: int = 0) -> Iterator[Block]:
         """Yield all blocks, once, without so many frames at the beginning."""
         length = block_frames(self.rate_hz, self.channels)
-        parts: list[Block] = []
+        parts: list[NDArray[Any]] = []
         held = total = 0
         for decoded in self._decoded():
             part = decoded[max(0, skip_frames - total - held) :]
             total += len(decoded) - len(part)
+            if held >= length or (parts and parts[0].dtype != part.dtype):
+                total += held
+                yield _floats(np.concatenate(parts))
+                parts, held = [], 0
             parts.append(part)
             held += len(part)
-            if held >= length:
-                total += held
-                yield np.concatenate(parts)
-                parts, held = [], 0
         if held:
-            yield np.concatenate(parts)
+            yield _floats(np.concatenate(parts))
         total += held
         self._describe(total)
 
@@ -208,14 +209,15 @@ class PacketRecording:
             except EOFError:
                 return
 
-    def _decoded(self) -> Iterator[Block]:
+    def _decoded(self) -> Iterator[NDArray[Any]]:
+        """Yield the samples as they are decoded, (n, channels) of any number type."""
         import av
 
         first: Any = None
         done = 0
         for packet in self._packets:
             if packet.size:
-                self._digest.update(bytes(packet))
+                self._digest.update(packet)
                 self._payload_bytes += packet.size
             try:
                 frames = packet.decode()
@@ -232,13 +234,15 @@ class PacketRecording:
                         f"{self.form} that goes on with {frame.sample_rate} Hz and {frame.layout.nb_channels} channels "
                         f"after {self.rate_hz} Hz and {self.channels}: expected one rate and number of channels"
                     )
+                array = frame.to_ndarray()
+                samples = array.T if frame.format.is_planar else array.reshape(-1, self.channels)
                 at = frame.time
                 first = at if first is None else first
                 gap = self._gap(None if at is None else at - first, done)
-                if gap:
-                    yield np.zeros((gap, self.channels), np.float32)
-                samples = _floats(frame)
                 done += gap + len(samples)
+                silence = np.full((min(gap, _SILENCE_FRAMES), self.channels), _silent(samples.dtype), samples.dtype)
+                for start in range(0, gap, _SILENCE_FRAMES):
+                    yield silence[: gap - start]
                 yield samples
 
     def _gap(self, at_s: float | None, done: int) -> int:
@@ -251,10 +255,12 @@ class PacketRecording:
         return missing
 
 
-def _floats(frame: "AudioFrame") -> Block:
-    """Return the samples of a decoded frame, (n, channels) in -1..1."""
-    array = frame.to_ndarray()
-    samples = array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
+def _silent(dtype: np.dtype[Any]) -> int:
+    return 128 if dtype == np.uint8 else 0
+
+
+def _floats(samples: NDArray[Any]) -> Block:
+    """Convert decoded samples to floats in -1..1."""
     if samples.dtype.kind == "f":
         return np.clip(samples.astype(np.float32), -_LOUDEST, _LOUDEST)
     if samples.dtype == np.uint8:

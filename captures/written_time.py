@@ -12,7 +12,7 @@ _CLOCK = rf"(?P<before>上午|下午)?\s*{_DIGITS}s?(?:\s*(?P<half>[AaPp])\.?[Mm
 _ZONE = r"(?:\s*(?P<zone>Z(?![A-Za-z])|(?:UTC|GMT)?\s*[+-]\d{1,2}(?::?\d\d)?(?!\d)|UTC|GMT))?"
 _BETWEEN = r"(?:[T_,:]|\s)\s*"
 _YEAR_FIRST = re.compile(
-    rf"\s*(?P<year>\d{{4}})\s*[:\-/.](?P<month>\s?\d{{1,2}})\s*[:\-/.](?P<day>\s?\d{{1,2}}){_BETWEEN}{_CLOCK}{_ZONE}"
+    rf"\s*(?P<year>\d{{4}})\s*[:\-/.](?P<month> ?\d{{1,2}})\s*[:\-/.](?P<day> ?\d{{1,2}}){_BETWEEN}{_CLOCK}{_ZONE}"
 )
 _YEAR_LAST = re.compile(
     rf"\s*(?P<first>\d{{1,2}})[:\-/.](?P<second_>\d{{1,2}})[:\-/.](?P<year>\d{{4}}){_BETWEEN}{_CLOCK}{_ZONE}"

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 
+from captures.decoded import Unreadable
 from contract.supervision import describe_exception
 from edge.capture.clip import Clip, Unusable
 from edge.capture.port import SourceLost
@@ -33,3 +34,14 @@ class FileFailures:
         del self._failures[capture.mark.path]
         LOG.error("%s; the file is set aside", problem, exc_info=error)
         return Unusable(capture.name, problem, capture.original.size if capture.original else 0, capture.mark)
+
+
+def unreadable(capture: Clip, error: Unreadable) -> Unusable:
+    """Return the report that sets aside a file whose content cannot be decoded.
+
+    Raises:
+        Unreadable: the capture is not a file.
+    """
+    if capture.mark is None:
+        raise error
+    return Unusable(capture.name, str(error), capture.original.size if capture.original else 0, capture.mark)

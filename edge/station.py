@@ -25,7 +25,7 @@ from edge.capture.port import SourceLost
 from edge.capture.visits import Visits, scores_of
 from edge.detect import companion, examine, media_of, voice_in
 from edge.effort import EffortLog
-from edge.file_failures import FileFailures
+from edge.file_failures import FileFailures, unreadable
 from edge.file_reports import FileReports
 from edge.findings import Findings
 from edge.health import health
@@ -211,10 +211,7 @@ class Station:
         try:
             found = self._examine(sensor, capture, visits) if sensor.triggered(capture) else Findings()
         except Unreadable as error:
-            if capture.mark is None:
-                raise
-            size = capture.original.size if capture.original else 0
-            self._set_aside(sensor, Unusable(capture.name, str(error), size, capture.mark))
+            self._set_aside(sensor, unreadable(capture, error))
             return True
         except FileNotFoundError:
             return False

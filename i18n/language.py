@@ -45,6 +45,10 @@ class Language:
         """Format a date in the language's medium format."""
         return dates.format_date(day, "medium", locale=self.locale)
 
+    def month(self, number: int) -> str:
+        """Return the short name of a month from 1 to 12."""
+        return str(dates.get_month_names("abbreviated", locale=self.locale)[number])
+
     def month_day(self, text: str) -> str:
         """Format a yearly date given as MM-DD, such as 03-01."""
         return dates.format_skeleton("MMMd", date.fromisoformat(f"2000-{text}"), locale=self.locale)
@@ -64,6 +68,10 @@ class Language:
     def percent(self, value: float) -> str:
         """Format a confidence (0 to 1) as a percentage of at most 99 %, since no detection is certain."""
         return numbers.format_percent(min(value, 0.99), locale=self.locale)
+
+    def share(self, value: float) -> str:
+        """Format a share (0 to 1) as a percentage with one decimal place."""
+        return numbers.format_percent(value, format="0.0%", locale=self.locale)
 
     def size(self, count: int) -> str:
         """Format a number of bytes with a decimal unit from B to TB."""

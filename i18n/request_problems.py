@@ -4,7 +4,9 @@ from typing import Literal
 
 from i18n.language import Language
 
-Expected = Literal["day", "moment", "zone", "period", "taxon", "detection", "decision"]
+Expected = Literal[
+    "day", "moment", "zone", "period", "taxon", "detection", "decision", "choice", "number", "names", "trend", "name"
+]
 
 
 def problem_heading(code: int, language: Language) -> str:
@@ -54,5 +56,13 @@ def expected_sentence(expected: Expected, language: Language) -> str:
         "taxon": translate("A correction needs a species, for example 野猪, wild boar or Sus scrofa."),
         "detection": translate("The capture has no such detection."),
         "decision": translate("Expected a decision on a capture."),
+        "choice": translate("A choice is not known. /api/openapi.json lists the choices of each parameter."),
+        "number": translate("A number is out of its range. /api/openapi.json has the range of each parameter."),
+        "name": translate("Expected a species, for example taxon=野猪, wild boar or Sus scrofa."),
+        "names": translate("Expected at most 50 stations or sensors."),
+        "trend": translate(
+            "Too many periods, or two periods that overlap at the same stations. Choose longer periods, fewer days or "
+            "one species."
+        ),
     }
     return sentences[expected]

@@ -9,9 +9,9 @@ from casebook.flags import Flag
 from casebook.verdicts import Verdict, latest_sequences, verdicts_in_force
 from contract import Detection, Event, Media, Model
 from contract.messages import ObservationType
-from i18n.taxonomy import shipped_taxonomy
 from i18n.taxonomy.domestic import DOMESTIC
 from ingest.store.port import ListedEvent
+from ingest.store.taxon_key import taxon_key
 from review.page import Site
 
 Missing = Literal["waiting", "overdue", "withheld", "nothing", "not made"]
@@ -56,12 +56,12 @@ class CardDetection:
 
 
 def _is_voice(detection: Detection) -> bool:
-    key = shipped_taxonomy().key(detection.label, detection.scientific_name, detection.observation_type)
+    key = taxon_key(detection.label, detection.scientific_name, detection.observation_type)
     return detection.observation_type == "human" and key not in _NOISES
 
 
 def _kind_class(named: Detection | Verdict, heard: bool) -> str:
-    if shipped_taxonomy().key(named.label, named.scientific_name, named.observation_type) in DOMESTIC:
+    if taxon_key(named.label, named.scientific_name, named.observation_type) in DOMESTIC:
         return "domestic"
     if heard and named.observation_type in ("human", "vehicle"):
         return "sound"
@@ -87,18 +87,19 @@ class Card:
 
     @property
     def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
-        """Detections grouped by label; people come first, then vehicles, then the rest.
+        """Detections grouped by taxon; people come first, then vehicles, then the rest.
 
         Within each of the three kinds, groups are sorted by their highest confidence, in descending order.
         """
         order = {"human": 0, "vehicle": 1}
-        by_label: dict[str, list[CardDetection]] = {}
+        by_taxon: dict[str, list[CardDetection]] = {}
         for one in sorted(
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
         ):
-            by_label.setdefault(one.label, []).append(one)
-        return tuple(map(tuple, by_label.values()))
+            named = one.verdict if one.corrected and one.verdict else one.detection
+            by_taxon.setdefault(taxon_key(one.label, one.scientific_name, named.observation_type), []).append(one)
+        return tuple(map(tuple, by_taxon.values()))
 
     @property
     def decided(self) -> bool:

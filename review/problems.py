@@ -16,6 +16,8 @@ from contract.errors import StoreUnavailable
 from i18n.language import Language
 from i18n.request_problems import Expected, busy_sentence, expected_sentence, problem_heading, problem_sentence
 from pipelines.trends.counting import BadPeriod
+from pipelines.trends.periods import TooManyPeriods
+from pipelines.trends.request import BadRequest
 from review.page import Site
 from review.reader_language import chosen_language
 
@@ -29,7 +31,8 @@ class InvalidRequest(Exception):
         self.expected: Expected = expected
 
 
-HANDLED = (HTTPException, RequestValidationError, InvalidRequest, BadPeriod, StoreUnavailable)
+_TREND_ERRORS = (BadRequest, TooManyPeriods)
+HANDLED = (HTTPException, RequestValidationError, InvalidRequest, BadPeriod, StoreUnavailable, *_TREND_ERRORS)
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:
@@ -39,6 +42,8 @@ async def answer_problem(request: Request, problem: Exception) -> Response:
         return problem_response(site, request.scope, problem.status_code, headers=problem.headers)
     if isinstance(problem, StoreUnavailable):
         return problem_response(site, request.scope, 503, reason=str(problem))
+    if isinstance(problem, _TREND_ERRORS):
+        return problem_response(site, request.scope, 422, expected="trend")
     if isinstance(problem, (InvalidRequest, BadPeriod)):
         expected = problem.expected if isinstance(problem, InvalidRequest) else "period"
         return problem_response(site, request.scope, 422, expected=expected)

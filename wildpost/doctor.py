@@ -32,7 +32,6 @@ SERVER = (
     "fastapi",
     "uvicorn",
     "jinja2",
-    "plotly",
     "babel",
     "shapely",
     "paho",

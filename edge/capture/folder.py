@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -34,6 +34,7 @@ INCOMPLETE_S = 10.0  # a picture without its end is taken when it has not change
 _BLOCK = 1 << 20
 MarkOf = Callable[[str, int, int], FileMark | None]
 LastMark = Callable[[str], FileMark | None]
+MarksAlike = Callable[[int, int], Sequence[FileMark]]
 
 
 class FolderSource:
@@ -56,6 +57,7 @@ class FolderSource:
         deployed: datetime | None = None,
         last_mark: LastMark | None = None,
         note: Path | None = None,
+        marks_alike: MarksAlike = lambda _size, _modified_ns: (),
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -69,6 +71,7 @@ class FolderSource:
             last_mark: Returns how much of a file was processed although it may have changed since, by path. None: what
                 was processed of a file that has changed is not known.
             note: File that notes which capture is being examined, for ``ReadingGuard``; None: it is not noted.
+            marks_alike: Returns the marks of recordings by size and modification time, for files that were renamed.
         """
         self._folder = folder
         self._mark_of = mark_of
@@ -80,6 +83,7 @@ class FolderSource:
         self._quiet = QuietFiles()
         self._recordings = RecordingFiles(location, stretch_s)
         self._last_mark = last_mark
+        self._marks_alike = marks_alike
         self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
         self._reported: set[str] = set()
         self._failed_passes = 0
@@ -241,6 +245,9 @@ class FolderSource:
     ) -> Iterator[Clip | AlreadyHeard]:
         start, clock = recording_time(path, self._zone, mark.modified_ns, None, self._deployed)
         last = self._last_mark(mark.path) if self._last_mark else self._mark_of(mark.path, mark.size, mark.modified_ns)
+        if last is None:
+            alike = self._marks_alike(mark.size, mark.modified_ns)
+            last = next((one for one in alike if not os.path.lexists(one.path)), None)
         for capture in self._recordings.captures(path, mark, last, start, clock, original):
             if stop.is_set():
                 return

@@ -1,6 +1,7 @@
 """Captures of one recording file: each stretch of its sound once, however the file grows and is rewritten.
 
-A recording is identified by its path and the beginning of its sound. Its size, its modification time and the metadata
+A recording is identified by its path and the beginning of its sound; a renamed file keeps its size and modification
+time, and its old path is gone. Its size, its modification time and the metadata
 around the sound may change: what was processed is not processed again, and what was added is.
 """
 

@@ -217,8 +217,6 @@ def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) 
         steps.append(f"set the clock of the camera or recorder: this capture time is {taken - now} in the future")
     elif how.source == "none":
         steps.append(f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock")
-    elif how.source == "copy":
-        steps.append("set the camera or recorder to write the time into its files: this is the time of copying")
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", "; ".join(steps), figures
 

@@ -13,7 +13,7 @@ from contract.private_files import create_private_file, make_private_folder
 from edge.capture.clip import FileMark
 from edge.capture.visits import Visit
 from edge.outbox.commit import Commit, write
-from edge.outbox.file_marks import find_mark
+from edge.outbox.file_marks import find_alike, find_mark
 from edge.outbox.message import HIGH, OutboxMessage
 from edge.outbox.send_order import next_numbers
 from edge.outbox.tables import migrate
@@ -214,6 +214,11 @@ class Outbox:
         """Return how much of a capture file was processed, although the file may have changed since."""
         with self._lock:
             return find_mark(self._connection, path)
+
+    def marks_alike(self, size: int, modified_ns: int) -> list[FileMark]:
+        """Return the marks of recordings of this size and modification time, for a file that was renamed."""
+        with self._lock:
+            return find_alike(self._connection, size, modified_ns)
 
     def __len__(self) -> int:
         """Return the number of unsent messages."""

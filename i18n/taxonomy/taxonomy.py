@@ -42,6 +42,9 @@ class Taxonomy:
             self._indexed(pairs),
             self._indexed((name, taxon) for taxon in self._taxa for name in taxon.other_names),
         ]
+        self._synonyms: dict[str, list[str]] = {}
+        for name, taxon in pairs:
+            self._synonyms.setdefault(taxon.key, []).append(name)
         self._cached_key = lru_cache(maxsize=CACHED_NAMES)(self._key)
 
     @property
@@ -96,8 +99,9 @@ class Taxonomy:
     def key(self, label: str, scientific_name: str | None, observation_type: ObservationType | None = None) -> str:
         """Return the name under which a detection or a verdict is counted.
 
-        It is the accepted name of the taxon. Of a name that the taxonomy does not have, only case and spaces are
-        unified, so that the same unknown name counts as one.
+        It is the accepted name of the taxon. A label that names no taxon stays as it is, but for underscores and
+        repeated spaces; of an unknown scientific name, the first letter and the authorship are unified as well. So the
+        same unknown name counts as one.
         """
         return self._cached_key(label, scientific_name, observation_type)
 
@@ -105,8 +109,16 @@ class Taxonomy:
         taxon = self.resolve(label, scientific_name, observation_type)
         if taxon is not None:
             return taxon.key
-        named = " ".join(without_authorship((scientific_name or "").strip() or label).replace("_", " ").split())
-        return named[:1].upper() + named[1:] if (scientific_name or "").strip() else named
+        named = " ".join((scientific_name or "").replace("_", " ").split())
+        if named:
+            known = without_authorship(named)
+            return known[:1].upper() + known[1:]
+        return " ".join(word for word in without_authorship(label).replace("_", " ").split(" ") if word) or label
+
+    def names(self, taxon: Taxon) -> Sequence[str]:
+        """Return all names of a taxon: accepted name, synonyms, Chinese and English names and others."""
+        known = (taxon.key, taxon.zh, taxon.en, *self._synonyms.get(taxon.key, ()), *taxon.other_names)
+        return tuple(dict.fromkeys(name for name in known if name))
 
     def protection(self, key: str) -> Sequence[ListedTaxon]:
         """Return the entries of the protection lists for an accepted name."""

@@ -16,6 +16,7 @@ _EARLIEST_SYNCHRONISED_US = microseconds(datetime(1900, 1, 1, tzinfo=UTC))
 _AHEAD = timedelta(minutes=10)  # a station's clock may be ahead of the server's by this much and be believed
 _STALE = timedelta(days=1)  # a report that stays the latest for so long was not followed by newer ones
 AHEAD_US = _AHEAD // MICROSECOND
+_LARGEST_ERROR_S = 1_800  # of a time of day that curves of activity are drawn from
 
 
 def listed_us(event: Event, received_us: int, newest_us: int) -> int:
@@ -47,13 +48,19 @@ def is_believed(event: Event, latest_us: int) -> bool:
 
 
 def is_hour_known(event: Event, listed_us: int) -> bool:
-    """Return whether the hour of a capture is known: its clock is believed, and the time is not that of copying.
+    """Return whether the hour of a capture is known, so that it counts in curves of activity.
+
+    It is not if the clock is not believed, if the time is that of copying, or if a station's own clock was not set or
+    may be wrong by more than half an hour. A camera's clock (EXIF) or a battery-backed clock counts as set.
 
     Args:
         event: The event.
         listed_us: The time under which it is listed, in microseconds since 1970, or the start of its millisecond.
     """
-    return event.clock.is_known and microseconds(event.captured_at) // 1000 == listed_us // 1000
+    clock = event.clock
+    unset = clock.source == "system" and not clock.synchronised
+    believed = microseconds(event.captured_at) // 1000 == listed_us // 1000
+    return believed and clock.is_known and not unset and (clock.error_s is None or clock.error_s <= _LARGEST_ERROR_S)
 
 
 def supersedes(item: Received, current: Health | Deployment, current_received_at: datetime | None) -> bool:

@@ -16,6 +16,8 @@ from contract import Deployment, Effort, Event, Health, Status
 from contract.messages import ObservationType
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import ModelUse
+from ingest.store.records import RecordQuery, Records
 
 Storable = Event | Status | Health | Effort | Deployment
 
@@ -299,6 +301,18 @@ class Store(Protocol):
 
         Dismissed detections and blanks do not count; corrected ones count as corrected. Sorted by taxon, then type.
         """
+        ...
+
+    def records(self, query: RecordQuery) -> Records:
+        """Return a record for each capture and counted taxon, with the latest verdicts applied.
+
+        Times have a resolution of one millisecond; a capture belongs to the period by the time under which it is
+        listed. What counts is what ``count`` counts.
+        """
+        ...
+
+    def models_in_use(self) -> list[ModelUse]:
+        """List the first and last day of use of each version of a model on each sensor, sorted."""
         ...
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:

@@ -4,6 +4,7 @@ import msgspec
 
 from contract.messages import ObservationType
 from ingest.store.port import TaxonCount
+from ingest.store.taxon_key import taxon_key
 
 HOURS = 24
 
@@ -39,7 +40,9 @@ class Tally:
         ]
 
     def _of(self, taxon: str, kind: str) -> tuple[list[int], list[int], list[int]]:
-        found = self._kinds.get((taxon, kind))
+        # Records that were stored before names were unified have the detector's label or scientific name.
+        key = taxon_key(taxon, None, msgspec.convert(kind, ObservationType)), kind
+        found = self._kinds.get(key)
         if found is None:
-            found = self._kinds[taxon, kind] = ([0] * self._days, [0] * HOURS, [0])
+            found = self._kinds[key] = ([0] * self._days, [0] * HOURS, [0])
         return found

@@ -102,9 +102,12 @@ def score_recordings(
     scored, unusable = [], []
     for number, recording in enumerate(recordings, 1):
         try:
-            prepared = [detector.preprocess(stretch) for stretch in read_stretches(recording.path)]
-            confidences = np.concatenate([detector.confidences(stretch) for stretch in prepared])
-            scored.append(LabelScores(recording, confidences, sum(stretch.duration_s for stretch in prepared)))
+            parts, duration_s = [], 0.0
+            for stretch in read_stretches(recording.path):
+                heard = [detector.confidences(detector.preprocess(signal)) for signal in stretch.signals]
+                parts.append(np.max(heard, axis=0))
+                duration_s += stretch.duration_s
+            scored.append(LabelScores(recording, np.concatenate(parts), duration_s))
         except (Unreadable, OSError) as error:
             unusable.append((recording.path, str(error)))
         if done is not None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special, stats
 
 DAYS = 100.0  # rates are per this many station-days, as in papers on camera traps
 
@@ -40,8 +40,9 @@ def poisson_rate(count: int, effort_days: float, confidence: float = 0.95) -> Ra
     if effort_days == 0:
         return Rate(count, 0.0, None, None, None)
     tail = (1 - confidence) / 2
-    low = float(stats.chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
-    high = float(stats.chi2.ppf(1 - tail, 2 * (count + 1))) / 2
+    # Half the quantile of a chi-squared distribution is the quantile of a gamma distribution.
+    low = float(special.gammaincinv(count, tail)) if count else 0.0
+    high = float(special.gammaincinv(count + 1, 1 - tail))
     return Rate(count, effort_days, *(DAYS * value / effort_days for value in (count, low, high)))
 
 

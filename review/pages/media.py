@@ -3,14 +3,11 @@
 ``review.security.answer_headers`` sets how long browsers keep them, and that they show them as what we say they are.
 """
 
-import gzip
 import re
-from functools import cache
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Header, HTTPException, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from captures.decoded import Unreadable
@@ -20,12 +17,14 @@ from i18n.file_problems import explain_file_problem
 from ingest.drawing.drawings import CannotDraw, DrawingBusy
 from ingest.media.port import MediaMissing
 from review.page import ContextDependency, PageContext
-from review.static_files import compressible
 
 router = APIRouter()
-CACHE_FOREVER = "private, max-age=31536000, immutable"  # the address of plotly.js has its version
 MEDIA_HEADERS = {"Content-Disposition": "inline"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class MediaGone(Exception):
+    """The media store does not have a file."""
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
@@ -47,7 +46,7 @@ def _content(context: ContextDependency, sha256: str) -> bytes:
         with context.site.media.open(sha256) as file:
             return file.read()
     except MediaMissing as error:
-        raise HTTPException(404) from error
+        raise MediaGone from error
 
 
 @router.get("/media/{sha256}")
@@ -57,9 +56,11 @@ def media(
     range_header: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
     """Return a picture or sound; if the client requests a byte range, return only that range."""
-    data = _content(context, sha256)
     try:
+        data = _content(context, sha256)
         kind = check_sent(data)
+    except MediaGone:
+        return _gone(context)
     except Unreadable as error:
         return _cannot_be_shown(context, str(error))
     headers = {**MEDIA_HEADERS, "Accept-Ranges": "bytes", "ETag": f'"{sha256}"'}
@@ -82,6 +83,8 @@ def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Respo
     spans = tuple(detection.span for detection in event.detections if detection.span is not None)
     try:
         drawn = context.site.drawings.spectrogram(sha256, lambda: _sound(context, sha256), spans)
+    except MediaGone:
+        return _gone(context)
     except CannotDraw as error:
         return _cannot_be_shown(context, str(error))
     except DrawingBusy as error:
@@ -96,23 +99,14 @@ def _sound(context: PageContext, sha256: str) -> bytes:
     return data
 
 
+def _gone(context: PageContext) -> Response:
+    return JSONResponse({"error": context.language.translate("The file is no longer on the server.")}, 404)
+
+
 def _cannot_be_shown(context: PageContext, reason: str) -> Response:
     """Return the reason to the script of the page, which shows it in place of the picture."""
     sentence = explain_file_problem(reason, context.language)
     return JSONResponse({"error": reason, "sentence": sentence}, 415)
-
-
-@cache
-def _plotly() -> tuple[bytes, bytes]:
-    script = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
-    return script, gzip.compress(script, 6, mtime=0)
-
-
-@router.get("/plotly-{version}.js")
-def plotly(request: Request, version: str) -> Response:
-    """Return plotly.js from the installed plotly package."""
-    plain, compressed = _plotly()
-    return compressible(request, plain, compressed, "text/javascript", {"Cache-Control": CACHE_FOREVER})
 
 
 @router.get("/favicon.ico")

@@ -20,17 +20,17 @@ def decided(page: Page, event: Any, outcome: str) -> None:
 
 
 def figures(page: Page, site: Any) -> dict[str, str]:
-    """Read the table of the trends page: taxon and detections."""
+    """Read the table of species of the trends page: taxon and captures."""
     page.goto(f"{site.url}/trends")
-    rows = page.locator("tbody tr")
+    rows = page.locator("#series tbody tr")
     return {
-        rows.nth(row).locator("td").nth(1).inner_text(): rows.nth(row).locator(".num").first.inner_text()
+        rows.nth(row).get_attribute("data-name") or "": rows.nth(row).locator(".num").last.inner_text()
         for row in range(rows.count())
     }
 
 
 def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page: Page, site: Any) -> None:
-    assert figures(page, site) == {"fox": "2", "wild boar": "1", "car": "1", "person": "1", "Strix aluco": "1"}
+    assert figures(page, site) == {"Vulpes": "2", "Sus scrofa": "1", "car": "1", "person": "1", "Strix aluco": "1"}
     page.goto(site.url)
     fox, boar, vehicle = site.events[0], site.events[2], site.events[3]
     card(page, fox).locator("[data-decide=confirmed]").click()
@@ -41,7 +41,7 @@ def test_a_confirmed_a_corrected_and_a_dismissed_detection_change_the_trend(page
     page.locator("#taxon").fill("豹猫")
     page.locator("#taxon").press("Enter")
     decided(page, boar, "corrected")
-    assert figures(page, site) == {"fox": "2", "person": "1", "Strix aluco": "1", "Prionailurus bengalensis": "1"}
+    assert figures(page, site) == {"Vulpes": "2", "person": "1", "Strix aluco": "1", "Prionailurus bengalensis": "1"}
     verdicts = site.casebook.verdict_history(boar.event_id)
     assert [(one.outcome, one.scientific_name) for one in verdicts] == [("corrected", "Prionailurus bengalensis")]
 
@@ -177,18 +177,24 @@ def test_boxes_lie_where_the_detection_is(page: Page, site: Any) -> None:
 
 def test_trends_are_drawn(page: Page, site: Any) -> None:
     page.goto(f"{site.url}/trends?lang=zh_CN")
-    expect(page.locator("#by-day .bars .point").first).to_be_attached()
-    expect(page.locator("#by-hour .bars .point").first).to_be_attached()
+    wide, phone = page.locator(".chart .wide-only svg"), page.locator(".chart .narrow-only svg")
+    expect(wide).to_be_visible()
+    expect(phone).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(phone).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-@pytest.mark.parametrize(("language", "written"), [("zh_CN", r"月"), ("en", r"[A-Z][a-z]{2} \d")])
-def test_days_under_the_chart_are_written_as_the_reader_writes_them(
+@pytest.mark.parametrize(
+    ("language", "written"), [("zh_CN", r"年.*季"), ("en", r"(spring|summer|autumn|winter) \d{4}")]
+)
+def test_seasons_under_the_chart_are_written_as_the_reader_writes_them(
     page: Page, site: Any, language: str, written: str
 ) -> None:
-    page.goto(f"{site.url}/trends?lang={language}")
-    days = page.locator("#by-day .xtick text")
-    expect(days.first).to_be_visible()
-    assert all(re.search(written, text) for text in days.all_text_contents())
+    page.goto(f"{site.url}/trends?lang={language}&by=season")
+    names = page.locator(".chart .wide-only text.m:not(.ink)")
+    assert all(re.search(written, text) for text in names.all_text_contents())
+    assert names.count()
 
 
 def test_what_was_set_aside_shows_its_reason(page: Page, site: Any) -> None:

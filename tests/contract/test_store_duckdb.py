@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from casebook.verdicts import Verdict
-from contract import Clock, Event, encode, new_event_id
+from contract import Clock, Detection, Event, encode, new_event_id
 from contract.errors import StoreUnavailable
 from contract.examples import DEPLOYMENT, EVENT, HEALTH
 from ingest.store.duckdb.connection import connect
@@ -17,6 +17,7 @@ from ingest.store.duckdb.snapshot import count_rows
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.duckdb.tables import VERSION
 from ingest.store.port import CountQuery, EventQuery, Received, Storable
+from ingest.store.records import RecordQuery
 
 FUTURE = datetime(2099, 1, 1, tzinfo=UTC)
 
@@ -92,25 +93,68 @@ def counted(store: DuckDbStore, min_confidence: float = 0.0) -> dict[str, tuple[
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_file_of_version_1_counts_as_it_did(older: Path, read_only: bool) -> None:
     store = DuckDbStore(older, read_only=read_only)
-    assert counted(store) == {"boar": (4, 2), "deer": (1, 1), "wolf": (1, 1)}
-    assert counted(store, 0.5) == {"boar": (3, 2), "deer": (1, 1), "wolf": (1, 1)}
-    assert counted(store, 0.7) == {"boar": (2, 2), "wolf": (1, 1)}
+    assert counted(store) == {"Sus scrofa": (4, 2), "Cervidae": (1, 1), "Canis lupus": (1, 1)}
+    assert counted(store, 0.5) == {"Sus scrofa": (3, 2), "Cervidae": (1, 1), "Canis lupus": (1, 1)}
+    assert counted(store, 0.7) == {"Sus scrofa": (2, 2), "Canis lupus": (1, 1)}
     assert store.events(EventQuery(taxa=("cow",))) == []
     store.close()
     with duckdb.connect(str(older)) as connection:
         assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1 if read_only else VERSION,)]
 
 
-def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: Path) -> None:
-    machine = (
-        "SELECT event_id, ordinal, station, captured_us, taxon, observation_type, confidence, model FROM detection"
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_of_version_1_has_records_with_the_number_of_animals(older: Path, read_only: bool) -> None:
+    store = DuckDbStore(older, read_only=read_only)
+    at = datetime(2026, 4, 12, tzinfo=UTC)
+    records = store.records(RecordQuery(at, at + timedelta(days=1), taxa=("boar",)))
+    assert (records.taxa, records.stations) == ((("Sus scrofa", "animal"),), ("lake-07", "ridge-01"))
+    assert records.animals.tolist() == [2, 2]
+    store.close()
+
+
+TO_4 = """
+UPDATE detection SET taxon = 'Wild Boar', counts_as = 'Wild Boar', leads = true WHERE ordinal = 1;
+UPDATE detection SET taxon = 'wild_boar', counts_as = 'wild_boar' WHERE ordinal = 0;
+UPDATE schema_version SET version = 4;
+"""
+
+
+def test_a_file_of_version_4_is_rewritten_under_accepted_names(tmp_path: Path) -> None:
+    path = tmp_path / "version-4.duckdb"
+    boars = tuple(
+        Detection(
+            ordinal=number, label="boar", observation_type="animal", confidence=0.9, model=EVENT.detections[0].model
+        )
+        for number in range(2)
     )
+    untimed = Clock(source="system", synchronised=False)
+    events = [
+        msgspec.structs.replace(EVENT, event_id=new_event_id(), detections=boars),
+        msgspec.structs.replace(EVENT, event_id=new_event_id(), detections=boars[:1], clock=untimed),
+    ]
+    store = DuckDbStore(path)
+    store.write([Received(event, encode(event), EVENT.captured_at) for event in events])
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(TO_4)
+    store = DuckDbStore(path)
+    at = EVENT.captured_at
+    (row,) = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))
+    assert (row.taxon, row.detections, row.events) == ("Sus scrofa", 3, 2)
+    records = store.records(RecordQuery(at - timedelta(days=1), at + timedelta(days=1), sensors=(EVENT.sensor,)))
+    assert sorted(zip(records.animals.tolist(), records.hour_known.tolist(), strict=True)) == [(1, False), (2, True)]
+    assert {(use.model, use.version) for use in store.models_in_use()} == {(m.name, m.version) for m in EVENT.models}
+    store.close()
+
+
+def test_a_file_of_version_1_loses_no_row_when_it_is_brought_up_to_date(older: Path) -> None:
+    machine = "SELECT event_id, ordinal, station, captured_us, observation_type, confidence, model FROM detection"
     with duckdb.connect(str(older)) as connection:
         rows, found = count_rows(connection, "older"), sorted(connection.execute(machine).fetchall(), key=repr)
     DuckDbStore(older).close()
     DuckDbStore(older).close()
     with duckdb.connect(str(older)) as connection:
-        added = {"judged_before": 1, "deployment": 0, "latest": 1, "clock_shift": 0, "shifted_event": 0}
+        added = {"judged_before": 1, "deployment": 0, "latest": 1, "clock_shift": 0, "shifted_event": 0, "model_use": 0}
         assert count_rows(connection, "older") == rows | added
         assert sorted(connection.execute(machine).fetchall(), key=repr) == found
 
@@ -129,6 +173,9 @@ def test_a_file_brought_up_to_date_takes_verdicts_and_captures_as_a_new_one_does
 
 
 TO_4 = """
+DROP TABLE model_use;
+ALTER TABLE detection DROP COLUMN sensor;
+ALTER TABLE detection DROP COLUMN animals;
 ALTER TABLE detection DROP COLUMN decided;
 ALTER TABLE detection DROP COLUMN hour_known;
 DROP TABLE clock_shift;
@@ -167,7 +214,7 @@ def of_version_3(tmp_path: Path) -> Path:
     records: list[Storable] = [EVENT, at(1970), at(2025), at(9998), DEPLOYMENT]
     records += [msgspec.structs.replace(HEALTH, at=moment, load_1min=n) for n, moment in enumerate((now, FUTURE))]
     store.write([Received(record, encode(record), now) for record in records])
-    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", now)])
+    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "Capreolus pygargus", None, "ranger", now)])
     store.close()
     with duckdb.connect(str(path)) as connection:
         connection.execute(TO_3)
@@ -187,16 +234,16 @@ def test_a_file_of_version_3_is_listed_by_receipt_where_clocks_were_wrong(of_ver
     assert store.deployments() == [DEPLOYMENT]
     if not read_only:
         assert [one.listed_at.year for one in listed] == [2026, 2026, 2026, 2025]
-        assert [one.listed_at for one in store.listing(EventQuery(taxa=("boar",)))] == [EVENT.captured_at]
+        assert [one.listed_at for one in store.listing(EventQuery(taxa=("Capreolus pygargus",)))] == [EVENT.captured_at]
         assert state.health is not None
         assert state.health.load_1min == 0
         assert state.last_event_at is not None
         assert state.last_event_at.year == 2026
         again = Verdict(EVENT.event_id, 0, "dismissed", "blank", "blank", None, "r", EVENT.captured_at)
         store.apply_verdicts([again])  # older than the one in the file
-        assert store.listing(EventQuery(taxa=("boar",)))
+        assert store.listing(EventQuery(taxa=("Capreolus pygargus",)))
         store.apply_verdicts([replace(again, sequence=again.order + 10**9)])
-        assert not store.listing(EventQuery(taxa=("boar",)))
+        assert not store.listing(EventQuery(taxa=("Capreolus pygargus",)))
     store.close()
 
 
@@ -219,7 +266,7 @@ def test_a_file_of_version_4_counts_captures_listed_by_receipt_in_no_hour(of_ver
     query = CountQuery.in_utc(datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
     counts = store.count(query)
     assert sum(one.detections for one in counts) == 4 * len(EVENT.detections)
-    assert sum(one.hour_unknown for one in counts) == 2 * len(EVENT.detections)
+    assert sum(one.hour_unknown for one in counts) == 3 * len(EVENT.detections)
     store.close()
 
 
@@ -269,10 +316,16 @@ def test_a_thousand_verdicts_at_once_count(tmp_path: Path) -> None:
     store.write([Received(event, encode(event), EVENT.captured_at) for event in events])
     at = EVENT.captured_at
     store.apply_verdicts(
-        [Verdict(event.event_id, 0, "corrected", "animal", "boar", None, "ranger", at) for event in events]
+        [
+            Verdict(event.event_id, 0, "corrected", "animal", "Capreolus pygargus", None, "ranger", at)
+            for event in events
+        ]
     )
-    (row,) = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))[1:]
-    assert (row.taxon, row.detections, row.events) == ("boar", 1_100, 1_100)
-    found = store.events(EventQuery(event_ids=tuple(event.event_id for event in events), taxa=("boar",), limit=2_000))
+    counts = store.count(CountQuery.in_utc(at - timedelta(days=1), at + timedelta(days=1)))
+    (row,) = [one for one in counts if one.taxon == "Capreolus pygargus"]
+    assert (row.detections, row.events) == (1_100, 1_100)
+    found = store.events(
+        EventQuery(event_ids=tuple(event.event_id for event in events), taxa=("Capreolus pygargus",), limit=2_000)
+    )
     assert {event.event_id for event in found} == {event.event_id for event in events}
     store.close()

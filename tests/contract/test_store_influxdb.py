@@ -98,15 +98,15 @@ def test_captures_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore)
     seen: dict[int, str] = {}
     while True:
         event_id = new_event_id()
-        event = sighting("boar", event_id=event_id)
+        event = sighting("Capreolus pygargus", event_id=event_id)
         other = seen.setdefault(event_time(event, microseconds(event.captured_at)), event_id)
         if other != event_id:
             break
-    pair = received(sighting("boar", event_id=event_id), sighting("boar", event_id=other))
+    pair = received(sighting("Capreolus pygargus", event_id=event_id), sighting("Capreolus pygargus", event_id=other))
     assert store.write(pair[:1]).new == 1
     assert store.write(pair) == WriteResult(new=1, repeated=1)
     assert store.write(pair) == WriteResult(new=0, repeated=2)
-    assert found(store) == {"boar": (2, 2)}
+    assert found(store) == {"Capreolus pygargus": (2, 2)}
     assert {event.event_id for event in store.events(EventQuery(event_ids=(event_id, other)))} == {event_id, other}
 
 
@@ -119,12 +119,15 @@ def test_ids_that_ask_for_one_nanosecond_stay_as_many(store: InfluxDbStore) -> N
         other = seen.setdefault(id_time(event_id), event_id)
         if other != event_id:
             break
-    a, b = sighting("boar", event_id=event_id), sighting("deer", event_id=other, at=NOON + timedelta(hours=1))
+    a, b = (
+        sighting("Capreolus pygargus", event_id=event_id),
+        sighting("Cervus nippon", event_id=other, at=NOON + timedelta(hours=1)),
+    )
     store.write(received(a))
     store.write(received(b))
     assert store.write(received(a, b)) == WriteResult(new=0, repeated=2)
-    store.apply_verdicts([corrected(a, "badger"), corrected(b, "wolf")])
-    assert found(store) == {"badger": (1, 1), "wolf": (1, 1)}
+    store.apply_verdicts([corrected(a, "Arctonyx collaris"), corrected(b, "Ursus thibetanus")])
+    assert found(store) == {"Arctonyx collaris": (1, 1), "Ursus thibetanus": (1, 1)}
 
 
 def test_a_crowd_in_one_nanosecond_finds_a_place_each_and_finds_it_again(options: InfluxOptions) -> None:
@@ -146,7 +149,7 @@ def test_a_crowd_in_one_nanosecond_finds_a_place_each_and_finds_it_again(options
 def test_a_batch_broken_off_anywhere_is_whole_when_it_comes_again(
     options: InfluxOptions, written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = received(sighting("boar", "deer"), sighting("boar"))
+    events = received(sighting("Capreolus pygargus", "Cervus nippon"), sighting("Capreolus pygargus"))
     broken = InfluxDbStore(options)
     break_after(broken, written, monkeypatch)
     with pytest.raises(StoreUnavailable):
@@ -155,7 +158,7 @@ def test_a_batch_broken_off_anywhere_is_whole_when_it_comes_again(
     store = InfluxDbStore(options)
     store.write(events)
     assert store.write(events) == WriteResult(new=0, repeated=2)
-    assert found(store) == {"boar": (2, 2), "deer": (1, 1)}
+    assert found(store) == {"Capreolus pygargus": (2, 2), "Cervus nippon": (1, 1)}
     assert len(store.events(EventQuery())) == 2
     store.close()
 
@@ -164,39 +167,45 @@ def test_a_batch_broken_off_anywhere_is_whole_when_it_comes_again(
 def test_a_verdict_broken_off_anywhere_counts_once_when_it_is_given_again(
     options: InfluxOptions, written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = sighting("boar")
+    event = sighting("Capreolus pygargus")
     store = InfluxDbStore(options)
     store.write(received(event))
-    store.apply_verdicts([corrected(event, "badger")])
-    last = corrected(event, "wolf", minute=1)
+    store.apply_verdicts([corrected(event, "Arctonyx collaris")])
+    last = corrected(event, "Ursus thibetanus", minute=1)
     with monkeypatch.context() as patch:
         break_after(store, written, patch)
         with pytest.raises(StoreUnavailable):
             store.apply_verdicts([last])
     store.apply_verdicts([last])
-    assert found(store) == {"wolf": (1, 1)}
+    assert found(store) == {"Ursus thibetanus": (1, 1)}
     store.close()
 
 
 def test_a_taxon_corrected_back_and_forth_is_counted_once_each_time(store: InfluxDbStore) -> None:
-    event = sighting("boar", "boar")
+    event = sighting("Capreolus pygargus", "Capreolus pygargus")
     store.write(received(event))
-    for minute, taxon in enumerate(["badger", "boar", "wolf", "badger", "boar"]):
+    for minute, taxon in enumerate(
+        ["Arctonyx collaris", "Capreolus pygargus", "Ursus thibetanus", "Arctonyx collaris", "Capreolus pygargus"]
+    ):
         store.apply_verdicts([corrected(event, taxon, minute)])
-        counted = {"boar": (2, 1)} if taxon == "boar" else {"boar": (1, 1), taxon: (1, 1)}
+        counted = (
+            {"Capreolus pygargus": (2, 1)}
+            if taxon == "Capreolus pygargus"
+            else {"Capreolus pygargus": (1, 1), taxon: (1, 1)}
+        )
         assert found(store) == counted
 
 
 def test_verdicts_of_two_people_on_one_animal_never_take_one_place() -> None:
-    event = sighting("boar")
-    verdicts = [corrected(event, "wolf", minute) for minute in range(50)]
+    event = sighting("Capreolus pygargus")
+    verdicts = [corrected(event, "Ursus thibetanus", minute) for minute in range(50)]
     assert len({verdict_time(one) for one in verdicts}) == 50
     assert len({verdict_time(one) // 1_000_000 for one in verdicts}) == 1, "they are looked up together"
 
 
 def test_two_people_at_once_leave_one_verdict_in_force(options: InfluxOptions) -> None:
     stores = [InfluxDbStore(options), InfluxDbStore(options)]
-    event = sighting("boar")
+    event = sighting("Capreolus pygargus")
     stores[0].write(received(event))
     failures: list[BaseException] = []
 
@@ -220,7 +229,7 @@ def test_two_people_at_once_leave_one_verdict_in_force(options: InfluxOptions) -
 
 
 def test_a_capture_is_led_by_its_surest_detection(store: InfluxDbStore) -> None:
-    event = sighting("boar", "boar", "boar")
+    event = sighting("Capreolus pygargus", "Capreolus pygargus", "Capreolus pygargus")
     sure = [msgspec.structs.replace(one, confidence=0.2 + 0.3 * one.ordinal) for one in event.detections]
     store.write(received(msgspec.structs.replace(event, detections=tuple(sure))))
     rows = store.count(replace(WHOLE_DAY, min_confidence=0.45))
@@ -230,7 +239,7 @@ def test_a_capture_is_led_by_its_surest_detection(store: InfluxDbStore) -> None:
 def test_captures_once_read_by_id_are_not_asked_for_again(
     store: InfluxDbStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = [sighting("boar", at=NOON + timedelta(days=number)) for number in range(5)]
+    events = [sighting("Capreolus pygargus", at=NOON + timedelta(days=number)) for number in range(5)]
     store.write(received(*events[:4]))
     ids = tuple(event.event_id for event in events)
     newest_first = list(reversed(events))
@@ -267,7 +276,7 @@ def test_a_long_payload_is_kept_whole(store: InfluxDbStore) -> None:
 def test_what_was_acknowledged_survives_a_killed_server(own_influx: Callable[[bool], Influx]) -> None:
     server = own_influx(False)
     store = InfluxDbStore(InfluxOptions(url=server.url, timeout_s=20))
-    events = [sighting("boar") for _ in range(200)]
+    events = [sighting("Capreolus pygargus") for _ in range(200)]
     for start in range(0, len(events), 20):
         assert store.write(received(*events[start : start + 20])).new == 20
         if start % 100 == 0:
@@ -278,7 +287,7 @@ def test_what_was_acknowledged_survives_a_killed_server(own_influx: Callable[[bo
                 store.count(WHOLE_DAY)
             server.start()
     assert store.write(received(*events)) == WriteResult(new=0, repeated=200)
-    assert found(store) == {"boar": (200, 200)}
+    assert found(store) == {"Capreolus pygargus": (200, 200)}
     store.close()
 
 
@@ -310,11 +319,11 @@ def test_retention_is_set_and_what_is_older_at_once_is_told(own_influx: Callable
     store = InfluxDbStore(InfluxOptions(url=server.url, retention_days=30))
     assert b'"720h0m0s"' in server.ask('SHOW RETENTION POLICIES ON "wildpost"')
     now = datetime.now(UTC)
-    old, new = sighting("boar", at=now - timedelta(days=40)), sighting("boar", at=now)
+    old, new = sighting("Capreolus pygargus", at=now - timedelta(days=40)), sighting("Capreolus pygargus", at=now)
     assert store.problem == ""
     store.write(received(old, new))
     assert [event.event_id for event in store.events(EventQuery())] == [new.event_id]
-    assert "dropped 3 points older than its retention" in store.problem
+    assert "dropped 4 points older than its retention" in store.problem
     store.close()
 
 
@@ -335,13 +344,13 @@ def test_what_two_threads_write_at_once_stays_apart_and_what_both_write_stays_on
 ) -> None:
     monkeypatch.setattr(influx_points, "SPREAD", 3)  # so that nearly all of them ask for one of three nanoseconds
     store = InfluxDbStore(options)
-    shared = [sighting("deer") for _ in range(50)]
-    own = [[sighting("boar") for _ in range(150)] for _ in range(store.max_concurrent_batches)]
+    shared = [sighting("Cervus nippon") for _ in range(50)]
+    own = [[sighting("Capreolus pygargus") for _ in range(150)] for _ in range(store.max_concurrent_batches)]
     with ThreadPoolExecutor(store.max_concurrent_batches) as threads:
         batches = [received(*shared[:25], *mine, *shared[25:]) for mine in own]
         written = list(threads.map(store.write, batches))
     assert all(one.new + one.repeated == 200 for one in written)
-    assert found(store) == {"boar": (150 * store.max_concurrent_batches,) * 2, "deer": (50, 50)}
+    assert found(store) == {"Capreolus pygargus": (150 * store.max_concurrent_batches,) * 2, "Cervus nippon": (50, 50)}
     assert store.write(batches[0]) == WriteResult(new=0, repeated=200)
     assert len(store.events(EventQuery(limit=1000))) == 150 * store.max_concurrent_batches + 50
     store.close()
@@ -361,7 +370,7 @@ def test_it_is_closed_only_when_what_is_under_way_is_written(
 
     monkeypatch.setattr(store._link, "write", slowly)
     with ThreadPoolExecutor(2) as threads:
-        writing = threads.submit(store.write, received(sighting("boar")))
+        writing = threads.submit(store.write, received(sighting("Capreolus pygargus")))
         assert on_its_way.wait(10)
         closing = threads.submit(store.close)
         time.sleep(0.1)
@@ -370,7 +379,7 @@ def test_it_is_closed_only_when_what_is_under_way_is_written(
         assert writing.result(10) == WriteResult(new=1, repeated=0)
         closing.result(10)
     again = InfluxDbStore(options)
-    assert found(again) == {"boar": (1, 1)}
+    assert found(again) == {"Capreolus pygargus": (1, 1)}
     again.close()
 
 
@@ -401,7 +410,7 @@ def test_effort_points_of_earlier_versions_are_read_from_their_payloads(
 
 def test_points_of_an_older_version_without_the_time_of_listing_are_listed_by_capture(options: InfluxOptions) -> None:
     InfluxDbStore(options).close()
-    event = sighting("boar")
+    event = sighting("Capreolus pygargus")
     link, at_ns = InfluxConnection(options, ""), clamp_ns(microseconds(event.captured_at))
     newer = event_line(received(event)[0], event, at_ns, 0).replace(b"listed_us=0i,", b"")
     link.write([newer, index_line(event, at_ns, id_time(event.event_id))])
@@ -415,3 +424,19 @@ def test_points_of_an_older_version_without_the_time_of_listing_are_listed_by_ca
     (conflict,) = store.write(received(msgspec.structs.replace(event, sequence=99))).conflicts
     assert conflict.stored_station == event.station
     store.close()
+
+
+def test_a_database_of_an_older_version_learns_at_its_opening_what_is_decided(
+    influx: Influx, options: InfluxOptions
+) -> None:
+    store = InfluxDbStore(options)
+    decided, half, undecided = sighting("boar"), sighting("deer", "deer"), sighting("wolf")
+    store.write(received(decided, half, undecided))
+    store.apply_verdicts([corrected(decided, "badger"), corrected(half, "badger")])
+    store.close()
+    influx.ask('DROP MEASUREMENT "decision"', options.database)
+    for _ in range(2):
+        store = InfluxDbStore(options)
+        assert store.events(EventQuery(decided=True)) == [decided]
+        assert len(store.events(EventQuery(decided=False))) == 2
+        store.close()

@@ -12,6 +12,7 @@ import pytest
 from contract import Clock, Deployment, Event, Health, encode, new_event_id
 from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from ingest.store.port import CountQuery, EventQuery, Received, Storable, Store
+from ingest.store.taxon_key import taxon_key
 from tests.contract.test_store import NOON, found, opener, reopen, sighting, store, verdict
 
 __all__ = ["opener", "reopen", "store"]
@@ -76,19 +77,21 @@ def test_the_same_moment_in_another_zone_is_no_difference(store: Store) -> None:
 
 
 def test_a_capture_of_the_future_neither_stays_on_top_nor_pushes_others_out(store: Store) -> None:
-    future = [sighting("boar", at=datetime(9998 - year, 1, 1, tzinfo=UTC)) for year in range(0, 7_900, 1_000)]
+    future = [
+        sighting("Capreolus pygargus", at=datetime(9998 - year, 1, 1, tzinfo=UTC)) for year in range(0, 7_900, 1_000)
+    ]
     for number, event in enumerate(future):
         store.write([arrived(event, NOON + number * MINUTE)])
-    later = [sighting("boar", at=NOON + n * MINUTE) for n in range(10, 13)]
+    later = [sighting("Capreolus pygargus", at=NOON + n * MINUTE) for n in range(10, 13)]
     store.write([arrived(event, event.captured_at) for event in later])
     assert store.events(EventQuery(limit=3)) == later[::-1]
-    assert store.events(EventQuery(taxa=("boar",), limit=3)) == later[::-1]
+    assert store.events(EventQuery(taxa=("Capreolus pygargus",), limit=3)) == later[::-1]
     listed = store.listing(EventQuery())
     assert [one.event for one in listed] == [*later[::-1], *future[::-1]]
     assert [one.listed_at for one in listed[3:]] == [NOON + n * MINUTE for n in range(7, -1, -1)]
     # They are found, and counted, on the day on which they came.
     assert len(store.events(EventQuery(start=NOON - DAY, end=NOON + DAY))) == 11
-    assert found(store) == {"boar": 11}
+    assert found(store) == {"Capreolus pygargus": 11}
     (state,) = store.stations()
     assert state.last_event_at == NOON + 12 * MINUTE
     pages, cursor = list[Event](), None
@@ -100,25 +103,25 @@ def test_a_capture_of_the_future_neither_stays_on_top_nor_pushes_others_out(stor
 
 @pytest.mark.parametrize("year", [1970, 1980, 2020])
 def test_a_capture_of_a_clock_that_was_never_set_is_listed_when_it_arrives(store: Store, year: int) -> None:
-    store.write([arrived(sighting("deer", at=NOON - 5 * MINUTE))])
-    unset = changed(sighting("boar", at=datetime(year, 1, 1, tzinfo=UTC)), clock=UNSET)
+    store.write([arrived(sighting("Cervus nippon", at=NOON - 5 * MINUTE))])
+    unset = changed(sighting("Capreolus pygargus", at=datetime(year, 1, 1, tzinfo=UTC)), clock=UNSET)
     store.write([arrived(unset)])
     (newest,) = store.listing(EventQuery(limit=1))
     assert (newest.event, newest.listed_at) == (unset, NOON)
     # After a crash, the redelivered message finds the same place.
     assert store.write([arrived(unset, NOON + MINUTE)]).repeated == 1
-    assert found(store) == {"deer": 1, "boar": 1}
+    assert found(store) == {"Cervus nippon": 1, "Capreolus pygargus": 1}
 
 
 def test_a_capture_received_while_the_servers_clock_is_set_back_is_still_the_newest(
     reopen: Callable[[], Store],
 ) -> None:
-    reopen().write([arrived(sighting("deer"))])
+    reopen().write([arrived(sighting("Cervus nippon"))])
     store = reopen()
-    now = sighting("boar", at=NOON + 30 * MINUTE)
+    now = sighting("Capreolus pygargus", at=NOON + 30 * MINUTE)
     store.write([arrived(now, NOON - 400 * DAY)])
     assert store.events(EventQuery(limit=1)) == [now]
-    old = sighting("wolf", at=NOON - 100 * DAY)  # and an old one stays old
+    old = sighting("Ursus thibetanus", at=NOON - 100 * DAY)  # and an old one stays old
     store.write([arrived(old, NOON - 400 * DAY)])
     assert store.events(EventQuery())[-1] == old
 
@@ -203,9 +206,9 @@ def test_a_deployment_record_of_2099_is_replaced_by_the_next(store: Store) -> No
 
 
 def test_of_two_verdicts_the_one_with_the_higher_sequence_counts(store: Store) -> None:
-    event = sighting("boar")
+    event = sighting("Capreolus pygargus")
     store.write([arrived(event)])
-    first = verdict(event, "confirmed", "boar", minute=60)
+    first = verdict(event, "confirmed", "Capreolus pygargus", minute=60)
     then = replace(verdict(event, "dismissed", "blank"), sequence=first.order + 1)  # the clock was set back an hour
     store.apply_verdicts([first])
     store.apply_verdicts([then])
@@ -216,14 +219,14 @@ def test_of_two_verdicts_the_one_with_the_higher_sequence_counts(store: Store) -
 
 def test_of_two_different_events_written_at_once_under_one_id_one_stays_and_one_is_a_conflict(store: Store) -> None:
     for number in range(10):
-        first = sighting("boar", at=NOON + number * MINUTE)
+        first = sighting("Capreolus pygargus", at=NOON + number * MINUTE)
         second = changed(first, station="ridge-09", captured_at=NOON - DAY, detections=())
         with ThreadPoolExecutor(2) as threads:
             results = list(threads.map(lambda one: store.write([arrived(one)]), (first, second)))
         assert sorted((one.new, len(one.conflicts)) for one in results) == [(0, 1), (1, 0)]
         (kept,) = store.events(EventQuery(event_ids=(first.event_id,)))
         assert kept == (first if results[0].new else second)
-    assert found(store).get("boar", 0) == len(store.events(EventQuery(stations=("lake-07",))))
+    assert found(store).get("Capreolus pygargus", 0) == len(store.events(EventQuery(stations=("lake-07",))))
 
 
 @pytest.mark.parametrize(
@@ -250,8 +253,8 @@ def test_a_capture_whose_hour_is_not_known_counts_on_its_day_but_in_no_hour(
         return {one.taxon: (one.detections, one.events, sum(one.by_hour), one.hour_unknown) for one in rows}
 
     one = (1, 1, 1, 0) if known else (1, 1, 0, 1)
-    assert counted() == {"boar": one, "deer": one}
+    assert counted() == {taxon_key("boar", None): one, taxon_key("deer", None): one}
     store.apply_verdicts([verdict(event, "corrected", "wolf"), verdict(event, "dismissed", "blank", ordinal=1)])
-    assert counted() == {"wolf": one}
+    assert counted() == {taxon_key("wolf", None): one}
     by_station = replace(whole_day, stations=(event.station,))
-    assert [(row.taxon, row.hour_unknown) for row in store.count(by_station)] == [("wolf", one[3])]
+    assert [(row.taxon, row.hour_unknown) for row in store.count(by_station)] == [(taxon_key("wolf", None), one[3])]

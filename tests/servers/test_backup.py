@@ -160,6 +160,7 @@ def test_a_backup_of_a_server_that_is_writing_is_of_one_moment_and_a_server_goes
     said = capsys.readouterr().out
     assert f"event {len(kept)}" in said
     assert "verified" in said
+    assert (restored / "installation.json").read_text() == (data / "installation.json").read_text()
     assert (restored / "settings" / "server.toml").read_text() == settings.read_text()
     assert (restored / "settings" / "zones.geojson").read_text() == ZONES
 

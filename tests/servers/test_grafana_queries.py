@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import yaml
 
 from casebook.verdicts import Verdict
-from contract import encode
+from contract import encode, new_event_id
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
@@ -41,7 +43,7 @@ def link(influx: Influx) -> Iterator[InfluxConnection]:
     store = InfluxDbStore(options)
     records = (EVENT, SOUND_EVENT, BLANK_EVENT, HEALTH, EFFORT, STATUS)
     store.write([Received(record, encode(record), NOW) for record in records])
-    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "boar", None, "ranger", NOW)])
+    store.apply_verdicts([Verdict(EVENT.event_id, 0, "corrected", "animal", "野猪", None, "ranger", NOW)])
     store.close()
     link = InfluxConnection(options, "")
     yield link
@@ -52,8 +54,12 @@ def link(influx: Influx) -> Iterator[InfluxConnection]:
 def as_grafana_sends_it(query: str) -> str:
     """Fill in what Grafana fills in: the time asked for, the interval, and all values of a variable."""
     first, last = (int((NOW + timedelta(days=days)).timestamp() * 1000) for days in (-7, 1))
+    return _filled(query, first, last)
+
+
+def _filled(query: str, first: int, last: int) -> str:
     filled = query.replace("$timeFilter", f"time >= {first}ms and time <= {last}ms").replace("$__interval", "30m")
-    filled = re.sub(r"\$\{\w+:regex\}", "(lake-07|marsh-02|boar|animal|Botaurus stellaris)", filled)
+    filled = re.sub(r"\$\{\w+:regex\}", "(lake-07|marsh-02|Sus scrofa|animal|Botaurus stellaris)", filled)
     assert "$" not in re.sub(r"\$/", "", filled), f"a variable that this test does not know: {filled}"
     return filled
 
@@ -67,7 +73,45 @@ def test_every_query_is_answered_with_something(link: InfluxConnection, query: s
 def test_the_activity_is_what_people_decided(link: InfluxConnection) -> None:
     query = next(panel for panel in dashboards()["activity"]["panels"] if panel["id"] == 2)["targets"][0]["query"]
     counted = {one.tags["taxon"]: one.rows[0]["sum"] for one in link.query(as_grafana_sends_it(query))}
-    assert counted == {"boar": 1, "animal": 1, "Botaurus stellaris": 1}
+    assert counted == {"Sus scrofa": 1, "animal": 1, "Botaurus stellaris": 1}
+
+
+def test_a_local_day_of_two_sensors_is_24_hours_for_each(influx: Influx) -> None:
+    options = InfluxOptions(url=influx.url, database=influx.new_database())
+    store, link = InfluxDbStore(options), InfluxConnection(options, "")
+    midnight = datetime(2026, 11, 27, tzinfo=ZoneInfo("Asia/Shanghai"))
+    hours = [midnight + timedelta(hours=hour) for hour in range(24)]
+    records = [
+        msgspec.structs.replace(
+            EFFORT,
+            effort_id=new_event_id(),
+            station="lake-07",
+            sensor=sensor,
+            start=at,
+            end=at + timedelta(hours=1),
+            watching=True,
+            gap=None,
+        )
+        for sensor in ("camera", "microphone")
+        for at in hours
+    ]
+    store.write([Received(record, encode(record), NOW) for record in records])
+    store.close()
+    query = dashboards()["effort"]["panels"][0]["targets"][0]["query"]
+    span = [int((midnight + timedelta(days=days)).timestamp() * 1000) for days in (-1, 2)]
+    series = link.query(_filled(query, *span))
+    found = {one.tags["sensor"]: [(row["time"], row["sum"]) for row in one.rows] for one in series}
+    day = [(int(midnight.timestamp()) * 1_000_000_000, 86_400)]
+    assert found == {"camera": day, "microphone": day}
+    link.close()
+    influx.drop(options.database)
+
+
+def test_every_sum_by_time_is_in_the_time_zone_of_its_dashboard() -> None:
+    for dashboard in dashboards().values():
+        zone = f"tz('{dashboard['timezone']}')"
+        queries = [target["query"] for panel in dashboard["panels"] for target in panel["targets"]]
+        assert all(query.endswith(zone) for query in queries if "GROUP BY time(" in query)
 
 
 def test_every_panel_reads_from_the_provisioned_source() -> None:

@@ -19,6 +19,7 @@ from ingest.receive.mqtt.session_check import SessionInUse, check_session
 from tests.eventually import eventually
 from tests.servers.conftest import Publisher
 from tests.servers.test_serve import WILDPOST, health, running, serving, told
+from wildpost.server.server_lock import server_lock
 from wildpost.settings.installation import FILE, installation
 
 
@@ -80,6 +81,14 @@ def test_a_second_server_with_the_same_data_folder_does_not_start(mosquitto: Any
         refused = told("serve", str(tmp_path / "server.toml"), "--data", str(tmp_path))
         assert refused.returncode == 1
         assert "another `wildpost serve` runs with this data folder" in refused.stderr
+
+
+def test_a_second_ingest_with_the_same_data_folder_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "server.toml").touch()
+    with server_lock(tmp_path, "ingest"):
+        refused = told("ingest", str(tmp_path / "server.toml"), "--data", str(tmp_path))
+    assert refused.returncode == 1
+    assert "another `wildpost ingest` runs with this data folder" in refused.stderr
 
 
 def test_at_a_broker_of_broker_init_the_second_server_is_found_too(

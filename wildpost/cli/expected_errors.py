@@ -27,7 +27,6 @@ EXTRAS = {
         "fastapi",
         "uvicorn",
         "jinja2",
-        "plotly",
         "prometheus_client",
         "babel",
         "shapely",

@@ -1,12 +1,10 @@
-"""`wildpost trends`: prints counts of detections by day and by hour of the day, as a table or as JSON."""
+"""`wildpost trends`: prints rates with effort and intervals, and counts of detections, as a table or as JSON."""
 
 import argparse
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
+import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,123 +12,179 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from contract.errors import WildpostError
-from wildpost.settings.data_folder import named_folder
+from wildpost.cli.server_request import ask_server, find_data, read_store
 
 DAYS = 30
-
-
-class CannotCount(WildpostError):
-    """No detection database was found, or the server refused the request; the message says why."""
+UNITS = ("day", "week", "month", "season", "year")
+GROUPS = ("taxon", "station", "place", "habitat")
+COMPARED_TO = ("last-independent-record", "last-record")
+METHODS = ("poisson", "negative-binomial")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `wildpost trends` to the argument parser."""
-    about = "count detections by day and by hour of the day"
+    about = "rates of species per 100 sensor-days with intervals, and counts of detections"
     trends = commands.add_parser("trends", help=about, description=about)
-    trends.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
-    trends.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
-    trends.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
-    trends.add_argument("--station", default="", help="only this station")
-    trends.add_argument("--taxon", default="", help="only this taxon, by scientific name or label")
+    add_selection(trends)
+    trends.add_argument("--by", choices=UNITS, default="month", help="length of the periods (default: month)")
+    trends.add_argument("--group-by", choices=GROUPS, default="taxon", help="what rows stand for (default: taxon)")
+    trends.add_argument("--minutes", type=float, default=30, help="independence interval (default: 30)")
     trends.add_argument(
-        "--time-zone", default="Asia/Shanghai", help="time zone of days and hours (default: Asia/Shanghai)"
+        "--compared-to",
+        choices=COMPARED_TO,
+        default=COMPARED_TO[0],
+        help=f"the record that a record must be so much later than (default: {COMPARED_TO[0]})",
     )
-    trends.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    trends.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+    trends.add_argument("--interval", choices=METHODS, default="poisson", help="kind of interval (default: poisson)")
+    trends.add_argument(
+        "--min-confidence", type=float, default=0, help="leave out machine detections below this (default: 0)"
+    )
+    trends.add_argument("--compare-from", type=date.fromisoformat, metavar="DAY", help="first day of a second period")
+    trends.add_argument("--compare-to", type=date.fromisoformat, metavar="DAY", help="last day of a second period")
+    trends.add_argument(
+        "--compare-station", action="append", default=[], metavar="NAME", help="station to compare with; repeatable"
+    )
     trends.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Count the detections of a period and print the counts as a table or as JSON."""
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select days, stations, sensors and taxon, the output and the data folder."""
+    parser.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
+    parser.add_argument("--station", action="append", default=[], help="only this station; repeatable")
+    parser.add_argument("--sensor", action="append", default=[], help="only sensors of this name; repeatable")
+    parser.add_argument("--taxon", default="", help="only this taxon, by any of its names")
+    parser.add_argument(
+        "--time-zone", default="Asia/Shanghai", help="time zone of days and hours (default: Asia/Shanghai)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--data", type=Path, help="data folder of the server (default: WILDPOST_DATA, else the demo's if there is one)"
+    )
+
+
+def selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
+    """Return the first and the last local day that the options select."""
     from pipelines.trends.counting import first_of
 
-    zone = ZoneInfo(arguments.time_zone)
-    last = arguments.last or datetime.now(zone).date()
-    first = arguments.first or first_of(last, arguments.days)
-    counted = count(named_folder(arguments.data), first, last, zone, arguments.station, arguments.taxon)
+    last = arguments.last or datetime.now(ZoneInfo(arguments.time_zone)).date()
+    return arguments.first or first_of(last, arguments.days), last
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compute the trend of a period and print it as a table or as JSON."""
+    first, last = selected_days(arguments)
+    folder = find_data(arguments.data)
+    found = ask_server(folder, "api/trends", _query(arguments, first, last))
+    if found is None:
+        found = _read(folder, arguments, first, last)
     if arguments.json:
-        print(json.dumps(counted, ensure_ascii=False))
+        print(json.dumps(found, ensure_ascii=False))
     else:
-        _print_table(counted, first, last)
+        _print_tables(found, first, last)
     return 0
 
 
-def count(folder: Path, first: date, last: date, zone: ZoneInfo, station: str, taxon: str) -> dict[str, Any]:
-    """Request detection counts from the running server, or count in the database file if no server runs.
+def selection_query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
+    """Return the parameters of a request for the selected days, stations, sensors and taxon."""
+    query = [("from", first.isoformat()), ("to", last.isoformat()), ("taxon", arguments.taxon)]
+    query += [("zone", arguments.time_zone)]
+    query += [("station", name) for name in arguments.station]
+    return query + [("sensor", name) for name in arguments.sensor]
 
-    Raises:
-        CannotCount: there is no database in the folder, or the server refused the request.
-        StoreUnavailable: the database cannot be read, and no server answers.
-        BadPeriod: the period is not valid.
-    """
-    from ingest.store.duckdb.store import DuckDbStore
+
+def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
+    query = selection_query(arguments, first, last)
+    query += [("by", arguments.by), ("group_by", arguments.group_by), ("minutes", str(arguments.minutes))]
+    query += [("compared_to", arguments.compared_to), ("interval", arguments.interval)]
+    query += [("min_confidence", str(arguments.min_confidence))]
+    for name, day in (("compare_from", arguments.compare_from), ("compare_to", arguments.compare_to)):
+        if day is not None:
+            query.append((name, day.isoformat()))
+    return query + [("compare_station", name) for name in arguments.compare_station]
+
+
+def _read(folder: Path, arguments: argparse.Namespace, first: date, last: date) -> dict[str, Any]:
+    """Compute the trend from the database file."""
+    from pipelines.trends.comparison import compare
     from pipelines.trends.counting import count_trends
     from pipelines.trends.effort import with_effort
+    from pipelines.trends.plain import plain_comparison, plain_trend
+    from pipelines.trends.rate_trend import rate_trend
+    from pipelines.trends.request import BadRequest, TrendRequest
 
-    server = folder / "server.json"
-    if server.exists():
-        query = {
-            "from": first.isoformat(),
-            "to": last.isoformat(),
-            "station": station,
-            "taxon": taxon,
-            "zone": zone.key,
-        }
-        try:
-            return _request_trends(json.loads(server.read_text())["url"], query)
-        except urllib.error.HTTPError as refused:
-            with refused:
-                raise CannotCount(json.load(refused).get("error", str(refused))) from refused
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            pass  # the server was killed and left server.json behind: the database is not locked
-    path = folder / "detections.duckdb"
-    if not path.exists():
-        raise CannotCount(f"{path}: no such database; name the server's data folder with --data DIR")
-    store = DuckDbStore(path, read_only=True)
-    try:
-        counted = count_trends(store, first, last, zone, _filter(station), _filter(taxon))
-        return with_effort(counted, store, _filter(station)).plain()
-    finally:
-        store.close()
-
-
-def _filter(name: str) -> tuple[str, ...]:
-    return (name,) if name else ()
-
-
-def _request_trends(url: str, query: dict[str, str]) -> dict[str, Any]:
-    address = f"{url}api/trends?{urllib.parse.urlencode(query)}"
-    request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310, our own server
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=30) as answer:
-        counted: dict[str, Any] = json.load(answer)
-    return counted
+    zone, stations = ZoneInfo(arguments.time_zone), tuple(arguments.station)
+    request = TrendRequest(
+        first,
+        last,
+        zone,
+        unit=arguments.by,
+        taxon=arguments.taxon,
+        stations=stations,
+        sensors=tuple(arguments.sensor),
+        group_by=arguments.group_by,
+        independence=timedelta(minutes=arguments.minutes),
+        compared_to=arguments.compared_to.replace("-", " "),
+        method=arguments.interval.replace("-", " "),
+        min_confidence=arguments.min_confidence,
+    )
+    days = (arguments.compare_from, arguments.compare_to)
+    if (days[0] is None) != (days[1] is None):
+        raise BadRequest("--compare-from and --compare-to: expected both or none")
+    with read_store(folder) as store:
+        taxa = (arguments.taxon,) if arguments.taxon else ()
+        counted = with_effort(count_trends(store, first, last, zone, stations, taxa), store, stations)
+        found = counted.plain() | plain_trend(rate_trend(store, request))
+        other = days if days[0] else None
+        comparison = None
+        if other or arguments.compare_station:
+            comparison = plain_comparison(compare(store, request, other, tuple(arguments.compare_station)))
+    return found | {"comparison": comparison}
 
 
-def _print_table(counted: dict[str, Any], first: date, last: date) -> None:
-    table = Table(title=f"{first} to {last}")
-    for name in ("taxon", "type", "detections", "captures", "busiest hour", "by day"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "taxon" else "crop")
-    for one in counted["taxa"]:
-        most = max(one["by_hour"])
-        busiest = f"{one['by_hour'].index(most):02}:00" if most else "unknown"
-        row = (one["taxon"], one["observation_type"], str(one["detections"]), str(one["events"]))
-        table.add_row(*row, busiest, _bars(one["by_day"]))
-    Console().print(table)
-    if not counted["taxa"]:
-        print("No detections on these days.")
-    # A server of an earlier version does not say it.
-    if unknown := sum(one.get("hour_unknown", 0) for one in counted["taxa"]):
-        print(f"{unknown} detections have no known hour (wrong clock or time of copying); no hour counts them.")
+def _print_tables(found: dict[str, Any], first: date, last: date) -> None:
+    if not found["taxa"] and not found["sensors"]:
+        print("No detections and no effort on these days.")
+        return
+    console = Console()
+    console.print(_rates(f"{first} to {last}, rate per 100 sensor-days", "period", found["periods"], "period"))
+    rows = [{"name": one["name"], **one["total"]} for one in found["series"]]
+    console.print(_rates(f"by {found['group_by']}", found["group_by"], rows, "name"))
+    _print_comparison(found["comparison"])
+    for change in found["changes"]:
+        before = f" (before: {change['before']})" if change["before"] else ""
+        print(f"{change['from']}: {change['kind']} {change['after']}{before} at {len(change['stations'])} stations")
+    if found["untrusted_times"]:
+        print(f"{found['untrusted_times']} captures are left out because their time is not trusted.", file=sys.stderr)
 
 
-def _bars(values: Sequence[int], width: int = 20) -> str:
-    """Draw counts as a bar chart of at most ``width`` block characters in one line.
+def _rates(title: str, heading: str, rows: Sequence[dict[str, Any]], key: str) -> Table:
+    table = Table(title=title)
+    for name in (heading, "records", "sensor-days", "rate", "95 %", "share"):
+        table.add_column(name, no_wrap=True, justify="left" if name == heading else "right", overflow="ellipsis")
+    for row in rows:
+        low, high = row["interval"] or (None, None)
+        table.add_row(
+            str(row[key] or "not known"),
+            str(row["independent"]),
+            _shown(row["effort_days"], 1, "-"),
+            _shown(row["rate"], 2, "not known"),
+            "-" if low is None else f"{low:.2f} - {high:.2f}",
+            "-" if row["share"] is None else f"{100 * row['share']:.1f} %",
+        )
+    return table
 
-    If there are more counts than characters, each character shows the sum of several days.
-    """
-    size = -(-len(values) // width)
-    sums = [sum(values[start : start + size]) for start in range(0, len(values), size)]
-    highest = max(sums) or 1
-    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * value // highest)] for value in sums)
+
+def _print_comparison(found: dict[str, Any] | None) -> None:
+    if found is None:
+        return
+    if found["p_value"] is None or found["ratio"] is None:
+        print("comparison: not known, because the effort of one side is not known or one side has no record")
+        return
+    low, high = (_shown(limit, 2, "infinite") for limit in found["interval"])
+    print(f"comparison: ratio {found['ratio']:.2f} ({low} to {high}), p = {found['p_value']:.4g}, {found['test']}")
+
+
+def _shown(value: float | None, digits: int, missing: str) -> str:
+    return missing if value is None else f"{value:.{digits}f}"

@@ -162,6 +162,7 @@ def _source(
         deployed=settings.deployment.start,
         last_mark=outbox.last_mark,
         note=outbox.path.with_name(f"{options.name}.examined"),
+        marks_alike=outbox.marks_alike,
     )
 
 

@@ -1,5 +1,6 @@
 """Conversion of records to NumPy columns, which DuckDB reads in place, without writing or parsing text."""
 
+from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from contract import Detection, Event
 from ingest.store.microseconds import microseconds
 from ingest.store.order import is_hour_known
 from ingest.store.port import Received
+from ingest.store.taxon_key import taxon_key
 
 Columns = Mapping[str, NDArray[Any]]
 _TEXT, _INTEGER = np.dtype(object), np.dtype(np.int64)
@@ -65,6 +67,7 @@ def detection_columns(
     for event_id in event_ids:
         event = events[event_id][0]
         leading = _leading(event)
+        animals = Counter((_taxon(one), one.observation_type) for one in event.detections)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
         hour_known = event_id in corrected or is_hour_known(event, at_us)
         rows += [
@@ -80,12 +83,19 @@ def detection_columns(
                 leading[_taxon(one), one.observation_type] is one,
                 at_us,
                 hour_known,
+                event.sensor,
+                animals[_taxon(one), one.observation_type],
             )
             for one in event.detections
-        ] or [(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us, hour_known)]
+        ] or [
+            (
+                *(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us),
+                *(hour_known, event.sensor, 1),
+            )
+        ]
     kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
     kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    kinds |= {"listed_us": _INTEGER, "hour_known": np.dtype(np.bool_)}
+    kinds |= {"listed_us": _INTEGER, "hour_known": np.dtype(np.bool_), "sensor": _TEXT, "animals": _INTEGER}
     return _to_columns(rows, kinds)
 
 
@@ -99,7 +109,7 @@ def _leading(event: Event) -> dict[tuple[str, str], Detection]:
 
 
 def _taxon(detection: Detection) -> str:
-    return detection.scientific_name or detection.label
+    return taxon_key(detection.label, detection.scientific_name, detection.observation_type)
 
 
 def _to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:

@@ -10,6 +10,7 @@ from ingest.store.duckdb.tables import events_decided_sql, verdicts_applied_sql
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import CountQuery, TaxonCount
 from ingest.store.tally import Tally
+from ingest.store.taxon_key import stored_names
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
@@ -21,7 +22,7 @@ def count(read: Read, query: CountQuery, detection: str = "detection") -> list[T
     ``detection`` is the table of detections or a subquery for it.
     """
     conditions, values = within(query.start, query.end)
-    any_of(conditions, values, {"station": query.stations, "counts_as": query.taxa})
+    any_of(conditions, values, {"station": query.stations, "counts_as": stored_names(query.taxa)})
     conditions.append("counts_as IS NOT NULL")
     if query.min_confidence > 0:
         conditions.append("certainty >= ?")
@@ -79,8 +80,9 @@ def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> 
     verdicts = f"(SELECT * FROM verdict WHERE event_id IN ({marks}))"
     connection.execute(
         "UPDATE detection SET counts_as = updated.counts_as, counts_as_type = updated.counts_as_type, "
-        "certainty = updated.certainty, leads = updated.leads "
-        f"FROM ({verdicts_applied_sql(machine, verdicts)}) updated WHERE detection.{times} "
+        "certainty = updated.certainty, leads = updated.leads, animals = updated.animals "
+        "FROM (SELECT *, count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type) AS animals "
+        f"FROM ({verdicts_applied_sql(machine, verdicts)})) updated WHERE detection.{times} "
         "AND detection.captured_us = updated.captured_us AND detection.event_id = updated.event_id "
         "AND detection.ordinal = updated.ordinal",
         [*event_ids, *event_ids],

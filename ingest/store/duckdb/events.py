@@ -10,7 +10,9 @@ from ingest.store.duckdb.clock_shifts import ShiftedEvent, corrected_event, inse
 from ingest.store.duckdb.columns import as_table, detection_columns, event_columns
 from ingest.store.duckdb.counting import recount
 from ingest.store.duckdb.listing import portions
+from ingest.store.duckdb.records import write_model_use
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import days_of_use
 from ingest.store.order import listed_us
 from ingest.store.port import Conflict, Received
 
@@ -59,12 +61,14 @@ def write_events(
         return 0, conflicts, newest_us, corrected
     with as_table(connection, "found", detection_columns(first, new, listed, moved.keys())):
         connection.execute(
-            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known), "
+            "INSERT INTO detection SELECT * EXCLUDE (leads, listed_us, hour_known, sensor, animals), "
             "CASE WHEN observation_type <> 'blank' THEN taxon END, "
             "CASE WHEN observation_type <> 'blank' THEN observation_type END, "
-            "confidence, leads AND observation_type <> 'blank', listed_us, hour_known, false FROM found"
+            "confidence, leads AND observation_type <> 'blank', listed_us, hour_known, false, sensor, animals "
+            "FROM found"
         )
     insert_shifted(connection, [moved[event_id] for event_id in new if event_id in moved])
+    write_model_use(connection, days_of_use((first[event_id][0], listed[event_id]) for event_id in new))
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()
     )

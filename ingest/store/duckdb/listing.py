@@ -14,6 +14,7 @@ from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import Relations
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import EventQuery, ListedEvent
+from ingest.store.taxon_key import stored_names
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 Key = tuple[int, str]  # listed_us, event_id: the sort key of events
@@ -147,5 +148,5 @@ def portions(event_ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _counts_as(query: EventQuery) -> tuple[list[str], list[Any]]:
     conditions, values = ["counts_as IS NOT NULL"], list[Any]()
-    any_of(conditions, values, {"counts_as": query.taxa, "counts_as_type": query.observation_types})
+    any_of(conditions, values, {"counts_as": stored_names(query.taxa), "counts_as_type": query.observation_types})
     return conditions, values

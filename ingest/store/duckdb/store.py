@@ -1,12 +1,13 @@
 """Detection store in a DuckDB file, for one machine without a database server."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from numpy.typing import NDArray
 
 from casebook.clock_shifts import ClockShift
 from casebook.verdicts import Verdict
@@ -20,11 +21,13 @@ from ingest.store.duckdb.counting import count, recount
 from ingest.store.duckdb.effort import effort
 from ingest.store.duckdb.events import write_events
 from ingest.store.duckdb.listing import DuckDbListing, portions
+from ingest.store.duckdb.records import read_model_use, read_records
 from ingest.store.duckdb.reports import read_deployments, write_report
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
-from ingest.store.duckdb.tables import SCHEMA, UPGRADES, VERSION, Relations, relations_of
+from ingest.store.duckdb.tables import SCHEMA, UPGRADES, VERSION, Relations, names_table, relations_of
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.model_use import ModelUse
 from ingest.store.port import (
     Conflict,
     CountQuery,
@@ -35,6 +38,8 @@ from ingest.store.port import (
     TaxonCount,
     WriteResult,
 )
+from ingest.store.records import RecordQuery, Records
+from ingest.store.taxon_key import taxon_key
 
 
 class DuckDbStore:
@@ -94,7 +99,7 @@ class DuckDbStore:
                         verdict.event_id,
                         verdict.ordinal,
                         verdict.outcome,
-                        verdict.scientific_name or verdict.label,
+                        taxon_key(verdict.label, verdict.scientific_name, verdict.observation_type),
                         verdict.observation_type,
                         verdict.classified_by,
                         microseconds(verdict.decided_at),
@@ -137,6 +142,14 @@ class DuckDbStore:
     def count(self, query: CountQuery) -> list[TaxonCount]:
         """Count detections per local day and hour; see ``Store.count``."""
         return count(self._read, query, self._relations.detection)
+
+    def records(self, query: RecordQuery) -> Records:
+        """Return a record for each capture and taxon; see ``Store.records``."""
+        return read_records(self._read, self._read_columns, query, self._relations.detection)
+
+    def models_in_use(self) -> list[ModelUse]:
+        """List the days of use of models; see ``Store.models_in_use``."""
+        return read_model_use(self._read, self._relations.model_use)
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
         """Return the effort timelines of sensors; see ``Store.effort``."""
@@ -230,6 +243,8 @@ class DuckDbStore:
             self._relations = relations_of(version)
             return
         connection.begin()
+        if version is not None:
+            names_table(connection)
         connection.execute(SCHEMA if version is None else UPGRADES[version])
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES (?)", [VERSION])
@@ -242,6 +257,14 @@ class DuckDbStore:
         try:
             with self._connection.cursor() as cursor:
                 return cursor.execute(sql, values).fetchall()
+        except duckdb.Error as error:
+            raise self._unavailable(error) from error
+
+    def _read_columns(self, sql: str, values: list[Any]) -> Mapping[str, NDArray[Any]]:
+        try:
+            with self._connection.cursor() as cursor:
+                found: Mapping[str, NDArray[Any]] = cursor.execute(sql, values).fetchnumpy()
+                return found
         except duckdb.Error as error:
             raise self._unavailable(error) from error
 

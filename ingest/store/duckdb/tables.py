@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import duckdb
+import msgspec
+
+from contract.messages import ObservationType
 from ingest.store.order import AHEAD_US, EARLIEST_US
+from ingest.store.taxon_key import taxon_key
 
 VERSION = 5
 
@@ -23,14 +28,24 @@ CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR)
 
 # The four columns after the model are derived from the machine's columns and the latest verdict; counts_as and
 # counts_as_type are NULL if the detection does not count. Counting the detections with leads set counts events, one for
-# each taxon. hour_known is false if the clock is not believed or the time is that of copying. The column "decided" is
-# that of the event; "decided" and "blank" of events (see ``EventQuery``) come from their detections and verdicts.
+# each taxon; their animals is the number of detections of the taxon in the event. Taxa are accepted names. hour_known
+# is false if the clock is not believed or the time is that of copying. The column "decided" is that of the event;
+# "decided" and "blank" of events (see ``EventQuery``) come from their detections and verdicts.
 _DETECTION = """
 CREATE TABLE detection (
     event_id VARCHAR, ordinal INTEGER, station VARCHAR, captured_us BIGINT,
     taxon VARCHAR, observation_type VARCHAR, confidence DOUBLE, model VARCHAR,
     counts_as VARCHAR, counts_as_type VARCHAR, certainty DOUBLE, leads BOOLEAN, listed_us BIGINT,
-    hour_known BOOLEAN, decided BOOLEAN);
+    hour_known BOOLEAN, decided BOOLEAN, sensor VARCHAR, animals INTEGER);
+"""
+_SINCE_4 = ", listed_us BIGINT"
+_SINCE_5 = ",\n    hour_known BOOLEAN, decided BOOLEAN, sensor VARCHAR, animals INTEGER"
+
+# Days are numbers since 1970.
+_MODEL_USE = """
+CREATE TABLE model_use (
+    station VARCHAR, sensor VARCHAR, model VARCHAR, version VARCHAR, first_day INTEGER, last_day INTEGER,
+    PRIMARY KEY (station, sensor, model, version));
 """
 
 _DEPLOYMENT = """
@@ -60,7 +75,7 @@ CREATE TABLE shifted_event (
 """
 
 # Times are microseconds since 1970 in UTC. The payload is what the station sent, with fields of later versions.
-SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST + _CLOCK_SHIFTS
+SCHEMA = _TABLES + _DETECTION + _VERDICTS_OF_AN_EVENT + _DEPLOYMENT + _LATEST + _CLOCK_SHIFTS + _MODEL_USE
 
 
 def verdicts_applied_sql(detections: str, verdicts: str) -> str:
@@ -109,7 +124,7 @@ _DETECTION_OF_2 = _DETECTION.replace(", listed_us BIGINT,\n    hour_known BOOLEA
 _TO_2 = f"""
 DROP VIEW IF EXISTS counted;
 ALTER TABLE detection RENAME TO detection_1;
-{_DETECTION_OF_2}
+{_DETECTION.replace(_SINCE_5, "").replace(_SINCE_4, "")}
 INSERT INTO detection {verdicts_applied_sql("detection_1", "verdict")} ORDER BY captured_us;
 DROP TABLE detection_1;
 {_VERDICTS_OF_AN_EVENT}
@@ -140,14 +155,47 @@ INSERT INTO latest SELECT 'deployment', station, deployment, NULL,
     FROM deployment GROUP BY station, deployment;
 """
 
-# Version 4 did not know which events are decided or blank, and counted captures in the hour under which they were
-# listed, also if that is the time of receipt.
+# ``ingest.store.order.is_hour_known`` has the reasons for the condition.
+_HOUR_KNOWN = """
+    event.listed_us // 1000 = event.captured_us // 1000
+    AND coalesce(payload->>'$.clock.source', '') <> 'none'
+    AND NOT (coalesce(payload->>'$.clock.source', '') = 'system'
+        AND coalesce(payload->>'$.clock.synchronised', '') = 'false')
+    AND coalesce((payload->>'$.clock.error_s')::DOUBLE, 0) <= 1800
+"""
+
+# Version 4 stored taxa under the names that detectors and people gave them, had no columns for records, did not know
+# which events are decided or blank, and counted every capture in the hour under which it was listed.
+# ``renamed`` is a table of names: taxon, observation_type, accepted.
 _TO_5 = f"""
 ALTER TABLE detection ADD COLUMN hour_known BOOLEAN;
-UPDATE detection SET hour_known = listed_us = captured_us;
 ALTER TABLE event ADD COLUMN decided BOOLEAN;
 ALTER TABLE event ADD COLUMN blank BOOLEAN;
 ALTER TABLE detection ADD COLUMN decided BOOLEAN;
+ALTER TABLE detection ADD COLUMN sensor VARCHAR;
+ALTER TABLE detection ADD COLUMN animals INTEGER;
+UPDATE detection SET taxon = accepted FROM renamed
+    WHERE detection.taxon = renamed.taxon AND detection.observation_type = renamed.observation_type;
+UPDATE detection SET counts_as = accepted FROM renamed
+    WHERE counts_as = renamed.taxon AND counts_as_type = renamed.observation_type;
+DROP INDEX verdict_event;
+UPDATE verdict SET taxon = accepted FROM renamed
+    WHERE verdict.taxon = renamed.taxon AND verdict.observation_type = renamed.observation_type;
+CREATE INDEX verdict_event ON verdict (event_id);
+UPDATE detection SET sensor = coalesce(payload->>'$.sensor', ''), hour_known = {_HOUR_KNOWN}
+    FROM event WHERE event.event_id = detection.event_id;
+UPDATE detection SET animals = 1;
+UPDATE detection SET animals = found.animals, leads = found.leads FROM (
+    SELECT event_id, ordinal, captured_us, count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type) AS animals,
+        counts_as IS NOT NULL AND row_number() OVER (
+            PARTITION BY event_id, counts_as, counts_as_type ORDER BY certainty DESC, ordinal) = 1 AS leads
+    FROM detection WHERE event_id IN (SELECT event_id FROM detection GROUP BY event_id HAVING count(*) > 1)) found
+    WHERE detection.event_id = found.event_id AND detection.ordinal = found.ordinal;
+{_MODEL_USE}
+INSERT INTO model_use SELECT station, sensor, model->>'$.name', model->>'$.version', min(day), max(day)
+    FROM (SELECT station, payload->>'$.sensor' AS sensor, unnest(payload::JSON->'$.models[*]') AS model,
+        (listed_us // 86400000000)::INTEGER AS day FROM event)
+    WHERE sensor IS NOT NULL GROUP BY ALL;
 CREATE TEMPORARY TABLE decided_5 AS {events_decided_sql("detection", "verdict")};
 UPDATE event SET decided = false, blank = false;
 UPDATE event SET decided = found.decided, blank = found.blank FROM decided_5 found
@@ -167,14 +215,34 @@ UPGRADES: Mapping[int, str] = {
 }
 
 
+def names_table(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the temporary table ``renamed`` of the names in a file of version 4 or less that are not accepted ones."""
+    rows = connection.execute(
+        "SELECT taxon, observation_type FROM detection UNION SELECT taxon, observation_type FROM verdict"
+    ).fetchall()
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE renamed (taxon VARCHAR, observation_type VARCHAR, accepted VARCHAR)"
+    )
+    renamed = [
+        (name, kind, accepted)
+        for name, kind in rows
+        if name is not None and (accepted := taxon_key(name, None, msgspec.convert(kind, ObservationType))) != name
+    ]
+    if renamed:
+        connection.executemany("INSERT INTO renamed VALUES (?, ?, ?)", renamed)
+
+
 # Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
-_TIMED = "(SELECT *, listed_us = captured_us AS hour_known FROM {})"
+_TIMED = f"""(SELECT d.*, found.hour_known FROM {{detection}} d
+    LEFT JOIN (SELECT event_id, {_HOUR_KNOWN} AS hour_known FROM {{event}} event) found USING (event_id))"""
 _DECIDED = f"""(SELECT e.*, found.decided, found.blank FROM {{event}} e
     LEFT JOIN ({events_decided_sql("{detection}", "verdict")}) found USING (event_id))"""
 _DETECTION_DECIDED = f"""(SELECT d.*, found.decided FROM {{detection}} d
     LEFT JOIN ({events_decided_sql("{detection}", "verdict")}) found USING (event_id))"""
+_WITHOUT_RECORDS = """(SELECT *, '' AS sensor,
+    count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type)::INTEGER AS animals FROM {})"""
 _LATEST_OF = (
     "(SELECT '{kind}' AS kind, station, {name} AS name, NULL::BIGINT AS received_us, "
     "arg_max(payload, at_us) AS payload FROM {kind} GROUP BY ALL)"
@@ -189,6 +257,7 @@ class Relations:
     detection: str = "detection"
     latest: str = "latest"
     shifted_event: str = "shifted_event"
+    model_use: str | None = "model_use"
 
 
 def relations_of(version: int) -> Relations:
@@ -201,10 +270,11 @@ def relations_of(version: int) -> Relations:
         latest = f"({' UNION ALL '.join(reports)})"
         event = _LISTED.format(event)
         detection = _LISTED.format(_DETECTION_OF_1 if version == 1 else detection)
-    detection = _TIMED.format(detection)
+    detection = _WITHOUT_RECORDS.format(_TIMED.format(detection=detection, event=event))
     return Relations(
         _DECIDED.format(event=event, detection=detection),
         _DETECTION_DECIDED.format(detection=detection),
         latest,
         shifted_event="",
+        model_use=None,
     )

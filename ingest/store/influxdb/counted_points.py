@@ -4,6 +4,7 @@ Tags cannot be changed, and InfluxDB 3 cannot delete points. Every detection poi
 whether it counts; a correction writes a point with the new taxon, and sets the old one to count no more.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from contract import Detection, Event
 from ingest.store.influxdb.line_protocol import tag_text, value_text
 from ingest.store.influxdb.points import box_and_span
 from ingest.store.order import is_hour_known
+from ingest.store.taxon_key import taxon_key
 
 VERDICT_CERTAINTY = 1.0  # a verdict passes every threshold
 
@@ -48,6 +50,7 @@ class _Point(msgspec.Struct, gc=False):
     certainty: float = 0.0
     counts: bool = False
     leads: bool = False
+    animals: int = 1
     review: str = "replaced"
     classified_by: str | None = None
 
@@ -65,7 +68,7 @@ def detection_lines(
     """
     points = {key: _Point() for key in existing}
     for detection in event.detections:
-        taxon = detection.scientific_name or detection.label
+        taxon = taxon_key(detection.label, detection.scientific_name, detection.observation_type)
         key = PointKey(detection.ordinal, detection.observation_type, taxon, detection.model)
         found = _found(detection)
         verdict = verdicts.get(detection.ordinal)
@@ -80,6 +83,9 @@ def detection_lines(
         _add_verdict_point(points, verdict, 0, "none", "")
     for point in _leading(points):
         point.leads = True
+    animals = Counter((key.taxon, key.observation_type) for key, point in points.items() if point.counts)
+    for key, point in points.items():
+        point.animals = animals[key.taxon, key.observation_type] or 1
     hour_known = is_hour_known(event, at_ns // 1000)
     return [line for key, point in points.items() for line in _lines(event, key, point, at_ns, hour_known)]
 
@@ -128,7 +134,7 @@ def _lines(event: Event, key: PointKey, point: _Point, at_ns: int, hour_known: b
         counted += f",untimed={int(point.counts)}i"
     by = "" if point.classified_by is None else f",classified_by={value_text(point.classified_by)}"
     return (
-        f'{all_tags} {counted}{by},review="{point.review}"{point.found} {at_ns}'.encode(),
+        f'{all_tags} animals={point.animals}i,{counted}{by},review="{point.review}"{point.found} {at_ns}'.encode(),
         f'{few_tags} {counted},station="{event.station}" {at_ns}'.encode(),
     )
 

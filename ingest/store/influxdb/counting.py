@@ -14,6 +14,7 @@ from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.microseconds import EPOCH
 from ingest.store.port import CountQuery, OffsetPeriod, TaxonCount
 from ingest.store.tally import HOURS, Tally
+from ingest.store.taxon_key import stored_names
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
@@ -22,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 def count(link: InfluxConnection, query: CountQuery) -> list[TaxonCount]:
     """Count detections in a time range that is widened to full milliseconds; see ``Store.count``."""
-    conditions = any_of("station", query.stations) + any_of("taxon", query.taxa)
+    conditions = any_of("station", query.stations) + any_of("taxon", stored_names(query.taxa))
     if query.min_confidence > 0:
         conditions.append(f'"certainty" >= {float(query.min_confidence)!r}')
     # There are a hundred times more series by station and taxon than by taxon, and 1.x opens each in each week.

@@ -27,6 +27,7 @@ from ingest.store.influxdb.timestamp_allocator import (
 )
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.port import EventQuery, ListedEvent
+from ingest.store.taxon_key import stored_names
 
 _CACHED_EVENTS = 3_000  # about 10 MB; the review queue sorts 2,000 flagged events to its front
 _EVENT = '"event_id", "payload", "listed_us"'
@@ -164,7 +165,7 @@ class InfluxDbListing:
     def _by_id(self, query: EventQuery) -> list[ListedEvent]:
         stored = self.stored(tuple(dict.fromkeys(query.event_ids)))
         if query.taxa or query.observation_types:
-            counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
+            counted = any_of("taxon", stored_names(query.taxa)) + any_of("observationType", query.observation_types)
             found = {
                 row["event_id"]
                 for first, last in merge_ranges((one.at_ns, one.at_ns) for one in stored)
@@ -199,7 +200,7 @@ class InfluxDbListing:
 
     def _scan(self, query: EventQuery, fields: str, conditions: Sequence[str], ending: str) -> list[dict[str, Any]]:
         if query.taxa or query.observation_types:
-            counted = any_of("taxon", query.taxa) + any_of("observationType", query.observation_types)
+            counted = any_of("taxon", stored_names(query.taxa)) + any_of("observationType", query.observation_types)
             return self._counting(query.stations, [*conditions, *counted], ending)
         condition = all_of([*conditions, *any_of("station", query.stations)])
         if query.decided:

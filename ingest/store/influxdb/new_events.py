@@ -1,7 +1,7 @@
 """Times and points of new events in InfluxDB."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -11,8 +11,10 @@ from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.counted_points import detection_lines
 from ingest.store.influxdb.listing import backward_windows
 from ingest.store.influxdb.points import FIRST_NS, LAST_NS, event_line, id_time, receipt_line
+from ingest.store.influxdb.records import model_use_lines
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import days_of_use
 from ingest.store.order import listed_us
 from ingest.store.port import Received
 
@@ -27,11 +29,12 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     listed_us: int
 
 
-def event_lines(fresh: Iterable[NewEvent]) -> Iterator[bytes]:
+def event_lines(fresh: Sequence[NewEvent]) -> Iterator[bytes]:
     """Yield the line-protocol lines of new events and of their detections."""
     for one in fresh:
         yield event_line(one.item, one.event, one.at_ns, one.listed_us)
         yield from detection_lines(one.event, one.at_ns, {})
+    yield from model_use_lines(days_of_use((one.event, one.listed_us) for one in fresh))
 
 
 def listed_times(

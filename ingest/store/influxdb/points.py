@@ -12,6 +12,7 @@ from contract import Detection, Effort, Event, Health, Status
 from ingest.store.influxdb.line_protocol import Value, json_field, line, tag_text, to_tag
 from ingest.store.microseconds import microseconds
 from ingest.store.port import Received
+from ingest.store.taxon_key import taxon_key
 
 MILLISECOND_NS = 1_000_000
 SPREAD = 990_000  # a hash selects one of these nanoseconds of a millisecond; the rest is reserved for collisions
@@ -104,7 +105,7 @@ def verdict_line(verdict: Verdict, at_ns: int) -> bytes:
         "event_id": verdict.event_id,
         "ordinal": verdict.ordinal,
         "outcome": verdict.outcome,
-        "taxon": to_tag(verdict.scientific_name or verdict.label),
+        "taxon": to_tag(taxon_key(verdict.label, verdict.scientific_name, verdict.observation_type)),
         "observation_type": verdict.observation_type,
         "classified_by": verdict.classified_by,
         "decided_us": microseconds(verdict.decided_at),

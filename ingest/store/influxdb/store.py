@@ -35,10 +35,12 @@ from ingest.store.influxdb.points import (
     verdict_line,
     verdict_time,
 )
+from ingest.store.influxdb.records import read_model_use, read_records
 from ingest.store.influxdb.reports import latest_lines, latest_reports, new_reports
 from ingest.store.influxdb.station_counts import StationCounts
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
+from ingest.store.model_use import ModelUse
 from ingest.store.port import (
     Conflict,
     CountQuery,
@@ -49,6 +51,7 @@ from ingest.store.port import (
     TaxonCount,
     WriteResult,
 )
+from ingest.store.records import RecordQuery, Records
 
 _DECISIONS_AT_ONCE = 500  # events
 
@@ -155,6 +158,16 @@ class InfluxDbStore:
         """Count detections per local day and hour; see ``Store.count``."""
         self._check_open()
         return count(self._link, query)
+
+    def records(self, query: RecordQuery) -> Records:
+        """Return a record for each capture and taxon; see ``Store.records``."""
+        self._check_open()
+        return read_records(self._link, query)
+
+    def models_in_use(self) -> list[ModelUse]:
+        """List the days of use of models; see ``Store.models_in_use``."""
+        self._check_open()
+        return read_model_use(self._link)
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
         """Return the effort timelines of sensors; see ``Store.effort``."""

@@ -7,9 +7,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from captures.capture_time import picture_time, recording_time
+from captures.name_time import times_in_name
+from captures.written_time import parse_time
+from contract.bounds import is_representable
 
 EAST = timezone(timedelta(hours=8))
 NOW = datetime(2026, 11, 28, 6, tzinfo=UTC)
@@ -168,3 +173,15 @@ def test_the_cases_of_wrong_and_missing_times_read_as_they_must(shared_data: Pat
         (sound / "zone-in-the-file-name" / "20250813T140000-0500_REC.wav", ("2025-08-14T03:00:00", "name")),
     ):
         assert read(path) == expected, path.name
+
+
+_LETTERS = "0123456789:-_. /TZ+$PMAMat\x1d\u0664年月日下午UTC"
+
+
+@given(
+    text=st.one_of(st.text(_LETTERS, max_size=60), st.from_regex(r"\d{4}[:-][ \x1d]?\d{1,2}:\d\d[ T]\d\d:\d\d:\d\d.*"))
+)
+def test_no_text_and_no_name_stops_the_reading(text: str) -> None:
+    for time in (parse_time(text), *times_in_name(text[:255], recording=True)):
+        if time is not None and is_representable(time.local):
+            time.at(EAST)

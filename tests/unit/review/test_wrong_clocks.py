@@ -24,10 +24,10 @@ def counted(pages: Pages) -> list[tuple[str, int]]:
 
 def test_a_decision_after_the_servers_clock_was_set_back_counts_on_the_page_and_in_trends(pages: Pages) -> None:
     event = pages.capture()
-    early = Verdict(event.event_id, 0, "corrected", "animal", "wolf", None, "ranger", AHEAD)
+    early = Verdict(event.event_id, 0, "corrected", "animal", "Ursus thibetanus", None, "ranger", AHEAD)
     (recorded,) = pages.casebook.record_verdicts([early])
     pages.store.apply_verdicts([recorded])
-    assert counted(pages) == [("wolf", 1)]
+    assert counted(pages) == [("Ursus thibetanus", 1)]
     body = {"event_id": event.event_id, "outcome": "dismissed"}
     assert pages.client.post("/verdicts", json=body, headers=pages.ours).status_code == 200
     page = pages.client.get(f"/events/{event.event_id}").text

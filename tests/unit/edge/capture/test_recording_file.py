@@ -1,6 +1,7 @@
 """A recording is one recording however it grows, and what was heard of it is never heard again."""
 
 import os
+import shutil
 import struct
 import threading
 from collections.abc import Iterator
@@ -41,7 +42,13 @@ class Card:
     def read(self, stretch_s: float = 60.0) -> list[Clip | AlreadyHeard | Unusable]:
         """Read what is new, and store the progress as a station does."""
         source = FolderSource(
-            self.path.parent, self.outbox.mark_of, UTC, None, stretch_s, last_mark=self.outbox.last_mark
+            self.path.parent,
+            self.outbox.mark_of,
+            UTC,
+            None,
+            stretch_s,
+            last_mark=self.outbox.last_mark,
+            marks_alike=self.outbox.marks_alike,
         )
         found = [one for one in source.captures(threading.Event(), once=True) if one is not None]
         for one in found:
@@ -126,6 +133,27 @@ def test_a_program_that_rewrites_metadata_repeats_nothing(name: str, card: Card)
     assert card.read() == [], "its new size and time are known now"
 
 
+def test_a_renamed_or_moved_recording_repeats_nothing_and_a_copy_is_another(card: Card) -> None:
+    card.write(simple_wav(pcm()))
+    assert len(card.seconds()) == 2
+    (card.path.parent / "2026-05").mkdir()
+    moved = card.path.rename(card.path.parent / "2026-05" / "ridge_20260521_053000.wav")
+    assert [type(one) for one in card.read()] == [AlreadyHeard]
+    assert card.read() == []
+    shutil.copy2(moved, card.path.with_name("20260521_053000 copy.wav"))
+    assert card.seconds() == [0, 3]
+
+
+def test_another_recording_of_the_same_size_and_time_as_one_that_is_gone_is_heard(card: Card) -> None:
+    card.write(simple_wav(pcm()))
+    card.read()
+    card.path.unlink()
+    card.path = card.path.with_name("20260521_060000.wav")
+    card.written -= 100
+    card.write(simple_wav(pcm()[::-1]))
+    assert [type(one) for one in card.read()] == [Clip]
+
+
 def test_another_recording_under_the_same_name_is_heard_from_its_beginning(card: Card) -> None:
     card.write(simple_wav(pcm(3)))
     card.read()
@@ -172,6 +200,20 @@ def test_a_fault_of_a_channel_is_reported_once_a_day(card: Card) -> None:
     remarks = [one.remarks for one in card.read(stretch_s=2.0) if isinstance(one, Clip)]
     assert [len(some) for some in remarks] == [1, 0, 0]
     assert "channel 2 is inverted" in remarks[0][0]
+
+
+def test_a_recording_written_in_bursts_into_a_watched_folder_is_one_capture(card: Card) -> None:
+    """Each next() is one look; a burst comes between two of them, and at the end the recorder writes the sizes."""
+    folder = card.path.parent
+    source = FolderSource(folder, card.outbox.mark_of, UTC, None, 60, last_mark=card.outbox.last_mark)
+    looks = source.captures(threading.Event(), once=False)
+    for seconds in (3, 6, 9, 12):
+        card.path.write_bytes(simple_wav(pcm(seconds), UNKNOWN, UNKNOWN))
+        assert [next(looks), next(looks)] == [None, None], "it may still grow"
+    card.write(simple_wav(pcm(12)))
+    found = [one for one in (next(looks) for _ in range(3)) if one is not None]
+    assert [one.content.duration_s for one in found if isinstance(one, Clip) and isinstance(one.content, Sound)] == [12]
+    looks.close()  # type: ignore[attr-defined]
 
 
 class Clocks:

@@ -1,5 +1,6 @@
 """What `wildpost station check` says of pictures, sounds, folders, cameras, disk and clock: real files and faults."""
 
+import os
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,6 +123,17 @@ def test_a_camera_whose_clock_is_ahead_is_noticed(tmp_path: Path, shared_data: P
     assert "clock" in found.next_step
 
 
+def test_a_camera_whose_clock_was_reset_is_noticed(tmp_path: Path, shared_data: Path) -> None:
+    good = next(iter(sorted((shared_data / "samples" / "recordings").glob("*.flac"))))
+    (tmp_path / "20000101_001233.flac").write_bytes(good.read_bytes())
+    found = folder(tmp_path)
+    assert (found.state, found.figures["newest_time_source"]) == ("doubtful", "none")
+    assert "2000-01-01 00:12 is no time of a running clock" in found.next_step
+    copied = (tmp_path / "20000101_001233.flac").rename(tmp_path / "a.flac")
+    os.utime(copied, (NOW.timestamp(), NOW.timestamp()))
+    assert folder(tmp_path).state == "works"
+
+
 def video(path: Path, value: int | None) -> Path:
     """A film of noise, or of one grey."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
@@ -200,8 +212,6 @@ def test_the_clock_names_both_zones() -> None:
 
 
 def test_who_holds_a_station_is_named_while_it_does(tmp_path: Path) -> None:
-    import os
-
     assert lock_holder(tmp_path) is None
     with instance_lock(tmp_path):
         assert lock_holder(tmp_path) == os.getpid()

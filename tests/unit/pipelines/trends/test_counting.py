@@ -17,6 +17,7 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from pipelines.trends.counting import LONGEST_DAYS, BadPeriod, count_trends, first_of, local_midnight, stretches
 from wildpost.cli import trends as trends_command
+from wildpost.cli.server_request import CannotCount
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MODEL = Model(name="test", version="1", sha256="0" * 64)
@@ -29,14 +30,16 @@ def store(tmp_path: Path) -> Iterator[DuckDbStore]:
     opened.close()
 
 
-def seen(store: DuckDbStore, at: str, label: str = "fox", times: int = 1, station: str = "ridge-07") -> Event:
+def seen(
+    store: DuckDbStore, at: str, label: str = "Hydropotes inermis", times: int = 1, station: str = "ridge-07"
+) -> Event:
     capture = received(datetime.fromisoformat(at), label, times, station)
     store.write([capture])
     assert isinstance(capture.record, Event)
     return capture.record
 
 
-def received(at: datetime, label: str = "fox", times: int = 1, station: str = "ridge-07") -> Received:
+def received(at: datetime, label: str = "Hydropotes inermis", times: int = 1, station: str = "ridge-07") -> Received:
     detections = tuple(
         Detection(ordinal=number, label=label, observation_type="animal", confidence=0.9, model="test")
         for number in range(times)
@@ -113,7 +116,7 @@ def test_every_capture_counts_on_the_day_and_in_the_hour_that_clocks_showed(
     near = [change + timedelta(seconds=random.randint(-10_000, 10_000)) for change in changes for _ in range(40)]
     spread = [start + (end - start) * random.random() for _ in range(400)]
     captures = [one for one in (*near, *changes, *spread) if start <= one < end]
-    store.write([received(at, random.choice(["fox", "boar"])) for at in captures])
+    store.write([received(at, random.choice(["Hydropotes inermis", "Capreolus pygargus"])) for at in captures])
     trends = count_trends(store, first, last, zone)
     days: Counter[date] = Counter()
     hours: Counter[int] = Counter()
@@ -144,9 +147,9 @@ def test_detections_are_counted_beside_the_captures_that_hold_them(store: DuckDb
 
 def test_days_and_hours_sum_to_the_same_and_the_most_frequent_comes_first(store: DuckDbStore) -> None:
     for hour in range(6):
-        seen(store, f"2026-05-{10 + hour}T{hour:02}:10:00+08:00", "wild boar" if hour < 4 else "fox")
+        seen(store, f"2026-05-{10 + hour}T{hour:02}:10:00+08:00", "wild boar" if hour < 4 else "Hydropotes inermis")
     found = count_trends(store, date(2026, 5, 1), date(2026, 5, 31), SHANGHAI)
-    assert [one.taxon for one in found.taxa] == ["wild boar", "fox"]
+    assert [one.taxon for one in found.taxa] == ["Sus scrofa", "Hydropotes inermis"]
     assert all(sum(one.by_day) == sum(one.by_hour) == one.detections for one in found.taxa)
     assert all(len(one.by_day) == 31 == len(found.days) for one in found.taxa)
 
@@ -157,7 +160,7 @@ def test_a_correction_moves_the_count_and_a_dismissal_takes_it_out(store: DuckDb
     store.apply_verdicts(
         [
             Verdict(event.event_id, 0, "corrected", "animal", "dhole", "Cuon alpinus", "ranger", now),
-            Verdict(event.event_id, 1, "dismissed", "blank", "fox", None, "ranger", now),
+            Verdict(event.event_id, 1, "dismissed", "blank", "Hydropotes inermis", None, "ranger", now),
         ]
     )
     found = count_trends(store, date(2026, 5, 31), date(2026, 5, 31), SHANGHAI)
@@ -167,19 +170,21 @@ def test_a_correction_moves_the_count_and_a_dismissal_takes_it_out(store: DuckDb
 def test_one_station_and_one_taxon_can_be_asked_for(store: DuckDbStore) -> None:
     seen(store, "2026-05-31T06:00:00+08:00")
     seen(store, "2026-05-31T06:00:00+08:00", station="ridge-08")
-    seen(store, "2026-05-31T06:00:00+08:00", "dog", station="ridge-08")
-    found = count_trends(store, date(2026, 5, 31), date(2026, 5, 31), SHANGHAI, ("ridge-08",), ("fox",))
-    assert [(one.taxon, one.detections) for one in found.taxa] == [("fox", 1)]
+    seen(store, "2026-05-31T06:00:00+08:00", "Cuon alpinus", station="ridge-08")
+    found = count_trends(store, date(2026, 5, 31), date(2026, 5, 31), SHANGHAI, ("ridge-08",), ("Hydropotes inermis",))
+    assert [(one.taxon, one.detections) for one in found.taxa] == [("Hydropotes inermis", 1)]
 
 
 def test_one_taxon_of_all_is_what_a_count_of_it_alone_is(store: DuckDbStore) -> None:
     event = seen(store, "2026-05-31T06:00:00+08:00", times=2)
-    seen(store, "2026-05-30T07:00:00+08:00", "dog")
-    store.apply_verdicts([Verdict(event.event_id, 1, "corrected", "human", "fox", None, "ranger", datetime.now(UTC))])
+    seen(store, "2026-05-30T07:00:00+08:00", "Cuon alpinus")
+    store.apply_verdicts(
+        [Verdict(event.event_id, 1, "corrected", "human", "Hydropotes inermis", None, "ranger", datetime.now(UTC))]
+    )
     period = date(2026, 5, 30), date(2026, 5, 31), SHANGHAI
-    alone = count_trends(store, *period, taxa=("fox",))
+    alone = count_trends(store, *period, taxa=("Hydropotes inermis",))
     assert len(alone.taxa) == 2
-    assert count_trends(store, *period).only("fox") == alone
+    assert count_trends(store, *period).only("Hydropotes inermis") == alone
 
 
 @pytest.mark.parametrize(
@@ -214,7 +219,7 @@ def test_asking_where_nothing_is_kept_says_so_and_makes_no_folder(tmp_path: Path
     whole = argparse.ArgumentParser()
     trends_command.add(whole.add_subparsers())
     arguments = whole.parse_args(["trends", "--data", str(tmp_path / "elsewhere")])
-    with pytest.raises(trends_command.CannotCount, match=r"elsewhere/detections\.duckdb: no such database; name the"):
+    with pytest.raises(CannotCount, match=r"elsewhere/detections\.duckdb: no such database; name the"):
         arguments.run(arguments)
     assert list(tmp_path.iterdir()) == []
 

@@ -14,7 +14,7 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from pipelines.trends.counting import Trends, count_trends
 from pipelines.trends.effort import with_effort
-from wildpost.cli import trends as trends_command
+from wildpost.cli.main import main
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HOUR_S = 3600
@@ -67,9 +67,19 @@ def test_effort_of_the_future_is_ignored(store: DuckDbStore) -> None:
     assert trends(store, now=datetime.fromisoformat("2023-01-01T00:00+08:00")).effort == (None, None, None)
 
 
-def test_the_command_has_it_in_its_json(store: DuckDbStore, tmp_path: Path) -> None:
+def test_the_command_has_it_in_its_json(store: DuckDbStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     watched(store, "2024-05-30T00:00+08:00", "2024-05-31T00:00+08:00")
     watched(store, "2024-05-30T00:00+08:00", "2024-05-31T00:00+08:00", station="ridge-08")
     store.close()
-    counted = trends_command.count(tmp_path, date(2024, 5, 29), date(2024, 5, 30), SHANGHAI, "ridge-08", "fox")
-    assert json.loads(json.dumps(counted))["effort"] == [None, 24 * HOUR_S], "a taxon does not change the effort"
+    days = ["--from", "2024-05-29", "--to", "2024-05-30", "--data", str(tmp_path)]
+    assert main(["trends", *days, "--station", "ridge-08", "--taxon", "fox", "--by", "day", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["effort"] == [None, 24 * HOUR_S], "a taxon does not change the effort"
+    assert [(one["period"], one["effort_days"], one["rate"], one["interval"]) for one in found["periods"]] == [
+        ("2024-05-29", None, None, None),
+        ("2024-05-30", 1, 0, [0, pytest.approx(368.8879, rel=1e-6)]),
+    ]
+    assert main(["trends", *days, "--compare-from", "2024-04-01", "--compare-to", "2024-04-30"]) == 0
+    assert "comparison: not known, because the effort of one side" in capsys.readouterr().out
+    assert main(["trends", *days, "--compare-from", "2024-04-01"]) == 1
+    assert "--compare-from and --compare-to: expected both" in capsys.readouterr().err

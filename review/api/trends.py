@@ -1,0 +1,154 @@
+"""Addresses for programs: counts, rates with intervals and effort, and comparisons, as JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+
+from ingest.store.port import Store
+from pipelines.trends.comparison import Comparison, compare
+from pipelines.trends.counting import Trends, count_trends
+from pipelines.trends.effort import with_effort
+from pipelines.trends.plain import plain_comparison, plain_trend
+from pipelines.trends.rate_trend import Cell, RateTrend, rate_trend
+from pipelines.trends.request import TrendRequest
+from review.page import ContextDependency
+from review.trend_parameters import Span, SpanDependency, TrendDependency, parse_days, parse_names
+
+router = APIRouter()
+Row = Sequence[str | int | float | None]
+OtherFrom = Annotated[str, Query(description="First day of a second period, to compare with")]
+OtherTo = Annotated[str, Query(description="Last day of the second period")]
+OtherStations = Annotated[list[str], Query(description="Stations of the second side; may be repeated")]
+_NUMBER = {"type": ["number", "null"]}
+_CELL = {
+    "effort_days": _NUMBER | {"description": "Sensor-days in which a sensor watched; null: not known, which is not 0"},
+    "rate": _NUMBER | {"description": "Independent records per 100 sensor-days; null without effort"},
+    "interval": {"type": ["array", "null"], "items": _NUMBER, "description": "Lower and upper limit of the rate"},
+    "counted": {"type": ["integer", "null"], "description": "Independent records on days with known effort"},
+    "independent": {"type": "integer", "description": "Independent records on all days"},
+    "captures": {"type": "integer", "description": "Captures with a trusted time"},
+    "animals": {"type": "integer", "description": "Sum of the largest group of each independent record"},
+    "share": _NUMBER | {"description": "Share in the independent records of all animals"},
+}
+_PERIOD = {
+    "period": {"type": "string", "description": "2026-05-31, 2026-W22, 2026-05, 2026-spring or 2026"},
+    "from": {"type": "string", "format": "date"},
+    "to": {"type": "string", "format": "date"},
+    "whole": {"type": "boolean", "description": "Whether the request includes the whole period"},
+    **_CELL,
+}
+_PERIODS = {"type": "array", "items": {"type": "object", "properties": _PERIOD}}
+_SERIES = {
+    "name": {"type": ["string", "null"], "description": "Accepted name of the taxon, station, place or habitat"},
+    "observation_type": {"type": ["string", "null"]},
+    "total": {"type": "object", "properties": _CELL},
+    "periods": _PERIODS,
+}
+TREND_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "total": {"type": "object", "properties": _CELL},
+        "periods": _PERIODS,
+        "series": {"type": "array", "items": {"type": "object", "properties": _SERIES}},
+        "changes": {"type": "array", "description": "Changes of models and sensors", "items": {"type": "object"}},
+        "untrusted_times": {"type": "integer", "description": "Captures left out because their time is not trusted"},
+        "comparison": {"type": ["object", "null"], "description": "Ratio of two rates, its interval and p-value"},
+        "days": {"type": "array", "items": {"type": "string", "format": "date"}},
+        "effort": {"type": "array", "items": _NUMBER, "description": "Sensor-seconds of watching on each day"},
+        "taxa": {"type": "array", "items": {"type": "object"}, "description": "Detections of each taxon by day, hour"},
+    },
+}
+
+
+def counted(store: Store, span: Span) -> Trends:
+    """Count the detections of each taxon by day and hour, with the effort of each day."""
+    found = count_trends(store, span.first, span.last, span.zone, span.stations, (span.taxon,) if span.taxon else ())
+    return with_effort(found, store, span.stations)
+
+
+def compared(store: Store, request: TrendRequest, first: str, last: str, stations: Sequence[str]) -> Comparison | None:
+    """Compare a request with a second period, with other stations, or both; None if neither is named."""
+    days, others = parse_days(first, last), parse_names(stations)
+    return compare(store, request, days, others) if days or others else None
+
+
+@router.get("/api/trends", responses={200: {"content": {"application/json": {"schema": TREND_SCHEMA}}}})
+def trends_json(
+    context: ContextDependency,
+    span: SpanDependency,
+    request: TrendDependency,
+    compare_from: OtherFrom = "",
+    compare_to: OtherTo = "",
+    compare_station: OtherStations = [],  # noqa: B006, FastAPI copies it
+) -> Response:
+    """Return rates by period with effort and intervals, detections by day and hour, and the effort of each day.
+
+    What is not known is null. `wildpost trends` requests this while the server has the database locked.
+    """
+    store = context.site.store
+    comparison = compared(store, request, compare_from, compare_to, compare_station)
+    body = counted(store, span).plain() | plain_trend(rate_trend(store, request))
+    body["comparison"] = plain_comparison(comparison) if comparison else None
+    return JSONResponse(body)
+
+
+@router.get("/trends.csv", responses={200: {"content": {"text/csv": {}}}})
+def trends_csv(context: ContextDependency, span: SpanDependency) -> Response:
+    """Return detections by day, and the sensor-seconds of watching, as CSV; unknown effort is empty."""
+    found = counted(context.site.store, span)
+    rows = [
+        [day.isoformat(), one.taxon, one.observation_type, detections, effort]
+        for one in found.taxa
+        for day, detections, effort in zip(found.days, one.by_day, found.effort, strict=True)
+    ]
+    heading = ["day", "taxon", "observation_type", "detections", "effort"]
+    return csv_response(heading, rows, f"wildpost-trends-{span.first}-{span.last}.csv")
+
+
+@router.get("/rates.csv", responses={200: {"content": {"text/csv": {}}}})
+def rates_csv(context: ContextDependency, request: TrendDependency) -> Response:
+    """Return rates by period of each series, with effort and intervals, as CSV; what is not known is empty."""
+    trend = rate_trend(context.site.store, request)
+    heading = [
+        *("series", "period", "from", "to", "independent", "captures", "animals"),
+        *("effort_days", "rate", "low", "high", "share"),
+    ]
+    return csv_response(heading, _rate_rows(trend), f"wildpost-rates-{request.first}-{request.last}.csv")
+
+
+def _rate_rows(trend: RateTrend) -> Iterable[Row]:
+    for series in trend.series:
+        for period, cell in zip(trend.periods, series.cells, strict=False):
+            yield [series.name, period.name, period.first.isoformat(), period.last.isoformat(), *_cell_row(cell)]
+
+
+def _cell_row(cell: Cell) -> Row:
+    rate = cell.rate
+    return [
+        *(cell.independent, cell.captures, cell.animals),
+        *(rate.effort_days or None, rate.per_100_days, rate.low, rate.high, cell.share),
+    ]
+
+
+def csv_response(heading: Sequence[str], rows: Iterable[Row], name: str) -> Response:
+    """Return a table as a CSV file to be saved.
+
+    An apostrophe before a text that begins like a formula keeps a spreadsheet from running it.
+    """
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(heading)
+    for row in rows:
+        table.writerow(
+            [f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell for cell in row]
+        )
+    # Excel needs the byte order mark to recognise UTF-8.
+    return Response(
+        "\ufeff" + text.getvalue(),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,1 @@
+"""Charts of the pages, drawn by the server as SVG: no script, printable, small."""
