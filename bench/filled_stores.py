@@ -52,6 +52,15 @@ class FilledDuckDb:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "detections.duckdb"
+        DuckDbStore(self._path).close()
+        with duckdb.connect(str(self._path)) as connection:
+            connection.execute(
+                "INSERT INTO effort SELECT printf('%s-%d', station, n), station, 'camera', start_us, "
+                "start_us + 3600000000, '{}', NULL FROM (SELECT printf('station-%03d', s) AS station, n, "
+                "? - (n + 1) * 3600000000 AS start_us FROM range(?) a(s), range(?) b(n) WHERE (n // 24 + s) % 60 <> 0) "
+                "ON CONFLICT DO NOTHING",
+                [LAST_US, STATIONS, DAYS * 24],
+            )
         self.store: Store = DuckDbStore(self._path)
 
     def fill(self, rows: list[Row]) -> None:
@@ -70,11 +79,15 @@ class FilledDuckDb:
                 [LAST_US],
             )
             detections = verdicts_applied_sql("found", "(SELECT * FROM verdict WHERE false)")
-            connection.execute(f"INSERT INTO detection SELECT *, captured_us, true FROM ({detections})")  # noqa: S608
+            connection.execute(  # no input from outside
+                "INSERT INTO detection SELECT *, captured_us, true, false, 'camera', "  # noqa: S608
+                "count(*) OVER (PARTITION BY event_id, counts_as, counts_as_type) "
+                f"FROM ({detections}) ORDER BY captured_us"
+            )
             connection.execute(
                 "INSERT INTO event SELECT event_id, station, captured_us, captured_us, ? || event_id || ? || station "
                 "|| ? || strftime(make_timestamp(captured_us), '%Y-%m-%dT%H:%M:%SZ') || ? || md5(event_id) || "
-                "md5(event_id || '.') || ?, captured_us FROM found WHERE ordinal = 0",
+                "md5(event_id || '.') || ?, captured_us, false, false FROM found WHERE ordinal = 0",
                 list(payload_parts()),
             )
             connection.execute(
@@ -101,6 +114,7 @@ class FilledInflux:
                     for h in range(0, DAYS * 24, HEALTH_EVERY_H)
                 ]
             )
+            self._link.write(_effort_lines(station))
 
     def fill(self, rows: list[Row]) -> None:
         """See ``Filled.fill``."""
@@ -113,7 +127,7 @@ class FilledInflux:
                 lines.append(
                     f"detection,model=bench,observationType=animal,ordinal={o},"
                     f'sensor=camera,station=station-{s:03},taxon=taxon-{t:03} event_id="{event_id}",'
-                    f"confidence={c},certainty={c},"
+                    f"confidence={c},certainty={c},animals=1i,trusted=1i,"
                     f'counts=1i,leads={int(o == 0)}i,review="machine" {at_ns}'
                 )
                 lines.append(
@@ -132,6 +146,17 @@ class FilledInflux:
                         f'event_index at_ns={at_ns}i,event_id="{event_id}",station="station-{s:03}" {id_time(event_id)}'
                     )
             self._link.write(line.encode() for line in lines)
+
+
+def _effort_lines(station: int) -> Iterator[bytes]:
+    """Yield a year of effort of a station, an hour each; every sixtieth day is missing."""
+    for n in range(DAYS * 24):
+        if (n // 24 + station) % 60:
+            start_us = LAST_US - (n + 1) * 3_600_000_000
+            yield (
+                f'effort,gap=none,sensor=camera,station=station-{station:03} effort_id="{station}-{n}",gap_s=0,'
+                f"start_us={start_us}i,end_us={start_us + 3_600_000_000}i,watching_s=3600 {start_us * 1000}"
+            ).encode()
 
 
 def id_of(number: int, before_s: int) -> str:

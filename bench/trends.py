@@ -28,6 +28,8 @@ from bench.report import Report, run_bench
 from bench.stores import available_stores, open_influx
 from ingest.store.port import EventQuery, Store
 from pipelines.trends.counting import count_trends
+from pipelines.trends.rate_trend import rate_trend
+from pipelines.trends.request import TrendRequest
 
 ZONE = ZoneInfo("Asia/Shanghai")
 Query = Callable[[Store], object]
@@ -43,6 +45,9 @@ def page_queries(some_ids: tuple[str, ...]) -> dict[str, Query]:
         "trends of 365 days, a station": trends_of(DAYS, stations=("station-042",)),
         "trends of 365 days, a taxon": trends_of(DAYS, taxa=("taxon-003",)),
         "trends of 365 days": trends_of(DAYS),
+        "rates of 30 days": rates_of(30),
+        "rates of 365 days": rates_of(DAYS),
+        "rates of 365 days, a taxon": rates_of(DAYS, "taxon-003"),
         "stations": lambda store: [(row.station, row.events, row.last_event_at) for row in store.stations()],
         "the newest 50 captures": listed(EventQuery()),
         "the newest 50, a station": listed(EventQuery(stations=("station-042",))),
@@ -59,6 +64,16 @@ def trends_of(days: int, stations: tuple[str, ...] = (), taxa: tuple[str, ...] =
     return lambda store: [
         (row.taxon, row.by_day, row.by_hour)
         for row in count_trends(store, first, last, ZONE, stations, taxa, score).taxa
+    ]
+
+
+def rates_of(days: int, taxon: str = "") -> Query:
+    """Return a query for rates by month with effort and intervals, as the trends page shows them."""
+    last: date = LAST.astimezone(ZONE).date()
+    request = TrendRequest(last - timedelta(days=days - 1), last, ZONE, taxon=taxon)
+    return lambda store: [
+        (one.name, [(cell.rate, cell.independent) for cell in one.cells])
+        for one in rate_trend(store, request, now=LAST).series
     ]
 
 

@@ -4,20 +4,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from captures.decoded import Unreadable
-from captures.decoding.messages import ClipTask, Content, FilmFrame, FilmHead, FilmTask, SoundBlock, SoundTask
+from captures.decoded import Sound, Unreadable
+from captures.decoding.messages import ClipTask, Content, FilmFrame, FilmHead, FilmTask, SoundStretch, SoundTask
 from captures.decoding.process import DecoderLimits, decode_apart
-from captures.file_kind import AVI, M4A, MATROSKA, MOV, MP4, MPEG_TS, FileKind, kind_of_open_file
+from captures.file_kind import AVI, MATROSKA, MOV, MP4, MPEG_TS, FileKind, kind_of_open_file
+from contract import Location
 
 CLIP_LENGTH_S = 8.0
 _CLIP_LEAD_S = 3.0  # of the clip before the chosen frame
-_DEMUXERS = {AVI: "avi", MP4: "mov", MOV: "mov", M4A: "mov", MATROSKA: "matroska", MPEG_TS: "mpegts"}
+_DEMUXERS = {AVI: "avi", MP4: "mov", MOV: "mov", MATROSKA: "matroska", MPEG_TS: "mpegts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,36 @@ def film_clip(film: Film, at_s: float, limits: DecoderLimits | None = None) -> b
     raise Unreadable(f"{film.path.name}: the decoding process gave no answer")
 
 
-def read_sound_track(path: Path, limits: DecoderLimits | None = None) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """Decode the sound track of a film, or an M4A recording, block by block.
+def read_film_sound(
+    film: Film,
+    taken_at: datetime,
+    location: Location | None = None,
+    rate_hz: int = 48_000,
+    stretch_s: float = 60.0,
+    limits: DecoderLimits | None = None,
+) -> Iterator[Sound]:
+    """Decode the sound track of a film as consecutive stretches without gaps; only the last one is shorter.
 
-    Yields:
-        Samples of shape (n, channels), and their rate in Hz, which is the same for all blocks.
+    Args:
+        film: The film.
+        taken_at: Time of its beginning.
+        location: Position of the station, copied to each stretch.
+        rate_hz: Sample rate of the result.
+        stretch_s: Length of each stretch, in seconds.
+        limits: Limits of the process.
 
     Raises:
-        Unreadable: there is no sound, or it breaks off; the blocks before the break have been yielded.
+        Unreadable: there is no sound, or it breaks off; the stretches before the break have been yielded.
         OSError: the file cannot be read, or no process can be started.
     """
-    with _opened(path) as (file, demuxer):
-        for answer in decode_apart(SoundTask(file.fileno(), demuxer), path.name, limits=limits):
-            if isinstance(answer, SoundBlock):
-                samples = np.frombuffer(answer.samples, np.float32).reshape(-1, answer.channels)
-                yield samples, answer.rate_hz
+    with _opened(film.path) as (file, _):
+        done_s = 0.0
+        for answer in decode_apart(SoundTask(file.fileno(), rate_hz, stretch_s), film.path.name, limits=limits):
+            if isinstance(answer, SoundStretch) and answer.signals:
+                first, *more = (np.frombuffer(signal, np.float32) for signal in answer.signals)
+                sound = Sound(first, answer.rate_hz, taken_at + timedelta(seconds=done_s), location, tuple(more))
+                done_s += sound.duration_s
+                yield sound
 
 
 @contextmanager

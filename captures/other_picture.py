@@ -7,7 +7,7 @@ from captures.decoding.messages import Content, PictureTask
 from captures.decoding.process import decode_apart
 from captures.file_kind import AVIF, BMP, GIF, HEIC, WEBP, FileKind
 
-CONVERTED = (HEIC, AVIF, WEBP, GIF, BMP)
+CONVERTED: tuple[FileKind | None, ...] = (HEIC, AVIF, WEBP, GIF, BMP)
 _MAX_DIRECTORIES, _MAX_ENTRIES = 32, 500
 _SUB_DIRECTORIES, _ORIENTATION = 330, 274
 _COMPRESSION, _STRIPS, _STRIP_SIZES, _PREVIEW, _PREVIEW_SIZE = 259, 273, 279, 513, 514
@@ -15,13 +15,15 @@ _JPEG_COMPRESSIONS = (6, 7)
 _SHORT, _LONG, _IFD = 3, 4, 13
 
 
-def as_jpeg(data: bytes, kind: FileKind, limit_pixels: int) -> bytes:
+def as_jpeg(data: bytes, kind: FileKind | None, limit_pixels: int) -> bytes:
     """Return a picture as JPEG at full size, upright.
 
     Raises:
         Unreadable: it is too large or damaged, or its decoder failed.
         OSError: no process can be started.
     """
+    if kind not in CONVERTED or kind is None:
+        raise ValueError(f"{kind}: expected one of {CONVERTED}")
     for answer in decode_apart(PictureTask(kind.form, limit_pixels), kind.form, data):
         if isinstance(answer, Content):
             return answer.data

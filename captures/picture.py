@@ -1,5 +1,6 @@
 """Decoding of picture files at reduced scale, and thumbnails."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from captures.decoded import Picture, Unreadable
 from captures.exif_time import read_orientation
+from captures.file_kind import TIFF, kind_of_bytes
 from captures.jpeg import decode_jpeg
+from captures.other_picture import CONVERTED, as_jpeg, raw_preview
 from captures.picture_header import Header, read_header
 
 LIMIT_PIXELS = 120_000_000  # the largest camera-trap sensors have 48 million; a decompression bomb has billions
@@ -20,11 +23,14 @@ _FULL_SIZE_FACTOR = 2  # decoding at full size takes 3 to 6 bytes a pixel, so on
 
 
 def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMIT_PIXELS) -> Picture:
-    """Decode a JPEG, PNG or TIFF picture, scaled down to at least ``longest_px``, with EXIF orientation applied.
+    """Decode a picture, scaled down to at least ``longest_px``, with EXIF orientation applied.
 
     Grey, 16-bit and CMYK pictures become 8-bit BGR; transparency is dropped. libjpeg decodes a baseline JPEG at 1/2,
     1/4 or 1/8 of its size if the result is at least ``longest_px`` long; other pictures are decoded at full size, then
     scaled down.
+
+    HEIC, AVIF, WebP, GIF and BMP become JPEG in a process of their own first; of raw pictures (DNG and other TIFF files
+    with a preview) the largest preview is decoded.
 
     Args:
         source: A file, or its bytes.
@@ -36,11 +42,16 @@ def read_picture(source: Path | bytes, longest_px: int, limit_pixels: int = LIMI
     Raises:
         Unreadable: the file is empty, not a picture, too large, or nothing of it can be decoded; the message gives the
             reason.
-        OSError: the file does not exist or cannot be read.
+        OSError: the file does not exist or cannot be read, or no process can be started.
     """
     if longest_px < 1:
         raise ValueError(f"longest_px {longest_px}: expected at least 1")
     data = source if isinstance(source, bytes) else _read(source)
+    kind = kind_of_bytes(data)
+    if kind in CONVERTED:
+        data = as_jpeg(data, kind, limit_pixels // _FULL_SIZE_FACTOR)
+    elif kind is TIFF and (preview := raw_preview(data)) is not None:
+        return _turned(read_picture(preview[0], longest_px, limit_pixels), preview[1])
     header = read_header(data)
     allowed = limit_pixels if header.scalable else limit_pixels // _FULL_SIZE_FACTOR
     if header.width * header.height > allowed:
@@ -68,6 +79,15 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
         pixels = np.asarray(cv2.transpose(pixels), np.uint8)
     flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
     return pixels if flip is None else np.asarray(cv2.flip(pixels, flip), np.uint8)
+
+
+def _turned(picture: Picture, orientation: int) -> Picture:
+    """Turn the preview of a raw picture, which has no EXIF data of its own, as those of the whole file say."""
+    pixels = upright(picture.pixels, orientation)
+    width, height = picture.width, picture.height
+    if orientation in (5, 6, 7, 8):
+        width, height = height, width
+    return replace(picture, pixels=pixels, width=width, height=height)
 
 
 def shrink(pixels: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:

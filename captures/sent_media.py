@@ -7,7 +7,8 @@ which stay on the station, have the wider limits of ``captures.picture`` and ``c
 import struct
 
 from captures.decoded import Unreadable
-from captures.media_type import PICTURE_TYPES, media_type
+from captures.media_type import FILM_TYPES, PICTURE_TYPES, media_type
+from captures.mp4_header import check_mp4
 from captures.picture_header import png_chunks, read_header
 
 MAX_SIDE_PX = 8_192
@@ -28,9 +29,11 @@ def check_sent(data: bytes) -> str:
     """
     found = media_type(data)
     if found is None:
-        raise Unreadable(f"starts with {data[:8]!r}: expected a JPEG, PNG, MP3, FLAC or WAV file")
+        raise Unreadable(f"starts with {data[:8]!r}: expected a JPEG, PNG, MP3, FLAC, WAV or MP4 file")
     if found in PICTURE_TYPES:
         _check_picture(data)
+    elif found in FILM_TYPES:
+        check_mp4(data)
     else:
         _check_sound(data)
     return found

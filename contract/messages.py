@@ -60,7 +60,7 @@ class Box(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Span(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """Time span of a detection in a sound clip, in seconds from the clip's start, with optional frequency bounds."""
+    """Time span of a detection in a sound or film, in seconds from its start, with optional frequency bounds."""
 
     start_s: Seconds
     end_s: Seconds
@@ -159,7 +159,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     clock: Clock
     boot_id: Uuid
     sequence: Count  # counter within one boot: orders captures even if the clock is wrong
-    capture: Literal["picture", "sound"]
+    capture: Literal["picture", "sound", "film"]  # film: since 1.2
     models: Annotated[tuple[Model, ...], Meta(max_length=MODELS)]
     detections: Annotated[tuple[Detection, ...], Meta(max_length=DETECTIONS)]
     media: Annotated[tuple[Media, ...], Meta(max_length=MEDIA)]

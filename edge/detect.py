@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from captures.decoded import Picture, Sound, Unreadable
+from captures.film import Film
 from contract import Detection, Location, Media
 from contract.bounds import DAMAGE_CHARACTERS
+from contract.messages import MediaRole
 from edge.capture.clip import Clip
 from models.crops import classify_animals
 from models.port import Classifier, Detector
@@ -111,31 +113,35 @@ def companion(clip: Clip, found: Sequence[Detection]) -> Companion | None:
         from captures.sound import encode_clip
 
         data, kind = encode_clip(clip.content)
-        return _companion(data, kind, "clip")
+        return companion_of(data, kind, "clip")
+    if isinstance(clip.content, Film):
+        raise TypeError("a film has two companions: see edge.films")
     from captures.picture import THUMBNAIL_PX, read_picture, thumbnail
 
     picture = clip.content if isinstance(clip.content, Picture) else read_picture(clip.content, THUMBNAIL_PX)
     if picture.damage:
         LOG.warning("%s is damaged: %s", clip.name, picture.damage)
-    return _companion(thumbnail(picture), "image/jpeg", "thumbnail", picture.damage)
+    return companion_of(thumbnail(picture), "image/jpeg", "thumbnail", picture.damage)
 
 
-def media_of(clip: Clip, beside: Companion | None) -> tuple[Media, ...]:
-    """Return the metadata of a capture's original, with its damage, and of its thumbnail or clip, if it has them."""
+def media_of(clip: Clip, beside: Sequence[Companion]) -> tuple[Media, ...]:
+    """Return the metadata of a capture's original, with its damage, and of its thumbnail and clip, if it has them."""
     original = clip.original
-    if original is not None and beside is not None and beside.damage:
-        original = msgspec.structs.replace(original, damage=beside.damage[:DAMAGE_CHARACTERS])
-    return tuple(media for media in (original, beside.media if beside else None) if media)
+    damage = next((one.damage for one in beside if one.damage), "")
+    if original is not None and damage:
+        original = msgspec.structs.replace(original, damage=damage[:DAMAGE_CHARACTERS])
+    return tuple(media for media in (original, *(one.media for one in beside)) if media)
 
 
-def _native(content: Path | Picture | Sound) -> Picture:
+def _native(content: Path | Picture | Film | Sound) -> Picture:
     """Return a picture at full resolution for the classifier; detectors read large JPEGs at a reduced scale."""
     from captures.picture import read_picture
 
-    if isinstance(content, Sound):
-        raise TypeError("a sound has no pixels: expected a picture")
+    if isinstance(content, (Sound, Film)):
+        raise TypeError(f"{type(content).__name__}: expected a picture")
     return content if isinstance(content, Picture) else read_picture(content, longest_px=_WHOLE)
 
 
-def _companion(data: bytes, kind: str, role: Any, damage: str = "") -> Companion:
+def companion_of(data: bytes, kind: str, role: MediaRole, damage: str = "") -> Companion:
+    """Return content that is sent beside its event, with its hash."""
     return Companion(Media(sha256=hashlib.sha256(data).hexdigest(), type=kind, size=len(data), role=role), data, damage)

@@ -47,10 +47,12 @@ def media_message(topic: str, event: Event, companion: Companion, improves_visit
         data=companion.data,
     )
     priority, worth = media_rank(event.detections, improves_visit)
+    if companion.media.type.startswith("video/"):
+        priority = LATER  # the poster of a film is sent first
     return OutboxMessage(topic, encode(content), priority, media=True, worth=worth)
 
 
-def sharpness_of(companion: Companion | None) -> float:
+def sharpness_of(companion: Companion | None = None) -> float:
     """Return the sharpness of a capture's thumbnail, 0 to 1; 1 for a sound clip, and if there is no thumbnail.
 
     A picture with the variance of the Laplacian at which ``station check`` calls it blurred has 0.5.

@@ -23,10 +23,11 @@ from edge.capture.clip import AlreadyHeard, Clip, Unusable
 from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.port import SourceLost
 from edge.capture.visits import Visits, scores_of
-from edge.detect import companion, examine, media_of, voice_in
+from edge.detect import companion, media_of, voice_in
 from edge.effort import EffortLog
 from edge.file_failures import FileFailures, unreadable
 from edge.file_reports import FileReports
+from edge.films import examine_capture
 from edge.findings import Findings
 from edge.health import health
 from edge.media_rank import is_urgent, media_message, sharpness_of
@@ -232,18 +233,18 @@ class Station:
         """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
         classifier = None if isinstance(clip.content, Sound) else sensor.classifier
-        found, clip = examine(detectors, clip, classifier, self._options.location)
+        found, clip, beside = examine_capture(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
-        beside = companion(clip, found) if may_leave else None
+        if may_leave and not beside:
+            beside = tuple(filter(None, [companion(clip, found)]))
         if sensor.recordings is not None:
             clip = sensor.recordings.store(clip, found, may_leave)
         # Captures before and after a restart have the same times if the clock was not set: they share no visit.
         series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
-        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(beside))
+        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(*beside[:1]))
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
-        sound = clip.content if isinstance(clip.content, Sound) else None
         event = Event(
             event_id=new_event_id(),
             station=self._options.name,
@@ -253,17 +254,17 @@ class Station:
             clock=clip.clock,
             boot_id=self._boot_id,
             sequence=sequence,
-            capture="sound" if sound else "picture",
+            capture=clip.kind,
             models=tuple(used.model for used in (*detectors, classifier) if used is not None),
             detections=tuple(found),
             media=media_of(clip, beside),
-            duration_s=round(sound.duration_s, 3) if sound else 0.0,
+            duration_s=round(clip.duration_s, 3),
             visit_id=visit.visit_id,
             location=self._options.location,
         )
         messages = [OutboxMessage(self._topic("event"), encode(event), priority=0 if is_urgent(found) else 1)]
-        if beside is not None:
-            messages.append(media_message(self._topic("media"), event, beside, visit.improved_by(scores)))
+        improves = visit.improved_by(scores)
+        messages += [media_message(self._topic("media"), event, one, improves) for one in beside]
         visit = visit.with_capture(clip.captured_at, scores, event.duration_s)
         return Findings(messages, visit, voices, newest_original(sensor.name, clip))
 

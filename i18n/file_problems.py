@@ -36,7 +36,9 @@ def explain_file_problem(detail: str, language: Language) -> str:
         r"\bcut off: the header says\b|\bcut off inside its last block\b": translate(
             "The recording was cut off. What is there was analysed."
         ),
-        r"\bcut off after\b|\bbreaks off after\b": translate("The file is incomplete: writing was interrupted."),
+        r"\bcut off after\b|\bthe file is cut off\b|\bindex \(moov\) is missing\b|\bbreaks off after\b": translate(
+            "The file is incomplete: writing was interrupted."
+        ),
         r"\bbroken inside\b|\bwhere a marker should be\b": translate("The file is damaged. Check the memory card."),
         r"\bnot a JPEG, PNG or TIFF\b": translate("The file is not a picture, although its name says so."),
         r"\bexpected WAV, (W64|FLAC, MP3 or OGG)\b": translate("The file is not a readable recording."),
@@ -44,6 +46,10 @@ def explain_file_problem(detail: str, language: Language) -> str:
         r"\bexpected at most \d+ pixels\b|\bexpected a picture of at most\b": translate("The picture is too large."),
         r"\bexpected a clip of at most\b": translate("The recording is too long to be drawn."),
         r"\bdrawing it (took|needs|ended)\b": translate("Drawing it takes too much memory or time."),
+        r"\bdecoding it (took|needs|ended|failed)\b": translate(
+            "The file cannot be decoded: it is damaged, or takes too much memory or time."
+        ),
+        r"\bwithout (pictures|a sound track)\b": translate("The sensor has no detector for what is in this film."),
         r"\bexpected a JPEG, PNG, MP3\b": translate(
             "The file is neither a picture nor a recording of an accepted form."
         ),

@@ -27,6 +27,7 @@ class CardDetection:
     detection: Detection
     verdict: Verdict | None
     model: Model
+    in_film: bool = False  # its span is where it was seen
 
     @property
     def label(self) -> str:
@@ -47,12 +48,12 @@ class CardDetection:
     def kind(self) -> str:
         """CSS class for the label of the detection, including a person's correction."""
         named = self.verdict if self.corrected and self.verdict else self.detection
-        return _kind_class(named, heard=self.detection.span is not None)
+        return _kind_class(named, heard=self.detection.span is not None and not self.in_film)
 
     @property
     def machine_kind(self) -> str:
         """CSS class for the label of the detector, before any correction."""
-        return _kind_class(self.detection, heard=self.detection.span is not None)
+        return _kind_class(self.detection, heard=self.detection.span is not None and not self.in_film)
 
 
 def _is_voice(detection: Detection) -> bool:
@@ -84,6 +85,7 @@ class Card:
     picture: Media | None
     clip: Media | None
     seen: Mapping[int, int]
+    film: Media | None
 
     @property
     def kinds(self) -> tuple[tuple[CardDetection, ...], ...]:
@@ -175,7 +177,9 @@ def _card(listed: ListedEvent, flags: Sequence[Flag], history: Sequence[Verdict]
     by_ordinal = verdicts_in_force(history)
     models = {model.name: model for model in event.models}
     findings = tuple(
-        CardDetection(detection, by_ordinal.get(detection.ordinal), models[detection.model])
+        CardDetection(
+            detection, by_ordinal.get(detection.ordinal), models[detection.model], in_film=event.capture == "film"
+        )
         for detection in event.detections
     )
     available = [media for media in event.media if media.role != "original" and media.sha256 in arrived]
@@ -188,4 +192,5 @@ def _card(listed: ListedEvent, flags: Sequence[Flag], history: Sequence[Verdict]
         picture=next((media for media in available if media.type.startswith("image/")), None),
         clip=next((media for media in available if media.type.startswith("audio/")), None),
         seen=latest_sequences(history),
+        film=next((media for media in available if media.type.startswith("video/")), None),
     )

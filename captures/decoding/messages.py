@@ -30,10 +30,17 @@ class ClipTask(msgspec.Struct, frozen=True, tag=True):
 
 
 class SoundTask(msgspec.Struct, frozen=True, tag=True):
-    """Decode the sound track of a film or the sound of a recording: ``SoundBlock`` messages."""
+    """Decode the sound track of a film: ``SoundStretch`` messages.
+
+    Attributes:
+        descriptor: Number of the open file.
+        rate_hz: Samples per second of the result.
+        stretch_s: Length of each stretch, in seconds.
+    """
 
     descriptor: int
-    format: str
+    rate_hz: int
+    stretch_s: float
 
 
 class PictureTask(msgspec.Struct, frozen=True, tag=True):
@@ -91,12 +98,11 @@ class FilmFrame(msgspec.Struct, frozen=True, tag=True):
     jpeg: bytes
 
 
-class SoundBlock(msgspec.Struct, frozen=True, tag=True):
-    """A stretch of sound: interleaved float32 samples of all channels."""
+class SoundStretch(msgspec.Struct, frozen=True, tag=True):
+    """A stretch of sound: float32 samples of each signal, as in ``captures.decoded.Sound.signals``."""
 
     rate_hz: int
-    channels: int
-    samples: bytes
+    signals: tuple[bytes, ...]
 
 
 class Content(msgspec.Struct, frozen=True, tag=True):
@@ -111,4 +117,4 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     problem: str = ""
 
 
-Message = Ready | FilmHead | FilmFrame | SoundBlock | Content | Finished
+Message = Ready | FilmHead | FilmFrame | SoundStretch | Content | Finished

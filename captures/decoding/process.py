@@ -10,7 +10,7 @@ from errno import EAGAIN
 import msgspec
 
 from captures.decoded import Unreadable
-from captures.decoding.messages import Content, FilmFrame, FilmHead, Finished, Message, Ready, SoundBlock, Task
+from captures.decoding.messages import Content, FilmFrame, FilmHead, Finished, Message, Ready, SoundStretch, Task
 from contract.limited_process import killed_when_late, read_message, start_limited_process, write_message
 
 _MODULE = "captures.decoding.worker"
@@ -34,7 +34,7 @@ class DecoderLimits:
 
 def decode_apart(
     task: Task, name: str, content: bytes = b"", limits: DecoderLimits | None = None
-) -> Iterator[FilmHead | FilmFrame | SoundBlock | Content]:
+) -> Iterator[FilmHead | FilmFrame | SoundStretch | Content]:
     """Run a task in a new process, and yield its answers as they come.
 
     Args:

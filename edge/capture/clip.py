@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from captures.decoded import Picture, Sound
+from captures.film import Film
 from captures.sound import Heard
 from contract import Clock, Media
 
@@ -32,10 +34,10 @@ class FileMark:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One capture: a picture or a stretch of sound.
+    """One capture: a picture, a film or a stretch of sound.
 
     Attributes:
-        content: The picture, in memory or as a path, or the sound.
+        content: The picture, in memory or as a path, the film, or the sound.
         captured_at: Time of the first frame or sample.
         clock: Source and accuracy of that time.
         name: Name of the file, or a name that the source gives it.
@@ -44,13 +46,25 @@ class Clip:
         remarks: What is wrong with the file although it can be used; each is reported to the server.
     """
 
-    content: Path | Picture | Sound
+    content: Path | Picture | Film | Sound
     captured_at: datetime
     clock: Clock
     name: str
     original: Media | None = None
     mark: FileMark | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Literal["picture", "sound", "film"]:
+        """Kind of the capture, as ``Event.capture``."""
+        return "sound" if isinstance(self.content, Sound) else "film" if isinstance(self.content, Film) else "picture"
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of a sound or film in seconds; 0 for a picture."""
+        if isinstance(self.content, Film):
+            return self.content.head.duration_s
+        return self.content.duration_s if isinstance(self.content, Sound) else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from captures.picture_header import TAIL_BYTES, has_end
 from contract import Location, Media
 from contract.supervision import describe_exception
 from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
+from edge.capture.film_file import FilmReader
 from edge.capture.folder_index import FolderIndex
 from edge.capture.port import SourceLost
 from edge.capture.reading_guard import ReadingGuard
@@ -58,6 +59,8 @@ class FolderSource:
         last_mark: LastMark | None = None,
         note: Path | None = None,
         marks_alike: MarksAlike = lambda _size, _modified_ns: (),
+        sees: bool = True,
+        hears: bool = False,
     ) -> None:
         """Store the folder to watch and the options for reading its files.
 
@@ -72,11 +75,14 @@ class FolderSource:
                 was processed of a file that has changed is not known.
             note: File that notes which capture is being examined, for ``ReadingGuard``; None: it is not noted.
             marks_alike: Returns the marks of recordings by size and modification time, for files that were renamed.
+            sees: Whether the pictures of films are wanted.
+            hears: Whether the sound tracks of films are wanted.
         """
         self._folder = folder
         self._mark_of = mark_of
         self._zone = zone
         self._deployed = deployed
+        self._films = FilmReader(zone, location, stretch_s, deployed, sees, hears)
         self._index = FolderIndex(str(folder), CAPTURES, self._is_finished)
         self._unread = UnreadFiles()
         self._guard = ReadingGuard(note)
@@ -220,9 +226,13 @@ class FolderSource:
             if file.size == 0:
                 raise Unreadable(f"{name}: empty file (0 bytes)")
             kind = kind_of_path(path)
-            if kind is None or kind.family not in ("picture", "recording"):
+            if kind is None or kind.family not in ("picture", "film", "recording"):
                 form = f"a {kind.form} file" if kind is not None else "of an unknown form"
-                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture or a recording")
+                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
+            if kind.family == "film":
+                marked = self._mark_of(done.path, file.size, file.modified_ns)
+                yield from self._films.captures(path, done, marked, lambda: _original(path, kind, stop))
+                return
             original = _original(path, kind, stop)
             if original is None:
                 return

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from captures.capture_time import picture_time, recording_time
+from captures.capture_time import film_time, picture_time, recording_time
 from captures.decoded import Sound, Unreadable
 from captures.file_kind import kind_of_path
 from captures.file_types import CAPTURES
+from captures.film import Film, read_film
 from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, fewer_kinds, printable_name, walk
 from captures.picture import read_picture
 from captures.sound import read_recording, sound_info
@@ -215,6 +216,10 @@ def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) 
             words = f"{words}, damaged: {picture.damage}"
             steps.append(_DAMAGED)
             figures["damage"] = picture.damage
+    elif kind.family == "film":
+        film = read_film(path)
+        taken, how = film_time(path, film.head.tags, zone, written, now, deployed)
+        words, steps, figures = _film(film)
     else:
         taken, how = recording_time(path, zone, written, now, deployed)
         words, steps, figures = _recording(path)
@@ -224,6 +229,21 @@ def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) 
         steps.append(f"set the clock of the camera or recorder: {taken:%Y-%m-%d %H:%M} is no time of a running clock")
     figures |= {"newest_at": taken.isoformat(), "newest_time_source": how.source}
     return f"{taken:%Y-%m-%d %H:%M %z} ({how.source}), {words}", "; ".join(steps), figures
+
+
+def _film(film: Film) -> tuple[str, list[str], dict[str, Figure]]:
+    """Describe a film and measure its frame with most motion; return a description, next steps and figures."""
+    head = film.head
+    sound = "with sound" if head.has_sound else "without sound"
+    words = f"film of {head.duration_s:.1f} s, {head.width} x {head.height}, {head.codec or 'no pictures'}, {sound}"
+    figures: dict[str, Figure] = {"duration_s": head.duration_s, "width": head.width, "height": head.height}
+    steps = [f"{head.problem}; if later films are cut off too, replace the card"] if head.problem else []
+    if not film.frames:
+        return words, steps, figures
+    seen = measure_picture(read_picture(max(film.frames, key=lambda frame: frame.moved).jpeg, 640).pixels)
+    if seen.complaint:
+        steps.append(_picture_remedy(seen))
+    return f"{words}, {_picture_words(seen)}", steps, figures | asdict(seen)
 
 
 def _recording(path: Path) -> tuple[str, list[str], dict[str, Figure]]:

@@ -1,9 +1,9 @@
 """Check that the content of a thumbnail or clip has the media type that its message names."""
 
-from captures.media_type import PICTURE_TYPES, SOUND_TYPES, media_type, same_type
+from captures.media_type import FILM_TYPES, PICTURE_TYPES, SOUND_TYPES, media_type, same_type
 from contract import Malformed, MediaContent, Record
 
-_ROLES = {"thumbnail": PICTURE_TYPES, "clip": SOUND_TYPES, "original": PICTURE_TYPES + SOUND_TYPES}
+_ROLES = {"thumbnail": PICTURE_TYPES, "clip": SOUND_TYPES + FILM_TYPES, "original": PICTURE_TYPES + SOUND_TYPES}
 
 
 def check_type(record: Record) -> None:

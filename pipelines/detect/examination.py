@@ -1,4 +1,4 @@
-"""Runs a detector on one complete picture or recording, and returns the detections or an error description."""
+"""Runs a detector on one complete picture, film or recording, and returns the detections or an error description."""
 
 import stat
 from collections.abc import Iterator
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from captures.capture_time import picture_time, recording_time
+from captures.capture_time import film_time, picture_time, recording_time
 from captures.decoded import Sound, Unreadable
-from captures.file_types import PICTURES, RECORDINGS
+from captures.file_kind import kind_of_path
+from captures.file_types import FILMS, PICTURES, RECORDINGS
+from captures.film import read_film
 from contract import Detection, Location, Model
 from contract.supervision import describe_exception
 from models.registry import Registry, WeightsError, entry_named
@@ -64,7 +66,7 @@ class ExaminationTask:
     @property
     def suffixes(self) -> frozenset[str]:
         """Suffixes of the files that the detector can read."""
-        return frozenset(PICTURES if self.kind in ("vision", "species") else RECORDINGS)
+        return frozenset(PICTURES | FILMS if self.kind in ("vision", "species") else RECORDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Examined:
         model: The model that made the detections.
         began: Capture time, or start of the recording; None if the file could not be opened.
         time_source: Source of that time, as ``Clock.source``.
-        duration_s: Length of the analysed sound, in seconds; 0 for a picture.
+        duration_s: Length of the analysed sound or film, in seconds; 0 for a picture.
         found: Detections, with spans in seconds from the start.
         problem: Why the file is not usable, or only in part (a damaged picture; a recording up to ``duration_s``);
             "" if there was no problem.
@@ -122,6 +124,9 @@ class Examiner:
             if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for a writer
                 raise Unreadable("a folder, named pipe, socket or device: expected a file")
             modified_ns = status.st_mtime_ns
+            kind = kind_of_path(path)
+            if self._kind == "vision" and kind is not None and kind.family == "film":
+                return self._examine_film(path, modified_ns)
             read_time = picture_time if self._kind == "vision" else recording_time
             began, clock = read_time(path, task.zone, modified_ns)
             source = clock.source
@@ -132,6 +137,16 @@ class Examiner:
         except Exception as error:  # noqa: BLE001, whatever one file causes must not end the run
             problem = f"an unexpected error: {describe_exception(error)}"
         return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem, progress.remark)
+
+    def _examine_film(self, path: Path, modified_ns: int) -> Examined:
+        """Run the detector on the chosen frames of a film, in a process that may die."""
+        from models.film import detect_in_film
+
+        film = read_film(path)
+        began, clock = film_time(path, film.head.tags, self._task.zone, modified_ns)
+        found = detect_in_film([self._detector], film).detections
+        head, model = film.head, self._detector.model
+        return Examined(path, model, began, clock.source, head.duration_s, tuple(found), remark=head.problem)
 
     def _detections(self, path: Path, began: datetime, progress: "_ReadProgress") -> Iterator[Detection]:
         if self._kind == "vision":

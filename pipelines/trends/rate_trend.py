@@ -211,21 +211,26 @@ class _Table:
         effort, everyone = self._effort[members], self._all[members].sum(axis=0)
         has_share = kind == "animal" if kind else self._is_animal
 
-        def cell(number: slice) -> Cell:
-            of_stations, days = counts[:, number].sum(axis=1), effort[:, number].sum(axis=1)
-            total, of_all = int(found[number].sum()), int(everyone[number].sum())
-            return Cell(
-                self._rate(of_stations, days),
-                total,
-                int(captures[number].sum()),
-                int(animals[number].sum()),
-                total / of_all if has_share and of_all else None,
+        def cell(rate: Rate, total: int, seen: int, number: int, of_all: int) -> Cell:
+            return Cell(rate, total, seen, number, total / of_all if has_share and of_all else None)
+
+        of_periods = (
+            zip(
+                self._rates(counts, effort),
+                *(column.tolist() for column in (found, captures, animals, everyone)),
+                strict=True,
             )
+            if detailed
+            else ()
+        )
+        (rate,) = self._rates(counts.sum(axis=1, keepdims=True), effort.sum(axis=1, keepdims=True))
+        sums = (int(column.sum()) for column in (found, captures, animals, everyone))
+        return Series(name, kind, tuple(cell(*values) for values in of_periods), cell(rate, *sums))
 
-        cells = tuple(cell(slice(number, number + 1)) for number in range(self._count)) if detailed else ()
-        return Series(name, kind, cells, cell(slice(None)))
-
-    def _rate(self, counts: Integers, effort_days: Floats) -> Rate:
+    def _rates(self, counts: Integers, effort_days: Floats) -> list[Rate]:
+        """Return the rate of each column of counts and effort (stations, periods)."""
+        confidence = self._request.confidence
         if self._request.method == "negative binomial":
-            return station_rate(counts, effort_days, self._request.confidence)
-        return poisson_rate(int(counts.sum()), float(effort_days.sum()), self._request.confidence)
+            return [station_rate(*column, confidence) for column in zip(counts.T, effort_days.T, strict=True)]
+        sums = zip(counts.sum(axis=0).tolist(), effort_days.sum(axis=0).tolist(), strict=True)
+        return [poisson_rate(count, days, confidence) for count, days in sums]

@@ -302,7 +302,11 @@ function pressed(key) {
     }
     return;
   }
-  const play = () => { const sound = current?.querySelector("audio"); if (sound) sound.paused ? sound.play() : sound.pause(); };
+  const play = () => {
+    const media = current?.querySelector("audio, video");
+    media?.closest("details")?.setAttribute("open", "");
+    if (media) media.paused ? media.play() : media.pause();
+  };
   const actions = {
     j: () => step(1), k: () => step(-1), "?": () => keys.showModal(),
     c: () => act(current, "confirmed"), enter: () => act(current, "confirmed"),
@@ -320,8 +324,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
   if (event.target.matches("input, select, textarea") || lettersOff.checked) return;
   const key = event.key.toLowerCase();
-  if ((key === "enter" || key === " ") && event.target.matches("a, button, summary, audio")) return;
-  if (key === " " && !current?.querySelector("audio")) return;
+  if ((key === "enter" || key === " ") && event.target.matches("a, button, summary, audio, video")) return;
+  if (key === " " && !current?.querySelector("audio, video")) return;
   if (pressed(key)) event.preventDefault();
 });
 

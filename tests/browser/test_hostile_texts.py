@@ -88,11 +88,13 @@ def addresses(site: Site) -> list[str]:
         "/?show=flagged",
         "/incidents?show=all",
         "/trends?days=7",
+        "/activity?days=7",
         "/stations",
         "/quarantine",
     ]
     found += [f"/?{name}={text}" for name in ("station", "taxon", "kind", "day", "after", "x") for text in quoted[:2]]
     found += [f"/trends?{name}={text}" for name in ("station", "taxon", "from", "zone") for text in quoted[2:]]
+    found += [f"/activity?{name}={text}" for name in ("taxon", "other_taxon") for text in quoted[2:4]]
     found += [f"/{text}" for text in quoted] + [f"/events/{text}" for text in quoted[:2]]
     found += [f"/events/{event.event_id}" for event in site.events[-len(TEXTS) :]]
     return found + [f"/incidents/{one.id}" for one in site.incidents.incidents(False, 30, None)[:3]]

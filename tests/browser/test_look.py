@@ -18,7 +18,7 @@ def pages_of(site: Any) -> list[str]:
     (incident,) = site.incidents.incidents(open_only=False)
     picture, sound = site.events[0].event_id, site.events[5].event_id
     empty = ("/?show=reviewed", "/trends?from=2001-01-01&to=2001-01-31")
-    named = ("/", "/incidents", "/stations", "/trends", "/quarantine")
+    named = ("/", "/incidents", "/stations", "/trends", "/activity", "/quarantine")
     return [*named, *empty, f"/incidents/{incident.id}", f"/events/{picture}", f"/events/{sound}"]
 
 

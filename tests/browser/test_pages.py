@@ -121,10 +121,10 @@ def test_every_page_speaks_both_languages_and_fits_every_width(
 ) -> None:
     page.set_viewport_size({"width": WIDTHS[width][0], "height": WIDTHS[width][1]})
     (incident,) = site.incidents.incidents(open_only=False)
-    paths = ("/", "/trends", "/stations", "/quarantine", "/incidents", f"/incidents/{incident.id}")
+    paths = ("/", "/trends", "/activity", "/stations", "/quarantine", "/incidents", f"/incidents/{incident.id}")
     for path in (*paths, f"/events/{site.events[0].event_id}"):
         page.goto(f"{site.url}{path}?lang={language}")
-        expect(page.locator("nav")).to_contain_text(word)
+        expect(page.locator("nav.rail")).to_contain_text(word)
         expect(page.locator("footer")).to_contain_text("Asia/Shanghai")
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{path} is {overflow} px too wide for {width}"

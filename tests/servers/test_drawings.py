@@ -88,7 +88,7 @@ def test_a_clip_is_drawn_once_for_all_who_ask_at_the_same_time_and_after_a_resta
     [
         (silence(2_000_000, channels=8), "8 channels"),
         (flac_that_says(500_000_000, silence(100_000)), "500000000 samples"),
-        (b"OggS" + bytes(1000), "expected a JPEG, PNG, MP3, FLAC or WAV file"),
+        (b"OggS" + bytes(1000), "expected a JPEG, PNG, MP3, FLAC, WAV or MP4 file"),
     ],
 )
 def test_a_recording_beyond_the_limits_is_refused_without_a_process(

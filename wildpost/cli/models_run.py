@@ -26,7 +26,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "run a detector on files or folders and write the observations as a Camtrap DP table"
     run_ = actions.add_parser("run", help=about, description=about)
     run_.add_argument("model", help="model name from `wildpost models list`")
-    run_.add_argument("files", type=Path, nargs="+", help="recordings or pictures, or folders of them")
+    run_.add_argument("files", type=Path, nargs="+", help="recordings, pictures or films, or folders of them")
     run_.add_argument(
         "--csv", type=Path, metavar="FILE", help="output file of the observations (default: standard output)"
     )
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.add(examined)
     seconds = time.monotonic() - began
     print(
-        f"{progress.files} files, {progress.hours:.2f} hours of sound, {table.rows} observations, "
+        f"{progress.files} files, {progress.hours:.2f} hours of sound and film, {table.rows} observations, "
         f"{progress.unusable} not usable, {seconds:.0f} s",
         file=sys.stderr,
     )

@@ -1,4 +1,4 @@
-"""Finds pictures and recordings for the demo."""
+"""Finds pictures, films and recordings for the demo."""
 
 import importlib.metadata
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from captures.file_kind import kind_of_path
-from captures.file_types import CAPTURES, PICTURES, RECORDINGS
+from captures.file_types import CAPTURES, FILMS, PICTURES, RECORDINGS
 from captures.folder_listing import describe_passed_over, walk
 from contract.errors import WildpostError
 from models.download import pull
@@ -51,7 +51,7 @@ class Samples:
     """Input files of the demo's two stations.
 
     Attributes:
-        pictures: Files for the camera station.
+        pictures: Files for the camera station: pictures and films.
         recordings: Files for the microphone station.
         origin: Description of their origin, for the user.
     """
@@ -99,7 +99,8 @@ def _in_folder(folder: Path, origin: str) -> Samples:
     if not pictures and not recordings:
         others = f", but {describe_passed_over(passed_over)}" if passed_over else ""
         raise NoSamples(
-            f"{folder}: contains no picture ({_list(PICTURES)}) and no recording ({_list(RECORDINGS)}){others}"
+            f"{folder}: contains no picture ({_list(PICTURES)}), no film ({_list(FILMS)}) "
+            f"and no recording ({_list(RECORDINGS)}){others}"
         )
     return Samples(pictures, recordings, origin)
 
@@ -110,9 +111,11 @@ def _family(path: Path) -> str:
         kind = kind_of_path(path)
     except OSError:
         return "unreadable"
-    if kind is not None and kind.family in ("picture", "recording"):
-        return kind.family
-    return "picture" if path.suffix.lower() in PICTURES else "recording"  # the station sets it aside with the reason
+    if kind is not None and kind.family in ("picture", "film", "recording"):
+        return "recording" if kind.family == "recording" else "picture"
+    return (
+        "picture" if path.suffix.lower() in PICTURES | FILMS else "recording"
+    )  # the station sets it aside with the reason
 
 
 def _download(cache: Path) -> Path:

@@ -163,6 +163,8 @@ def _source(
         last_mark=outbox.last_mark,
         note=outbox.path.with_name(f"{options.name}.examined"),
         marks_alike=outbox.marks_alike,
+        sees=bool(LOOKING & set(options.detectors)),
+        hears=bool(set(options.detectors) - LOOKING),
     )
 
 

@@ -37,6 +37,7 @@ def write_report(connection: duckdb.DuckDBPyConnection, item: Received) -> Confl
             microseconds(record.start),
             microseconds(record.end),
             payload,
+            record.gap,
         ]
     elif isinstance(record, Health):
         table, key = "health", {"station": record.station, "at_us": microseconds(record.at)}

@@ -153,7 +153,7 @@ class DuckDbStore:
 
     def effort(self, query: EffortQuery) -> list[SensorEffort]:
         """Return the effort timelines of sensors; see ``Store.effort``."""
-        return effort(self._read, query)
+        return effort(self._read, query, self._relations.effort)
 
     def stations(self) -> list[StationState]:
         """List every station with its latest state; see ``Store.stations``."""

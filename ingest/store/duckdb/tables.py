@@ -21,7 +21,8 @@ CREATE TABLE verdict (
     event_id VARCHAR, ordinal INTEGER, outcome VARCHAR, taxon VARCHAR, observation_type VARCHAR,
     classified_by VARCHAR, decided_us BIGINT, sequence BIGINT, PRIMARY KEY (event_id, ordinal));
 CREATE TABLE effort (
-    effort_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, payload VARCHAR);
+    effort_id VARCHAR PRIMARY KEY, station VARCHAR, sensor VARCHAR, start_us BIGINT, end_us BIGINT, payload VARCHAR,
+    gap VARCHAR);
 CREATE TABLE health (station VARCHAR, at_us BIGINT, payload VARCHAR, PRIMARY KEY (station, at_us));
 CREATE TABLE status (station VARCHAR PRIMARY KEY, at_us BIGINT, payload VARCHAR);
 """
@@ -178,6 +179,8 @@ UPDATE detection SET taxon = accepted FROM renamed
     WHERE detection.taxon = renamed.taxon AND detection.observation_type = renamed.observation_type;
 UPDATE detection SET counts_as = accepted FROM renamed
     WHERE counts_as = renamed.taxon AND counts_as_type = renamed.observation_type;
+ALTER TABLE effort ADD COLUMN gap VARCHAR;
+UPDATE effort SET gap = payload->>'$.gap';
 DROP INDEX verdict_event;
 UPDATE verdict SET taxon = accepted FROM renamed
     WHERE verdict.taxon = renamed.taxon AND verdict.observation_type = renamed.observation_type;
@@ -235,6 +238,7 @@ def names_table(connection: duckdb.DuckDBPyConnection) -> None:
 # Subqueries that replace tables in a read-only file of an older version: the same results, but slower.
 _DETECTION_OF_1 = f"({verdicts_applied_sql('detection', 'verdict')})"
 _LISTED = "(SELECT *, captured_us AS listed_us FROM {})"
+_EFFORT_WITH_GAP = "(SELECT *, payload->>'$.gap' AS gap FROM effort)"
 _TIMED = f"""(SELECT d.*, found.hour_known FROM {{detection}} d
     LEFT JOIN (SELECT event_id, {_HOUR_KNOWN} AS hour_known FROM {{event}} event) found USING (event_id))"""
 _DECIDED = f"""(SELECT e.*, found.decided, found.blank FROM {{event}} e
@@ -258,6 +262,7 @@ class Relations:
     latest: str = "latest"
     shifted_event: str = "shifted_event"
     model_use: str | None = "model_use"
+    effort: str = "effort"
 
 
 def relations_of(version: int) -> Relations:
@@ -277,4 +282,5 @@ def relations_of(version: int) -> Relations:
         latest,
         shifted_event="",
         model_use=None,
+        effort=_EFFORT_WITH_GAP,
     )

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from captures.decoded import Unreadable
 from captures.decoding.film_clip import LONGEST_PX, MAX_BYTES
 from captures.decoding.film_frames import CHOSEN
 from captures.decoding.process import DecoderLimits
-from captures.film import CLIP_LENGTH_S, film_clip, read_film, read_sound_track
+from captures.film import CLIP_LENGTH_S, film_clip, read_film, read_film_sound
 from captures.picture import read_picture
 from tests.films import RATE_HZ, scene, turn_right, write_film
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -117,10 +120,10 @@ def test_the_clip_shows_the_stretch_around_the_chosen_moment(tmp_path: Path, cod
 
 @pytest.mark.parametrize(("name", "codec", "sound"), [("a.mp4", "libx264", "aac"), ("a.avi", "mjpeg", "pcm_s16le")])
 def test_the_sound_track_is_decoded(tmp_path: Path, name: str, codec: str, sound: str) -> None:
-    path = write_film(tmp_path / name, codec=codec, sound=sound, loud_s=(2.0, 4.0))
-    blocks = list(read_sound_track(path))
-    samples = np.concatenate([block for block, _ in blocks])[:, 0]
-    assert {rate for _, rate in blocks} == {RATE_HZ}
+    film = read_film(write_film(tmp_path / name, codec=codec, sound=sound, loud_s=(2.0, 4.0)))
+    stretches = list(read_film_sound(film, NOON, rate_hz=RATE_HZ, stretch_s=1.5))
+    samples = np.concatenate([one.samples for one in stretches])
+    assert [one.taken_at for one in stretches[:3]] == [NOON + timedelta(seconds=s) for s in (0, 1.5, 3)]
     assert samples.size == pytest.approx(4 * RATE_HZ, abs=2_048)
     assert np.abs(samples[:RATE_HZ]).max() < 0.01 < 0.25 < np.abs(samples[3 * RATE_HZ :]).max()
 
@@ -131,8 +134,8 @@ def test_a_film_of_sound_alone_has_no_frames(tmp_path: Path) -> None:
 
 
 def test_a_film_without_sound_has_no_sound_track(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match="no sound track"):
-        list(read_sound_track(write_film(tmp_path / "a.avi")))
+    with pytest.raises(Unreadable, match="no sound"):
+        list(read_film_sound(read_film(write_film(tmp_path / "a.avi")), NOON))
 
 
 def test_a_film_that_is_cut_off_is_used_to_the_break(tmp_path: Path) -> None:
@@ -221,10 +224,10 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_film(tmp_path: Path, mon
 
 
 def test_a_decoder_that_stops_early_is_ended(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.avi", seconds=40, sound="pcm_s16le", size=(64, 48))
-    blocks = read_sound_track(path)
-    next(blocks)
-    blocks.close()  # type: ignore[attr-defined]
+    film = read_film(write_film(tmp_path / "a.avi", seconds=40, sound="pcm_s16le", size=(64, 48)))
+    stretches = read_film_sound(film, NOON, stretch_s=1.0)
+    next(stretches)
+    stretches.close()  # type: ignore[attr-defined]
 
 
 def test_the_tags_of_the_container_are_told(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Only the forms that stations send are opened, known by their first bytes, and within limits told by their headers."""
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,14 @@ import soundfile
 from captures.blurring import blurred_jpeg
 from captures.clip import decode_clip
 from captures.decoded import Sound, Unreadable
+from captures.film import film_clip, read_film
 from captures.media_type import media_type, same_type
 from captures.picture import thumbnail
 from captures.sent_media import check_sent
 from captures.sound import encode_clip
 from contract import Box
 from tests.bombs import flac_that_says, png_chunk, png_of, silence
+from tests.films import write_film
 
 TONE = np.sin(np.arange(24_000) / 10).astype(np.float32)
 
@@ -60,14 +63,14 @@ def test_other_forms_that_are_accepted(data: bytes, found: str) -> None:
         b"II*\0" + bytes(100),
         b"OggS" + bytes(100),
         b"FORM\0\0\0\x10AIFF",
-        b"\0\0\0\x18ftypmp42",
+        b"\0\0\0\x18ftypqt  ",
         b"\xff\xfa<script>",
         b"BM" + bytes(100),
     ],
 )
 def test_every_other_form_is_refused_by_its_first_bytes(data: bytes) -> None:
     assert media_type(data) is None
-    with pytest.raises(Unreadable, match="expected a JPEG, PNG, MP3, FLAC or WAV file"):
+    with pytest.raises(Unreadable, match="expected a JPEG, PNG, MP3, FLAC, WAV or MP4 file"):
         check_sent(data)
 
 
@@ -173,3 +176,46 @@ def test_postscript_named_jpeg_starts_no_program(tmp_path: Path, monkeypatch: py
         with pytest.raises(Unreadable):
             blurred_jpeg(start + b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n", [])
     assert not (tmp_path / "called").exists()
+
+
+def film_clip_of_a_station(folder: Path) -> bytes:
+    return film_clip(read_film(write_film(folder / "a.avi", seconds=2)), 0.0)
+
+
+def test_a_film_clip_of_a_station_is_accepted(tmp_path: Path) -> None:
+    clip = film_clip_of_a_station(tmp_path)
+    assert check_sent(clip) == media_type(clip) == "video/mp4"
+
+
+def test_other_films_are_refused(tmp_path: Path) -> None:
+    clip = film_clip_of_a_station(tmp_path)
+    codec, reference = clip.index(b"avc1\0\0\0\0\0\0\0\1"), clip.index(b"url \0")
+    with_sound = write_film(tmp_path / "b.mp4", codec="libx264", sound="aac").read_bytes()
+    mpeg4 = write_film(tmp_path / "c.mp4", codec="mpeg4").read_bytes()
+    long_one = write_film(tmp_path / "d.mp4", codec="libx264", seconds=90, rate=1, size=(64, 48)).read_bytes()
+    for data, reason in (
+        (clip[:-10], "box"),
+        (clip + b"\0\0\0\x10htmlscript!!", "htm"),
+        (clip[:20], "box|moov"),
+        (with_sound, "2 tracks"),
+        (mpeg4, "expected one of H.264"),
+        (long_one, "90 s"),
+        (clip[: codec + 28] + b"\xff\xff\xff\xff" + clip[codec + 32 :], "pixels"),
+        (clip[: reference + 4] + b"\0\0\0\0" + clip[reference + 8 :], "another file"),
+        (clip[:codec] + b"hvc1" + clip[codec + 4 :], "H.264"),
+        (b"\0\0\0\x14ftypisom\0\0\0\0mp41" + bytes(400), "box"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  " + clip[32:], "expected a JPEG"),
+    ):
+        with pytest.raises(Unreadable, match=reason):
+            check_sent(data)
+
+
+def test_a_damaged_film_clip_is_checked_or_refused(tmp_path: Path) -> None:
+    whole = film_clip_of_a_station(tmp_path)
+    rng = np.random.default_rng(1)
+    for _ in range(2_000):
+        clip = bytearray(whole)
+        for at in rng.integers(0, len(clip), 4):
+            clip[at] = rng.integers(0, 256)
+        with suppress(Unreadable):
+            check_sent(bytes(clip[: rng.integers(1, len(clip))]))

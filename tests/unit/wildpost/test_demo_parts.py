@@ -62,8 +62,8 @@ def test_samples_beside_the_user_go_before_any_download(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_pictures_that_stations_do_not_read_is_refused_with_what_they_do(tmp_path: Path) -> None:
-    (tmp_path / "fox.webp").write_bytes(b"RIFF")
-    with pytest.raises(NoSamples, match=r"no picture \(\.jpeg \.jpg \.png \.tif \.tiff\)"):
+    (tmp_path / "fox.wmv").write_bytes(b"RIFF")
+    with pytest.raises(NoSamples, match=r"no picture \(\.arw \.avif .*\), no film \(\.3gp \.avi .*1 \.wmv"):
         find_samples(tmp_path, tmp_path, tmp_path)
 
 

@@ -308,20 +308,20 @@ def test_what_is_passed_over_is_logged_at_the_start_and_when_it_doubles(
     card: Card, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    (card.path / "1.avi").write_bytes(b"x")
+    (card.path / "1.wmv").write_bytes(b"x")
     card.run()
     card.run()
-    assert caplog.text.count("not taken as captures: 1 .avi") == 1
+    assert caplog.text.count("not taken as captures: 1 .wmv") == 1
     for number in range(2, 5):
-        (card.path / f"{number}.avi").write_bytes(b"x")
+        (card.path / f"{number}.wmv").write_bytes(b"x")
     card.run()
-    assert "4 .avi" in caplog.text
-    (card.path / "5.avi").write_bytes(b"x")
+    assert "4 .wmv" in caplog.text
+    (card.path / "5.wmv").write_bytes(b"x")
     card.run()
-    assert "5 .avi" not in caplog.text
+    assert "5 .wmv" not in caplog.text
     (card.path / "lost+found").mkdir()
     card.run()
-    assert "5 .avi, 1 lost+found/" in caplog.text
+    assert "5 .wmv, 1 lost+found/" in caplog.text
 
 
 def test_a_picture_whose_end_is_still_missing_is_waited_for(card: Card) -> None:
