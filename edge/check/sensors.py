@@ -1,6 +1,7 @@
 """Checks of a station's sensors: watched folders, cameras and microphones."""
 
 import contextlib
+import errno
 import os
 import threading
 from collections import Counter
@@ -88,7 +89,7 @@ def folder(name: str, path: Path, zone: tzinfo, now: datetime, deployed: datetim
         reason = str(error) if isinstance(error, (Unreadable, OSError)) else describe_exception(error)
         return Finding("doubtful", what, f"{summary}: {printable_name(reason)}{others}", _DAMAGED, figures)
     summary = f"{summary}, {found}{others}"
-    complaint = complaint or (_BAD_ENTRIES if bad else "")
+    complaint = "; ".join(filter(None, [_BAD_ENTRIES if bad else "", complaint]))
     if complaint:
         return Finding("doubtful", what, summary, complaint, figures | measured)
     return Finding("works", what, summary, figures=figures | measured)
@@ -191,7 +192,11 @@ def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], dict[str, in
     bad: list[BadEntry] = []
     passed_over: Counter[str] = Counter()
     for listing in walk(str(path), CAPTURES):
-        files += listing.files
+        for file in listing.files:
+            if os.access(file.path, os.R_OK):
+                files.append(file)
+            else:
+                bad.append(BadEntry(file.path, os.strerror(errno.EACCES)))
         bad += listing.bad
         passed_over += listing.passed_over
     return sorted(files, key=lambda file: (file.modified_ns, file.path)), bad, fewer_kinds(passed_over)

@@ -1,5 +1,6 @@
 """`wildpost station check` of folders as cards hold them: films only, bad entries, thumbnails of a NAS."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,3 +87,14 @@ def test_a_newest_picture_that_lacks_its_end_is_measured_and_named_as_damaged(tm
     found = check(tmp_path)
     assert found.state == "doubtful" and "damaged: cut off" in found.found
     assert "brightness_percent" in found.figures
+
+
+def test_a_file_that_the_station_may_not_read_is_a_bad_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "20300501_080000.JPG")
+    picture(tmp_path / "20300501_090000.JPG")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("090000.JPG") and access(path, mode))
+    found = check(tmp_path)
+    assert (found.state, found.figures["captures"], found.figures["bad_entries"]) == ("doubtful", 1, 1)
+    assert "20300501_090000.JPG: Permission denied" in found.found
+    assert "permissions" in found.next_step
