@@ -150,7 +150,7 @@ def test_a_commit_that_hangs_makes_healthz_503_until_it_goes_on(
 
 
 def test_a_worker_that_is_killed_is_named_until_it_has_run_again_for_a_while(mosquitto: Any, tmp_path: Path) -> None:
-    with ingesting(tmp_path / "data", mosquitto.port, "") as running:
+    with ingesting(tmp_path / "data", mosquitto.port, 'client_id = "wildpost-server"\n') as running:
         running.wait_until_connected(1)
         assert json.loads(ask(running.port, "healthz")[1])["status"] == "ok"
         os.kill(children(running.process.pid)[-1], signal.SIGKILL)
