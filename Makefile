@@ -13,9 +13,6 @@ RUN := $(UV) run --frozen
 SHARED := $(wildcard ../shared/data)
 
 demo: .uv/ready
-ifneq ($(wildcard $(SHARED)/weights/yolox_nano_416_coco.onnx),)
-	@$(RUN) wildpost models pull yolox-nano --from $(SHARED)/weights/yolox_nano_416_coco.onnx
-endif
 ifneq ($(wildcard $(SHARED)/samples),)
 	$(RUN) wildpost demo --samples $(SHARED)/samples $(DEMO)
 else

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         summarise,
     )
     from wildpost.demo.samples import find_samples
-    from wildpost.demo.stations import write_settings
+    from wildpost.demo.stations import SHIPPED, write_settings
 
     for name in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: a closed terminal; the stations must end with the demo
         signal.signal(name, _interrupt)
@@ -57,8 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         inboxes = copy_samples(samples, folder)
         port = 0 if arguments.once else arguments.port
         server, broker_port = stack.enter_context(server_and_broker(folder, port))
-        local_weights = (arguments.samples or Path("samples")).absolute().parent / "weights"
-        settings = write_settings(inboxes, folder, data, broker_port, local_weights, console.print)
+        settings = write_settings(inboxes, folder, data, broker_port)
+        if samples.pictures:
+            console.print(f"Pictures are processed by {SHIPPED}; its accuracy: models/weights/{SHIPPED}.md")
         if not arguments.once:
             console.print(f"The pages are at [bold]{server.url}[/]")
         with _progress_bar(console, len(samples.pictures) + len(samples.recordings)) as progress:
