@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from casebook.casebook import Casebook
 from i18n.taxonomy import Taxon, shipped_taxonomy, taxon_search
 from i18n.taxonomy.name_form import normal_form
-from ingest.store.port import CountQuery, Store
+from ingest.store.counts import CountQuery
+from ingest.store.port import Store
 
 SHOWN = 12
 _SEARCHED = 60  # matches among which recent and local taxa are moved to the front

@@ -3,7 +3,7 @@
 import msgspec
 
 from contract.messages import ObservationType
-from ingest.store.port import TaxonCount
+from ingest.store.counts import TaxonCount
 from ingest.store.taxon_key import taxon_key
 
 HOURS = 24

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from ingest.store.counts import OffsetPeriod
 from ingest.store.effort import SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
-from ingest.store.port import OffsetPeriod
 
 DAY_US = 86_400_000_000
 

@@ -6,7 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
-from ingest.store.port import CountQuery, OffsetPeriod, Store, TaxonCount
+from ingest.store.counts import CountQuery, OffsetPeriod, TaxonCount
+from ingest.store.port import Store
 
 LONGEST_DAYS = 3660
 # Camera traps are not older, and near the limits of ``datetime``, a local midnight has no representation in UTC.

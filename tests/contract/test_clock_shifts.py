@@ -19,8 +19,9 @@ from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
 from ingest.receive.batch import Batch
 from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions
+from ingest.store.counts import CountQuery
 from ingest.store.duckdb.store import DuckDbStore
-from ingest.store.port import CountQuery, EventQuery, Received, WriteResult
+from ingest.store.port import EventQuery, Received, WriteResult
 
 RESET = datetime(2000, 1, 1, tzinfo=UTC)
 RIGHT = datetime(2026, 4, 10, 21, tzinfo=UTC)

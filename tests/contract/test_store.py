@@ -12,10 +12,11 @@ import pytest
 from casebook.verdicts import Verdict
 from contract import Detection, Effort, Event, Health, Status, encode, new_event_id
 from contract.examples import BLANK_EVENT, DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from ingest.store.counts import CountQuery, OffsetPeriod, TaxonCount
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
-from ingest.store.port import CountQuery, EventQuery, OffsetPeriod, Received, Storable, Store, TaxonCount, WriteResult
+from ingest.store.port import EventQuery, Received, Storable, Store, WriteResult
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)

@@ -12,11 +12,12 @@ from casebook.verdicts import Verdict
 from contract import Clock, Detection, Event, encode, new_event_id
 from contract.errors import StoreUnavailable
 from contract.examples import DEPLOYMENT, EVENT, HEALTH
+from ingest.store.counts import CountQuery
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.snapshot import count_rows
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.duckdb.tables import VERSION
-from ingest.store.port import CountQuery, EventQuery, Received, Storable
+from ingest.store.port import EventQuery, Received, Storable
 from ingest.store.records import RecordQuery
 
 FUTURE = datetime(2099, 1, 1, tzinfo=UTC)

@@ -16,6 +16,7 @@ from casebook.verdicts import Verdict
 from contract import Detection, Event, Status, encode, new_event_id
 from contract.errors import StoreUnavailable
 from contract.examples import EFFORT, EVENT, HEALTH
+from ingest.store.counts import CountQuery
 from ingest.store.effort import EffortQuery
 from ingest.store.influxdb import points as influx_points
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused, Table
@@ -24,7 +25,7 @@ from ingest.store.influxdb.points import clamp_ns, event_line, event_time, id_ti
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
-from ingest.store.port import CountQuery, EventQuery, Received, WriteResult
+from ingest.store.port import EventQuery, Received, WriteResult
 from tests.influx_server import Influx
 
 NOON = datetime(2026, 4, 12, 12, 0, tzinfo=UTC)

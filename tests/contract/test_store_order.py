@@ -11,7 +11,8 @@ import pytest
 
 from contract import Clock, Deployment, Event, Health, encode, new_event_id
 from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
-from ingest.store.port import CountQuery, EventQuery, Received, Storable, Store
+from ingest.store.counts import CountQuery
+from ingest.store.port import EventQuery, Received, Storable, Store
 from ingest.store.taxon_key import taxon_key
 from tests.contract.test_store import NOON, found, opener, reopen, sighting, store, verdict
 

@@ -15,8 +15,9 @@ from casebook.verdicts import Verdict
 from contract import encode
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
+from ingest.store.counts import CountQuery
 from ingest.store.duckdb.store import DuckDbStore
-from ingest.store.port import CountQuery, Received
+from ingest.store.port import Received
 from ingest.verdict_sync import VerdictSync
 from tests.eventually import eventually
 

@@ -15,9 +15,10 @@ from casebook.verdicts import Verdict
 from contract import encode
 from contract.errors import StoreUnavailable
 from contract.examples import EVENT
+from ingest.store.counts import CountQuery
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.store import InfluxDbStore
-from ingest.store.port import CountQuery, EventQuery, Received
+from ingest.store.port import EventQuery, Received
 
 MOMENT = CountQuery.in_utc(EVENT.captured_at, EVENT.captured_at + timedelta(seconds=1))
 EMPTY = b'{"results":[{"statement_id":0}]}'

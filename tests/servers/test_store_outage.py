@@ -18,9 +18,10 @@ from casebook.casebook import Casebook
 from casebook.verdicts import Verdict
 from contract import encode
 from contract.examples import EVENT
+from ingest.store.counts import CountQuery
 from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
-from ingest.store.port import CountQuery, Received
+from ingest.store.port import Received
 from tests.conftest import free_port
 from tests.eventually import eventually
 from tests.influx_server import Influx

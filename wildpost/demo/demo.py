@@ -19,7 +19,7 @@ import msgspec
 from captures.folder_listing import printable_name
 from contract.errors import WildpostError
 from ingest.receive.mqtt.options import ReceiverOptions
-from ingest.store.port import CountQuery
+from ingest.store.counts import CountQuery
 from wildpost.demo.embedded_broker import EmbeddedBroker
 from wildpost.demo.samples import Samples
 from wildpost.server.single_process import ANNOUNCED, Server, running

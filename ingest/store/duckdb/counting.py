@@ -5,10 +5,10 @@ from typing import Any
 
 import duckdb
 
+from ingest.store.counts import CountQuery, TaxonCount
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import events_decided_sql, verdicts_applied_sql
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
-from ingest.store.port import CountQuery, TaxonCount
 from ingest.store.tally import Tally
 from ingest.store.taxon_key import stored_names
 

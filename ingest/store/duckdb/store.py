@@ -15,6 +15,7 @@ from contract import Deployment, Event, Health, Status
 from contract.errors import ContentRejected, StoreUnavailable
 from contract.private_files import restrict
 from contract.validation import decode_stored
+from ingest.store.counts import CountQuery, TaxonCount
 from ingest.store.duckdb.clock_shifts import set_clock_shifts
 from ingest.store.duckdb.connection import connect
 from ingest.store.duckdb.counting import count, recount
@@ -28,16 +29,7 @@ from ingest.store.duckdb.tables import SCHEMA, UPGRADES, VERSION, Relations, nam
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.model_use import ModelUse
-from ingest.store.port import (
-    Conflict,
-    CountQuery,
-    EventQuery,
-    ListedEvent,
-    Received,
-    StationState,
-    TaxonCount,
-    WriteResult,
-)
+from ingest.store.port import Conflict, EventQuery, ListedEvent, Received, StationState, WriteResult
 from ingest.store.records import RecordQuery, Records
 from ingest.store.taxon_key import taxon_key
 

@@ -8,11 +8,11 @@ therefore queried once per hour, from which days and hours of the day follow, an
 
 from datetime import timedelta
 
+from ingest.store.counts import CountQuery, OffsetPeriod, TaxonCount
 from ingest.store.influxdb.conditions import all_of, any_of, integer, within
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.microseconds import EPOCH
-from ingest.store.port import CountQuery, OffsetPeriod, TaxonCount
 from ingest.store.tally import HOURS, Tally
 from ingest.store.taxon_key import stored_names
 

@@ -1,29 +1,29 @@
 """Detection store in InfluxDB 1.x, 2.x or 3.x, for several machines; Grafana can query the same database."""
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 
 from casebook.verdicts import Verdict
 from contract import Deployment, Effort, Event, Health, Status
 from contract.errors import StoreUnavailable
 from contract.validation import decode_stored
 from ingest.store.conflict import conflict_with
+from ingest.store.counts import CountQuery, TaxonCount
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.influxdb.conditions import all_of, any_of
 from ingest.store.influxdb.connection import MAX_CONCURRENT_BATCHES, InfluxConnection, InfluxOptions, StoreRefused
 from ingest.store.influxdb.counted_points import PointKey, detection_lines
 from ingest.store.influxdb.counting import count
-from ingest.store.influxdb.decisions import MEASUREMENT as DECISIONS
-from ingest.store.influxdb.decisions import complete_line, decision_line
+from ingest.store.influxdb.decisions import decision_line
 from ingest.store.influxdb.deployments import ID_FIELD, MEASUREMENT, deployment_line, deployment_request
 from ingest.store.influxdb.effort import effort
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.listing import InfluxDbListing, StoredEvent
 from ingest.store.influxdb.new_events import NewEvent, event_lines, listed_times, newest_listed
+from ingest.store.influxdb.older_decisions import complete_decisions
 from ingest.store.influxdb.points import (
     clamp_ns,
     effort_line,
@@ -41,19 +41,8 @@ from ingest.store.influxdb.station_counts import StationCounts
 from ingest.store.influxdb.timestamp_allocator import TimestampAllocator, TimestampRequest
 from ingest.store.microseconds import microseconds
 from ingest.store.model_use import ModelUse
-from ingest.store.port import (
-    Conflict,
-    CountQuery,
-    EventQuery,
-    ListedEvent,
-    Received,
-    StationState,
-    TaxonCount,
-    WriteResult,
-)
+from ingest.store.port import Conflict, EventQuery, ListedEvent, Received, StationState, WriteResult
 from ingest.store.records import RecordQuery, Records
-
-_DECISIONS_AT_ONCE = 500  # events
 
 
 class InfluxDbStore:
@@ -98,7 +87,7 @@ class InfluxDbStore:
         try:
             self._prepare(options)
             self._newest_us = newest_listed(self._link)
-            self._complete_decisions()
+            complete_decisions(self._link, self._listing)
         except StoreUnavailable:
             self._link.close()
             raise
@@ -215,20 +204,6 @@ class InfluxDbStore:
         name = '"' + options.database.replace("\\", "\\\\").replace('"', '\\"') + '"'
         keep = f" WITH DURATION {options.retention_days}d" if options.retention_days else ""
         self._link.query(f"CREATE DATABASE {name}{keep}")
-
-    def _complete_decisions(self) -> None:
-        """Write the points of the measurement ``decision`` for the verdicts of versions that had none."""
-        if self._link.rows(f'SELECT "decided" FROM "{DECISIONS}" LIMIT 1'):
-            return
-        rows = self._link.rows('SELECT "event_id" FROM "verdict"')
-        event_ids = iter(dict.fromkeys(row["event_id"] for row in rows if row["event_id"]))
-        while ids := list(islice(event_ids, _DECISIONS_AT_ONCE)):
-            verdicts = self._listing.verdicts_of(ids)
-            self._link.write(
-                decision_line(one.event, one.at_ns, one.listed_us, verdicts[one.event.event_id])
-                for one in self._listing.stored(verdicts)
-            )
-        self._link.write([complete_line(time.time_ns())])
 
     def _check_open(self) -> None:
         if self._closed:

@@ -10,7 +10,8 @@ import pytest
 from casebook.verdicts import Verdict
 from contract import Event, Media, encode, new_event_id
 from i18n.taxonomy import shipped_taxonomy
-from ingest.store.port import CountQuery, ListedEvent, Received
+from ingest.store.counts import CountQuery
+from ingest.store.port import ListedEvent, Received
 from pipelines.camtrap_dp.classified import classify
 from review.cards import load_cards
 from review.page import Site

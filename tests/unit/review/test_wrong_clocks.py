@@ -9,7 +9,8 @@ import msgspec
 from casebook.clock_shifts import ClockShift
 from casebook.verdicts import Verdict
 from contract import Clock, Event, encode, new_event_id
-from ingest.store.port import CountQuery, Received
+from ingest.store.counts import CountQuery
+from ingest.store.port import Received
 from tests.unit.review.test_answers import NOON, Pages, pages
 
 __all__ = ["pages"]
