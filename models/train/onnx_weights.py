@@ -90,7 +90,7 @@ def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
     modules = dict(network.named_modules())
     missing = {name for name, module in modules.items() if isinstance(module, torch.nn.Conv2d) and ".dfl" not in name}
     for node in model.graph.node:
-        name = _module_of(node.name)
+        name = module_of(node.name)
         if node.op_type != "Conv" or name not in missing:
             continue
         weight, offset = (torch.from_numpy(numpy_helper.to_array(values[key]).copy()) for key in node.input[1:3])
@@ -101,7 +101,7 @@ def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
     return network, names
 
 
-def _module_of(node: str) -> str:
+def module_of(node: str) -> str:
     """Return the name of the torch module from which an ONNX node was exported.
 
     /model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv was exported from model.23.cv3.0.1.0.conv.

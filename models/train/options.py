@@ -36,7 +36,8 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes:
         base: The initial network: the name of a model, a file (.pt, .yaml, an ONNX file of ``wildpost models export``),
-            or ``scratch``.
+            ``scratch`` (ultralytics' network), or ``imagenet`` (wildpost-nano's network).
+        network: Which code trains: ultralytics, or ``models.train.nano`` for the network of wildpost-nano 2.
         manifest_sha256: Hash of the manifest; a run is never resumed with another manifest.
         epochs: Number of epochs.
         minutes: Time limit that replaces the number of epochs; the learning-rate schedule ends with it.
@@ -52,6 +53,7 @@ class TrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     base: str
     manifest_sha256: str
+    network: Literal["ultralytics", "nano"] = "ultralytics"
     epochs: Annotated[int, Meta(ge=1)] = 100
     minutes: Annotated[float, Meta(gt=0)] | None = None
     size_px: Annotated[int, Meta(ge=32, le=2048, multiple_of=32)] = 320
@@ -84,12 +86,21 @@ class SoundTrainOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 class _Kind(msgspec.Struct):
     kind: str = "vision"
+    network: str = "ultralytics"
 
 
 def is_sound_run(run: Path) -> bool:
     """Return whether a folder contains a training run of a threat-sound network."""
     try:
         return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).kind == "sound"
+    except (OSError, msgspec.MsgspecError):
+        return False
+
+
+def is_nano_run(run: Path) -> bool:
+    """Return whether a folder contains a training run of the network of wildpost-nano 2."""
+    try:
+        return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).network == "nano"
     except (OSError, msgspec.MsgspecError):
         return False
 

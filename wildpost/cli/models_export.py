@@ -47,13 +47,15 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export a trained model to ONNX, quantise it if ``--int8`` is given, and write its model registry file."""
     from models.registry import load_registry
-    from models.train.options import is_sound_run
+    from models.train.options import is_nano_run, is_sound_run
 
     if is_sound_run(arguments.source):
         return models_train_sound.export(arguments)
     from models.train.entry_file import write_entry
     from models.train.export import export_onnx, register_checkpoint
 
+    if is_nano_run(arguments.source):
+        return _export_nano(arguments)
     checkpoint, size_px = _checkpoint(arguments)
     registry = load_registry(*arguments.registry)
     meanings = class_meanings(arguments.classes)
@@ -67,6 +69,25 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     exported = export_onnx(checkpoint, out / f"{arguments.name}.onnx", size_px, meanings, registry, threshold)
     entry = write_entry(arguments.name, *version_and_licence, exported.path, exported.facts)
+    print(f"{exported.path}: differs from torch by {exported.difference:.1g} at most; {entry}")
+    if arguments.int8 is not None:
+        _quantise(arguments, exported.path, exported.facts)
+    return 0
+
+
+def _export_nano(arguments: argparse.Namespace) -> int:
+    """Export a run of wildpost-nano's network, whose classes are fixed."""
+    from models.registry import WeightsError
+    from models.train.entry_file import write_entry
+    from models.train.nano.onnx_file import export_run
+    from models.train.options import read_options
+
+    if arguments.as_is or arguments.classes:
+        raise WeightsError("--as-is and --class are for networks of ultralytics; this run is exported to ONNX")
+    threshold = _THRESHOLD if arguments.threshold is None else arguments.threshold
+    size_px = arguments.size or read_options(arguments.source).size_px
+    exported = export_run(arguments.source, arguments.out / f"{arguments.name}.onnx", size_px, threshold)
+    entry = write_entry(arguments.name, arguments.weights_version, arguments.licence, exported.path, exported.facts)
     print(f"{exported.path}: differs from torch by {exported.difference:.1g} at most; {entry}")
     if arguments.int8 is not None:
         _quantise(arguments, exported.path, exported.facts)

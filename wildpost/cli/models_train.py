@@ -10,9 +10,13 @@ from wildpost.cli.pickle_question import add_trust
 from wildpost.settings.data_folder import data_folder
 
 if TYPE_CHECKING:
+    from models.registry import Registry
+    from models.train.options import TrainOptions
     from models.train.survey import Survey
     from models.train.training import Epoch
     from models.train.yolo_folder import YoloFolder
+
+_NANO_SIZE = 416  # input side of wildpost-nano, in pixels
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,7 +46,9 @@ def _add_train(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: checkpoints, curves, settings")
     parser.add_argument("--resume", action="store_true", help="resume the interrupted run in --out")
     parser.add_argument(
-        "--base", help="initial weights: a model name, a .pt, .yaml or .onnx file, or scratch (default)"
+        "--base",
+        help="initial weights: a model name, a .pt, .yaml or .onnx file, imagenet (for the network of wildpost-nano) "
+        "or scratch (default)",
     )
     parser.add_argument("--epochs", type=int, help="passes over the data (default: 100 for pictures, 8 for sounds)")
     parser.add_argument("--minutes", type=float, help="stop after this many minutes, regardless of --epochs")
@@ -121,13 +127,17 @@ def run_train(arguments: argparse.Namespace) -> int:
     if arguments.data.suffix == models_train_sound.SUFFIX:
         return models_train_sound.run(arguments)
     from models.registry import WeightsError, load_registry
-    from models.train.options import checked_options
+    from models.train.nano.base import is_nano_base
+    from models.train.options import checked_options, read_options
     from models.train.training import SCRATCH, manifest_hash, resume, start
 
     out: Path = arguments.out
     if arguments.mixtures is not None:
         raise WeightsError(f"--mixtures is for sounds; {arguments.data} is a list of pictures")
     if arguments.resume:
+        options = read_options(out)
+        if options.network == "nano":
+            return _resume_nano(arguments, options)
         folder = resume(arguments.data, out, _print_epoch)
     else:
         given = {
@@ -144,11 +154,43 @@ def run_train(arguments: argparse.Namespace) -> int:
         chosen |= {"base": arguments.base or SCRATCH, "manifest_sha256": manifest_hash(arguments.data)}
         registry = load_registry(*arguments.registry)
         weights = arguments.folder or data_folder() / "models"
+        if is_nano_base(str(chosen["base"]), registry, weights):
+            return _start_nano(arguments, {"size_px": _NANO_SIZE, **chosen, "network": "nano"}, registry, weights)
         folder = start(arguments.data, out, checked_options(chosen), registry, weights, _print_epoch)
     _print_counts(folder)
     print(f"{out / 'weights' / 'best.pt'}; curves in {out / 'results.png'}")
-    print(f"next: wildpost models export {out} --name NAME --out FOLDER")
+    _print_next(out)
     return 0
+
+
+def _start_nano(arguments: argparse.Namespace, chosen: dict[str, object], registry: "Registry", weights: Path) -> int:
+    from models.train.nano.training import start
+    from models.train.options import checked_options
+
+    counts = start(arguments.data, arguments.out, checked_options(chosen), registry, weights, _print_epoch)
+    print(f"trained on {counts['train']} pictures; evaluate it on the {counts['val']} pictures of the split val")
+    _print_next(arguments.out)
+    return 0
+
+
+def _resume_nano(arguments: argparse.Namespace, options: "TrainOptions") -> int:
+    from models.registry import WeightsError
+    from models.train.nano.training import resume
+    from models.train.training import manifest_hash
+
+    found = manifest_hash(arguments.data)
+    if found != options.manifest_sha256:
+        raise WeightsError(
+            f"{arguments.out}: was trained on a manifest with sha256 {options.manifest_sha256}, "
+            f"{arguments.data} has {found}"
+        )
+    print(f"trained on {resume(arguments.data, arguments.out, options, _print_epoch)} pictures")
+    _print_next(arguments.out)
+    return 0
+
+
+def _print_next(out: Path) -> None:
+    print(f"next: wildpost models export {out} --name NAME --out FOLDER")
 
 
 def _print_epoch(epoch: "Epoch") -> None:
