@@ -7,8 +7,8 @@ shapes. Each contestant runs in its own process, limited to one core and then to
 the pairs. The limit is the throughput if reading and inference, each measured alone, used the cores without a pause; on
 two cores, one process on each measures at the same time, because the cores share memory and may not be twice as fast as
 one. Ultralytics runs in the environment of the extra `train` (`make bench-peers` creates it); without it, only the
-limit is compared. Its torch weights are rebuilt from our ONNX file, and the boxes of both are compared on the same
-pictures.
+limit is compared. It runs the same ONNX file, since its torch cannot build the network of version 2, and the boxes of
+both are compared on the same pictures.
 """
 
 import argparse
@@ -26,10 +26,18 @@ from bench.peers import TRAIN_PYTHON, ultralytics_problem
 from bench.ratios import cell, median_of, median_ratio
 from bench.report import Report, run_bench
 from captures.picture import read_picture
-from models.registry import find_weights
+from models.registry import entry_named, find_weights, load_registry
 
 MODEL = "wildpost-nano"
 _WIDTH, _HEIGHT = 4000, 3000
+
+
+def input_px() -> int:
+    """Return the side of the network's input in pixels."""
+    facts = entry_named(MODEL, load_registry()).vision
+    assert facts is not None
+    return facts.width
+
 
 _READY = """
 import json, sys, time
@@ -87,7 +95,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     import torch
     from ultralytics import YOLO
     network = YOLO(weights, task="detect")
-    how = {"imgsz": 320, "conf": 0.25, "iou": 0.45, "device": "cpu", "verbose": False}
+    how = {"imgsz": int(sys.argv[7]), "conf": 0.25, "iou": 0.45, "device": "cpu", "verbose": False}
     names = [str(path) for path in paths]
     network.predict(names[:1], rect=True, **how)
     torch.set_num_threads(cores)
@@ -104,14 +112,8 @@ print_rate(seconds, boxes)
 )
 
 
-_CHECKPOINT = """
-import sys
-from pathlib import Path
-from models.train.onnx_weights import save_checkpoint
-save_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
 Boxes = list[list[list[float]]]  # of each picture: left, top, right, bottom
-_PEERS = ("ultralytics_torch", "ultralytics_onnx")
+_PEER = "ultralytics_onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and print its results; return 1 if the boxes of Wildpost and ultralytics differ."""
     parser = argparse.ArgumentParser(prog="bench.vision", description=__doc__)
     parser.add_argument("pictures", type=Path, nargs="?", help="a folder of JPEG files (default: synthetic pictures)")
-    parser.add_argument(
-        "--quick", action="store_true", help="within 50 seconds: few pictures, one round, of ultralytics only torch"
-    )
+    parser.add_argument("--quick", action="store_true", help="within 50 seconds: few pictures, one round")
     chosen = parser.parse_args(arguments)
     return run_bench("vision", lambda report: _measure(chosen.pictures, chosen.quick, report))
 
@@ -159,10 +159,7 @@ def _measure(pictures: Path | None, quick: bool, report: Report) -> bool:
         if problem := ultralytics_problem():
             report.missing["ultralytics"] = problem
         else:
-            contestants |= report.attempt("ultralytics's weights", _ultralytics, folder) or {}
-        if quick and "ultralytics_onnx" in contestants:
-            del contestants["ultralytics_onnx"]
-            report.missing["ultralytics's ONNX"] = "left out by --quick"  # importing ultralytics takes seconds
+            contestants[_PEER] = _ultralytics(folder)
         results: dict[str, list[Measurement | None]] = {}
         for _ in range(turns):
             for cores in (1, 2):
@@ -171,7 +168,7 @@ def _measure(pictures: Path | None, quick: bool, report: Report) -> bool:
                     result = report.attempt(f"{name}_{cores}", run, contestant, folder, rounds, cores)
                     results.setdefault(f"{name}_{cores}", []).append(result)
         sizes_mb = sorted(path.stat().st_size / 1e6 for path in (folder / "pictures").iterdir())
-    ours, theirs = (_boxes_of(results.get(f"{name}_2", [])) for name in ("openvino", "ultralytics_torch"))
+    ours, theirs = (_boxes_of(results.get(f"{name}_2", [])) for name in ("openvino", _PEER))
     agreement = box_agreement(ours, theirs) if ours and theirs else None
     rates = {name: [one.rate if one else None for one in several] for name, several in results.items()}
     summarise(rates, agreement, sizes_mb, report)
@@ -185,8 +182,7 @@ def summarise(
     words = {
         "openvino": "ours, OpenVINO, file to boxes",
         "onnxruntime": "ours, ONNX Runtime, file to boxes",
-        "ultralytics_torch": "ultralytics predict, torch",
-        "ultralytics_onnx": "ultralytics predict, its ONNX",
+        _PEER: "ultralytics predict, the same ONNX",
         "read": "reading alone",
         "network": "network alone (OpenVINO)",
         "limit": "limit: reading and network without a pause",
@@ -202,7 +198,7 @@ def summarise(
         for cores in (1, 2):
             theirs = rates.get(f"{name}_{cores}")
             compared.append(median_ratio(rates[f"openvino_{cores}"], theirs) if theirs else None)
-            if name in (*_PEERS, "onnxruntime", "limit"):
+            if name in (_PEER, "onnxruntime", "limit"):
                 ratios[f"{name}_{cores}_core"] = compared[-1]
         figures = [cell(median_of(rates.get(f"{name}_{cores}", [])), ".1f") for cores in (1, 2)]
         rows.append([text, *figures, *("" if name == "openvino" else cell(one, ".2f") for one in compared)])
@@ -241,7 +237,7 @@ def _run_on_each_core(contestant: Contestant, folder: Path, rounds: int, cores: 
 def _start(contestant: Contestant, folder: Path, rounds: int, pinned: Sequence[int]) -> subprocess.Popen[str]:
     command = ["taskset", "-c", ",".join(map(str, pinned)), contestant.python, "-c", contestant.code]
     command += [str(folder / "pictures"), str(rounds), str(len(pinned))]
-    command += [contestant.weights, contestant.mode, str(folder / "weights")]
+    command += [contestant.weights, contestant.mode, str(folder / "weights"), str(input_px())]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
@@ -277,16 +273,9 @@ def _iou(a: Sequence[float], b: Sequence[float]) -> float:
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
 
 
-def _ultralytics(folder: Path) -> dict[str, Contestant]:
-    """Return ultralytics' contestants: one runs our ONNX file, one a torch checkpoint rebuilt from that file."""
-    ours, checkpoint, python = find_weights(MODEL, folder / "weights"), folder / "same.pt", str(TRAIN_PYTHON)
-    command = [python, "-c", _CHECKPOINT, str(ours), str(checkpoint)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise RuntimeError(f"the checkpoint could not be written: {made.stderr[-2000:]}")
-    torch = Contestant(_ULTRALYTICS, str(checkpoint), "boxes", python)
-    onnx = Contestant(_ULTRALYTICS, str(ours), "rate", python)
-    return dict(zip(_PEERS, (torch, onnx), strict=True))
+def _ultralytics(folder: Path) -> Contestant:
+    """Return ultralytics' contestant, which runs our ONNX file."""
+    return Contestant(_ULTRALYTICS, str(find_weights(MODEL, folder / "weights")), "boxes", str(TRAIN_PYTHON))
 
 
 def make_pictures(folder: Path, count: int, source: Path | None) -> None:

@@ -30,7 +30,7 @@ def test_ratios_to_an_absent_peer_and_to_a_failed_run_are_null(capsys: pytest.Ca
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert line["ratios"] == {
         f"{name}_{cores}_core": ratio
-        for name, ratio in {"onnxruntime": 2, "limit": 1, "ultralytics_torch": None, "ultralytics_onnx": None}.items()
+        for name, ratio in {"onnxruntime": 2, "limit": 1, "ultralytics_onnx": None}.items()
         for cores in (1, 2)
     }
     assert line["raw"]["pictures_per_second"]["limit_1"] == [20, None]
