@@ -47,7 +47,7 @@ def listed(store: DuckDbStore) -> list[tuple[str, datetime]]:
 
 def hours(store: DuckDbStore) -> dict[int, int]:
     days = CountQuery.in_utc(datetime(1995, 1, 1, tzinfo=UTC), NOW + 24 * HOUR)
-    found = [one for one in store.count(days) if one.taxon == "Homo sapiens"]
+    found = [one for one in store.count(days) if one.observation_type == "human"]
     return {hour: count for one in found for hour, count in enumerate(one.by_hour) if count}
 
 
@@ -128,7 +128,9 @@ def test_a_verdict_counts_in_the_corrected_hour(store: DuckDbStore) -> None:
     store.set_clock_shifts([SHIFT])
     person = next(one for one in event.detections if one.scientific_name == "Homo sapiens")
     store.apply_verdicts([Verdict(event.event_id, person.ordinal, "corrected", "animal", "wolf", None, "Li", NOW)])
-    (counted,) = (one for one in store.count(CountQuery.in_utc(RIGHT - HOUR, RIGHT + 3 * HOUR)) if one.taxon == "wolf")
+    (counted,) = (
+        one for one in store.count(CountQuery.in_utc(RIGHT - HOUR, RIGHT + 3 * HOUR)) if one.taxon == "Canis lupus"
+    )
     assert (counted.by_hour[22], counted.hour_unknown) == (1, 0)
 
 

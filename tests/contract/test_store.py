@@ -373,7 +373,7 @@ def test_a_withdrawn_verdict_leaves_what_the_machine_found(store: Store) -> None
     store.write(received(event))
     store.apply_verdicts([verdict(event, "corrected", "badger")])
     store.apply_verdicts([verdict(event, "withdrawn", "badger", minute=1)])
-    assert found(store) == {"boar": 1}
+    assert found(store) == {"Sus scrofa": 1}
     assert store.keys(EventQuery(decided=True)) == []
     store.apply_verdicts([verdict(event, "dismissed", "boar", minute=2)])
     assert found(store) == {}

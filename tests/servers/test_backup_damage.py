@@ -173,7 +173,7 @@ def test_a_check_verifies_and_writes_nothing(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     assert main(["restore", "--check", str(archive)]) == 0
     said = capsys.readouterr().out
-    assert "detections.duckdb: detection 2, event 1, schema_version 1" in said
+    assert f"detections.duckdb: detection 2, event 1, model_use {len(EVENT.models)}, schema_version 1" in said
     assert "media: 4 files; the casebook refers to 4" in said
     assert list((tmp_path / "scratch").iterdir()) == []
 

@@ -133,7 +133,8 @@ def test_a_station_waits_longer_each_time_that_another_client_takes_over_its_nam
                 pauses_s.append(publisher._client._reconnect_min_delay)  # what paho waits before it connects again
                 eventually(thief.lost.is_set)
         publisher.stop()
-        assert pauses_s == [2, 4, 8]
+        for pause_s, doubled_s in zip(pauses_s, (2, 4, 8), strict=True):
+            assert doubled_s / 2 <= pause_s <= doubled_s * 1.5
         assert "Is another station 'lake-07' running?" in caplog.text
 
 

@@ -91,10 +91,10 @@ def test_writes_of_2_x_name_organisation_bucket_precision_and_token(recorder: Re
     lines = [line for one in writes for line in one[4].decode().split("\n")]
     both = ["detection", "detection_by_taxon"]
     assert [line.split(",")[0].split(" ")[0] for line in lines] == [
-        "decision",
         "event",
         *both,
         *both,
+        "model_use",
         "event_index",
     ]
 

@@ -16,6 +16,8 @@ def complete_decisions(link: InfluxConnection, listing: InfluxDbListing) -> None
         return
     rows = link.rows('SELECT "event_id" FROM "verdict"')
     event_ids = iter(dict.fromkeys(row["event_id"] for row in rows if row["event_id"]))
+    if not rows:
+        return
     while ids := list(islice(event_ids, _AT_ONCE)):
         verdicts = listing.verdicts_of(ids)
         link.write(

@@ -143,4 +143,3 @@ def test_lineage_goes_from_the_taxon_to_its_class() -> None:
 )
 def test_birds_that_are_heard_in_china_have_a_chinese_name(label: str, scientific_name: str, zh: str) -> None:
     assert display_name(label, scientific_name, "zh_CN") == zh
-    assert display_name(label, None, "zh_CN") == zh

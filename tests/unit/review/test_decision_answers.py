@@ -39,7 +39,7 @@ def test_a_person_beside_two_boars_that_is_corrected_leaves_two_boars(pages: Pag
     pages.flag(event)
     answer = post(pages, event_id=event.event_id, outcome="corrected", ordinals=[2], taxon="豹猫", seen={"2": 0})
     assert [one["outcome"] for one in answer.json()["detections"]] == ["", "", "corrected"]
-    assert counted(pages) == {"wild boar": 2, "Prionailurus bengalensis": 1}
+    assert counted(pages) == {"Sus scrofa": 2, "Prionailurus bengalensis": 1}
     assert exported(pages, event) == ["Sus scrofa", "Sus scrofa", "Prionailurus bengalensis"]
     assert pages.casebook.totals().open_flags == 1
 

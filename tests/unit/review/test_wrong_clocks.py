@@ -89,8 +89,8 @@ def test_the_trends_say_how_many_detections_have_no_hour(pages: Pages) -> None:
     (counts,) = pages.client.get(f"/api/trends?{day}").json()["taxa"]
     unknown = counts["hour_unknown"]
     assert (counts["detections"], sum(counts["by_hour"])) == (2 * unknown, unknown)
-    assert f"{unknown} detections are in no hour" in pages.client.get(f"/trends?{day}", headers=ENGLISH).text
-    assert f"有 {unknown} 条检测未计入小时统计" in pages.client.get(f"/trends?{day}", headers=CHINESE).text
+    assert "2 captures left out, time not trusted" in pages.client.get(f"/trends?{day}", headers=ENGLISH).text
+    assert "时间不可信而未计入 2 条" in pages.client.get(f"/trends?{day}", headers=CHINESE).text
     page = pages.client.get(f"/events/{event.event_id}", headers=ENGLISH).text
     assert "the file name" in page
 

@@ -41,7 +41,7 @@ def test_times_of_day_are_local_and_independent(filled: Filled) -> None:
 
 
 def test_untrusted_times_are_left_out_and_counted(filled: Filled) -> None:
-    filled.seen("2026-03-05T15:00:00", clock=Clock(source="file", synchronised=False))
+    filled.seen("2026-03-05T15:00:00", clock=Clock(source="copy", synchronised=False))
     found = daily_activity(filled.store, MARCH)
     assert (found.records, found.untrusted) == (30, 1)
     assert not ((found.times * 24 / TURN > 14) & (found.times * 24 / TURN < 16)).any()

@@ -224,7 +224,7 @@ def test_asking_where_nothing_is_kept_says_so_and_makes_no_folder(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_says_how_many_detections_have_no_hour(
+def test_the_command_says_how_many_captures_have_no_known_time(
     store: DuckDbStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capture = received(datetime(2026, 5, 31, 12, tzinfo=UTC), "fox", 3)
@@ -235,5 +235,4 @@ def test_the_command_says_how_many_detections_have_no_hour(
     trends_command.add(whole.add_subparsers())
     arguments = whole.parse_args(["trends", "--to", "2026-05-31", "--data", str(tmp_path)])
     assert arguments.run(arguments) == 0
-    printed = capsys.readouterr().out
-    assert "3 detections have no known hour" in printed and "unknown" in printed
+    assert "1 captures are left out because their time is not trusted" in capsys.readouterr().err

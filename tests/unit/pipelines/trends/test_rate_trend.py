@@ -130,7 +130,7 @@ def test_share_is_of_the_independent_records_of_all_animals(filled: Filled) -> N
 
 def test_captures_whose_time_is_not_trusted_are_left_out_and_counted(filled: Filled) -> None:
     filled.seen("2026-03-02T06:00:00")
-    filled.seen("2026-03-03T06:00:00", clock=Clock(source="file", synchronised=False))
+    filled.seen("2026-03-03T06:00:00", clock=Clock(source="copy", synchronised=False))
     found = rate_trend(filled.store, MARCH)
     assert (found.overall.total.captures, found.untrusted) == (1, 1)
 
