@@ -81,13 +81,16 @@ def _joined(taxa: Mapping[tuple[str, str], int], stations: Sequence[str]) -> tup
 
 
 def write_model_use(connection: duckdb.DuckDBPyConnection, uses: Mapping[ModelKey, tuple[int, int]]) -> None:
-    """Extend the days of use of models."""
-    for key, days in uses.items():
-        connection.execute(
-            "INSERT INTO model_use VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day)",
-            [*key, *days],
-        )
+    """Extend the days of use of models; a batch without a new model or day writes nothing."""
+    known = {row[:4]: row[4:] for row in connection.execute("SELECT * FROM model_use").fetchall()}
+    for key, (first, last) in uses.items():
+        known_first, known_last = known.get(tuple(key), (first + 1, last - 1))
+        if first < known_first or last > known_last:
+            connection.execute(
+                "INSERT INTO model_use VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day)",
+                [*key, first, last],
+            )
 
 
 def read_model_use(read: Read, model_use: str | None) -> list[ModelUse]:
