@@ -226,7 +226,7 @@ class FolderSource:
             if file.size == 0:
                 raise Unreadable(f"{name}: empty file (0 bytes)")
             kind = kind_of_path(path)
-            if kind is None or kind.family not in ("picture", "film", "recording"):
+            if kind is None or kind.family == "other":
                 form = f"a {kind.form} file" if kind is not None else "of an unknown form"
                 raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
             if kind.family == "film":
