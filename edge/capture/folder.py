@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -147,14 +148,15 @@ class FolderSource:
         if self._is_reported(file):
             return
         self._reported.add(file.path)
-        path = printable_name(file.path)
-        mark = self._mark_of(path, file.size, file.modified_ns)
-        done = FileMark(path, file.size, file.modified_ns, mark.stretches if mark else 0, finished=False)
+        mark = self._progress(file)
+        done = replace(_whole(file), stretches=mark.stretches if mark else 0, finished=False)
         yield Unusable(printable_name(Path(file.path).name), reason, file.size, done)
 
     def _is_reported(self, file: ListedFile) -> bool:
-        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
-        return file.path in self._reported or (mark is not None and mark.stretches == 0)
+        if file.path in self._reported:
+            return True
+        mark = self._progress(file)
+        return mark is not None and mark.stretches == 0
 
     def _read_all(self, files: list[ListedFile], stop: threading.Event) -> Iterator[Clip | AlreadyHeard | Unusable]:
         """Yield the captures of all files; a file that cannot be read costs only itself.
@@ -204,8 +206,7 @@ class FolderSource:
         name = printable_name(Path(file.path).name)
         try:
             if problem := self._guard.begin(file, stop.is_set):
-                done = FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
-                yield Unusable(name, f"{name}: {problem}", file.size, done)
+                yield Unusable(name, f"{name}: {problem}", file.size, _whole(file))
             elif not stop.is_set():
                 yield from self._read(file, stop)
         finally:
@@ -217,8 +218,7 @@ class FolderSource:
         Raises:
             OSError: the file cannot be read, now or for good.
         """
-        path = Path(file.path)
-        done = FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
+        path, done = Path(file.path), _whole(file)
         name = printable_name(path.name)
         try:
             if file.size == 0:
@@ -228,8 +228,7 @@ class FolderSource:
                 form = f"a {kind.form} file" if kind is not None else "of an unknown form"
                 raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
             if kind.family == "film":
-                marked = self._mark_of(done.path, file.size, file.modified_ns)
-                yield from self._films.captures(path, done, marked, lambda: _original(path, kind, stop))
+                yield from self._films.captures(path, done, self._progress(file), lambda: _original(path, kind, stop))
                 return
             original = _original(path, kind, stop)
             if original is None:
@@ -263,8 +262,17 @@ class FolderSource:
             yield capture
 
     def _is_finished(self, file: ListedFile) -> bool:
-        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
+        mark = self._progress(file)
         return mark is not None and mark.finished
+
+    def _progress(self, file: ListedFile) -> FileMark | None:
+        """Return how much of a file has been processed; None: nothing."""
+        return self._mark_of(printable_name(file.path), file.size, file.modified_ns)
+
+
+def _whole(file: ListedFile) -> FileMark:
+    """Return the mark of a file that has been processed to its end."""
+    return FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
 
 
 def _original(path: Path, kind: FileKind, stop: threading.Event) -> Media | None:
