@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says: picture, film, recording, or another known form."""
+"""Form of a file by its first bytes, not by its name: picture, film, recording, or another known form."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Films: the frames that detectors look at, the clip for browsers, and the sound track, from a decoding process."""
+"""Films: frames for the detectors, a clip for browsers, and the sound track, decoded in a separate process."""
 
 import os
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def read_film_sound(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """Open a film, and yield it with the name of the demuxer that its signature asks for."""
+    """Open a film, and yield it with the name of the demuxer for its signature."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:

@@ -1,4 +1,4 @@
-"""Starts a decoding process for one file, and yields its answers; its end, however it comes, is an exception here."""
+"""Starts a decoding process for one file and yields its answers; a crash or timeout of it raises an exception."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

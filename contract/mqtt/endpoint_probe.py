@@ -1,4 +1,4 @@
-"""Finds out what answers at the address of the broker, where a connection ends before the broker has accepted it."""
+"""Identifies the server at the broker's address when a connection ends before the broker has accepted it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Detection of another client with the same name: each one's connection ends that of the other at the broker."""
+"""Detection of another client with the same name: when one connects, the broker ends the connection of the other."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""One file, one entry or one right never stops a watched folder: it costs itself, is named once, and is tried again."""
+"""A file, entry or permission that fails does not stop a watched folder: it is reported once and tried again."""
 
 import errno
 import os

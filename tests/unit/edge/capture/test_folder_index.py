@@ -1,4 +1,4 @@
-"""The index of a watched folder finds every change, and looks up no file that it knows to be processed."""
+"""The index of a watched folder finds every change, and does not query the marks of processed files again."""
 
 import os
 import shutil

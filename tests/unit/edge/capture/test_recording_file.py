@@ -1,4 +1,4 @@
-"""A recording is one recording however it grows, and what was heard of it is never heard again."""
+"""A growing recording stays one recording, and no part of its sound is processed twice."""
 
 import os
 import shutil
