@@ -1,6 +1,7 @@
-"""A part of an open file, read as a file of its own."""
+"""Parts of open files: read by their position, or as files of their own."""
 
 import os
+from typing import BinaryIO
 
 _LAST_POSITION = 2**62
 
@@ -57,3 +58,13 @@ def read_at(descriptor: int, at: int, size: int) -> bytes:
             break
         data += more
     return data
+
+
+def read_part(file: BinaryIO, at: int, size: int) -> bytes:
+    """Return ``size`` bytes from a position of a file object, whose position changes; fewer only at its end.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    file.seek(at)
+    return file.read(max(0, size))

@@ -1,4 +1,4 @@
-"""Choice of the signals that detectors hear in a recording of several channels, and faults of single channels.
+"""Selection of the signals of a recording of several channels for the detectors, and faults of single channels.
 
 The mean of all channels is silence if a miswired cable inverts one of two, and noise if one microphone is broken.
 Channels that agree are averaged; those that differ are heard separately.

@@ -43,7 +43,8 @@ class Syntax:
 
 RIFF = Syntax(struct.Struct("<4sI"), False, 2, b"data")
 RIFX = Syntax(struct.Struct(">4sI"), False, 2, b"data")
-WAVE64 = Syntax(struct.Struct("<16sQ"), True, 8, b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a")
+WAVE64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"  # of the GUIDs that name W64 chunks
+WAVE64 = Syntax(struct.Struct("<16sQ"), True, 8, b"data" + WAVE64_TAIL)
 AIFF = Syntax(struct.Struct(">4sI"), False, 2, b"SSND")
 CAF = Syntax(struct.Struct(">4sq"), False, 1, b"data")
 

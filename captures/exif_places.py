@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from captures.byte_range import read_part
+
 _MAX_CHUNKS = 200
 _MAX_META_BYTES = 1_000_000  # of the box that describes the items of a HEIC; a telephone's has 4,000
 _MAX_ITEMS = 2_000
@@ -14,9 +16,9 @@ def webp_segments(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
     """Yield kind, position and size of the EXIF data and XMP packet of a WebP file (RFC 9649, 2.7.1.4)."""
     at = 12
     for _ in range(_MAX_CHUNKS):
-        name, size = struct.unpack("<4sI", _read_at(file, at, 8))
+        name, size = struct.unpack("<4sI", read_part(file, at, 8))
         if name == b"EXIF":
-            skipped = len(_EXIF) if _read_at(file, at + 8, len(_EXIF)) == _EXIF else 0
+            skipped = len(_EXIF) if read_part(file, at + 8, len(_EXIF)) == _EXIF else 0
             yield "exif", at + 8 + skipped, size - skipped
         elif name == b"XMP ":
             yield "xmp", at + 8, size
@@ -30,14 +32,14 @@ def heif_segments(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
     """
     at = 0
     for _ in range(_MAX_CHUNKS):
-        size, name = struct.unpack(">I4s", _read_at(file, at, 8))
+        size, name = struct.unpack(">I4s", read_part(file, at, 8))
         if name == b"meta":
-            meta = _read_at(file, at + 12, min(size - 12, _MAX_META_BYTES))  # after version and flags
+            meta = read_part(file, at + 12, min(size - 12, _MAX_META_BYTES))  # after version and flags
             boxes = dict(_boxes(meta))
             item = _exif_item(boxes.get(b"iinf", b""))
             place = None if item is None else _location(boxes.get(b"iloc", b""), item)
             if place is not None:
-                (offset,) = struct.unpack(">I", _read_at(file, place[0], 4))  # of the TIFF header after these 4 bytes
+                (offset,) = struct.unpack(">I", read_part(file, place[0], 4))  # of the TIFF header after these 4 bytes
                 yield "exif", place[0] + 4 + offset, place[1] - 4 - offset
             return
         if size < 8:  # a size of 64 bits, or to the end of the file: no box before the description is so large
@@ -96,8 +98,3 @@ def _location(iloc: bytes, wanted: int) -> tuple[int, int] | None:
 
 def _number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "big")
-
-
-def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    file.seek(position)
-    return file.read(max(0, size))

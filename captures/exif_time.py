@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from captures.byte_range import read_part
 from captures.exif_places import heif_segments, webp_segments
 from captures.maker_notes import reconyx_time
 from captures.written_time import WrittenTime, parse_offset, parse_time
@@ -52,7 +53,7 @@ def read_exif_times(file: BinaryIO) -> list[WrittenTime]:
     parts = _find_parts(file)
     found = _times_of_exif(file, parts.exif) if parts.exif is not None else _ExifTimes()
     packet = parts.xmp or found.xmp
-    inside = xmp_times(_read_at(file, packet[0], min(packet[1], _MAX_XMP_BYTES))) if packet else []
+    inside = xmp_times(read_part(file, packet[0], min(packet[1], _MAX_XMP_BYTES))) if packet else []
     return [*found.first, *inside, *found.last]
 
 
@@ -101,7 +102,7 @@ class _Entry:
 
 
 def _find_parts(file: BinaryIO) -> _Parts:
-    head = _read_at(file, 0, 8)
+    head = read_part(file, 0, 8)
     if head[:4] in (b"II*\0", b"MM\0*"):
         return _Parts(exif=0)
     segments = _segments_of(head)
@@ -137,14 +138,14 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
     """Yield kind, position and size of the EXIF data and XMP packets of a JPEG file."""
     at = 2
     for _ in range(_MAX_SEGMENTS):
-        mark, marker, length = struct.unpack(">BBH", _read_at(file, at, 4))
+        mark, marker, length = struct.unpack(">BBH", read_part(file, at, 4))
         if mark != 0xFF or marker == _START_OF_SCAN:
             return
         if marker == 0xFF:  # a fill byte
             at += 1
             continue
         if marker == _APP1:
-            head = _read_at(file, at + 4, len(_XMP_SEGMENT))
+            head = read_part(file, at + 4, len(_XMP_SEGMENT))
             if head[:6] == b"Exif\0\0":
                 yield "exif", at + 10, length - 8
             elif head == _XMP_SEGMENT:
@@ -156,10 +157,10 @@ def _png_chunks(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
     """Yield kind, position and size of the EXIF data and XMP packets of a PNG file."""
     at = 8
     for _ in range(_MAX_SEGMENTS):
-        length, kind = struct.unpack(">I4s", _read_at(file, at, 8))
+        length, kind = struct.unpack(">I4s", read_part(file, at, 8))
         if kind == b"eXIf":
             yield "exif", at + 8, length
-        elif kind == b"iTXt" and _read_at(file, at + 8, 18) == b"XML:com.adobe.xmp\0":
+        elif kind == b"iTXt" and read_part(file, at + 8, 18) == b"XML:com.adobe.xmp\0":
             yield "xmp", at + 26, length - 18
         if kind in (b"IDAT", b"IEND"):
             return
@@ -209,7 +210,7 @@ class _Reader:
         """Return the bytes of an entry of one-byte values, at most ``most``."""
         if entry.count <= 4:
             return entry.value[: entry.count]
-        return _read_at(self.file, self.start + self.number(entry), min(entry.count, most))
+        return read_part(self.file, self.start + self.number(entry), min(entry.count, most))
 
     def text(self, entry: _Entry | None) -> str:
         """Return the text of an entry; "" if it has none or an overlong one."""
@@ -237,21 +238,16 @@ class _Reader:
 
 
 def _tiff_header(file: BinaryIO, start: int) -> tuple[str, int]:
-    head = _read_at(file, start, 8)
+    head = read_part(file, start, 8)
     order = "<" if head[:2] == b"II" else ">"
     return order, struct.unpack(f"{order}I", head[4:])[0]
 
 
 def _entries(file: BinaryIO, start: int, order: str, position: int) -> dict[int, _Entry]:
     """Read one directory; it is not followed to the next."""
-    (count,) = struct.unpack(f"{order}H", _read_at(file, start + position, 2))
-    rows = _read_at(file, start + position + 2, 12 * min(count, _MAX_ENTRIES))
+    (count,) = struct.unpack(f"{order}H", read_part(file, start + position, 2))
+    rows = read_part(file, start + position + 2, 12 * min(count, _MAX_ENTRIES))
     found: dict[int, _Entry] = {}
     for tag, kind, number, value in struct.iter_unpack(f"{order}HHI4s", rows[: len(rows) // 12 * 12]):
         found.setdefault(tag, _Entry(kind, number, value))
     return found
-
-
-def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    file.seek(position)
-    return file.read(max(size, 0))

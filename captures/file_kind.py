@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says: picture, film, recording, or another known form."""
+"""Form of a file by its first bytes, not by its name: picture, film, recording, or another known form."""
 
 import os
 from collections.abc import Callable
@@ -92,7 +92,7 @@ _SIGNATURES = (
     (b"SQLite format 3\0", FileKind("other", "SQLite", "application/vnd.sqlite3")),
 )
 _TS_PACKETS = ((0, 188), (4, 192))  # offset of the sync byte and length: MPEG-TS, and with time codes (AVCHD)
-_HEAD_BYTES = 400  # three sync bytes of MPEG-TS, and the first packet of an Ogg page
+HEAD_BYTES = 400  # three sync bytes of MPEG-TS, and the first packet of an Ogg page
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the bitmap header after the file header
 
 
@@ -102,7 +102,7 @@ def file_kind(read_at: Callable[[int], bytes]) -> FileKind | None:
     A file with a known signature can still be damaged, or be none of its form inside.
 
     Args:
-        read_at: Returns at least 400 bytes from a position; fewer at the end of the file.
+        read_at: Returns at least ``HEAD_BYTES`` from a position; fewer at the end of the file.
     """
     head = read_at(0)
     for signature, kind in _SIGNATURES:
@@ -120,7 +120,7 @@ def file_kind(read_at: Callable[[int], bytes]) -> FileKind | None:
 
 def kind_of_bytes(data: bytes) -> FileKind | None:
     """Return the form of a file in memory, as ``file_kind`` does."""
-    return file_kind(lambda at: data[at : at + _HEAD_BYTES])
+    return file_kind(lambda at: data[at : at + HEAD_BYTES])
 
 
 def kind_of_open_file(file: BinaryIO) -> FileKind | None:
@@ -132,7 +132,7 @@ def kind_of_open_file(file: BinaryIO) -> FileKind | None:
 
     def read_at(position: int) -> bytes:
         file.seek(position)
-        return file.read(_HEAD_BYTES)
+        return file.read(HEAD_BYTES)
 
     return file_kind(read_at)
 

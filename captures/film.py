@@ -1,4 +1,4 @@
-"""Films: the frames that detectors look at, the clip for browsers, and the sound track, from a decoding process."""
+"""Films: frames for the detectors, a clip for browsers, and the sound track, decoded in a separate process."""
 
 import os
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ import numpy as np
 from captures.decoded import Sound, Unreadable
 from captures.decoding.messages import ClipTask, Content, FilmFrame, FilmHead, FilmTask, SoundStretch, SoundTask
 from captures.decoding.process import DecoderLimits, decode_apart
-from captures.file_kind import AVI, MATROSKA, MOV, MP4, MPEG_TS, FileKind, kind_of_open_file
+from captures.file_kind import kind_of_open_file
+from captures.packets import DEMUXERS
 from contract import Location
 
 CLIP_LENGTH_S = 8.0
 _CLIP_LEAD_S = 3.0  # of the clip before the chosen frame
-_DEMUXERS = {AVI: "avi", MP4: "mov", MOV: "mov", MATROSKA: "matroska", MPEG_TS: "mpegts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,13 @@ def read_film_sound(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
-    """Open a film, and yield it with the name of the demuxer that its signature asks for."""
+    """Open a film, and yield it with the name of the demuxer for its signature."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             raise Unreadable(f"{path.name}: 0 bytes: expected a film")
-        kind: FileKind | None = kind_of_open_file(file)
-        demuxer = _DEMUXERS.get(kind) if kind else None
-        if demuxer is None:
+        kind = kind_of_open_file(file)
+        if kind is None or kind.family != "film":
             found = kind.form if kind else "no known form"
             raise Unreadable(f"{path.name}: {found} ({size} bytes): expected AVI, MP4, MOV, Matroska or MPEG-TS")
-        yield file, demuxer
+        yield file, DEMUXERS[kind.form]

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from captures.chunks import AIFF, CAF, RIFF, RIFX, WAVE64, Chunks, ReadAt, find_chunks, wrong_size
+from captures.chunks import AIFF, CAF, RIFF, RIFX, WAVE64, WAVE64_TAIL, Chunks, ReadAt, find_chunks, wrong_size
 from captures.decoded import Unreadable
 
-_WAVE64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"  # of the GUIDs of W64 chunks
 _GUID_TAIL = b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"  # of the sample formats of WAVE_FORMAT_EXTENSIBLE
 SampleKind = Literal["signed", "unsigned", "float", "ulaw", "alaw"]
 
@@ -85,7 +84,7 @@ def _wav(read: ReadAt, file_size: int) -> Layout:
 
 def _wave64(read: ReadAt, file_size: int) -> Layout:
     chunks = find_chunks(read, file_size, 40, WAVE64)
-    return _wave("W64", chunks, chunks.content(b"fmt " + _WAVE64_TAIL, read), False, "")
+    return _wave("W64", chunks, chunks.content(b"fmt " + WAVE64_TAIL, read), False, "")
 
 
 def _wave(form: str, chunks: Chunks, content: bytes, big_endian: bool, comment: str) -> Layout:

@@ -1,7 +1,7 @@
 """Check of a film clip that a station sends: H.264 in MP4, by its boxes and without decoding anything.
 
-Only browsers play it. What they are given has one track of pictures, all its data inside, and a size and length within
-the limits. Source: ISO/IEC 14496-12 (boxes) and 14496-15 (avc1).
+The server does not decode it; browsers do. It must have one track of pictures, all data inside the file, and a size and
+length within the limits. Source: ISO/IEC 14496-12 (boxes) and 14496-15 (avc1).
 """
 
 import struct

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import av
     from av.packet import Packet
 
-_DEMUXERS = {
+DEMUXERS = {  # FFmpeg's names, by ``FileKind.form``
     "FLAC": "flac",
     "MP3": "mp3",
     "Ogg": "ogg",
@@ -70,7 +70,7 @@ def open_packets(descriptor: int, size: int, form: str, layout: Layout | None = 
         there = layout.end - layout.start
         source = ByteRange(descriptor, layout.start, layout.end, _wav_header(layout.format_chunk, there))
     try:
-        container = av.open(source, "r", format=_DEMUXERS[form], metadata_errors="ignore")
+        container = av.open(source, "r", format=DEMUXERS[form], metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as error:
         raise Unreadable(f"{form} without sound that can be decoded ({size} bytes): {_reason(error)}") from error
     try:

@@ -10,6 +10,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import BinaryIO
 
+from captures.byte_range import read_part
 from captures.written_time import WrittenTime, day_and_time, parse_offset, parse_time
 
 _MAX_CHUNKS = 200
@@ -67,18 +68,18 @@ def audiomoth_time(comment: str) -> WrittenTime | None:
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """Yield name and data of the metadata chunks of a WAV file, up to where its headers lead."""
-    head = _read_at(file, 0, 12)
+    head = read_part(file, 0, 12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or head[8:] != b"WAVE":
         return
     order = ">" if head[:4] == b"RIFX" else "<"
     at, sound_bytes = 12, _UNKNOWN_SIZE
     for _ in range(_MAX_CHUNKS):
-        header = _read_at(file, at, 8)
+        header = read_part(file, at, 8)
         if len(header) < 8:
             return
         name, size = struct.unpack(f"{order}4sI", header)
         if name in _METADATA:
-            data = _read_at(file, at + 8, min(size, _MAX_CHUNK_BYTES))
+            data = read_part(file, at + 8, min(size, _MAX_CHUNK_BYTES))
             if name == b"ds64" and len(data) >= 16:
                 sound_bytes = struct.unpack("<Q", data[8:16])[0]
             if name != b"LIST" or data[:4] == b"INFO":
@@ -92,7 +93,7 @@ def _tail(file: BinaryIO) -> dict[bytes, bytes]:
     """Return metadata chunks at the end of a file, for files whose headers do not lead there."""
     size = file.seek(0, 2)
     start = max(0, size - _TAIL_BYTES)
-    data = _read_at(file, start, size - start)
+    data = read_part(file, start, size - start)
     found: dict[bytes, bytes] = {}
     for name, beginning in ((b"guan", b"GUANO|"), (b"wamd", b"\0\0\2\0\0\0\1\0")):
         at = data.rfind(name)
@@ -137,8 +138,3 @@ def _info(data: bytes) -> dict[bytes, str]:
         found.setdefault(name, data[at + 8 : at + 8 + min(size, 1_024)].decode("utf-8", "replace").strip("\0 "))
         at += 8 + size + size % 2
     return found
-
-
-def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    file.seek(position)
-    return file.read(size)

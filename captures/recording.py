@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from captures.byte_range import read_at
 from captures.decoded import Unreadable
-from captures.file_kind import FileKind, file_kind
+from captures.file_kind import HEAD_BYTES, FileKind, file_kind
 from captures.layout import Layout, read_layout
 from captures.pcm import decode_samples
 
@@ -24,8 +24,6 @@ _BLOCK_S = 5.0  # length of one read: long enough for speed, short enough for a 
 _MOST_BLOCK_SAMPLES = 2_000_000  # of all channels: 8 MB decoded
 _EXPECTED = "expected WAV, W64, AIFF, AU, CAF, FLAC, MP3, OGG, Opus, M4A or AAC"
 _CHUNKED = ("WAV", "W64", "AIFF", "AU", "CAF")  # their header says where the samples are
-_FILMS = ("MP4", "MOV", "Matroska", "AVI", "MPEG-TS")  # with a sound track
-_HEAD_BYTES = 400
 _SKIP_BYTES = 1_048_576
 
 Block = NDArray[np.float32]
@@ -107,7 +105,7 @@ def open_recording(path: Path) -> Iterator[Recording]:
         size = os.fstat(descriptor).st_size
         if size == 0:
             raise Unreadable(f"{path.name}: 0 bytes: expected a recording")
-        kind = file_kind(lambda at: read_at(descriptor, at, _HEAD_BYTES))
+        kind = file_kind(lambda at: read_at(descriptor, at, HEAD_BYTES))
         try:
             recording = _opened(descriptor, size, kind)
         except Unreadable as error:
@@ -122,7 +120,7 @@ def open_recording(path: Path) -> Iterator[Recording]:
 
 
 def _opened(descriptor: int, size: int, kind: FileKind | None) -> Recording:
-    if kind is None or not (kind.family == "recording" or kind.form in _FILMS):
+    if kind is None or kind.family not in ("recording", "film"):  # a film may have a sound track
         form = repr(read_at(descriptor, 0, 8)) if kind is None else kind.form
         raise Unreadable(f"starts with {form} ({size} bytes): {_EXPECTED}")
     from captures.packets import open_packets

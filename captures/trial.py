@@ -1,4 +1,4 @@
-"""Reads one picture or recording in a process of its own, to find out whether reading it ends the process.
+"""Reads one picture or recording in a separate process, to find out whether a decoder crashes on it.
 
 `python -P -m captures.trial PATH MEMORY_BYTES CPU_S`, started by ``survives``. The exit status is 0 if the file was
 read or refused with a reason.

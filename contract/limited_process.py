@@ -7,6 +7,7 @@ pipes between them have their length before them.
 import contextlib
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -52,22 +53,88 @@ def start_limited_process(
     )
 
 
-@contextlib.contextmanager
-def killed_when_late(process: "subprocess.Popen[bytes]", patience_s: float) -> Iterator[threading.Event]:
-    """Kill a process if the ``with`` block takes longer than ``patience_s``; the event says whether that happened."""
-    late = threading.Event()
+class LimitedProcess:
+    """A process of limited memory and processor time that answers messages; one thread at a time uses it."""
 
-    def kill() -> None:
-        late.set()
-        process.kill()
+    def __init__(self, module: str, memory_bytes: int, cpu_s: int, descriptors: Sequence[int] = ()) -> None:
+        """Start a Python module with the two limits as its arguments; further arguments as ``start_limited_process``.
 
-    timer = threading.Timer(patience_s, kill)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
+        Raises:
+            OSError: the process cannot be started.
+        """
+        self._process = start_limited_process(module, (str(memory_bytes), str(cpu_s)), descriptors)
+        self._cpu_s = cpu_s
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def send(self, message: bytes) -> None:
+        """Send a message; if the process has ended, ``receive`` returns None."""
+        requests, _ = self._streams()
+        with contextlib.suppress(BrokenPipeError):
+            write_message(requests, message)
+
+    def receive(self) -> bytes | None:
+        """Return the next message of the process; None if it has ended, or writes what cannot be a message."""
+        _, answers = self._streams()
+        return read_message(answers)
+
+    @contextlib.contextmanager
+    def killed_when_late(self, patience_s: float) -> Iterator[threading.Event]:
+        """Kill the process if the ``with`` block takes longer than ``patience_s``; the event says whether it was."""
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(patience_s, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end of the process, and return its exit status; kill it after ``timeout_s`` seconds."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """End the process at once, and return its exit status, which is its own if it had ended before."""
+        self._process.kill()
+        return self._process.wait()
+
+    def close(self) -> None:
+        """Close the pipes; a process that waits for a message ends."""
+        for stream in self._streams():
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def cause_of_death(self, late_s: float | None, work: str, does: str) -> str:
+        """Return why the process ended without an answer, and kill it if it still runs.
+
+        Args:
+            late_s: Time after which it was killed, in seconds; None: it was not.
+            work: What it does with a request, such as "decoding".
+            does: The same as a verb, such as "decodes".
+        """
+        code = self.kill()
+        if late_s is not None:
+            return f"{work} it took more than {late_s:g} s"
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return f"{work} it took more than {self._cpu_s} s of processor time, or the system ended it"
+        return f"{work} it ended the process that {does} (exit status {code})"
+
+    def _streams(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("a process without pipes")
+        return self._process.stdin, self._process.stdout
 
 
 def read_message(stream: IO[bytes]) -> bytes | None:
@@ -94,6 +161,13 @@ def take_over_streams() -> tuple[BinaryIO, BinaryIO]:
         os.dup2(nothing, stream)
     os.close(nothing)
     return requests, answers
+
+
+def describe_failure(work: str, error: Exception) -> str:
+    """Return why a request failed in this process, for the answer; ``work`` is what was done, such as "decoding"."""
+    if isinstance(error, MemoryError):
+        return f"{work} it needs more memory than allowed"
+    return f"{work} it failed: {type(error).__name__}: {error}"[:500]
 
 
 def limit_process(memory_bytes: int) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from models.sound_signals import detect_signals
 from models.threat.voice import VoiceCounts, VoiceOptions, decide_voice
 
 LOG = logging.getLogger("wildpost.station")
-Triggered = Callable[[Clip], bool]
 _WHOLE = 1_000_000  # pixels; no picture that ``read_picture`` accepts has a longer side
 
 
@@ -46,11 +45,11 @@ def detect(
     classifier: Classifier | None = None,
     location: Location | None = None,
 ) -> list[Detection]:
-    """Run all detectors on a capture, number the detections by falling confidence and classify the animals.
+    """Run all detectors on a picture, number the detections by falling confidence and classify the animals.
 
     Args:
-        detectors: All of them process the same capture.
-        clip: The capture.
+        detectors: All of them process the same picture.
+        clip: The picture.
         classifier: Gets each animal cut from the picture at full resolution; None: animals are not classified.
         location: Position of the station.
 
@@ -58,8 +57,6 @@ def detect(
         Unreadable: the capture cannot be decoded.
         OSError: its file no longer exists or cannot be read.
     """
-    if isinstance(clip.content, Sound):
-        return detect_signals(detectors, clip.content)[0]
     found: list[Detection] = []
     for detector in detectors:
         found += detector.predict([detector.preprocess(clip.content)])[0]
@@ -81,7 +78,7 @@ def examine(
     classifier: Classifier | None = None,
     location: Location | None = None,
 ) -> tuple[list[Detection], Clip]:
-    """Run all detectors on a capture as ``detect`` does; arguments and errors likewise.
+    """Run all detectors on a picture or sound; arguments and errors as in ``detect``.
 
     Returns:
         The detections, and the capture: of a sound of several signals only the one with the best detection.

@@ -1,4 +1,4 @@
-"""The station's end of the chain of events: its key, and the place of the next event."""
+"""Chain of a station's events, on the station: its key, and the link of the next event."""
 
 import base64
 import json

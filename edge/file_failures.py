@@ -33,7 +33,7 @@ class FileFailures:
             raise SourceLost("broken", problem) from error
         del self._failures[capture.mark.path]
         LOG.error("%s; the file is set aside", problem, exc_info=error)
-        return Unusable(capture.name, problem, capture.original.size if capture.original else 0, capture.mark)
+        return Unusable(capture.name, problem, capture.size, capture.mark)
 
 
 def unreadable(capture: Clip, error: Unreadable) -> Unusable:
@@ -44,4 +44,4 @@ def unreadable(capture: Clip, error: Unreadable) -> Unusable:
     """
     if capture.mark is None:
         raise error
-    return Unusable(capture.name, str(error), capture.original.size if capture.original else 0, capture.mark)
+    return Unusable(capture.name, str(error), capture.size, capture.mark)

@@ -28,10 +28,9 @@ class FileReports:
 
     def remarks(self, sensor: str, clip: Clip) -> list[OutboxMessage]:
         """Return the reports of what is wrong with a file that was analysed."""
-        size = clip.original.size if clip.original else 0
         for remark in clip.remarks:
             LOG.warning("%s: %s", sensor, remark)
-        return [self._message(sensor, clip.name, remark, size, analysed=True) for remark in clip.remarks]
+        return [self._message(sensor, clip.name, remark, clip.size, analysed=True) for remark in clip.remarks]
 
     def _message(self, sensor: str, name: str, reason: str, size: int, analysed: bool) -> OutboxMessage:
         report = SetAside(

@@ -1,4 +1,4 @@
-"""What a capture adds to the outbox."""
+"""Results of examining one capture, to be stored in the outbox."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

@@ -162,7 +162,7 @@ def _read(container: InputContainer, stream: VideoStream, declared_s: float) -> 
 
 
 class _PacketChoice:
-    """Decides which packets of a film are decoded, and tells their times from the film's first packet."""
+    """Decides which packets of a film are decoded, and computes times from the film's first packet."""
 
     def __init__(self, stream: VideoStream) -> None:
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate

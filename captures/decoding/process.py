@@ -1,8 +1,5 @@
-"""Starts a decoding process for one file, and yields its answers; whatever it does, the caller goes on."""
+"""Starts a decoding process for one file and yields its answers; a crash or timeout of it raises an exception."""
 
-import contextlib
-import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import EAGAIN
@@ -11,7 +8,7 @@ import msgspec
 
 from captures.decoded import Unreadable
 from captures.decoding.messages import Content, FilmFrame, FilmHead, Finished, Message, Ready, SoundStretch, Task
-from contract.limited_process import killed_when_late, read_message, start_limited_process, write_message
+from contract.limited_process import LimitedProcess
 
 _MODULE = "captures.decoding.worker"
 _START_S = 60.0  # to load the libraries, on a busy machine
@@ -49,56 +46,34 @@ def decode_apart(
     """
     limits = limits or DecoderLimits()
     descriptor = getattr(task, "descriptor", None)
-    arguments = (str(limits.memory_bytes), str(limits.cpu_s))
-    process = start_limited_process(_MODULE, arguments, () if descriptor is None else (descriptor,))
+    descriptors = () if descriptor is None else (descriptor,)
+    process = LimitedProcess(_MODULE, limits.memory_bytes, limits.cpu_s, descriptors)
     try:
-        with killed_when_late(process, _START_S):
-            _send(process, task, content)
+        with process.killed_when_late(_START_S):
+            process.send(msgspec.msgpack.encode(task))
+            process.send(content)
             ready = _next_message(process)
         if not isinstance(ready, Ready):
-            process.kill()
-            raise OSError(EAGAIN, f"{name}: the decoding process did not start (exit status {process.wait()})")
+            raise OSError(EAGAIN, f"{name}: the decoding process did not start (exit status {process.kill()})")
         while True:
-            with killed_when_late(process, limits.patience_s) as late:
+            with process.killed_when_late(limits.patience_s) as late:
                 message = _next_message(process)
             if isinstance(message, Finished) and message.problem:
                 raise Unreadable(f"{name}: {message.problem}")
             if isinstance(message, Finished):
                 return
             if message is None or isinstance(message, Ready):
-                process.kill()
-                process.wait()
-                raise Unreadable(f"{name}: {_cause_of_death(process, limits, late.is_set())}")
+                late_s = limits.patience_s if late.is_set() else None
+                raise Unreadable(f"{name}: {process.cause_of_death(late_s, 'decoding', 'decodes')}")
             yield message
     finally:
         process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                assert stream is not None  # noqa: S101, both are pipes
-                stream.close()
+        process.close()
 
 
-def _send(process: "subprocess.Popen[bytes]", task: Task, content: bytes) -> None:
-    assert process.stdin is not None  # noqa: S101, it is a pipe
-    with contextlib.suppress(BrokenPipeError):  # its end shows when its answer is read
-        write_message(process.stdin, msgspec.msgpack.encode(task))
-        write_message(process.stdin, content)
-
-
-def _next_message(process: "subprocess.Popen[bytes]") -> Message | None:
-    assert process.stdout is not None  # noqa: S101, it is a pipe
+def _next_message(process: LimitedProcess) -> Message | None:
     try:
-        data = read_message(process.stdout)
+        data = process.receive()
         return None if data is None else msgspec.msgpack.decode(data, type=Message)
     except msgspec.DecodeError:
         return None  # a process that a hostile file took over writes anything
-
-
-def _cause_of_death(process: "subprocess.Popen[bytes]", limits: DecoderLimits, late: bool) -> str:
-    code = process.returncode
-    if late:
-        return f"decoding it took more than {limits.patience_s:g} s"
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        return f"decoding it took more than {limits.cpu_s} s of processor time, or the system ended it"
-    return f"decoding it ended the process that decodes (exit status {code})"

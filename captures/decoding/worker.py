@@ -11,7 +11,14 @@ import msgspec
 
 from captures.decoded import Unreadable
 from captures.decoding.messages import ClipTask, FilmTask, Finished, Message, PictureTask, Ready, SoundTask, Task
-from contract.limited_process import limit_next_work, limit_process, read_message, take_over_streams, write_message
+from contract.limited_process import (
+    describe_failure,
+    limit_next_work,
+    limit_process,
+    read_message,
+    take_over_streams,
+    write_message,
+)
 
 
 def main() -> None:
@@ -34,12 +41,10 @@ def _run(messages: Iterator[Message], answers: BinaryIO, cpu_s: int) -> Finished
             limit_next_work(cpu_s)
     except Unreadable as error:
         return Finished(str(error))
-    except MemoryError:
-        return Finished("decoding it needs more memory than allowed")
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001, decoders raise anything on hostile content; here nobody else is harmed
-        return Finished(f"decoding it failed: {type(error).__name__}: {error}"[:500])
+        return Finished(describe_failure("decoding", error))
     return Finished()
 
 

@@ -1,4 +1,4 @@
-"""Finds out what answers at the address of the broker, where a connection ends before the broker has accepted it."""
+"""Identifies the server at the broker's address when a connection ends before the broker has accepted it."""
 
 import os
 import re
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contract.mqtt.connection import BrokerOptions
-from contract.mqtt.refusal import UNSUPPORTED_PROTOCOL, refusal_step
+from contract.mqtt.refusal import BAD_CREDENTIALS, CLIENT_ID, NOT_AUTHORISED, UNSUPPORTED_PROTOCOL, refusal_step
 
 _TIMEOUT_S = 5.0
 _ANSWER_BYTES = 512
 _SHOWN_CHARACTERS = 60
 _CONNACK, _DISCONNECT, _TLS_ALERT, _TLS_HANDSHAKE = 0x20, 0xE0, 0x15, 0x16
-_OF_3_1_1 = {1: UNSUPPORTED_PROTOCOL, 2: 0x85, 3: 0x88, 4: 0x86, 5: 0x87}  # reason codes of MQTT 5, by return code
+# Reason codes of MQTT 5, by return code of MQTT 3.1.1; 0x88: server unavailable.
+_OF_3_1_1 = {1: UNSUPPORTED_PROTOCOL, 2: CLIENT_ID, 3: 0x88, 4: BAD_CREDENTIALS, 5: NOT_AUTHORISED}
 
 Kind = Literal["mqtt", "web", "tls", "other", "closed", "silent", "unreachable"]
 
@@ -44,6 +45,9 @@ class Explanation:
     next_step: str
 
 
+_USES_TLS = Explanation("this port uses TLS", "set tls = true, and ca_file if the broker has its own authority")
+
+
 def explain_endpoint(options: BrokerOptions) -> Explanation | None:
     """Return why no connection of MQTT comes about at the broker's address; None if nothing explains it.
 
@@ -57,15 +61,13 @@ def explain_endpoint(options: BrokerOptions) -> Explanation | None:
             "nothing through until somebody has logged in there",
         )
     if answer.kind == "tls":
-        return Explanation("this port uses TLS", "set tls = true, and ca_file if the broker has its own authority")
+        return _USES_TLS
     if answer.kind == "other":
         return Explanation(
             f"another program answers instead of a broker: {answer.text}", f"correct 'host' or 'port' {options.port}"
         )
     if answer.kind == "mqtt" and (answer.code == UNSUPPORTED_PROTOCOL or (answer.old and options.protocol == "5")):
-        return Explanation(
-            f"Unsupported protocol version: MQTT {options.protocol}", refusal_step(options, UNSUPPORTED_PROTOCOL)
-        )
+        return _unsupported_protocol(options)
     if answer.kind == "closed":
         return _explain_silence(options)
     return None
@@ -74,16 +76,20 @@ def explain_endpoint(options: BrokerOptions) -> Explanation | None:
 def _explain_silence(options: BrokerOptions) -> Explanation | None:
     """Try the other settings, where a server closed the connection without a word."""
     if not options.tls and _speaks_tls(options):
-        return Explanation("this port uses TLS", "set tls = true, and ca_file if the broker has its own authority")
+        return _USES_TLS
     other = probe(options, "3.1.1" if options.protocol == "5" else "5")
     if other.kind == "mqtt" and other.code != UNSUPPORTED_PROTOCOL:
-        return Explanation(
-            f"Unsupported protocol version: MQTT {options.protocol}", refusal_step(options, UNSUPPORTED_PROTOCOL)
-        )
+        return _unsupported_protocol(options)
     return Explanation(
         "the connection is closed without an answer",
         f"check that a broker listens on port {options.port}, and read its log: it may refuse this address, or a "
         "firewall or proxy between ends the connection",
+    )
+
+
+def _unsupported_protocol(options: BrokerOptions) -> Explanation:
+    return Explanation(
+        f"Unsupported protocol version: MQTT {options.protocol}", refusal_step(options, UNSUPPORTED_PROTOCOL)
     )
 
 

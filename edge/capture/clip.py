@@ -60,6 +60,11 @@ class Clip:
         return "sound" if isinstance(self.content, Sound) else "film" if isinstance(self.content, Film) else "picture"
 
     @property
+    def size(self) -> int:
+        """Size of the original in bytes; 0 if there is none."""
+        return self.original.size if self.original else 0
+
+    @property
     def duration_s(self) -> float:
         """Duration of a sound or film in seconds; 0 for a picture."""
         if isinstance(self.content, Film):

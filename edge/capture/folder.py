@@ -6,23 +6,24 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 from captures.capture_time import picture_time, recording_time
 from captures.decoded import Unreadable
 from captures.file_kind import FileKind, kind_of_path
-from captures.file_types import CAPTURES, RECORDINGS
-from captures.folder_listing import ListedFile, describe_passed_over, ending_of, fewer_kinds, printable_name
-from captures.picture_header import TAIL_BYTES, has_end
+from captures.file_types import CAPTURES
+from captures.folder_listing import ListedFile, describe_passed_over, fewer_kinds, printable_name
 from contract import Location, Media
 from contract.supervision import describe_exception
 from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
 from edge.capture.film_file import FilmReader
 from edge.capture.folder_index import FolderIndex
 from edge.capture.port import SourceLost
+from edge.capture.quiet_files import QuietFiles
 from edge.capture.reading_guard import ReadingGuard
-from edge.capture.recording_file import QuietFiles, RecordingFiles
+from edge.capture.recording_file import RecordingFiles
 from edge.capture.unread_files import UnreadFiles
 
 LOG = logging.getLogger("wildpost.station")
@@ -31,7 +32,6 @@ LOOK_SHARE = 0.02  # share of one core that looking may take: with very many fol
 LONGEST_PAUSE_S = 5.0
 ATTEMPTS = 3  # to read files of which none can be read, before each is reported instead of the whole folder
 MAX_REPORTS = 100  # of unreadable files while not one can be read: more are a broken card
-INCOMPLETE_S = 10.0  # a picture without its end is taken when it has not changed for so long
 _BLOCK = 1 << 20
 MarkOf = Callable[[str, int, int], FileMark | None]
 LastMark = Callable[[str], FileMark | None]
@@ -90,7 +90,6 @@ class FolderSource:
         self._recordings = RecordingFiles(location, stretch_s)
         self._last_mark = last_mark
         self._marks_alike = marks_alike
-        self._incomplete_since: dict[str, tuple[ListedFile, float]] = {}
         self._reported: set[str] = set()
         self._failed_passes = 0
         self._logged: dict[str, int] = {}
@@ -105,7 +104,7 @@ class FolderSource:
             yield from self._bad_entries()
             cost_s = time.thread_time() - began
             complete = now & last
-            waiting = {file for file in complete if self._is_growing(file, once)}
+            waiting = {file for file in complete if not self._quiet.is_quiet(file, once)}
             yield from self._read_all(sorted(complete - waiting, key=lambda file: (file.modified_ns, file.path)), stop)
             if once and now == complete and not waiting:
                 return
@@ -149,14 +148,15 @@ class FolderSource:
         if self._is_reported(file):
             return
         self._reported.add(file.path)
-        path = printable_name(file.path)
-        mark = self._mark_of(path, file.size, file.modified_ns)
-        done = FileMark(path, file.size, file.modified_ns, mark.stretches if mark else 0, finished=False)
+        mark = self._progress(file)
+        done = replace(_whole(file), stretches=mark.stretches if mark else 0, finished=False)
         yield Unusable(printable_name(Path(file.path).name), reason, file.size, done)
 
     def _is_reported(self, file: ListedFile) -> bool:
-        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
-        return file.path in self._reported or (mark is not None and mark.stretches == 0)
+        if file.path in self._reported:
+            return True
+        mark = self._progress(file)
+        return mark is not None and mark.stretches == 0
 
     def _read_all(self, files: list[ListedFile], stop: threading.Event) -> Iterator[Clip | AlreadyHeard | Unusable]:
         """Yield the captures of all files; a file that cannot be read costs only itself.
@@ -206,8 +206,7 @@ class FolderSource:
         name = printable_name(Path(file.path).name)
         try:
             if problem := self._guard.begin(file, stop.is_set):
-                done = FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
-                yield Unusable(name, f"{name}: {problem}", file.size, done)
+                yield Unusable(name, f"{name}: {problem}", file.size, _whole(file))
             elif not stop.is_set():
                 yield from self._read(file, stop)
         finally:
@@ -219,19 +218,17 @@ class FolderSource:
         Raises:
             OSError: the file cannot be read, now or for good.
         """
-        path = Path(file.path)
-        done = FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
+        path, done = Path(file.path), _whole(file)
         name = printable_name(path.name)
         try:
             if file.size == 0:
                 raise Unreadable(f"{name}: empty file (0 bytes)")
             kind = kind_of_path(path)
-            if kind is None or kind.family not in ("picture", "film", "recording"):
+            if kind is None or kind.family == "other":
                 form = f"a {kind.form} file" if kind is not None else "of an unknown form"
                 raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
             if kind.family == "film":
-                marked = self._mark_of(done.path, file.size, file.modified_ns)
-                yield from self._films.captures(path, done, marked, lambda: _original(path, kind, stop))
+                yield from self._films.captures(path, done, self._progress(file), lambda: _original(path, kind, stop))
                 return
             original = _original(path, kind, stop)
             if original is None:
@@ -265,23 +262,17 @@ class FolderSource:
             yield capture
 
     def _is_finished(self, file: ListedFile) -> bool:
-        mark = self._mark_of(printable_name(file.path), file.size, file.modified_ns)
+        mark = self._progress(file)
         return mark is not None and mark.finished
 
-    def _is_growing(self, file: ListedFile, once: bool) -> bool:
-        """Return whether a file has changed so recently that more of it may come: a picture only without its end."""
-        if ending_of(file.path) in RECORDINGS:
-            return not self._quiet.is_quiet(Path(file.path), file.size, file.modified_ns, once)
-        if once:
-            return False
-        if time.time() - file.modified_ns / 1e9 > INCOMPLETE_S or _has_end(file):
-            self._incomplete_since.pop(file.path, None)
-            return False
-        seen, since = self._incomplete_since.get(file.path, (file, time.monotonic()))
-        if seen != file:
-            since = time.monotonic()
-        self._incomplete_since[file.path] = (file, since)
-        return time.monotonic() - since < INCOMPLETE_S
+    def _progress(self, file: ListedFile) -> FileMark | None:
+        """Return how much of a file has been processed; None: nothing."""
+        return self._mark_of(printable_name(file.path), file.size, file.modified_ns)
+
+
+def _whole(file: ListedFile) -> FileMark:
+    """Return the mark of a file that has been processed to its end."""
+    return FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
 
 
 def _original(path: Path, kind: FileKind, stop: threading.Event) -> Media | None:
@@ -304,14 +295,3 @@ def _original(path: Path, kind: FileKind, stop: threading.Event) -> Media | None
         role="original",
         name=printable_name(path.name)[-255:],
     )
-
-
-def _has_end(file: ListedFile) -> bool:
-    """Return whether a file is no picture, or the end of a picture is in its last bytes; True if it cannot be read."""
-    try:
-        with Path(file.path).open("rb") as opened:
-            head = opened.read(8)
-            opened.seek(max(0, file.size - TAIL_BYTES))
-            return has_end(head, opened.read(TAIL_BYTES))
-    except OSError:
-        return True

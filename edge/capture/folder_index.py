@@ -1,4 +1,4 @@
-"""Index of a watched folder: which files are not processed yet, found at next to no cost while nothing changes.
+"""Index of the unprocessed files in a watched folder; a folder is listed again only when it may have changed.
 
 inotify reports changes by name. A folder's modification time shows new and removed entries also on network file
 systems, which report only this machine's changes to inotify. What neither shows, such as a file that another machine

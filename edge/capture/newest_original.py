@@ -1,4 +1,4 @@
-"""Check of the newest original after a power failure: a card may have lost it although it had confirmed it."""
+"""Check of the newest original after a power failure: a card can lose data that it has confirmed as written."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Detection of a file at which the station's process dies: a decoder that crashes, or takes all memory."""
+"""Detection of files that end the station's process: a decoder crashes on them, or takes all memory."""
 
 import contextlib
 import json

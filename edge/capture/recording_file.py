@@ -1,8 +1,8 @@
 """Captures of one recording file: each stretch of its sound once, however the file grows and is rewritten.
 
-A recording is identified by its path and the beginning of its sound; a renamed file keeps its size and modification
-time, and its old path is gone. Its size, its modification time and the metadata
-around the sound may change: what was processed is not processed again, and what was added is.
+A recording is identified by its path and the beginning of its sound. Its size, its modification time and the metadata
+around the sound may change: what was processed is not processed again, and what was added is. A renamed file is
+recognised by its size and modification time, if no file has its old path any more.
 """
 
 import time
@@ -10,59 +10,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from captures.decoded import Unreadable
 from captures.sound import Heard, begins_with, read_recording, sound_info
 from contract import Clock, Location, Media
 from edge.capture.clip import AlreadyHeard, Clip, FileMark
 
-# A recording is read when its file has not changed for so long: recorders write in bursts, with pauses.
-COMPLETE_S = 10.0  # if the file states where its sound ends and it ends there
-INCOMPLETE_S = 30.0  # otherwise: the recorder may still write; if it died, what is there is read then
-INCOMPLETE_ONCE_S = 10.0  # with ``once`` a person waits; complete and unreadable files are read at once then
-_MOST_WAITING = 10_000
 _REPORT_AGAIN_S = 86_400.0  # the same fault of a channel is reported once a day
-
-
-class QuietFiles:
-    """Tells from when on a recording does not change any more."""
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
-    ) -> None:
-        """Create an empty list.
-
-        Args:
-            clock: Returns seconds from an arbitrary start.
-            wall_clock: Returns seconds since 1970.
-        """
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._since: dict[str, tuple[int, int, float]] = {}
-
-    def is_quiet(self, path: Path, size: int, modified_ns: int, once: bool) -> bool:
-        """Return whether a recording has not changed for so long that it can be read."""
-        longest_s = INCOMPLETE_ONCE_S if once else INCOMPLETE_S
-        now = self._clock()
-        if len(self._since) > _MOST_WAITING:  # most of them were removed since
-            self._since.clear()
-        known = self._since.get(str(path))
-        if known is None or known[:2] != (size, modified_ns):
-            known = self._since[str(path)] = (size, modified_ns, now)
-        quiet_s = max(now - known[2], self._wall_clock() - modified_ns / 1e9)
-        if quiet_s < longest_s and quiet_s < _needed_s(path, once):
-            return False
-        del self._since[str(path)]
-        return True
-
-
-def _needed_s(path: Path, once: bool) -> float:
-    try:
-        complete = sound_info(path).complete
-    except (Unreadable, OSError):
-        return 0.0 if once else INCOMPLETE_S  # its header may still come; when it is read, the reason is known
-    if complete:
-        return 0.0 if once else COMPLETE_S
-    return INCOMPLETE_ONCE_S if once else INCOMPLETE_S
 
 
 class RecordingFiles:

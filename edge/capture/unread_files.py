@@ -1,4 +1,4 @@
-"""Files and folder entries that could not be read: each is reported once and tried again later."""
+"""Schedule of the next attempts to read files that could not be read."""
 
 import os
 import time
@@ -19,7 +19,7 @@ class _Attempt:
 
 
 class UnreadFiles:
-    """When each unreadable file is due again: after a growing pause, or at once when the file or its rights change."""
+    """Times of the next attempts: after a growing pause, or at once when the file or its permissions change."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create an empty list; ``clock`` returns seconds from an arbitrary start."""

@@ -19,7 +19,7 @@ from captures.decoded import Sound, Unreadable
 from captures.file_kind import kind_of_path
 from captures.file_types import CAPTURES
 from captures.film import Film, read_film
-from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, fewer_kinds, printable_name, walk
+from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, printable_name, walk
 from captures.picture import read_picture
 from captures.sound import read_recording, sound_info
 from contract.supervision import describe_exception
@@ -182,7 +182,7 @@ def _quiet() -> Iterator[None]:
         logging.setLogLevel(before)
 
 
-def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], dict[str, int]]:
+def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], Counter[str]]:
     """Return a folder's capture files, the newest last, its bad entries, and counts of what is passed over.
 
     Raises:
@@ -199,7 +199,7 @@ def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], dict[str, in
                 bad.append(BadEntry(file.path, os.strerror(errno.EACCES)))
         bad += listing.bad
         passed_over += listing.passed_over
-    return sorted(files, key=lambda file: (file.modified_ns, file.path)), bad, fewer_kinds(passed_over)
+    return sorted(files, key=lambda file: (file.modified_ns, file.path)), bad, passed_over
 
 
 def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) -> tuple[str, str, dict[str, Figure]]:

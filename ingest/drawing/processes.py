@@ -1,17 +1,14 @@
 """A few processes that draw, started when they are needed and ended when idle, hung or out of bounds."""
 
 import contextlib
-import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
 
 import msgspec
 
 from contract.errors import InvalidInput, TemporaryFailure
-from contract.limited_process import killed_when_late, read_message, start_limited_process, write_message
+from contract.limited_process import LimitedProcess
 from ingest.drawing.tasks import Answer, Request
 from ingest.drawing.worker import READY
 
@@ -121,9 +118,8 @@ class _Process:
 
     def __init__(self, limits: DrawingLimits) -> None:
         self._limits = limits
-        arguments = (str(limits.memory_bytes), str(limits.cpu_s))
         try:
-            self._process = start_limited_process("ingest.drawing.worker", arguments)
+            self._process = LimitedProcess("ingest.drawing.worker", limits.memory_bytes, limits.cpu_s)
         except OSError as error:
             raise DrawingBusy(f"no process that draws can be started: {error}") from error
         self._ready = False
@@ -131,7 +127,7 @@ class _Process:
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.poll() is None
+        return self._process.alive
 
     def await_ready(self) -> None:
         """Wait until the process has loaded its libraries.
@@ -141,11 +137,10 @@ class _Process:
         """
         if self._ready:
             return
-        with killed_when_late(self._process, _START_S):
-            ready = self._receive() == READY
+        with self._process.killed_when_late(_START_S):
+            ready = self._process.receive() == READY
         if not ready:
-            self._process.wait()
-            raise DrawingBusy(f"a process that draws did not start (exit status {self._process.returncode})")
+            raise DrawingBusy(f"a process that draws did not start (exit status {self._process.wait()})")
         self._ready = True
 
     def ask(self, request: Request) -> Answer:
@@ -154,56 +149,20 @@ class _Process:
         Raises:
             CannotDraw: the process died, or was killed because it did not answer in time.
         """
-        with killed_when_late(self._process, self._limits.patience_s) as late:
-            answer = self._receive() if self._send(msgspec.msgpack.encode(request)) else None
+        with self._process.killed_when_late(self._limits.patience_s) as late:
+            self._process.send(msgspec.msgpack.encode(request))
+            answer = self._process.receive()
         if answer is None:
-            self._process.kill()
-            self._process.wait()
-            raise CannotDraw(self._cause_of_death(late.is_set()))
+            late_s = self._limits.patience_s if late.is_set() else None
+            raise CannotDraw(self._process.cause_of_death(late_s, "drawing", "draws"))
         return msgspec.msgpack.decode(answer, type=Answer)
 
     def end(self) -> None:
         """Close the input, at which the process ends, and wait for that."""
-        self._close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.close()
+        self._process.wait(5)
 
     def kill(self) -> None:
         """End the process at once."""
         self._process.kill()
-        self._process.wait()
-        self._close()
-
-    def _send(self, message: bytes) -> bool:
-        requests, _ = self._streams()
-        try:
-            write_message(requests, message)
-        except BrokenPipeError:
-            return False
-        return True
-
-    def _receive(self) -> bytes | None:
-        """Return a message of the process; None if it ended, or writes what cannot be one."""
-        _, answers = self._streams()
-        return read_message(answers)
-
-    def _streams(self) -> tuple[IO[bytes], IO[bytes]]:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("a drawing process without pipes")
-        return self._process.stdin, self._process.stdout
-
-    def _cause_of_death(self, late: bool) -> str:
-        code = self._process.returncode
-        if late:
-            return f"drawing it took more than {self._limits.patience_s:g} s"
-        if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return f"drawing it took more than {self._limits.cpu_s} s of processor time, or the system ended it"
-        return f"drawing it ended the process that draws (exit status {code})"
-
-    def _close(self) -> None:
-        for stream in self._streams():
-            with contextlib.suppress(OSError):
-                stream.close()
+        self._process.close()

@@ -10,7 +10,14 @@ import sys
 import msgspec
 
 from captures.decoded import Unreadable
-from contract.limited_process import limit_next_work, limit_process, read_message, take_over_streams, write_message
+from contract.limited_process import (
+    describe_failure,
+    limit_next_work,
+    limit_process,
+    read_message,
+    take_over_streams,
+    write_message,
+)
 from ingest.drawing.tasks import Answer, Request, draw
 
 READY = b"ready"
@@ -36,10 +43,8 @@ def _answer(request: Request) -> Answer:
         return Answer(draw(request))
     except Unreadable as error:
         return Answer(problem=str(error))
-    except MemoryError:
-        return Answer(problem="drawing it needs more memory than allowed")
     except Exception as error:  # noqa: BLE001, decoders raise anything on hostile content; here nobody else is harmed
-        return Answer(problem=f"drawing it failed: {type(error).__name__}: {error}"[:500])
+        return Answer(problem=describe_failure("drawing", error))
 
 
 if __name__ == "__main__":

@@ -111,11 +111,10 @@ def _family(path: Path) -> str:
         kind = kind_of_path(path)
     except OSError:
         return "unreadable"
-    if kind is not None and kind.family in ("picture", "film", "recording"):
+    if kind is not None and kind.family != "other":
         return "recording" if kind.family == "recording" else "picture"
-    return (
-        "picture" if path.suffix.lower() in PICTURES | FILMS else "recording"
-    )  # the station sets it aside with the reason
+    # The station sets it aside with the reason.
+    return "picture" if path.suffix.lower() in PICTURES | FILMS else "recording"
 
 
 def _download(cache: Path) -> Path:

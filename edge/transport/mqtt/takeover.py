@@ -1,4 +1,4 @@
-"""Detection of another client with the same name: each one's connection ends that of the other at the broker."""
+"""Detection of another client with the same name: when one connects, the broker ends the connection of the other."""
 
 import random
 import time
@@ -69,9 +69,12 @@ class Takeovers:
 
     @property
     def _steady_s(self) -> float:
-        longest_s = min(2.0 ** min(self._count, _LONGEST_DOUBLING), self._longest_pause_s)
-        return max(_STEADY_MIN_S, _STEADY_PAUSES * longest_s)
+        return max(_STEADY_MIN_S, _STEADY_PAUSES * self._doubled_s)
+
+    @property
+    def _doubled_s(self) -> float:
+        """Pause that doubles with each takeover, before it is varied by chance."""
+        return min(2.0 ** min(self._count, _LONGEST_DOUBLING), self._longest_pause_s)
 
     def _pause_s(self) -> float:
-        longest_s = min(2.0 ** min(self._count, _LONGEST_DOUBLING), self._longest_pause_s)
-        return longest_s * self._chance(0.5, 1.5) if self._count else min(1.0, longest_s)
+        return self._doubled_s * self._chance(0.5, 1.5) if self._count else min(1.0, self._doubled_s)

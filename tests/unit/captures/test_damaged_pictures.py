@@ -1,4 +1,4 @@
-"""A picture that lost a part is decoded as far as it goes and says so; a whole one says nothing."""
+"""A damaged picture is decoded as far as possible and its damage is described; an undamaged one has no description."""
 
 import struct
 from pathlib import Path

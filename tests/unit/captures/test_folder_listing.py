@@ -1,4 +1,4 @@
-"""A folder of captures is listed entry by entry: a bad entry costs only itself, and what is passed over is counted."""
+"""A folder of captures is listed entry by entry: bad entries do not affect others; passed over entries are counted."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Recordings that somebody made to take memory or time, or to make a decoder fail, cost themselves only."""
+"""Recordings made to exhaust memory or time, or to crash a decoder, are refused or read within the limits."""
 
 import struct
 from collections.abc import Callable

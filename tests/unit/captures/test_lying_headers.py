@@ -1,4 +1,4 @@
-"""A header never overrules what the file holds: the sound that is there is heard to its end."""
+"""The content of a recording counts, not its header: all sound that is in the file is decoded."""
 
 import struct
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Only the forms that stations send are opened, known by their first bytes, and within limits told by their headers."""
+"""Only the forms that stations send are opened, recognised by their first bytes, within the limits on their headers."""
 
 import struct
 from contextlib import suppress

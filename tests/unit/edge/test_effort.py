@@ -1,4 +1,4 @@
-"""Effort whose length a clock gives that never jumps, and whose dates are right as soon as the date is known."""
+"""The length of effort is measured by a clock that never jumps; its dates are right as soon as the date is known."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""A film becomes one event with its span, a poster and a clip; its sound track is heard; a bad film costs itself."""
+"""A film becomes one event with its span, a poster and a clip; its sound is analysed; a bad film is set aside."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

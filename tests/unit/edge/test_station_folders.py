@@ -1,4 +1,4 @@
-"""A station on a card with other files and bad entries tells the server about them, and works off the captures."""
+"""A station on a card with other files and bad entries reports them to the server, and processes the captures."""
 
 from collections.abc import Iterator
 from pathlib import Path

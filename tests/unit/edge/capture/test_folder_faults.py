@@ -1,4 +1,4 @@
-"""One file, one entry or one right never stops a watched folder: it costs itself, is named once, and is tried again."""
+"""A file, entry or permission that fails does not stop a watched folder: it is reported once and tried again."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ from captures.file_kind import kind_of_path
 from captures.folder_listing import ListedFile
 from captures.picture import read_picture
 from edge.capture import folder as folder_source
-from edge.capture import unread_files
+from edge.capture import quiet_files, unread_files
 from edge.capture.clip import Clip, Unusable
 from edge.capture.folder import FolderSource
 from edge.capture.port import SourceLost
@@ -337,7 +337,7 @@ def test_a_picture_whose_end_is_still_missing_is_waited_for(card: Card) -> None:
 
 
 def test_a_picture_whose_end_never_comes_is_taken_after_a_while(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_source, "INCOMPLETE_S", 0.05)
+    monkeypatch.setattr(quiet_files, "INCOMPLETE_PICTURE_S", 0.05)
     (card.path / "upload.jpg").write_bytes(PICTURE[:-100])
     captures = card.source.captures(threading.Event(), once=False)
     assert isinstance(next(one for one in captures if one is not None), Clip)

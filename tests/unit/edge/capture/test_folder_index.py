@@ -1,4 +1,4 @@
-"""The index of a watched folder finds every change, and asks nothing about what is worked off."""
+"""The index of a watched folder finds every change, and does not query the marks of processed files again."""
 
 import os
 import shutil
@@ -65,7 +65,7 @@ def settle(watched: Watched) -> None:
     watched.look()
 
 
-def test_worked_off_files_are_neither_listed_nor_asked_about_again(watched: Watched) -> None:
+def test_processed_files_are_neither_listed_nor_looked_up_again(watched: Watched) -> None:
     for number in range(200):
         watched.write(f"{number % 4}/{number}.jpg")
     assert len(watched.look()) == 200
@@ -77,7 +77,7 @@ def test_worked_off_files_are_neither_listed_nor_asked_about_again(watched: Watc
     assert (watched.asked, watched.listed) == (0, 0)
 
 
-def test_a_new_file_is_found_by_the_next_look_and_asks_only_about_itself(watched: Watched) -> None:
+def test_a_new_file_is_found_by_the_next_look_and_is_the_only_one_looked_up(watched: Watched) -> None:
     for number in range(20):
         watched.write(f"a/{number}.jpg")
     watched.look()

@@ -1,4 +1,4 @@
-"""A recording is one recording however it grows, and what was heard of it is never heard again."""
+"""A growing recording stays one recording, and no part of its sound is processed twice."""
 
 import os
 import shutil
@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from captures.decoded import Sound
+from captures.folder_listing import ListedFile
 from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
 from edge.capture.folder import FolderSource
-from edge.capture.recording_file import COMPLETE_S, INCOMPLETE_ONCE_S, INCOMPLETE_S, QuietFiles
+from edge.capture.quiet_files import COMPLETE_S, INCOMPLETE_ONCE_S, INCOMPLETE_S, QuietFiles
 from edge.outbox.outbox import Outbox
 from tests.recordings import FORMAT, au, caf, chunk, encoded, m4a, pcm, simple_wav, wav
 
@@ -261,7 +262,7 @@ def test_a_recording_is_read_when_it_has_not_changed_for_a_while(
     modified_ns = round((LONG_AGO + ahead_s) * 1e9)
 
     def is_quiet() -> bool:
-        return quiet.is_quiet(path, len(data), modified_ns, once)
+        return quiet.is_quiet(ListedFile(str(path), len(data), modified_ns), once)
 
     assert is_quiet() == (wait_s == 0)
     if wait_s:
@@ -277,10 +278,10 @@ def test_a_burst_begins_the_wait_anew(tmp_path: Path) -> None:
     clocks = Clocks()
     quiet = QuietFiles(clocks, clocks.wall)
     for number in range(20):
-        assert not quiet.is_quiet(path, 100 + number, round(clocks.wall() * 1e9), once=False)
+        assert not quiet.is_quiet(ListedFile(str(path), 100 + number, round(clocks.wall() * 1e9)), once=False)
         clocks.after(INCOMPLETE_S - 1)
 
 
 def test_old_files_are_not_opened_to_see_whether_they_are_complete(tmp_path: Path) -> None:
     quiet = QuietFiles(lambda: 0.0, lambda: LONG_AGO + 1_000.0)
-    assert quiet.is_quiet(tmp_path / "is not there.wav", 100, LONG_AGO * 10**9, once=False)
+    assert quiet.is_quiet(ListedFile(str(tmp_path / "is not there.wav"), 100, LONG_AGO * 10**9), once=False)
