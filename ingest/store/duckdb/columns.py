@@ -16,7 +16,7 @@ from ingest.store.port import Received
 from ingest.store.taxon_key import taxon_key
 
 Columns = Mapping[str, NDArray[Any]]
-_TEXT, _INTEGER = np.dtype(object), np.dtype(np.int64)
+TEXT, INTEGER, BOOLEAN = np.dtype(object), np.dtype(np.int64), np.dtype(np.bool_)
 _FLOAT = np.dtype(np.float64)  # DuckDB reads NaN as NULL
 
 
@@ -47,8 +47,8 @@ def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[st
         )
         for event, item in items
     ]
-    kinds = {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
-    return _to_columns(rows, kinds | {"listed_us": _INTEGER, "blank": np.dtype(np.bool_)})
+    kinds = {"event_id": TEXT, "station": TEXT, "captured_us": INTEGER, "received_us": INTEGER, "payload": TEXT}
+    return to_columns(rows, kinds | {"listed_us": INTEGER, "blank": BOOLEAN})
 
 
 def detection_columns(
@@ -93,10 +93,10 @@ def detection_columns(
                 *(hour_known, event.sensor, 1),
             )
         ]
-    kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
-    kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    kinds |= {"listed_us": _INTEGER, "hour_known": np.dtype(np.bool_), "sensor": _TEXT, "animals": _INTEGER}
-    return _to_columns(rows, kinds)
+    kinds = {"event_id": TEXT, "ordinal": INTEGER, "station": TEXT, "captured_us": INTEGER, "taxon": TEXT}
+    kinds |= {"observation_type": TEXT, "confidence": _FLOAT, "model": TEXT, "leads": BOOLEAN}
+    kinds |= {"listed_us": INTEGER, "hour_known": BOOLEAN, "sensor": TEXT, "animals": INTEGER}
+    return to_columns(rows, kinds)
 
 
 def _leading(event: Event) -> dict[tuple[str, str], Detection]:
@@ -112,6 +112,7 @@ def _taxon(detection: Detection) -> str:
     return taxon_key(detection.label, detection.scientific_name, detection.observation_type)
 
 
-def _to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:
+def to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, np.dtype[Any]]) -> Columns:
+    """Return rows as columns with the given names and types."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(kinds)
     return {name: np.array(column, kind) for (name, kind), column in zip(kinds.items(), columns, strict=True)}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import ObservationType
+from ingest.store.duckdb.columns import INTEGER, TEXT, as_table, to_columns
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.model_use import ModelKey, ModelUse, day_of
 from ingest.store.records import MAX_ANIMALS, RecordKeys, RecordQuery, Records, sorted_records
@@ -82,11 +83,13 @@ def _joined(taxa: Mapping[tuple[str, str], int], stations: Sequence[str]) -> tup
 
 def write_model_use(connection: duckdb.DuckDBPyConnection, uses: Mapping[ModelKey, tuple[int, int]]) -> None:
     """Extend the days of use of models."""
-    for key, days in uses.items():
+    names = {"station": TEXT, "sensor": TEXT, "model": TEXT, "version": TEXT}
+    columns = to_columns([(*key, *days) for key, days in uses.items()], names | {"first": INTEGER, "last": INTEGER})
+    with as_table(connection, "used", columns):
         connection.execute(
-            "INSERT INTO model_use VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day)",
-            [*key, *days],
+            "INSERT INTO model_use SELECT * FROM used ON CONFLICT DO UPDATE SET "
+            "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day) "
+            "WHERE excluded.first_day < first_day OR excluded.last_day > last_day"
         )
 
 
