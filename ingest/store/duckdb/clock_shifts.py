@@ -14,7 +14,7 @@ from ingest.store.order import AHEAD_US, EARLIEST_US, is_hour_known
 
 _MOVE = f"""
 INSERT INTO shifted_event SELECT event.event_id, shift.shift_id, shift.shift_us, event.listed_us,
-    event.listed_us = event.captured_us AND event.payload->>'$.clock.source' NOT IN ('none', 'copy')
+    (SELECT any_value(hour_known) FROM detection WHERE detection.event_id = event.event_id)
 FROM event JOIN clock_shift shift ON event.station = shift.station AND event.payload->>'$.sensor' = shift.sensor
     AND event.captured_us >= shift.start_us AND event.captured_us < shift.end_us
     AND event.captured_us + shift.shift_us BETWEEN {EARLIEST_US} AND event.received_us + {AHEAD_US}
