@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract import Detection, Event
+from contract.messages import ObservationType
 from ingest.store.microseconds import microseconds
 from ingest.store.order import is_hour_known
 from ingest.store.port import Received
 from ingest.store.taxon_key import taxon_key
 
 Columns = Mapping[str, NDArray[Any]]
+_Taxon = tuple[str, ObservationType]
 TEXT, INTEGER, BOOLEAN = np.dtype(object), np.dtype(np.int64), np.dtype(np.bool_)
 _FLOAT = np.dtype(np.float64)  # DuckDB reads NaN as NULL
 
@@ -66,8 +68,8 @@ def detection_columns(
     rows: list[tuple[Any, ...]] = []
     for event_id in event_ids:
         event = events[event_id][0]
-        leading = _leading(event)
-        animals = Counter((_taxon(one), one.observation_type) for one in event.detections)
+        taxa = [_taxon(one) for one in event.detections]
+        leading, animals = _leading(event.detections, taxa), Counter(taxa)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
         hour_known = event_id in corrected or is_hour_known(event, at_us)
         rows += [
@@ -76,17 +78,16 @@ def detection_columns(
                 one.ordinal,
                 event.station,
                 captured_us,
-                _taxon(one),
-                one.observation_type,
+                *taxon,
                 one.confidence,
                 one.model,
-                leading[_taxon(one), one.observation_type] is one,
+                leading[taxon] is one,
                 at_us,
                 hour_known,
                 event.sensor,
-                animals[_taxon(one), one.observation_type],
+                animals[taxon],
             )
-            for one in event.detections
+            for one, taxon in zip(event.detections, taxa, strict=True)
         ] or [
             (
                 *(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us),
@@ -99,17 +100,18 @@ def detection_columns(
     return to_columns(rows, kinds)
 
 
-def _leading(event: Event) -> dict[tuple[str, str], Detection]:
-    leading: dict[tuple[str, str], Detection] = {}
-    for one in event.detections:
-        first = leading.setdefault((_taxon(one), one.observation_type), one)
+def _leading(detections: Iterable[Detection], taxa: Iterable[_Taxon]) -> dict[_Taxon, Detection]:
+    leading: dict[_Taxon, Detection] = {}
+    for one, taxon in zip(detections, taxa, strict=True):
+        first = leading.setdefault(taxon, one)
         if (-one.confidence, one.ordinal) < (-first.confidence, first.ordinal):
-            leading[_taxon(one), one.observation_type] = one
+            leading[taxon] = one
     return leading
 
 
-def _taxon(detection: Detection) -> str:
-    return taxon_key(detection.label, detection.scientific_name, detection.observation_type)
+def _taxon(detection: Detection) -> _Taxon:
+    kind = detection.observation_type
+    return taxon_key(detection.label, detection.scientific_name, kind), kind
 
 
 def to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, np.dtype[Any]]) -> Columns:
