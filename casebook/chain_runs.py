@@ -1,10 +1,11 @@
 """Runs of consecutive events of a station's chain, from which missing events show, however late others arrive."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-MOST_RUNS = 1000  # per chain; a station that leaves out more is not told apart from one that lies
+MOST_RUNS = 1000  # per chain; events that would begin a further run are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,19 @@ class Linked:
 
 
 def with_event(runs: Sequence[Run], event: Linked) -> tuple[list[Run], bool]:
-    """Return the runs with one more event, in the order of their numbers, and whether it contradicts its neighbours.
+    """Return the runs with one more event, and whether it contradicts its neighbours.
 
     An event that is within a run was received before: a different one with its id is found by the store.
+
+    Args:
+        runs: The runs of the chain, in the order of their numbers.
+        event: The event.
     """
-    before = next((run for run in runs if run.last == event.number - 1), None)
-    after = next((run for run in runs if run.first == event.number + 1), None)
-    if any(run.first <= event.number <= run.last for run in runs):
-        return list(runs), any(run.last == event.number and run.digest != event.digest for run in runs)
+    place = bisect_right(runs, event.number, key=lambda run: run.first)
+    before = runs[place - 1] if place and runs[place - 1].last >= event.number - 1 else None
+    after = runs[place] if place < len(runs) and runs[place].first == event.number + 1 else None
+    if before is not None and before.last >= event.number:
+        return list(runs), before.last == event.number and before.digest != event.digest
     if before is None and after is None and len(runs) >= MOST_RUNS:
         return list(runs), False
     fork = (before is not None and before.digest != event.previous) or (
@@ -56,8 +62,7 @@ def with_event(runs: Sequence[Run], event: Linked) -> tuple[list[Run], bool]:
     if after is not None:
         since = min(new.since, after.since) if before is None else new.since
         new = replace(new, last=after.last, digest=after.digest, since=since)
-    kept = [run for run in runs if run is not before and run is not after]
-    return sorted([*kept, new], key=lambda run: run.first), fork
+    return [*runs[: place - (before is not None)], new, *runs[place + (after is not None) :]], fork
 
 
 def gaps(runs: Sequence[Run], arrived_before: datetime) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Literal, get_args
 
 from contract.messages import Gap
-from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.microseconds import EPOCH, MICROSECOND, check_period, microseconds
 
 EffortState = Literal["watching"] | Gap
 STATES: tuple[EffortState, ...] = ("watching", *get_args(Gap))  # each overrides those before it
@@ -44,11 +44,7 @@ class EffortQuery:
     sensors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, moment in (("start", self.start), ("end", self.end)):
-            if moment.tzinfo is None:
-                raise ValueError(f"{name} {moment}: expected a time with its time zone")
-        if self.end < self.start:
-            raise ValueError(f"end {self.end}: expected a time no earlier than the start, {self.start}")
+        check_period(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from contract import Event
-from ingest.store.microseconds import EPOCH
-
-DAY_US = 86_400_000_000
+from ingest.store.microseconds import DAY_US, EPOCH
 
 
 class ModelKey(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import ObservationType
-from ingest.store.microseconds import microseconds
+from ingest.store.microseconds import check_period, microseconds
 
 Integers = NDArray[np.int64]
 MAX_ANIMALS = 255  # in one capture; more are counted as so many
@@ -41,11 +41,7 @@ class RecordQuery:
     min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, moment in (("start", self.start), ("end", self.end)):
-            if moment.tzinfo is None:
-                raise ValueError(f"{name} {moment}: expected a time with its time zone")
-        if self.end < self.start:
-            raise ValueError(f"end {self.end}: expected a time no earlier than the start, {self.start}")
+        check_period(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,8 @@ class Records:
 class RecordKeys:
     """Packs a record into one integer, in the order of records, because integers are sorted fastest.
 
-    The integer has, from the highest bit: taxon, station, milliseconds since the start of the query, animals, trust.
+    The integer has, from the highest bit: taxon, station, milliseconds since the start of the query, animals, and
+    whether the hour is known.
     """
 
     def __init__(self, query: RecordQuery, taxa: int, stations: int) -> None:

@@ -5,9 +5,7 @@ from datetime import date
 
 from ingest.store.counts import OffsetPeriod
 from ingest.store.effort import SensorEffort
-from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
-
-DAY_US = 86_400_000_000
+from ingest.store.microseconds import DAY_US, EPOCH, MICROSECOND, microseconds
 
 
 def watched_by_day(

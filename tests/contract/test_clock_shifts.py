@@ -78,6 +78,20 @@ def test_captures_of_the_period_move_to_their_right_time_and_back(store: DuckDbS
     assert (listed(store), hours(store)) == (before, hours_before) and hours_before == {21: 1}
 
 
+@pytest.mark.parametrize(
+    "clock",
+    [Clock(source="system", synchronised=False), Clock(source="exif", synchronised=False, error_s=7200.0)],
+    ids=["never set", "two hours of error"],
+)
+def test_an_hour_that_was_not_known_is_not_known_after_a_correction_is_undone(store: DuckDbStore, clock: Clock) -> None:
+    write(store, capture(RESET + HOUR, clock=clock))
+    assert hours(store) == {}
+    store.set_clock_shifts([SHIFT])
+    assert hours(store) == {22: 1}
+    store.set_clock_shifts([])
+    assert hours(store) == {}
+
+
 def test_the_listing_has_the_corrected_time_and_the_message_as_it_was_sent(store: DuckDbStore) -> None:
     event = capture(RESET + HOUR)
     write(store, event)

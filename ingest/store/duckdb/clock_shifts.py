@@ -1,20 +1,20 @@
 """Correction of capture times in a DuckDB store: events move to their corrected time, their payloads stay."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import duckdb
 import msgspec
 
 from casebook.clock_shifts import ClockShift
 from contract import Clock, Event
+from ingest.store.duckdb.columns import BOOLEAN, INTEGER, TEXT, as_table, to_columns
 from ingest.store.microseconds import MICROSECOND, microseconds
 from ingest.store.order import AHEAD_US, EARLIEST_US, is_hour_known
 
 _MOVE = f"""
 INSERT INTO shifted_event SELECT event.event_id, shift.shift_id, shift.shift_us, event.listed_us,
-    event.listed_us = event.captured_us AND event.payload->>'$.clock.source' NOT IN ('none', 'copy')
+    (SELECT any_value(hour_known) FROM detection WHERE detection.event_id = event.event_id)
 FROM event JOIN clock_shift shift ON event.station = shift.station AND event.payload->>'$.sensor' = shift.sensor
     AND event.captured_us >= shift.start_us AND event.captured_us < shift.end_us
     AND event.captured_us + shift.shift_us BETWEEN {EARLIEST_US} AND event.received_us + {AHEAD_US}
@@ -51,7 +51,7 @@ def set_clock_shifts(connection: duckdb.DuckDBPyConnection, shifts: Sequence[Clo
             connection.execute(statement, [shift_id])
     added = [row for shift_id, row in sorted(wanted.items()) if stored.get(shift_id) != row]
     for row in added:
-        connection.execute("INSERT INTO clock_shift VALUES (?, ?, ?, ?, ?, ?)", list(astuple(row)))
+        connection.execute("INSERT INTO clock_shift VALUES (?, ?, ?, ?, ?, ?)", list(row))
     if added:
         connection.execute(_MOVE)
         connection.execute(_LIST_AT_CORRECTED_TIME)
@@ -59,8 +59,7 @@ def set_clock_shifts(connection: duckdb.DuckDBPyConnection, shifts: Sequence[Clo
     return dict.fromkeys(wanted, 0) | dict(moved)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A row of the table ``clock_shift``."""
 
     shift_id: str
@@ -84,8 +83,7 @@ class _Row:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ShiftedEvent:
+class ShiftedEvent(NamedTuple):
     """A row of the table ``shifted_event``: how an event is listed without its correction."""
 
     event_id: str
@@ -123,5 +121,6 @@ def corrected_event(event: Event, shift_us: int) -> Event:
 
 def insert_shifted(connection: duckdb.DuckDBPyConnection, events: Sequence[ShiftedEvent]) -> None:
     """Record how new events are listed without their correction."""
-    for one in events:
-        connection.execute("INSERT INTO shifted_event VALUES (?, ?, ?, ?, ?)", list(astuple(one)))
+    kinds = {"event_id": TEXT, "shift_id": TEXT, "shift_us": INTEGER, "listed_us": INTEGER, "hour_known": BOOLEAN}
+    with as_table(connection, "moved", to_columns(events, kinds)):
+        connection.execute("INSERT INTO shifted_event SELECT * FROM moved")

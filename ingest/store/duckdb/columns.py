@@ -17,8 +17,8 @@ from ingest.store.port import Received
 from ingest.store.taxon_key import taxon_key
 
 Columns = Mapping[str, NDArray[Any]]
-_Name = tuple[str, ObservationType]
-_TEXT, _INTEGER = np.dtype(object), np.dtype(np.int64)
+_Taxon = tuple[str, ObservationType]
+TEXT, INTEGER, BOOLEAN = np.dtype(object), np.dtype(np.int64), np.dtype(np.bool_)
 _FLOAT = np.dtype(np.float64)  # DuckDB reads NaN as NULL
 
 
@@ -49,8 +49,8 @@ def event_columns(items: Iterable[tuple[Event, Received]], listed_us: Mapping[st
         )
         for event, item in items
     ]
-    kinds = {"event_id": _TEXT, "station": _TEXT, "captured_us": _INTEGER, "received_us": _INTEGER, "payload": _TEXT}
-    return _to_columns(rows, kinds | {"listed_us": _INTEGER, "blank": np.dtype(np.bool_)})
+    kinds = {"event_id": TEXT, "station": TEXT, "captured_us": INTEGER, "received_us": INTEGER, "payload": TEXT}
+    return to_columns(rows, kinds | {"listed_us": INTEGER, "blank": BOOLEAN})
 
 
 def detection_columns(
@@ -68,8 +68,8 @@ def detection_columns(
     rows: list[tuple[Any, ...]] = []
     for event_id in event_ids:
         event = events[event_id][0]
-        names = [_name(one) for one in event.detections]
-        leading, animals = _leading(event.detections, names), Counter(names)
+        taxa = [_taxon(one) for one in event.detections]
+        leading, animals = _leading(event.detections, taxa), Counter(taxa)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
         hour_known = event_id in corrected or is_hour_known(event, at_us)
         rows += [
@@ -78,43 +78,43 @@ def detection_columns(
                 one.ordinal,
                 event.station,
                 captured_us,
-                *name,
+                *taxon,
                 one.confidence,
                 one.model,
-                leading[name] is one,
+                leading[taxon] is one,
                 at_us,
                 hour_known,
                 event.sensor,
-                animals[name],
+                animals[taxon],
             )
-            for one, name in zip(event.detections, names, strict=True)
+            for one, taxon in zip(event.detections, taxa, strict=True)
         ] or [
             (
                 *(event_id, 0, event.station, captured_us, "blank", "blank", np.nan, None, False, at_us),
                 *(hour_known, event.sensor, 1),
             )
         ]
-    kinds = {"event_id": _TEXT, "ordinal": _INTEGER, "station": _TEXT, "captured_us": _INTEGER, "taxon": _TEXT}
-    kinds |= {"observation_type": _TEXT, "confidence": _FLOAT, "model": _TEXT, "leads": np.dtype(np.bool_)}
-    kinds |= {"listed_us": _INTEGER, "hour_known": np.dtype(np.bool_), "sensor": _TEXT, "animals": _INTEGER}
-    return _to_columns(rows, kinds)
+    kinds = {"event_id": TEXT, "ordinal": INTEGER, "station": TEXT, "captured_us": INTEGER, "taxon": TEXT}
+    kinds |= {"observation_type": TEXT, "confidence": _FLOAT, "model": TEXT, "leads": BOOLEAN}
+    kinds |= {"listed_us": INTEGER, "hour_known": BOOLEAN, "sensor": TEXT, "animals": INTEGER}
+    return to_columns(rows, kinds)
 
 
-def _leading(detections: Sequence[Detection], names: Sequence[_Name]) -> dict[_Name, Detection]:
-    leading: dict[_Name, Detection] = {}
-    for one, name in zip(detections, names, strict=True):
-        first = leading.setdefault(name, one)
+def _leading(detections: Iterable[Detection], taxa: Iterable[_Taxon]) -> dict[_Taxon, Detection]:
+    leading: dict[_Taxon, Detection] = {}
+    for one, taxon in zip(detections, taxa, strict=True):
+        first = leading.setdefault(taxon, one)
         if (-one.confidence, one.ordinal) < (-first.confidence, first.ordinal):
-            leading[name] = one
+            leading[taxon] = one
     return leading
 
 
-def _name(detection: Detection) -> _Name:
-    """Return the taxon and the type under which a detection counts."""
+def _taxon(detection: Detection) -> _Taxon:
     kind = detection.observation_type
     return taxon_key(detection.label, detection.scientific_name, kind), kind
 
 
-def _to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, Any]) -> Columns:
+def to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, np.dtype[Any]]) -> Columns:
+    """Return rows as columns with the given names and types."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(kinds)
     return {name: np.array(column, kind) for (name, kind), column in zip(kinds.items(), columns, strict=True)}

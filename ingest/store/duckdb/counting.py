@@ -8,12 +8,11 @@ import duckdb
 from ingest.store.counts import CountQuery, TaxonCount
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import events_decided_sql, verdicts_applied_sql
-from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.microseconds import DAY_US, EPOCH, HOUR_US, MICROSECOND, microseconds
 from ingest.store.tally import Tally
 from ingest.store.taxon_key import stored_names
 
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
-DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 
 def count(read: Read, query: CountQuery, detection: str = "detection") -> list[TaxonCount]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.messages import ObservationType
+from ingest.store.duckdb.columns import INTEGER, TEXT, as_table, to_columns
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.model_use import ModelKey, ModelUse, day_of
 from ingest.store.records import MAX_ANIMALS, RecordKeys, RecordQuery, Records, sorted_records
@@ -81,16 +82,15 @@ def _joined(taxa: Mapping[tuple[str, str], int], stations: Sequence[str]) -> tup
 
 
 def write_model_use(connection: duckdb.DuckDBPyConnection, uses: Mapping[ModelKey, tuple[int, int]]) -> None:
-    """Extend the days of use of models; a batch without a new model or day writes nothing."""
-    known = {row[:4]: row[4:] for row in connection.execute("SELECT * FROM model_use").fetchall()}
-    for key, (first, last) in uses.items():
-        known_first, known_last = known.get(tuple(key), (first + 1, last - 1))
-        if first < known_first or last > known_last:
-            connection.execute(
-                "INSERT INTO model_use VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day)",
-                [*key, first, last],
-            )
+    """Extend the days of use of models."""
+    names = {"station": TEXT, "sensor": TEXT, "model": TEXT, "version": TEXT}
+    columns = to_columns([(*key, *days) for key, days in uses.items()], names | {"first": INTEGER, "last": INTEGER})
+    with as_table(connection, "used", columns):
+        connection.execute(
+            "INSERT INTO model_use SELECT * FROM used ON CONFLICT DO UPDATE SET "
+            "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day) "
+            "WHERE excluded.first_day < first_day OR excluded.last_day > last_day"
+        )
 
 
 def read_model_use(read: Read, model_use: str | None) -> list[ModelUse]:

@@ -119,8 +119,6 @@ def events_decided_sql(detections: str, verdicts: str) -> str:
     """
 
 
-_DETECTION_OF_2 = _DETECTION.replace(", listed_us BIGINT,\n    hour_known BOOLEAN, decided BOOLEAN", "")
-
 # Version 1 had no columns for what counts, and joined the verdicts in every query.
 _TO_2 = f"""
 DROP VIEW IF EXISTS counted;

@@ -15,13 +15,13 @@ from ingest.store.influxdb.conditions import all_of, any_of, bounds, integer
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag
 from ingest.store.influxdb.points import MILLISECOND_NS, clamp_ns
-from ingest.store.microseconds import microseconds
+from ingest.store.microseconds import DAY_US, microseconds
 
 _PAGE = 40_000  # records an answer, about; some 4 MB
-_DAY_NS = 86_400_000_000_000
+_DAY_NS = DAY_US * 1000
 _FIRST_SPAN_NS, _LONGEST_SPAN_NS = 30 * _DAY_NS, 120 * _DAY_NS  # limits an answer where records become more frequent
 # Records that begin so long before the period are read only if they are long; stations write one an hour or a day.
-_BEFORE_US = 3 * 86_400_000_000
+_BEFORE_US = 3 * DAY_US
 _LONG_S = _BEFORE_US // 1_000_000 - 1
 
 

@@ -5,7 +5,6 @@ measurement ``model_use`` has a point for each day on which a version of a model
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,11 +15,12 @@ from ingest.store.influxdb.conditions import all_of, any_of, bounds
 from ingest.store.influxdb.connection import InfluxConnection
 from ingest.store.influxdb.line_protocol import from_tag, line
 from ingest.store.influxdb.points import MILLISECOND_NS
-from ingest.store.model_use import DAY_US, ModelKey, ModelUse, day_of
+from ingest.store.microseconds import DAY_US
+from ingest.store.model_use import ModelKey, ModelUse, day_of
 from ingest.store.records import RecordQuery, Records, sorted_records
 from ingest.store.taxon_key import stored_names, taxon_key
 
-_SPAN_NS = timedelta(days=60) // timedelta(microseconds=1) * 1000  # of one query: limits the size of its answer
+_SPAN_NS = 60 * DAY_US * 1000  # of one query: limits the size of its answer
 _TAGS = ("station", "sensor", "model", "version")
 Taxon = tuple[str, ObservationType]
 
