@@ -9,14 +9,14 @@ from fastapi.responses import HTMLResponse
 
 from i18n.taxonomy import display_name
 from i18n.trend_words import period_name
+from pipelines.trends.answer import comparison_with
 from pipelines.trends.comparison import Comparison
 from pipelines.trends.periods import UNITS
 from pipelines.trends.rate_trend import RateTrend, rate_trend
 from pipelines.trends.request import TrendRequest
-from review.api.trends import OtherFrom, OtherStations, OtherTo, compared
 from review.charts.rate_chart import PHONE, WIDE, rate_chart
 from review.page import ContextDependency, PageContext
-from review.trend_parameters import TrendDependency
+from review.trend_parameters import OtherSideDependency, TrendDependency
 
 router = APIRouter(include_in_schema=False)
 SHOWN_PERIODS = 60  # rows of the table of periods, the latest first
@@ -24,16 +24,10 @@ SHOWN_SERIES = 200  # rows of the table of species or places; CSV and JSON have 
 
 
 @router.get("/trends")
-def trends(
-    context: ContextDependency,
-    request: TrendDependency,
-    compare_from: OtherFrom = "",
-    compare_to: OtherTo = "",
-    compare_station: OtherStations = [],  # noqa: B006, FastAPI copies it
-) -> HTMLResponse:
+def trends(context: ContextDependency, request: TrendDependency, other: OtherSideDependency) -> HTMLResponse:
     """Show rates by period as a chart and as tables."""
     store = context.site.store
-    comparison = compared(store, request, compare_from, compare_to, compare_station)
+    comparison = comparison_with(store, request, other.days, other.stations)
     trend = rate_trend(store, request)
     return context.render("trends.html", _values(context, trend, comparison))
 

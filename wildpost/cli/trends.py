@@ -25,7 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command `wildpost trends` to the argument parser."""
     about = "rates of species per 100 sensor-days with intervals, and counts of detections"
     trends = commands.add_parser("trends", help=about, description=about)
-    add_selection(trends)
+    _add_selection(trends)
     trends.add_argument("--by", choices=UNITS, default="month", help="length of the periods (default: month)")
     trends.add_argument("--group-by", choices=GROUPS, default="taxon", help="what rows stand for (default: taxon)")
     trends.add_argument("--minutes", type=float, default=30, help="independence interval (default: 30)")
@@ -47,7 +47,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     trends.set_defaults(run=run)
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the options that select days, stations, sensors and taxon, the output and the data folder."""
     parser.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
     parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
@@ -64,7 +64,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
+def _selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
     """Return the first and the last local day that the options select."""
     from pipelines.trends.counting import first_of
 
@@ -74,7 +74,7 @@ def selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute the trend of a period and print it as a table or as JSON."""
-    first, last = selected_days(arguments)
+    first, last = _selected_days(arguments)
     folder = find_data(arguments.data)
     found = ask_server(folder, "api/trends", _query(arguments, first, last))
     if found is None:
@@ -86,16 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def selection_query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
-    """Return the parameters of a request for the selected days, stations, sensors and taxon."""
+def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
     query = [("from", first.isoformat()), ("to", last.isoformat()), ("taxon", arguments.taxon)]
     query += [("zone", arguments.time_zone)]
     query += [("station", name) for name in arguments.station]
-    return query + [("sensor", name) for name in arguments.sensor]
-
-
-def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
-    query = selection_query(arguments, first, last)
+    query += [("sensor", name) for name in arguments.sensor]
     query += [("by", arguments.by), ("group_by", arguments.group_by), ("minutes", str(arguments.minutes))]
     query += [("compared_to", arguments.compared_to), ("interval", arguments.interval)]
     query += [("min_confidence", str(arguments.min_confidence))]
@@ -107,21 +102,16 @@ def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple
 
 def _read(folder: Path, arguments: argparse.Namespace, first: date, last: date) -> dict[str, Any]:
     """Compute the trend from the database file."""
-    from pipelines.trends.comparison import compare
-    from pipelines.trends.counting import count_trends
-    from pipelines.trends.effort import with_effort
-    from pipelines.trends.plain import plain_comparison, plain_trend
-    from pipelines.trends.rate_trend import rate_trend
+    from pipelines.trends.answer import trend_answer
     from pipelines.trends.request import BadRequest, TrendRequest
 
-    zone, stations = ZoneInfo(arguments.time_zone), tuple(arguments.station)
     request = TrendRequest(
         first,
         last,
-        zone,
+        ZoneInfo(arguments.time_zone),
         unit=arguments.by,
         taxon=arguments.taxon,
-        stations=stations,
+        stations=tuple(arguments.station),
         sensors=tuple(arguments.sensor),
         group_by=arguments.group_by,
         independence=timedelta(minutes=arguments.minutes),
@@ -133,14 +123,7 @@ def _read(folder: Path, arguments: argparse.Namespace, first: date, last: date) 
     if (days[0] is None) != (days[1] is None):
         raise BadRequest("--compare-from and --compare-to: expected both or none")
     with read_store(folder) as store:
-        taxa = (arguments.taxon,) if arguments.taxon else ()
-        counted = with_effort(count_trends(store, first, last, zone, stations, taxa), store, stations)
-        found = counted.plain() | plain_trend(rate_trend(store, request))
-        other = days if days[0] else None
-        comparison = None
-        if other or arguments.compare_station:
-            comparison = plain_comparison(compare(store, request, other, tuple(arguments.compare_station)))
-    return found | {"comparison": comparison}
+        return trend_answer(store, request, days if days[0] else None, tuple(arguments.compare_station))
 
 
 def _print_tables(found: dict[str, Any], first: date, last: date) -> None:
