@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
+from wildpost.cli.server_data_options import add_days, add_time_zone
 from wildpost.cli.server_request import ask_server, find_data, read_store
 
 DAYS = 30
@@ -50,14 +51,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the options that select days, stations, sensors and taxon, the output and the data folder."""
     parser.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
+    add_days(parser)
     parser.add_argument("--station", action="append", default=[], help="only this station; repeatable")
     parser.add_argument("--sensor", action="append", default=[], help="only sensors of this name; repeatable")
     parser.add_argument("--taxon", default="", help="only this taxon, by any of its names")
-    parser.add_argument(
-        "--time-zone", default="Asia/Shanghai", help="time zone of days and hours (default: Asia/Shanghai)"
-    )
+    add_time_zone(parser, "days and hours")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--data", type=Path, help="data folder of the server (default: WILDPOST_DATA, else the demo's if there is one)"
