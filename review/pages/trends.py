@@ -1,7 +1,7 @@
 """The page of trends: rates by period with intervals, effort and gaps, as a chart and as tables."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
@@ -14,6 +14,7 @@ from pipelines.trends.comparison import Comparison
 from pipelines.trends.periods import UNITS
 from pipelines.trends.rate_trend import RateTrend, rate_trend
 from pipelines.trends.request import TrendRequest
+from review.analysis_form import form_values
 from review.charts.rate_chart import PHONE, WIDE, rate_chart
 from review.page import ContextDependency, PageContext
 from review.trend_parameters import OtherSideDependency, TrendDependency
@@ -42,8 +43,8 @@ def _values(context: PageContext, trend: RateTrend, comparison: Comparison | Non
     )
     drawn = (trend.periods, trend.overall.cells, trend.changes, request.unit, title, language)
     return {
+        **form_values(context, request, (name for name, _ in trend.taxa)),
         "trend": trend,
-        "asked": request,
         "title": title,
         "name": name,
         "chart": rate_chart(*drawn, WIDE),
@@ -54,22 +55,10 @@ def _values(context: PageContext, trend: RateTrend, comparison: Comparison | Non
         ][::-1][:SHOWN_PERIODS],
         "series": trend.series[:SHOWN_SERIES],
         "units": UNITS,
-        "choices": _choices(trend, language.code),
-        "stations": context.site.station_names(),
         "comparison": comparison,
         "year_before": _year_before(request),
         "sensor_names": sorted({*trend.sensors, *request.sensors}),
-        "minutes": request.independence // timedelta(minutes=1),
-        "chosen": [
-            (key, value) for key, value in context.request.query_params.multi_items() if value and key != "lang"
-        ],
     }
-
-
-def _choices(trend: RateTrend, code: str) -> Sequence[tuple[str, str]]:
-    """Return accepted name and displayed name of each taxon in the period, sorted by the displayed name."""
-    names = {name for name, _ in trend.taxa} | ({trend.request.taxon} if trend.request.taxon else set())
-    return sorted(((name, display_name(name, name, code)) for name in names), key=lambda one: one[1])
 
 
 def _year_before(request: TrendRequest) -> tuple[date, date] | None:
