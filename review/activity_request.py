@@ -22,10 +22,9 @@ from pipelines.trends.request import TrendRequest
 from review.trend_parameters import (
     Compared,
     Minutes,
+    OtherSideDependency,
     SpanDependency,
     parse_choice,
-    parse_days,
-    parse_names,
     parse_number,
 )
 
@@ -47,15 +46,13 @@ class ActivityRequest:
 
 def requested_activity(
     span: SpanDependency,
+    other: OtherSideDependency,
     minutes: Minutes = "",
     compared_to: Compared = "",
     scale: Annotated[
         str, Query(description="Time of day by clock, or by sun", json_schema_extra={"enum": ["", *TIME_SCALES]})
     ] = "",
     other_taxon: Annotated[str, Query(max_length=200, description="A second taxon to compare with")] = "",
-    compare_from: Annotated[str, Query(description="First day of a second period")] = "",
-    compare_to: Annotated[str, Query(description="Last day of the second period")] = "",
-    compare_station: Annotated[list[str], Query(description="Stations of the second side; may be repeated")] = [],  # noqa: B006
 ) -> ActivityRequest:
     """Parse a request for activity."""
     first = TrendRequest(
@@ -68,15 +65,14 @@ def requested_activity(
         independence=timedelta(minutes=parse_number(minutes, 30, 10_080)),
         compared_to=parse_choice(compared_to, ComparedTo, "last independent record"),
     )
-    days, stations = parse_days(compare_from, compare_to), parse_names(compare_station)
     second = None
-    if days or stations or other_taxon.strip():
-        since, until = days or (first.first, first.last)
+    if other.days or other.stations or other_taxon.strip():
+        since, until = other.days or (first.first, first.last)
         second = replace(
             first,
             first=since,
             last=until,
-            stations=stations or first.stations,
+            stations=other.stations or first.stations,
             taxon=taxon_key(other_taxon, None) if other_taxon.strip() else first.taxon,
         )
     return ActivityRequest(first, second, parse_choice(scale, TimeScale, "clock"))

@@ -159,11 +159,11 @@ def conflict_answer(latest: Sequence[Verdict], language: Language) -> dict[str, 
 
 
 def _state(card: Card, ordinal: int, language: Language) -> dict[str, Any]:
-    finding = next((one for one in card.findings if one.detection.ordinal == ordinal), None)
-    verdict = finding.verdict if finding else card.blank_verdict
+    verdict = card.verdict_on(ordinal)
+    kinds = {one.detection.ordinal: one.kind for one in card.findings}
     return {
         "ordinal": ordinal,
         "outcome": verdict.outcome if verdict else "",
         "name": display_name(verdict.label, verdict.scientific_name, language.code) if verdict else "",
-        "kind": finding.kind if finding else "unknown",
+        "kind": kinds.get(ordinal, "unknown"),
     }

@@ -51,18 +51,11 @@ class StaticFiles:
         headers = {
             "Cache-Control": _FOREVER if request.query_params.get("v") == file.version else _CHECK_ALWAYS,
             "ETag": f'W/"{file.version}"',  # weak: the same for both encodings
+            "Vary": "Accept-Encoding",
         }
-        return compressible(request, file.content, file.compressed, file.media_type, headers)
-
-
-def compressible(
-    request: Request, content: bytes, compressed: bytes, media_type: str, headers: Mapping[str, str]
-) -> Response:
-    """Return a response with the content, compressed by gzip if the client accepts that."""
-    headers = {**headers, "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(compressed, media_type=media_type, headers=headers | {"Content-Encoding": "gzip"})
-    return Response(content, media_type=media_type, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(file.compressed, media_type=file.media_type, headers=headers | {"Content-Encoding": "gzip"})
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 def _read(file: Path) -> StaticFile:

@@ -43,6 +43,9 @@ Compared = Annotated[
 ]
 Method = Annotated[str, _one_of("interval", "How intervals of rates are computed; default poisson", METHODS)]
 Least = Annotated[str, Query(description="Machine detections below this confidence are left out; default 0")]
+OtherFrom = Annotated[str, Query(description="First day of a second period, to compare with")]
+OtherTo = Annotated[str, Query(description="Last day of the second period")]
+OtherStations = Annotated[list[str], Query(description="Stations of the second side; may be repeated")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,26 @@ def requested_trend(
 
 
 TrendDependency = Annotated[TrendRequest, Depends(requested_trend)]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSide:
+    """Days and stations to compare with; None and empty: those of the request itself."""
+
+    days: tuple[date, date] | None
+    stations: tuple[str, ...]
+
+
+def requested_other_side(
+    compare_from: OtherFrom = "",
+    compare_to: OtherTo = "",
+    compare_station: OtherStations = [],  # noqa: B006, FastAPI copies it
+) -> OtherSide:
+    """Parse the second side of a comparison."""
+    return OtherSide(parse_days(compare_from, compare_to), parse_names(compare_station))
+
+
+OtherSideDependency = Annotated[OtherSide, Depends(requested_other_side)]
 
 
 def parse_choice(text: str, choices: Any, default: Any) -> Any:

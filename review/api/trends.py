@@ -3,26 +3,20 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from ingest.store.port import Store
-from pipelines.trends.comparison import Comparison, compare
-from pipelines.trends.counting import Trends, count_trends
+from pipelines.trends.answer import trend_answer
+from pipelines.trends.counting import count_trends
 from pipelines.trends.effort import with_effort
-from pipelines.trends.plain import plain_comparison, plain_trend
 from pipelines.trends.rate_trend import Cell, RateTrend, rate_trend
-from pipelines.trends.request import TrendRequest
 from review.page import ContextDependency
-from review.trend_parameters import Span, SpanDependency, TrendDependency, parse_days, parse_names
+from review.trend_parameters import OtherSideDependency, SpanDependency, TrendDependency
 
 router = APIRouter()
 Row = Sequence[str | int | float | None]
-OtherFrom = Annotated[str, Query(description="First day of a second period, to compare with")]
-OtherTo = Annotated[str, Query(description="Last day of the second period")]
-OtherStations = Annotated[list[str], Query(description="Stations of the second side; may be repeated")]
 _NUMBER = {"type": ["number", "null"]}
 _CELL = {
     "effort_days": _NUMBER | {"description": "Sensor-days in which a sensor watched; null: not known, which is not 0"},
@@ -64,42 +58,22 @@ TREND_SCHEMA: dict[str, Any] = {
 }
 
 
-def counted(store: Store, span: Span) -> Trends:
-    """Count the detections of each taxon by day and hour, with the effort of each day."""
-    found = count_trends(store, span.first, span.last, span.zone, span.stations, (span.taxon,) if span.taxon else ())
-    return with_effort(found, store, span.stations)
-
-
-def compared(store: Store, request: TrendRequest, first: str, last: str, stations: Sequence[str]) -> Comparison | None:
-    """Compare a request with a second period, with other stations, or both; None if neither is named."""
-    days, others = parse_days(first, last), parse_names(stations)
-    return compare(store, request, days, others) if days or others else None
-
-
 @router.get("/api/trends", responses={200: {"content": {"application/json": {"schema": TREND_SCHEMA}}}})
-def trends_json(
-    context: ContextDependency,
-    span: SpanDependency,
-    request: TrendDependency,
-    compare_from: OtherFrom = "",
-    compare_to: OtherTo = "",
-    compare_station: OtherStations = [],  # noqa: B006, FastAPI copies it
-) -> Response:
+def trends_json(context: ContextDependency, request: TrendDependency, other: OtherSideDependency) -> Response:
     """Return rates by period with effort and intervals, detections by day and hour, and the effort of each day.
 
     What is not known is null. `wildpost trends` requests this while the server has the database locked.
     """
-    store = context.site.store
-    comparison = compared(store, request, compare_from, compare_to, compare_station)
-    body = counted(store, span).plain() | plain_trend(rate_trend(store, request))
-    body["comparison"] = plain_comparison(comparison) if comparison else None
-    return JSONResponse(body)
+    return JSONResponse(trend_answer(context.site.store, request, other.days, other.stations))
 
 
 @router.get("/trends.csv", responses={200: {"content": {"text/csv": {}}}})
 def trends_csv(context: ContextDependency, span: SpanDependency) -> Response:
     """Return detections by day, and the sensor-seconds of watching, as CSV; unknown effort is empty."""
-    found = counted(context.site.store, span)
+    store, taxa = context.site.store, (span.taxon,) if span.taxon else ()
+    found = with_effort(
+        count_trends(store, span.first, span.last, span.zone, span.stations, taxa), store, span.stations
+    )
     rows = [
         [day.isoformat(), one.taxon, one.observation_type, detections, effort]
         for one in found.taxa

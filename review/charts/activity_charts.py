@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from i18n.language import Language
 from pipelines.activity.bootstrap import ActivityCurve
 from pipelines.activity.daily_activity import HeatMap
-from review.charts.frame import Frame, points, ticks
+from review.charts.frame import Frame, points, svg, ticks
 
 WIDE = Frame(640, 330, 44, 628, 14, 292)
 PHONE = Frame(350, 270, 40, 338, 14, 232)
@@ -30,7 +30,7 @@ def density_chart(
 ) -> Markup:
     """Draw one or two densities over the day, with their intervals."""
     scale = ticks(max(float(curve.high.max()) for curve in curves))
-    return _svg(frame.width, frame.height, title, _density_parts(curves, night, scale, language, frame))
+    return svg(frame.width, frame.height, title, _density_parts(curves, night, scale, language, frame))
 
 
 def _density_parts(
@@ -64,7 +64,7 @@ def _density_parts(
 
 def clock_chart(curves: Sequence[ActivityCurve], night: Night | None, title: str) -> Markup:
     """Draw densities around a clock of 24 hours, midnight at the top."""
-    return _svg(_CLOCK, _CLOCK, title, _clock_parts(curves, night))
+    return svg(_CLOCK, _CLOCK, title, _clock_parts(curves, night))
 
 
 def _clock_parts(curves: Sequence[ActivityCurve], night: Night | None) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _clock_parts(curves: Sequence[ActivityCurve], night: Night | None) -> Iterat
 
 def heat_chart(found: HeatMap, title: str, language: Language, width: int) -> Markup:
     """Draw rates by month and hour: the darker, the higher; hatched where the effort is not known."""
-    return _svg(width, 15 * _MONTHS + 24, title, _heat_parts(found, language, width))
+    return svg(width, 15 * _MONTHS + 24, title, _heat_parts(found, language, width))
 
 
 def _heat_parts(found: HeatMap, language: Language, width: int) -> Iterator[str]:
@@ -118,8 +118,3 @@ def _heat_parts(found: HeatMap, language: Language, width: int) -> Iterator[str]
                 yield f'<rect class="heat" {place} opacity="{opacity:.2f}"><title>{tip}</title></rect>'
     for hour in range(0, 24, 6):
         yield f'<text class="m" x="{left + (hour + 0.5) * step:.1f}" y="{15 * _MONTHS + 16}">{hour:02}</text>'
-
-
-def _svg(width: int, height: int, title: str, parts: Iterator[str]) -> Markup:
-    head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
-    return Markup(head + "".join(parts) + "</svg>")  # noqa: S704, texts are escaped

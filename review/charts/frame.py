@@ -1,8 +1,10 @@
 """Size of a chart and its scales."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from markupsafe import Markup, escape
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -27,6 +29,12 @@ class Frame:
         """Return the height of a value between 0, at the bottom, and ``largest``, at the top; more is cut off."""
         share = min(value / largest, 1.0) if largest > 0 else 0.0
         return self.bottom - share * (self.bottom - self.top)
+
+
+def svg(width: int, height: int, title: str, parts: Iterable[str]) -> Markup:
+    """Return an SVG with the given parts; the texts in them must be escaped."""
+    head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+    return Markup(head + "".join(parts) + "</svg>")  # noqa: S704, texts are escaped
 
 
 def ticks(largest: float, count: int = 4) -> list[float]:

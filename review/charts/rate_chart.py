@@ -10,7 +10,7 @@ from i18n.trend_words import period_name, short_period
 from pipelines.trends.changes import Change
 from pipelines.trends.periods import Period, Unit
 from pipelines.trends.rate_trend import Cell
-from review.charts.frame import Frame, every, points, ticks
+from review.charts.frame import Frame, every, points, svg, ticks
 
 WIDE = Frame(940, 420, 44, 928, 26, 302)
 PHONE = Frame(350, 360, 40, 338, 26, 242)
@@ -49,8 +49,7 @@ def rate_chart(
         *draw.effort(),
         *draw.names(),
     ]
-    head = f'<svg viewBox="0 0 {frame.width} {frame.height}" role="img" aria-label="{escape(title)}">'
-    return Markup(head + "".join(parts) + "</svg>")  # noqa: S704, texts are escaped
+    return svg(frame.width, frame.height, title, parts)
 
 
 class _RateChart:

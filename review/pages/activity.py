@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,6 +11,7 @@ from i18n.taxonomy import display_name
 from pipelines.activity.daily_activity import FEWEST, DailyActivity, heat_map, station_positions, sun_of
 from pipelines.trends.counted_records import count_records
 from review.activity_request import ActivityDependency, ActivityRequest, answer_activity, most_recorded
+from review.analysis_form import form_values
 from review.charts.activity_charts import PHONE, WIDE, Night, clock_chart, density_chart, heat_chart
 from review.page import ContextDependency, PageContext
 
@@ -26,22 +26,11 @@ def activity(context: ContextDependency, asked: ActivityDependency) -> HTMLRespo
     if asked.second is not None and not asked.second.taxon:
         asked = replace(asked, second=replace(asked.second, taxon=taxon))
     asked = replace(asked, first=replace(asked.first, taxon=taxon))
-    code = context.language.code
-    names = {name for name, _ in everything.records.taxa} | ({taxon} if taxon else set())
-    other = asked.second.taxon if asked.second and asked.second.taxon != taxon else ""
     values: dict[str, Any] = {
-        "asked": asked.first,
+        **form_values(context, asked.first, (name for name, _ in everything.records.taxa), ("taxon", "scale")),
         "scale": asked.scale,
-        "other_taxon": other,
-        "choices": sorted(((name, display_name(name, name, code)) for name in names), key=lambda one: one[1]),
-        "stations": context.site.station_names(),
-        "minutes": asked.first.independence // timedelta(minutes=1),
+        "other_taxon": asked.second.taxon if asked.second and asked.second.taxon != taxon else "",
         "fewest": FEWEST,
-        "chosen": [
-            (key, value)
-            for key, value in context.request.query_params.multi_items()
-            if value and key not in ("lang", "taxon", "scale")
-        ],
         "sides": (),
     }
     return context.render("activity.html", values | (_drawn(context, asked) if taxon else {}))

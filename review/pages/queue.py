@@ -29,12 +29,13 @@ def queue(
     after: str = "",
 ) -> HTMLResponse:
     """Show one page of the queue; unknown filter values are ignored."""
+    today = datetime.now(context.site.zone).date()
     filters = Filters(
         show=next((known for known in get_args(Show) if known == show), "todo"),
         station=station,
         taxon=taxon.strip(),
         kind=next((known for known in get_args(Kind) if known == kind), None),
-        day=_day(day, datetime.now(context.site.zone).date()),
+        day=_day(day, today),
         after=parse_cursor(after),
     )
     page = queue_page(context.site, filters)
@@ -52,7 +53,7 @@ def queue(
             else [],
             "headline": lambda one: headline(one, None, context.language),
             "filters": filters,
-            "today": datetime.now(context.site.zone).date(),
+            "today": today,
             "filtered": filtered,
             "stations": context.site.station_names(),
             "following": following,

@@ -1,7 +1,7 @@
 """The page of trends: rates by period with intervals, effort and gaps, as a chart and as tables."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,14 +9,15 @@ from fastapi.responses import HTMLResponse
 
 from i18n.taxonomy import display_name
 from i18n.trend_words import period_name
+from pipelines.trends.answer import comparison_with
 from pipelines.trends.comparison import Comparison
 from pipelines.trends.periods import UNITS
 from pipelines.trends.rate_trend import RateTrend, rate_trend
 from pipelines.trends.request import TrendRequest
-from review.api.trends import OtherFrom, OtherStations, OtherTo, compared
+from review.analysis_form import form_values
 from review.charts.rate_chart import PHONE, WIDE, rate_chart
 from review.page import ContextDependency, PageContext
-from review.trend_parameters import TrendDependency
+from review.trend_parameters import OtherSideDependency, TrendDependency
 
 router = APIRouter(include_in_schema=False)
 SHOWN_PERIODS = 60  # rows of the table of periods, the latest first
@@ -24,16 +25,10 @@ SHOWN_SERIES = 200  # rows of the table of species or places; CSV and JSON have 
 
 
 @router.get("/trends")
-def trends(
-    context: ContextDependency,
-    request: TrendDependency,
-    compare_from: OtherFrom = "",
-    compare_to: OtherTo = "",
-    compare_station: OtherStations = [],  # noqa: B006, FastAPI copies it
-) -> HTMLResponse:
+def trends(context: ContextDependency, request: TrendDependency, other: OtherSideDependency) -> HTMLResponse:
     """Show rates by period as a chart and as tables."""
     store = context.site.store
-    comparison = compared(store, request, compare_from, compare_to, compare_station)
+    comparison = comparison_with(store, request, other.days, other.stations)
     trend = rate_trend(store, request)
     return context.render("trends.html", _values(context, trend, comparison))
 
@@ -48,8 +43,8 @@ def _values(context: PageContext, trend: RateTrend, comparison: Comparison | Non
     )
     drawn = (trend.periods, trend.overall.cells, trend.changes, request.unit, title, language)
     return {
+        **form_values(context, request, (name for name, _ in trend.taxa)),
         "trend": trend,
-        "asked": request,
         "title": title,
         "name": name,
         "chart": rate_chart(*drawn, WIDE),
@@ -60,22 +55,10 @@ def _values(context: PageContext, trend: RateTrend, comparison: Comparison | Non
         ][::-1][:SHOWN_PERIODS],
         "series": trend.series[:SHOWN_SERIES],
         "units": UNITS,
-        "choices": _choices(trend, language.code),
-        "stations": context.site.station_names(),
         "comparison": comparison,
         "year_before": _year_before(request),
         "sensor_names": sorted({*trend.sensors, *request.sensors}),
-        "minutes": request.independence // timedelta(minutes=1),
-        "chosen": [
-            (key, value) for key, value in context.request.query_params.multi_items() if value and key != "lang"
-        ],
     }
-
-
-def _choices(trend: RateTrend, code: str) -> Sequence[tuple[str, str]]:
-    """Return accepted name and displayed name of each taxon in the period, sorted by the displayed name."""
-    names = {name for name, _ in trend.taxa} | ({trend.request.taxon} if trend.request.taxon else set())
-    return sorted(((name, display_name(name, name, code)) for name in names), key=lambda one: one[1])
 
 
 def _year_before(request: TrendRequest) -> tuple[date, date] | None:

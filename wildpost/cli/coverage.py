@@ -3,12 +3,13 @@
 import argparse
 import json
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
+from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command `wildpost coverage` to the argument parser."""
     about = "show the hours in which stations do not watch and the parts of zones out of their reach"
     coverage = commands.add_parser("coverage", help=about, description=about)
-    coverage.add_argument(
-        "--from", dest="first", type=date.fromisoformat, required=True, metavar="DAY", help="first day"
-    )
-    coverage.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="DAY", help="last day")
+    add_days(coverage, required=True)
     coverage.add_argument("--zones", type=Path, metavar="FILE", help="GeoJSON file of the zones, as the rules have it")
     coverage.add_argument(
         "--reach-m",
@@ -41,11 +39,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     coverage.add_argument(
         "--further", type=int, default=0, metavar="K", help="also propose the best places for K more stations"
     )
-    coverage.add_argument(
-        "--time-zone", default="Asia/Shanghai", help="time zone of the hours (default: Asia/Shanghai)"
-    )
+    add_time_zone(coverage, "the hours")
     coverage.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    coverage.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+    add_data(coverage)
     coverage.set_defaults(run=run)
 
 

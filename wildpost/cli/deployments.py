@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contract.errors import InvalidInput, StoreUnavailable
+from wildpost.cli.server_data_options import add_data, add_time_zone
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     shift.add_argument("--is", dest="right", metavar="TIME", help="what the time was in truth")
     shift.add_argument("--reason", required=True, help="why, for the record")
     _add_common(shift, "who corrects, for the record")
-    shift.add_argument(
-        "--time-zone", default="Asia/Shanghai", help="zone of times without an offset (default: Asia/Shanghai)"
-    )
+    add_time_zone(shift, "times without an offset")
     shift.set_defaults(run=run_shift)
     about = "list all corrections: number, period, shift, who, when, why, and who undid it"
     shifts = actions.add_parser("clock-shifts", help=about, description=about)
@@ -59,7 +58,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _add_common(parser: argparse.ArgumentParser, name_help: str = "") -> None:
     if name_help:
         parser.add_argument("--as", dest="name", required=True, metavar="NAME", help=name_help)
-    parser.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+    add_data(parser)
 
 
 def run_shift(arguments: argparse.Namespace) -> int:

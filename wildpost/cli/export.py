@@ -1,12 +1,13 @@
 """`wildpost export`: writes a server's captures in formats that other programs read."""
 
 import argparse
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from wildpost.cli.export_conversions import add_conversions
+from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
@@ -27,30 +28,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_conversions(formats)
 
 
-def add_options(camtrap_dp: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which captures are exported, and how."""
-    camtrap_dp.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
-    camtrap_dp.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
-    camtrap_dp.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
-    camtrap_dp.add_argument(
-        "--time-zone", default="Asia/Shanghai", help="time zone of the days (default: Asia/Shanghai)"
-    )
-    camtrap_dp.add_argument("--station", action="append", default=[], help="only this station (repeatable)")
-    camtrap_dp.add_argument("--title", default="Wildpost", help="title of the project")
-    camtrap_dp.add_argument("--contact", default="Wildpost", help="who answers questions about the data")
-    camtrap_dp.add_argument(
-        "--licence", default="", help="SPDX name of the licence of data and media, such as CC-BY-4.0"
-    )
-    camtrap_dp.add_argument(
+    add_data(parser)
+    add_days(parser)
+    add_time_zone(parser, "the days")
+    parser.add_argument("--station", action="append", default=[], help="only this station (repeatable)")
+    parser.add_argument("--title", default="Wildpost", help="title of the project")
+    parser.add_argument("--contact", default="Wildpost", help="who answers questions about the data")
+    parser.add_argument("--licence", default="", help="SPDX name of the licence of data and media, such as CC-BY-4.0")
+    parser.add_argument(
         "--sampling-design", default="opportunistic", help="samplingDesign of Camtrap DP (default: opportunistic)"
     )
-    camtrap_dp.add_argument(
+    parser.add_argument(
         "--exact-positions",
         action="store_true",
         help="write positions as they are; without it they are rounded to 0.01 degrees, and to 0.1 degrees where a "
         "nationally protected animal was recorded",
     )
-    camtrap_dp.add_argument(
+    parser.add_argument(
         "--place",
         type=float,
         nargs=2,

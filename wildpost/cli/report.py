@@ -1,11 +1,12 @@
 """`wildpost report`: the summary of a period's work, as DOCX or HTML."""
 
 import argparse
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
+from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.settings.data_folder import named_folder
 
 _WRITERS = (".docx", ".html")
@@ -16,16 +17,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     about = "write the summary of a period's work as a document of a bureau: DOCX or HTML"
     report = commands.add_parser("report", help=about, description=about)
     report.add_argument("file", type=Path, metavar="FILE", help="the new file, whose name ends in .docx or .html")
-    report.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="DAY", help="first day")
-    report.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="DAY", help="last day")
+    add_days(report, required=True)
     report.add_argument("--lang", choices=["zh", "en"], default="zh", help="language (default: zh)")
     report.add_argument("--unit", default="", help="name of the bureau, in the title and below the text")
     report.add_argument("--addressee", default="", help="whom it is written to")
-    report.add_argument("--time-zone", default="Asia/Shanghai", help="time zone of the days (default: Asia/Shanghai)")
+    add_time_zone(report, "the days")
     report.add_argument(
         "--link", default="", metavar="URL", help="start page of the server, where the figures in HTML link to"
     )
-    report.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+    add_data(report)
     report.set_defaults(run=run)
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
+from wildpost.cli.server_data_options import add_days, add_time_zone
 from wildpost.cli.server_request import ask_server, find_data, read_store
 
 DAYS = 30
@@ -25,7 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the command `wildpost trends` to the argument parser."""
     about = "rates of species per 100 sensor-days with intervals, and counts of detections"
     trends = commands.add_parser("trends", help=about, description=about)
-    add_selection(trends)
+    _add_selection(trends)
     trends.add_argument("--by", choices=UNITS, default="month", help="length of the periods (default: month)")
     trends.add_argument("--group-by", choices=GROUPS, default="taxon", help="what rows stand for (default: taxon)")
     trends.add_argument("--minutes", type=float, default=30, help="independence interval (default: 30)")
@@ -47,24 +48,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     trends.set_defaults(run=run)
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the options that select days, stations, sensors and taxon, the output and the data folder."""
     parser.add_argument("--days", type=int, default=DAYS, help=f"number of days up to the last one (default: {DAYS})")
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DAY", help="first local day")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DAY", help="last local day")
+    add_days(parser)
     parser.add_argument("--station", action="append", default=[], help="only this station; repeatable")
     parser.add_argument("--sensor", action="append", default=[], help="only sensors of this name; repeatable")
     parser.add_argument("--taxon", default="", help="only this taxon, by any of its names")
-    parser.add_argument(
-        "--time-zone", default="Asia/Shanghai", help="time zone of days and hours (default: Asia/Shanghai)"
-    )
+    add_time_zone(parser, "days and hours")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--data", type=Path, help="data folder of the server (default: WILDPOST_DATA, else the demo's if there is one)"
     )
 
 
-def selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
+def _selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
     """Return the first and the last local day that the options select."""
     from pipelines.trends.counting import first_of
 
@@ -74,7 +72,7 @@ def selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute the trend of a period and print it as a table or as JSON."""
-    first, last = selected_days(arguments)
+    first, last = _selected_days(arguments)
     folder = find_data(arguments.data)
     found = ask_server(folder, "api/trends", _query(arguments, first, last))
     if found is None:
@@ -86,16 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def selection_query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
-    """Return the parameters of a request for the selected days, stations, sensors and taxon."""
+def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
     query = [("from", first.isoformat()), ("to", last.isoformat()), ("taxon", arguments.taxon)]
     query += [("zone", arguments.time_zone)]
     query += [("station", name) for name in arguments.station]
-    return query + [("sensor", name) for name in arguments.sensor]
-
-
-def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple[str, str]]:
-    query = selection_query(arguments, first, last)
+    query += [("sensor", name) for name in arguments.sensor]
     query += [("by", arguments.by), ("group_by", arguments.group_by), ("minutes", str(arguments.minutes))]
     query += [("compared_to", arguments.compared_to), ("interval", arguments.interval)]
     query += [("min_confidence", str(arguments.min_confidence))]
@@ -107,21 +100,16 @@ def _query(arguments: argparse.Namespace, first: date, last: date) -> list[tuple
 
 def _read(folder: Path, arguments: argparse.Namespace, first: date, last: date) -> dict[str, Any]:
     """Compute the trend from the database file."""
-    from pipelines.trends.comparison import compare
-    from pipelines.trends.counting import count_trends
-    from pipelines.trends.effort import with_effort
-    from pipelines.trends.plain import plain_comparison, plain_trend
-    from pipelines.trends.rate_trend import rate_trend
+    from pipelines.trends.answer import trend_answer
     from pipelines.trends.request import BadRequest, TrendRequest
 
-    zone, stations = ZoneInfo(arguments.time_zone), tuple(arguments.station)
     request = TrendRequest(
         first,
         last,
-        zone,
+        ZoneInfo(arguments.time_zone),
         unit=arguments.by,
         taxon=arguments.taxon,
-        stations=stations,
+        stations=tuple(arguments.station),
         sensors=tuple(arguments.sensor),
         group_by=arguments.group_by,
         independence=timedelta(minutes=arguments.minutes),
@@ -133,14 +121,7 @@ def _read(folder: Path, arguments: argparse.Namespace, first: date, last: date) 
     if (days[0] is None) != (days[1] is None):
         raise BadRequest("--compare-from and --compare-to: expected both or none")
     with read_store(folder) as store:
-        taxa = (arguments.taxon,) if arguments.taxon else ()
-        counted = with_effort(count_trends(store, first, last, zone, stations, taxa), store, stations)
-        found = counted.plain() | plain_trend(rate_trend(store, request))
-        other = days if days[0] else None
-        comparison = None
-        if other or arguments.compare_station:
-            comparison = plain_comparison(compare(store, request, other, tuple(arguments.compare_station)))
-    return found | {"comparison": comparison}
+        return trend_answer(store, request, days if days[0] else None, tuple(arguments.compare_station))
 
 
 def _print_tables(found: dict[str, Any], first: date, last: date) -> None:
