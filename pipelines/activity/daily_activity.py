@@ -14,8 +14,9 @@ from ingest.store.port import Store
 from pipelines.activity.bootstrap import ActivityCurve, activity_curve, overlap_with_interval
 from pipelines.activity.circular_tests import watson_two_sample
 from pipelines.activity.density import TURN, TooFewTimes
-from pipelines.activity.overlap import SMALL_SAMPLE, BootstrapInterval
+from pipelines.activity.overlap import BootstrapInterval, Estimator, usual_estimator
 from pipelines.trends.counted_records import DAY_MS, CountedRecords, count_records, effort_table
+from pipelines.trends.rates import DAYS
 from pipelines.trends.request import TrendRequest
 
 TimeScale = Literal["clock", "sun"]
@@ -58,7 +59,7 @@ class Overlap:
     """
 
     interval: BootstrapInterval
-    estimator: str
+    estimator: Estimator
     watson_u2: float
 
 
@@ -117,7 +118,7 @@ def overlap_of(first: DailyActivity, second: DailyActivity) -> Overlap | None:
         interval = overlap_with_interval(first.times, second.times)
     except TooFewTimes:
         return None
-    estimator = "Dhat1" if min(first.records, second.records) < SMALL_SAMPLE else "Dhat4"
+    estimator = usual_estimator(first.records, second.records)
     return Overlap(interval, estimator, watson_two_sample(first.times, second.times))
 
 
@@ -126,13 +127,13 @@ def heat_map(store: Store, request: TrendRequest, counted: CountedRecords, now: 
     effort = effort_table(store, request, now).by_day.sum(axis=0)
     days = (request.last - request.first).days + 1
     month = np.array([(request.first + timedelta(days=number)).month - 1 for number in range(days)])
-    by_month = np.bincount(month, effort if len(effort) else np.zeros(days), minlength=12)
-    kept = counted.independent & (effort[counted.day] > 0 if len(effort) else False)
+    by_month = np.bincount(month, effort, minlength=12)
+    kept = counted.independent & (effort[counted.day] > 0)
     hour = counted.local_ms[kept] % DAY_MS * 24 // DAY_MS
     counts = np.bincount(month[counted.day[kept]] * 24 + hour, minlength=288).reshape(12, 24)
     return HeatMap(
         tuple(
-            tuple(float(100 * one / worked) if worked else None for one in row)
+            tuple(float(DAYS * one / worked) if worked else None for one in row)
             for row, worked in zip(counts, by_month, strict=True)
         )
     )
