@@ -5,9 +5,10 @@ from datetime import date, datetime
 
 from ingest.store.port import Store
 from pipelines.trends.changes import Change, changes
+from pipelines.trends.counting import check_days
 from pipelines.trends.rate_trend import rate_trend
 from pipelines.trends.rates import Rate, RateComparison, compare_rates
-from pipelines.trends.request import BadRequest, TrendRequest, check_days
+from pipelines.trends.request import BadRequest, TrendRequest
 
 
 @dataclass(frozen=True, slots=True)
