@@ -1,6 +1,5 @@
 """Daily activity of a species from stored records: times of day by clock or by the sun, and heat map by month."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
@@ -16,6 +15,7 @@ from pipelines.activity.circular_tests import watson_two_sample
 from pipelines.activity.density import TURN, TooFewTimes
 from pipelines.activity.overlap import BootstrapInterval, Estimator, usual_estimator
 from pipelines.trends.counted_records import DAY_MS, CountedRecords, count_records, effort_table
+from pipelines.trends.places import positions
 from pipelines.trends.rates import DAYS
 from pipelines.trends.request import TrendRequest
 
@@ -91,7 +91,7 @@ def daily_activity(
     times = counted.local_ms[kept] % DAY_MS / DAY_MS * TURN
     missing = 0
     if scale == "sun":
-        places = station_positions(store)
+        places = positions(store.deployments())
         stations = counted.records.stations
         times = _sun_times(
             times, counted.day[kept], [places.get(name) for name in stations], counted.records.station[kept], request
@@ -137,12 +137,6 @@ def heat_map(store: Store, request: TrendRequest, counted: CountedRecords, now: 
             for row, worked in zip(counts, by_month, strict=True)
         )
     )
-
-
-def station_positions(store: Store) -> Mapping[str, Location]:
-    """Return the position of each station from the latest deployment that has one."""
-    latest = sorted(store.deployments(), key=lambda one: one.start or one.at)
-    return {one.station: one.location for one in latest if one.location is not None}
 
 
 def sun_of(day: date, place: Location, request: TrendRequest) -> tuple[float, float]:
