@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.breaking import mosquitto_program
 from bench.flooding import FLOODS
-from bench.latency import capture, percentile, running_server
+from bench.latency import capture, connected_client, percentile, running_server
 from bench.ratios import cell, median_of, ratio
 from bench.report import Report, run_bench
 from contract import Event, encode, topic_of
@@ -118,7 +117,7 @@ def measured(kind: str, stations: int, seconds: float, settings: str = "") -> di
         pollers = [threading.Thread(target=poll, args=(url, watched, stop, part)) for part in range(POLLERS)]
         for poller in pollers:
             poller.start()
-        clients = [_client(broker.port) for _ in range(stations)]
+        clients = [connected_client(broker.port) for _ in range(stations)]
         try:
             publish(clients, watched, 3)  # warm up
             watched.taken()
@@ -144,13 +143,6 @@ def measured(kind: str, stations: int, seconds: float, settings: str = "") -> di
         with urllib.request.urlopen(f"{url}healthz", timeout=60) as answer:  # noqa: S310, ours
             health = json.load(answer)
         return {"quiet": quiet, "flooded": flooded, "missing": missing, "sent": sent, "health": health}
-
-
-def _client(port: int) -> mqtt.Client:
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    return client
 
 
 def main() -> int:

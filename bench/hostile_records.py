@@ -3,11 +3,10 @@
 import contextlib
 import hashlib
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +15,12 @@ import msgspec
 from bench.breaking import memory_mb, metric_total, mosquitto_program, process_on
 from bench.hostile_attack import Sender
 from bench.hostile_messages import Hostile
-from bench.latency import running_server
+from bench.latency import port_of, running_server
 from contract import Event, Media, MediaContent, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from tests.bombs import flac_that_says, png_of, silence
 from tests.conftest import Mosquitto
+from tests.eventually import eventually
 
 TIMEOUT_S = 120.0
 RECEIVED = "wildpost_messages_received_total"
@@ -48,7 +48,7 @@ class RecordsOutcome:
 
     @property
     def failed_answers(self) -> int:
-        """Number of answers with a status that blames the server: 500 and more, but 503, which asks to come again."""
+        """Number of answers with a status of 500 or more, except 503 (temporarily unavailable)."""
         return sum(number for status, number in self.answers.items() if status >= 500 and status != 503)
 
 
@@ -94,20 +94,14 @@ def attack_with_records(conflicts: int) -> RecordsOutcome:
         url = stack.enter_context(running_server(folder, broker.port, ""))
         sender = Sender(broker.port)
         stack.callback(sender.close)
-        port = int(url.rstrip("/").rpartition(":")[2])
+        port = port_of(url)
         sent = 0
 
         def send(records: list[Event | MediaContent]) -> None:
             nonlocal sent
-            messages = [
-                Hostile(
-                    "", topic_of("wildpost", one.station, "event" if isinstance(one, Event) else "media"), encode(one)
-                )
-                for one in records
-            ]
-            sender.send(messages)
-            sent += len(messages)
-            _wait_for(lambda: metric_total(port, RECEIVED) >= sent)
+            sender.send([Hostile("", _topic(one), encode(one)) for one in records])
+            sent += len(records)
+            eventually(lambda: metric_total(port, RECEIVED) >= sent, "the server to receive the messages", TIMEOUT_S)
 
         first = [msgspec.structs.replace(EVENT, event_id=new_event_id(), media=()) for _ in range(20)]
         send([*first])
@@ -149,10 +143,3 @@ def _answer(url: str) -> tuple[int, bytes]:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < until, "the server does not receive the messages"
-        time.sleep(0.05)

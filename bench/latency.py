@@ -154,14 +154,18 @@ def subscribe_alerts(port: int, timings: Timings) -> mqtt.Client:
     return client
 
 
+def connected_client(port: int, client_id: str = "", max_inflight: int = 20) -> mqtt.Client:
+    """Return a client that is connected to a broker on this machine, with its network loop in a thread."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
+    client.max_inflight_messages_set(max_inflight)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    return client
+
+
 def stations_publish(port: int, timings: Timings, stations: int, seconds: float, every_s: float) -> None:
     """Publish the captures of all stations on schedule, each station with its own client."""
-    clients = []
-    for number in range(stations):
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"station-{number:03}")
-        client.connect("127.0.0.1", port)
-        client.loop_start()
-        clients.append(client)
+    clients = [connected_client(port, f"station-{number:03}") for number in range(stations)]
     chance = random.Random(5)
     due = sorted(
         (at + turn * every_s, number)
@@ -202,6 +206,11 @@ def running_server(folder: Path, broker_port: int, settings: str) -> Iterator[st
         yield json.loads((data / "server.json").read_text())["url"]
     finally:
         server.stop()
+
+
+def port_of(url: str) -> int:
+    """Return the port in the URL that ``running_server`` yields."""
+    return int(url.rstrip("/").rpartition(":")[2])
 
 
 def measured(kind: str, stations: int, seconds: float, every_s: float) -> Timings:

@@ -19,20 +19,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import msgspec
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.breaking import memory_mb, metric_total, mosquitto_program, process_on
-from bench.latency import capture, running_server
+from bench.latency import capture, connected_client, port_of, running_server
 from bench.report import Report, run_bench
 from contract import encode, topic_of
 from contract.examples import HEALTH
 from contract.messages import Location
 from contract.mqtt import stop_network_thread
 from tests.conftest import Mosquitto
+from tests.eventually import eventually
 
 PERSON_EVERY = 20
 THUMBNAIL_BYTES = 2_000
@@ -90,9 +88,9 @@ def simulate(hours: int, stations: int, per_second: float) -> Day:
         stack.callback(broker.kill)
         broker.save_seldom()
         url = stack.enter_context(running_server(folder, broker.port, SETTINGS))
-        port = int(url.rstrip("/").rpartition(":")[2])
+        port = port_of(url)
         server = process_on(port)
-        publishers = [_client(broker.port) for _ in range(CLIENTS)]
+        publishers = [connected_client(broker.port, max_inflight=1_000) for _ in range(CLIENTS)]
         for one in publishers:
             stack.callback(stop_network_thread, one)
             stack.callback(one.disconnect)
@@ -109,8 +107,8 @@ def simulate(hours: int, stations: int, per_second: float) -> Day:
                 publishers[hash(topic.split("/")[2]) % CLIENTS].publish(topic, payload, qos=1)
                 day.sent += 1
                 if day.sent % (AHEAD // 2) == 0:
-                    _wait_for(lambda: _kept(port) >= day.sent - AHEAD)
-            _wait_for(lambda: _kept(port) >= day.sent)
+                    eventually(lambda: _kept(port) >= day.sent - AHEAD, "the server to store the messages", TIMEOUT_S)
+            eventually(lambda: _kept(port) >= day.sent, "the server to store the messages", TIMEOUT_S)
             for page in PAGES:
                 with urllib.request.urlopen(url + page, timeout=60) as answer:  # noqa: S310, ours
                     answer.read()
@@ -122,21 +120,6 @@ def simulate(hours: int, stations: int, per_second: float) -> Day:
 
 def _kept(port: int) -> int:
     return int(sum(metric_total(port, name) for name in STORED))
-
-
-def _client(port: int) -> mqtt.Client:
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.max_inflight_messages_set(1_000)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    return client
-
-
-def _wait_for(condition: Any) -> None:
-    until = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < until, "the server does not store the messages"
-        time.sleep(0.05)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from models.runtime_imports import load_onnxruntime
 from models.train.ultralytics_env import isolate_ultralytics
 
 AGREEMENT = 1e-3  # maximum difference of a score, and of a box as a fraction of the input
-_OPSET = 17  # the newest opset that the lowest versions of both runtimes in pyproject.toml support
+OPSET = 17  # the newest opset that the lowest versions of both runtimes in pyproject.toml support
 _KNOWN: Mapping[str, Kind] = {"animal": "animal", "human": "human", "person": "human", "vehicle": "vehicle"}
 
 
@@ -71,10 +71,10 @@ def export_onnx(
             # Torch warns that tracing may miss a branch, and about its older exporter, which ultralytics uses on
             # purpose. The exported file is verified below.
             warnings.simplefilter("ignore")
-            options = {"imgsz": size_px, "opset": _OPSET, "simplify": False, "dynamic": False, "device": "cpu"}
+            options = {"imgsz": size_px, "opset": OPSET, "simplify": False, "dynamic": False, "device": "cpu"}
             exported = Path(open_yolo(copy).export(format="onnx", **options))
         _add_architecture(exported, network.yaml)
-        difference, shape = _compare(network, exported, size_px, pictures)
+        difference, shape = compare_with_onnx(network, exported, size_px, pictures)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(exported, target)
     return ExportResult(
@@ -208,9 +208,17 @@ def _add_architecture(path: Path, architecture: Mapping[str, object]) -> None:
     onnx.save(model, path)
 
 
-def _compare(
-    network: Any, path: Path, size_px: int, pictures: Sequence[NDArray[np.float32]]
+def compare_with_onnx(
+    network: Any, path: Path, size_px: int, pictures: Sequence[NDArray[np.float32]] = ()
 ) -> tuple[float, tuple[int, ...]]:
+    """Compare the output of a torch network with that of ONNX Runtime on noise and on pictures (3, size, size).
+
+    Returns:
+        The largest difference of a score, or of a box as a fraction of the input; and the shape of the output.
+
+    Raises:
+        WeightsError: the outputs differ by more than ``AGREEMENT``.
+    """
     import torch
 
     session = load_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])

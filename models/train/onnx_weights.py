@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,6 @@ def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
         WeightsError: see ``save_checkpoint``.
     """
     import onnx
-    import torch
-    from onnx import numpy_helper
     from ultralytics.nn.tasks import DetectionModel
 
     model = onnx.load(onnx_file)
@@ -83,25 +81,49 @@ def rebuild(onnx_file: Path) -> tuple[Any, dict[int, str]]:
     architecture = ast.literal_eval(metadata[ARCHITECTURE])
     check_architecture(architecture, onnx_file)
     network = DetectionModel(architecture, nc=len(names), verbose=False)
-    values = {entry.name: entry for entry in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Identity" and node.input[0] in values:
-            values[node.output[0]] = values[node.input[0]]  # the exporter stores equal values only once
-    modules = dict(network.named_modules())
-    missing = {name for name, module in modules.items() if isinstance(module, torch.nn.Conv2d) and ".dfl" not in name}
-    for node in model.graph.node:
-        name = module_of(node.name)
-        if node.op_type != "Conv" or name not in missing:
-            continue
-        weight, offset = (torch.from_numpy(numpy_helper.to_array(values[key]).copy()) for key in node.input[1:3])
-        _set_weights(modules, name, weight, offset)
-        missing.discard(name)
-    if missing:
-        raise WeightsError(f"{onnx_file}: has no convolution for {', '.join(sorted(missing)[:3])}")
+    copy_weights(model, network, onnx_file, lambda name: name.removesuffix("conv") + "bn")
     return network, names
 
 
-def module_of(node: str) -> str:
+def copy_weights(model: Any, network: Any, onnx_file: Path, norm_of: Callable[[str], str], prefix: str = "") -> None:
+    """Copy the weights of the convolutions of an ONNX file into the torch network that was exported to it.
+
+    Args:
+        model: The opened ONNX file.
+        network: The network; changed in place.
+        onnx_file: Path of the ONNX file, for messages.
+        norm_of: Returns the name of the batch normalisation behind the convolution of a name.
+        prefix: What the names of modules in the file have before those of the network.
+
+    Raises:
+        WeightsError: the file lacks a convolution, or has one of another shape.
+    """
+    import torch
+    from onnx import numpy_helper
+
+    values = {entry.name: entry for entry in model.graph.initializer}
+    for node in model.graph.node:
+        # The exporter stores equal values only once, and half-precision weights are converted when the file is loaded.
+        if node.op_type in ("Identity", "Cast") and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]]
+    modules = dict(network.named_modules())
+    missing = {name for name, module in modules.items() if isinstance(module, torch.nn.Conv2d) and ".dfl" not in name}
+    for node in model.graph.node:
+        name = _module_of(node.name).removeprefix(prefix)
+        if node.op_type != "Conv" or name not in missing:
+            continue
+        weight, offset = (torch.from_numpy(numpy_helper.to_array(values[key]).copy()) for key in node.input[1:3])
+        if modules[name].weight.shape != weight.shape:
+            raise WeightsError(
+                f"{name}: {tuple(weight.shape)} in the file, expected {tuple(modules[name].weight.shape)}"
+            )
+        set_folded_weights(modules[name], modules.get(norm_of(name)), weight, offset)
+        missing.discard(name)
+    if missing:
+        raise WeightsError(f"{onnx_file}: has no convolution for {', '.join(sorted(missing)[:3])}")
+
+
+def _module_of(node: str) -> str:
     """Return the name of the torch module from which an ONNX node was exported.
 
     /model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv was exported from model.23.cv3.0.1.0.conv.
@@ -115,18 +137,18 @@ def module_of(node: str) -> str:
     return ".".join(parts)
 
 
-def _set_weights(modules: dict[str, Any], name: str, weight: Any, offset: Any) -> None:
+def set_folded_weights(convolution: Any, normalisation: Any, weight: Any, offset: Any) -> None:
+    """Set the weights of a convolution into which the batch normalisation behind it was folded.
+
+    The normalisation gets scale 1, mean 0 and the offset; a convolution with a bias has none behind it.
+    """
     import torch
 
-    convolution = modules[name]
-    if convolution.weight.shape != weight.shape:
-        raise WeightsError(f"{name}: {tuple(weight.shape)} in the file, expected {tuple(convolution.weight.shape)}")
     with torch.no_grad():
         convolution.weight.copy_(weight)
         if convolution.bias is not None:
             convolution.bias.copy_(offset)
             return
-        normalisation = modules[name.removesuffix("conv") + "bn"]
         normalisation.weight.fill_((1 + normalisation.eps) ** 0.5)
         normalisation.bias.copy_(offset)
         normalisation.running_mean.zero_()

@@ -6,20 +6,21 @@ take a fraction of a second. With 512 points, 2.8 minutes each, densities differ
 their maximum.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from pipelines.activity.density import GRID, TURN, TooFewTimes, bandwidth, concentration
-from pipelines.activity.overlap import ADJUST, SMALL_SAMPLE, BootstrapInterval, Estimator, overlap
+from pipelines.activity.density import GRID, MOMENTS, TURN, TooFewTimes, bandwidth, concentration
+from pipelines.activity.overlap import ADJUST, BootstrapInterval, Estimator, overlap, usual_estimator
 
 Array = NDArray[np.float64]
-_MOMENTS = (1, 2, 3)  # as in ``pipelines.activity.density.bandwidth``
 _TABLE = np.concatenate(([0.0], np.geomspace(1e-3, 1e5, 4_000)))  # concentrations
 _COEFFICIENTS = 128  # of the Fourier series; the others of a kernel of one hour are below 1e-9
 _QUANTILES = (0.025, 0.975)
+_EXACT = 2_000  # times; of more, the overlap is taken from the grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def activity_curve(times: Array, points: int = 128, repeats: int = 1_000, seed: 
         TooFewTimes: there are fewer than two different times, or they are spread evenly.
     """
     counts = _counts(times)
-    density = _densities(counts[None, :], np.array([bandwidth(np.asarray(times, float))]))[0]
+    density = _density(times, counts)
     samples = np.random.default_rng(seed).multinomial(len(times), counts / len(times), repeats).astype(float)
     found = _densities(samples, _bandwidths(samples))
     step = GRID // points
@@ -75,55 +76,54 @@ def activity_curve(times: Array, points: int = 128, repeats: int = 1_000, seed: 
 def overlap_with_interval(first: Array, second: Array, repeats: int = 1_000, seed: int = 1) -> BootstrapInterval:
     """Return the overlap with a 95 % interval of a smoothed bootstrap.
 
-    The estimator is Dhat1 if a sample has fewer than 50 times, else Dhat4. The interval is "basic0" of the package
-    overlap, as in ``pipelines.activity.overlap.overlap_interval``.
+    The estimator is that of ``usual_estimator``. The interval is "basic0" of the package overlap, as in
+    ``pipelines.activity.overlap.overlap_interval``.
 
     Raises:
         TooFewTimes: a sample has fewer than two different times, or they are spread evenly.
     """
     rng = np.random.default_rng(seed)
-    estimator: Estimator = "Dhat1" if min(len(first), len(second)) < SMALL_SAMPLE else "Dhat4"
+    estimator = usual_estimator(len(first), len(second))
     value = _overlap(first, second, estimator)
     samples, densities = [], []
     for times in (first, second):
-        counts = _counts(times)
-        smooth = _densities(counts[None, :], np.array([bandwidth(np.asarray(times, float))]))[0]
+        smooth = _density(times, _counts(times))
         drawn = rng.multinomial(len(times), smooth / smooth.sum(), repeats).astype(float)
         samples.append(drawn)
         densities.append(_densities(drawn, _bandwidths(drawn) / ADJUST[estimator]))
-    a, b = densities
-    if estimator == "Dhat1":
-        found = np.minimum(a, b).sum(axis=1) * TURN / GRID
-    else:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            of_a = np.where(samples[0] > 0, samples[0] * np.minimum(1, b / a), 0).sum(axis=1) / len(first)
-            of_b = np.where(samples[1] > 0, samples[1] * np.minimum(1, a / b), 0).sum(axis=1) / len(second)
-        found = (of_a + of_b) / 2
+    found = _overlaps(samples, densities, estimator)
     low, high = np.quantile(found, _QUANTILES) - found.mean() + value
     return BootstrapInterval(value, float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)), repeats)
-
-
-_EXACT = 2_000  # times; of more, the overlap is taken from the grid
 
 
 def _overlap(first: Array, second: Array, estimator: Estimator) -> float:
     if max(len(first), len(second)) <= _EXACT:
         return overlap(first, second, estimator)
-    a, b = (
-        _densities(_counts(times)[None, :], np.array([bandwidth(np.asarray(times, float)) / ADJUST[estimator]]))[0]
-        for times in (first, second)
-    )
+    counts = [_counts(times) for times in (first, second)]
+    densities = [_density(times, own, ADJUST[estimator]) for times, own in zip((first, second), counts, strict=True)]
+    return float(_overlaps(counts, densities, estimator))
+
+
+def _overlaps(counts: Sequence[Array], densities: Sequence[Array], estimator: Estimator) -> Array:
+    """Return the overlaps (...,) of two samples, with counts and densities (..., 512) of each on the grid."""
+    a, b = densities
     if estimator == "Dhat1":
-        return float(np.minimum(a, b).sum() * TURN / GRID)
-    of_a = (_counts(first) * np.minimum(1, b / a)).sum() / len(first)
-    of_b = (_counts(second) * np.minimum(1, a / b)).sum() / len(second)
-    return float(of_a + of_b) / 2
+        return np.asarray(np.minimum(a, b).sum(axis=-1) * TURN / GRID)
+    of_a = (counts[0] * np.minimum(1, b / a)).sum(axis=-1) / counts[0].sum(axis=-1)
+    of_b = (counts[1] * np.minimum(1, a / b)).sum(axis=-1) / counts[1].sum(axis=-1)
+    return np.asarray((of_a + of_b) / 2)
 
 
 def _counts(times: Array) -> Array:
     """Return the number of times (512,) nearest to each point of the grid."""
     points = np.rint(np.asarray(times, float) % TURN / TURN * GRID).astype(np.int64) % GRID
     return np.bincount(points, minlength=GRID).astype(float)
+
+
+def _density(times: Array, counts: Array, adjust: float = 1.0) -> Array:
+    """Return the density (512,) per radian of times (n,), with their counts (512,); see ``fit_density``."""
+    (found,) = _densities(counts[None, :], np.array([bandwidth(np.asarray(times, float)) / adjust]))
+    return np.asarray(found)
 
 
 def _densities(counts: Array, kappa: Array) -> Array:
@@ -145,7 +145,7 @@ def _bandwidths(counts: Array) -> Array:
     """
     total = counts.sum(axis=1)
     spectrum = np.abs(np.fft.rfft(counts, axis=1))
-    kappa = np.max([_concentrations(spectrum[:, k] / total, k) for k in _MOMENTS], axis=0)
+    kappa = np.max([_concentrations(spectrum[:, k] / total, k) for k in range(1, MOMENTS + 1)], axis=0)
     if not (kappa > 0).all():
         raise TooFewTimes("the times are spread evenly over the day: no bandwidth can be derived from them")
     ratio = special.ive(2, 2 * kappa) / special.ive(0, kappa) ** 2

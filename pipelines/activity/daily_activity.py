@@ -1,6 +1,5 @@
 """Daily activity of a species from stored records: times of day by clock or by the sun, and heat map by month."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
@@ -14,8 +13,10 @@ from ingest.store.port import Store
 from pipelines.activity.bootstrap import ActivityCurve, activity_curve, overlap_with_interval
 from pipelines.activity.circular_tests import watson_two_sample
 from pipelines.activity.density import TURN, TooFewTimes
-from pipelines.activity.overlap import SMALL_SAMPLE, BootstrapInterval
+from pipelines.activity.overlap import BootstrapInterval, Estimator, usual_estimator
 from pipelines.trends.counted_records import DAY_MS, CountedRecords, count_records, effort_table
+from pipelines.trends.places import positions
+from pipelines.trends.rates import DAYS
 from pipelines.trends.request import TrendRequest
 
 TimeScale = Literal["clock", "sun"]
@@ -58,7 +59,7 @@ class Overlap:
     """
 
     interval: BootstrapInterval
-    estimator: str
+    estimator: Estimator
     watson_u2: float
 
 
@@ -90,7 +91,7 @@ def daily_activity(
     times = counted.local_ms[kept] % DAY_MS / DAY_MS * TURN
     missing = 0
     if scale == "sun":
-        places = station_positions(store)
+        places = positions(store.deployments())
         stations = counted.records.stations
         times = _sun_times(
             times, counted.day[kept], [places.get(name) for name in stations], counted.records.station[kept], request
@@ -117,7 +118,7 @@ def overlap_of(first: DailyActivity, second: DailyActivity) -> Overlap | None:
         interval = overlap_with_interval(first.times, second.times)
     except TooFewTimes:
         return None
-    estimator = "Dhat1" if min(first.records, second.records) < SMALL_SAMPLE else "Dhat4"
+    estimator = usual_estimator(first.records, second.records)
     return Overlap(interval, estimator, watson_two_sample(first.times, second.times))
 
 
@@ -126,22 +127,16 @@ def heat_map(store: Store, request: TrendRequest, counted: CountedRecords, now: 
     effort = effort_table(store, request, now).by_day.sum(axis=0)
     days = (request.last - request.first).days + 1
     month = np.array([(request.first + timedelta(days=number)).month - 1 for number in range(days)])
-    by_month = np.bincount(month, effort if len(effort) else np.zeros(days), minlength=12)
-    kept = counted.independent & (effort[counted.day] > 0 if len(effort) else False)
+    by_month = np.bincount(month, effort, minlength=12)
+    kept = counted.independent & (effort[counted.day] > 0)
     hour = counted.local_ms[kept] % DAY_MS * 24 // DAY_MS
     counts = np.bincount(month[counted.day[kept]] * 24 + hour, minlength=288).reshape(12, 24)
     return HeatMap(
         tuple(
-            tuple(float(100 * one / worked) if worked else None for one in row)
+            tuple(float(DAYS * one / worked) if worked else None for one in row)
             for row, worked in zip(counts, by_month, strict=True)
         )
     )
-
-
-def station_positions(store: Store) -> Mapping[str, Location]:
-    """Return the position of each station from the latest deployment that has one."""
-    latest = sorted(store.deployments(), key=lambda one: one.start or one.at)
-    return {one.station: one.location for one in latest if one.location is not None}
 
 
 def sun_of(day: date, place: Location, request: TrendRequest) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from scipy import optimize, special
 Array = NDArray[np.float64]
 TURN = 2 * np.pi
 GRID = 512  # points of a density around the day
-_MOMENTS = 3  # trigonometric moments that the bandwidth is taken from
+MOMENTS = 3  # trigonometric moments that the bandwidth is taken from
 _LARGEST_KAPPA = 1e5
 _CHUNK = 1_000_000
 
@@ -87,7 +87,7 @@ def bandwidth(times: Array) -> float:
     times = np.asarray(times, float)
     if len(np.unique(times)) < 2:
         raise TooFewTimes(f"{len(np.unique(times))} different times: expected at least 2")
-    kappa = max(concentration(float(abs(np.exp(1j * k * times).mean())), k) for k in range(1, _MOMENTS + 1))
+    kappa = max(concentration(float(abs(np.exp(1j * k * times).mean())), k) for k in range(1, MOMENTS + 1))
     if kappa <= 0:
         raise TooFewTimes("the times are spread evenly over the day: no bandwidth can be derived from them")
     # 3 n kappa² I2(2 kappa) / (4 sqrt(pi) I0(kappa)²), with scaled Bessel functions, whose exponents cancel.

@@ -14,18 +14,23 @@ ADJUST: dict[Estimator, float] = {"Dhat1": 0.8, "Dhat4": 1.0, "Dhat5": 4.0}  # s
 SMALL_SAMPLE = 50  # below, Dhat1 has the smaller error; above 75, Dhat4 (Ridout & Linkie 2009)
 
 
+def usual_estimator(first: int, second: int) -> Estimator:
+    """Return the estimator for two samples of these sizes: "Dhat1" if one has fewer than 50 times, else "Dhat4"."""
+    return "Dhat1" if min(first, second) < SMALL_SAMPLE else "Dhat4"
+
+
 def overlap(first: Array, second: Array, estimator: Estimator | None = None) -> float:
     """Return the coefficient of overlap of two samples of times of day: 0, never active together, to 1, equal.
 
     Args:
         first: (n,) times in radians.
         second: (m,) times in radians.
-        estimator: None: "Dhat1" if a sample has fewer than 50 times, else "Dhat4".
+        estimator: None: see ``usual_estimator``.
 
     Raises:
         TooFewTimes: a sample has fewer than two different times.
     """
-    chosen: Estimator = estimator or ("Dhat1" if min(len(first), len(second)) < SMALL_SAMPLE else "Dhat4")
+    chosen = estimator or usual_estimator(len(first), len(second))
     a, b = fit_density(first, ADJUST[chosen]), fit_density(second, ADJUST[chosen])
     return {"Dhat1": _dhat1, "Dhat4": _dhat4, "Dhat5": _dhat5}[chosen](a, b)
 

@@ -5,9 +5,10 @@ from datetime import date, datetime
 
 from ingest.store.port import Store
 from pipelines.trends.changes import Change, changes
-from pipelines.trends.rate_trend import rate_trend
+from pipelines.trends.counting import check_days
+from pipelines.trends.rate_trend import overall_rate
 from pipelines.trends.rates import Rate, RateComparison, compare_rates
-from pipelines.trends.request import BadRequest, TrendRequest, check_days
+from pipelines.trends.request import BadRequest, TrendRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,13 @@ def compare(
     """
     first, last = days or (request.first, request.last)
     check_days(first, last)
-    other = replace(request, first=first, last=last, unit="year", stations=stations or request.stations)
+    other = replace(request, first=first, last=last, stations=stations or request.stations)
     if first <= request.last and last >= request.first and _share_stations(request.stations, other.stations):
         raise BadRequest(
             f"{first} to {last}: these days overlap {request.first} to {request.last} at the same stations; expected "
             "two periods, or two groups of stations, that have nothing in common"
         )
-    sides = []
-    for one in (replace(request, unit="year"), other):
-        rate = rate_trend(store, replace(one, group_by="taxon"), now).overall.total.rate
-        sides.append(Side(one.first, one.last, one.stations, rate))
+    sides = [Side(one.first, one.last, one.stations, overall_rate(store, one, now)) for one in (request, other)]
     known = all(side.rate.effort_days for side in sides)
     span = min(request.first, first), max(request.last, last)
     both = () if not (request.stations and other.stations) else (*request.stations, *other.stations)

@@ -75,6 +75,19 @@ def first_of(last: date, days: int) -> date:
     return last - timedelta(days=days - 1)
 
 
+def check_days(first: date, last: date) -> None:
+    """Check that days are a period that can be counted.
+
+    Raises:
+        BadPeriod: the last day is before the first, there are more than LONGEST_DAYS, or one is not from EARLIEST to
+            LATEST.
+    """
+    if not (first >= EARLIEST and last <= LATEST):
+        raise BadPeriod(f"{first} to {last}: expected days from {EARLIEST} to {LATEST}")
+    if not 0 <= (last - first).days < LONGEST_DAYS:
+        raise BadPeriod(f"{first} to {last}: expected a last day no earlier than the first, within {LONGEST_DAYS} days")
+
+
 def local_midnight(day: date, zone: ZoneInfo) -> datetime:
     """Return the start of a local day in UTC; if a clock change skips midnight, the first moment after it."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
@@ -127,13 +140,9 @@ def count_trends(
     """Count detections from the first to the last local day, both included.
 
     Raises:
-        BadPeriod: the last day is before the first, the period is longer than LONGEST_DAYS, or a day is not from
-            EARLIEST to LATEST.
+        BadPeriod: see ``check_days``.
     """
-    if not (first >= EARLIEST and last <= LATEST):
-        raise BadPeriod(f"{first} to {last}: expected days from {EARLIEST} to {LATEST}")
-    if not 0 <= (last - first).days < LONGEST_DAYS:
-        raise BadPeriod(f"{first} to {last}: expected a last day no earlier than the first, within {LONGEST_DAYS} days")
+    check_days(first, last)
     query = CountQuery(first, last, stretches(first, last, zone), stations, taxa, min_confidence)
     found = sorted(store.count(query), key=lambda one: (-one.detections, one.taxon))
     return Trends(zone.key, tuple(first + timedelta(days=count) for count in range(query.days)), tuple(found))

@@ -1,8 +1,8 @@
-"""Groups of stations: by place or by habitat, from the stations' own account of their deployments."""
+"""Places, habitats and positions of stations, from the stations' own account of their deployments."""
 
 from collections.abc import Iterable, Mapping
 
-from contract import Deployment
+from contract import Deployment, Location
 from pipelines.trends.request import GroupBy
 
 
@@ -11,10 +11,15 @@ def groups(deployments: Iterable[Deployment], group_by: GroupBy) -> Mapping[str,
 
     Stations whose place or habitat is not known are left out.
     """
-    found: dict[str, tuple[float, str]] = {}
-    for one in deployments:
-        name = one.location_name if group_by == "place" else one.habitat
-        since = (one.start or one.at).timestamp()
-        if name and since >= found.get(one.station, (float("-inf"), ""))[0]:
-            found[one.station] = since, name
-    return {station: name for station, (_, name) in found.items()}
+    latest = _in_order(deployments)
+    names = ((one.station, one.location_name if group_by == "place" else one.habitat) for one in latest)
+    return {station: name for station, name in names if name}
+
+
+def positions(deployments: Iterable[Deployment]) -> Mapping[str, Location]:
+    """Return the position of each station from its latest deployment that has one."""
+    return {one.station: one.location for one in _in_order(deployments) if one.location is not None}
+
+
+def _in_order(deployments: Iterable[Deployment]) -> list[Deployment]:
+    return sorted(deployments, key=lambda one: one.start or one.at)

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from contract import Deployment
 from contract.messages import ObservationType
 from ingest.store.port import Store
 from ingest.store.taxon_key import taxon_key
@@ -96,14 +97,13 @@ def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None)
     Raises:
         TooManyPeriods: the request has too many periods, or too many series and periods for the intervals asked for.
     """
-    request = replace(request, taxon=taxon_key(request.taxon, None) if request.taxon.strip() else "")
+    request = _with_accepted_name(request)
     periods = split(request.first, request.last, request.unit)
     counted = count_records(store, request)
     effort = effort_table(store, request, now)
-    table = _Table(request, periods, counted, effort, _group_names(store, request))
-    noted = changes(
-        store.models_in_use(), store.deployments(), request.first, request.last, request.zone, request.stations
-    )
+    deployments = store.deployments()
+    table = _Table(request, periods, counted, effort, _group_names(deployments, request))
+    noted = changes(store.models_in_use(), deployments, request.first, request.last, request.zone, request.stations)
     return RateTrend(
         request,
         periods,
@@ -116,11 +116,23 @@ def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None)
     )
 
 
-def _group_names(store: Store, request: TrendRequest) -> Mapping[str, str] | None:
+def overall_rate(store: Store, request: TrendRequest, now: datetime | None = None) -> Rate:
+    """Compute the rate of a request over all its days, as ``rate_trend`` does."""
+    request = replace(_with_accepted_name(request), unit="year", group_by="taxon")
+    periods = split(request.first, request.last, request.unit)
+    counted, effort = count_records(store, request), effort_table(store, request, now)
+    return _Table(request, periods, counted, effort, None).overall().total.rate
+
+
+def _with_accepted_name(request: TrendRequest) -> TrendRequest:
+    return replace(request, taxon=taxon_key(request.taxon, None) if request.taxon.strip() else "")
+
+
+def _group_names(deployments: Sequence[Deployment], request: TrendRequest) -> Mapping[str, str] | None:
     """Return the group of each station; None if series are taxa."""
     if request.group_by == "taxon":
         return None
-    return {} if request.group_by == "station" else groups(store.deployments(), request.group_by)
+    return {} if request.group_by == "station" else groups(deployments, request.group_by)
 
 
 class _Table:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
-from pipelines.trends.counting import EARLIEST, LATEST, LONGEST_DAYS, BadPeriod
+from pipelines.trends.counting import check_days
 from pipelines.trends.independence import USUAL_INTERVAL, ComparedTo
 from pipelines.trends.periods import Unit
 
@@ -66,16 +66,3 @@ class TrendRequest:
             raise BadRequest(f"confidence {self.confidence}: expected 0.5 to 0.999")
         if not 0 <= self.min_confidence <= 1:
             raise BadRequest(f"smallest confidence of a detection {self.min_confidence}: expected 0 to 1")
-
-
-def check_days(first: date, last: date) -> None:
-    """Check that days are a period that can be counted.
-
-    Raises:
-        BadPeriod: the last day is before the first, there are more than LONGEST_DAYS, or one is not from EARLIEST to
-            LATEST.
-    """
-    if not (first >= EARLIEST and last <= LATEST):
-        raise BadPeriod(f"{first} to {last}: expected days from {EARLIEST} to {LATEST}")
-    if not 0 <= (last - first).days < LONGEST_DAYS:
-        raise BadPeriod(f"{first} to {last}: expected a last day no earlier than the first, within {LONGEST_DAYS} days")

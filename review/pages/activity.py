@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from i18n.taxonomy import display_name
-from pipelines.activity.daily_activity import FEWEST, DailyActivity, heat_map, station_positions, sun_of
+from pipelines.activity.daily_activity import FEWEST, DailyActivity, heat_map, sun_of
 from pipelines.trends.counted_records import count_records
+from pipelines.trends.places import positions
 from review.activity_request import ActivityDependency, ActivityRequest, answer_activity, most_recorded
 from review.analysis_form import form_values
 from review.charts.activity_charts import PHONE, WIDE, Night, clock_chart, density_chart, heat_chart
@@ -72,10 +73,10 @@ def _night(context: PageContext, asked: ActivityRequest) -> Night | None:
     """Return sunrise and sunset of the middle day at a station; by the sun they are at 6 and 18 o'clock."""
     if asked.scale == "sun":
         return Night(6, 18)
-    positions = station_positions(context.site.store)
-    stations = [name for name in asked.first.stations or sorted(positions) if name in positions]
+    places = positions(context.site.store.deployments())
+    stations = [name for name in asked.first.stations or sorted(places) if name in places]
     if not stations:
         return None
     middle = asked.first.first + (asked.first.last - asked.first.first) / 2
-    rise, sets = sun_of(middle, positions[stations[0]], asked.first)
+    rise, sets = sun_of(middle, places[stations[0]], asked.first)
     return Night(rise, sets) if 0 <= rise < sets <= 24 else None

@@ -14,14 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.evaluate.labels import KINDS
 from models.registry import ClassMeaning, VisionFacts, WeightsError
-from models.runtime_imports import load_onnxruntime
 from models.train.bn_recalibration import recalibrate_batch_norm
-from models.train.export import AGREEMENT, ExportResult
+from models.train.export import OPSET, ExportResult, compare_with_onnx
 from models.train.nano.base import ARCHITECTURE, NETWORK
 from models.train.nano.network import ExportedNetwork, NanoNetwork
-from models.train.onnx_weights import module_of
+from models.train.onnx_weights import copy_weights, set_folded_weights
 
-_OPSET = 17
 _NORMS = {"_conv_stem": "_bn0", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2", "0": "1"}
 
 
@@ -51,7 +49,7 @@ def export_network(
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch warns about its older exporter, which alone keeps the module names
         torch.onnx.export(
-            model, example, target, input_names=["images"], output_names=["output0"], opset_version=_OPSET, dynamo=False
+            model, example, target, input_names=["images"], output_names=["output0"], opset_version=OPSET, dynamo=False
         )
     written = onnx.load(target)
     _move_padding_into_convolutions(written.graph)
@@ -61,9 +59,7 @@ def export_network(
         written.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
     onnx.checker.check_model(written)
     onnx.save(written, target)
-    difference = _difference(model, target, size_px)
-    if not difference <= AGREEMENT:
-        raise WeightsError(f"{target.name}: differs from torch by {difference:.2g}: expected at most {AGREEMENT:g}")
+    difference, _ = compare_with_onnx(model, target, size_px)
     meanings: dict[str, ClassMeaning] = {
         kind: ClassMeaning(label=_label(kind), observation_type=kind) for kind in KINDS
     }
@@ -105,21 +101,8 @@ def read_network(path: Path, batches: Iterable[NDArray[np.float32]] = ()) -> Nan
     names = tuple(ast.literal_eval(metadata.get("names", "{}")).values())
     if metadata.get(ARCHITECTURE) != NETWORK or names != KINDS:
         raise WeightsError(f"{path}: expected the network {NETWORK!r} with the classes {', '.join(KINDS)}")
-    values = {entry.name: numpy_helper.to_array(entry).astype(np.float32) for entry in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type in ("Identity", "Cast") and node.input[0] in values:
-            values[node.output[0]] = values[node.input[0]]
     network = NanoNetwork()
-    modules = dict(network.named_modules())
-    missing = {name for name, module in modules.items() if isinstance(module, torch.nn.Conv2d)}
-    for node in model.graph.node:
-        name = module_of(node.name).removeprefix("net.")
-        if node.op_type == "Conv" and name in missing:
-            weight, offset = (torch.from_numpy(values[key].copy()) for key in node.input[1:3])
-            _set_weights(modules, name, weight, offset)
-            missing.discard(name)
-    if missing:
-        raise WeightsError(f"{path}: has no convolution for {', '.join(sorted(missing)[:3])}")
+    copy_weights(model, network, path, _norm_of, "net.")
     recalibrate_batch_norm(network, batches)
     return network
 
@@ -128,21 +111,10 @@ def _label(kind: str) -> str:
     return "person" if kind == "human" else kind
 
 
-def _set_weights(modules: dict[str, Any], name: str, weight: Any, offset: Any) -> None:
-    convolution = modules[name]
-    if convolution.weight.shape != weight.shape:
-        raise WeightsError(f"{name}: {tuple(weight.shape)} in the file, expected {tuple(convolution.weight.shape)}")
-    with torch.no_grad():
-        convolution.weight.copy_(weight)
-        if convolution.bias is not None:
-            convolution.bias.copy_(offset)
-            return
-        parent, _, own = name.rpartition(".")
-        norm = modules[f"{parent}.{_NORMS[own]}"]
-        norm.weight.fill_((1 + norm.eps) ** 0.5)
-        norm.bias.copy_(offset)
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1)
+def _norm_of(convolution: str) -> str:
+    """Return the name of the batch normalisation behind the convolution of a name; "" for one with a bias."""
+    parent, _, own = convolution.rpartition(".")
+    return f"{parent}.{_NORMS[own]}" if own in _NORMS else ""
 
 
 def _round_to_half(network: NanoNetwork) -> None:
@@ -157,12 +129,11 @@ def _round_to_half(network: NanoNetwork) -> None:
                 convolution.weight.copy_(convolution.weight.half().float())
                 convolution.bias.copy_(convolution.bias.half().float())
                 continue
-            parent, _, own = name.rpartition(".")
-            norm = modules[f"{parent}.{_NORMS[own]}"]
+            norm = modules[_norm_of(name)]
             slope = norm.weight / (norm.running_var + norm.eps).sqrt()
             weight = (convolution.weight * slope.view(-1, 1, 1, 1)).half().float()
             offset = (norm.bias - norm.running_mean * slope).half().float()
-            _set_weights(modules, name, weight, offset)
+            set_folded_weights(convolution, norm, weight, offset)
 
 
 def _store_half(graph: Any) -> None:
@@ -200,13 +171,3 @@ def _move_padding_into_convolutions(graph: Any) -> None:
 def _is_used(graph: Any, node: Any) -> bool:
     wanted = {key for other in graph.node for key in other.input} | {output.name for output in graph.output}
     return any(output in wanted for output in node.output)
-
-
-def _difference(model: ExportedNetwork, path: Path, size_px: int) -> float:
-    """Return the largest difference between torch and ONNX Runtime, with boxes as fractions of the input."""
-    session = load_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    picture = np.random.default_rng(0).random((1, 3, size_px, size_px), np.float32)
-    with torch.no_grad():
-        expected = model(torch.from_numpy(picture)).numpy()
-    errors = np.abs(expected - session.run(None, {"images": picture})[0])
-    return float(max(errors[:, :4].max() / size_px, errors[:, 4:].max()))
