@@ -2,13 +2,12 @@
 
 import io
 import struct
-from collections.abc import Callable
 
 import numpy as np
 import soundfile
 
 RATE_HZ = 8_000
-_W64 = {b"riff": b"riff.\x91\xcf\x11\xa5\xd6(\xdb\x04\xc1\0\0"}
+_W64_RIFF = b"riff.\x91\xcf\x11\xa5\xd6(\xdb\x04\xc1\0\0"
 _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 FORMAT = struct.pack("<HHIIHH", 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16)
 
@@ -35,6 +34,13 @@ def simple_wav(samples: bytes, riff_size: int | None = None, data_size: int | No
     return wav(chunk(b"fmt ", FORMAT), chunk(b"data", samples, data_size), stated=riff_size)
 
 
+def stereo_wav(seconds: float, second: int) -> bytes:
+    """A tone on two channels; the second one is multiplied: -1 inverts it, 0 leaves it without a signal."""
+    samples = np.frombuffer(pcm(seconds), "<i2")
+    fmt = struct.pack("<HHIIHH", 1, 2, RATE_HZ, 4 * RATE_HZ, 4, 16)
+    return wav(chunk(b"fmt ", fmt), chunk(b"data", np.stack((samples, second * samples), axis=1).tobytes()))
+
+
 def rf64(samples: bytes, stated: int, riff: bytes = b"RF64") -> bytes:
     sizes = struct.pack("<QQQI", stated + 72, stated, stated // 2, 0)
     return wav(
@@ -45,7 +51,7 @@ def rf64(samples: bytes, stated: int, riff: bytes = b"RF64") -> bytes:
 def w64(samples: bytes, stated: int, riff_size: int = 0) -> bytes:
     fmt = b"fmt " + _W64_TAIL + struct.pack("<Q", 24 + len(FORMAT)) + FORMAT
     data = b"data" + _W64_TAIL + struct.pack("<Q", stated) + samples
-    return _W64[b"riff"] + struct.pack("<Q", riff_size) + b"wave" + _W64_TAIL + fmt + data
+    return _W64_RIFF + struct.pack("<Q", riff_size) + b"wave" + _W64_TAIL + fmt + data
 
 
 def aiff(samples: bytes, stated: int | None = None, frames: int | None = None, form_size: int = 0) -> bytes:
@@ -92,6 +98,3 @@ def m4a(seconds: float = 3.0, container: str = "ipod") -> bytes:
 
 def replaced(data: bytes, at: int, value: bytes) -> bytes:
     return data[:at] + value + data[at + len(value) :]
-
-
-Maker = Callable[[], bytes]

@@ -19,7 +19,7 @@ from casebook.incidents.station_watch import StationWatch
 from casebook.incidents.tables import incident, occurrence
 from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
-from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from contract.examples import DEPLOYMENT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
 from contract.supervision import Supervisor
 from ingest.intake import Intake
@@ -29,6 +29,7 @@ from ingest.rules.incident_service import IncidentService
 from ingest.rules.rule_set import Rule, RuleSet, RulesOptions
 from ingest.station_watch_loop import StationWatchLoop
 from ingest.store.duckdb.store import DuckDbStore
+from tests.effort_messages import effort_of
 from tests.eventually import eventually
 from tests.keeping import keep
 
@@ -224,14 +225,7 @@ def test_a_camera_that_is_stolen_after_it_saw_someone_is_one_incident(desk: Desk
 
 
 def effort(start_minute: float, end_minute: float, gap: Gap | None) -> Effort:
-    return msgspec.structs.replace(
-        EFFORT,
-        effort_id=new_event_id(),
-        start=NOW + timedelta(minutes=start_minute),
-        end=NOW + timedelta(minutes=end_minute),
-        watching=gap is None,
-        gap=gap,
-    )
+    return effort_of(NOW + timedelta(minutes=start_minute), NOW + timedelta(minutes=end_minute), gap)
 
 
 def test_a_camera_that_cannot_see_for_long_enough_is_blind_until_it_sees_again(desk: Desk) -> None:
@@ -299,10 +293,7 @@ def test_a_station_is_found_silent_though_the_servers_clock_was_years_ahead_when
 
 def test_a_blind_sensor_is_found_though_an_effort_record_of_2099_came_first(desk: Desk) -> None:
     future = datetime(2099, 1, 1, tzinfo=UTC)
-    watching = msgspec.structs.replace(EFFORT, start=future, end=future + timedelta(hours=1), gap=None, watching=True)
+    watching = effort_of(future, future + timedelta(hours=1))
     desk.receive(watching, at=NOW - timedelta(hours=3))
-    blind = msgspec.structs.replace(
-        EFFORT, effort_id=new_event_id(), start=NOW - timedelta(hours=2), end=NOW, gap="blind", watching=False
-    )
-    desk.receive(blind)
+    desk.receive(effort_of(NOW - timedelta(hours=2), NOW, "blind"))
     assert desk.check_stations(1) == ["blind"]

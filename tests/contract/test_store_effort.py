@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from contract import Effort, encode, new_event_id
+from contract import Effort, encode
 from contract.messages import Gap
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.effort import STATES, EffortQuery, EffortState
@@ -16,6 +16,7 @@ from ingest.store.influxdb import effort as influxdb_effort
 from ingest.store.influxdb.connection import InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import Received, Store
+from tests.effort_messages import effort_of
 from tests.influx_server import Influx
 
 MIDNIGHT = datetime(2026, 4, 12, tzinfo=UTC)
@@ -48,16 +49,7 @@ def hour(number: float) -> datetime:
 def record(
     start: datetime, end: datetime, gap: Gap | None = None, station: str = "lake-07", sensor: str = "camera"
 ) -> Effort:
-    return Effort(
-        effort_id=new_event_id(),
-        station=station,
-        sensor=sensor,
-        deployment=f"{station}-2026",
-        start=start,
-        end=end,
-        watching=gap is None,
-        gap=gap,
-    )
+    return effort_of(start, end, gap, station=station, sensor=sensor)
 
 
 def write(store: Store, *records: Effort) -> None:

@@ -13,10 +13,11 @@ from casebook.casebook import Casebook
 from casebook.flags import Flag
 from casebook.verdicts import Verdict
 from contract import Event, Location, encode, new_event_id
-from contract.examples import EFFORT, EVENT
+from contract.examples import EVENT
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
-from tests.servers.test_backup import WILDPOST
+from tests.effort_messages import effort_of
+from tests.servers.test_serve import told
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 ZONES = {
@@ -52,15 +53,7 @@ def data(tmp_path: Path) -> Path:
     inside, dismissed = Location(latitude=31.09, longitude=117.29), Location(latitude=31.01, longitude=117.21)
     events = [event("oak", inside), event("oak", dismissed), event("oak", Location(latitude=31.05, longitude=117.25))]
     events.append(event("yew", None))
-    effort = msgspec.structs.replace(
-        EFFORT,
-        effort_id=new_event_id(),
-        station="oak",
-        start=START,
-        end=START + timedelta(hours=6),
-        watching=True,
-        gap=None,
-    )
+    effort = effort_of(START, START + timedelta(hours=6), station="oak")
     at = START + timedelta(hours=6)
     store.write([*(Received(one, encode(one), at) for one in events), Received(effort, encode(effort), at)])
     for one in events[:2]:
@@ -74,7 +67,7 @@ def data(tmp_path: Path) -> Path:
 
 def coverage(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
     days = ["--from", "2026-06-01", "--to", "2026-06-01", "--time-zone", "UTC", "--data", str(data)]
-    return subprocess.run([*WILDPOST, "coverage", *days, *words], capture_output=True, text=True)
+    return told("coverage", *days, *words)
 
 
 def test_hours_zones_and_places_are_those_of_the_data(data: Path) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,8 @@ import msgspec
 from contract import Location, encode, new_event_id, topic_of
 from contract.examples import EVENT
 from tests.eventually import eventually
-from tests.servers.test_backup import WILDPOST, Opened, health, serving, settings
+from tests.servers.test_backup import Opened, health, serving, settings
+from tests.servers.test_serve import told
 from wildpost.backup.copies import backup_lock
 
 __all__ = ["settings"]  # a fixture
@@ -37,9 +37,7 @@ def test_a_verdict_on_the_page_is_in_the_package(
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 200
-        done = subprocess.run(
-            [*WILDPOST, "export", "camtrap-dp", str(out), "--data", str(data)], capture_output=True, text=True
-        )
+        done = told("export", "camtrap-dp", str(out), "--data", str(data))
         assert done.returncode == 0, done.stderr
         assert "1 deployments, 2 media, 4 observations" in done.stdout
         assert exported("darwin-core", tmp_path / "archive.zip", data) == "1 occurrences, 1 media"
@@ -47,19 +45,8 @@ def test_a_verdict_on_the_page_is_in_the_package(
         assert exported("records", tmp_path / "records.csv", data) == "1 records"
         day = now.date().isoformat()
         for name in ("summary.docx", "summary.html"):
-            words = [
-                "report",
-                str(tmp_path / name),
-                "--from",
-                day,
-                "--to",
-                day,
-                "--data",
-                str(data),
-                "--time-zone",
-                "UTC",
-            ]
-            done = subprocess.run([*WILDPOST, *words], capture_output=True, text=True)
+            days = ["--from", day, "--to", day, "--time-zone", "UTC"]
+            done = told("report", str(tmp_path / name), *days, "--data", str(data))
             assert done.returncode == 0, done.stderr
             assert "1 captures, 1 independent records" in done.stdout
             assert "not recorded, left open: 出动人员（人次）" in done.stdout
@@ -76,19 +63,14 @@ def test_a_verdict_on_the_page_is_in_the_package(
 def exported(form: str, path: Path, data: Path) -> str:
     """Run `wildpost export` in a form; return what it says about the new file, the only one that it leaves."""
     before = set(path.parent.iterdir())
-    command = [*WILDPOST, "export", form, str(path), "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = told("export", form, str(path), "--data", str(data))
     assert done.returncode == 0, done.stderr
     assert set(path.parent.iterdir()) - before == {path}
     return done.stdout.strip().removeprefix(f"{path}: ")
 
 
 def test_a_folder_without_databases_is_named(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*WILDPOST, "export", "camtrap-dp", str(tmp_path / "out"), "--data", str(tmp_path)],
-        capture_output=True,
-        text=True,
-    )
+    done = told("export", "camtrap-dp", str(tmp_path / "out"), "--data", str(tmp_path))
     assert done.returncode == 1
     assert "no such database" in done.stderr
 
@@ -97,11 +79,7 @@ def test_an_export_and_a_backup_do_not_delete_each_others_copies(tmp_path: Path)
     for name in ("detections.duckdb", "casebook.sqlite"):
         (tmp_path / name).touch()
     with backup_lock(tmp_path):
-        done = subprocess.run(
-            [*WILDPOST, "export", "camtrap-dp", str(tmp_path / "out"), "--data", str(tmp_path)],
-            capture_output=True,
-            text=True,
-        )
+        done = told("export", "camtrap-dp", str(tmp_path / "out"), "--data", str(tmp_path))
     assert done.returncode == 1
     assert "another backup or restore is running" in done.stderr
 
@@ -111,7 +89,7 @@ def test_a_report_with_days_in_the_wrong_order_or_of_another_form_is_refused(tmp
         ("a.pdf", "2026-01-01", "in .docx or .html"),
         ("a.docx", "2026-03-01", "a day not before"),
     ):
-        words = ["report", str(tmp_path / name), "--from", first, "--to", "2026-02-01", "--data", str(tmp_path)]
-        done = subprocess.run([*WILDPOST, *words], capture_output=True, text=True)
+        days = ["--from", first, "--to", "2026-02-01"]
+        done = told("report", str(tmp_path / name), *days, "--data", str(tmp_path))
         assert done.returncode == 1
         assert expected in done.stderr

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 import yaml
 
 from casebook.verdicts import Verdict
-from contract import encode, new_event_id
+from contract import encode
 from contract.examples import BLANK_EVENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from ingest.store.influxdb.connection import InfluxConnection, InfluxOptions
 from ingest.store.influxdb.store import InfluxDbStore
 from ingest.store.port import Received
+from tests.effort_messages import effort_of
 from tests.influx_server import Influx
 from tests.repository import REPOSITORY
 
@@ -82,16 +82,7 @@ def test_a_local_day_of_two_sensors_is_24_hours_for_each(influx: Influx) -> None
     midnight = datetime(2026, 11, 27, tzinfo=ZoneInfo("Asia/Shanghai"))
     hours = [midnight + timedelta(hours=hour) for hour in range(24)]
     records = [
-        msgspec.structs.replace(
-            EFFORT,
-            effort_id=new_event_id(),
-            station="lake-07",
-            sensor=sensor,
-            start=at,
-            end=at + timedelta(hours=1),
-            watching=True,
-            gap=None,
-        )
+        effort_of(at, at + timedelta(hours=1), station="lake-07", sensor=sensor)
         for sensor in ("camera", "microphone")
         for at in hours
     ]

@@ -12,6 +12,7 @@ from captures.decoded import Unreadable
 from captures.picture import read_picture
 from captures.picture_header import read_header
 from captures.sent_media import check_sent
+from tests.exif import with_exif
 
 END = b"\xff\xd9"
 
@@ -122,17 +123,16 @@ def test_nothing_behind_the_damage_is_decoded() -> None:
 
 def test_a_marked_picture_is_turned_upright_too() -> None:
     whole = FORMS["baseline"]
-    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + bytes(4)
-    turned = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + whole[2:-2]
-    found = read_picture(turned, 640)
+    exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + bytes(4)
+    found = read_picture(with_exif(whole[:-2], exif), 640)
     assert found.damage and found.pixels.shape == (640, 480, 3) and (found.width, found.height) == (480, 640)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_gives_the_pixels_that_opencv_gives(orientation: int) -> None:
     whole = FORMS["baseline"]
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes((0, orientation)) + bytes(6)
-    data = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + whole[2:]
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes((0, orientation)) + bytes(6)
+    data = with_exif(whole, exif)
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert expected is not None
     assert np.array_equal(read_picture(data, 640).pixels, expected)

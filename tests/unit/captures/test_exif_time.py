@@ -15,6 +15,7 @@ from PIL import Image
 from captures.exif_time import read_exif_times
 from captures.written_time import WrittenTime
 from tests.bombs import png_chunk, png_of
+from tests.exif import app1, ascii_value, directory, tiff
 
 
 class CountedReads(io.BytesIO):
@@ -30,11 +31,6 @@ class CountedReads(io.BytesIO):
         return data
 
 
-def directory(order: str, entries: list[tuple[int, int, int, int]], following: int = 0) -> bytes:
-    rows = b"".join(struct.pack(f"{order}HHII", *entry) for entry in entries)
-    return struct.pack(f"{order}H", len(entries)) + rows + struct.pack(f"{order}I", following)
-
-
 def exif(order: str = "<", taken: bytes = b"2026:05:31 06:00:00\0", offset: bytes = b"+08:00\0") -> bytes:
     """EXIF data: a directory that leads to another, which holds the two texts."""
     second = 8 + 18
@@ -46,10 +42,6 @@ def exif(order: str = "<", taken: bytes = b"2026:05:31 06:00:00\0", offset: byte
 
 def jpeg(*segments: bytes) -> bytes:
     return b"\xff\xd8" + b"".join(segments) + b"\xff\xda\0\x02" + bytes(100) + b"\xff\xd9"
-
-
-def app1(body: bytes) -> bytes:
-    return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
 
 
 TIME = WrittenTime(datetime(2026, 5, 31, 6), timezone(timedelta(hours=8)))
@@ -103,32 +95,6 @@ def test_what_would_keep_a_reader_busy_takes_a_few_reads(data: bytes) -> None:
     file = CountedReads(data)
     assert read_exif_times(file) == []
     assert file.reads < 500 and file.read_bytes < 50_000
-
-
-def tiff(main: dict[int, tuple[int, bytes]], inner: dict[int, tuple[int, bytes]] | None = None) -> bytes:
-    """EXIF data with the given values, as (kind, bytes), in the first directory and in the one that it leads to."""
-    main_end = 8 + 2 + 12 * (len(main) + (inner is not None)) + 4
-    values_at = main_end + (0 if inner is None else 2 + 12 * len(inner) + 4)
-    values = b""
-
-    def rows(of: dict[int, tuple[int, bytes]]) -> list[tuple[int, int, int, int]]:
-        nonlocal values
-        found = []
-        for tag, (kind, data) in of.items():
-            if len(data) <= 4:
-                found.append((tag, kind, len(data), int.from_bytes(data, "little")))
-                continue
-            found.append((tag, kind, len(data), values_at + len(values)))
-            values += data
-        return found
-
-    first = rows(main) + ([(0x8769, 4, 1, main_end)] if inner is not None else [])
-    body = directory("<", first) + (b"" if inner is None else directory("<", rows(inner)))
-    return b"II*\0" + struct.pack("<I", 8) + body + values
-
-
-def ascii_value(text: str) -> tuple[int, bytes]:
-    return 2, text.encode() + b"\0"
 
 
 def first_of(data: bytes) -> WrittenTime | None:

@@ -10,19 +10,14 @@ import pytest
 
 from captures.recorder_time import audiomoth_time, read_recorder_times
 from captures.written_time import WrittenTime
+from tests.recordings import FORMAT, chunk, wav
 
 DAWN = datetime(2026, 5, 21, 5, 30)
 EAST = timezone(timedelta(hours=8))
-FORMAT = struct.pack("<HHIIHH", 1, 1, 8_000, 16_000, 2, 16)
 
 
-def chunk(name: bytes, data: bytes, order: str = "<", size: int | None = None) -> bytes:
-    return name + struct.pack(f"{order}I", len(data) if size is None else size) + data + bytes(len(data) % 2)
-
-
-def wav(before: bytes = b"", after: bytes = b"", data_size: int | None = None, kind: bytes = b"RIFF") -> bytes:
-    body = b"WAVE" + chunk(b"fmt ", FORMAT) + before + chunk(b"data", bytes(800), size=data_size) + after
-    return kind + struct.pack("<I", len(body)) + body
+def recording(before: bytes = b"", after: bytes = b"", data_size: int | None = None, kind: bytes = b"RIFF") -> bytes:
+    return wav(chunk(b"fmt ", FORMAT), before, chunk(b"data", bytes(800), data_size), after, riff=kind)
 
 
 def guano(time: str) -> bytes:
@@ -68,24 +63,24 @@ def times(tmp_path: Path, data: bytes) -> list[WrittenTime]:
 )
 def test_the_start_is_read_before_and_after_the_sound(part: bytes, zone: timezone | None, tmp_path: Path) -> None:
     expected = [WrittenTime(DAWN, zone)]
-    assert times(tmp_path, wav(before=part)) == expected
-    assert times(tmp_path, wav(after=part)) == expected
+    assert times(tmp_path, recording(before=part)) == expected
+    assert times(tmp_path, recording(after=part)) == expected
 
 
 def test_times_with_a_zone_come_first(tmp_path: Path) -> None:
     both = guano("2026-05-21T05:30:00") + wamd(b"2026-05-21 05:30:00+08:00")
-    assert times(tmp_path, wav(after=both)) == [WrittenTime(DAWN, EAST), WrittenTime(DAWN)]
+    assert times(tmp_path, recording(after=both)) == [WrittenTime(DAWN, EAST), WrittenTime(DAWN)]
 
 
 @pytest.mark.parametrize("size", [0, 2**32 - 1, 2**31])
 @pytest.mark.parametrize("part", [guano("2026-05-21T05:30:00+08:00"), wamd(b"2026-05-21 05:30:00+08:00")])
 def test_a_wrong_size_of_the_sound_hides_no_time(part: bytes, size: int, tmp_path: Path) -> None:
-    assert times(tmp_path, wav(after=part, data_size=size)) == [WrittenTime(DAWN, EAST)]
+    assert times(tmp_path, recording(after=part, data_size=size)) == [WrittenTime(DAWN, EAST)]
 
 
 def test_files_over_4_gb_are_walked_by_their_64_bit_size(tmp_path: Path) -> None:
     size = chunk(b"ds64", struct.pack("<QQQI", 2_000, 800, 400, 0))
-    data = wav(before=size, after=bext(b"2026-05-21", b"05:30:00"), data_size=2**32 - 1, kind=b"RF64")
+    data = recording(before=size, after=bext(b"2026-05-21", b"05:30:00"), data_size=2**32 - 1, kind=b"RF64")
     assert times(tmp_path, data) == [WrittenTime(DAWN)]
 
 
@@ -94,14 +89,14 @@ def test_files_over_4_gb_are_walked_by_their_64_bit_size(tmp_path: Path) -> None
     [
         b"",
         b"RIFF",
-        wav(),
-        wav(after=guano("2026-13-21T05:30:00")),
-        wav(after=wamd(b"2026-05-21 05:30:00", version=2)),
-        wav(after=chunk(b"wamd", b"\5\0\xff\xff\xff\xff")),
-        wav(after=bext(bytes(10), bytes(8))),
-        wav(after=bext(b"0000-00-00", b"00:00:00")),
-        wav(before=chunk(b"LIST", b"INFO" + b"ICMT\xff\xff\xff\xff")),
-        wav(before=b"junk\0\0\0\0" * 1_000, after=bext(b"2026-05-21", b"05:30:00")),
+        recording(),
+        recording(after=guano("2026-13-21T05:30:00")),
+        recording(after=wamd(b"2026-05-21 05:30:00", version=2)),
+        recording(after=chunk(b"wamd", b"\5\0\xff\xff\xff\xff")),
+        recording(after=bext(bytes(10), bytes(8))),
+        recording(after=bext(b"0000-00-00", b"00:00:00")),
+        recording(before=chunk(b"LIST", b"INFO" + b"ICMT\xff\xff\xff\xff")),
+        recording(before=b"junk\0\0\0\0" * 1_000, after=bext(b"2026-05-21", b"05:30:00")),
         b"fLaC" + bytes(100),
     ],
 )
@@ -111,7 +106,7 @@ def test_files_without_a_time_have_none(data: bytes, tmp_path: Path) -> None:
 
 def test_a_voice_note_inside_a_chunk_is_not_searched(tmp_path: Path) -> None:
     inside = chunk(b"junk", guano("2020-01-02T00:00:00"))
-    assert times(tmp_path, wav(after=guano("2026-05-21T05:30:00+08:00") + inside))[0] == WrittenTime(DAWN, EAST)
+    assert times(tmp_path, recording(after=guano("2026-05-21T05:30:00+08:00") + inside))[0] == WrittenTime(DAWN, EAST)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.private_files import create_private_file, make_private_folder, private_opener, private_umask, restrict
+from tests.listed_folders import note_listed_folders
 
 
 @contextmanager
@@ -98,14 +99,7 @@ def test_a_large_folder_that_only_its_owner_can_enter_is_not_read_at_every_start
     (tmp_path / "media" / "ab" / "cd").mkdir(parents=True)
     for folder in (tmp_path, *tmp_path.rglob("*")):
         folder.chmod(0o700)
-    read: list[Path] = []
-    listed = Path.iterdir
-
-    def list_and_note(folder: Path) -> Iterator[Path]:
-        read.append(folder)
-        return iter(listed(folder))
-
-    monkeypatch.setattr(Path, "iterdir", list_and_note)
+    read = note_listed_folders(monkeypatch)
     restrict(tmp_path)
     assert tmp_path / "media" / "ab" not in read
     (tmp_path / "media" / "ab").chmod(0o755)

@@ -1,7 +1,6 @@
 """What is wrong with a recording that was analysed reaches the server once, beside its detections."""
 
 import os
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
 from ingest.receive.batch import ReceivedMessage, read_batch
-from tests.recordings import FORMAT, chunk, pcm, simple_wav, wav
+from tests.recordings import FORMAT, chunk, pcm, simple_wav, stereo_wav, wav
 
 
 class Loud:
@@ -64,19 +63,13 @@ def put(folder: Path, data: bytes, modified: int = 1_700_000_000) -> None:
     os.utime(path, (modified, modified))
 
 
-def stereo(other: int) -> bytes:
-    samples = np.frombuffer(pcm(), "<i2")
-    data = np.stack((samples, other * samples), axis=1).tobytes()
-    return wav(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 8_000, 32_000, 4, 16)), chunk(b"data", data))
-
-
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (simple_wav(pcm(), 0, 0), "its header was never finished"),
         (simple_wav(pcm(), data_size=8_000), "sizes wrap at 4 GiB"),
-        (stereo(-1), "channel 2 is inverted"),
-        (stereo(0), "channel 2 is dead"),
+        (stereo_wav(3, -1), "channel 2 is inverted"),
+        (stereo_wav(3, 0), "channel 2 is dead"),
     ],
 )
 def test_a_recording_with_a_fault_is_analysed_and_its_fault_reported(

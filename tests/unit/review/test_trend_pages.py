@@ -12,6 +12,7 @@ import pytest
 
 from contract import Effort, Event, encode, new_event_id
 from ingest.store.port import Received
+from tests.effort_messages import effort_of
 from tests.unit.review.test_answers import NOON, Pages, pages
 
 __all__ = ["pages"]  # fixture
@@ -27,15 +28,7 @@ def filled(pages: Pages) -> Iterator[Pages]:
         deer = pages.capture(minutes=-60 * number)
         records.append(renamed(deer, "野猪", deer.captured_at - timedelta(minutes=7 * number)))
     first = NOON - timedelta(days=9, hours=12)
-    effort = Effort(
-        effort_id=new_event_id(),
-        station="ridge-07",
-        sensor="camera",
-        deployment="ridge-07-a",
-        start=first,
-        end=first + timedelta(days=10),
-        watching=True,
-    )
+    effort = effort_of(first, first + timedelta(days=10), station="ridge-07")
     for record in (*records, effort):
         pages.store.write([Received(record, encode(record), datetime.now(UTC))])
     yield pages

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -18,12 +17,10 @@ from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
 from edge.capture.folder import FolderSource
 from edge.capture.port import SourceLost
 from edge.outbox.outbox import Outbox
+from tests.exif import ascii_value, tiff, with_exif
+from tests.pictures import grey_jpeg
 
 CHINA = timezone(timedelta(hours=8))
-
-
-def picture() -> bytes:
-    return bytes(cv2.imencode(".jpg", np.full((120, 160, 3), 80, np.uint8))[1])
 
 
 def recording(path: Path, seconds: float) -> None:
@@ -66,14 +63,14 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
 def test_hidden_partial_and_foreign_files_and_folders_named_like_pictures_are_passed_over(folder: Folder) -> None:
     (folder.path / "a folder.jpg").mkdir()
     for name in (".hidden.jpg", "arriving.jpg.part", "notes.txt"):
-        (folder.path / name).write_bytes(picture())
+        (folder.path / name).write_bytes(grey_jpeg())
     (folder.path / ".trash").mkdir()
-    (folder.path / ".trash" / "old.jpg").write_bytes(picture())
+    (folder.path / ".trash" / "old.jpg").write_bytes(grey_jpeg())
     assert folder.take_up() == []
 
 
 def test_a_growing_file_is_left_alone_until_it_stands_still(folder: Folder) -> None:
-    whole = picture()
+    whole = grey_jpeg()
     path = folder.path / "slow.jpg"
     path.write_bytes(whole[:100])
     stop = threading.Event()
@@ -91,12 +88,13 @@ def test_a_growing_file_is_left_alone_until_it_stands_still(folder: Folder) -> N
 
 def test_a_file_worked_off_is_never_taken_up_again_and_a_changed_one_is(folder: Folder) -> None:
     path = folder.path / "one.jpg"
-    path.write_bytes(picture())
+    path.write_bytes(grey_jpeg())
     before = path.stat()
     assert len(folder.take_up()) == 1
     assert folder.take_up() == []
-    assert (path.stat().st_mtime_ns, path.read_bytes()) == (before.st_mtime_ns, picture()), "originals stay as they are"
-    path.write_bytes(picture() + b"more")
+    after = path.stat()
+    assert (after.st_mtime_ns, path.read_bytes()) == (before.st_mtime_ns, grey_jpeg()), "originals stay as they are"
+    path.write_bytes(grey_jpeg() + b"more")
     assert len(folder.take_up()) == 1
 
 
@@ -116,11 +114,11 @@ def test_a_long_recording_goes_on_at_the_stretch_where_it_was_left(folder: Folde
 
 
 def test_names_in_chinese_in_either_encoding_are_taken_up(folder: Folder) -> None:
-    (folder.path / "红外相机_野猪.jpg").write_bytes(picture())
+    (folder.path / "红外相机_野猪.jpg").write_bytes(grey_jpeg())
     recording(folder.path / "声音 夜.wav", 1)
     gbk = os.fsencode(folder.path) + b"/" + "野猪".encode("gbk") + b".jpg"
     with open(gbk, "wb") as file:  # noqa: PTH123, the name is bytes, as an old card has it
-        file.write(picture())
+        file.write(grey_jpeg())
     taken = folder.take_up()
     assert {one.name for one in taken} == {"红外相机_野猪.jpg", "声音 夜.wav", "Ұ\\xd6\\xed.jpg"}
     assert all(isinstance(one, Clip) for one in taken)
@@ -157,7 +155,7 @@ def test_a_file_the_system_does_not_hand_out_is_set_aside_after_three_attempts(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A bad sector cannot be had to order; the error is what the kernel gives for one.
-    (folder.path / "bad.jpg").write_bytes(picture())
+    (folder.path / "bad.jpg").write_bytes(grey_jpeg())
     source = folder.source()
 
     def broken(*_: object) -> None:
@@ -172,33 +170,21 @@ def test_a_file_the_system_does_not_hand_out_is_set_aside_after_three_attempts(
 
 
 def test_a_folder_that_vanishes_is_lost_and_goes_on_where_it_was_when_it_is_back(folder: Folder) -> None:
-    (folder.path / "one.jpg").write_bytes(picture())
+    (folder.path / "one.jpg").write_bytes(grey_jpeg())
     assert len(folder.take_up()) == 1
     away = folder.path.with_name("away")
     folder.path.rename(away)
     with pytest.raises(SourceLost, match="is it mounted"):
         folder.take_up()
     away.rename(folder.path)
-    (folder.path / "two.jpg").write_bytes(picture())
+    (folder.path / "two.jpg").write_bytes(grey_jpeg())
     assert [one.name for one in folder.take_up()] == ["two.jpg"]
     shutil.rmtree(folder.path)
 
 
-def with_exif(tags: dict[int, str]) -> bytes:
-    """A JPEG whose EXIF part holds these text tags, written by hand: TIFF 6.0 and EXIF 2.32, section 4.6."""
-    entries, values = b"", b""
-    at = 8 + 2 + 12 + 4
-    start = at + 2 + 12 * len(tags) + 4
-    for tag, text in sorted(tags.items()):
-        data = text.encode() + b"\0"
-        where = (start + len(values)).to_bytes(4, "little") if len(data) > 4 else data.ljust(4, b"\0")
-        values += data if len(data) > 4 else b""
-        entries += tag.to_bytes(2, "little") + b"\x02\0" + len(data).to_bytes(4, "little") + where
-    tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x69\x87\x04\0\x01\0\0\0" + at.to_bytes(4, "little") + bytes(4)
-    tiff += len(tags).to_bytes(2, "little") + entries + bytes(4) + values
-    body = b"Exif\0\0" + tiff
-    plain = picture()
-    return plain[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + plain[2:]
+def with_tags(tags: dict[int, str]) -> bytes:
+    """A JPEG whose EXIF data has these texts."""
+    return with_exif(grey_jpeg(), tiff({}, {tag: ascii_value(text) for tag, text in sorted(tags.items())}))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +199,7 @@ def with_exif(tags: dict[int, str]) -> bytes:
 )
 def test_a_picture_was_taken_when_its_camera_says(tags: dict[int, str], hour: int, source: str, tmp_path: Path) -> None:
     path = tmp_path / "IMG_0001.jpg"
-    path.write_bytes(with_exif(tags))
+    path.write_bytes(with_tags(tags))
     modified = datetime(2024, 5, 1, 3, tzinfo=UTC)
     taken, clock = picture_time(path, CHINA, int(modified.timestamp()) * 10**9)
     assert (taken.astimezone(UTC).hour, clock.source) == (hour, source)
@@ -232,12 +218,12 @@ def test_without_exif_the_name_tells_and_without_that_the_file_system(tmp_path: 
 
 def test_a_file_written_without_a_clock_says_so(tmp_path: Path) -> None:
     path = tmp_path / "IMG_0001.jpg"
-    path.write_bytes(picture())
+    path.write_bytes(grey_jpeg())
     assert picture_time(path, CHINA, 5 * 10**9)[1].source == "none"
 
 
 def test_no_damage_to_exif_data_stops_the_station(tmp_path: Path) -> None:
-    whole = with_exif({0x9003: "2024:05:01 20:00:00", 0x9011: "+06:00"})
+    whole = with_tags({0x9003: "2024:05:01 20:00:00", 0x9011: "+06:00"})
     chance = np.random.default_rng(7)
     path = tmp_path / "damaged.jpg"
     for _ in range(300):
@@ -250,7 +236,7 @@ def test_no_damage_to_exif_data_stops_the_station(tmp_path: Path) -> None:
 
 
 def test_a_picture_from_before_the_deployment_has_no_known_time(folder: Folder) -> None:
-    (folder.path / "IMG_0001.jpg").write_bytes(with_exif({0x9003: "2024:05:01 20:00:00"}))
+    (folder.path / "IMG_0001.jpg").write_bytes(with_tags({0x9003: "2024:05:01 20:00:00"}))
     for deployed, source in ((None, "exif"), (datetime(2024, 5, 10, tzinfo=UTC), "none")):
         files = FolderSource(folder.path, folder.outbox.mark_of, CHINA, None, 60, deployed)
         (clip,) = (clip for clip in files.captures(threading.Event(), once=True) if isinstance(clip, Clip))

@@ -10,7 +10,6 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -25,9 +24,10 @@ from edge.capture.clip import Clip, Unusable
 from edge.capture.folder import FolderSource
 from edge.capture.port import SourceLost
 from edge.outbox.outbox import Outbox
+from tests.pictures import grey_jpeg, write_grey_jpeg
 from tests.repository import REPOSITORY
 
-PICTURE = bytes(cv2.imencode(".jpg", np.full((120, 160, 3), 80, np.uint8))[1])
+PICTURE = grey_jpeg()
 HEIC = b"ftypheic\0\0\0\0mif1heic"
 
 
@@ -48,10 +48,7 @@ class Card:
         self.source = FolderSource(self.path, self.outbox.mark_of, UTC, None, 60)
 
     def picture(self, name: str, grey: int = 80) -> Path:
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(cv2.imencode(".jpg", np.full((120, 160, 3), grey, np.uint8))[1]))
-        return path
+        return write_grey_jpeg(self.path / name, grey)
 
     def run(self) -> tuple[list[str], dict[str, str]]:
         """Work off what is there; return the names of the captures, and the reasons of unusable files by name."""

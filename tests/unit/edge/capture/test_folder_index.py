@@ -20,12 +20,15 @@ class Watched:
         self.path = path
         self.now = 1000.0
         self.asked = self.listed = 0
+        self.refused = ""  # a subfolder that the system does not list
         self.done: set[ListedFile] = set()
         self.index = FolderIndex(str(path), {".jpg"}, self.is_finished, lambda: self.now)
 
-        def counting(*arguments: Any) -> object:
+        def counting(path: str, *arguments: Any) -> object:
             self.listed += 1
-            return list_folder(*arguments)
+            if self.refused and path == str(self.path / self.refused):
+                raise PermissionError(13, "Permission denied")
+            return list_folder(path, *arguments)
 
         monkeypatch.setattr(folder_index, "list_folder", counting)
 
@@ -208,23 +211,14 @@ def test_a_bad_entry_is_kept_until_it_is_mended(watched: Watched) -> None:
     assert list(watched.index.bad_entries()) == []
 
 
-def test_a_subfolder_that_cannot_be_listed_is_a_bad_entry_and_is_tried_again(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_subfolder_that_cannot_be_listed_is_a_bad_entry_and_is_tried_again(watched: Watched) -> None:
     watched.write("a/1.jpg")
     watched.write("b/2.jpg")
-    refused = True
-
-    def refusing(path: str, *arguments: Any) -> object:
-        if path.endswith("/a") and refused:
-            raise PermissionError(13, "Permission denied")
-        return list_folder(path, *arguments)
-
-    monkeypatch.setattr(folder_index, "list_folder", refusing)
+    watched.refused = "a"
     for _ in range(20):
         assert watched.look() == {"b/2.jpg"}
     assert [one.reason for one in watched.index.bad_entries()] == ["Permission denied"]
-    refused = False
+    watched.refused = ""
     watched.now += folder_index.RETRY_MAX_S
     assert watched.look() == {"a/1.jpg", "b/2.jpg"}
     assert list(watched.index.bad_entries()) == []
@@ -235,17 +229,10 @@ def test_inotify_reports_that_the_rights_of_a_subfolder_were_mended(
 ) -> None:
     watched = Watched(tmp_path, monkeypatch)
     watched.write("a/1.jpg")
-    refused = True
-
-    def refusing(path: str, *arguments: Any) -> object:
-        if path.endswith("/a") and refused:
-            raise PermissionError(13, "Permission denied")
-        return list_folder(path, *arguments)
-
-    monkeypatch.setattr(folder_index, "list_folder", refusing)
+    watched.refused = "a"
     for _ in range(20):
         assert watched.look() == set()
-    refused = False
+    watched.refused = ""
     assert watched.look() == set(), "its next attempt is not due"
     (tmp_path / "a").chmod(0o750)
     watched.look()

@@ -13,6 +13,7 @@ from edge.capture.clip import Clip, FileMark
 from edge.capture.newest_original import check_newest, newest_original
 from edge.capture.originals import Originals
 from edge.outbox.outbox import Outbox
+from tests.listed_folders import note_listed_folders
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 NTP = Clock(source="ntp", synchronised=True)
@@ -93,18 +94,11 @@ def test_a_capture_does_not_list_the_folder_however_many_originals_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     originals = Originals(tmp_path, 5000)
-    listed: list[Path] = []
-    listing = Path.iterdir
-
-    def iterdir(path: Path) -> Iterator[Path]:
-        listed.append(path)
-        return iter(listing(path))
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
+    listed = note_listed_folders(monkeypatch)
     for number in range(20):
         originals.keep(b"x" * 1000, f"{number:03}.jpg", "image/jpeg")
     assert listed == []
-    assert sorted(path.name for path in listing(tmp_path)) == [f"{number:03}.jpg" for number in range(15, 20)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{number:03}.jpg" for number in range(15, 20)]
 
 
 def test_originals_that_somebody_deleted_do_not_stop_the_quota(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import threading
 from datetime import UTC
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import soundfile
@@ -19,15 +18,11 @@ from edge.capture.clip import Clip, Unusable
 from edge.capture.folder import FolderSource
 from edge.capture.reading_guard import GIVE_UP_AFTER, TRIAL_AFTER, ReadingGuard
 from edge.outbox.outbox import Outbox
+from tests.pictures import write_grey_jpeg
 from tests.repository import REPOSITORY
 
 FILE = ListedFile("/card/\udcd2.jpg", 10, 20)
 OTHER = ListedFile("/card/b.jpg", 10, 20)
-
-
-def picture(path: Path) -> Path:
-    path.write_bytes(bytes(cv2.imencode(".jpg", np.full((120, 160, 3), 80, np.uint8))[1]))
-    return path
 
 
 def died(note: Path, times: int, file: ListedFile = FILE) -> None:
@@ -79,7 +74,7 @@ def test_a_damaged_note_counts_as_none(text: str, tmp_path: Path) -> None:
 
 
 def test_a_trial_tells_files_that_end_their_reader_from_others(tmp_path: Path) -> None:
-    good = picture(tmp_path / "good.jpg")
+    good = write_grey_jpeg(tmp_path / "good.jpg")
     soundfile.write(tmp_path / "good.wav", np.zeros(80_000, np.float32), 8_000)
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     assert survives(good) and survives(tmp_path / "good.wav") and survives(tmp_path / "broken.jpg")
@@ -108,8 +103,8 @@ for capture in source.captures(threading.Event(), once=True):
 
 def test_a_station_that_dies_at_a_file_goes_on_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "card").mkdir()
-    os.utime(picture(tmp_path / "card" / "a.jpg"), (1e9, 1e9))  # the first in order of time
-    picture(tmp_path / "card" / "b.jpg")
+    os.utime(write_grey_jpeg(tmp_path / "card" / "a.jpg"), (1e9, 1e9))  # the first in order of time
+    write_grey_jpeg(tmp_path / "card" / "b.jpg")
     code = DYING.format(repository=str(REPOSITORY), folder=str(tmp_path), signal=int(signal.SIGSEGV))
     for _ in range(TRIAL_AFTER):
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGSEGV
@@ -124,7 +119,7 @@ def test_a_station_that_dies_at_a_file_goes_on_with_the_others(tmp_path: Path, m
 
 def test_a_stop_leaves_no_note(tmp_path: Path) -> None:
     (tmp_path / "card").mkdir()
-    picture(tmp_path / "card" / "a.jpg")
+    write_grey_jpeg(tmp_path / "card" / "a.jpg")
     source = FolderSource(tmp_path / "card", lambda *_: None, UTC, None, 60, note=tmp_path / "note")
     captures = source.captures(threading.Event(), once=True)
     assert isinstance(next(one for one in captures if one is not None), Clip)

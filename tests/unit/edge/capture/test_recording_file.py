@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import struct
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from captures.decoded import Sound
@@ -17,7 +15,7 @@ from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
 from edge.capture.folder import FolderSource
 from edge.capture.quiet_files import COMPLETE_S, INCOMPLETE_ONCE_S, INCOMPLETE_S, QuietFiles
 from edge.outbox.outbox import Outbox
-from tests.recordings import FORMAT, au, caf, chunk, encoded, m4a, pcm, simple_wav, wav
+from tests.recordings import FORMAT, au, caf, chunk, encoded, m4a, pcm, simple_wav, stereo_wav, wav
 
 UNKNOWN = 0xFFFFFFFF
 LONG_AGO = 1_700_000_000
@@ -194,10 +192,7 @@ def test_what_is_wrong_with_a_recording_comes_with_its_last_stretch(card: Card) 
 
 
 def test_a_fault_of_a_channel_is_reported_once_a_day(card: Card) -> None:
-    samples = np.frombuffer(pcm(6), "<i2")
-    stereo = np.stack((samples, -samples), axis=1).tobytes()
-    fmt = struct.pack("<HHIIHH", 1, 2, 8_000, 32_000, 4, 16)
-    card.write(wav(chunk(b"fmt ", fmt), chunk(b"data", stereo)))
+    card.write(stereo_wav(6, -1))
     remarks = [one.remarks for one in card.read(stretch_s=2.0) if isinstance(one, Clip)]
     assert [len(some) for some in remarks] == [1, 0, 0]
     assert "channel 2 is inverted" in remarks[0][0]

@@ -1,23 +1,14 @@
 """`wildpost models run` looks through films as a station does."""
 
 from collections.abc import Iterator
-from datetime import UTC
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
-from models.registry import load_registry
-from pipelines.detect.examination import ExaminationTask, Examiner
+from pipelines.detect.examination import Examiner
 from tests.films import write_film
-
-
-@pytest.fixture(scope="module")
-def examiner(tmp_path_factory: pytest.TempPathFactory) -> Examiner:
-    folder = tmp_path_factory.mktemp("data")
-    return Examiner(ExaminationTask("wildpost-nano", load_registry(), folder, folder, UTC))
 
 
 def test_a_film_is_examined_with_its_time_and_length(examiner: Examiner, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_the_description_of_the_archive_equals_that_of_camtrapdp(shared_data: Pa
 
 
 def test_people_vehicles_and_blanks_stay_out(tmp_path: Path) -> None:
-    rows = OBSERVATIONS.replace("m1,e1", "m1,e1").replace("blank", "human") + (
+    rows = OBSERVATIONS.replace("blank", "human") + (
         "o5,d1,m2,e2,2026-05-02T06:10:00+08:00,2026-05-02T06:10:00+08:00,media,vehicle,,1,,,,,human,\n"
     )
     folder = write_package(tmp_path / "package", observations=rows, gbifIngestion={"observationLevel": "media"})

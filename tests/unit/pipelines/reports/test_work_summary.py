@@ -16,7 +16,7 @@ from casebook.casebook import Casebook
 from casebook.flags import Flag
 from casebook.verdicts import Verdict
 from contract import Clock, Detection, Event, encode, new_event_id
-from contract.examples import EFFORT, EVENT
+from contract.examples import EVENT
 from contract.messages import Gap
 from i18n.language import Language, load_languages
 from ingest.store.duckdb.store import DuckDbStore
@@ -26,6 +26,7 @@ from pipelines.reports.docx_file import write_docx
 from pipelines.reports.html_page import html_page, write_html
 from pipelines.reports.summary import PeriodSummary, summarise
 from pipelines.reports.work_summary import SummaryOptions, period_name, work_summary
+from tests.effort_messages import effort_of
 
 ZONE = ZoneInfo("Asia/Shanghai")
 START, END = datetime(2026, 7, 1, tzinfo=ZONE), datetime(2026, 10, 1, tzinfo=ZONE)
@@ -66,15 +67,7 @@ class Site:
 
     def watch(self, station: str, days: float, gap: Gap | None = None, after: float = 0) -> None:
         start = START.astimezone(UTC) + timedelta(days=after)
-        effort = msgspec.structs.replace(
-            EFFORT,
-            effort_id=new_event_id(),
-            station=station,
-            start=start,
-            end=start + timedelta(days=days),
-            watching=gap is None,
-            gap=gap,
-        )
+        effort = effort_of(start, start + timedelta(days=days), gap, station=station)
         self.store.write([Received(effort, encode(effort), effort.end)])
 
     def flag(self, event: Event, outcome: str = "", after_minutes: float = 0) -> None:

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from contract import Effort, encode, new_event_id
+from contract import encode
 from contract.messages import Gap
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from pipelines.trends.counting import Trends, count_trends
 from pipelines.trends.effort import with_effort
+from tests.effort_messages import effort_of
 from wildpost.cli.main import main
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -28,16 +29,7 @@ def store(tmp_path: Path) -> Iterator[DuckDbStore]:
 
 
 def watched(store: DuckDbStore, start: str, end: str, gap: Gap | None = None, station: str = "ridge-07") -> None:
-    effort = Effort(
-        effort_id=new_event_id(),
-        station=station,
-        sensor="camera",
-        deployment=f"{station}-a",
-        start=datetime.fromisoformat(start),
-        end=datetime.fromisoformat(end),
-        watching=gap is None,
-        gap=gap,
-    )
+    effort = effort_of(datetime.fromisoformat(start), datetime.fromisoformat(end), gap, station=station)
     store.write([Received(effort, encode(effort), datetime.now(UTC))])
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from contract import Clock, Deployment, Detection, encode, new_event_id
 from contract.deployment import DeployedSensor
-from contract.examples import DEPLOYMENT, EFFORT, EVENT
+from contract.examples import DEPLOYMENT, EVENT
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received, Storable
 from pipelines.trends.comparison import compare
@@ -23,6 +23,7 @@ from pipelines.trends.plain import plain_comparison, plain_trend
 from pipelines.trends.rate_trend import rate_trend
 from pipelines.trends.rates import poisson_rate
 from pipelines.trends.request import BadRequest, TrendRequest
+from tests.effort_messages import effort_of
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MARCH = TrendRequest(date(2026, 3, 1), date(2026, 4, 30), SHANGHAI, taxon="野猪")
@@ -56,8 +57,7 @@ class Filled:
     def watched(self, first: str, last: str, station: str = "ridge-01", sensor: str = "camera") -> None:
         """Write effort of whole local days, from the first up to and without the last."""
         start, end = (datetime.fromisoformat(day).replace(tzinfo=SHANGHAI) for day in (first, last))
-        values = {"effort_id": new_event_id(), "station": station, "sensor": sensor, "start": start, "end": end}
-        self.write(msgspec.structs.replace(EFFORT, watching=True, gap=None, **values))
+        self.write(effort_of(start, end, station=station, sensor=sensor))
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import soundfile
 
+from tests.pictures import grey_jpeg
 from wildpost.demo.demo import copy_samples
 from wildpost.demo.samples import NoSamples, Samples, find_samples
 
-PICTURE = bytes(cv2.imencode(".jpg", np.full((120, 160, 3), 80, np.uint8))[1])
+PICTURE = grey_jpeg()
 
 
 def test_samples_are_sorted_by_their_first_bytes(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.listed_folders import note_listed_folders
 from wildpost.settings.data_folder import data_folder
 
 
@@ -48,14 +48,7 @@ def test_a_start_does_not_read_the_names_of_the_media(tmp_path: Path, monkeypatc
     shard = data / "media" / "ab"
     for folder in (data, data / "media", shard):
         folder.mkdir(mode=0o700)
-    read: list[Path] = []
-    listed = Path.iterdir
-
-    def list_and_note(folder: Path) -> Iterator[Path]:
-        read.append(folder)
-        return iter(listed(folder))
-
-    monkeypatch.setattr(Path, "iterdir", list_and_note)
+    read = note_listed_folders(monkeypatch)
     data_folder(data)
     assert shard not in read
     shard.chmod(0o755)
