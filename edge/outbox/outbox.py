@@ -110,12 +110,12 @@ class Outbox:
         with self._changed:
             for number, (commit, freed, up_to) in enumerate(attempts, start=1):
                 try:
-                    self._keep(commit, freed, up_to)
-                    break
-                except sqlite3.DatabaseError as error:
-                    if number == len(attempts) or not _without_room(error):
-                        raise self._named(error) from error
-            self._changed.notify_all()
+                    with self._transaction():
+                        write(self._connection, commit, self._quota, freed, up_to)
+                    return
+                except OutboxFull:
+                    if number == len(attempts):
+                        raise
 
     def waiting(self, limit: int, but: Collection[int] = (), but_topics: Collection[str] = ()) -> list[OutboxMessage]:
         """Return unsent messages in sending order, leaving out the numbers in ``but`` and topics in ``but_topics``."""
@@ -263,25 +263,13 @@ class Outbox:
                 yield
                 self._connection.execute("COMMIT")
             except sqlite3.DatabaseError as error:
-                self._roll_back()
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise self._named(error) from error
             self._changed.notify_all()
 
     def _of_each(self, sql: str, numbers: Sequence[int]) -> None:
         self._connection.executemany(sql, [[number] for number in numbers])
-
-    def _keep(self, commit: Commit, freed: int, up_to: int) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            write(self._connection, commit, self._quota, freed, up_to)
-            self._connection.execute("COMMIT")
-        except sqlite3.DatabaseError:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
 
     def _named(self, error: sqlite3.DatabaseError) -> Exception:
         if _without_room(error):
