@@ -1,12 +1,12 @@
 """Repository of the chains of the stations' events: which events are missing, and which were altered."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_
 
 from casebook.chain_runs import MOST_RUNS, Linked, Run, gaps, with_event
 from casebook.incidents.database import Database
@@ -17,6 +17,8 @@ MISSING_AFTER = timedelta(hours=24)  # a backlog of a week is sent within hours,
 MOST_FAULTS = 1000  # of one station and kind
 
 Fault = Literal["altered", "forked"]
+ChainKey = tuple[str, str, str]  # station, chain, public key
+_KEY = ("station", "chain", "public_key")  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +79,13 @@ class EventChains:
         Raises:
             StoreUnavailable: the database did not answer or rejected a statement.
         """
-        by_chain: dict[tuple[str, str, str], list[ChainedEvent]] = defaultdict(list)
+        by_chain: dict[ChainKey, list[ChainedEvent]] = defaultdict(list)
         faults: list[tuple[ChainedEvent, Fault]] = [(event, "altered") for event in events if not event.valid]
         for event in events:
             if event.valid:
                 by_chain[event.station, event.chain, event.key].append(event)
         with self._database.exclusive() as connection:
-            for key, members in sorted(by_chain.items()):
-                faults += [(event, "forked") for event in _extend(connection, key, members)]
+            faults += [(event, "forked") for event in _extend(connection, by_chain)]
             for event, kind in faults:
                 self._add_fault(connection, event, kind)
 
@@ -114,32 +115,50 @@ class EventChains:
             self._database.add(connection, chain_fault, [row])
 
 
-def _extend(connection: Connection, key: tuple[str, str, str], events: Sequence[ChainedEvent]) -> list[ChainedEvent]:
-    """Add events to the runs of one chain, and return those that contradict their neighbours."""
-    columns = (chain_run.c.station, chain_run.c.chain, chain_run.c.public_key)
-    where = [column == value for column, value in zip(columns, key, strict=True)]
-    rows = connection.execute(select(chain_run).where(*where).order_by(chain_run.c.first)).mappings()
-    before = [_run(row) for row in rows]
-    of_station = select(func.count()).select_from(chain_run).where(chain_run.c.station == key[0])
-    if not before and connection.execute(of_station).scalar_one() >= MOST_RUNS:
-        return []  # a station that begins a new chain with every event
-    runs, forked = before, []
-    for event in sorted(events, key=lambda one: one.linked.number):
-        runs, fork = with_event(runs, event.linked)
-        if fork:
-            forked.append(event)
-    gone, new = set(before) - set(runs), set(runs) - set(before)
-    for numbers in portions(run.first for run in gone):
-        connection.execute(delete(chain_run).where(*where, chain_run.c.first.in_(numbers)))
-    names = dict(zip(("station", "chain", "public_key"), key, strict=True))
-    values = [
-        names
-        | {"first": one.first, "last": one.last, "previous": one.previous, "digest": one.digest, "since": one.since}
-        for one in sorted(new, key=lambda run: run.first)
-    ]
-    if values:
-        connection.execute(insert(chain_run), values)
+def _extend(connection: Connection, events: Mapping[ChainKey, Sequence[ChainedEvent]]) -> list[ChainedEvent]:
+    """Add events to the runs of their chains, and return those that contradict their neighbours."""
+    known = _read_runs(connection, events)
+    added: dict[str, int] = defaultdict(int)  # runs by station
+    gone: list[dict[str, Any]] = []
+    new: list[dict[str, Any]] = []
+    forked: list[ChainedEvent] = []
+    for key, members in sorted(events.items()):
+        before, station = known[key], key[0]
+        if not before and _count_runs(connection, station) + added[station] >= MOST_RUNS:
+            continue  # a station that begins a new chain with every event
+        runs: Sequence[Run] = before
+        for event in sorted(members, key=lambda one: one.linked.number):
+            runs, fork = with_event(runs, event.linked)
+            if fork:
+                forked.append(event)
+        added[station] += len(runs) - len(before)
+        names = dict(zip(_KEY, key, strict=True))
+        gone += [
+            {f"old_{name}": value for name, value in (names | {"first": run.first}).items()}
+            for run in set(before) - set(runs)
+        ]
+        new += [names | asdict(run) for run in set(runs) - set(before)]
+    if gone:
+        same = [chain_run.c[name] == bindparam(f"old_{name}") for name in (*_KEY, "first")]
+        connection.execute(delete(chain_run).where(*same), gone)
+    if new:
+        connection.execute(insert(chain_run), new)
     return forked
+
+
+def _read_runs(connection: Connection, keys: Iterable[ChainKey]) -> dict[ChainKey, list[Run]]:
+    found: dict[ChainKey, list[Run]] = defaultdict(list)
+    columns = [chain_run.c[name] for name in _KEY]
+    for some in portions(keys):
+        query = select(chain_run).where(tuple_(*columns).in_(some)).order_by(chain_run.c.first)
+        for row in connection.execute(query).mappings():
+            found[row["station"], row["chain"], row["public_key"]].append(_run(row))
+    return found
+
+
+def _count_runs(connection: Connection, station: str) -> int:
+    query = select(func.count()).select_from(chain_run).where(chain_run.c.station == station)
+    return int(connection.execute(query).scalar_one())
 
 
 def _run(row: Any) -> Run:
