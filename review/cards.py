@@ -30,14 +30,19 @@ class CardDetection:
     in_film: bool = False  # its span is where it was seen
 
     @property
+    def named(self) -> Detection | Verdict:
+        """What names the detection: a person's correction, else the detector."""
+        return self.verdict if self.corrected and self.verdict else self.detection
+
+    @property
     def label(self) -> str:
         """Label that a person corrected the detection to, or the detector's label if it was not corrected."""
-        return self.verdict.label if self.corrected and self.verdict else self.detection.label
+        return self.named.label
 
     @property
     def scientific_name(self) -> str | None:
         """Scientific name from a person's correction, or from the detector if there is no correction."""
-        return self.verdict.scientific_name if self.corrected and self.verdict else self.detection.scientific_name
+        return self.named.scientific_name
 
     @property
     def corrected(self) -> bool:
@@ -47,13 +52,16 @@ class CardDetection:
     @property
     def kind(self) -> str:
         """CSS class for the label of the detection, including a person's correction."""
-        named = self.verdict if self.corrected and self.verdict else self.detection
-        return _kind_class(named, heard=self.detection.span is not None and not self.in_film)
+        return _kind_class(self.named, self._heard)
 
     @property
     def machine_kind(self) -> str:
         """CSS class for the label of the detector, before any correction."""
-        return _kind_class(self.detection, heard=self.detection.span is not None and not self.in_film)
+        return _kind_class(self.detection, self._heard)
+
+    @property
+    def _heard(self) -> bool:
+        return self.detection.span is not None and not self.in_film
 
 
 def _is_voice(detection: Detection) -> bool:
@@ -73,8 +81,7 @@ def _kind_class(named: Detection | Verdict, heard: bool) -> str:
 class Card:
     """A capture with the time under which it is listed, and its detections, flags, verdicts and media.
 
-    ``seen`` is the sequence of the latest verdict on each detection, by ordinal, withdrawals included: what a reader of
-    the card knows.
+    ``history`` has all verdicts and withdrawals in the order of recording.
     """
 
     event: Event
@@ -84,7 +91,7 @@ class Card:
     blank_verdict: Verdict | None
     picture: Media | None
     clip: Media | None
-    seen: Mapping[int, int]
+    history: tuple[Verdict, ...]
     film: Media | None
 
     @property
@@ -99,8 +106,8 @@ class Card:
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
         ):
-            named = one.verdict if one.corrected and one.verdict else one.detection
-            by_taxon.setdefault(taxon_key(one.label, one.scientific_name, named.observation_type), []).append(one)
+            key = taxon_key(one.label, one.scientific_name, one.named.observation_type)
+            by_taxon.setdefault(key, []).append(one)
         return tuple(map(tuple, by_taxon.values()))
 
     @property
@@ -123,6 +130,11 @@ class Card:
         if not self.findings:
             return self.blank_verdict
         return next((one.verdict for one in self.findings if one.detection.ordinal == ordinal), None)
+
+    @property
+    def seen(self) -> Mapping[int, int]:
+        """Sequence of the latest verdict on each detection, by ordinal, withdrawals included."""
+        return latest_sequences(self.history)
 
     @property
     def missing(self) -> Missing:
@@ -191,6 +203,6 @@ def _card(listed: ListedEvent, flags: Sequence[Flag], history: Sequence[Verdict]
         blank_verdict=None if findings else by_ordinal.get(0),
         picture=next((media for media in available if media.type.startswith("image/")), None),
         clip=next((media for media in available if media.type.startswith("audio/")), None),
-        seen=latest_sequences(history),
+        history=tuple(history),
         film=next((media for media in available if media.type.startswith("video/")), None),
     )

@@ -1,6 +1,5 @@
 """The decisions on one capture in the order of recording, one entry for each decision of a person."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -41,10 +40,10 @@ class HistoryEntry:
         return not self.withdraws and not self.is_withdrawn
 
 
-def decision_history(card: Card, history: Sequence[Verdict]) -> list[HistoryEntry]:
+def decision_history(card: Card) -> list[HistoryEntry]:
     """Return the entries of a capture's history, oldest first."""
-    by_sequence = {one.sequence: one for one in history}
-    withdrawn = {one.withdraws for one in history if one.withdraws}
+    by_sequence = {one.sequence: one for one in card.history}
+    withdrawn = {one.withdraws for one in card.history if one.withdraws}
     numbers = {ordinal: number for number, ordinal in enumerate(card.ordinals, 1)}
 
     def same(one: Verdict) -> tuple[object, ...]:
@@ -53,7 +52,7 @@ def decision_history(card: Card, history: Sequence[Verdict]) -> list[HistoryEntr
         return one.classified_by, one.decided_at, shown.outcome, corrected, bool(one.withdraws)
 
     entries = []
-    for _, group in groupby(history, key=same):
+    for _, group in groupby(card.history, key=same):
         verdicts = list(group)
         first = by_sequence.get(verdicts[0].withdraws, verdicts[0])
         boxes = tuple(sorted(numbers[one.ordinal] for one in verdicts if one.ordinal in numbers))

@@ -43,7 +43,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
             "card": card,
             "section": section_of(card),
             "incident": context.site.incidents.incident_ids_of([event_id]).get(event_id, ""),
-            "history": decision_history(card, context.site.casebook.verdict_history(event_id)),
+            "history": decision_history(card),
             "reasons": lambda flags: reasons(flags, context.language),
         },
     )

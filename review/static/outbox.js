@@ -106,8 +106,8 @@ document.addEventListener("DOMContentLoaded", () => {
   }).open();
 });
 
-function stored(key) {
-  try { return JSON.parse(localStorage.getItem(key)) || []; } catch { return []; }
+function stored(key, storage = localStorage) {
+  try { return JSON.parse(storage.getItem(key)) || []; } catch { return []; }
 }
 
 // Claims the list of a tab for as long as this page is open; false: another page has it.

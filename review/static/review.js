@@ -10,7 +10,7 @@ const done = document.getElementById("done");
 const following = document.querySelector("[data-next]"); // on the page of one capture
 const nextPage = document.querySelector("[data-next-page]");
 const states = new Map(cards.map((card) => [card, JSON.parse(card.dataset.boxes)]));
-const history = readHistory(); // what this tab decided, so that it can be withdrawn one by one
+const history = stored("wildpost.decided", sessionStorage); // what this tab decided, so that it can be withdrawn one by one
 let current = cards.length === 1 ? cards[0] : null;
 let boxKey = 0; // when B was pressed
 
@@ -23,13 +23,22 @@ const outcomeOf = (card) => {
   return found.has("") ? "" : found.size > 1 ? "mixed" : [...found][0];
 };
 
-function readHistory() {
-  try { return JSON.parse(sessionStorage.getItem("wildpost.decided")) || []; } catch { return []; }
-}
+const named = (outcome, name) => words[outcome] + (name ? words.colon + name : "");
 
 function keepHistory() {
   history.splice(0, Math.max(0, history.length - 200));
   sessionStorage.setItem("wildpost.decided", JSON.stringify(history));
+}
+
+function remember(key, event, text) {
+  const card = cardOf(event);
+  const before = card ? boxes(card).map(({ outcome, name }) => ({ outcome, name })) : [];
+  history.push({ key, event, text, before, sequences: null });
+  keepHistory();
+}
+
+function restore(card, before) {
+  for (const [at, { outcome, name }] of before.entries()) Object.assign(boxes(card)[at], { outcome, name });
 }
 
 const outbox = new Outbox(showWaiting, answered);
@@ -67,14 +76,14 @@ function showCard(card, note = "") {
   const shown = card.querySelector(".decided");
   const only = boxes(card).length === 1 ? boxes(card)[0] : null;
   shown.classList.toggle("bad", Boolean(note));
-  shown.textContent = note || (outcome && words[outcome] + (only && only.name ? words.colon + only.name : ""));
+  shown.textContent = note || (outcome && named(outcome, only?.name));
   for (const box of boxes(card)) {
     for (const part of card.querySelectorAll(`[data-box="${box.ordinal}"]`)) {
       part.classList.toggle("on", Boolean(box.on));
       part.classList.toggle("gone", box.outcome === "dismissed");
       part.querySelector("button")?.setAttribute("aria-pressed", String(Boolean(box.on)));
       const state = part.querySelector(".box-state");
-      if (state) state.textContent = box.on && !box.outcome ? words.chosen : box.outcome && words[box.outcome] + (box.name ? words.colon + box.name : "");
+      if (state) state.textContent = box.on && !box.outcome ? words.chosen : box.outcome && named(box.outcome, box.name);
     }
   }
 }
@@ -104,15 +113,13 @@ function targets(card) {
 
 function decide(card, outcome, taxon = "", name = "", wanted = targets(card)) {
   const key = `${Date.now()}-${Math.random()}`;
-  const before = boxes(card).map((box) => ({ ...box, on: false }));
+  const text = `${named(outcome, name)} · ${card.getAttribute("aria-label")} · ${card.dataset.station}`;
+  remember(key, card.dataset.event, text);
   const seen = Object.fromEntries(wanted.map((box) => [box.ordinal, box.seen]));
   const ordinals = wanted.map((box) => box.ordinal);
   for (const box of wanted) Object.assign(box, { outcome, name: outcome === "corrected" ? name : "" });
   for (const box of boxes(card)) box.on = false;
   showCard(card);
-  const text = `${words[outcome]}${name ? words.colon + name : ""} · ${card.getAttribute("aria-label")} · ${card.dataset.station}`;
-  history.push({ key, event: card.dataset.event, text, before, sequences: null });
-  keepHistory();
   outbox.add({ key, kind: "decide", text, body: { event_id: card.dataset.event, outcome, ordinals, taxon, seen } });
   say(text);
   showLast();
@@ -129,13 +136,14 @@ function undo() {
     outbox.add({ key: `undo ${entry.key}`, kind: "withdraw", of: entry.key, text: entry.text, body });
   }
   if (card) {
-    for (const [at, box] of boxes(card).entries()) Object.assign(box, { outcome: entry.before[at].outcome, name: entry.before[at].name });
+    restore(card, entry.before);
     if (done) done.hidden = true;
     showCard(card);
     choose(card);
   }
-  say(words.withdrawn + words.colon + entry.text);
-  showLast(words.withdrawn + words.colon + entry.text);
+  const text = named("withdrawn", entry.text);
+  say(text);
+  showLast(text);
 }
 
 function answered(item, status, body) {
@@ -171,8 +179,7 @@ function forget(key) {
   const [entry] = history.splice(at, 1);
   keepHistory();
   const card = cardOf(entry.event);
-  if (!card) return;
-  for (const [number, box] of boxes(card).entries()) Object.assign(box, { outcome: entry.before[number].outcome, name: entry.before[number].name });
+  if (card) restore(card, entry.before);
 }
 
 // The reader has seen his own decisions: later ones in the outbox may replace them.
@@ -212,10 +219,7 @@ function showLast(text = "") {
 
 function showConflict(item, body) {
   const box = document.getElementById("conflict").content.cloneNode(true).firstElementChild;
-  const theirs = body.conflict.map((one) => {
-    const name = one.outcome === "corrected" ? words.colon + one.name : "";
-    return `${one.by}, ${one.at}${words.colon}${words[one.outcome]}${name}`;
-  });
+  const theirs = body.conflict.map((one) => `${one.by}, ${one.at}${words.colon}${named(one.outcome, one.outcome === "corrected" && one.name)}`);
   box.querySelector("[data-theirs]").textContent = [...new Set(theirs)].join("; ");
   box.querySelector("[data-mine]").textContent = item.text;
   box.querySelector("a").href = `/events/${item.body.event_id}`;
@@ -229,9 +233,7 @@ function showConflict(item, body) {
     box.remove();
     for (const one of body.conflict) item.body.seen[one.ordinal] = one.sequence;
     const key = `${item.key} again`;
-    const before = card ? boxes(card).map((one) => ({ ...one })) : [];
-    history.push({ key, event: item.body.event_id, text: item.text, before, sequences: null });
-    keepHistory();
+    remember(key, item.body.event_id, item.text);
     outbox.add({ ...item, key, tried: false });
     showLast();
   });
