@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from ingest.store.port import Store
+from pipelines.exchange.spreadsheet import without_formula
 from pipelines.trends.comparison import Comparison, compare
 from pipelines.trends.counting import Trends, count_trends
 from pipelines.trends.effort import with_effort
@@ -135,17 +136,12 @@ def _cell_row(cell: Cell) -> Row:
 
 
 def csv_response(heading: Sequence[str], rows: Iterable[Row], name: str) -> Response:
-    """Return a table as a CSV file to be saved.
-
-    An apostrophe before a text that begins like a formula keeps a spreadsheet from running it.
-    """
+    """Return a table as a CSV file to be saved, which a spreadsheet program can open."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(heading)
     for row in rows:
-        table.writerow(
-            [f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell for cell in row]
-        )
+        table.writerow([without_formula(cell) if isinstance(cell, str) else cell for cell in row])
     # Excel needs the byte order mark to recognise UTF-8.
     return Response(
         "\ufeff" + text.getvalue(),
