@@ -91,18 +91,19 @@ class _Kind(msgspec.Struct):
 
 def is_sound_run(run: Path) -> bool:
     """Return whether a folder contains a training run of a threat-sound network."""
-    try:
-        return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).kind == "sound"
-    except (OSError, msgspec.MsgspecError):
-        return False
+    return _kind_of(run).kind == "sound"
 
 
 def is_nano_run(run: Path) -> bool:
     """Return whether a folder contains a training run of the network of wildpost-nano 2."""
+    return _kind_of(run).network == "nano"
+
+
+def _kind_of(run: Path) -> _Kind:
     try:
-        return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind).network == "nano"
+        return msgspec.json.decode((run / RUN_FILE).read_bytes(), type=_Kind)
     except (OSError, msgspec.MsgspecError):
-        return False
+        return _Kind()  # no run
 
 
 def checked_sound_options(chosen: dict[str, object]) -> SoundTrainOptions:

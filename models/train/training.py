@@ -96,11 +96,7 @@ def resume(manifest: Path, run: Path, on_epoch: OnEpoch | None = None) -> YoloFo
         WeightsError: there is no such run, it is finished, or it used another manifest.
     """
     options = read_options(run)
-    found = manifest_hash(manifest)
-    if found != options.manifest_sha256:
-        raise WeightsError(
-            f"{run}: was trained on a manifest with sha256 {options.manifest_sha256}, {manifest} has {found}"
-        )
+    check_manifest(manifest, run, options)
     last = run / "weights" / "last.pt"
     if not last.is_file():
         raise WeightsError(f"{last}: no such checkpoint: the run ended before its first epoch; start a new run")
@@ -133,6 +129,19 @@ def manifest_hash(manifest: Path) -> str:
         OSError: the file cannot be read.
     """
     return hashlib.sha256(manifest.read_bytes()).hexdigest()
+
+
+def check_manifest(manifest: Path, run: Path, options: TrainOptions) -> None:
+    """Check that a run was trained on a manifest.
+
+    Raises:
+        WeightsError: it was trained on another one.
+    """
+    found = manifest_hash(manifest)
+    if found != options.manifest_sha256:
+        raise WeightsError(
+            f"{run}: was trained on a manifest with sha256 {options.manifest_sha256}, {manifest} has {found}"
+        )
 
 
 def find_base(base: str, run: Path, registry: Registry, weights_folder: Path) -> Path:

@@ -155,7 +155,7 @@ class _Export:
         query = replace(self._options.query, limit=PAGE, after=None)
         while page := self._source.listing(query):
             yield page
-            query = replace(query, after=(page[-1].listed_at, page[-1].event.event_id))
+            query = replace(query, after=page[-1].key)
 
     def _closed(self, reached: datetime) -> Iterator[list[_Observed]]:
         """Remove and yield visits to which no earlier capture than ``reached`` can belong."""

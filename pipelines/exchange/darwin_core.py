@@ -16,6 +16,7 @@ from typing import Any
 
 from contract.errors import InvalidInput
 from pipelines.camtrap_dp.reading import Package, Row
+from pipelines.camtrap_dp.tables import time_cell
 from pipelines.exchange.darwin_core_terms import FEATURES, MULTIMEDIA, OCCURRENCE, archive_description
 
 
@@ -239,7 +240,7 @@ def _utc(text: str) -> datetime:
 
 
 def _time_text(text: str) -> str:
-    return _utc(text).isoformat(timespec="seconds").replace("+00:00", "Z") if text else ""
+    return time_cell(_utc(text)) if text else ""
 
 
 def _period(start: str, end: str, always_both: bool = False) -> str:

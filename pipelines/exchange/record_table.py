@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
 from pipelines.camtrap_dp.reading import Package, Row
+from pipelines.exchange.spreadsheet import without_formula
 from pipelines.trends.independence import USUAL_INTERVAL, ComparedTo, independent_records
 
 # Columns of ``recordTable`` of camtrapR (Niedballa et al. 2016, doi:10.1111/2041-210X.12600), and two of ours.
@@ -28,7 +29,6 @@ COLUMNS = (
     "Count",
     "ClassificationMethod",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so (OWASP, "CSV Injection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def write_record_table(package: Package, path: Path, options: TableOptions) -> i
         for (station, species), records in sorted(_records(package, stations).items()):
             for cells in _rows(records, files, options):
                 row = [station, species, *cells]
-                writer.writerow([_guarded(cell) for cell in row] if options.for_spreadsheet else row)
+                writer.writerow([without_formula(cell) for cell in row] if options.for_spreadsheet else row)
                 written += 1
     return written
 
@@ -136,7 +136,3 @@ def _time(row: Row) -> datetime:
             f"observation {row['observationID']}: eventStart is {row['eventStart']!r}: expected a time with its offset"
         )
     return found
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.store.effort import EffortQuery
 from ingest.store.microseconds import EPOCH, microseconds
 from ingest.store.port import Store
 from ingest.store.records import RecordQuery, Records
 from ingest.store.taxon_key import taxon_key
 from ingest.store.watched_time import watched_by_day
 from pipelines.trends.counting import stretches
+from pipelines.trends.effort import effort_until_now
 from pipelines.trends.independence import independent_mask
 from pipelines.trends.request import TrendRequest
 
@@ -119,12 +119,10 @@ def effort_table(store: Store, request: TrendRequest, now: datetime | None = Non
     Args:
         store: The store.
         request: The request, for its days, stations and sensors.
-        now: The current time; None: the system clock. Later effort is ignored: only a wrong clock reports it.
+        now: See ``effort_until_now``.
     """
     offsets = stretches(request.first, request.last, request.zone)
-    start, end = offsets[0].start, offsets[-1].end
-    end = max(start, min(end, now or datetime.now(UTC)))
-    timelines = store.effort(EffortQuery(start, end, request.stations, request.sensors))
+    timelines = effort_until_now(store, offsets, request.stations, request.sensors, now)
     days = (request.last - request.first).days + 1
     watched = watched_by_day(timelines, request.first, days, offsets)
     by_sensor: dict[str, float] = {}

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
+from pipelines.exchange.spreadsheet import without_formula
 from pipelines.trends.answer import trend_answer
 from pipelines.trends.counting import count_trends
 from pipelines.trends.effort import with_effort
@@ -109,17 +110,12 @@ def _cell_row(cell: Cell) -> Row:
 
 
 def csv_response(heading: Sequence[str], rows: Iterable[Row], name: str) -> Response:
-    """Return a table as a CSV file to be saved.
-
-    An apostrophe before a text that begins like a formula keeps a spreadsheet from running it.
-    """
+    """Return a table as a CSV file to be saved, which a spreadsheet program can open."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(heading)
     for row in rows:
-        table.writerow(
-            [f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell for cell in row]
-        )
+        table.writerow([without_formula(cell) if isinstance(cell, str) else cell for cell in row])
     # Excel needs the byte order mark to recognise UTF-8.
     return Response(
         "\ufeff" + text.getvalue(),

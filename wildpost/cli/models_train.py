@@ -174,16 +174,10 @@ def _start_nano(arguments: argparse.Namespace, chosen: dict[str, object], regist
 
 
 def _resume_nano(arguments: argparse.Namespace, options: "TrainOptions") -> int:
-    from models.registry import WeightsError
     from models.train.nano.training import resume
-    from models.train.training import manifest_hash
+    from models.train.training import check_manifest
 
-    found = manifest_hash(arguments.data)
-    if found != options.manifest_sha256:
-        raise WeightsError(
-            f"{arguments.out}: was trained on a manifest with sha256 {options.manifest_sha256}, "
-            f"{arguments.data} has {found}"
-        )
+    check_manifest(arguments.data, arguments.out, options)
     print(f"trained on {resume(arguments.data, arguments.out, options, _print_epoch)} pictures")
     _print_next(arguments.out)
     return 0
