@@ -1,4 +1,4 @@
-"""Films that tests make: a bright figure that moves through a still scene, with or without a tone."""
+"""Films that tests make: a bright disc that moves over a still background, with or without a tone."""
 
 import struct
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ RATE_HZ = 16_000
 
 
 def scene(number: int, width: int, height: int) -> NDArray[np.uint8]:
-    """One frame: an uneven ground, and a disc that stands in the first half of a hundred frames and then walks."""
+    """Make one frame: an uneven background, and a disc that is 3 pixels further to the right in each frame."""
     ground = np.tile(np.linspace(60, 120, width, dtype=np.uint8), (height, 1))
     picture = np.dstack([ground, ground, ground])
     cv2.circle(picture, (10 + 3 * number % max(1, width - 20), height // 2), height // 8, (250, 250, 250), -1)

@@ -4,8 +4,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from captures.decoded import Sound
@@ -40,6 +36,7 @@ from ingest.store.duckdb.store import DuckDbStore
 from review.app import create_app
 from review.options import ReviewOptions
 from tests.keeping import keep
+from tests.served_pages import served
 
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SWITCHES += ["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"]
@@ -107,20 +104,6 @@ def messages(
         event_id=event.event_id, station=event.station, sha256=media.sha256, type=media_type, role=media.role, data=data
     )
     return event, [encode(event), encode(content)]
-
-
-@contextlib.contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """Serve pages on a free port until the context ends, and return their address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture

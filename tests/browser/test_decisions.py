@@ -17,8 +17,9 @@ from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from review.app import create_app
 from review.options import ReviewOptions
-from tests.browser.conftest import MODEL, messages, served
+from tests.browser.conftest import MODEL, messages
 from tests.eventually import eventually
+from tests.served_pages import served
 
 SLOW = (
     "const send = fetch; window.fetch = (...all) => new Promise((go) => setTimeout(go, 500)).then(() => send(...all));"

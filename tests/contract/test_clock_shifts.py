@@ -22,6 +22,7 @@ from ingest.rules.rule_set import Hours, Rule, RuleSet, RulesOptions
 from ingest.store.counts import CountQuery
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery, Received, WriteResult
+from tests.keeping import keep
 
 RESET = datetime(2000, 1, 1, tzinfo=UTC)
 RIGHT = datetime(2026, 4, 10, 21, tzinfo=UTC)
@@ -121,8 +122,7 @@ def test_rules_see_a_later_capture_with_its_corrected_time(store: DuckDbStore, t
     store.set_clock_shifts([SHIFT])
     evening, later = capture(RESET + HOUR), capture(RESET + 5 * HOUR)  # 22:00 and 02:00
     records = [Received(event, encode(event), NOW) for event in (evening, later)]
-    batch = Batch(received=2, records=records)
-    intake.conclude(batch, intake.store(batch))
+    keep(intake, Batch(received=2, records=records))
     (flag,) = casebook.flags()
     casebook.close()
     assert (flag.event_id, flag.reason_values["local_time"]) == (evening.event_id, "2026-04-10T22:00:00+00:00")

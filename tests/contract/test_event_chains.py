@@ -20,6 +20,7 @@ from ingest.media.folder import FolderMedia
 from ingest.receive.batch import ReceivedMessage, read_batch
 from ingest.rules.rule_set import RuleSet, RulesOptions
 from ingest.store.duckdb.store import DuckDbStore
+from tests.keeping import keep
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 TOPIC = topic_of("wildpost", EVENT.station, "event")
@@ -38,7 +39,7 @@ class Server:
     def receive(self, payloads: Sequence[bytes], at: datetime = NOW) -> None:
         batch = read_batch([ReceivedMessage(TOPIC, payload, at) for payload in payloads])
         assert not batch.unusable
-        self.intake.conclude(batch, self.intake.store(batch))
+        keep(self.intake, batch)
 
     def state(self, hours: float = 0) -> ChainState:
         return self.chains.states(NOW + MISSING_AFTER + timedelta(hours=hours))[EVENT.station]

@@ -6,7 +6,7 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.servers.test_serve import serving
 pytestmark = pytest.mark.long
 
 COUNT, SEED = 2_000, 20_260_412
+BROKER = "allow_anonymous true\nautosave_on_changes false\n"
 GROWTH_MB = 40  # of all processes together, once each kind has been seen and the store has written a first checkpoint
 
 
@@ -30,7 +31,7 @@ GROWTH_MB = 40  # of all processes together, once each kind has been seen and th
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Path, int]]:
     """What became of the attack, the server's folder, the broker's port."""
     folder = tmp_path_factory.mktemp("hostile")
-    broker = Mosquitto(mosquitto_program(), folder / "broker", "allow_anonymous true\nautosave_on_changes false\n")
+    broker = Mosquitto(mosquitto_program(), folder / "broker", BROKER)
     try:
         yield attack(folder / "server", broker.port, COUNT, SEED), folder / "server", broker.port
     finally:
@@ -83,12 +84,8 @@ def test_honest_captures_between_them_are_all_stored(attacked: tuple[Outcome, Pa
     assert outcome.missing == 0
 
 
-def test_memory_stays_where_it_was(tmp_path: Path) -> None:
-    broker = Mosquitto(mosquitto_program(), tmp_path / "broker", "allow_anonymous true\nautosave_on_changes false\n")
-    try:
-        outcome = attack(tmp_path / "server", broker.port, 2 * COUNT, SEED)
-    finally:
-        broker.stop()
+def test_memory_stays_where_it_was(mosquitto_with: Callable[[str], Mosquitto], tmp_path: Path) -> None:
+    outcome = attack(tmp_path / "server", mosquitto_with(BROKER).port, 2 * COUNT, SEED)
     after_the_first_checkpoint = outcome.memory_mb[6]  # DuckDB's log reaches 16 MB after some 1,800 messages
     assert outcome.memory_mb[-1] < after_the_first_checkpoint + GROWTH_MB, outcome.memory_mb
 

@@ -1,10 +1,10 @@
 """Training and export contact nobody, though ultralytics would check for versions and send usage data."""
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
+from models.registry import sha256_of
 from tests.outgoing_connections import Observer, can_trace
 from tests.repository import REPOSITORY
 from tests.training.conftest import SMALL
@@ -20,7 +20,7 @@ def test_a_run_and_its_export_contact_nobody(manifest: Path, tmp_path: Path) -> 
         folder.mkdir()
         observer = Observer(folder, can_trace())
         if name == "export":
-            digest = hashlib.sha256((tmp_path / "run" / "weights" / "best.pt").read_bytes()).hexdigest()
+            digest = sha256_of(tmp_path / "run" / "weights" / "best.pt")
             words = [*words, "--trust-pickle", digest]
         command = observer.command([sys.executable, "-m", "wildpost", "models", *words])
         environment = observer.environment() | {"OMP_NUM_THREADS": "1"}

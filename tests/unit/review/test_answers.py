@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,20 +13,21 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from casebook.casebook import Casebook
 from casebook.flags import Flag
 from casebook.verdicts import Verdict
-from contract import Clock, Detection, Effort, Event, Media, Model, encode, new_event_id
+from contract import Clock, Detection, Event, Media, Model, encode, new_event_id
 from contract.errors import StoreUnavailable
 from ingest.drawing.drawings import Drawings
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
 from review.app import NotLoopback, ReviewOptions, check_bind, create_app
+from tests import served_pages
 from tests.bombs import flac_that_says, png_of, silence
+from tests.effort_messages import effort_of
 from wildpost.settings.server import WebOptions
 
 MODEL = Model(name="test", version="1", sha256="0" * 64)
@@ -37,20 +37,9 @@ NOON = datetime(2026, 5, 31, 4, tzinfo=UTC)
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[httpx.Client]:
-    """Serve the pages on a free port, as `wildpost serve` does."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the pages did not start"
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    """Serve the pages, and yield a client of them."""
+    with served_pages.served(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        yield client
 
 
 @dataclass
@@ -388,15 +377,7 @@ def test_a_spreadsheet_takes_no_label_for_a_formula(pages: Pages) -> None:
 
 def test_counts_for_programs_come_with_the_watched_time_of_each_day(pages: Pages) -> None:
     pages.capture()
-    effort = Effort(
-        effort_id=new_event_id(),
-        station="ridge-07",
-        sensor="camera",
-        deployment="ridge-07-a",
-        start=NOON - timedelta(hours=3),
-        end=NOON,
-        watching=True,
-    )
+    effort = effort_of(NOON - timedelta(hours=3), NOON, station="ridge-07")
     pages.store.write([Received(effort, encode(effort), datetime.now(UTC))])
     asked = "from=2026-05-30&to=2026-05-31&zone=Asia/Shanghai"
     assert pages.client.get(f"/api/trends?{asked}").json()["effort"] == [None, 3 * 3600]

@@ -10,9 +10,10 @@ import pytest
 
 from captures.film import film_clip, read_film
 from casebook.records import MediaEntry
-from contract import Box, Media, Span, encode, new_event_id
+from contract import Box, Span, encode, new_event_id
 from ingest.store.port import Received
 from tests.films import write_film
+from tests.media_messages import content_of, medium_of
 from tests.unit.review.test_answers import NOON, PICTURE, Pages, pages
 
 __all__ = ["pages"]
@@ -23,11 +24,11 @@ def film(pages: Pages, folder: Path) -> tuple[str, str]:
     """Store a film's event, poster and clip; return its id, and the hash of the clip."""
     clip = film_clip(read_film(write_film(folder / "a.avi", seconds=2)), 0.0)
     event_id, media = new_event_id(), []
-    for data, kind, role in ((PICTURE, "image/jpeg", "thumbnail"), (clip, "video/mp4", "clip")):
-        sha256 = hashlib.sha256(data).hexdigest()
-        pages.media.put(data, sha256)
-        media.append(Media(sha256=sha256, type=kind, size=len(data), role=role))  # type: ignore[arg-type]
-        entry = MediaEntry(event_id, sha256, kind, role, len(data), "ridge-07", NOON)  # type: ignore[arg-type]
+    for content in (content_of(PICTURE), content_of(clip, type="video/mp4", role="clip")):
+        medium = medium_of(content)
+        pages.media.put(content.data, content.sha256)
+        media.append(medium)
+        entry = MediaEntry(event_id, medium.sha256, medium.type, medium.role, medium.size, "ridge-07", NOON)
         pages.casebook.add_media([entry])
     example = pages.capture()
     seen = msgspec.structs.replace(

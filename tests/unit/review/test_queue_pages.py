@@ -74,10 +74,7 @@ class Counted:
                 for one in events
             ]
         )
-        self.store.apply_verdicts([replace(one, label=self.label(events, one)) for one in verdicts])
-
-    def label(self, events: Sequence[Event], verdict: Verdict) -> str:
-        return events[0].detections[0].label
+        self.store.apply_verdicts([replace(one, label=events[0].detections[0].label) for one in verdicts])
 
     def flag(self, events: Sequence[Event], severity: Severity) -> None:
         self.casebook.add_flags(
