@@ -337,12 +337,13 @@ outbox.open().then(() => {
   const refused = stored(REFUSED);
   localStorage.removeItem(REFUSED);
   for (const [item, status, body] of refused) answered(item, status, body);
-  for (const item of outbox.items.filter((one) => one.kind === "decide")) {
+  const waiting = outbox.items.filter((one) => one.kind === "decide" && cardOf(one.body.event_id));
+  for (const item of waiting) {
     const card = cardOf(item.body.event_id);
-    if (!card) continue;
     for (const box of boxes(card)) if (item.body.ordinals.includes(box.ordinal)) box.outcome = item.body.outcome;
     showCard(card);
   }
+  if (done && waiting.length && !cards.some((card) => outcomeOf(card) === "")) done.hidden = false;
 });
 if (sessionStorage.getItem("wildpost.continue")) {
   sessionStorage.removeItem("wildpost.continue");
