@@ -179,7 +179,7 @@ def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
     with run_server(settings, folder, folder, primary=False) as open_, reduced_garbage_collection():
-        return measure_progress(lambda: open_.state().taken.received, count)
+        return measure_progress(lambda: open_.ingest.taken.received, count)
 
 
 def influx_store(url: str, database: str) -> dict[str, object]:
