@@ -75,6 +75,12 @@ class Accounts:
             row = connection.execute(select(account).where(account.c.name == name.lower())).mappings().first()
         return None if row is None else (account_of(row), row["password_hash"])
 
+    def by_id(self, account_id: str) -> Account | None:
+        """Return the account with an id; None if there is no such account."""
+        with self._database.begin() as connection:
+            row = connection.execute(select(account).where(account.c.id == account_id)).mappings().first()
+        return None if row is None else account_of(row)
+
     def add(
         self,
         name: str,

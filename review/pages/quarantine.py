@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from casebook.records import Quarantined
 from review.page import ContextDependency
+from review.security.access_rules import MAINTAIN, access
 
 router = APIRouter()
 PAGE = 50
@@ -21,6 +22,7 @@ def preview(item: Quarantined) -> str:
 
 
 @router.get("/quarantine")
+@access(MAINTAIN)
 def quarantine(context: ContextDependency, after: str = "") -> HTMLResponse:
     """Show one page of quarantined items, newest first."""
     items = context.site.casebook.quarantined(PAGE + 1, _after(after))

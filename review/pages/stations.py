@@ -7,11 +7,13 @@ from fastapi.responses import HTMLResponse
 
 from ingest.station_connection import connection_of, last_heard
 from review.page import ContextDependency
+from review.security.access_rules import STATIONS, access
 
 router = APIRouter()
 
 
 @router.get("/stations")
+@access(STATIONS)
 def stations(context: ContextDependency) -> HTMLResponse:
     """Show all known stations."""
     now = datetime.now(UTC)
