@@ -1,7 +1,7 @@
 """Context of every review page: stores, settings, templates, and who reads it in which language."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.access.actor import Actor
 from casebook.casebook import Casebook
-from casebook.event_chain import EventChains
+from casebook.event_chain import ChainState, EventChains
 from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
@@ -25,6 +25,7 @@ from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
+from ingest.store.narrowed import NarrowedStore
 from ingest.store.port import EventQuery, ListedEvent, Store
 from review.options import ReviewOptions
 from review.reader_language import chosen_language
@@ -36,13 +37,15 @@ from review.station_names import StationNames
 from review.taxon_choices import TaxonChoices
 
 COOKIE_S = 365 * 24 * 3600
+MAX_NARROWED_SITES = 64
 
 
 @dataclass(frozen=True)
 class Site:
-    """Stores and settings that all pages share; created once.
+    """Stores and settings that all pages share; created once, and once for each set of stations that somebody sees.
 
     Attributes:
+        stations: Stations that may be seen; None: all.
         drawings: Draws spectrograms.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
@@ -59,6 +62,25 @@ class Site:
     wake_verdict_sync: Callable[[], None] = lambda: None
     sign_in_required: bool = False
     local_token: str = ""
+    stations: frozenset[str] | None = None
+
+    def narrowed(self, stations: frozenset[str] | None) -> "Site":
+        """Return the site as somebody may read it who sees only some stations; None: all."""
+        if stations is None:
+            return self
+        found = self._narrowed_sites.get(stations)
+        if found is None:
+            found = replace(self, store=NarrowedStore(self.store, stations), stations=stations)
+            shared = {name: getattr(self, name) for name in ("access", "languages", "static_files", "templates")}
+            found.__dict__.update(shared)
+            if len(self._narrowed_sites) >= MAX_NARROWED_SITES:  # the areas were changed often
+                self._narrowed_sites.clear()
+            self._narrowed_sites[stations] = found
+        return found
+
+    @cached_property
+    def _narrowed_sites(self) -> dict[frozenset[str], "Site"]:
+        return {}
 
     @cached_property
     def access(self) -> SiteAccess:
@@ -78,12 +100,16 @@ class Site:
     @cached_property
     def flag_queue(self) -> FlagQueue:
         """Events with open flags in the casebook's database."""
-        return FlagQueue(Database(self.casebook.engine))
+        return FlagQueue(Database(self.casebook.engine), self.stations)
 
-    @cached_property
-    def event_chains(self) -> EventChains:
-        """Chains of the stations' events in the casebook's database."""
-        return EventChains(Database(self.casebook.engine))
+    def chain_states(self, now: datetime) -> Mapping[str, ChainState]:
+        """Return what the chain of each station's events shows, by the name of the station."""
+        found = EventChains(Database(self.casebook.engine)).states(now)
+        return {name: state for name, state in found.items() if self.stations is None or name in self.stations}
+
+    def may_be_seen(self, sha256: str) -> bool:
+        """Return whether a file is of a station that may be seen."""
+        return self.stations is None or not self.stations.isdisjoint(self.casebook.media_stations(sha256))
 
     @cached_property
     def taxon_choices(self) -> TaxonChoices:
@@ -93,7 +119,7 @@ class Site:
     @cached_property
     def incidents(self) -> IncidentReader:
         """Reader of incidents in the casebook's database."""
-        return IncidentReader(Database(self.casebook.engine))
+        return IncidentReader(Database(self.casebook.engine), self.stations)
 
     @cached_property
     def languages(self) -> dict[str, Language]:
@@ -180,7 +206,7 @@ class PageContext:
                 may=self.may,
                 path=self.request.url.path,
                 query=[(key, value) for key, value in self.request.query_params.multi_items() if key != "lang"],
-                open_flags=self.site.casebook.totals().open_flags,
+                open_flags=self.site.flag_queue.count_open(),
                 now=datetime.now(UTC),
                 server_problem=self.site.problem(),
                 **values,
@@ -211,7 +237,8 @@ def page_context(request: Request) -> PageContext:
     """Create the page context of a request."""
     site: Site = request.app.state.site
     language = site.languages[chosen_language(request, site.options.language)]
-    return PageContext(request, site, language, acting(request))
+    actor = acting(request)
+    return PageContext(request, site.narrowed(actor.stations), language, actor)
 
 
 ContextDependency = Annotated[PageContext, Depends(page_context)]

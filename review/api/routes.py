@@ -40,7 +40,7 @@ def healthz(context: ContextDependency) -> Response:
     totals = context.site.casebook.totals()
     states = context.site.store.stations()
     now = datetime.now(UTC)
-    chains = context.site.event_chains.states(now)
+    chains = context.site.chain_states(now)
     return JSONResponse(
         {
             "status": "hindered" if problem else "ok",
@@ -128,7 +128,7 @@ async def verdicts(context: ContextDependency, request: Request) -> Response:
     """Record a reviewer's decision on a capture."""
     decision = _decoded(_decision, await request.body())
     return await run_in_threadpool(
-        _answer, context, decision.event_id, lambda event: decide(context.site, event, decision, context.name)
+        _answer, context, decision.event_id, lambda event: decide(context.site, event, decision, context.actor)
     )
 
 
@@ -141,7 +141,7 @@ async def withdrawals(context: ContextDependency, request: Request) -> Response:
         _answer,
         context,
         wanted.event_id,
-        lambda event: withdraw(context.site, event, wanted.sequences, context.name),
+        lambda event: withdraw(context.site, event, wanted.sequences, context.actor),
     )
 
 

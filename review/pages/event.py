@@ -62,7 +62,7 @@ def withdraw_decision(context: ContextDependency, event_id: str, sequences: Anno
     numbers = [int(word) for word in sequences.split() if word.isascii() and word.isdigit() and len(word) <= MAX_DIGITS]
     if not 0 < len(numbers) <= MAX_WITHDRAWN:
         raise InvalidRequest("decision")
-    withdraw(context.site, found, numbers, context.name)
+    withdraw(context.site, found, numbers, context.actor)
     return RedirectResponse(f"/events/{event_id}", 303)
 
 

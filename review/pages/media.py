@@ -41,7 +41,7 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _content(context: ContextDependency, sha256: str) -> bytes:
-    if not SHA256.fullmatch(sha256):
+    if not SHA256.fullmatch(sha256) or not context.site.may_be_seen(sha256):
         raise HTTPException(404)
     try:
         with context.site.media.open(sha256) as file:

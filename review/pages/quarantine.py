@@ -25,7 +25,7 @@ def preview(item: Quarantined) -> str:
 @access(MAINTAIN)
 def quarantine(context: ContextDependency, after: str = "") -> HTMLResponse:
     """Show one page of quarantined items, newest first."""
-    items = context.site.casebook.quarantined(PAGE + 1, _after(after))
+    items = context.site.casebook.quarantined(PAGE + 1, _after(after), context.site.stations)
     shown = items[:PAGE]
     following = f"{shown[-1].at.isoformat()}~{shown[-1].id}" if len(items) > PAGE else ""
     return context.render("quarantine.html", {"items": shown, "following": following, "preview": preview})

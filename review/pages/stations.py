@@ -21,7 +21,7 @@ def stations(context: ContextDependency) -> HTMLResponse:
         "stations.html",
         {
             "stations": context.site.store.stations(),
-            "chains": context.site.event_chains.states(now),
+            "chains": context.site.chain_states(now),
             "connection_of": lambda state: connection_of(state, now),
             "last_heard": lambda state: last_heard(state, now),
         },
