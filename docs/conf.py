@@ -68,6 +68,7 @@ NAVIGATION = {
         "how-to/containers",
         "how-to/backup",
         "how-to/operate",
+        "how-to/accounts",
         "how-to/alerts",
         "how-to/influxdb",
         "how-to/postgresql",

@@ -12,6 +12,8 @@ Expected = Literal[
 def problem_heading(code: int, language: Language) -> str:
     """Return the heading for an HTTP status code."""
     translate = language.translate
+    if code == 401:
+        return translate("Sign in")
     if code in (404, 405):
         return translate("Not found")
     return translate("Temporarily unavailable") if code in (500, 503) else translate("Invalid request")
@@ -21,6 +23,7 @@ def problem_sentence(code: int, language: Language) -> str:
     """Return the sentence for an HTTP status code; codes without a sentence of their own get that of 422."""
     translate = language.translate
     sentences = {
+        401: translate("Nobody is signed in, or the session has ended. Sign in and try again."),
         403: translate("The server accepts changes only from its own pages."),
         404: translate("There is no capture, incident or page at this address. Check that the address is complete."),
         405: translate("This address does not accept this kind of request."),
@@ -36,6 +39,11 @@ def problem_sentence(code: int, language: Language) -> str:
         ),
     }
     return sentences.get(code, translate("The address or the submitted data is not valid."))
+
+
+def role_sentence(language: Language) -> str:
+    """Return the sentence for a request that needs a role which the account does not have."""
+    return language.translate("Your account does not have the role for this. An administrator can give it.")
 
 
 def busy_sentence(language: Language) -> str:

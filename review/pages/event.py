@@ -14,6 +14,7 @@ from review.decisions import MAX_WITHDRAWN, withdraw
 from review.page import ContextDependency
 from review.problems import InvalidRequest
 from review.queue import Section, next_undecided, section_of
+from review.security.access_rules import DECIDE, SEE, access
 
 router = APIRouter()
 MAX_DIGITS = 18  # of a sequence, so that it fits into the database's 64 bits
@@ -21,6 +22,7 @@ MAX_DIGITS = 18  # of a sequence, so that it fits into the database's 64 bits
 
 # Registered before event_page, whose route would match "ID.json" as an event id.
 @router.get("/events/{event_id}.json")
+@access(SEE)
 def event_message(context: ContextDependency, event_id: str) -> Response:
     """Return the station's message about a capture as indented JSON."""
     found = context.site.listed_event(event_id)
@@ -30,6 +32,7 @@ def event_message(context: ContextDependency, event_id: str) -> Response:
 
 
 @router.get("/events/{event_id}")
+@access(SEE)
 def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
     """Show the page of one capture."""
     found = context.site.listed_event(event_id)
@@ -50,6 +53,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
 
 
 @router.post("/events/{event_id}/withdraw")
+@access(DECIDE)
 def withdraw_decision(context: ContextDependency, event_id: str, sequences: Annotated[str, Form()]) -> RedirectResponse:
     """Withdraw a decision from the history of a capture; ``sequences`` are its verdicts, separated by spaces."""
     found = context.site.event(event_id)
@@ -58,11 +62,12 @@ def withdraw_decision(context: ContextDependency, event_id: str, sequences: Anno
     numbers = [int(word) for word in sequences.split() if word.isascii() and word.isdigit() and len(word) <= MAX_DIGITS]
     if not 0 < len(numbers) <= MAX_WITHDRAWN:
         raise InvalidRequest("decision")
-    withdraw(context.site, found, numbers, context.name)
+    withdraw(context.site, found, numbers, context.actor)
     return RedirectResponse(f"/events/{event_id}", 303)
 
 
 @router.get("/events/{event_id}/next")
+@access(SEE)
 def following(context: ContextDependency, event_id: str, phase: str = "") -> RedirectResponse:
     """Redirect to the next undecided capture, or to the queue if there is none."""
     found = context.site.listed_event(event_id)

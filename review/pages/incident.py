@@ -12,6 +12,7 @@ from ingest.store.port import EventQuery
 from review.cards import load_cards
 from review.page import ContextDependency
 from review.queue import parse_list_cursor
+from review.security.access_rules import DECIDE, SEE, access
 
 router = APIRouter()
 PAGE = 30
@@ -20,6 +21,7 @@ ALERTS = 50  # alerts listed on the page of an incident
 
 
 @router.get("/incidents")
+@access(SEE)
 def incidents(context: ContextDependency, show: str = "waiting", after: str = "") -> HTMLResponse:
     """Show the open incidents, or all incidents if ``show`` is "all", newest first."""
     waiting = show != "all"
@@ -38,6 +40,7 @@ def incidents(context: ContextDependency, show: str = "waiting", after: str = ""
 
 
 @router.get("/incidents/{incident_id}")
+@access(SEE)
 def incident(context: ContextDependency, incident_id: str, after: str = "") -> HTMLResponse:
     """Show the page of one incident, with a part of its occurrences if there are many."""
     reader = context.site.incidents
@@ -68,6 +71,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
 
 
 @router.post("/incidents/{incident_id}/seen-to")
+@access(DECIDE)
 def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
     """Mark the station problems of an incident as resolved."""
     if context.site.incidents.incident(incident_id) is None:

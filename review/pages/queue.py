@@ -13,12 +13,14 @@ from pipelines.trends.counting import EARLIEST, LATEST
 from review.incident_groups import group_by_incident
 from review.page import ContextDependency
 from review.queue import Filters, Kind, Show, parse_cursor, queue_page
+from review.security.access_rules import SEE, access
 
 router = APIRouter()
 _DAYS = {"today": 0, "yesterday": 1}  # days before today
 
 
 @router.get("/")
+@access(SEE)
 def queue(
     context: ContextDependency,
     show: str = "todo",
@@ -58,7 +60,7 @@ def queue(
             "stations": context.site.station_names(),
             "following": following,
             "reasons": lambda flags: reasons(flags, context.language),
-            "named": "reviewer" in context.request.cookies,
+            "named": bool(context.actor.id) or "reviewer" in context.request.cookies,
         },
     )
 

@@ -25,6 +25,8 @@ COMMANDS = (
     "report",
     "coverage",
     "deployments",
+    "users",
+    "areas",
     "models",
     "doctor",
     "alerts",

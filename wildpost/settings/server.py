@@ -20,7 +20,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Host and port of the review pages.
 
     Attributes:
-        host: A loopback address, since there is no sign-in yet.
+        host: Address to listen on. Other than a loopback address, it needs accounts, and a proxy with TLS.
         port: Port to listen on; 0: any free port.
         proxies: Addresses of reverse proxies on this machine whose X-Forwarded-For and X-Forwarded-Proto headers are
             believed; empty: such headers are ignored.
