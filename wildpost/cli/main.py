@@ -29,6 +29,7 @@ COMMANDS = (
     "doctor",
     "alerts",
     "broker",
+    "commands",
     "backup",
     "backup_keygen",
     "restore",
