@@ -7,10 +7,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from contract.bounds import Count, FileName, Moment, Name, Note, Schema, Sha256, Uuid
 from contract.event_chain import PublicKey, Signature
 from contract.messages import SCHEMA
+from contract.topics import Channel
 
 CommandKind = Literal["status", "media", "retry", "restart-capture", "settings"]
-Channel = Literal["command", "settings"]  # last level of the topic; each has serials of its own
-CHANNELS: tuple[Channel, ...] = get_args(Channel)
 KINDS_OF_COMMANDS: tuple[CommandKind, ...] = get_args(CommandKind)
 CHANGING: frozenset[CommandKind] = frozenset({"restart-capture", "settings"})  # wait for a known time on the station
 MOST_ORIGINAL_BYTES = 64_000_000  # a minute of film; larger originals are fetched by stick or at the station
@@ -71,5 +70,5 @@ class MediaPart(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def channel_of(kind: str) -> Channel:
-    """Return the channel of a kind of envelope."""
+    """Return the channel of a kind of envelope; each has serials of its own."""
     return "settings" if kind == "settings" else "command"

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from contract.commands import CHANGING, KINDS_OF_COMMANDS, Channel, channel_of
+from contract.commands import CHANGING, KINDS_OF_COMMANDS, channel_of
 from contract.envelope import Certificate, Envelope, EnvelopeRefused, open_envelope
 from contract.errors import InvalidInput
+from contract.topics import Channel
 from edge.clocks import Reading
 
 _MEMORY = "remote"  # name in the outbox's memory

@@ -38,6 +38,7 @@ RELEASED = Path(__file__).with_name("casebook-0.1.0.sql").read_text(encoding="ut
 # Of tables that the first release had.
 NEW_COLUMNS = {"sequence", "occurrences", "captures", "kinds", "withdraws"}
 NEW_FLAG_COLUMNS = {"station", "at"}
+OF_COMMANDS = {"station_command", "media_part", "reported_settings"}
 
 
 def _is_new(table: str, column: str) -> bool:
@@ -131,7 +132,7 @@ def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: 
     Casebook(released).close()
     after = rows(released)
     assert {name: after[name] for name in before} == before
-    assert after["alembic_version"] == {("0006",)}
+    assert after["alembic_version"] == {("0007",)}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
@@ -274,8 +275,16 @@ def test_a_casebook_of_before_event_chains_gets_their_tables(casebook_url: str) 
     before = rows(casebook_url)
     Casebook(casebook_url).close()
     after = rows(casebook_url)
-    assert after.keys() - before.keys() == {"chain_run", "chain_fault"}
-    assert after["alembic_version"] == {("0006",)}
+    assert after.keys() - before.keys() == {"chain_run", "chain_fault", *OF_COMMANDS}
+
+
+def test_a_casebook_of_before_commands_gets_their_tables(casebook_url: str) -> None:
+    bring_to(casebook_url, "0006")
+    before = rows(casebook_url)
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert after.keys() - before.keys() == OF_COMMANDS
+    assert after["alembic_version"] == {("0007",)}
 
 
 def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
@@ -291,7 +300,7 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0006", "0005", "0004", "0003", "0002", "0001"], (
+    assert steps == ["0007", "0006", "0005", "0004", "0003", "0002", "0001"], (
         "a new step: try the way from the form before it, and freeze what was released"
     )
 

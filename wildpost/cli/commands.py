@@ -1,16 +1,19 @@
-"""`wildpost commands`: keys that sign commands to stations."""
+"""`wildpost commands`: lists what stations were told, and makes the keys that sign it."""
 
 import argparse
 from pathlib import Path
 
+import msgspec
+
 from wildpost.cli.backup_keygen import add_passphrase, read_passphrase
+from wildpost.cli.command import add_casebook, line, open_commands
 
 DAYS = 400
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command `wildpost commands` and its actions to the argument parser."""
-    about = "create the keys that sign commands to stations"
+    about = "list what stations were told, and make the keys that sign it"
     actions = commands.add_parser("commands", help=about, description=about).add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -25,6 +28,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     certify.add_argument("file", type=Path, help="file of the new signing key, such as commands-signing.json")
     _add_common(certify)
     certify.set_defaults(run=run_certify)
+    about = "list what stations were told, newest first, and their answers"
+    listing = actions.add_parser("list", help=about, description=about)
+    listing.add_argument("--station", default="", help="only what this station was told")
+    listing.add_argument("--limit", type=int, default=50, help="at most so many (default: 50)")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line, with results")
+    add_casebook(listing)
+    listing.set_defaults(run=run_list)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +67,21 @@ def run_certify(arguments: argparse.Namespace) -> int:
 
     certificate = certify_new_key(arguments.root, arguments.file, arguments.days, _passphrase(arguments))
     print(f"{arguments.file}: certificate {certificate.number}, valid until {certificate.expires:%Y-%m-%d}")
+    return 0
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print commands with their answers."""
+    with open_commands(arguments) as commands:
+        found = commands.latest(arguments.station, max(1, arguments.limit))
+    for one in found:
+        if arguments.json:
+            shown = {name: getattr(one, name) for name in one.__slots__ if name != "envelope"}
+            print(msgspec.json.encode(shown).decode())
+        else:
+            print(f"{one.number}: {line(one)}")
+    if not found and not arguments.json:
+        print("No station was told anything.")
     return 0
 
 

@@ -29,6 +29,7 @@ COMMANDS = (
     "doctor",
     "alerts",
     "broker",
+    "command",
     "commands",
     "backup",
     "backup_keygen",

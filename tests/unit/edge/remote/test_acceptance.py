@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contract.commands import Channel
+from contract.topics import Channel
 from edge.clocks import Reading
 from edge.outbox.outbox import Outbox
 from edge.remote.acceptance import Acceptance, Accepted, Deferred, Ignored, Repeated
