@@ -18,9 +18,11 @@ from casebook.event_chain import EventChains
 from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
+from casebook.station_commands import StationCommands
 from contract import Event
 from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
+from i18n.original_words import original_name, original_request, original_state
 from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
@@ -44,6 +46,7 @@ class Site:
         drawings: Draws spectrograms.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
+        wake_command_sender: Wakes the thread that sends commands to stations; None: this server sends none.
     """
 
     store: Store
@@ -53,6 +56,7 @@ class Site:
     drawings: Drawings
     problem: Callable[[], str] = lambda: ""
     wake_verdict_sync: Callable[[], None] = lambda: None
+    wake_command_sender: Callable[[], None] | None = None
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -73,6 +77,11 @@ class Site:
     def event_chains(self) -> EventChains:
         """Chains of the stations' events in the casebook's database."""
         return EventChains(Database(self.casebook.engine))
+
+    @cached_property
+    def station_commands(self) -> StationCommands:
+        """What stations are told, in the casebook's database."""
+        return StationCommands(Database(self.casebook.engine))
 
     @cached_property
     def taxon_choices(self) -> TaxonChoices:
@@ -127,6 +136,8 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
     environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
+    for words in (original_name, original_request, original_state):
+        environment.globals[words.__name__] = words
     environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
