@@ -58,6 +58,7 @@ NAVIGATION = {
         "how-to/usb-stick",
         "how-to/listen-to-recordings",
         "how-to/correct-a-clock",
+        "how-to/remote-care",
         "how-to/evaluate",
         "how-to/train",
         "how-to/serve",

@@ -5,7 +5,19 @@ from typing import Literal
 from i18n.language import Language
 
 Expected = Literal[
-    "day", "moment", "zone", "period", "taxon", "detection", "decision", "choice", "number", "names", "trend", "name"
+    "day",
+    "moment",
+    "zone",
+    "period",
+    "taxon",
+    "detection",
+    "decision",
+    "choice",
+    "number",
+    "names",
+    "trend",
+    "name",
+    "original",
 ]
 
 
@@ -67,6 +79,7 @@ def expected_sentence(expected: Expected, language: Language) -> str:
         "choice": translate("A choice is not known. /api/openapi.json lists the choices of each parameter."),
         "number": translate("A number is out of its range. /api/openapi.json has the range of each parameter."),
         "name": translate("Expected a species, for example taxon=野猪, wild boar or Sus scrofa."),
+        "original": translate("The station cannot be asked for the original of this capture now."),
         "names": translate("Expected at most 50 stations or sensors."),
         "trend": translate(
             "Too many periods, or two periods that overlap at the same stations. Choose longer periods, fewer days or "

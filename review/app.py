@@ -17,7 +17,18 @@ from review.api import trends as api_trends
 from review.api.description import description_router
 from review.options import ReviewOptions
 from review.page import Site
-from review.pages import activity, event, incident, media, quarantine, queue, sign_in, stations, trends
+from review.pages import (
+    activity,
+    event,
+    incident,
+    media,
+    originals,
+    quarantine,
+    queue,
+    sign_in,
+    stations,
+    trends,
+)
 from review.problems import HANDLED, answer_problem, problem_response
 from review.security.access_rules import rules_by_path
 from review.security.authentication import authorise
@@ -65,6 +76,7 @@ def create_app(
     drawings: Drawings | None = None,
     sign_in_required: bool = False,
     local_token: str = "",
+    wake_command_sender: Callable[[], None] | None = None,
 ) -> ReviewApp:
     """Create the FastAPI application of the review pages.
 
@@ -78,6 +90,7 @@ def create_app(
         drawings: Draws spectrograms; None: they are drawn anew for each request.
         sign_in_required: Whether the pages ask for a sign-in also while there is no account.
         local_token: Token of the commands on this machine; "": none.
+        wake_command_sender: Called after a request to a station; None: this server sends none.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the time zone in the options is unknown.
@@ -93,13 +106,15 @@ def create_app(
         wake_verdict_sync,
         sign_in_required,
         local_token,
+        wake_command_sender,
     )
     site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     programs = (api, api_trends, api_activity)
-    for page in (queue, event, incident, trends, activity, stations, quarantine, media, sign_in, *programs):
+    pages = (queue, originals, event, incident, trends, activity, stations, quarantine, media, sign_in)
+    for page in (*pages, *programs):
         app.include_router(page.router)
     app.include_router(description_router([one.router for one in programs]))
     app.include_router(static_router(site.static_files))

@@ -18,9 +18,11 @@ from casebook.event_chain import ChainState, EventChains
 from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
+from casebook.station_commands import StationCommands
 from contract import Event
 from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
+from i18n.original_words import original_name, original_request, original_state
 from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
@@ -51,6 +53,7 @@ class Site:
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
         sign_in_required: Whether the pages ask for a sign-in also while there is no account.
         local_token: Token of the commands on this machine; "": none.
+        wake_command_sender: Wakes the thread that sends commands to stations; None: this server sends none.
     """
 
     store: Store
@@ -62,6 +65,7 @@ class Site:
     wake_verdict_sync: Callable[[], None] = lambda: None
     sign_in_required: bool = False
     local_token: str = ""
+    wake_command_sender: Callable[[], None] | None = None
     stations: frozenset[str] | None = None
 
     def narrowed(self, stations: frozenset[str] | None) -> "Site":
@@ -110,6 +114,11 @@ class Site:
     def may_be_seen(self, sha256: str) -> bool:
         """Return whether a file is of a station that may be seen."""
         return self.stations is None or not self.stations.isdisjoint(self.casebook.media_stations(sha256))
+
+    @cached_property
+    def station_commands(self) -> StationCommands:
+        """What stations are told, in the casebook's database."""
+        return StationCommands(Database(self.casebook.engine))
 
     @cached_property
     def taxon_choices(self) -> TaxonChoices:
@@ -164,6 +173,8 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
     environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
+    for words in (original_name, original_request, original_state):
+        environment.globals[words.__name__] = words
     environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment

@@ -11,6 +11,7 @@ from i18n.flag_sentences import reasons
 from review.cards import load_cards
 from review.decision_history import decision_history
 from review.decisions import MAX_WITHDRAWN, withdraw
+from review.original import original_of
 from review.page import ContextDependency
 from review.problems import InvalidRequest
 from review.queue import Section, next_undecided, section_of
@@ -47,6 +48,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
             "section": section_of(card),
             "incident": context.site.incidents.incident_ids_of([event_id]).get(event_id, ""),
             "history": decision_history(card),
+            "original": original_of(context.site, found.event),
             "reasons": lambda flags: reasons(flags, context.language),
         },
     )

@@ -31,6 +31,8 @@ COMMANDS = (
     "doctor",
     "alerts",
     "broker",
+    "command",
+    "commands",
     "backup",
     "backup_keygen",
     "restore",

@@ -96,6 +96,7 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             drawings,
             sign_in_required=reachable,
             local_token=local_token,
+            wake_command_sender=receiving.command_sender.wake if receiving.command_sender else None,
         )
         add_operations(app, receiving.ingest)
         app.check_rules()

@@ -63,6 +63,17 @@ class BackupOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     recipients: tuple[Annotated[str, msgspec.Meta(pattern=r"\Aage1[0-9a-z]{58}\Z")], ...] = ()
 
 
+class CommandOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of what the server tells stations.
+
+    Attributes:
+        signing_key: File of the signing key that `wildpost commands keygen` wrote; relative to the settings file; "":
+            the server tells stations nothing.
+    """
+
+    signing_key: str = ""
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a server; configs/server.toml is a commented example."""
 
@@ -78,3 +89,4 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     alerts: AlertsOptions = AlertsOptions()
     backup: BackupOptions = BackupOptions()
     budgets: BudgetOptions = BudgetOptions()
+    commands: CommandOptions = CommandOptions()
