@@ -78,6 +78,7 @@ NAVIGATION = {
         "reference/station",
         "reference/films",
         "reference/review",
+        "reference/cases",
         "reference/rules",
         "reference/messages",
         "reference/connections",
