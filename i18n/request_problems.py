@@ -5,7 +5,20 @@ from typing import Literal
 from i18n.language import Language
 
 Expected = Literal[
-    "day", "moment", "zone", "period", "taxon", "detection", "decision", "choice", "number", "names", "trend", "name"
+    "day",
+    "moment",
+    "zone",
+    "period",
+    "taxon",
+    "detection",
+    "decision",
+    "choice",
+    "number",
+    "names",
+    "trend",
+    "name",
+    "records",
+    "case",
 ]
 
 
@@ -56,6 +69,8 @@ def expected_sentence(expected: Expected, language: Language) -> str:
         "taxon": translate("A correction needs a species, for example 野猪, wild boar or Sus scrofa."),
         "detection": translate("The capture has no such detection."),
         "decision": translate("Expected a decision on a capture."),
+        "records": translate("Expected captures and incidents of this server, at most 200."),
+        "case": translate("Expected a step of a case with its fields; see docs/reference/cases.md."),
         "choice": translate("A choice is not known. /api/openapi.json lists the choices of each parameter."),
         "number": translate("A number is out of its range. /api/openapi.json has the range of each parameter."),
         "name": translate("Expected a species, for example taxon=野猪, wild boar or Sus scrofa."),

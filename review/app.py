@@ -8,16 +8,18 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from casebook.casebook import Casebook
+from casebook.cases.deadlines import CaseOptions
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
 from ingest.store.port import Store
 from review.api import activity as api_activity
+from review.api import cases as api_cases
 from review.api import routes as api
 from review.api import trends as api_trends
 from review.api.description import description_router
 from review.options import NotLoopback, ReviewOptions, check_bind
 from review.page import Site
-from review.pages import activity, event, incident, media, quarantine, queue, stations, trends
+from review.pages import activity, cases, event, incident, media, quarantine, queue, stations, trends
 from review.problems import HANDLED, answer_problem, problem_response
 from review.security.host_names import known_hosts
 from review.security.protection import protected
@@ -52,6 +54,7 @@ def create_app(
     problem: Callable[[], str] = lambda: "",
     wake_verdict_sync: Callable[[], None] = lambda: None,
     drawings: Drawings | None = None,
+    case_options: CaseOptions | None = None,
 ) -> FastAPI:
     """Create the FastAPI application of the review pages.
 
@@ -63,18 +66,30 @@ def create_app(
         problem: Returns a description of what currently impairs the server; "" if nothing does.
         wake_verdict_sync: Called after a verdict that the store did not accept.
         drawings: Draws spectrograms; None: they are drawn anew for each request.
+        case_options: Deadlines of cases; None: those of the law.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the time zone in the options is unknown.
     """
-    site = Site(store, casebook, media_store, options, drawings or Drawings(None), problem, wake_verdict_sync)
+    site = Site(
+        store,
+        casebook,
+        media_store,
+        options,
+        drawings or Drawings(None),
+        problem,
+        wake_verdict_sync,
+        case_options,
+    )
     site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
-    for page in (queue, event, incident, trends, activity, stations, quarantine, media, api, api_trends, api_activity):
-        app.include_router(page.router)
-    app.include_router(description_router([api.router, api_trends.router, api_activity.router]))
+    pages = (queue, event, incident, cases, trends, activity, stations, quarantine, media)
+    programs = (api, api_trends, api_activity, api_cases)
+    for part in (*pages, *programs):
+        app.include_router(part.router)
+    app.include_router(description_router([part.router for part in programs]))
     app.include_router(static_router(site.static_files))
     for kind in (*HANDLED, Exception):
         app.add_exception_handler(kind, answer_problem)

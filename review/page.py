@@ -14,11 +14,14 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.casebook import Casebook
+from casebook.cases.deadlines import CaseOptions
+from casebook.cases.repository import Cases
 from casebook.event_chain import EventChains
 from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
 from contract import Event
+from i18n.case_words import case_kind, deadline_name, outcome_name, step_name
 from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.record_terms import clock_source, quarantine_reason
@@ -44,6 +47,7 @@ class Site:
         drawings: Draws spectrograms.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
+        case_options: Deadlines of cases; None: those of the law.
     """
 
     store: Store
@@ -53,6 +57,7 @@ class Site:
     drawings: Drawings
     problem: Callable[[], str] = lambda: ""
     wake_verdict_sync: Callable[[], None] = lambda: None
+    case_options: CaseOptions | None = None
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -83,6 +88,11 @@ class Site:
     def incidents(self) -> IncidentReader:
         """Reader of incidents in the casebook's database."""
         return IncidentReader(Database(self.casebook.engine))
+
+    @cached_property
+    def cases(self) -> Cases:
+        """Cases in the casebook's database."""
+        return Cases(Database(self.casebook.engine), self.case_options)
 
     @cached_property
     def languages(self) -> dict[str, Language]:
@@ -128,6 +138,10 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
     environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
     environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
+    environment.globals["step_name"] = lambda step: step_name(step, language)
+    environment.globals["case_kind"] = lambda kind: case_kind(kind, language)
+    environment.globals["outcome_name"] = lambda outcome: outcome_name(outcome, language)
+    environment.globals["deadline_name"] = lambda name: deadline_name(name, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
 

@@ -223,6 +223,25 @@ def check_change(change: Change, before: Sequence[Entry]) -> None:
         raise CaseRefused("outcome", "step 'closed': a case is closed with an outcome only")
 
 
+def chain_problem(encoded: Sequence[bytes], case: str) -> str:
+    """Return what is wrong with the chain of a case's entries, given as they were stored; "" if it is whole.
+
+    Raises:
+        InvalidInput: one of them is not an entry.
+    """
+    previous = FIRST_PREVIOUS
+    for number, one in enumerate(encoded, 1):
+        entry = decode_entry(one)
+        if entry.case != case:
+            return f"entry {number} is of case {entry.case}"
+        if entry.number != number:
+            return f"entry {number} is missing: entry {entry.number} stands in its place"
+        if entry.previous != previous:
+            return f"entry {number} does not name the hash of the entry before it, which was altered or replaced"
+        previous = entry_sha256(one)
+    return ""
+
+
 def is_closed(entries: Sequence[Entry]) -> bool:
     """Return whether the last closing was not followed by a reopening."""
     return next((one.step == "closed" for one in reversed(entries) if one.step in ("closed", "reopened")), False)
