@@ -80,6 +80,7 @@ NAVIGATION = {
         "reference/station",
         "reference/films",
         "reference/review",
+        "reference/cases",
         "reference/rules",
         "reference/messages",
         "reference/connections",

@@ -18,6 +18,8 @@ Expected = Literal[
     "trend",
     "name",
     "original",
+    "records",
+    "case",
 ]
 
 
@@ -76,6 +78,8 @@ def expected_sentence(expected: Expected, language: Language) -> str:
         "taxon": translate("A correction needs a species, for example 野猪, wild boar or Sus scrofa."),
         "detection": translate("The capture has no such detection."),
         "decision": translate("Expected a decision on a capture."),
+        "records": translate("Expected captures and incidents of this server, at most 200."),
+        "case": translate("Expected a step of a case with its fields; see docs/reference/cases.md."),
         "choice": translate("A choice is not known. /api/openapi.json lists the choices of each parameter."),
         "number": translate("A number is out of its range. /api/openapi.json has the range of each parameter."),
         "name": translate("Expected a species, for example taxon=野猪, wild boar or Sus scrofa."),

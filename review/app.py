@@ -8,10 +8,12 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from casebook.casebook import Casebook
+from casebook.cases.deadlines import CaseOptions
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
 from ingest.store.port import Store
 from review.api import activity as api_activity
+from review.api import cases as api_cases
 from review.api import routes as api
 from review.api import trends as api_trends
 from review.api.description import description_router
@@ -19,6 +21,7 @@ from review.options import ReviewOptions
 from review.page import Site
 from review.pages import (
     activity,
+    cases,
     event,
     incident,
     media,
@@ -77,6 +80,7 @@ def create_app(
     sign_in_required: bool = False,
     local_token: str = "",
     wake_command_sender: Callable[[], None] | None = None,
+    case_options: CaseOptions | None = None,
 ) -> ReviewApp:
     """Create the FastAPI application of the review pages.
 
@@ -91,6 +95,7 @@ def create_app(
         sign_in_required: Whether the pages ask for a sign-in also while there is no account.
         local_token: Token of the commands on this machine; "": none.
         wake_command_sender: Called after a request to a station; None: this server sends none.
+        case_options: Deadlines of cases; None: those of the law.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the time zone in the options is unknown.
@@ -107,16 +112,17 @@ def create_app(
         sign_in_required,
         local_token,
         wake_command_sender,
+        case_options,
     )
     site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
-    programs = (api, api_trends, api_activity)
-    pages = (queue, originals, event, incident, trends, activity, stations, quarantine, media, sign_in)
-    for page in (*pages, *programs):
-        app.include_router(page.router)
-    app.include_router(description_router([one.router for one in programs]))
+    programs = (api, api_trends, api_activity, api_cases)
+    pages = (queue, originals, event, incident, cases, trends, activity, stations, quarantine, media, sign_in)
+    for part in (*pages, *programs):
+        app.include_router(part.router)
+    app.include_router(description_router([part.router for part in programs]))
     app.include_router(static_router(site.static_files))
     for kind in (*HANDLED, Exception):
         app.add_exception_handler(kind, answer_problem)

@@ -14,12 +14,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.access.actor import Actor
 from casebook.casebook import Casebook
+from casebook.cases.deadlines import CaseOptions
+from casebook.cases.repository import Cases
 from casebook.event_chain import ChainState, EventChains
 from casebook.flag_queue import FlagQueue
 from casebook.incidents.database import Database
 from casebook.incidents.reader import IncidentReader
 from casebook.station_commands import StationCommands
 from contract import Event
+from i18n.case_words import case_kind, deadline_name, outcome_name, step_name
 from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.original_words import original_name, original_request, original_state
@@ -54,6 +57,7 @@ class Site:
         sign_in_required: Whether the pages ask for a sign-in also while there is no account.
         local_token: Token of the commands on this machine; "": none.
         wake_command_sender: Wakes the thread that sends commands to stations; None: this server sends none.
+        case_options: Deadlines of cases; None: those of the law.
     """
 
     store: Store
@@ -66,6 +70,7 @@ class Site:
     sign_in_required: bool = False
     local_token: str = ""
     wake_command_sender: Callable[[], None] | None = None
+    case_options: CaseOptions | None = None
     stations: frozenset[str] | None = None
 
     def narrowed(self, stations: frozenset[str] | None) -> "Site":
@@ -131,6 +136,11 @@ class Site:
         return IncidentReader(Database(self.casebook.engine), self.stations)
 
     @cached_property
+    def cases(self) -> Cases:
+        """Cases in the casebook's database."""
+        return Cases(Database(self.casebook.engine), self.case_options)
+
+    @cached_property
     def languages(self) -> dict[str, Language]:
         """Languages of the pages, by code."""
         return load_languages(self.zone)
@@ -176,6 +186,10 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     for words in (original_name, original_request, original_state):
         environment.globals[words.__name__] = words
     environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
+    environment.globals["step_name"] = lambda step: step_name(step, language)
+    environment.globals["case_kind"] = lambda kind: case_kind(kind, language)
+    environment.globals["outcome_name"] = lambda outcome: outcome_name(outcome, language)
+    environment.globals["deadline_name"] = lambda name: deadline_name(name, language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
 

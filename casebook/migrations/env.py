@@ -3,6 +3,7 @@
 from alembic import context
 
 import casebook.access.tables
+import casebook.cases.tables
 import casebook.incidents.tables  # noqa: F401, imported to register their tables in the metadata
 from casebook.tables import metadata
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from captures.decoded import Unreadable
 from captures.sent_media import check_sent_picture
+from casebook.cases.repository import Cases
 from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.reader import Incident, IncidentReader
@@ -20,6 +21,7 @@ from contract.severity import Severity, severity_rank
 from i18n.incident_sentences import headline, occurrence_sentences
 from i18n.known_labels import KnownLabels
 from i18n.language import Language, load_languages
+from ingest.alerts.deadline_message import deadline_message, severity_name
 from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
 from ingest.drawing.drawings import CannotDraw, DrawingBusy, Drawings
 from ingest.media.port import MediaMissing, MediaStore
@@ -44,6 +46,7 @@ class AlertMessageWriter:
         now: The clock.
         labels: Labels that may appear in messages; others are shown as "other".
         station_alerts_per_hour: Limit that a message about held back alerts names.
+        cases: Source of cases; None: there are no alerts about deadlines.
     """
 
     reader: IncidentReader
@@ -55,6 +58,7 @@ class AlertMessageWriter:
     now: Callable[[], datetime]
     labels: KnownLabels = field(default_factory=KnownLabels)
     station_alerts_per_hour: int = AlertPolicy().station_alerts_per_hour
+    cases: Cases | None = None
 
     def write(self, alert: Alert, picture: str) -> Message:
         """Return the message of an alert, with the requested kind of picture.
@@ -67,6 +71,8 @@ class AlertMessageWriter:
             AttachmentPending: the picture has not arrived yet.
             StoreUnavailable: store or casebook did not answer.
         """
+        if alert.cause in ("near", "passed"):
+            return deadline_message(alert, self.cases, self.address, self.languages)
         incident = self.reader.incident(alert.incident_id)
         if incident is None:
             raise LookupError(f"alert {alert.id}: incident {alert.incident_id} is not in the casebook")
@@ -131,13 +137,6 @@ def _known_kinds(incident: Incident, labels: KnownLabels) -> Incident:
     return replace(incident, severities=severities)
 
 
-def _severity(alert: Alert, language: Language) -> str:
-    translate = language.translate
-    return {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
-        alert.severity
-    ]
-
-
 def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
     translate = language.translate
     what = translate("Station %(station)s: alerts are held back", station=alert.station)
@@ -146,12 +145,14 @@ def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
         station=alert.station,
         count=limit,
     )
-    return MessageText(translate("[%(severity)s] %(what)s", severity=_severity(alert, language), what=what), body)
+    return MessageText(
+        translate("[%(severity)s] %(what)s", severity=severity_name(alert.severity, language), what=what), body
+    )
 
 
 def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language) -> MessageText:
     translate = language.translate
-    severity = _severity(alert, language)
+    severity = severity_name(alert.severity, language)
     lines = [*occurrence_sentences(occurrences, language)[:8]]
     if alert.cause != "first":
         lines.insert(0, translate("This incident is more severe than at the last alert."))

@@ -47,6 +47,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
             "card": card,
             "section": section_of(card),
             "incident": context.site.incidents.incident_ids_of([event_id]).get(event_id, ""),
+            "case_numbers": context.site.cases.numbers_of([event_id]),
             "history": decision_history(card),
             "original": original_of(context.site, found.event),
             "reasons": lambda flags: reasons(flags, context.language),

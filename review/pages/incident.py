@@ -58,6 +58,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "members": shown,
             "following": _member_cursor(shown[-1]) if len(members) > MEMBERS else "",
             "first": not after,
+            "case_numbers": context.site.cases.numbers_of(incident_ids=[incident_id]),
             "alerts": reader.alerts(incident_id, ALERTS),
             "unresolved": reader.has_unresolved_problem(incident_id),
             "cards": list(reversed(load_cards(context.site, events))),  # in chronological order

@@ -33,6 +33,7 @@ class AccessRule:
 PUBLIC = AccessRule(public=True)
 SIGNED_IN = AccessRule()
 SEE = AccessRule(frozenset({"administrator", "manager", "ranger", "analyst", "police_guest"}))  # pictures of people
+SEE_CASES = AccessRule(frozenset({"administrator", "manager", "ranger", "police_guest"}))
 DECIDE = AccessRule(frozenset({"administrator", "manager", "ranger"}))
 ANALYSE = AccessRule(frozenset({"administrator", "manager", "ranger", "analyst"}))
 STATIONS = AccessRule(frozenset({"administrator", "manager", "ranger", "technician"}))

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, inspect, select, text
 
 import casebook.access.tables
+import casebook.cases.tables
 import casebook.engine
 import casebook.incidents.tables
 from casebook.casebook import Casebook
@@ -133,7 +134,7 @@ def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: 
     Casebook(released).close()
     after = rows(released)
     assert {name: after[name] for name in before} == before
-    assert after["alembic_version"] == {("0007",)}
+    assert after["alembic_version"] == {("0009",)}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
@@ -294,12 +295,27 @@ def test_a_casebook_of_before_accounts_gets_their_tables_and_keeps_its_verdicts(
 
 
 def test_a_casebook_of_before_commands_gets_their_tables(casebook_url: str) -> None:
-    bring_to(casebook_url, "0007")
+    bring_to(casebook_url, "0008")
     before = rows(casebook_url)
     Casebook(casebook_url).close()
     after = rows(casebook_url)
     assert after.keys() - before.keys() == OF_COMMANDS
     assert after["alembic_version"] == {("0009",)}
+
+
+def test_a_casebook_of_before_cases_gets_their_tables_and_keeps_its_rows(casebook_url: str) -> None:
+    bring_to(casebook_url, "0007")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO chain_fault VALUES ('ridge-07', 'altered', 'e', 7)"))
+    engine.dispose()
+    before = rows(casebook_url)
+    before.pop("alembic_version")
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert {name: after[name] for name in before} == before
+    added = {"case_file", "case_entry", "case_event", "case_incident", "case_media", "case_reminder"}
+    assert after.keys() - before.keys() >= added
 
 
 def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
@@ -315,7 +331,7 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0007", "0006", "0005", "0004", "0003", "0002", "0001"], (
+    assert steps == ["0009", "0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"], (
         "a new step: try the way from the form before it, and freeze what was released"
     )
 

@@ -130,6 +130,7 @@ def open_databases(
                 folder / DRAWN,
                 primary=primary,
                 supervisor=supervisor,
+                case_options=settings.cases,
             )
         )
         yield OpenDatabases(store, casebook, media, rules, alerts)

@@ -97,6 +97,7 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             sign_in_required=reachable,
             local_token=local_token,
             wake_command_sender=receiving.command_sender.wake if receiving.command_sender else None,
+            case_options=settings.cases,
         )
         add_operations(app, receiving.ingest)
         app.check_rules()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from casebook.cases.deadlines import CaseOptions
 from casebook.engine import CasebookOptions
 from casebook.incidents.occurrence import IncidentOptions
 from ingest.budgets.options import BudgetOptions
@@ -87,6 +88,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rules: RulesOptions = RulesOptions()
     incidents: IncidentOptions = IncidentOptions()
     alerts: AlertsOptions = AlertsOptions()
+    cases: CaseOptions = CaseOptions()
     backup: BackupOptions = BackupOptions()
     budgets: BudgetOptions = BudgetOptions()
     commands: CommandOptions = CommandOptions()
