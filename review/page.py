@@ -156,6 +156,7 @@ class PageContext:
                 open_flags=self.site.casebook.totals().open_flags,
                 now=datetime.now(UTC),
                 server_problem=self.site.problem(),
+                simulated=self.site.station_names.simulated,
                 **values,
             )
         )
