@@ -234,6 +234,7 @@ class PageContext:
                 open_flags=self.site.flag_queue.count_open(),
                 now=datetime.now(UTC),
                 server_problem=self.site.problem(),
+                simulated=self.site.station_names.simulated,
                 **values,
             )
         )

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from casebook.incidents.repository import Alert
 from contract import Event
 from contract.errors import StoreUnavailable
 from contract.severity import Severity, severity_rank
+from i18n.flag_sentences import simulated_text
 from i18n.incident_sentences import headline, occurrence_sentences
 from i18n.known_labels import KnownLabels
 from i18n.language import Language, load_languages
@@ -26,6 +27,7 @@ from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageTe
 from ingest.drawing.drawings import CannotDraw, DrawingBusy, Drawings
 from ingest.media.port import MediaMissing, MediaStore
 from ingest.store.port import EventQuery, Store
+from ingest.store.simulated import simulated_stations
 
 LOG = logging.getLogger("wildpost.alerts")
 _PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail arrives shortly after its event
@@ -85,13 +87,17 @@ class AlertMessageWriter:
         link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
         occurrences = [self._known(one) for one in self._occurrences(alert)]
         limit = self.station_alerts_per_hour
+        simulated = simulated_stations(self.store.deployments())
+        if event is not None and event.simulated is True:
+            simulated |= {event.station}
         words = {
-            code: _held_words(alert, limit, language)
+            code: _held_words(alert, limit, language, simulated)
             if alert.cause == "held"
-            else _words(alert, incident, occurrences, language)
+            else _words(alert, incident, occurrences, language, simulated)
             for code, language in self.languages.items()
         }
-        return Message(alert, words, link, pictures, _record(alert, incident, words, link))
+        record = _record(alert, incident, words, link) | {"simulated": alert.station in simulated}
+        return Message(alert, words, link, pictures, record)
 
     def _occurrences(self, alert: Alert) -> list[Occurrence]:
         """Return the first occurrences of the incident; those that caused the alert come first if they are later."""
@@ -137,9 +143,10 @@ def _known_kinds(incident: Incident, labels: KnownLabels) -> Incident:
     return replace(incident, severities=severities)
 
 
-def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
+def _held_words(alert: Alert, limit: int, language: Language, simulated: Collection[str]) -> MessageText:
     translate = language.translate
     what = translate("Station %(station)s: alerts are held back", station=alert.station)
+    what = simulated_text(what, language) if alert.station in simulated else what
     body = translate(
         "Station %(station)s has raised %(count)s alerts in an hour. The rest is held back; look at the page.",
         station=alert.station,
@@ -150,7 +157,9 @@ def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
     )
 
 
-def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language) -> MessageText:
+def _words(
+    alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language, simulated: Collection[str]
+) -> MessageText:
     translate = language.translate
     severity = severity_name(alert.severity, language)
     lines = [*occurrence_sentences(occurrences, language)[:8]]
@@ -160,7 +169,7 @@ def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], 
         translate("Station: %(stations)s", stations=translate(", ").join(incident.stations)),
         translate("Time: %(time)s", time=language.date_time(incident.started_at)),
     ]
-    title = translate("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language))
+    title = translate("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language, simulated))
     return MessageText(title, "\n".join(lines))
 
 

@@ -50,6 +50,7 @@ TREND_SCHEMA: dict[str, Any] = {
         "total": {"type": "object", "properties": _CELL},
         "periods": _PERIODS,
         "series": {"type": "array", "items": {"type": "object", "properties": _SERIES}},
+        "simulated_stations": {"type": "array", "items": {"type": "string"}, "description": "Counted, but not real"},
         "changes": {"type": "array", "description": "Changes of models and sensors", "items": {"type": "object"}},
         "untrusted_times": {"type": "integer", "description": "Captures left out because their time is not trusted"},
         "comparison": {"type": ["object", "null"], "description": "Ratio of two rates, its interval and p-value"},
@@ -96,7 +97,8 @@ def rates_csv(context: ContextDependency, request: TrendDependency) -> Response:
         *("series", "period", "from", "to", "independent", "captures", "animals"),
         *("effort_days", "rate", "low", "high", "share"),
     ]
-    return csv_response(heading, _rate_rows(trend), f"wildpost-rates-{request.first}-{request.last}.csv")
+    mark = "simulated-" if trend.simulated else ""
+    return csv_response(heading, _rate_rows(trend), f"wildpost-rates-{mark}{request.first}-{request.last}.csv")
 
 
 def _rate_rows(trend: RateTrend) -> Iterable[Row]:

@@ -34,7 +34,7 @@ def incidents(context: ContextDependency, show: str = "waiting", after: str = ""
             "incidents": shown,
             "show": "waiting" if waiting else "all",
             "following": following,
-            "headline": lambda one: headline(one, None, context.language),
+            "headline": lambda one: headline(one, None, context.language, context.site.station_names.simulated),
         },
     )
 
@@ -63,7 +63,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "unresolved": reader.has_unresolved_problem(incident_id),
             "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
             "late": reader.memberships(ids).late_events,
-            "title": headline(found, None, context.language),
+            "title": headline(found, None, context.language, context.site.station_names.simulated),
             "sentence": lambda one: occurrence_sentence(one, context.language),
             "kind": lambda name: kind_name(name, context.language),
             "reasons": lambda flags: reasons(flags, context.language),

@@ -53,7 +53,7 @@ def queue(
             "station_problems": context.site.incidents.station_problems()
             if first_page and filters.show in ("todo", "flagged", "warning")
             else [],
-            "headline": lambda one: headline(one, None, context.language),
+            "headline": lambda one: headline(one, None, context.language, context.site.station_names.simulated),
             "filters": filters,
             "today": today,
             "filtered": filtered,
