@@ -16,7 +16,7 @@ from pipelines.activity.density import TURN, TooFewTimes
 from pipelines.activity.overlap import BootstrapInterval, Estimator, usual_estimator
 from pipelines.trends.counted_records import DAY_MS, CountedRecords, count_records, effort_table
 from pipelines.trends.places import positions
-from pipelines.trends.rates import DAYS
+from pipelines.trends.rates import DAYS, LEAST_EFFORT_DAYS
 from pipelines.trends.request import TrendRequest
 
 TimeScale = Literal["clock", "sun"]
@@ -68,7 +68,7 @@ class HeatMap:
     """Independent records per 100 sensor-days by month and hour.
 
     Attributes:
-        rates: (12, 24) rates; None where the effort of a month is not known.
+        rates: (12, 24) rates; None where the effort of a month is not known, or too little.
     """
 
     rates: tuple[tuple[float | None, ...], ...]
@@ -133,7 +133,7 @@ def heat_map(store: Store, request: TrendRequest, counted: CountedRecords, now: 
     counts = np.bincount(month[counted.day[kept]] * 24 + hour, minlength=288).reshape(12, 24)
     return HeatMap(
         tuple(
-            tuple(float(DAYS * one / worked) if worked else None for one in row)
+            tuple(float(DAYS * one / worked) if worked >= LEAST_EFFORT_DAYS else None for one in row)
             for row, worked in zip(counts, by_month, strict=True)
         )
     )

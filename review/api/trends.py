@@ -23,6 +23,7 @@ _NUMBER = {"type": ["number", "null"]}
 _CELL = {
     "effort_days": _NUMBER | {"description": "Sensor-days in which a sensor watched; null: not known, which is not 0"},
     "rate": _NUMBER | {"description": "Independent records per 100 sensor-days; null without effort"},
+    "not_known": {"type": ["string", "null"], "description": "Why the rate is not known"},
     "interval": {"type": ["array", "null"], "items": _NUMBER, "description": "Lower and upper limit of the rate"},
     "counted": {"type": ["integer", "null"], "description": "Independent records on days with known effort"},
     "independent": {"type": "integer", "description": "Independent records on all days"},

@@ -21,6 +21,7 @@ COMMANDS = (
     "ingest",
     "station",
     "trends",
+    "populations",
     "export",
     "report",
     "coverage",
