@@ -59,6 +59,13 @@ class NarrowedStore:
         narrowed = self._narrowed(query)
         return self._store.listing(narrowed) if narrowed else []
 
+    def payloads(self, event_ids: Sequence[str]) -> dict[str, bytes]:
+        """See ``Store.payloads``."""
+        if not event_ids:
+            return {}
+        seen = self.events(EventQuery(event_ids=tuple(event_ids), limit=len(event_ids)))
+        return self._store.payloads([event.event_id for event in seen])
+
     def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
         """See ``Store.keys``."""
         narrowed = self._narrowed(query)

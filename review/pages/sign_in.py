@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from i18n.role_names import role_name
 
 from casebook.access.accounts import Account
 from casebook.access.passwords import MIN_CHARACTERS, PasswordsBusy, UnusablePassword
 from casebook.access.sessions import ABSOLUTE
 from casebook.access.sign_in import SignInRefused
+from i18n.role_names import role_name
 from review.page import ContextDependency, PageContext, set_cookie
 from review.security.access_rules import PUBLIC, SIGNED_IN, access
 from review.security.authentication import NAME_LENGTH, address_of, cookie_name, is_confidential
