@@ -138,7 +138,7 @@ class Site:
     @cached_property
     def cases(self) -> Cases:
         """Cases in the casebook's database."""
-        return Cases(Database(self.casebook.engine), self.case_options)
+        return Cases(Database(self.casebook.engine), self.case_options, self.stations)
 
     @cached_property
     def languages(self) -> dict[str, Language]:
