@@ -17,7 +17,7 @@ from review.api import trends as api_trends
 from review.api.description import description_router
 from review.options import ReviewOptions
 from review.page import Site
-from review.pages import activity, event, incident, media, quarantine, queue, sign_in, stations, trends
+from review.pages import activity, audit, event, incident, media, quarantine, queue, sign_in, stations, trends
 from review.problems import HANDLED, answer_problem, problem_response
 from review.security.access_rules import rules_by_path
 from review.security.authentication import authorise
@@ -99,7 +99,7 @@ def create_app(
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     programs = (api, api_trends, api_activity)
-    for page in (queue, event, incident, trends, activity, stations, quarantine, media, sign_in, *programs):
+    for page in (queue, event, incident, trends, activity, stations, quarantine, media, sign_in, audit, *programs):
         app.include_router(page.router)
     app.include_router(description_router([one.router for one in programs]))
     app.include_router(static_router(site.static_files))

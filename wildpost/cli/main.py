@@ -27,6 +27,7 @@ COMMANDS = (
     "deployments",
     "users",
     "areas",
+    "audit",
     "models",
     "doctor",
     "alerts",
