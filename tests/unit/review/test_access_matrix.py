@@ -173,7 +173,7 @@ SPECIAL = {
 @pytest.mark.parametrize("role", ROLES)
 def test_what_belongs_to_a_foreign_area_is_not_there(reserve: Reserve, role: Role) -> None:
     ids = reserve.found[FOREIGN]
-    wrong = []
+    wrong: list[tuple[str, str, object]] = []
     for method, path, rule in routes(reserve):
         if role not in rule.roles or rule.public or path in ENDS_SESSIONS:
             continue
