@@ -21,6 +21,7 @@ from review.options import ReviewOptions
 from review.page import Site
 from review.pages import (
     activity,
+    audit,
     cases,
     event,
     incident,
@@ -119,7 +120,8 @@ def create_app(
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     programs = (api, api_trends, api_activity, api_cases)
-    pages = (queue, originals, event, incident, cases, trends, activity, stations, quarantine, media, sign_in)
+    detections = (queue, originals, event, incident, cases, media)
+    pages = (*detections, trends, activity, stations, quarantine, sign_in, audit)
     for part in (*pages, *programs):
         app.include_router(part.router)
     app.include_router(description_router([part.router for part in programs]))

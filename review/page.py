@@ -1,6 +1,6 @@
 """Context of every review page: stores, settings, templates, and who reads it in which language."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.access.actor import Actor
+from casebook.access.audit import Action
 from casebook.casebook import Casebook
 from casebook.cases.deadlines import CaseOptions
 from casebook.cases.repository import Cases
@@ -207,6 +208,26 @@ class PageContext:
     def name(self) -> str:
         """Name under which decisions are recorded."""
         return self.actor.name
+
+    @property
+    def address(self) -> str:
+        """Path and query of the request."""
+        url = self.request.url
+        return f"{url.path}?{url.query}" if url.query else url.path
+
+    def note(self, action: Action, content: str) -> None:
+        """Record in the audit log what somebody with an account does.
+
+        Raises:
+            StoreUnavailable: it was not recorded, so the answer must not be sent.
+        """
+        if self.actor.id:
+            self.site.access.audit.append(self.actor, action, content)
+
+    def note_people(self, where: str, event_ids: Sequence[str]) -> None:
+        """Record that a page shows people, with the captures that show them; without such captures, do nothing."""
+        if event_ids:
+            self.note("viewed", f"{where}: {' '.join(event_ids)}")
 
     def may(self, address: str, actor: Actor | None = None) -> bool:
         """Return whether somebody, by default who acts, may use the route with a path; of no route, True."""

@@ -28,6 +28,7 @@ COMMANDS = (
     "deployments",
     "users",
     "areas",
+    "audit",
     "models",
     "doctor",
     "alerts",

@@ -190,7 +190,7 @@ SPECIAL = {
 @pytest.mark.parametrize("role", ROLES)
 def test_what_belongs_to_a_foreign_area_is_not_there(reserve: Reserve, role: Role) -> None:
     ids = reserve.found[FOREIGN]
-    wrong = []
+    wrong: list[tuple[str, str, object]] = []
     for method, path, rule in routes(reserve):
         if role not in rule.roles or rule.public or path in ENDS_SESSIONS:
             continue
@@ -200,7 +200,8 @@ def test_what_belongs_to_a_foreign_area_is_not_there(reserve: Reserve, role: Rol
         expected = LEADS_BACK.get((method, path), (404, 422) if method == "POST" and "cases" in path else (404,))
         if names_one and answer.status_code not in expected:
             wrong.append((method, path, answer.status_code))
-        if any(word in answer.text for word in (FOREIGN, *ids.values())):
+        # The audit log is that of the whole reserve.
+        if path != "/audit" and any(word in answer.text for word in (FOREIGN, *ids.values())):
             wrong.append((method, path, "names it"))
     assert wrong == []
     assert reserve.casebook.verdict_history(ids["event_id"]) == []
@@ -293,3 +294,42 @@ def test_decisions_have_the_account_of_their_person_and_stand_in_the_audit_log(r
         (ids["everywhere"], "decided"),
     ]
     assert event_id in entries[1].content and "corrected dog" in entries[1].content
+
+
+def test_views_of_people_and_exports_stand_in_the_audit_log_before_they_are_answered(reserve: Reserve) -> None:
+    ids, log = reserve.found[OWN], AuditLog(reserve.database)
+    newest = log.entries(limit=1)[0].sequence
+    with reserve.as_("analyst") as client:
+        for address in (
+            "/?show=todo",
+            f"/events/{ids['event_id']}",
+            f"/incidents/{ids['incident_id']}",
+            f"/media/{ids['sha256']}",
+            "/rates.csv?days=7",
+            "/api/events?limit=1",
+            "/trends",
+        ):
+            assert client.get(address, headers=BROWSER).status_code == 200
+        assert client.get(f"/media/{ids['sha256']}", headers={"sec-fetch-dest": "image"}).status_code == 200
+    entries = [one for one in log.entries() if one.sequence > newest]
+    assert [(one.action, one.content) for one in reversed(entries) if one.action != "signed in"] == [
+        ("viewed", f"queue: {ids['event_id']}"),
+        ("viewed", f"capture: {ids['event_id']}"),
+        ("viewed", f"incident {ids['incident_id']}: {ids['event_id']}"),
+        ("viewed", f"file {ids['sha256']}"),
+        ("exported", "/rates.csv?days=7"),
+        ("exported", "/api/events?limit=1"),
+    ]
+
+
+def test_administrators_read_the_audit_log_page_by_page(reserve: Reserve) -> None:
+    log = AuditLog(reserve.database)
+    for number in range(120):
+        log.append(Actor("x", "<b>Wang</b>", "unit"), "exported", f"/x?{number}")
+    with reserve.as_("administrator") as client:
+        page = client.get("/audit", headers=BROWSER).text
+        assert "&lt;b&gt;Wang" in page and "<b>Wang" not in page
+        older = page.partition('href="/audit?before=')[2].partition('"')[0]
+        assert "/x?10<" in client.get(f"/audit?before={older}", headers=BROWSER).text
+        for wrong in ("²", "-1", "9" * 30, "x"):
+            assert client.get("/audit", params={"before": wrong}, headers=BROWSER).status_code == 200
