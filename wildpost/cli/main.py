@@ -25,6 +25,7 @@ COMMANDS = (
     "report",
     "coverage",
     "deployments",
+    "evidence",
     "models",
     "doctor",
     "alerts",
