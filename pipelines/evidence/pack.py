@@ -28,7 +28,7 @@ from i18n.language import Language
 from ingest.media.port import MediaMissing, MediaStore
 from pipelines.evidence.bag import BagWriter
 from pipelines.evidence.signature import fingerprint, public_pem, signed
-from pipelines.reports.case_facts import CaseFacts, StationFacts
+from pipelines.reports.case_facts import AbsentFile, CaseFacts, StationFacts
 from pipelines.reports.case_papers import papers
 from pipelines.reports.docx_file import write_docx
 from pipelines.reports.html_page import html_page
@@ -93,13 +93,13 @@ class WrittenPack:
         key: Fingerprint of the key that signed it.
         events: Number of events.
         media: Number of media files.
-        absent: Files that stations named and the server does not have, or has damaged: name or hash, and why.
+        absent: Files that stations named and the server does not have, or has damaged.
     """
 
     key: str
     events: int
     media: int
-    absent: tuple[str, ...]
+    absent: tuple[AbsentFile, ...]
 
 
 def write_pack(number: str, folder: Path, source: PackSource, options: PackOptions) -> WrittenPack:
@@ -184,7 +184,7 @@ def _write(bag: BagWriter, staging: Path, case: CaseFile, source: PackSource, op
     return WrittenPack(key, len(events), media, tuple(absent))
 
 
-def _write_media(bag: BagWriter, source: PackSource, events: Sequence[Event]) -> tuple[int, list[str]]:
+def _write_media(bag: BagWriter, source: PackSource, events: Sequence[Event]) -> tuple[int, list[AbsentFile]]:
     """Write the media of events, and return their number and what is absent."""
     received = source.casebook.media_of([event.event_id for event in events])
     wanted: dict[str, tuple[str, str]] = {}
@@ -199,10 +199,10 @@ def _write_media(bag: BagWriter, source: PackSource, events: Sequence[Event]) ->
             with source.media.open(sha256) as file:
                 data = file.read()
         except MediaMissing:
-            absent.append(f"{sha256} {name}: not on the server")
+            absent.append(AbsentFile(sha256, name, damaged=False))
             continue
         if hashlib.sha256(data).hexdigest() != sha256:
-            absent.append(f"{sha256} {name}: damaged on the server")
+            absent.append(AbsentFile(sha256, name, damaged=True))
             continue
         bag.add(f"media/{sha256}.{_SUFFIXES.get(kind, 'bin')}", data)
     return len(wanted) - len(absent), absent

@@ -41,6 +41,24 @@ class StationFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsentFile:
+    """A file that a station named and that is not in the pack.
+
+    Attributes:
+        sha256: Its hash, as the station named it.
+        name: Role and name.
+        damaged: Whether the server has it with other content; otherwise it does not have it.
+    """
+
+    sha256: str
+    name: str
+    damaged: bool
+
+    def __str__(self) -> str:
+        return f"{self.sha256} {self.name}: {'damaged' if self.damaged else 'not'} on the server"
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFacts:
     """What the papers of a case know.
 
@@ -63,7 +81,7 @@ class CaseFacts:
     events: Sequence[Event]
     stations: Sequence[StationFacts]
     media: int
-    absent: Sequence[str]
+    absent: Sequence[AbsentFile]
     key: str
     unit: str
     at: datetime

@@ -27,6 +27,13 @@ def papers(facts: CaseFacts, language: Language) -> Mapping[str, Document]:
     }
 
 
+def key_table(facts: CaseFacts, language: Language) -> Table:
+    """Return the table that names the key by which the electronic pack is checked."""
+    translate = language.translate
+    header = (translate("Key of the electronic pack"), translate("Fingerprint (SHA-256)"))
+    return table(translate("Electronic pack"), header, [(Run("Ed25519"), Run(facts.key))])
+
+
 class _Papers:
     """Writes the papers of one case in one language."""
 
@@ -66,7 +73,7 @@ class _Papers:
                     "materials, and the electronic pack."
                 )
             ),
-            _text(translate("Fingerprint of the key (SHA-256): %(key)s", key=self._facts.key)),
+            key_table(self._facts, self._language),
             *self._signatures(self._blank("officers (at least two, with licence numbers)")),
         )
         return Document(self._language, (translate("Letter of transfer of a suspected criminal case"),), blocks)
@@ -169,7 +176,7 @@ class _Papers:
         )
         blocks = (
             _text(electronic),
-            _text(translate("Fingerprint of the key (SHA-256): %(key)s", key=self._facts.key)),
+            key_table(self._facts, self._language),
             self._sentence("Further materials: %(materials)s", {"materials": self._blank("further materials")}),
             *self._signatures(self._blank("officers (at least two, with licence numbers)")),
         )
@@ -187,7 +194,7 @@ class _Papers:
                     "time": self._blank("time of receipt"),
                 },
             ),
-            _text(translate("Fingerprint of the key (SHA-256): %(key)s", key=self._facts.key)),
+            key_table(self._facts, self._language),
             self._sentence("Received by: %(name)s", {"name": self._blank("officer of the police")}, "signature"),
             Paragraph((self._blank("seal of the police"),), "signature"),
         )

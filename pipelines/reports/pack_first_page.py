@@ -3,6 +3,7 @@
 from i18n.case_words import case_kind, deadline_name, evidence_sentence, outcome_name
 from i18n.language import Language
 from pipelines.reports.case_facts import MOST_LISTED, CaseFacts, StationFacts
+from pipelines.reports.case_papers import key_table
 from pipelines.reports.document import Document, Heading, Paragraph, Run, Table, table
 
 
@@ -22,8 +23,10 @@ def first_page(facts: CaseFacts, language: Language) -> Document:
     ]
     blocks += [_text(_chain_sentence(station, language)) for station in facts.stations]
     if facts.absent:
-        blocks.append(_text(translate("Named by stations, and not in this pack:")))
-        blocks += [_text(one) for one in facts.absent[:MOST_LISTED]]
+        reasons = {True: translate("damaged on the server"), False: translate("not on the server")}
+        rows = [(Run(one.name), Run(one.sha256), Run(reasons[one.damaged])) for one in facts.absent[:MOST_LISTED]]
+        header = (translate("File"), "SHA-256", translate("Reason"))
+        blocks.append(table(translate("Named by stations, and not in this pack"), header, rows))
     blocks += [
         Heading(1, translate("How to check it")),
         _text(
@@ -34,7 +37,7 @@ def first_page(facts: CaseFacts, language: Language) -> Document:
                 "tagmanifest-sha256.txt.sig”."
             )
         ),
-        _text(translate("Fingerprint of the key (SHA-256): %(key)s", key=facts.key)),
+        key_table(facts, language),
         _text(
             translate(
                 "Compare the fingerprint with the one on the signed paper: a pack that others signed anew has another."
