@@ -40,7 +40,12 @@ class CaseView:
         """What was found, in the order of recording."""
         return [one.finding for one in self.entries if one.finding is not None]
 
-    def first(self, step: str) -> Entry | None:
+    @property
+    def outcome(self) -> Entry | None:
+        """The entry that gave the outcome in force; None: there is none."""
+        return next((one for one in reversed(self.entries) if one.outcome), None) if self.case.outcome else None
+
+    def latest(self, step: str) -> Entry | None:
         """Return the latest entry of a step; None: it was not done."""
         return next((one for one in reversed(self.entries) if one.step == step), None)
 

@@ -219,10 +219,9 @@ def _case_page(
 
 def _progress(view: CaseView) -> list[dict[str, Any]]:
     """Return the main steps with the entry that did each, and which comes next."""
-    entries = {step: view.first(step) for step in MAIN_STEPS}
+    entries = {step: view.latest(step) for step in MAIN_STEPS}
+    entries["outcome"] = view.outcome  # it may have come with the closing
     if view.case.state == "open":
         entries["closed"] = None
-        if not view.case.outcome:
-            entries["outcome"] = None
     following = next((step for step in MAIN_STEPS if entries[step] is None), None)
     return [{"step": step, "entry": entries[step], "next": step == following} for step in MAIN_STEPS]
