@@ -71,6 +71,7 @@ NAVIGATION = {
         "how-to/operate",
         "how-to/accounts",
         "how-to/alerts",
+        "how-to/hand-over",
         "how-to/influxdb",
         "how-to/postgresql",
         "how-to/object-store",

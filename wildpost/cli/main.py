@@ -26,6 +26,7 @@ COMMANDS = (
     "report",
     "coverage",
     "deployments",
+    "evidence",
     "users",
     "areas",
     "audit",

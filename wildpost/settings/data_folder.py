@@ -16,7 +16,7 @@ LOG = logging.getLogger("wildpost.data_folder")
 # Names of what Wildpost writes into a data folder; modes of other files in it are not changed.
 _OWN = (
     *("casebook.sqlite*", "detections.duckdb*", "media", "imports", "server.*", "workers*", "backup.socket"),
-    "installation.json",
+    *("installation.json", "evidence.key"),
     *("drawn", "spool", "revocations-*", f".*{PARTIAL}"),
     *("settings", "broker", ".backup-*", ".restoring-*"),
     *("stations", "models", "cache", "samples", "demo"),
