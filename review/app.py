@@ -13,11 +13,12 @@ from ingest.media.port import MediaStore
 from ingest.store.port import Store
 from review.api import activity as api_activity
 from review.api import routes as api
+from review.api import seasons as api_seasons
 from review.api import trends as api_trends
 from review.api.description import description_router
 from review.options import NotLoopback, ReviewOptions, check_bind
 from review.page import Site
-from review.pages import activity, event, incident, media, quarantine, queue, stations, trends
+from review.pages import activity, event, incident, media, quarantine, queue, seasons, stations, trends
 from review.problems import HANDLED, answer_problem, problem_response
 from review.security.host_names import known_hosts
 from review.security.protection import protected
@@ -72,9 +73,10 @@ def create_app(
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
-    for page in (queue, event, incident, trends, activity, stations, quarantine, media, api, api_trends, api_activity):
+    pages = (queue, event, incident, trends, activity, seasons, stations, quarantine, media)
+    for page in (*pages, api, api_trends, api_activity, api_seasons):
         app.include_router(page.router)
-    app.include_router(description_router([api.router, api_trends.router, api_activity.router]))
+    app.include_router(description_router([api.router, api_trends.router, api_activity.router, api_seasons.router]))
     app.include_router(static_router(site.static_files))
     for kind in (*HANDLED, Exception):
         app.add_exception_handler(kind, answer_problem)
