@@ -5,7 +5,19 @@ from typing import Literal
 from i18n.language import Language
 
 Expected = Literal[
-    "day", "moment", "zone", "period", "taxon", "detection", "decision", "choice", "number", "names", "trend", "name"
+    "day",
+    "moment",
+    "zone",
+    "period",
+    "taxon",
+    "detection",
+    "decision",
+    "choice",
+    "number",
+    "names",
+    "trend",
+    "name",
+    "report",
 ]
 
 
@@ -60,6 +72,10 @@ def expected_sentence(expected: Expected, language: Language) -> str:
         "number": translate("A number is out of its range. /api/openapi.json has the range of each parameter."),
         "name": translate("Expected a species, for example taxon=野猪, wild boar or Sus scrofa."),
         "names": translate("Expected at most 50 stations or sensors."),
+        "report": translate(
+            "Expected a period of at most a year with at most 100,000 detections. The command wildpost report has no "
+            "such limits."
+        ),
         "trend": translate(
             "Too many periods, or two periods that overlap at the same stations. Choose longer periods, fewer days or "
             "one species."

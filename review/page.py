@@ -1,6 +1,6 @@
 """Context of every review page: stores, settings, templates, and the name and language of the reviewer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,6 +25,7 @@ from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
+from ingest.rules.zones import Zone
 from ingest.store.port import EventQuery, ListedEvent, Store
 from review.options import ReviewOptions
 from review.reader_language import chosen_language
@@ -43,6 +44,7 @@ class Site:
     Attributes:
         drawings: Draws spectrograms.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
+        zones: Zones of the rules.
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
     """
 
@@ -53,6 +55,7 @@ class Site:
     drawings: Drawings
     problem: Callable[[], str] = lambda: ""
     wake_verdict_sync: Callable[[], None] = lambda: None
+    zones: Sequence[Zone] = ()
 
     @cached_property
     def zone(self) -> ZoneInfo:

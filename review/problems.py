@@ -15,6 +15,7 @@ from starlette.types import Scope
 from contract.errors import StoreUnavailable
 from i18n.language import Language
 from i18n.request_problems import Expected, busy_sentence, expected_sentence, problem_heading, problem_sentence
+from pipelines.coverage.blind_spots import BadCoverage
 from pipelines.trends.counting import BadPeriod
 from pipelines.trends.periods import TooManyPeriods
 from pipelines.trends.request import BadRequest
@@ -32,7 +33,8 @@ class InvalidRequest(Exception):
 
 
 _TREND_ERRORS = (BadRequest, TooManyPeriods)
-HANDLED = (HTTPException, RequestValidationError, InvalidRequest, BadPeriod, StoreUnavailable, *_TREND_ERRORS)
+_PERIOD_ERRORS = (BadPeriod, BadCoverage)
+HANDLED = (HTTPException, RequestValidationError, InvalidRequest, StoreUnavailable, *_PERIOD_ERRORS, *_TREND_ERRORS)
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:
@@ -44,7 +46,7 @@ async def answer_problem(request: Request, problem: Exception) -> Response:
         return problem_response(site, request.scope, 503, reason=str(problem))
     if isinstance(problem, _TREND_ERRORS):
         return problem_response(site, request.scope, 422, expected="trend")
-    if isinstance(problem, (InvalidRequest, BadPeriod)):
+    if isinstance(problem, (InvalidRequest, *_PERIOD_ERRORS)):
         expected = problem.expected if isinstance(problem, InvalidRequest) else "period"
         return problem_response(site, request.scope, 422, expected=expected)
     return problem_response(site, request.scope, 422 if isinstance(problem, RequestValidationError) else 500)

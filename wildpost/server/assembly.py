@@ -4,7 +4,7 @@ The order of opening and closing ensures that no acknowledged message is lost.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from ingest.media.port import MediaStore
 from ingest.receive.mqtt.session_check import check_session
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.rules.rule_set import RuleSet, load_rules
+from ingest.rules.zones import Zone
 from ingest.service import IngestService, IngestState
 from ingest.station_watch_loop import StationWatchLoop
 from ingest.store.duckdb.store import DuckDbStore
@@ -50,6 +51,7 @@ class RunningServer:
     station_watch: StationWatchLoop | None
     supervisor: Supervisor
     redact: Redaction
+    zones: Sequence[Zone]
 
     def state(self) -> IngestState:
         """Return the state of ingest, with the problems of alerts, stores and background tasks added to ``problem``."""
@@ -197,4 +199,15 @@ def run_server(
             stack.callback(shifts.stop)
             shifts.start()
         redact = redaction_of(settings)
-        yield RunningServer(store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor, redact)
+        yield RunningServer(
+            store,
+            casebook,
+            media,
+            ingest,
+            alerts,
+            verdict_sync,
+            station_watch,
+            supervisor,
+            redact,
+            opened.rules.zones,
+        )

@@ -90,6 +90,7 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             receiving.problem,
             receiving.wake_verdict_sync,
             drawings,
+            receiving.zones,
         )
         add_operations(app, receiving.ingest)
         web = settings.web
