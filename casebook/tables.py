@@ -90,6 +90,7 @@ verdict = Table(
     Column("label", JsonText, nullable=False),
     Column("scientific_name", JsonText),
     Column("classified_by", JsonText, nullable=False),
+    Column("actor_id", JsonText, nullable=False, default="", server_default=""),  # id of an account
     Column("decided_at", UtcDateTime, nullable=False),
     Column("applied", Boolean, nullable=False, default=False),
     Column("withdraws", BigInteger, nullable=False, default=0, server_default="0"),  # sequence of a withdrawn verdict
@@ -164,4 +165,52 @@ clock_shift = Table(
     Column("made_at", UtcDateTime, nullable=False),
     Column("undone_by", JsonText, nullable=False),  # "": in force
     Column("undone_at", UtcDateTime),
+)
+
+station_command = Table(
+    "station_command",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("station", JsonText, nullable=False),
+    Column("channel", JsonText, nullable=False),
+    Column("kind", JsonText, nullable=False),
+    Column("nonce", JsonText, nullable=False),
+    Column("payload", JsonText, nullable=False),
+    Column("event_id", JsonText, nullable=False),  # of a request for an original, else ""
+    Column("sha256", JsonText, nullable=False),  # likewise
+    Column("asked_by", JsonText, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("serial", BigInteger),  # None: not sealed yet
+    Column("envelope", LargeBinary),
+    Column("sent_at", UtcDateTime),  # for the last time
+    Column("state", JsonText, nullable=False),
+    Column("detail", JsonText, nullable=False),
+    Column("result", JsonText, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Index("station_command_nonce", "nonce", unique=True),
+    Index("station_command_open", "state", "station"),
+    Index("station_command_event", "event_id"),
+)
+
+# Parts of originals on their way; deleted when the original is complete.
+media_part = Table(
+    "media_part",
+    metadata,
+    Column("station", JsonText, primary_key=True),
+    Column("sha256", JsonText, primary_key=True),  # of the whole
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+reported_settings = Table(
+    "reported_settings",
+    metadata,
+    Column("station", JsonText, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("state", JsonText, nullable=False),
+    Column("detail", JsonText, nullable=False),
+    Column("settings", JsonText, nullable=False),
 )

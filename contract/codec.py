@@ -7,13 +7,14 @@ from typing import Literal
 import msgspec
 import uuid_utils
 
+from contract.commands import Answer, MediaPart
 from contract.deployment import Deployment
 from contract.errors import InvalidInput
 from contract.messages import SCHEMA, Effort, Event, Health, MediaContent, SetAside, Status
-from contract.topics import KINDS, MAJOR, REVOKED_SUFFIX, Kind, parse_topic
+from contract.topics import CHANNELS, KINDS, MAJOR, REVOKED_SUFFIX, Kind, parse_topic
 from contract.validation import describe_refusal, time_problem
 
-Record = Event | Status | Health | Effort | SetAside | MediaContent | Deployment
+Record = Event | Status | Health | Effort | SetAside | MediaContent | Deployment | Answer | MediaPart
 Reason = Literal["topic", "version", "size", "syntax", "shape", "station", "hash", "type", "revoked"]
 
 # An event with 100 detections is about 20 kB, and a 60 s clip about 1 MB; the limits are about ten times that.
@@ -25,6 +26,8 @@ LIMIT_BYTES: Mapping[Kind, int] = {
     "setaside": 16_000,
     "media": 8_000_000,
     "deployment": 128_000,
+    "answer": 64_000,
+    "part": 140_000,
 }
 
 _TYPES: Mapping[Kind, type[Record]] = {
@@ -35,7 +38,10 @@ _TYPES: Mapping[Kind, type[Record]] = {
     "setaside": SetAside,
     "media": MediaContent,
     "deployment": Deployment,
+    "answer": Answer,
+    "part": MediaPart,
 }
+_PACKED: frozenset[Kind] = frozenset({"media", "part"})  # with bytes of files, in MessagePack
 _BY_NAME: Mapping[str, Kind] = {kind: kind for kind in KINDS}
 _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in _TYPES.items()}
 
@@ -49,7 +55,7 @@ class _Header(msgspec.Struct):
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 _decoders: Mapping[Kind, msgspec.json.Decoder[Record] | msgspec.msgpack.Decoder[Record]] = {
-    kind: msgspec.msgpack.Decoder(_TYPES[kind]) if kind == "media" else msgspec.json.Decoder(_TYPES[kind])
+    kind: msgspec.msgpack.Decoder(_TYPES[kind]) if kind in _PACKED else msgspec.json.Decoder(_TYPES[kind])
     for kind in KINDS
 }
 _json_header = msgspec.json.Decoder(_Header)
@@ -80,8 +86,8 @@ def kind_of(record: Record) -> Kind:
 
 
 def encode(record: Record) -> bytes:
-    """Encode a record as a message payload: MessagePack for media content, JSON for all other records."""
-    return _msgpack.encode(record) if isinstance(record, MediaContent) else _json.encode(record)
+    """Encode a record as a message payload: MessagePack for media content and parts, JSON for all other records."""
+    return _msgpack.encode(record) if isinstance(record, MediaContent | MediaPart) else _json.encode(record)
 
 
 def decode(topic: str, payload: bytes) -> Record:
@@ -126,14 +132,19 @@ def is_probe(topic: str, payload: bytes) -> bool:
     return parsed.major == MAJOR and parsed.kind in KINDS
 
 
+def is_to_station(topic: str) -> bool:
+    """Return whether a message is one that the server tells a station; its own subscription receives it too."""
+    return topic.rpartition("/")[2] in CHANNELS
+
+
 def _read(kind: Kind, payload: bytes) -> Record:
     try:
-        schema = (_msgpack_header if kind == "media" else _json_header).decode(payload).schema
+        schema = (_msgpack_header if kind in _PACKED else _json_header).decode(payload).schema
         if schema != SCHEMA:
             _check_version(schema)
         return _decoders[kind].decode(payload)
     except msgspec.ValidationError as error:
-        decode_any = msgspec.msgpack.decode if kind == "media" else msgspec.json.decode
+        decode_any = msgspec.msgpack.decode if kind in _PACKED else msgspec.json.decode
         raise Malformed("shape", describe_refusal(error, lambda: decode_any(payload))) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("syntax", str(error)) from error

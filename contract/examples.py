@@ -1,10 +1,12 @@
 """Example messages of each kind, for the reference page, the golden files, tests and benchmarks."""
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from contract.codec import Record
+from contract.commands import PART_BYTES, Answer, MediaPart
 from contract.deployment import DeployedSensor, Deployment
 from contract.messages import (
     Alternative,
@@ -214,6 +216,27 @@ DEPLOYMENT = Deployment(
     comments="on the old boat post",
 )
 
+ANSWER = Answer(
+    station="lake-07",
+    serial=41,
+    nonce="0123456789abcdef0123456789abcdef",
+    kind="media",
+    state="gone",
+    at=_AT,
+    key=base64.b64encode(bytes(32)).decode(),
+    detail="野猪 0041.JPG: the station does not have it any more",
+    signature=base64.b64encode(bytes(64)).decode(),
+)
+
+MEDIA_PART = MediaPart(
+    event_id=EVENT.event_id,
+    station="lake-07",
+    sha256="1" * 64,
+    size=3_145_728,
+    offset=PART_BYTES,
+    data=b"only an example",
+)
+
 EXAMPLES: Mapping[str, tuple[Kind, Record]] = {
     "event": ("event", EVENT),
     "event-sound": ("event", SOUND_EVENT),
@@ -225,4 +248,6 @@ EXAMPLES: Mapping[str, tuple[Kind, Record]] = {
     "setaside": ("setaside", SET_ASIDE),
     "media": ("media", MEDIA_CONTENT),
     "deployment": ("deployment", DEPLOYMENT),
+    "answer": ("answer", ANSWER),
+    "part": ("part", MEDIA_PART),
 }

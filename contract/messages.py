@@ -168,6 +168,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     duration_s: Seconds = 0.0
     visit_id: Uuid | None = None  # shared by the captures of one visit: Camtrap DP's eventID
     location: Location | None = None
+    simulated: bool | UnsetType = UNSET  # since 1.2: true if no sensor captured this, as in training and load tests
     chain: ChainLink | UnsetType = UNSET  # since 1.2
     signature: Signature | UnsetType = UNSET  # since 1.2; always the last field of the JSON object
 

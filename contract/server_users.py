@@ -11,7 +11,7 @@ import hmac
 from typing import Literal, get_args
 
 ACCOUNT = "wildpost-ingest"
-ServerUser = Literal["wildpost-server", "wildpost-live", "wildpost-alerts", "wildpost-home"]
+ServerUser = Literal["wildpost-server", "wildpost-live", "wildpost-alerts", "wildpost-home", "wildpost-commands"]
 ADMIN = "wildpost-admin"  # changes users while the broker runs; only `wildpost broker` uses it
 CONTROL = "$CONTROL/dynamic-security/v1"  # topic of Mosquitto's dynamic-security plugin
 SERVER_USERS: tuple[ServerUser, ...] = get_args(ServerUser)

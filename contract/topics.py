@@ -1,12 +1,14 @@
-"""MQTT topics of the station messages: ``<prefix>/v1/<station>/<kind>``."""
+"""MQTT topics: ``<prefix>/v1/<station>/<kind>`` of what a station sends, and likewise of what it is told."""
 
 import re
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 MAJOR = 1
-Kind = Literal["event", "status", "health", "effort", "setaside", "media", "deployment"]
+Kind = Literal["event", "status", "health", "effort", "setaside", "media", "deployment", "answer", "part"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Channel = Literal["command", "settings"]  # what the server tells a station; settings are retained
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 REVOKED_SUFFIX = "-revoked"  # the server appends it to the topic of a message whose password is no longer valid
 
 _SHAPE = re.compile(r"(?P<prefix>.+)/v(?P<major>\d+)/(?P<station>[^/+#]+)/(?P<kind>[^/+#]+)")
@@ -21,8 +23,8 @@ class Topic(NamedTuple):
     kind: str
 
 
-def topic_of(prefix: str, station: str, kind: Kind) -> str:
-    """Return the MQTT topic for one kind of message of one station.
+def topic_of(prefix: str, station: str, kind: Kind | Channel) -> str:
+    """Return the MQTT topic for one kind of message of one station, or to it.
 
     Raises:
         ValueError: the prefix is empty, or has a wildcard, white space or an empty level.

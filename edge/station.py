@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from captures.decoded import Sound, Unreadable
 from captures.time_zones import zone_named
-from contract import Deployment, Effort, Event, Location, encode, new_event_id, topic_of
+from contract import Deployment, Effort, Event, Health, Location, encode, new_event_id, topic_of
 from contract.bounds import Name
 from contract.errors import WildpostError
 from contract.messages import Gap
@@ -35,6 +35,7 @@ from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.report_queue import ReportQueue
 from edge.sensor import Sensor
+from edge.sensor_states import SensorStates
 from edge.time_ranges import TimeRanges
 from models.threat.voice import VoiceOptions
 
@@ -126,6 +127,7 @@ class Station:
         self._recordings: set[str] = set()
         self._failures = FileFailures()
         self._reports = FileReports(options.name, self._topic("setaside"), now)
+        self.sensor_states = SensorStates()
         self.pictures = 0
         self.given_up: dict[str, str] = {}  # reason by sensor; only with ``once``
 
@@ -169,6 +171,7 @@ class Station:
         while not stop.is_set():
             try:
                 for capture in sensor.source.captures(stop, once):
+                    self.sensor_states.watched(sensor.name)
                     kept = capture is not None and self._take(sensor, capture, visits)
                     if kept or effort.gap != "disk":  # the gap "disk" ends with the next stored capture
                         self._tell_effort(sensor, effort, effort.set_state(self._now()))
@@ -199,6 +202,7 @@ class Station:
             LOG.warning("%s: %.0f s are not reported: the clock was never set", sensor.name, effort.undated_s)
 
     def _lose(self, sensor: Sensor, effort: EffortLog, gap: Gap, why: str) -> None:
+        self.sensor_states.lost(sensor.name, gap)
         if effort.gap != gap:  # logged once, not at every attempt
             LOG.error("%s: %s; retrying", sensor.name, why)
         self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
@@ -293,11 +297,14 @@ class Station:
             self._report_queue.put(closed, {f"effort {sensor.name}": effort.sent.to_text()})
 
     def _health(self, folder: Path) -> OutboxMessage:
+        return OutboxMessage(self._topic("health"), encode(self.health(folder)), priority=2)
+
+    def health(self, folder: Path) -> Health:
+        """Return the current health of the station; ``folder`` is on the disk whose free space is reported."""
         passed_over: Counter[str] = Counter()
         for sensor in self._sensors:
             passed_over.update(sensor.passed_over)
-        record = health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
-        return OutboxMessage(self._topic("health"), encode(record), priority=2)
+        return health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
 
     def _send(self, message: OutboxMessage) -> None:
         """Store a health message in the outbox; on a full disk, drop it, since the next one replaces it."""

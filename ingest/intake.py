@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from casebook.casebook import Casebook
 from casebook.event_chain import EventChains
 from casebook.incidents.database import Database
+from casebook.media_parts import MediaParts
 from casebook.records import MediaEntry, Quarantined
+from casebook.station_commands import StationCommands
 from contract import Event, MediaContent
 from ingest.budgets.batch_limits import BatchLimits
 from ingest.chained_events import chained_events
@@ -15,6 +17,7 @@ from ingest.conflict_records import conflict_record, media_conflict_record
 from ingest.media.port import MediaStore
 from ingest.metrics.intake_metrics import IntakeMetrics, ages_s
 from ingest.receive.batch import Batch
+from ingest.remote.originals import Originals
 from ingest.rules.incident_service import EvaluatedEvent, IncidentService
 from ingest.rules.rule_set import RuleSet
 from ingest.store.port import Store, WriteResult
@@ -77,7 +80,10 @@ class Intake:
         self._limits = limits
         self._store = store
         self._casebook = casebook
-        self._chains = EventChains(Database(casebook.engine))
+        database = Database(casebook.engine)
+        self._chains = EventChains(database)
+        self._commands = StationCommands(database)
+        self._originals = Originals(MediaParts(database), self._commands, media, casebook)
         self._media = media
         self._rules = rules
         self._incidents = incidents
@@ -100,6 +106,10 @@ class Intake:
         kept = self._limits.admit(batch) if self._limits else batch
         quarantined = self._casebook.quarantine(*kept.unusable) if kept.unusable else 0
         conflicts = self._keep_media(kept.contents)
+        if kept.answers:
+            self._commands.record(kept.answers)
+        if kept.parts:
+            self._originals.add(kept.parts)
         with self._metrics.store_s.time():
             written = self._store.write(batch.records) if batch.records else WriteResult(new=0, repeated=0)
         conflicts += [conflict_record(one) for one in written.conflicts]

@@ -1,11 +1,15 @@
 """Reads what is asked of the work summary, and writes it, with a limit on how much one request reads."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
+from casebook.casebook import Casebook
+from casebook.flags import Flag
+from casebook.verdicts import Verdict
 from i18n.language import Language
 from pipelines.reports.document import Document
 from pipelines.reports.summary import summarise
@@ -84,7 +88,23 @@ def write_report(context: PageContext, asked: ReportRequest) -> Document:
     end = local_midnight(asked.last + timedelta(days=1), site.zone)
     today = datetime.now(site.zone).date()
     options = SummaryOptions(asked.first, asked.last, today, unit=asked.unit, addressee=asked.addressee)
-    return work_summary(summarise(start, end, site.store, site.casebook), options, report_language(context, asked))
+    decisions = site.casebook if site.stations is None else _SeenDecisions(site.casebook, site.stations)
+    return work_summary(summarise(start, end, site.store, decisions), options, report_language(context, asked))
+
+
+class _SeenDecisions:
+    """Flags and verdicts of the captures of some stations."""
+
+    def __init__(self, casebook: Casebook, stations: frozenset[str]) -> None:
+        self._casebook, self._stations = casebook, stations
+
+    def flags_raised(self, start: datetime, end: datetime) -> list[Flag]:
+        """See ``Casebook.flags_raised``; flags of earlier versions, which do not name a station, are left out."""
+        return [flag for flag in self._casebook.flags_raised(start, end) if flag.station in self._stations]
+
+    def verdicts_of(self, event_ids: Sequence[str]) -> Mapping[str, Sequence[Verdict]]:
+        """See ``Casebook.verdicts_of``."""
+        return self._casebook.verdicts_of(event_ids)
 
 
 def report_language(context: PageContext, asked: ReportRequest) -> Language:

@@ -130,7 +130,8 @@ def occurrences_of(
             station=event.station,
             at=at,
             received_at=received_at,
-            location=event.location,
+            # Near nothing but its own station: what is simulated never joins an incident of real stations.
+            location=None if event.simulated is True else event.location,
             severity=max((flag.severity for flag in same), key=severity_rank),
             confidence=max(float(flag.reason_values["confidence"]) for flag in same),
             reasons=tuple(flag.reason_values for flag in same),

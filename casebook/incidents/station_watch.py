@@ -57,7 +57,7 @@ class StationWatch:
                 return
             with self._database.begin() as connection:
                 for name, (record, received_at) in due.items():
-                    place = record.location if isinstance(record, Event) else None
+                    place = record.location if isinstance(record, Event) and record.simulated is not True else None
                     row = {"station": name, "at": received_at, **place_columns(place)}
                     changing = ["at", *(("latitude", "longitude") if place else ())]
                     self._database.put(connection, heard, row, changing)

@@ -42,6 +42,14 @@ def find_alike(connection: sqlite3.Connection, size: int, modified_ns: int) -> l
     return [_mark(row) for row in rows]
 
 
+def paths_of_size(connection: sqlite3.Connection, size: int) -> list[str]:
+    """Return the paths of processed files of a size, the latest first."""
+    rows = connection.execute(
+        "SELECT path FROM file_mark WHERE size = ? ORDER BY modified_ns DESC LIMIT ?", [size, _MOST_ALIKE]
+    )
+    return [path for (path,) in rows]
+
+
 def _mark(row: tuple[Any, ...]) -> FileMark:
     path, size, modified_ns, stretches, finished, frames, payload_size, payload_sha256 = row
     heard = None if frames is None else Heard(frames, Payload(payload_size, payload_sha256))

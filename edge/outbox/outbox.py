@@ -13,7 +13,7 @@ from contract.private_files import create_private_file, make_private_folder
 from edge.capture.clip import FileMark
 from edge.capture.visits import Visit
 from edge.outbox.commit import Commit, write
-from edge.outbox.file_marks import find_alike, find_mark
+from edge.outbox.file_marks import find_alike, find_mark, paths_of_size
 from edge.outbox.message import HIGH, OutboxMessage
 from edge.outbox.send_order import next_numbers
 from edge.outbox.tables import migrate
@@ -219,6 +219,17 @@ class Outbox:
         """Return the marks of recordings of this size and modification time, for a file that was renamed."""
         with self._lock:
             return find_alike(self._connection, size, modified_ns)
+
+    def paths_of_size(self, size: int) -> list[str]:
+        """Return the paths of processed files of a size, the latest first."""
+        with self._lock:
+            return paths_of_size(self._connection, size)
+
+    def unsent_on(self, topic: str) -> int:
+        """Return the number of unsent messages on a topic."""
+        with self._lock:
+            query = "SELECT count(*) FROM message WHERE acknowledged = 0 AND topic = ?"
+            return int(self._connection.execute(query, [topic]).fetchone()[0])
 
     def __len__(self) -> int:
         """Return the number of unsent messages."""

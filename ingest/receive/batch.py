@@ -8,7 +8,10 @@ from datetime import datetime
 import msgspec
 
 from casebook.records import PAYLOAD_KEPT_BYTES, Quarantined
-from contract import Malformed, MediaContent, SetAside, decode, is_probe, parse_topic
+from contract import Malformed, MediaContent, Record, SetAside, decode, is_probe, parse_topic
+from contract.codec import is_to_station
+from contract.commands import Answer, MediaPart
+from contract.event_chain import has_valid_signature
 from contract.supervision import describe_exception
 from ingest.media.content_type import check_type
 from ingest.store.port import Received
@@ -33,12 +36,16 @@ class Batch:
         records: Records for the detection store.
         contents: Thumbnails and clips, each with its time of arrival.
         unusable: Quarantine records: undecodable messages, and reports of files that stations set aside.
+        answers: Answers of stations to commands and settings, each with its time of arrival.
+        parts: Parts of originals that were asked for.
     """
 
     received: int
     records: list[Received] = field(default_factory=list)
     contents: list[tuple[MediaContent, datetime]] = field(default_factory=list)
     unusable: list[Quarantined] = field(default_factory=list)
+    answers: list[tuple[Answer, datetime]] = field(default_factory=list)
+    parts: list[MediaPart] = field(default_factory=list)
 
 
 def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
@@ -47,19 +54,31 @@ def read_batch(arrived: Sequence[ReceivedMessage]) -> Batch:
     for message in arrived:
         if is_probe(message.topic, message.payload):
             continue  # a station tests its right to publish; the acknowledgement is the whole answer
+        if is_to_station(message.topic):
+            continue
         try:
             record = decode(message.topic, message.payload)
             check_type(record)
+            _check_signature(record, message.payload)
         except Malformed as reason:
             batch.unusable.append(_unusable(message, reason))
             continue
         if isinstance(record, MediaContent):
             batch.contents.append((record, message.at))
+        elif isinstance(record, Answer):
+            batch.answers.append((record, message.at))
+        elif isinstance(record, MediaPart):
+            batch.parts.append(record)
         elif isinstance(record, SetAside):
             batch.unusable.append(_set_aside(message, record))
         else:
             batch.records.append(Received(record, message.payload, message.at, message.topic))
     return batch
+
+
+def _check_signature(record: Record, payload: bytes) -> None:
+    if isinstance(record, Answer) and not has_valid_signature(payload, record.key):
+        raise Malformed("hash", f"answer to {record.kind} {record.serial}: not signed by the key that it names")
 
 
 def failed_message(message: ReceivedMessage, error: BaseException) -> Quarantined:

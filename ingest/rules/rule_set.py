@@ -111,6 +111,8 @@ class RuleSet:
             values["protection"] = level
         if len(stations := heard[found.ordinal].stations if found.ordinal in heard else ()) > 1:
             values["stations"] = str(len(stations))
+        if event.simulated is True:
+            values["simulated"] = "yes"
         if zone is not None:
             values |= {"zone": zone.id, "zone_zh": zone.name_zh, "zone_en": zone.name_en}
         return Flag(

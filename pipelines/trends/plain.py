@@ -48,6 +48,7 @@ def plain_trend(trend: RateTrend) -> dict[str, Any]:
             for one in trend.series
         ],
         "changes": [plain_change(one) for one in trend.changes],
+        "simulated_stations": list(trend.simulated),
     }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from contract import Deployment
 from contract.messages import ObservationType
 from ingest.store.port import Store
+from ingest.store.simulated import simulated_stations
 from ingest.store.taxon_key import taxon_key
 from pipelines.trends.changes import Change, changes
 from pipelines.trends.counted_records import CountedRecords, EffortTable, count_records, effort_table, of_taxon
@@ -74,6 +75,7 @@ class RateTrend:
         taxa: Name and type of every taxon recorded in the period, also where one was asked for.
         sensors: Sensor-days by name of the sensor.
         changes: Changes of models and sensors in the period.
+        simulated: Simulated stations that are counted, sorted.
     """
 
     request: TrendRequest
@@ -84,6 +86,7 @@ class RateTrend:
     taxa: tuple[tuple[str, ObservationType], ...]
     sensors: Mapping[str, float]
     changes: tuple[Change, ...]
+    simulated: tuple[str, ...] = ()
 
 
 def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None) -> RateTrend:
@@ -113,6 +116,7 @@ def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None)
         counted.records.taxa,
         effort.by_sensor,
         tuple(noted),
+        tuple(sorted(simulated_stations(deployments) & {*counted.records.stations, *effort.stations})),
     )
 
 

@@ -9,6 +9,7 @@ from pipelines.activity.season_report import plain_seasons, season_report
 from review.page import ContextDependency
 from review.problems import InvalidRequest
 from review.season_request import SeasonDependency
+from review.security.access_rules import ANALYSE, access
 
 router = APIRouter()
 _END = {
@@ -40,6 +41,7 @@ SEASONS_SCHEMA: dict[str, Any] = {
 
 
 @router.get("/api/seasons", responses={200: {"content": {"application/json": {"schema": SEASONS_SCHEMA}}}})
+@access(ANALYSE)
 def seasons_json(context: ContextDependency, asked: SeasonDependency) -> Response:
     """Return first and last record with limits, peak week and daily records of each season, and rates by moon phase.
 

@@ -15,11 +15,13 @@ from review.activity_request import ActivityDependency, ActivityRequest, answer_
 from review.analysis_form import form_values
 from review.charts.activity_charts import PHONE, WIDE, Night, clock_chart, density_chart, heat_chart
 from review.page import ContextDependency, PageContext
+from review.security.access_rules import ANALYSE, access
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/activity")
+@access(ANALYSE)
 def activity(context: ContextDependency, asked: ActivityDependency) -> HTMLResponse:
     """Show the activity of a species, by default of the one with the most records."""
     everything = count_records(context.site.store, replace(asked.first, taxon=""))

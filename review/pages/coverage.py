@@ -9,6 +9,7 @@ from pipelines.coverage.blind_spots import LARGEST_REACH_M, CoverageRequest, bli
 from pipelines.coverage.working_hours import HOURS, hour_ranges
 from review.charts.coverage_chart import PHONE, WIDE, hours_chart
 from review.page import ContextDependency
+from review.security.access_rules import PLAN, access
 from review.trend_parameters import SpanDependency, parse_number
 
 router = APIRouter(include_in_schema=False)
@@ -20,6 +21,7 @@ Further = Annotated[str, Query(description="Number of further stations")]
 
 
 @router.get("/coverage")
+@access(PLAN)
 def coverage(
     context: ContextDependency, span: SpanDependency, reach: Reach = "", further: Further = ""
 ) -> HTMLResponse:
@@ -32,6 +34,8 @@ def coverage(
         int(parse_number(further, FURTHER, MAX_FURTHER)),
     )
     zones, language = context.site.zones, context.language
+    if context.actor.id:
+        context.site.access.audit.append(context.actor, "viewed", f"blind spots, {request.first} to {request.last}")
     found = blind_spots(context.site.store, context.site.casebook, zones, request)
     watching = [sum(one.by_hour[hour] >= 0.5 for one in found.hours) for hour in range(HOURS)]
     title = language.translate("Stations that watch, by hour of the day")

@@ -12,6 +12,7 @@ from ingest.store.port import EventQuery
 from review.cards import load_cards
 from review.page import ContextDependency
 from review.queue import parse_list_cursor
+from review.security.access_rules import DECIDE, SEE, access
 
 router = APIRouter()
 PAGE = 30
@@ -20,6 +21,7 @@ ALERTS = 50  # alerts listed on the page of an incident
 
 
 @router.get("/incidents")
+@access(SEE)
 def incidents(context: ContextDependency, show: str = "waiting", after: str = "") -> HTMLResponse:
     """Show the open incidents, or all incidents if ``show`` is "all", newest first."""
     waiting = show != "all"
@@ -32,12 +34,13 @@ def incidents(context: ContextDependency, show: str = "waiting", after: str = ""
             "incidents": shown,
             "show": "waiting" if waiting else "all",
             "following": following,
-            "headline": lambda one: headline(one, None, context.language),
+            "headline": lambda one: headline(one, None, context.language, context.site.station_names.simulated),
         },
     )
 
 
 @router.get("/incidents/{incident_id}")
+@access(SEE)
 def incident(context: ContextDependency, incident_id: str, after: str = "") -> HTMLResponse:
     """Show the page of one incident, with a part of its occurrences if there are many."""
     reader = context.site.incidents
@@ -55,11 +58,12 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "members": shown,
             "following": _member_cursor(shown[-1]) if len(members) > MEMBERS else "",
             "first": not after,
+            "case_numbers": context.site.cases.numbers_of(incident_ids=[incident_id]),
             "alerts": reader.alerts(incident_id, ALERTS),
             "unresolved": reader.has_unresolved_problem(incident_id),
             "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
             "late": reader.memberships(ids).late_events,
-            "title": headline(found, None, context.language),
+            "title": headline(found, None, context.language, context.site.station_names.simulated),
             "sentence": lambda one: occurrence_sentence(one, context.language),
             "kind": lambda name: kind_name(name, context.language),
             "reasons": lambda flags: reasons(flags, context.language),
@@ -68,6 +72,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
 
 
 @router.post("/incidents/{incident_id}/seen-to")
+@access(DECIDE)
 def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
     """Mark the station problems of an incident as resolved."""
     if context.site.incidents.incident(incident_id) is None:

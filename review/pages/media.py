@@ -17,6 +17,7 @@ from i18n.file_problems import explain_file_problem
 from ingest.drawing.drawings import CannotDraw, DrawingBusy
 from ingest.media.port import MediaMissing
 from review.page import ContextDependency, PageContext
+from review.security.access_rules import PUBLIC, SEE, access
 
 router = APIRouter()
 MEDIA_HEADERS = {"Content-Disposition": "inline"}
@@ -40,7 +41,7 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _content(context: ContextDependency, sha256: str) -> bytes:
-    if not SHA256.fullmatch(sha256):
+    if not SHA256.fullmatch(sha256) or not context.site.may_be_seen(sha256):
         raise HTTPException(404)
     try:
         with context.site.media.open(sha256) as file:
@@ -50,6 +51,7 @@ def _content(context: ContextDependency, sha256: str) -> bytes:
 
 
 @router.get("/media/{sha256}")
+@access(SEE)
 def media(
     context: ContextDependency,
     sha256: str,
@@ -75,6 +77,7 @@ def media(
 
 
 @router.get("/events/{event_id}/spectrogram-{sha256}.png")
+@access(SEE)
 def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Response:
     """Return the spectrogram of a sound (x: time, y: frequency) with its detections marked."""
     event = context.site.event(event_id)
@@ -110,6 +113,7 @@ def _cannot_be_shown(context: PageContext, reason: str) -> Response:
 
 
 @router.get("/favicon.ico")
+@access(PUBLIC)
 def favicon() -> FileResponse:
     """Return the icon of the review pages."""
     return FileResponse(Path(__file__).parents[1] / "static" / "mark.svg", media_type="image/svg+xml")

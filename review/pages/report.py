@@ -10,12 +10,14 @@ from pipelines.reports.document import Heading, Paragraph, Table
 from review.page import ContextDependency
 from review.problems import InvalidRequest
 from review.report_request import MAX_NAME, ReportDependency, write_report
+from review.security.access_rules import REPORT, access
 
 router = APIRouter(include_in_schema=False)
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 @router.get("/report")
+@access(REPORT)
 def report(context: ContextDependency, asked: ReportDependency) -> HTMLResponse:
     """Show the summary of a period as it will be printed."""
     document = write_report(context, asked)
@@ -35,6 +37,7 @@ def report(context: ContextDependency, asked: ReportDependency) -> HTMLResponse:
 
 
 @router.get("/report/file")
+@access(REPORT)
 def report_file(
     context: ContextDependency, asked: ReportDependency, file: Annotated[str, Query(alias="format")] = "docx"
 ) -> Response:
@@ -51,5 +54,7 @@ def report_file(
 
         content, media_type = html_page(document, str(context.request.base_url)).encode(), "text/html"
     name = f"wildpost-report-{asked.first}-{asked.last}.{file}"
+    if context.actor.id:
+        context.site.access.audit.append(context.actor, "exported", name)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)

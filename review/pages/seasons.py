@@ -15,12 +15,14 @@ from review.analysis_form import form_values
 from review.charts.season_charts import calendar_chart, phase_chart
 from review.page import ContextDependency, PageContext
 from review.season_request import SeasonDependency
+from review.security.access_rules import ANALYSE, access
 
 router = APIRouter(include_in_schema=False)
 SHOWN_CALENDARS = 5  # the latest
 
 
 @router.get("/seasons")
+@access(ANALYSE)
 def seasons(context: ContextDependency, asked: SeasonDependency) -> HTMLResponse:
     """Show the seasons of a species, by default of the one with the most records."""
     everything = count_records(context.site.store, replace(asked.trend, taxon=""))

@@ -297,3 +297,14 @@ def test_a_blind_sensor_is_found_though_an_effort_record_of_2099_came_first(desk
     desk.receive(watching, at=NOW - timedelta(hours=3))
     desk.receive(effort_of(NOW - timedelta(hours=2), NOW, "blind"))
     assert desk.check_stations(1) == ["blind"]
+
+
+def test_a_simulated_person_joins_no_incident_of_a_real_one_nearby(desk: Desk) -> None:
+    real = msgspec.structs.replace(EVENT, event_id=new_event_id(), captured_at=NOW)
+    simulated = msgspec.structs.replace(real, event_id=new_event_id(), station="sim-001", simulated=True)
+    neighbour = msgspec.structs.replace(real, event_id=new_event_id(), station="lake-08")
+    desk.receive(simulated)
+    desk.receive(real, neighbour)
+    assert [one.station for one in desk.alerts] == ["sim-001", "lake-07"]  # the neighbour is of the second incident
+    by_station = {row["station"]: row["incident_id"] for row in desk.rows(occurrence)}
+    assert by_station["lake-08"] == by_station["lake-07"] != by_station["sim-001"]

@@ -29,6 +29,7 @@ from contract import (
 )
 from contract import Status as StatusMessage
 from contract.codec import LIMIT_BYTES, Reason, kind_of
+from contract.commands import Answer, AnswerState, CommandKind, MediaPart
 from contract.deployment import EvidenceUse, SensorKind
 from contract.event_chain import ChainLink
 from contract.examples import EXAMPLES
@@ -38,8 +39,8 @@ from tests.repository import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
-    Alternative, Box, ChainLink, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event, Health,
-    Location, Media, MediaContent, Model, PassedOver, SetAside, Span, StatusMessage,
+    Alternative, Answer, Box, ChainLink, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event,
+    Health, Location, Media, MediaContent, MediaPart, Model, PassedOver, SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 
@@ -69,6 +70,7 @@ def test_limits_and_words_are_those_of_the_code() -> None:
         assert f"At most {LIMIT_BYTES[kind_of(record)]:,} bytes." in PARTS[type(record).__name__]
     words = {"observation_type": ObservationType, "clock.source": ClockSource, "role": MediaRole, "gap": Gap}
     words |= {"evidence_use": EvidenceUse, "sensors.kind": SensorKind}
+    words |= {"kind": CommandKind, "state": AnswerState}
     for field, literal in words.items():
         assert f"| `{field}` | {', '.join(f'`{word}`' for word in get_args(literal))} |" in PARTS["Words"]
     reasons = re.findall(r"^\| `(\w+)` \|", PARTS["Reasons for quarantine"], flags=re.MULTILINE)

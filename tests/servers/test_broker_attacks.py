@@ -13,7 +13,7 @@ from contract import encode, topic_of
 from contract.errors import Undelivered
 from contract.examples import EVENT
 from contract.server_users import ACCOUNT, SERVER_USERS, derived_password
-from contract.topics import KINDS
+from contract.topics import CHANNELS, KINDS
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Message, MessageText
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
@@ -96,13 +96,15 @@ def test_a_station_cannot_join_the_group_of_the_workers(broker: Broker) -> None:
         eventually(lambda: len(worker.received) == 20)
 
 
-def test_a_station_writes_its_own_seven_topics_and_no_other_also_not_as_its_will(broker: Broker) -> None:
+def test_a_station_writes_its_own_topics_and_no_other_also_not_as_its_will(broker: Broker) -> None:
     with closing(broker.connect("wildpost-watch")) as watch, closing(broker.connect("lake-07")) as thief:
         assert watch.subscribe("wildpost/#") == "Granted QoS 1"
         for kind in KINDS:
             assert thief.publish(topic_of("wildpost", "lake-07", kind)) == "Success"
         for topic in (
             "wildpost/v1/lake-07/command",
+            "wildpost/v1/lake-07/settings",
+            "wildpost/v1/ridge-01/command",
             "wildpost/v1/lake-07/anything",
             "wildpost/v2/lake-07/event",
             "wildpost/v1/lake-07/event/more",
@@ -207,6 +209,25 @@ def test_a_worker_subscribes_to_its_share_of_the_stations_messages_and_to_nothin
                 assert part.subscribe(topic) == "Not authorized", topic
 
 
+def test_a_station_reads_what_it_is_told_itself_and_nothing_that_others_are_told(broker: Broker) -> None:
+    with (
+        closing(broker.connect("lake-07")) as lake,
+        closing(broker.connect(ACCOUNT, port=broker.server_port)) as server,
+    ):
+        for channel in CHANNELS:
+            assert lake.subscribe(f"wildpost/v1/lake-07/{channel}") == "Granted QoS 1"
+            for topic in (
+                f"wildpost/v1/ridge-01/{channel}",
+                f"wildpost/v1/+/{channel}",
+                f"wildpost/+/lake-07/{channel}",
+            ):
+                assert lake.subscribe(topic) == "Not authorized", topic
+        assert lake.subscribe("wildpost/v1/lake-07/answer") == "Not authorized"
+        assert server.publish("wildpost/v1/ridge-01/settings", retain=True) == "No matching subscribers"
+        assert server.publish("wildpost/v1/lake-07/settings", retain=True) == "Success"
+        eventually(lambda: lake.received == ["wildpost/v1/lake-07/settings"])
+
+
 def test_any_number_of_subscriptions_by_a_station_takes_no_memory_of_the_broker(broker: Broker) -> None:
     with closing(broker.connect("lake-07")) as thief:
         thief.subscribe("warm/up")
@@ -225,10 +246,11 @@ def test_each_user_of_the_server_has_the_rights_of_its_part_alone(broker: Broker
     allowed = {
         "wildpost-alerts": {"wildpost/alerts/urgent"},
         "wildpost-home": {"wildpost/home/status", "homeassistant/device/wildpost_lake-07/config"},
+        "wildpost-commands": {"wildpost/v1/lake-07/command", "wildpost/v1/ridge-01/settings"},
     }
     for user in SERVER_USERS:
         with closing(broker.connect(user, derived_password(secret, user), port=broker.server_port)) as part:
-            for topic in (*sorted(set().union(*allowed.values())), EVENT_TOPIC, "wildpost/v1/lake-07/command"):
+            for topic in (*sorted(set().union(*allowed.values())), EVENT_TOPIC):
                 expected = "No matching subscribers" if topic in allowed.get(user, ()) else "Not authorized"
                 assert part.publish(topic) == expected, (user, topic)
 

@@ -20,6 +20,7 @@ from wildpost.broker.configuration import PERSISTENCE, Listeners, configuration
 from wildpost.broker.dynamic_security import FILE, PasswordHash, file_text, hashed, read_password_file, read_users
 from wildpost.broker.handover import HandoverContent, Handovers, erase_file, write_private
 from wildpost.broker.rights import CONSUMERS, NOT_STATIONS, BrokerFolderError, check_station_name
+from wildpost.command_keys import PUBLIC, read_public
 
 if TYPE_CHECKING:
     from contract.mqtt.broker_control import ControlAddress
@@ -247,7 +248,9 @@ class BrokerFolder:
             host = host if listeners.server_host in _ANY_ADDRESS else listeners.server_host
             if not listeners.server_is_local:
                 certificate = make_client_certificate(self._authority(), name)
-        return self.handovers.write(HandoverContent(name, password, host, port, self.prefix, certificate))
+        public = self.path / PUBLIC
+        root = read_public(public) if public.exists() and name not in NOT_STATIONS else ""
+        return self.handovers.write(HandoverContent(name, password, host, port, self.prefix, certificate, root))
 
     def _authority(self) -> Pair:
         return Pair((self.path / "ca.crt").read_bytes(), (self.path / "ca.key").read_bytes())

@@ -24,6 +24,7 @@ class HandoverContent:
         port: TLS port of the broker.
         prefix: First levels of every topic.
         client_certificate: Certificate for a listener that demands one; None: the listener demands none.
+        commands_root: Public key of the root of commands to stations; "": there is none, or the user is no station.
     """
 
     user: str
@@ -32,6 +33,7 @@ class HandoverContent:
     port: int
     prefix: str
     client_certificate: Pair | None = None
+    commands_root: str = ""
 
 
 class Handovers:
@@ -61,6 +63,8 @@ class Handovers:
             lines += ['certificate_file = "/etc/wildpost/client.crt"', 'key_file = "/etc/wildpost/client.key"']
             write_private(folder / "client.crt", content.client_certificate.certificate.decode(), 0o600)
             write_private(folder / "client.key", content.client_certificate.key.decode(), 0o600)
+        if content.commands_root:
+            lines += ["", "[remote]", f'root_key = "{content.commands_root}"']
         write_private(folder / "broker.toml", "\n".join(lines) + "\n", 0o600)
         write_private(folder / SECRETS, f"{_VARIABLE}={content.password}\n", 0o600)
         shutil.copyfile(self._folder / "ca.crt", folder / "ca.crt")

@@ -12,7 +12,7 @@ from uuid import uuid4
 from contract import topic_of
 from contract.errors import Undelivered
 from contract.mqtt.broker_control import BrokerControl
-from contract.topics import KINDS, revoked_topic
+from contract.topics import CHANNELS, KINDS, revoked_topic
 from wildpost.broker.dynamic_security import remove_user_commands, set_user_commands
 from wildpost.broker.folder import BrokerFolder
 from wildpost.broker.handover import write_private
@@ -78,7 +78,7 @@ class LiveChange:
 
     def _mark(self, control: BrokerControl, station: str) -> None:
         control.end_session(station)
-        for kind in KINDS:
+        for kind in (*KINDS, *CHANNELS):
             control.retain(topic_of(self._folder.prefix, station, kind), b"")
         marker = {"id": uuid4().hex, "station": station, "at": datetime.now(UTC).isoformat()}
         control.retain(revoked_topic(self._folder.prefix, station), json.dumps(marker).encode())

@@ -7,7 +7,7 @@ from typing import Literal
 
 from contract.errors import InvalidInput
 from contract.server_users import ACCOUNT, ADMIN, SERVER_USERS
-from contract.topics import KINDS, MAJOR, revoked_topic, subscription
+from contract.topics import CHANNELS, KINDS, MAJOR, revoked_topic, subscription
 
 WATCH, HOME_ASSISTANT, ALERT_READER = "wildpost-watch", "wildpost-home-assistant", "wildpost-alert-reader"
 CONSUMERS = (WATCH, HOME_ASSISTANT, ALERT_READER)
@@ -74,6 +74,8 @@ def _rights(user: str, prefix: str) -> Iterator[Right]:
     elif user == "wildpost-home":
         yield Right("publishClientSend", f"{prefix}/home/+")
         yield Right("publishClientSend", f"{_DISCOVERY}/device/+/config")
+    elif user == "wildpost-commands":
+        yield from (Right("publishClientSend", f"{prefix}/v{MAJOR}/+/{channel}") for channel in CHANNELS)
     elif user == ACCOUNT:
         for part in SERVER_USERS:
             yield from _rights(part, prefix)
@@ -87,9 +89,9 @@ def _rights(user: str, prefix: str) -> Iterator[Right]:
         yield from _may_read(f"{prefix}/alerts/#")
     else:
         yield from (Right("publishClientSend", f"{prefix}/v{MAJOR}/{user}/{kind}") for kind in KINDS)
-        command = f"{prefix}/v{MAJOR}/{user}/command"
-        yield Right("subscribeLiteral", command)
-        yield Right("publishClientReceive", command)
+        for channel in CHANNELS:
+            yield Right("subscribeLiteral", f"{prefix}/v{MAJOR}/{user}/{channel}")
+            yield Right("publishClientReceive", f"{prefix}/v{MAJOR}/{user}/{channel}")
 
 
 def _may_read(*topics: str) -> Iterator[Right]:

@@ -94,6 +94,8 @@ def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
     options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
     with copied_stores(named_folder(arguments.data)) as (store, casebook):
         report = write_package(folder, store, casebook, info, options)
+    if report.simulated:
+        print(f"{report.simulated} of {report.deployments} deployments are simulated, as their remarks say")
     for name, count in sorted(report.left_out.items()):
         print(f"left out: {count} captures of {name}, which has no position; give one with --place")
     return report

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge.outbox.outbox import Outbox
     from edge.transport.port import Transport
     from wildpost.settings.station import StationSettings
+    from wildpost.station.remote import AssembledStation
 
 NOT_THERE = 2  # exit code: a folder or sensor of the settings does not exist
 DRAIN_S = 3600.0  # with --once: longest wait for the broker before the command ends with messages left
@@ -46,9 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run a station until Ctrl-C or SIGTERM."""
     from wildpost.settings.station import load_station
     from wildpost.station.assembly import assembled
+    from wildpost.station.run_control import RunControl
     from wildpost.station.setup import provide_secrets
 
-    began = time.monotonic()
     provide_secrets(arguments.settings)
     settings = load_station(arguments.settings)
     handler = logging.StreamHandler()
@@ -58,34 +59,49 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.once and (missing := _missing_folders(settings, settings_folder)):
         print("\n".join(f"wildpost: {line}" for line in missing), file=sys.stderr)
         return NOT_THERE
-    stop = threading.Event()
+    control = RunControl()
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+        signal.signal(name, lambda *_: control.end())
     data = data_folder(arguments.data)
-    with assembled(settings, settings_folder, data) as (station, publisher, outbox):
-        events_before, aside_before = outbox.count("events"), outbox.count("set_aside")
-        publisher.start()
-        try:
-            station.run(stop, arguments.once, data)
-            drained = _drain(publisher, outbox, stop) if arguments.once else True
-        finally:
-            publisher.stop()
-        if arguments.json:
-            report = {
-                "station": settings.station.name,
-                "pictures": station.pictures,
-                "recordings": station.recordings,
-                "events_sent": outbox.count("events") - events_before,
-                "set_aside": outbox.count("set_aside") - aside_before,
-                "given_up": station.given_up,
-                "seconds": round(time.monotonic() - began, 1),
-            }
-            print(json.dumps(report), flush=True)
-        if not drained:
-            reason = publisher.problem or "the broker has not acknowledged them yet"
-            print(f"wildpost: {len(outbox)} messages are left in the outbox: {reason}", file=sys.stderr)
-        for sensor, reason in station.given_up.items():
-            print(f"wildpost: sensor {sensor!r} failed for good: {reason}", file=sys.stderr)
+    while True:
+        with assembled(settings, settings_folder, data, control.restart) as built:
+            code = _run(settings.station.name, built, arguments, control.stop, data)
+        if arguments.once or not control.next_run():
+            return code
+        logging.getLogger("wildpost.station").info("the station is started anew")
+
+
+def _run(name: str, built: "AssembledStation", arguments: argparse.Namespace, stop: threading.Event, data: Path) -> int:
+    """Run a station until ``stop`` is set, print what the user asked for, and return the exit code."""
+    began = time.monotonic()
+    station, publisher, outbox = built.station, built.publisher, built.outbox
+    events_before, aside_before = outbox.count("events"), outbox.count("set_aside")
+    publisher.start()
+    if built.control:
+        built.control.start()
+    try:
+        station.run(stop, arguments.once, data)
+        drained = _drain(publisher, outbox, stop) if arguments.once else True
+    finally:
+        if built.control:
+            built.control.stop()
+        publisher.stop()
+    if arguments.json:
+        report = {
+            "station": name,
+            "pictures": station.pictures,
+            "recordings": station.recordings,
+            "events_sent": outbox.count("events") - events_before,
+            "set_aside": outbox.count("set_aside") - aside_before,
+            "given_up": station.given_up,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+        print(json.dumps(report), flush=True)
+    if not drained:
+        reason = publisher.problem or "the broker has not acknowledged them yet"
+        print(f"wildpost: {len(outbox)} messages are left in the outbox: {reason}", file=sys.stderr)
+    for sensor, reason in station.given_up.items():
+        print(f"wildpost: sensor {sensor!r} failed for good: {reason}", file=sys.stderr)
     if station.given_up:
         return NOT_THERE
     return 0 if drained else 1

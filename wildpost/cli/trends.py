@@ -138,6 +138,9 @@ def _print_tables(found: dict[str, Any], first: date, last: date) -> None:
     for change in found["changes"]:
         before = f" (before: {change['before']})" if change["before"] else ""
         print(f"{change['from']}: {change['kind']} {change['after']}{before} at {len(change['stations'])} stations")
+    if found["simulated_stations"]:
+        names = ", ".join(found["simulated_stations"])
+        print(f"Simulated stations are counted, so these figures say nothing about nature: {names}.")
     if found["untrusted_times"]:
         print(f"{found['untrusted_times']} captures are left out because their time is not trusted.", file=sys.stderr)
 

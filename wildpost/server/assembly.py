@@ -20,6 +20,7 @@ from ingest.clock_shift_sync import ClockShiftSync
 from ingest.media.port import MediaStore
 from ingest.receive.mqtt.session_check import check_session
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
+from ingest.remote.sender import CommandSender
 from ingest.rules.rule_set import RuleSet, load_rules
 from ingest.rules.zones import Zone
 from ingest.service import IngestService, IngestState
@@ -29,6 +30,7 @@ from ingest.store.port import Store
 from ingest.verdict_sync import VerdictSync
 from wildpost.backup.snapshot_server import serve_snapshots
 from wildpost.server.alerting import DRAWN, RunningAlerts, run_alerts
+from wildpost.server.command_sending import command_sender
 from wildpost.server.stores import open_media, open_store
 from wildpost.settings.installation import identified
 from wildpost.settings.secret_values import redaction_of
@@ -51,7 +53,8 @@ class RunningServer:
     station_watch: StationWatchLoop | None
     supervisor: Supervisor
     redact: Redaction
-    zones: Sequence[Zone]
+    command_sender: CommandSender | None = None
+    zones: Sequence[Zone] = ()
 
     def state(self) -> IngestState:
         """Return the state of ingest, with the problems of alerts, stores and background tasks added to ``problem``."""
@@ -62,6 +65,7 @@ class RunningServer:
             self.store.problem,
             self.verdict_sync.problem if self.verdict_sync else "",
             self.station_watch.problem if self.station_watch else "",
+            self.command_sender.problem if self.command_sender else "",
         )
         return replace(state, problem=self.redact("; ".join(filter(None, problems))))
 
@@ -128,6 +132,7 @@ def open_databases(
                 folder / DRAWN,
                 primary=primary,
                 supervisor=supervisor,
+                case_options=settings.cases,
             )
         )
         yield OpenDatabases(store, casebook, media, rules, alerts)
@@ -198,6 +203,10 @@ def run_server(
             shifts = ClockShiftSync(ClockShifts(Database(casebook.engine)).in_force, store, supervisor=supervisor)
             stack.callback(shifts.stop)
             shifts.start()
+        sender = command_sender(settings, settings_folder, casebook, supervisor) if primary else None
+        if sender:
+            stack.callback(sender.stop)
+            sender.start()
         redact = redaction_of(settings)
         yield RunningServer(
             store,
@@ -209,5 +218,6 @@ def run_server(
             station_watch,
             supervisor,
             redact,
+            sender,
             opened.rules.zones,
         )

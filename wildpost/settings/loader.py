@@ -17,6 +17,7 @@ _PATTERNS = {
     r"'\\A[+-]\\d\\d:\\d\\d\\Z'": "such as +08:00",
     r"'\\A[A-Za-z0-9][A-Za-z0-9_-]{0,62}\\Z'": "of 1 to 63 letters, digits, - and _, the first a letter or digit",
     r"'\\A[A-Za-z0-9_-]{1,60}\\Z'": "of 1 to 60 letters, digits, - and _",
+    r"'\\A([A-Za-z0-9+/]{43}=)?\\Z'": "with a public key of 44 characters, as `wildpost commands keygen` prints it",
     r"'\\A[A-Z_][A-Z0-9_]*\\Z'": "of capitals, digits and _, the name of an environment variable",
 }
 

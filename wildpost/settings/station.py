@@ -12,6 +12,7 @@ from contract.deployment import SensorKind
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.deployment import DeploymentOptions, MountingOptions
+from edge.remote.options import RemoteOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.birdnet import BirdNetOptions
@@ -127,6 +128,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     birdnet: BirdNetOptions = BirdNetOptions()
     threat: ThreatSettings = ThreatSettings()
     voice: VoiceOptions = VoiceOptions()
+    remote: RemoteOptions = RemoteOptions()
 
     def __post_init__(self) -> None:
         names = [sensor.name for sensor in self.sensors]

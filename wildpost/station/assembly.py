@@ -1,9 +1,8 @@
 """Builds a station from its settings."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,11 @@ from edge.instance_lock import instance_lock
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
-from edge.transport.mqtt.publisher import Publisher
-from edge.transport.port import Transport
 from models.factory import open_birdnet, open_classifier, open_threat, open_vision
 from models.port import Classifier, Detector
 from models.registry import Registry, load_registry
 from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
+from wildpost.station.remote import AssembledStation, remote_station
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
@@ -37,13 +35,16 @@ def station_folder(settings: StationSettings, data: Path) -> Path:
 
 
 @contextlib.contextmanager
-def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[tuple[Station, Transport, Outbox]]:
+def assembled(
+    settings: StationSettings, beside: Path, data: Path, restart: Callable[[], object] = lambda: None
+) -> Iterator[AssembledStation]:
     """Build a station, its publisher and their common outbox; close the outbox when the context ends.
 
     Args:
         settings: The station's settings.
         beside: The folder that paths in the settings are relative to.
         data: The data folder of this machine.
+        restart: Ends the run of the station so that it is built anew; for a command of the server.
 
     Raises:
         WeightsError: weights of a detector or of the classifier are missing or their hash does not match.
@@ -75,7 +76,7 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
             )
             for options in settings.sensors
         ]
-        publisher = Publisher(settings.broker, settings.station.name, outbox, version("wildpost"))
+        key = open_key(folder / "chain.key")
         station = Station(
             settings.station,
             settings.broker.prefix,
@@ -83,9 +84,9 @@ def assembled(settings: StationSettings, beside: Path, data: Path) -> Iterator[t
             outbox,
             voice=settings.voice,
             deployment=deployment_of(settings, datetime.now(UTC)),
-            chain=EventChain(open_key(folder / "chain.key"), outbox),
+            chain=EventChain(key, outbox),
         )
-        yield station, publisher, outbox
+        yield remote_station(settings, data, station, outbox, key, originals, restart)
 
 
 def open_detector(name: str, settings: StationSettings, beside: Path, data: Path) -> Detector[Any, Any]:

@@ -13,6 +13,7 @@ import msgspec
 
 from contract.bounds import Name
 from contract.private_files import make_private_folder
+from edge.remote.options import RemoteOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from wildpost.settings.examples import EXAMPLES
 from wildpost.settings.loader import SettingsError, describe_validation_error
@@ -33,10 +34,12 @@ class Handover:
     Attributes:
         folder: Folder of ``ca.crt`` and ``wildpost.env``.
         broker: Connection to the broker.
+        root_key: Public key of the root of commands; "": the broker's folder has none.
     """
 
     folder: Path
     broker: StationBrokerOptions
+    root_key: str = ""
 
 
 def read_handover(path: Path) -> Handover:
@@ -49,6 +52,7 @@ def read_handover(path: Path) -> Handover:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
         broker = msgspec.convert(tables.get("broker"), StationBrokerOptions)
+        remote = msgspec.convert(tables.get("remote", {}), RemoteOptions)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(
             f"credentials {file}: {error}; expected the broker.toml that `wildpost broker add-station` wrote"
@@ -56,7 +60,7 @@ def read_handover(path: Path) -> Handover:
     for name in (AUTHORITY, SECRETS):
         if not (file.parent / name).is_file():
             raise SettingsError(f"credentials {file}: no {name} beside it; copy the whole handover folder")
-    return Handover(file.parent, broker)
+    return Handover(file.parent, broker, remote.root_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ def write_station(folder: Path, plan: StationPlan) -> Path:
             raise SettingsError(
                 f"--{option} {value!r}: expected 1 to 63 letters, digits, - and _, the first a letter or digit"
             ) from None
-    text = _filled(EXAMPLE.read_text(encoding="utf-8"), plan, broker)
+    root_key = plan.handover.root_key if plan.handover else ""
+    text = _filled(EXAMPLE.read_text(encoding="utf-8"), plan, broker, {"root_key": root_key} if root_key else {})
     try:
         msgspec.convert(tomllib.loads(text), StationSettings)
     except tomllib.TOMLDecodeError as error:
@@ -151,7 +156,7 @@ def provide_secrets(settings: Path) -> None:
             os.environ.setdefault(variable, value)
 
 
-def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any]) -> str:
+def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any], remote: Mapping[str, Any]) -> str:
     """Return the example settings file with the values of the plan filled in.
 
     Other settings stay comments with their defaults.
@@ -160,6 +165,7 @@ def _filled(example: str, plan: StationPlan, broker: Mapping[str, Any]) -> str:
         "[station]": {"name": plan.name, "deployment": plan.deployment, "latitude": None, "longitude": None}
         | dict(plan.station),
         "[broker]": broker,
+        "[remote]": remote,
     }
     paragraphs = []
     for paragraph in example.rstrip("\n").split("\n\n"):

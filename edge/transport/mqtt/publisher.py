@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import paho.mqtt.client as mqtt
 from msgspec import UNSET, Meta
 
-from contract import SetAside, Status, encode, new_event_id, parse_topic, topic_of
+from contract import Status, encode, topic_of
 from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
 from contract.mqtt.endpoint_probe import explain_endpoint, explain_no_tls
 from contract.mqtt.refusal import reason_code, refusal_step
@@ -18,9 +18,11 @@ from contract.mqtt.supervised_client import SupervisedClient
 from contract.supervision import SupervisedThread
 from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
+from edge.transport.mqtt.inbox import Inbox
 from edge.transport.mqtt.redelivery import Redelivery
 from edge.transport.mqtt.takeover import Takeovers
 from edge.transport.mqtt.topic_backoff import TopicBackoff
+from edge.transport.mqtt.unsendable import unsendable_report
 
 LOG = logging.getLogger("wildpost.publisher")
 MOMENT_S = 0.05  # polling interval for new messages in the outbox
@@ -52,8 +54,11 @@ class StationBrokerOptions(BrokerOptions, frozen=True, kw_only=True, forbid_unkn
 class Publisher:
     """One connection to the broker, and a thread that publishes the messages of the outbox."""
 
-    def __init__(self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "") -> None:
-        """Store the options; ``start`` opens the connection to the broker."""
+    def __init__(
+        self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "", inbox: Inbox | None = None
+    ) -> None:
+        """Store the options; ``start`` opens the connection, on which ``inbox`` receives what the server says."""
+        self._inbox = inbox
         self._options = options
         self._station = station
         self._outbox = outbox
@@ -97,6 +102,10 @@ class Publisher:
     def drain(self, timeout_s: float) -> bool:
         """Wait until the outbox is empty; return False after the timeout or when the publisher stops."""
         return wait_until_empty(self._outbox, timeout_s, self._stopping)
+
+    def retry(self) -> None:
+        """Try the topics that the broker refused again now."""
+        self._held.clear()
 
     def stop(self) -> None:
         """Publish the status "offline" and disconnect; unacknowledged messages stay in the outbox."""
@@ -193,20 +202,9 @@ class Publisher:
                 LOG.error("%s; messages stay in the outbox and are sent later", self._refused)
 
     def _set_aside(self, message: OutboxMessage, reason: str) -> None:
-        report = SetAside(
-            report_id=new_event_id(),
-            station=self._station,
-            sensor="publisher",
-            at=datetime.now(UTC),
-            name=f"{parse_topic(message.topic).kind} {message.number}",
-            reason=reason,
-            size=len(message.payload),
-        )
-        topic = topic_of(self._options.prefix, self._station, "setaside")
+        report = unsendable_report(self._options.prefix, self._station, message, reason)
         try:
-            # No report about a report: if the broker refuses reports too, each would cause another one.
-            own = None if message.topic == topic else OutboxMessage(topic, encode(report), priority=2)
-            self._outbox.set_aside(message, reason, own)
+            self._outbox.set_aside(message, reason, report)
         except OutboxFull as full:
             self._note(str(full))
         else:
@@ -226,6 +224,8 @@ class Publisher:
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        if self._inbox:
+            self._inbox.attach(client)
         return client
 
     def _status(self, state: Literal["online", "offline"]) -> bytes:
@@ -253,6 +253,8 @@ class Publisher:
         self._note("")
         self._largest_bytes = getattr(properties, "MaximumPacketSize", 0)
         self._publish_status("online")
+        if self._inbox:
+            self._inbox.subscribe(client)
         self._connected.set()
 
     def _on_connect_fail(self, client: mqtt.Client, data: object) -> None:

@@ -46,6 +46,11 @@ class TopicBackoff:
         self._held[topic] = (self._clock() + pause_s, pause_s)
         return True
 
+    def clear(self) -> None:
+        """End the pauses of all topics; each is tried with one probe message, and its next pause is longer."""
+        now = self._clock()
+        self._held = {topic: (now, pause_s) for topic, (_, pause_s) in self._held.items()}
+
     def record_success(self, topic: str) -> bool:
         """End the back-off of a topic; return False if the topic was not in back-off."""
         return self._held.pop(topic, None) is not None

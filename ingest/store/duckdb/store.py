@@ -127,6 +127,11 @@ class DuckDbStore:
         """List events with the times under which they are listed; see ``Store.listing``."""
         return DuckDbListing(self._read, self._relations).listing(query)
 
+    def payloads(self, event_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the messages of events; see ``Store.payloads``."""
+        found = DuckDbListing(self._read, self._relations).payloads(event_ids)
+        return {event_id: payload.encode() for event_id, payload in found.items()}
+
     def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
         """List the sort keys of events; see ``Store.keys``."""
         return DuckDbListing(self._read, self._relations).keys(query)

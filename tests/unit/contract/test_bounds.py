@@ -25,6 +25,7 @@ TEXTS = {  # by the beginning of the pattern
     r"\A[A-Za-z0-9][": "lake-07",
     r"\A[0-9a-f]{8}(": "0195d0a1-0000-7000-8000-000000000001",
     r"\A[0-9a-f]{64}": "a" * 64,
+    r"\A([0-9a-f]{32}": "a" * 32,
     r"\A[A-Za-z0-9+/]{43}": "A" * 43 + "=",
     r"\A[A-Za-z0-9+/]{86}": "A" * 86 + "==",
 }
@@ -72,6 +73,8 @@ def payload(kind: str) -> Any:
     fields["schema" if kind in _TYPES else "format"] = "1.1"
     if kind == "media":
         fields["sha256"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # of no bytes
+    if kind == "part":
+        fields["data"] = b"x"
     return fields
 
 
@@ -107,7 +110,7 @@ def with_value(kind: str, path: Path, value: object) -> Any:
 def read(kind: str, fields: Any) -> Any:
     if kind in ("manifest", "receipt"):
         return decode_document(msgspec.json.encode({"signed": fields}), KINDS[kind])  # type: ignore[type-var]
-    encoded = msgspec.msgpack.encode(fields) if kind == "media" else msgspec.json.encode(fields)
+    encoded = msgspec.msgpack.encode(fields) if kind in ("media", "part") else msgspec.json.encode(fields)
     names: dict[str, Kind] = {name: name for name in _TYPES}
     return decode(topic_of("wildpost", "lake-07", names[kind]), encoded)
 

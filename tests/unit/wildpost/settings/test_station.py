@@ -7,6 +7,7 @@ import pytest
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.deployment import DeploymentOptions, MountingOptions
+from edge.remote.options import RemoteOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
 from models.species import SpeciesOptions
@@ -48,12 +49,12 @@ def test_every_setting_is_described() -> None:
         VisionSettings,
         SpeciesOptions,
         VoiceOptions,
+        RemoteOptions,
         StationSettings,
     )
     missing = {name for kind in kinds for name in kind.__struct_fields__ if f"`{name}`" not in page}
-    assert missing <= {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice", "deployment"}, (
-        "these are tables and have a row of their own"
-    )
+    tables = {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice", "deployment", "remote"}
+    assert missing <= tables, "these are tables and have a row of their own"
 
 
 def test_every_setting_of_the_threat_detector_is_described() -> None:
