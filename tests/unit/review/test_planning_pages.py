@@ -7,10 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import docx
+import httpx
 import msgspec
 import pytest
+from argon2 import PasswordHasher
 
+from casebook.access.accounts import Accounts
+from casebook.access.actor import Actor
+from casebook.access.audit import AuditLog
+from casebook.access.passwords import Passwords
+from casebook.access.sign_in import SignIn
 from casebook.flags import Flag
+from casebook.incidents.database import Database
 from casebook.verdicts import Verdict
 from contract import Location, encode, new_event_id
 from ingest.rules.zones import Zone, read_zones
@@ -149,3 +157,24 @@ def test_dismissed_flags_are_no_incidents_of_a_zone(filled: Pages, tmp_path: Pat
         assert incidents() == "1"
         filled.casebook.record_verdict(Verdict(flag.event_id, 0, "dismissed", "blank", "", None, "li", NOON))
         assert incidents() == "0"
+
+
+def test_a_manager_sees_blind_spots_and_the_audit_log_says_so_and_a_ranger_does_not(filled: Pages) -> None:
+    database = Database(filled.casebook.engine)
+    quick = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    by = Actor("", "test")
+    Accounts(database).set_area("north", ["other-01"], by)
+    for role in ("manager", "ranger"):
+        Accounts(database).add(role, role, quick.hash("correct horse battery"), [role], ["north"], "", by)
+    found = {}
+    for role in ("manager", "ranger"):
+        token = SignIn(database, quick).sign_in(role, "correct horse battery", "192.0.2.1")[0]
+        with httpx.Client(base_url=filled.client.base_url, cookies={"wildpost-session": token}) as client:
+            found[role] = [client.get(f"{path}?{MAY}&lang=en") for path in ("/coverage", "/report", "/report/file")]
+    assert [answer.status_code for answer in found["ranger"]] == [403, 403, 403]
+    blind, summary, _ = found["manager"]
+    assert "No station reported" in blind.text and "ridge-07" not in blind.text
+    assert "Flagged captures: <" in summary.text and 'href="/">0</a>' in summary.text  # of a foreign station
+    noted = [(entry.action, entry.content) for entry in AuditLog(database).entries() if entry.name == "manager"]
+    assert ("viewed", "blind spots, 2026-05-01 to 2026-05-31") in noted
+    assert ("exported", "wildpost-report-2026-05-01-2026-05-31.docx") in noted
