@@ -17,6 +17,7 @@ Expected = Literal[
     "names",
     "trend",
     "name",
+    "report",
     "original",
     "records",
     "case",
@@ -85,6 +86,10 @@ def expected_sentence(expected: Expected, language: Language) -> str:
         "name": translate("Expected a species, for example taxon=野猪, wild boar or Sus scrofa."),
         "original": translate("The station cannot be asked for the original of this capture now."),
         "names": translate("Expected at most 50 stations or sensors."),
+        "report": translate(
+            "Expected a period of at most a year with at most 100,000 detections. The command wildpost report has no "
+            "such limits."
+        ),
         "trend": translate(
             "Too many periods, or two periods that overlap at the same stations. Choose longer periods, fewer days or "
             "one species."

@@ -1,6 +1,6 @@
 """The review pages as a FastAPI application; the pages load nothing from other hosts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -11,10 +11,12 @@ from casebook.casebook import Casebook
 from casebook.cases.deadlines import CaseOptions
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
+from ingest.rules.zones import Zone
 from ingest.store.port import Store
 from review.api import activity as api_activity
 from review.api import cases as api_cases
 from review.api import routes as api
+from review.api import seasons as api_seasons
 from review.api import trends as api_trends
 from review.api.description import description_router
 from review.options import ReviewOptions
@@ -23,12 +25,15 @@ from review.pages import (
     activity,
     audit,
     cases,
+    coverage,
     event,
     incident,
     media,
     originals,
     quarantine,
     queue,
+    report,
+    seasons,
     sign_in,
     stations,
     trends,
@@ -82,6 +87,7 @@ def create_app(
     local_token: str = "",
     wake_command_sender: Callable[[], None] | None = None,
     case_options: CaseOptions | None = None,
+    zones: Sequence[Zone] = (),
 ) -> ReviewApp:
     """Create the FastAPI application of the review pages.
 
@@ -97,6 +103,7 @@ def create_app(
         local_token: Token of the commands on this machine; "": none.
         wake_command_sender: Called after a request to a station; None: this server sends none.
         case_options: Deadlines of cases; None: those of the law.
+        zones: Zones of the rules, for the page of blind spots.
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: the time zone in the options is unknown.
@@ -114,14 +121,15 @@ def create_app(
         local_token,
         wake_command_sender,
         case_options,
+        zones=zones,
     )
     site.templates  # noqa: B018, reports an unknown time zone or missing translations at the start
 
     # FastAPI's own documentation pages are disabled: they load their scripts from other hosts.
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
-    programs = (api, api_trends, api_activity, api_cases)
-    detections = (queue, originals, event, incident, cases, media)
-    pages = (*detections, trends, activity, stations, quarantine, sign_in, audit)
+    programs = (api, api_trends, api_activity, api_seasons, api_cases)
+    analysis = (trends, activity, seasons, coverage, report)
+    pages = (queue, originals, event, incident, cases, *analysis, stations, quarantine, media, sign_in, audit)
     for part in (*pages, *programs):
         app.include_router(part.router)
     app.include_router(description_router([part.router for part in programs]))

@@ -31,6 +31,7 @@ from i18n.record_terms import clock_source, quarantine_reason
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
+from ingest.rules.zones import Zone
 from ingest.store.narrowed import NarrowedStore
 from ingest.store.port import EventQuery, ListedEvent, Store
 from review.options import ReviewOptions
@@ -54,6 +55,7 @@ class Site:
         stations: Stations that may be seen; None: all.
         drawings: Draws spectrograms.
         problem: Returns a description of what currently impairs the server; "" if nothing does.
+        zones: Zones of the rules.
         wake_verdict_sync: Wakes the thread that writes pending verdicts to the detection store.
         sign_in_required: Whether the pages ask for a sign-in also while there is no account.
         local_token: Token of the commands on this machine; "": none.
@@ -73,6 +75,7 @@ class Site:
     wake_command_sender: Callable[[], None] | None = None
     case_options: CaseOptions | None = None
     stations: frozenset[str] | None = None
+    zones: Sequence[Zone] = ()
 
     def narrowed(self, stations: frozenset[str] | None) -> "Site":
         """Return the site as somebody may read it who sees only some stations; None: all."""

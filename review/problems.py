@@ -23,6 +23,7 @@ from i18n.request_problems import (
     problem_sentence,
     role_sentence,
 )
+from pipelines.coverage.blind_spots import BadCoverage
 from pipelines.trends.counting import BadPeriod
 from pipelines.trends.periods import TooManyPeriods
 from pipelines.trends.request import BadRequest
@@ -41,13 +42,14 @@ class InvalidRequest(Exception):
 
 
 _TREND_ERRORS = (BadRequest, TooManyPeriods)
+_PERIOD_ERRORS = (BadPeriod, BadCoverage)
 _ACCESS_ERRORS = (SignInRequired, RoleMissing)
 HANDLED = (
     HTTPException,
     RequestValidationError,
     InvalidRequest,
-    BadPeriod,
     StoreUnavailable,
+    *_PERIOD_ERRORS,
     *_TREND_ERRORS,
     *_ACCESS_ERRORS,
 )
@@ -66,7 +68,7 @@ async def answer_problem(request: Request, problem: Exception) -> Response:
         return problem_response(site, request.scope, 503, reason=str(problem))
     if isinstance(problem, _TREND_ERRORS):
         return problem_response(site, request.scope, 422, expected="trend")
-    if isinstance(problem, (InvalidRequest, BadPeriod)):
+    if isinstance(problem, (InvalidRequest, *_PERIOD_ERRORS)):
         expected = problem.expected if isinstance(problem, InvalidRequest) else "period"
         return problem_response(site, request.scope, 422, expected=expected)
     return problem_response(site, request.scope, 422 if isinstance(problem, RequestValidationError) else 500)
@@ -132,6 +134,7 @@ def _problem_page(templates: Environment, language: Language, code: int, sentenc
         path="",
         query=[],
         open_flags=0,
+        simulated=(),
         server_problem="",
         simulated=(),
     )

@@ -56,6 +56,7 @@ class RuleSet:
         Raises:
             RulesError: a rule names an unknown zone or level, two rules share a name, or the time zone is unknown.
         """
+        self.zones = tuple(zones)
         self._zones = {zone.id: zone for zone in zones}
         self._taxonomy: Taxonomy = shipped_taxonomy()
         self._protection = Protection(levels, self._taxonomy)

@@ -7,6 +7,7 @@ them, and a word processor replaces those that it does not have.
 """
 
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ def write_docx(document: Document, path: Path) -> None:
     Raises:
         FileExistsError: the file exists.
     """
+    with path.open("xb") as target:
+        target.write(docx_bytes(document))
+
+
+def docx_bytes(document: Document) -> bytes:
+    """Return a document as the content of a DOCX file."""
     file = docx.Document()
     section = file.sections[0]
     section.page_width, section.page_height = Mm(210), Mm(297)
@@ -54,8 +61,9 @@ def write_docx(document: Document, path: Path) -> None:
                 _add_text(file, runs, "body", BODY_PT, alignment, indent=style == "body")
             case Table():
                 _add_table(file, block)
-    with path.open("xb") as target:
-        file.save(target)
+    target = BytesIO()
+    file.save(target)
+    return target.getvalue()
 
 
 def _add_text(

@@ -21,6 +21,7 @@ COMMANDS = (
     "ingest",
     "station",
     "trends",
+    "seasons",
     "populations",
     "export",
     "report",

@@ -98,6 +98,7 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             local_token=local_token,
             wake_command_sender=receiving.command_sender.wake if receiving.command_sender else None,
             case_options=settings.cases,
+            zones=receiving.zones,
         )
         add_operations(app, receiving.ingest)
         app.check_rules()

@@ -4,13 +4,16 @@
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from scipy import special
 
+from contract import Location
 from pipelines.activity.circular_tests import rayleigh_test, watson_uniformity
+from pipelines.activity.daily_activity import sun_of, sun_time
 from pipelines.activity.density import TURN, bandwidth, fit_density
 from pipelines.activity.overlap import overlap
 from pipelines.diversity.accumulation import species_accumulation
@@ -31,6 +34,7 @@ from pipelines.trends.negative_binomial import fit_negative_binomial
 from pipelines.trends.rates import compare_rates, poisson_rate
 from tests.repository import REPOSITORY
 from tests.statistics_reference import Reference
+from tests.sun_and_moon import PHENOMENA, moon_errors, sun_errors_minutes
 from tests.unit.pipelines.populations.test_detection_history import cameras, history, species_records
 from tests.unit.pipelines.populations.test_populations import fit_crossbills
 from tests.unit.pipelines.populations.test_populations import frogs as frogs_with_covariates
@@ -45,6 +49,7 @@ def rows(reference: Reference) -> Iterator[Row]:
     yield from _histories(reference)
     yield from _rates(reference)
     yield from _activity(reference)
+    yield from _sun_and_moon(reference)
     yield from _populations(reference)
     yield from _diversity(reference)
 
@@ -112,6 +117,23 @@ def _activity(reference: Reference) -> Iterator[Row]:
     turtles = np.radians(reference.column("circular/turtles.csv", "arrival_deg"))
     yield "Rayleigh test, mean length", "turtles", "circular 0.4", 0.8186, rayleigh_test(turtles).statistic, 5e-5
     yield "Watson's U², uniformity", "turtles", "circular 0.4", 0.4544, watson_uniformity(turtles), 5e-5
+
+
+def _sun_and_moon(reference: Reference) -> Iterator[Row]:
+    fixtures, data = reference.folder / "sun" / "fixtures.json", "14 places, 13 days"
+    for name in PHENOMENA:
+        errors = sun_errors_minutes(fixtures, name)
+        yield f"{name}, mean difference in minutes", data, "USNO", 0, float(errors.mean()), 0.4
+        yield f"{name}, largest difference in minutes", data, "USNO", 0, float(errors.max()), 0.8
+    lit = moon_errors(fixtures)
+    yield "lit part of the moon, mean difference", "52 times", "JPL Horizons", 0, float(lit.mean()), 0.002
+    yield "lit part of the moon, largest difference", "52 times", "JPL Horizons", 0, float(lit.max()), 0.005
+    edinburgh = Location(latitude=56, longitude=-3)
+    total = 0.0
+    for row in reference.rows("overlap/simCalls.csv"):
+        day, hours = date.fromisoformat(row["dates"]), float(row["time"]) * 24 / TURN
+        total += sun_time(hours, *sun_of(day, edinburgh, ZoneInfo("UTC"))) * TURN / 24
+    yield "sun time, sum of radians", "100 calls at 56° N 3° W", "overlap 0.3.5", 207.0542, total, 1e-2
 
 
 def _populations(reference: Reference) -> Iterator[Row]:
