@@ -255,6 +255,13 @@ class StationCommands:
         last = select(func.max(table.id)).where(table.channel == "settings").group_by(table.station).scalar_subquery()
         return {one.station: one for one in self._list(select(station_command).where(table.id.in_(last)))}
 
+    def settings_in_force(self, station: str) -> StationCommand | None:
+        """Return the latest settings for a station that were not refused or rolled back; None: there are none."""
+        table = station_command.c
+        valid = table.state.in_((*UNDER_WAY, "done", "superseded"))
+        query = select(station_command).where(table.station == station, table.channel == "settings", valid)
+        return next(iter(self._list(query.order_by(table.id.desc()).limit(1))), None)
+
     def reported(self) -> dict[str, ReportedSettings]:
         """Return the settings that each station has reported last, by station."""
         with self._database.begin() as connection:

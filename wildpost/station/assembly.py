@@ -26,7 +26,7 @@ from models.factory import open_birdnet, open_classifier, open_threat, open_visi
 from models.port import Classifier, Detector
 from models.registry import Registry, load_registry
 from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
-from wildpost.station.remote import AssembledStation, remote_station
+from wildpost.station.remote import AssembledStation, Changeable, remote_station
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
@@ -36,7 +36,11 @@ def station_folder(settings: StationSettings, data: Path) -> Path:
 
 @contextlib.contextmanager
 def assembled(
-    settings: StationSettings, beside: Path, data: Path, restart: Callable[[], object] = lambda: None
+    settings: StationSettings,
+    beside: Path,
+    data: Path,
+    restart: Callable[[], object] = lambda: None,
+    changeable: Changeable | None = None,
 ) -> Iterator[AssembledStation]:
     """Build a station, its publisher and their common outbox; close the outbox when the context ends.
 
@@ -45,6 +49,7 @@ def assembled(
         beside: The folder that paths in the settings are relative to.
         data: The data folder of this machine.
         restart: Ends the run of the station so that it is built anew; for a command of the server.
+        changeable: Settings that the server may change; None: none.
 
     Raises:
         WeightsError: weights of a detector or of the classifier are missing or their hash does not match.
@@ -86,7 +91,7 @@ def assembled(
             deployment=deployment_of(settings, datetime.now(UTC)),
             chain=EventChain(key, outbox),
         )
-        yield remote_station(settings, data, station, outbox, key, originals, restart)
+        yield remote_station(settings, data, station, outbox, key, originals, restart, changeable)
 
 
 def open_detector(name: str, settings: StationSettings, beside: Path, data: Path) -> Detector[Any, Any]:
