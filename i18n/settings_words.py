@@ -1,4 +1,4 @@
-"""Words for the settings that the server wants of a station."""
+"""Words for the settings that the server wants of a station, and for the budget of its link."""
 
 from typing import Literal
 
@@ -19,3 +19,13 @@ def settings_state(state: SettingsState, language: Language) -> str:
         "refused": translate("Refused by the station"),
         "expired": translate("Expired, not applied"),
     }[state]
+
+
+def held_reason(reason: str, language: Language) -> str:
+    """Return why media wait on a station."""
+    translate = language.translate
+    return {
+        "day": translate("The budget of the link for the day is used up."),
+        "month": translate("The budget of the link for the month is used up."),
+        "quiet hours": translate("Quiet hours."),
+    }.get(reason, reason)

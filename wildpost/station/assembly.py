@@ -19,6 +19,7 @@ from edge.capture.triggers import SilenceTrigger
 from edge.deployment import deployment_record
 from edge.event_chain import EventChain, open_key
 from edge.instance_lock import instance_lock
+from edge.link_budget import LinkBudget, waiting_topics
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
@@ -82,6 +83,8 @@ def assembled(
             for options in settings.sensors
         ]
         key = open_key(folder / "chain.key")
+        topics = waiting_topics(settings.broker.prefix, settings.station.name)
+        links = LinkBudget(settings.links, settings.station.recorders_zone, topics, outbox)
         station = Station(
             settings.station,
             settings.broker.prefix,
@@ -90,8 +93,9 @@ def assembled(
             voice=settings.voice,
             deployment=deployment_of(settings, datetime.now(UTC)),
             chain=EventChain(key, outbox),
+            links=links,
         )
-        yield remote_station(settings, data, station, outbox, key, originals, restart, changeable)
+        yield remote_station(settings, data, station, outbox, links, key, originals, restart, changeable)
 
 
 def open_detector(name: str, settings: StationSettings, beside: Path, data: Path) -> Detector[Any, Any]:

@@ -9,6 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.capture.originals import Originals
+from edge.link_budget import LinkBudget
 from edge.outbox.outbox import Outbox
 from edge.remote.control import Abilities, RemoteControl
 from edge.remote.desired_file import DesiredFile
@@ -51,6 +52,7 @@ def remote_station(
     data: Path,
     station: Station,
     outbox: Outbox,
+    links: LinkBudget,
     key: Ed25519PrivateKey,
     originals: Mapping[str, Originals | None],
     restart: Callable[[], object],
@@ -63,6 +65,7 @@ def remote_station(
         data: The data folder of this machine.
         station: The station.
         outbox: Its outbox.
+        links: Budget of its link.
         key: Its key.
         originals: Folder of what each sensor records itself, by the sensor's name; None: it records nothing.
         restart: Ends the run of the station so that it is built anew.
@@ -70,7 +73,7 @@ def remote_station(
     """
     name, release = settings.station.name, version("wildpost")
     if not settings.remote.root_key:
-        return AssembledStation(station, Publisher(settings.broker, name, outbox, release), outbox)
+        return AssembledStation(station, Publisher(settings.broker, name, outbox, release, links=links), outbox)
 
     def status() -> str:
         report = {"version": release, "sensors": dict(station.sensor_states.all()), "health": station.health(data)}
@@ -82,7 +85,7 @@ def remote_station(
     abilities = Abilities(status, lambda: publisher.retry(), restart, kept, change)
     control = RemoteControl(name, settings.broker.prefix, settings.remote.root_key, key, outbox, abilities)
     inbox = Inbox(settings.broker.prefix, name, control.deliver)
-    publisher = Publisher(settings.broker, name, outbox, release, inbox)
+    publisher = Publisher(settings.broker, name, outbox, release, inbox, links)
     return AssembledStation(station, publisher, outbox, control)
 
 

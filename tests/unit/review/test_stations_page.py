@@ -9,8 +9,8 @@ from casebook.chain_runs import Linked
 from casebook.event_chain import MISSING_AFTER, ChainedEvent, EventChains
 from casebook.incidents.database import Database
 from casebook.station_commands import StationCommands
-from contract import Status, encode, new_event_id
-from contract.examples import ANSWER
+from contract import HeldMedia, Status, encode, new_event_id
+from contract.examples import ANSWER, HEALTH
 from ingest.store.port import Received
 from tests.unit.review.test_answers import Pages, pages
 
@@ -85,3 +85,13 @@ def test_whatever_a_station_reports_as_its_settings_the_page_answers(pages: Page
         commands.record([(msgspec.structs.replace(ANSWER, **told), NOW)])
         page = pages.client.get("/stations?lang=en")
         assert page.status_code == 200 and "own file" in page.text
+
+
+def test_what_a_station_holds_back_is_shown_with_its_end(pages: Pages) -> None:
+    report(pages, Status(station="lake-07", state="online", at=NOW))
+    held = HeldMedia(reason="month", until=NOW + timedelta(days=4), messages=12, size=3_400_000)
+    health = msgspec.structs.replace(HEALTH, station="lake-07", held_media=held)
+    pages.store.write([Received(health, encode(health), NOW)])
+    page = pages.client.get("/stations?lang=en").text
+    assert "Held back" in page and "for the month is used up" in page and "3.4 MB" in page
+    assert "本月流量预算已用完。" in pages.client.get("/stations?lang=zh-CN").text
