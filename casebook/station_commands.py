@@ -27,6 +27,7 @@ CommandState = Literal["asked", "sent", "expired", "superseded"] | AnswerState
 UNANSWERED: tuple[CommandState, ...] = ("asked", "sent")
 UNDER_WAY: tuple[CommandState, ...] = (*UNANSWERED, "accepted")
 MOST_UNDER_WAY = 200  # of one station: what people ask for on pages, not programs
+GIVEN_UP_AFTER = timedelta(days=30)  # an accepted command: the station was lost, or its card replaced
 RESEND_AFTER = timedelta(minutes=10)  # a station that was away for longer has no session at the broker any more
 
 
@@ -176,6 +177,8 @@ class StationCommands:
         with self._database.begin() as connection:
             expired = update(station_command).where(table.state.in_(UNANSWERED), table.expires_at <= now)
             connection.execute(expired.values(state="expired"))
+            given_up = update(station_command).where(table.state == "accepted", table.asked_at <= now - GIVEN_UP_AFTER)
+            connection.execute(given_up.values(state="expired"))
             first = (
                 select(func.min(table.id))
                 .where(table.state.in_(UNANSWERED))

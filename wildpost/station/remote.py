@@ -76,7 +76,8 @@ def remote_station(
         return AssembledStation(station, Publisher(settings.broker, name, outbox, release, links=links), outbox)
 
     def status() -> str:
-        report = {"version": release, "sensors": dict(station.sensor_states.all()), "health": station.health(data)}
+        health = msgspec.structs.replace(station.health(data), passed_over=())  # long, and in each health message
+        report = {"version": release, "sensors": dict(station.sensor_states.all()), "health": health}
         return msgspec.json.encode(report).decode()
 
     own = {sensor: folder for sensor, folder in originals.items() if folder is not None}
