@@ -34,6 +34,7 @@ from contract.bounds import (
     Text,
     Uptime,
     Uuid,
+    is_representable,
 )
 from contract.event_chain import ChainLink, Signature
 
@@ -202,6 +203,19 @@ class PassedOver(Struct, frozen=True, gc=False, kw_only=True):
     count: Count
 
 
+class HeldMedia(Struct, frozen=True, gc=False, kw_only=True):
+    """Media that wait on a station because of the budget of its link or of quiet hours."""
+
+    reason: Literal["day", "month", "quiet hours"]
+    until: Moment  # by the station's local time
+    messages: Count
+    size: Count  # bytes
+
+    def __post_init__(self) -> None:
+        if not is_representable(self.until):
+            raise ValueError(f"held until {self.until.isoformat()}: expected a year that every zone can show")
+
+
 class Health(Struct, frozen=True, gc=False, kw_only=True):
     """Periodic report of a station's clock, disk, memory, load, temperature and counters."""
 
@@ -222,6 +236,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
     evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
     passed_over: Annotated[tuple[PassedOver, ...], Meta(max_length=PASSED_OVER)] = ()  # since 1.2, most frequent first
+    held_media: HeldMedia | UnsetType = UNSET  # since 1.2; absent: nothing is held
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):

@@ -31,6 +31,7 @@ from edge.file_reports import FileReports
 from edge.films import examine_capture
 from edge.findings import Findings
 from edge.health import health
+from edge.link_budget import LinkBudget
 from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.report_queue import ReportQueue
@@ -106,11 +107,12 @@ class Station:
         voice: VoiceOptions | None = None,
         deployment: Deployment | None = None,
         chain: EventChain | None = None,
+        links: LinkBudget | None = None,
     ) -> None:
         """Store the options, the sensors and the outbox; ``run`` starts the sensors.
 
         ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech;
-        ``deployment`` is sent once, when the station starts; ``chain`` links and signs the events.
+        ``deployment`` is sent once, at the start; ``chain`` signs the events; ``links`` says what waits for its budget.
         """
         self._options = options
         self._prefix = prefix
@@ -119,7 +121,7 @@ class Station:
         self._now = now
         self._voice = voice or VoiceOptions()
         self._deployment = deployment
-        self._chain = chain
+        self._chain, self._links = chain, links
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
@@ -304,7 +306,8 @@ class Station:
         passed_over: Counter[str] = Counter()
         for sensor in self._sensors:
             passed_over.update(sensor.passed_over)
-        return health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
+        held = self._links.held_media() if self._links else None
+        return health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over, held)
 
     def _send(self, message: OutboxMessage) -> None:
         """Store a health message in the outbox; on a full disk, drop it, since the next one replaces it."""

@@ -28,6 +28,7 @@ from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.original_words import original_name, original_request, original_state
 from i18n.record_terms import clock_source, quarantine_reason
+from i18n.settings_words import held_reason, settings_state
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
@@ -187,7 +188,7 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
     environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
-    for words in (original_name, original_request, original_state):
+    for words in (original_name, original_request, original_state, settings_state, held_reason):
         environment.globals[words.__name__] = words
     environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
     environment.globals["step_name"] = lambda step: step_name(step, language)
