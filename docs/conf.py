@@ -69,6 +69,7 @@ NAVIGATION = {
         "how-to/backup",
         "how-to/operate",
         "how-to/alerts",
+        "how-to/simulate-a-fleet",
         "how-to/influxdb",
         "how-to/postgresql",
         "how-to/object-store",
