@@ -72,6 +72,7 @@ NAVIGATION = {
         "how-to/accounts",
         "how-to/alerts",
         "how-to/hand-over",
+        "how-to/simulate-a-fleet",
         "how-to/influxdb",
         "how-to/postgresql",
         "how-to/object-store",

@@ -20,6 +20,7 @@ COMMANDS = (
     "serve",
     "ingest",
     "station",
+    "fleet",
     "trends",
     "seasons",
     "populations",
