@@ -19,7 +19,7 @@ _OWN = (
     *("installation.json", "evidence.key"),
     *("drawn", "spool", "revocations-*", f".*{PARTIAL}"),
     *("settings", "broker", ".backup-*", ".restoring-*"),
-    *("stations", "models", "cache", "samples", "demo"),
+    *("stations", "cards", "models", "cache", "samples", "demo"),
 )
 _FOREIGN = "lost+found"  # exists at the root of an ext4 file system
 _TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm", "/run/lock"})  # noqa: S108, folders that all users share
