@@ -53,7 +53,7 @@ def command(*options: str) -> dict[str, object]:
 def test_a_broker_gets_every_message_once_and_keeps_the_status(mosquitto: Mosquitto) -> None:
     received: list[tuple[str, bytes]] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.on_message = lambda client, data, message: received.append((message.topic, message.payload))
+    client.on_message = lambda client, data, message: received.append((message.topic, bytes(message.payload)))
     client.connect("127.0.0.1", mosquitto.port)
     client.subscribe("wildpost/#", qos=1)
     client.loop_start()

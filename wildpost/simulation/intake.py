@@ -9,6 +9,7 @@ from random import Random
 
 import msgspec
 
+from casebook.access.actor import Actor
 from casebook.verdicts import Verdict
 from contract import Event
 from contract.errors import InvalidInput
@@ -125,7 +126,7 @@ def _decide(
                 continue
             at = listed.listed_at + timedelta(hours=random.uniform(1, 60))
             outcome = Decision(event.event_id, "dismissed" if event.event_id in false_findings else "confirmed")
-            verdicts += create_verdicts(event, outcome, REVIEWER, at)
+            verdicts += create_verdicts(event, outcome, Actor("", REVIEWER), at)
             if flagged:
                 closed.append((event.event_id, at))
     verdicts.sort(key=lambda one: one.decided_at)

@@ -194,8 +194,13 @@ def test_what_was_examined_before_a_stop_is_kept(server: Server, card: Path) -> 
 def test_a_card_that_can_no_longer_be_read_ends_the_import_and_a_bad_file_does_not(server: Server, card: Path) -> None:
     expected = make_card(card)
     away = card.with_name("away")
+
+    def pull_out(_file: object, report: CardReport) -> None:
+        if report.done == 3:
+            card.rename(away)
+
     with pytest.raises(CardLost, match="can no longer be read"):
-        server.take_in(card, on_progress=lambda _file, report: card.rename(away) and None if report.done == 3 else None)
+        server.take_in(card, on_progress=pull_out)
     assert len(server.events()) == 3
     away.rename(card)
 
