@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 import msgspec
@@ -50,3 +50,8 @@ class EventChain:
             digest = payload_sha256(payload)
             yield payload, {_HEAD: json.dumps([self._chain, number, digest])}
             self._number, self._previous = number, digest
+
+
+def linked(event: Event, chain: EventChain | None) -> AbstractContextManager[tuple[bytes, Mapping[str, str]]]:
+    """Return what ``EventChain.linked`` returns; without a chain, the plain message and no head."""
+    return chain.linked(event) if chain else nullcontext((encode(event), {}))

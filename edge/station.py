@@ -3,9 +3,8 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from edge.capture.port import SourceLost
 from edge.capture.visits import Visits, scores_of
 from edge.detect import companion, media_of, voice_in
 from edge.effort import EffortLog
-from edge.event_chain import EventChain
+from edge.event_chain import EventChain, linked
 from edge.file_failures import FileFailures, unreadable
 from edge.file_reports import FileReports
 from edge.films import examine_capture
@@ -156,11 +155,11 @@ class Station:
             watching = [threads.submit(self._watch, sensor, stop, once) for sensor in self._sensors]
             unfinished: set[Future[None]] = set(watching)
             while unfinished:
-                self._send(self._health(folder))
+                self._send_health(folder)
                 done, unfinished = wait(unfinished, self._options.health_s, FIRST_COMPLETED)
                 if any(one.exception() for one in done):
                     stop.set()
-        self._send(self._health(folder))
+        self._send_health(folder)
         for one in watching:
             one.result()
 
@@ -239,15 +238,12 @@ class Station:
         if found.event is None:
             self._outbox.commit(remarks, capture.mark)
         else:
-            with self._linked(found.event) as (payload, head):
+            with linked(found.event, self._chain) as (payload, head):
                 messages = [OutboxMessage(self._topic("event"), payload, found.priority), *found.media, *remarks]
                 memory = {**found.memory, **head}
                 self._outbox.commit(messages, capture.mark, found.visit, memory, events=1, **found.voices)
         self._count(capture)
         return True
-
-    def _linked(self, event: Event) -> AbstractContextManager[tuple[bytes, Mapping[str, str]]]:
-        return self._chain.linked(event) if self._chain else nullcontext((encode(event), {}))
 
     def _examine(self, sensor: Sensor, clip: Clip, visits: Visits, votes: VisitVotes | None) -> Findings:
         """Run the detectors on a capture, and return what to store."""
@@ -304,9 +300,6 @@ class Station:
         if closed:
             self._report_queue.put(closed, {f"effort {sensor.name}": effort.sent.to_text()})
 
-    def _health(self, folder: Path) -> OutboxMessage:
-        return OutboxMessage(self._topic("health"), encode(self.health(folder)), priority=2)
-
     def health(self, folder: Path) -> Health:
         """Return the current health of the station; ``folder`` is on the disk whose free space is reported."""
         passed_over: Counter[str] = Counter()
@@ -315,10 +308,10 @@ class Station:
         held = self._links.held_media() if self._links else None
         return health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over, held)
 
-    def _send(self, message: OutboxMessage) -> None:
+    def _send_health(self, folder: Path) -> None:
         """Store a health message in the outbox; on a full disk, drop it, since the next one replaces it."""
         try:
-            self._outbox.commit([message])
+            self._outbox.commit([OutboxMessage(self._topic("health"), encode(self.health(folder)), priority=2)])
         except OutboxFull as full:
             LOG.error("%s", full)
 
