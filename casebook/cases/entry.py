@@ -60,7 +60,8 @@ class CaseRefused(InvalidInput):
     """The step cannot be recorded.
 
     Attributes:
-        reason: "closed", "open", "outcome", "team", "finding", "unknown" or "first": a word for a translated sentence.
+        reason: Selects a translated sentence: "missing" (no such case), "first", "closed", "open", "outcome", "team",
+            "finding", "text", "linked", "number", or "unknown" for a value out of its bounds.
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,6 +50,21 @@ class Problem:
         return f"{self.fault}: {self.name}: {self.detail}"
 
 
+@dataclass(frozen=True, slots=True)
+class BagReport:
+    """What a folder has, and what is wrong with it as a bag.
+
+    Attributes:
+        files: Names of its regular files.
+        hashes: The hashes that its manifests name, by file.
+        problems: Everything that is wrong.
+    """
+
+    files: Set[str]
+    hashes: Mapping[str, str]
+    problems: Sequence[Problem]
+
+
 class BagWriter:
     """Writes the files of a bag into a new folder."""
 
@@ -59,8 +74,8 @@ class BagWriter:
         self._hashes: dict[str, str] = {}
         self._bytes = 0
 
-    def add(self, name: str, data: bytes) -> str:
-        """Write a payload file, named below ``data/``, and return its SHA-256.
+    def add(self, name: str, data: bytes) -> None:
+        """Write a payload file, named below ``data/``.
 
         Raises:
             ValueError: the name is not one of a payload file, or was used before.
@@ -72,7 +87,6 @@ class BagWriter:
         self._write(name, data)
         self._hashes[name] = hashlib.sha256(data).hexdigest()
         self._bytes += len(data)
-        return self._hashes[name]
 
     def finish(self, info: Mapping[str, str], server_key: bytes) -> bytes:
         """Write the tag files and return the content of the tag manifest, which is to be signed."""
@@ -103,16 +117,13 @@ def _lines(hashes: Mapping[str, str]) -> bytes:
     return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(hashes.items())).encode()
 
 
-def check_bag(folder: Path) -> tuple[dict[str, str], list[Problem]]:
+def check_bag(folder: Path) -> BagReport:
     """Check that a folder has exactly the files of its manifests, unaltered; follow no link and no path out of it.
-
-    Returns:
-        The hashes that the manifests name, by file, and everything that is wrong.
 
     Raises:
         OSError: the folder or a file cannot be read.
     """
-    found, problems = list_files(folder)
+    found, problems = _list_files(folder)
     for name in (*TAG_FILES, TAG_MANIFEST):
         if name not in found and not any(problem.name == name for problem in problems):
             problems.append(Problem("missing", name, "expected this file of every pack"))
@@ -127,6 +138,9 @@ def check_bag(folder: Path) -> tuple[dict[str, str], list[Problem]]:
     ]
     for name, sha256 in sorted(expected.items()):
         if name in found:
+            if name in TAG_FILES and (folder / name).lstat().st_size > MOST_MANIFEST_BYTES:
+                problems.append(Problem("altered", name, f"larger than {MOST_MANIFEST_BYTES} bytes; it was not read"))
+                continue
             actual = file_sha256(folder / name)
             if actual != sha256:
                 problems.append(Problem("altered", name, f"sha256 {actual}, expected {sha256}"))
@@ -134,10 +148,10 @@ def check_bag(folder: Path) -> tuple[dict[str, str], list[Problem]]:
             problems.append(Problem("missing", name, "the manifest names it"))
     for name in sorted(found - expected.keys() - {TAG_MANIFEST, SIGNATURE, *TAG_FILES}):
         problems.append(Problem("added", name, "no manifest names it"))
-    return expected, problems
+    return BagReport(found, expected, problems)
 
 
-def list_files(folder: Path) -> tuple[set[str], list[Problem]]:
+def _list_files(folder: Path) -> tuple[set[str], list[Problem]]:
     """Return the names of all regular files below a folder, and what else was found there."""
     found: set[str] = set()
     problems: list[Problem] = []

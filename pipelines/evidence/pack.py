@@ -27,7 +27,7 @@ from contract.private_files import make_private_folder
 from i18n.language import Language
 from ingest.media.port import MediaMissing, MediaStore
 from pipelines.evidence.bag import BagWriter
-from pipelines.evidence.signature import fingerprint, public_pem, signed
+from pipelines.evidence.signature import fingerprint, public_pem
 from pipelines.reports.case_facts import AbsentFile, CaseFacts, StationFacts
 from pipelines.reports.case_papers import papers
 from pipelines.reports.docx_file import write_docx
@@ -135,7 +135,7 @@ def write_pack(number: str, folder: Path, source: PackSource, options: PackOptio
             "Wildpost-Key-SHA256": written.key,
         }
         tag_manifest = bag.finish(info, public_pem(source.key.public_key()))
-        bag.add_signature(signed(source.key, tag_manifest))
+        bag.add_signature(source.key.sign(tag_manifest))
     return written
 
 

@@ -9,7 +9,7 @@ from contract.errors import InvalidInput
 from contract.signing_key import read_key
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 KEY_FILE = "evidence.key"  # in the data folder
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -76,8 +76,3 @@ def own_fingerprint(data_folder: Path) -> str | None:
     """
     path = data_folder / KEY_FILE
     return fingerprint(read_key(path).public_key()) if path.is_file() else None
-
-
-def signed(key: "Ed25519PrivateKey", data: bytes) -> bytes:
-    """Return the signature of data: 64 bytes, as OpenSSL verifies it with ``-rawin``."""
-    return key.sign(data)

@@ -199,9 +199,8 @@ def test_a_path_that_leads_out_is_refused_and_not_read(pack: Path, original: tup
 def test_a_huge_manifest_is_refused_and_not_read(pack: Path, original: tuple[Path, str]) -> None:
     with (pack / bag.MANIFEST).open("r+b") as file:
         file.truncate(10**12)  # sparse: a terabyte on no disk
-    (pack / bag.TAG_MANIFEST).unlink()
     found = faults(pack, original)
-    assert ("manifest", bag.MANIFEST) in found
+    assert {("manifest", bag.MANIFEST), ("altered", bag.MANIFEST)} <= found
 
 
 def test_a_manifest_of_too_many_lines_is_refused(pack: Path, original: tuple[Path, str]) -> None:
