@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.trends.request import TrendRequest
 
 _MODEL_NAMES = {
-    "occupancy": ("occupancy", "of a species in an occasion at a place where it lives"),
+    "occupancy": ("share of places where it lives", "of a species in an occasion at a place where it lives"),
     "Royle-Nichols": ("animals at a place", "of one animal in an occasion"),
     "N-mixture": ("animals at a place", "of one animal in an occasion"),
 }

@@ -91,16 +91,15 @@ def _read(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 def _print_tables(found: dict[str, Any]) -> None:
     console = Console()
     seasons = Table(title=f"{found['taxon']}, limits with 95 % confidence")
-    for name in ("season", "first record", "not before", "last record", "not after", "peak week", "rate", "records"):
-        seasons.add_column(name, overflow="fold")
+    for name in ("season", "first record", "last record", "peak week", "records"):
+        seasons.add_column(name, no_wrap=True)
     for one in found["seasons"]:
         peak = one["peak_week"]
         seasons.add_row(
-            one["season"] + ("" if one["whole"] else " (part)"),
-            *_end(one["first"]),
-            *_end(one["last"]),
-            peak["week"] if peak else "-",
-            _rate(peak) if peak else "-",
+            one["season"] + ("" if one["whole"] else "\n(part)"),
+            _end(one["first"], "not before"),
+            _end(one["last"], "not after"),
+            f"{peak['week']}\n{_rate(peak)}" if peak else "-",
             str(one["records"]),
         )
     console.print(seasons)
@@ -115,8 +114,10 @@ def _print_tables(found: dict[str, Any]) -> None:
         print(f"{found['untrusted_times']} captures are left out because their time is not trusted.")
 
 
-def _end(found: dict[str, Any] | None) -> tuple[str, str]:
-    return ("-", "-") if found is None else (found["day"], found["limit"] or "not known")
+def _end(found: dict[str, Any] | None, limit: str) -> str:
+    if found is None:
+        return "-"
+    return f"{found['day']}\n{limit}\n{found['limit'] or 'not known'}"
 
 
 def _rate(found: dict[str, Any]) -> str:

@@ -125,6 +125,7 @@ def test_the_command_prints_seasons_and_phases(filled: Filled, tmp_path: Path, c
     assert main(asked) == 0
     shown = capsys.readouterr().out
     assert "Leucogeranus leucogeranus" in shown and "full moon" in shown
+    assert "2025-11-01" in shown and "2026-W02" in shown
     assert main([*asked, "--begins-in", "13"]) == 1
     assert "month 13: expected 1 to 12" in capsys.readouterr().err
 

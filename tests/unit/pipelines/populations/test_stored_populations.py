@@ -136,7 +136,7 @@ def test_the_command_prints_numbers_or_why_there_are_none(
     text = capsys.readouterr().out
     assert "Sus scrofa, 2026-03-02 to 2026-04-12" in text
     assert "left out: 1 captures whose time is not trusted" in text
-    assert "occupancy: occupancy 0." in text
+    assert "occupancy: share of places where it lives 0." in text
     assert main([*asked, "--taxon", "野猪", "--by", "place", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["state"] for one in found["models"]] == [None] * 3
