@@ -149,6 +149,11 @@ class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
     span: Span | None = None
     classification: Classification | None = None  # since 1.1
 
+    @property
+    def identification(self) -> "Detection | Classification":
+        """The claim about the taxon: the classifier's, unless there is none or the detector names a taxon itself."""
+        return self if self.classification is None or self.scientific_name else self.classification
+
 
 class Event(Struct, frozen=True, gc=False, kw_only=True):
     """One capture with all its detections; an event without detections is a blank picture or recording."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from casebook.flags import Flag
 from casebook.verdicts import Verdict, latest_sequences, verdicts_in_force
-from contract import Detection, Event, Media, Model
+from contract import Classification, Detection, Event, Media, Model
 from contract.messages import ObservationType
 from i18n.taxonomy.domestic import DOMESTIC
 from ingest.store.port import ListedEvent
@@ -30,18 +30,28 @@ class CardDetection:
     in_film: bool = False  # its span is where it was seen
 
     @property
-    def named(self) -> Detection | Verdict:
-        """What names the detection: a person's correction, else the detector."""
-        return self.verdict if self.corrected and self.verdict else self.detection
+    def machine(self) -> Detection | Classification:
+        """What names the detection before any correction: the classifier if there is one, else the detector."""
+        return self.detection.identification
+
+    @property
+    def named(self) -> Detection | Classification | Verdict:
+        """What names the detection: a person's correction, else the machine."""
+        return self.verdict if self.corrected and self.verdict else self.machine
+
+    @property
+    def observation_type(self) -> ObservationType:
+        """Observation type, including a person's correction."""
+        return self.verdict.observation_type if self.corrected and self.verdict else self.detection.observation_type
 
     @property
     def label(self) -> str:
-        """Label that a person corrected the detection to, or the detector's label if it was not corrected."""
+        """Label that a person corrected the detection to, or the machine's label if it was not corrected."""
         return self.named.label
 
     @property
     def scientific_name(self) -> str | None:
-        """Scientific name from a person's correction, or from the detector if there is no correction."""
+        """Scientific name from a person's correction, or from the machine if there is no correction."""
         return self.named.scientific_name
 
     @property
@@ -52,12 +62,12 @@ class CardDetection:
     @property
     def kind(self) -> str:
         """CSS class for the label of the detection, including a person's correction."""
-        return _kind_class(self.named, self._heard)
+        return _kind_class(self.named, self.observation_type, self._heard)
 
     @property
     def machine_kind(self) -> str:
-        """CSS class for the label of the detector, before any correction."""
-        return _kind_class(self.detection, self._heard)
+        """CSS class for the label of the machine, before any correction."""
+        return _kind_class(self.machine, self.detection.observation_type, self._heard)
 
     @property
     def _heard(self) -> bool:
@@ -69,12 +79,12 @@ def _is_voice(detection: Detection) -> bool:
     return detection.observation_type == "human" and key not in _NOISES
 
 
-def _kind_class(named: Detection | Verdict, heard: bool) -> str:
-    if taxon_key(named.label, named.scientific_name, named.observation_type) in DOMESTIC:
+def _kind_class(named: Detection | Classification | Verdict, kind: ObservationType, heard: bool) -> str:
+    if taxon_key(named.label, named.scientific_name, kind) in DOMESTIC:
         return "domestic"
-    if heard and named.observation_type in ("human", "vehicle"):
+    if heard and kind in ("human", "vehicle"):
         return "sound"
-    return KIND_CLASSES.get(named.observation_type, "unknown")
+    return KIND_CLASSES.get(kind, "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class Card:
             self.findings,
             key=lambda one: (order.get(one.detection.observation_type, 2), -one.detection.confidence),
         ):
-            key = taxon_key(one.label, one.scientific_name, one.named.observation_type)
+            key = taxon_key(one.label, one.scientific_name, one.observation_type)
             by_taxon.setdefault(key, []).append(one)
         return tuple(map(tuple, by_taxon.values()))
 

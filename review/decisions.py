@@ -118,8 +118,8 @@ def create_verdicts(event: Event, decision: Decision, by: Actor, now: datetime) 
     verdicts = []
     for ordinal in ordinals:
         detection = by_ordinal.get(ordinal)
-        label = detection.label if detection else "blank"
-        scientific = detection.scientific_name if detection else None
+        label = detection.identification.label if detection else "blank"
+        scientific = detection.identification.scientific_name if detection else None
         kind: ObservationType = detection.observation_type if detection else "blank"
         if corrected is not None:
             label, scientific, kind = corrected.label, corrected.scientific_name, corrected.observation_type

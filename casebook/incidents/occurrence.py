@@ -147,7 +147,8 @@ def _kind(event: Event, flag: Flag) -> str:
     label = flag.reason_values["label"]
     if event.capture == "sound":
         return label
-    return next((one.observation_type for one in event.detections if one.label == label), label)
+    found = (one.observation_type for one in event.detections if label in (one.label, one.identification.label))
+    return next(found, label)
 
 
 def _time_and_lateness(event: Event, received_at: datetime, options: IncidentOptions) -> tuple[datetime, bool]:

@@ -185,7 +185,7 @@ class HomeAssistant:
             return known[1]
         events = self._store.events(EventQuery(stations=(state.station,), limit=_SEARCHED_EVENTS))
         found = next((event for event in events if event.detections), None)
-        best = max(found.detections, key=lambda one: one.confidence) if found else None
+        best = max(found.detections, key=lambda one: one.confidence).identification if found else None
         names = {"label": best.label, "scientific_name": best.scientific_name or ""} if best else {}
         values = {"last_detection": self._labels.reason(names)["label"] if names else None}
         self._last_detections[state.station] = (version_key, values)

@@ -106,9 +106,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         name: Name of the rule on its flags; do not change it once in use.
         severity: "notice", "warning" or "urgent".
         observation_types: Accepted observation types, such as "human", "vehicle".
-        labels: Accepted labels or scientific names, such as "gunshot".
+        labels: Accepted labels or scientific names, such as "gunshot"; of a group such as "Felidae", all its members.
         protection: Accepted protection levels, such as "I", of the official lists and the table of species.
-        min_confidence: Lowest confidence of a detection; if several stations heard one shot, their combined confidence
+        min_confidence: Lowest confidence of a detection, and of its identification if the rule has labels or protection
+            levels; if several stations heard one shot, their combined confidence
             counts.
         min_stations: Lowest number of stations that heard the sound within its travel time.
         zones: Ids of the accepted zones; an event without a location is in no zone. Empty: anywhere.
@@ -146,20 +147,40 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             protection: Protection levels.
             heard: Combined evidence of several stations for it.
         """
-        confidence = max(detection.confidence, heard.confidence if heard else 0.0)
         return (
-            confidence >= self.min_confidence
+            self.confidence(detection, heard) >= self.min_confidence
             and (len(heard.stations) if heard else 1) >= self.min_stations
             and (not self.observation_types or detection.observation_type in self.observation_types)
             and (not self.labels or self._is_labelled(detection, taxonomy))
             and (not self.protection or protection.of(detection) in self.protection)
         )
 
+    def confidence(self, detection: Detection, heard: Corroboration | None = None) -> float:
+        """Return the confidence that counts: of the identification where the rule asks for a taxon, else of the find.
+
+        Args:
+            detection: The detection of one station.
+            heard: Combined evidence of several stations for it.
+        """
+        by_taxon = bool(self.labels or self.protection)
+        own = min(detection.confidence, detection.identification.confidence) if by_taxon else detection.confidence
+        return max(own, heard.confidence if heard else 0.0)
+
     def _is_labelled(self, detection: Detection, taxonomy: Taxonomy) -> bool:
-        if detection.label in self.labels or detection.scientific_name in self.labels:
+        named = detection.identification
+        names = {named.label, named.scientific_name, *_not_a_taxon(detection, taxonomy)}
+        if not names.isdisjoint(self.labels):
             return True
-        key = taxonomy.key(detection.label, detection.scientific_name, detection.observation_type)
-        return any(taxonomy.key(label, None, detection.observation_type) == key for label in self.labels)
+        taxon = taxonomy.resolve(named.label, named.scientific_name, detection.observation_type)
+        key = taxonomy.key(named.label, named.scientific_name, detection.observation_type)
+        above = (*taxon.lineage, key) if taxon else (key,)
+        return any(taxonomy.key(label, None, detection.observation_type) in above for label in self.labels)
+
+
+def _not_a_taxon(detection: Detection, taxonomy: Taxonomy) -> tuple[str, ...]:
+    """Return the detector's own label if it only says that there is an animal; a classifier has not denied that."""
+    taxon = taxonomy.find(detection.label, detection.observation_type)
+    return (detection.label,) if taxon is not None and taxon.scientific_name is None else ()
 
 
 def _check_day(day: str) -> None:

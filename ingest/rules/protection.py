@@ -91,7 +91,8 @@ class Protection:
 
     def of(self, detection: Detection) -> str | None:
         """Return the protection level of the animal of a detection; None if it is unprotected or no animal."""
-        return self._cached(detection.label, detection.scientific_name, detection.observation_type)
+        named = detection.identification
+        return self._cached(named.label, named.scientific_name, detection.observation_type)
 
     def _level(self, label: str, scientific_name: str | None, observation_type: ObservationType) -> str | None:
         if observation_type in ("human", "vehicle", "blank"):

@@ -99,14 +99,16 @@ class RuleSet:
         matching = [one for one in event.detections if self._matches(rule, one, heard)]
         if not matching:
             return None
-        found = max(matching, key=lambda one: _confidence(one, heard))
+        found = max(matching, key=lambda one: rule.confidence(one, heard.get(one.ordinal)))
+        named = found.identification
         zone = self._zone_of(rule, event)
         when = _when(rule, self._local_time(event, raised_at), event.location or self._place)
         if when is None or (rule.zones and zone is None):
             return None
-        values = {"label": found.label, "confidence": f"{_confidence(found, heard):.2f}", **when}
-        if found.scientific_name:
-            values["scientific_name"] = found.scientific_name
+        confidence = rule.confidence(found, heard.get(found.ordinal))
+        values = {"label": named.label, "confidence": f"{confidence:.2f}", **when}
+        if named.scientific_name:
+            values["scientific_name"] = named.scientific_name
         if level := self._protection.of(found):
             values["protection"] = level
         if len(stations := heard[found.ordinal].stations if found.ordinal in heard else ()) > 1:
@@ -156,11 +158,6 @@ def load_rules(options: RulesOptions, beside: Path) -> RuleSet:
     """
     zones = read_zones(beside / options.zones) if options.zones else ()
     return RuleSet(options, zones, read_species(beside / options.species) if options.species else {})
-
-
-def _confidence(detection: Detection, heard: Mapping[int, Corroboration]) -> float:
-    combined = heard.get(detection.ordinal)
-    return max(detection.confidence, combined.confidence if combined else 0.0)
 
 
 def _when(rule: Rule, local: datetime | None, place: Location | None) -> dict[str, str] | None:

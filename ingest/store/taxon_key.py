@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from contract import Detection
 from contract.messages import ObservationType
 from i18n.taxonomy import shipped_taxonomy
 
@@ -9,6 +10,12 @@ from i18n.taxonomy import shipped_taxonomy
 def taxon_key(label: str, scientific_name: str | None, observation_type: ObservationType | None = None) -> str:
     """Return the accepted name of a detection's or a verdict's taxon; see ``Taxonomy.key``."""
     return shipped_taxonomy().key(label, scientific_name, observation_type)
+
+
+def taxon_of(detection: Detection) -> str:
+    """Return the accepted name of the taxon of a detection, by its ``identification``."""
+    named = detection.identification
+    return taxon_key(named.label, named.scientific_name, detection.observation_type)
 
 
 def stored_names(names: Iterable[str]) -> tuple[str, ...]:

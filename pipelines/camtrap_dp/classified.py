@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casebook.verdicts import Verdict
-from contract import Box, Detection, Event
+from contract import Box, Classification, Detection, Event
 from contract.messages import ObservationType, Span
 from i18n.taxonomy import Taxonomy
 
@@ -48,25 +48,29 @@ def classify(event: Event, verdicts: Sequence[Verdict], taxonomy: Taxonomy) -> l
         verdict = by_ordinal.get(one.ordinal)
         if verdict is not None and (verdict.outcome == "dismissed" or verdict.observation_type == "blank"):
             continue
-        machine = f"{versions[one.model]} {one.confidence:.2f}"
-        label = ("label", one.label)
-        name, key = _names(verdict or one, taxonomy)
+        named = one.identification
+        machine = f"{versions[named.model]} {named.confidence:.2f}"
+        tags = [("label", named.label)]
+        if named is not one:
+            tags.append(("detector", f"{one.label} {versions[one.model]} {one.confidence:.2f}"))
+        kind = (verdict or one).observation_type
+        name, key = _names(verdict or named, kind, taxonomy)
         found.append(
             Classified(
                 one.ordinal,
-                (verdict or one).observation_type,
+                kind,
                 name,
                 key,
                 one.box,
                 one.span,
-                verdict.classified_by if verdict else versions[one.model],
+                verdict.classified_by if verdict else versions[named.model],
                 verdict.decided_at if verdict else None,
-                None if verdict else one.confidence,
-                (label, ("machine", machine), ("verdict", verdict.outcome)) if verdict else (label,),
+                None if verdict else named.confidence,
+                (*tags, ("machine", machine), ("verdict", verdict.outcome)) if verdict else tuple(tags),
             )
         )
     if not event.detections and (verdict := by_ordinal.get(0)) and verdict.observation_type != "blank":
-        name, key = _names(verdict, taxonomy)
+        name, key = _names(verdict, verdict.observation_type, taxonomy)
         found.append(
             Classified(0, verdict.observation_type, name, key, by=verdict.classified_by, at=verdict.decided_at)
         )
@@ -80,12 +84,12 @@ def _blank(event: Event, verdicts: Sequence[Verdict], versions: dict[str, str]) 
     return Classified(0, "blank", by=" | ".join(versions.values()))
 
 
-def _names(claim: Detection | Verdict, taxonomy: Taxonomy) -> tuple[str, str]:
+def _names(claim: Detection | Classification | Verdict, kind: ObservationType, taxonomy: Taxonomy) -> tuple[str, str]:
     """Return the scientific name that a claim of machine or person exports, and the name under which it counts."""
-    key = taxonomy.key(claim.label, claim.scientific_name, claim.observation_type)
-    if claim.observation_type == "human":
+    key = taxonomy.key(claim.label, claim.scientific_name, kind)
+    if kind == "human":
         return "Homo sapiens", key
-    if claim.observation_type in ("vehicle", "blank"):
+    if kind in ("vehicle", "blank"):
         return "", key
-    taxon = taxonomy.resolve(claim.label, claim.scientific_name, claim.observation_type)
+    taxon = taxonomy.resolve(claim.label, claim.scientific_name, kind)
     return (taxon.scientific_name if taxon else claim.scientific_name) or "", key

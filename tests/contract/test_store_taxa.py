@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 
-from contract import Detection, Event, encode, new_event_id
+from contract import Classification, Detection, Event, encode, new_event_id
 from ingest.store.port import EventQuery, Received, Store
 from tests.contract.test_store import NOON, WHOLE_DAY, found, opener, reopen, sighting, store, verdict
 
@@ -62,6 +62,21 @@ def test_a_correction_adds_to_the_same_taxon(store: Store) -> None:
     write(store, fox)
     store.apply_verdicts([verdict(fox, "corrected", "野猪")])
     assert found(store) == {"Sus scrofa": 10}
+
+
+def test_a_classified_animal_counts_as_what_the_classifier_says_until_a_person_says_otherwise(store: Store) -> None:
+    model = sighting("x").models[0].name
+    claim = Classification(label="red fox", confidence=0.8, model=model, scientific_name="Vulpes vulpes")
+    animal = Detection(
+        ordinal=0, label="animal", observation_type="animal", confidence=0.9, model=model, classification=claim
+    )
+    named = msgspec.structs.replace(animal, ordinal=1, label="tiger", scientific_name="Panthera tigris")
+    event = msgspec.structs.replace(sighting("x"), event_id=new_event_id(), detections=(animal, named))
+    write(store, event)
+    assert found(store) == {"Panthera tigris": 1, "Vulpes vulpes": 1}
+    assert [one.event_id for one in store.events(EventQuery(taxa=("赤狐",)))] == [event.event_id]
+    store.apply_verdicts([verdict(event, "corrected", "野猪")])
+    assert found(store) == {"Panthera tigris": 1, "Sus scrofa": 1}
 
 
 def test_a_person_is_one_under_both_labels(store: Store) -> None:

@@ -128,11 +128,11 @@ def test_a_classifier_is_measured_on_folders_named_after_taxa(shared_data: Path,
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout)
     assert {name: (one["animals"], one["correct"]) for name, one in result["taxa"].items()} == {
-        "Sus scrofa": (1, 1),
+        "Sus scrofa": (2, 2),
         "Vulpes vulpes": (1, 1),
     }
     assert [Path(path).name for path in result["unusable"]] == ["cut_off.jpg"]
     table = evaluate("wildpost-species", tmp_path / "site", *place)
-    assert "known taxa: 2 animals" in table.stdout and "cut_off.jpg" in table.stderr
+    assert "known taxa: 3 animals" in table.stdout and "cut_off.jpg" in table.stderr
     refused = evaluate("wildpost-species", tmp_path / "site", "--latitude", "46.5")
-    assert refused.returncode == 2 and "--latitude and --longitude: expected both or neither" in refused.stderr
+    assert refused.returncode == 1 and "--latitude and --longitude: expected both or neither" in refused.stderr

@@ -22,6 +22,7 @@ from models.threat import SHIPPED, ThreatOptions, VoiceOptions
 from models.vision import VisionOptions
 from wildpost.settings.loader import SettingsError, load_settings
 
+SPECIES = "wildpost-species"  # the classifier that comes with Wildpost
 LOOKING = frozenset({"vision"})  # detectors of pictures; all others are for sound
 
 
@@ -88,7 +89,8 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         registry: Additional registry file that describes both models; relative to the settings file.
         weights: Folder of their weights; relative to the settings file; "": models in the data folder.
         options: Options of the detector.
-        classifier: Name of the classifier from `wildpost models list`; "": animals are not classified.
+        classifier: Name of the classifier from `wildpost models list`; "": animals are not classified, which saves time
+            and memory.
         classifier_options: Options of the classifier.
         site_list: CSV file of the species that are plausible here; relative to the settings file; "": no limit.
     """
@@ -97,7 +99,7 @@ class VisionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     registry: str = ""
     weights: str = ""
     options: VisionOptions = VisionOptions()
-    classifier: str = ""
+    classifier: str = SPECIES
     classifier_options: SpeciesOptions = SpeciesOptions()
     site_list: str = ""
 

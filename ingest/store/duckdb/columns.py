@@ -13,7 +13,7 @@ from contract.messages import ObservationType
 from ingest.store.microseconds import microseconds
 from ingest.store.order import is_hour_known
 from ingest.store.port import Received
-from ingest.store.taxon_key import taxon_key
+from ingest.store.taxon_key import taxon_of
 
 Columns = Mapping[str, NDArray[Any]]
 _Taxon = tuple[str, ObservationType]
@@ -110,8 +110,7 @@ def _by_taxon(detections: Iterable[Detection], taxa: Iterable[_Taxon]) -> dict[_
 
 
 def _taxon(detection: Detection) -> _Taxon:
-    kind = detection.observation_type
-    return taxon_key(detection.label, detection.scientific_name, kind), kind
+    return taxon_of(detection), detection.observation_type
 
 
 def to_columns(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, np.dtype[Any]]) -> Columns:

@@ -16,7 +16,7 @@ from contract import Detection, Event
 from ingest.store.influxdb.line_protocol import tag_text, value_text
 from ingest.store.influxdb.points import box_and_span
 from ingest.store.order import is_hour_known
-from ingest.store.taxon_key import taxon_key
+from ingest.store.taxon_key import taxon_of
 
 VERDICT_CERTAINTY = 1.0  # a verdict passes every threshold
 
@@ -68,8 +68,7 @@ def detection_lines(
     """
     points = {key: _Point() for key in existing}
     for detection in event.detections:
-        taxon = taxon_key(detection.label, detection.scientific_name, detection.observation_type)
-        key = PointKey(detection.ordinal, detection.observation_type, taxon, detection.model)
+        key = PointKey(detection.ordinal, detection.observation_type, taxon_of(detection), detection.model)
         found = _found(detection)
         verdict = verdicts.get(detection.ordinal)
         if verdict is None:
@@ -113,7 +112,7 @@ def _leading(points: Mapping[PointKey, _Point]) -> list[_Point]:
 
 
 def _found(detection: Detection) -> str:
-    fields = f",label={value_text(detection.label)},confidence={value_text(detection.confidence)}"
+    fields = f",label={value_text(detection.identification.label)},confidence={value_text(detection.confidence)}"
     if detection.box is None and detection.span is None:
         return fields
     position = box_and_span(detection)

@@ -81,7 +81,7 @@ def test_every_setting_of_the_threat_detector_is_described() -> None:
             "before its start",
         ),
         (
-            '[station]\nname = "a"\ndeployment = "a"\n[vision]\nsite_list = "here.csv"\n',
+            '[station]\nname = "a"\ndeployment = "a"\n[vision]\nclassifier = ""\nsite_list = "here.csv"\n',
             "expected its name in 'classifier'",
         ),
         ('[station]\nname = "a"\ndeployment = "a"\n[voice]\npolicy = "listen"\n', "listen"),

@@ -135,8 +135,10 @@ def test_the_station_s_classifier_is_the_one_that_its_settings_name(tmp_path: Pa
         opened = open_station_classifier(settings, tmp_path, tmp_path)
         assert opened is not None and opened.model.name == name
     settings = load_station(classifier_file(tmp_path))
-    plain = msgspec.structs.replace(settings, vision=VisionSettings())
-    assert open_station_classifier(plain, tmp_path, tmp_path) is None
+    shipped = open_station_classifier(msgspec.structs.replace(settings, vision=VisionSettings()), tmp_path, tmp_path)
+    assert shipped is not None and shipped.model.name == "wildpost-species", "unless they name another one"
+    off = msgspec.structs.replace(settings, vision=VisionSettings(classifier=""))
+    assert open_station_classifier(off, tmp_path, tmp_path) is None
 
 
 def test_station_check_tries_the_classifier(tmp_path: Path) -> None:
