@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.ingest_contestants import Result, run_contestant, run_node_red, run_workers
+from bench.ingest_contestants import Load, Result, run_contestant, run_node_red, run_workers
 from bench.peers import NODE_RED, node_red_problem
 from bench.ratios import cell, median_of, median_ratio, ratio
 from bench.report import Report, run_bench
@@ -30,7 +30,7 @@ QUICK_MESSAGES = 5_000  # more than three batches of 1,500, which may be there a
 class Runs:
     """Results of each compared program, one result for each round; None for a run that failed."""
 
-    detections: dict[str, int]  # per message
+    loads: dict[str, Load]
     contestants: dict[str, list[Result | None]]
     workers: dict[int, list[float | None]]
     node_red: list[tuple[float | None, int]] = field(default_factory=list)
@@ -57,13 +57,15 @@ def main() -> int:
 
 
 def _run(count: int, rounds: int, influx: Influx | None, packages: Path, report: Report) -> Runs:
-    detections = {"paho": 1, "duckdb": 1, "duckdb, 10 detections": 10}
-    if influx:
-        detections |= {"influxdb": 1, "influxdb, 10 detections": 10}
-    runs = Runs(detections, {name: [] for name in detections}, {1: [], 2: []} if influx else {})
+    loads = {"paho": Load()}
+    for store in ("duckdb", "influxdb") if influx else ("duckdb",):
+        loads[store] = Load()
+        loads[f"{store}, 10 detections"] = Load(detections=10)
+        loads[f"{store}, 20 stations over their budgets"] = Load(stations=20)
+    runs = Runs(loads, {name: [] for name in loads}, {1: [], 2: []} if influx else {})
     for _ in range(rounds):
-        for name, of_each in detections.items():
-            result = report.attempt(name, run_contestant, name.partition(",")[0], count, of_each, influx)
+        for name, load in loads.items():
+            result = report.attempt(name, run_contestant, name.partition(",")[0], count, load, influx)
             runs.contestants[name].append(result)
         if influx:
             for workers, rates in runs.workers.items():
@@ -88,7 +90,7 @@ def summarise(runs: Runs, count: int, report: Report) -> None:
     rates = {name: [run.rate if run else None for run in results] for name, results in runs.contestants.items()}
     for name, results in runs.contestants.items():
         rate, cpu_us = median_of(rates[name]), median_of(run.processor_us if run else None for run in results)
-        each = runs.detections[name]
+        each = runs.loads[name].detections
         rows.append([name, cell(rate, ",.0f"), cell(rate and rate * each, ",.0f"), cell(cpu_us, ".0f")])
         raw[name] = {"messages_s": rate and round(rate), "processor_us": cpu_us and round(cpu_us)}
     for store in ("duckdb", "influxdb"):

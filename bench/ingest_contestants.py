@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from tests.influx_server import Influx
 from wildpost.server.gc_tuning import reduced_garbage_collection
 
 CLIENT = "bench"
-STATIONS = 20
+FLEET = 400  # stations: each sends less than its budget, so that nothing is held back
 TIMEOUT_S = 600.0  # of one contestant; on a busy machine what was measured until then is the result
 
 
@@ -91,7 +92,20 @@ def measure_progress(
     return Result(last - first, time.perf_counter() - began, time.process_time() - used)
 
 
-def events(count: int, detections: int) -> list[tuple[str, bytes]]:
+@dataclass(frozen=True)
+class Load:
+    """What the messages of a run are.
+
+    Attributes:
+        detections: Detections of each capture.
+        stations: Number of stations; of few stations, most messages are over the budget and held back at first.
+    """
+
+    detections: int = 1
+    stations: int = FLEET
+
+
+def events(count: int, load: Load) -> list[tuple[str, bytes]]:
     """Return messages of captures that differ in id, station and time."""
     detection = EVENT.detections[-1]
     messages = []
@@ -100,9 +114,9 @@ def events(count: int, detections: int) -> list[tuple[str, bytes]]:
         event = msgspec.structs.replace(
             EVENT,
             event_id=new_event_id(),
-            station=f"station-{number % STATIONS:02}",
+            station=f"station-{number % load.stations:03}",
             captured_at=start + number * timedelta(milliseconds=40),
-            detections=tuple(msgspec.structs.replace(detection, ordinal=n) for n in range(detections)),
+            detections=tuple(msgspec.structs.replace(detection, ordinal=n) for n in range(load.detections)),
         )
         messages.append(message_of(event))
     return messages
@@ -179,7 +193,7 @@ def run_wildpost(port: int, count: int, folder: Path, influx: str) -> Result:
     settings = ServerSettings(broker=ReceiverOptions(port=port, client_id=CLIENT), store=store)
     folder.mkdir()
     with run_server(settings, folder, folder, primary=False) as open_, reduced_garbage_collection():
-        return measure_progress(lambda: open_.state().taken.received, count)
+        return measure_progress(lambda: open_.ingest.taken.received, count)
 
 
 def influx_store(url: str, database: str) -> dict[str, object]:
@@ -199,10 +213,10 @@ def broker(folder: Path) -> Iterator[Mosquitto]:
         started.kill()
 
 
-def run_contestant(contestant: str, count: int, detections: int, influx: Influx | None) -> Result:
+def run_contestant(contestant: str, count: int, load: Load, influx: Influx | None) -> Result:
     """Queue messages for one contestant, and measure its run in a separate process."""
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
-        queue_messages(running.port, {CLIENT: [subscription("wildpost")]}, events(count, detections))
+        queue_messages(running.port, {CLIENT: [subscription("wildpost")]}, events(count, load))
         url = f"{influx.direct_url}/{influx.new_database()}" if influx and contestant == "influxdb" else ""
         command = [sys.executable, "-m", "bench.ingest_contestants", contestant]
         command += [str(running.port), str(count), name, url]
@@ -223,7 +237,7 @@ def run_workers(count: int, workers: int, influx: Influx) -> float | None:
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         shares = [SharedSubscription("bench", hears_status=number == 1) for number in range(1, workers + 1)]
         sessions = {f"{CLIENT}-{at}": share.subscriptions("wildpost") for at, share in enumerate(shares, 1)}
-        queue_messages(running.port, sessions, events(count, 1))
+        queue_messages(running.port, sessions, events(count, Load()))
         settings = msgspec.convert(
             {
                 "broker": {"port": running.port, "client_id": CLIENT},
@@ -254,7 +268,7 @@ def run_node_red(packages: Path, count: int, influx: Influx) -> tuple[float | No
     with tempfile.TemporaryDirectory() as name, broker(Path(name) / "broker") as running:
         # Node-RED connects with MQTT 3.1.1, so its session is created with it too.
         options = ReceiverOptions(port=running.port, client_id=node_red.CLIENT, protocol="3.1.1")
-        queue_messages(running.port, {node_red.CLIENT: ["wildpost/#"]}, events(count, 1), options)
+        queue_messages(running.port, {node_red.CLIENT: ["wildpost/#"]}, events(count, Load()), options)
         return node_red.run(packages, Path(name) / "node-red", running.port, influx, count)
 
 

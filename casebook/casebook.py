@@ -1,14 +1,11 @@
 """Repository of flags, verdicts, quarantined input and media entries in the casebook database."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -26,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from casebook.engine import open_engine, unavailable
 from casebook.flags import Flag
 from casebook.portions import portions
+from casebook.quarantine_conflict import conflict_of
 from casebook.quarantine_limits import prune_quarantine
 from casebook.records import (
     QUARANTINE_LIMIT,
@@ -38,9 +36,6 @@ from casebook.records import (
 from casebook.tables import flag, media, quarantined, verdict
 from casebook.verdict_rows import insert_verdicts, read_histories, verdict_of_row, withdraw_verdict
 from casebook.verdicts import Verdict, verdicts_in_force
-from contract import SetAside
-from contract.identity import content_sha256
-from contract.validation import decode_stored
 
 
 class Casebook:
@@ -134,7 +129,9 @@ class Casebook:
         with self._begin() as connection:
             return insert_verdicts(connection, decisions, seen)
 
-    def withdraw_verdicts(self, event_id: str, sequences: Sequence[int], by: str, at: datetime) -> list[Verdict]:
+    def withdraw_verdicts(
+        self, event_id: str, sequences: Sequence[int], by: str, at: datetime, actor_id: str = ""
+    ) -> list[Verdict]:
         """Withdraw decisions on one event, given by their ``sequence``; unknown ones are left out.
 
         Returns:
@@ -144,7 +141,7 @@ class Casebook:
             VerdictConflict: others keep deciding on the same detections; no decision was withdrawn.
         """
         with self._begin() as connection:
-            found = [withdraw_verdict(connection, event_id, one, by, at) for one in sequences]
+            found = [withdraw_verdict(connection, event_id, one, by, at, actor_id) for one in sequences]
             return [one for one in found if one is not None]
 
     def verdicts_of(self, event_ids: Iterable[str]) -> dict[str, list[Verdict]]:
@@ -192,17 +189,9 @@ class Casebook:
     def _quarantine_conflict(self, item: Quarantined) -> int:
         """Store a report as a conflict if its content differs from that of the stored report with its id."""
         (row,) = self._read(select(quarantined).where(quarantined.c.id == item.id))
-        stored_sha256, received_sha256 = _report_sha256(row["payload"]), _report_sha256(item.payload)
-        if stored_sha256 == received_sha256:
+        conflict = conflict_of(item, row["station"], row["payload"])
+        if conflict is None:
             return 0
-        conflict = replace(
-            item,
-            id=hashlib.sha256(f"conflict {item.id} {received_sha256}".encode()).hexdigest(),
-            source="message",
-            reason="conflict",
-            detail=f"setaside {item.id}: a report of station {row['station']} with this id and other content was "
-            f"stored before (stored sha256 {stored_sha256}, received sha256 {received_sha256})",
-        )
         return self._add(quarantined, [{name: getattr(conflict, name) for name in Quarantined.__slots__}])
 
     def put_quarantined(self, item: Quarantined) -> None:
@@ -220,9 +209,19 @@ class Casebook:
         with self._begin() as connection:
             return prune_quarantine(connection, station_limit, limit)
 
-    def quarantined(self, limit: int = 50, after: tuple[datetime, str] | None = None) -> list[Quarantined]:
-        """List quarantined input, newest first; ``after`` is the ``key`` of the previous page's last record."""
+    def quarantined(
+        self, limit: int = 50, after: tuple[datetime, str] | None = None, stations: frozenset[str] | None = None
+    ) -> list[Quarantined]:
+        """List quarantined input, newest first.
+
+        Args:
+            limit: Maximum number of records.
+            after: Pagination cursor: the ``key`` of the previous page's last record.
+            stations: Only records of these stations; None: all, also those of no station.
+        """
         query = select(quarantined).order_by(quarantined.c.at.desc(), quarantined.c.id.desc())
+        if stations is not None:
+            query = query.where(quarantined.c.station.in_(stations))
         if after is not None:
             query = query.where(_before((quarantined.c.at, quarantined.c.id), after))
         return [Quarantined(**row) for row in self._read(query.limit(limit))]
@@ -257,6 +256,11 @@ class Casebook:
             for row in self._read(select(media).where(media.c.event_id.in_(ids)).order_by(media.c.role)):
                 found[row["event_id"]].append(MediaEntry(**row))
         return dict(found)
+
+    def media_stations(self, sha256: str) -> set[str]:
+        """Return the stations that sent a file, given by its SHA-256."""
+        rows = self._read(select(media.c.station).where(media.c.sha256 == sha256).distinct())
+        return {row["station"] for row in rows}
 
     def totals(self) -> CasebookTotals:
         """Count the flags, verdicts, quarantined records and media entries in the casebook."""
@@ -303,11 +307,3 @@ def _before(columns: Sequence[Column[Any]], values: Sequence[object]) -> ColumnE
 
 def _contradicts(entry: MediaEntry, earlier: MediaEntry) -> bool:
     return entry.type != earlier.type or (entry.event_id == earlier.event_id and entry.station != earlier.station)
-
-
-def _report_sha256(payload: bytes) -> str:
-    """Return the SHA-256 of the content of a station's report; of its bytes if they cannot be decoded."""
-    try:
-        return content_sha256(decode_stored(payload, SetAside))
-    except msgspec.MsgspecError:
-        return hashlib.sha256(payload).hexdigest()

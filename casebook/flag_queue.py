@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, select, true, tuple_
 
 from casebook.flags import FlaggedEvent
 from casebook.incidents.database import Database
@@ -19,9 +19,10 @@ class FlagQueue:
     An event is listed once, under the highest severity of its open flags.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Create the queue for a casebook database."""
+    def __init__(self, database: Database, visible: frozenset[str] | None = None) -> None:
+        """Create the queue for a casebook database, of the stations that may be seen; None: all."""
         self._database = database
+        self._visible = visible
 
     def events(
         self,
@@ -42,7 +43,7 @@ class FlagQueue:
             start: Only events at or after this time.
             end: Only events before this time.
         """
-        query = select(flag.c.event_id, flag.c.at).distinct().where(*_of_severity(severity))
+        query = select(flag.c.event_id, flag.c.at).distinct().where(*_of_severity(severity), self._may_be_seen())
         if stations:
             query = query.where(flag.c.station.in_(stations))
         if start is not None:
@@ -55,6 +56,11 @@ class FlagQueue:
         query = query.order_by(flag.c.at.desc(), flag.c.event_id.desc()).limit(limit)
         return [FlaggedEvent(event_id, severity, at) for event_id, at in self._rows(query)]
 
+    def count_open(self) -> int:
+        """Return the number of open flags."""
+        query = select(func.count()).select_from(flag).where(flag.c.state == "open", self._may_be_seen())
+        return int(self._rows(query)[0][0])
+
     def severities_of(self, event_ids: Iterable[str]) -> dict[str, Severity]:
         """Return the highest severity of the open flags of events, by event id; without events that have none."""
         found: dict[str, Severity] = {}
@@ -66,7 +72,11 @@ class FlagQueue:
 
     def all_event_ids(self) -> set[str]:
         """Return the ids of all events with open flags."""
-        return {event_id for (event_id,) in self._rows(select(flag.c.event_id).where(flag.c.state == "open"))}
+        query = select(flag.c.event_id).where(flag.c.state == "open", self._may_be_seen())
+        return {event_id for (event_id,) in self._rows(query)}
+
+    def _may_be_seen(self) -> ColumnElement[bool]:
+        return true() if self._visible is None else flag.c.station.in_(self._visible)
 
     def _rows(self, query: Any) -> Sequence[Any]:
         with self._database.begin() as connection:

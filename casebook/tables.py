@@ -90,6 +90,7 @@ verdict = Table(
     Column("label", JsonText, nullable=False),
     Column("scientific_name", JsonText),
     Column("classified_by", JsonText, nullable=False),
+    Column("actor_id", JsonText, nullable=False, default="", server_default=""),  # id of an account
     Column("decided_at", UtcDateTime, nullable=False),
     Column("applied", Boolean, nullable=False, default=False),
     Column("withdraws", BigInteger, nullable=False, default=0, server_default="0"),  # sequence of a withdrawn verdict

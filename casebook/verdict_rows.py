@@ -43,7 +43,7 @@ def insert_verdicts(
             recorded.append(replace(one, sequence=sequence))
             continue
         latest = _latest(connection, one)
-        if latest is None or (latest.content, latest.classified_by) != (one.content, one.classified_by):
+        if latest is None or (latest.content, latest.person) != (one.content, one.person):
             conflicts += [latest] if latest else []
         else:  # the answer to the first request was lost
             recorded.append(latest)
@@ -71,7 +71,9 @@ def _insert(connection: Connection, decision: Verdict, expected: int | None) -> 
     return None if found is None else int(found)
 
 
-def withdraw_verdict(connection: Connection, event_id: str, sequence: int, by: str, at: datetime) -> Verdict | None:
+def withdraw_verdict(
+    connection: Connection, event_id: str, sequence: int, by: str, at: datetime, actor_id: str = ""
+) -> Verdict | None:
     """Insert the withdrawal of a decision and return it; return None if there is no such decision.
 
     The withdrawal of a decision that is withdrawn already is returned without a second one.
@@ -89,7 +91,7 @@ def withdraw_verdict(connection: Connection, event_id: str, sequence: int, by: s
             return done
         rest = verdicts_in_force(one for one in history if one.sequence != sequence).get(decision.ordinal)
         valid = replace(decision, outcome="withdrawn") if rest is None else rest
-        withdrawal = replace(valid, classified_by=by, decided_at=at, sequence=0, withdraws=sequence)
+        withdrawal = replace(valid, classified_by=by, actor_id=actor_id, decided_at=at, sequence=0, withdraws=sequence)
         latest = latest_sequences(history)[decision.ordinal]
         found = _insert(connection, withdrawal, latest)
         if found is not None:

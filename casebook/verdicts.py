@@ -28,11 +28,12 @@ class Verdict:
         observation_type: Type of the observation; "blank" for a dismissed detection.
         label: Label, as the machine wrote it or as the person typed it.
         scientific_name: Scientific name, if known.
-        classified_by: User who decided.
+        classified_by: Name of the person who decided, as it was then.
         decided_at: Time of the decision by the server's clock, UTC.
         sequence: Position in the order of recording, which the casebook assigns: ``decided_at`` in microseconds since
             1970, or one more than the highest sequence so far if the clock was set back. 0: not recorded yet.
         withdraws: For a withdrawal, the ``sequence`` of the withdrawn decision; 0 for a decision.
+        actor_id: Id of the account of the person; "" for somebody without an account.
     """
 
     event_id: str
@@ -45,6 +46,12 @@ class Verdict:
     decided_at: datetime
     sequence: int = field(default=0, compare=False)
     withdraws: int = 0
+    actor_id: str = ""
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """Who decided: two people of one name have different accounts."""
+        return self.actor_id, self.classified_by
 
     @property
     def order(self) -> int:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from contract.bounds import Heading, Height, Moment, Name, Note, OptionalText, Schema, Text, Tilt, Uncertainty
 from contract.messages import SCHEMA, Location
@@ -48,6 +48,8 @@ class Deployment(Struct, frozen=True, gc=False, kw_only=True):
     timestamp_issues: bool | None = None
     tags: Tags = ()
     comments: Note = ""
+    simulated: bool | UnsetType = UNSET  # since 1.2: true for a station that is simulated
+    imported_at: Moment | UnsetType = UNSET  # since 1.2, as in events
 
     def __post_init__(self) -> None:
         check_period(self.start, self.end)

@@ -153,7 +153,7 @@ class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
 class Event(Struct, frozen=True, gc=False, kw_only=True):
     """One capture with all its detections; an event without detections is a blank picture or recording."""
 
-    event_id: Uuid  # UUIDv7, set at capture: a message delivered twice is stored once
+    event_id: Uuid  # UUIDv7, set at capture (of a card: UUIDv8 of the content): delivered twice, it is stored once
     station: Name
     sensor: Name
     deployment: Name
@@ -169,6 +169,8 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     duration_s: Seconds = 0.0
     visit_id: Uuid | None = None  # shared by the captures of one visit: Camtrap DP's eventID
     location: Location | None = None
+    simulated: bool | UnsetType = UNSET  # since 1.2: true if no sensor captured this, as in training and load tests
+    imported_at: Moment | UnsetType = UNSET  # since 1.2: when its file was imported from a memory card
     chain: ChainLink | UnsetType = UNSET  # since 1.2
     signature: Signature | UnsetType = UNSET  # since 1.2; always the last field of the JSON object
 
@@ -252,6 +254,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
     gap: Gap | None = None
     captures: Count = 0
     note: Note = ""
+    imported_at: Moment | UnsetType = UNSET  # since 1.2, as in events
 
     def __post_init__(self) -> None:
         if self.end < self.start:

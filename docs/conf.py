@@ -51,11 +51,12 @@ NAVIGATION = {
     "Tutorials": [
         f"tutorials/{who}" for who in ("field-technician", "ranger", "analyst", "reserve-manager", "operator")
     ],
-    "中文": ["zh/quick-start", "zh/ranger"],
+    "中文": ["zh/quick-start", "zh/ranger", "zh/memory-cards"],
     "How-to guides": [
         "how-to/station",
         "how-to/films",
         "how-to/usb-stick",
+        "how-to/memory-cards",
         "how-to/listen-to-recordings",
         "how-to/correct-a-clock",
         "how-to/remote-care",
@@ -69,7 +70,10 @@ NAVIGATION = {
         "how-to/containers",
         "how-to/backup",
         "how-to/operate",
+        "how-to/accounts",
         "how-to/alerts",
+        "how-to/hand-over",
+        "how-to/simulate-a-fleet",
         "how-to/influxdb",
         "how-to/postgresql",
         "how-to/object-store",
@@ -79,6 +83,7 @@ NAVIGATION = {
         "reference/station",
         "reference/films",
         "reference/review",
+        "reference/cases",
         "reference/rules",
         "reference/messages",
         "reference/connections",

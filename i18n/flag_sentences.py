@@ -94,7 +94,13 @@ def flag_sentence(values: Iterable[Mapping[str, str]], language: Language) -> st
     else:
         head = translate("%(what)s at this station", what=what)
     clauses = _unique(clause for rule in rules for clause in _clauses(rule, language))
-    return translate(", ").join([head, *clauses])
+    sentence = translate(", ").join([head, *clauses])
+    return simulated_text(sentence, language) if any("simulated" in rule for rule in rules) else sentence
+
+
+def simulated_text(text: str, language: Language) -> str:
+    """Return a text about a simulated station or capture, which says so first."""
+    return language.translate("SIMULATED: %(what)s", what=text)
 
 
 def _zone(values: Mapping[str, str], language: Language) -> str:

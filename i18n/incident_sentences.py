@@ -1,11 +1,11 @@
 """Builds the headline of an incident and a sentence for each finding or station problem in the incident."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from contract.severity import Severity, severity_rank
-from i18n.flag_sentences import flag_sentence
+from i18n.flag_sentences import flag_sentence, simulated_text
 from i18n.known_labels import OTHER
 from i18n.language import Language
 from i18n.taxonomy import display_name
@@ -95,10 +95,13 @@ def kind_name(kind: str, language: Language) -> str:
     return names.get(kind) or display_name("person" if kind == "human" else kind, None, language.code)
 
 
-def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Language) -> str:
+def headline(
+    incident: IncidentFacts, alert: AlertFacts | None, language: Language, simulated: Collection[str] = ()
+) -> str:
     """Return a one-line summary of an incident.
 
-    The most severe kind comes first; in the headline of an alert, the kind that caused the alert.
+    The most severe kind comes first; in the headline of an alert, the kind that caused the alert. ``simulated`` names
+    the simulated stations, of which the headline says so.
     """
     kinds = (
         tuple(sorted(incident.kinds, key=lambda kind: -severity_rank(incident.severities[kind])))
@@ -107,7 +110,8 @@ def headline(incident: IncidentFacts, alert: AlertFacts | None, language: Langua
     )
     what = language.translate(", ").join(dict.fromkeys(kind_name(kind, language) for kind in kinds))
     station = incident.stations[0] if alert is None else alert.station
-    return language.translate("%(what)s at %(station)s", what=what, station=station)
+    text = language.translate("%(what)s at %(station)s", what=what, station=station)
+    return simulated_text(text, language) if station in simulated else text
 
 
 def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:

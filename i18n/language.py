@@ -49,6 +49,10 @@ class Language:
         """Return the short name of a month from 1 to 12."""
         return str(dates.get_month_names("abbreviated", locale=self.locale)[number])
 
+    def weekday(self, number: int) -> str:
+        """Return the shortest usual name of a weekday, 0 for Monday."""
+        return str(dates.get_day_names("short", locale=self.locale)[number])
+
     def month_day(self, text: str) -> str:
         """Format a yearly date given as MM-DD, such as 03-01."""
         return dates.format_skeleton("MMMd", date.fromisoformat(f"2000-{text}"), locale=self.locale)

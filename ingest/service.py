@@ -134,12 +134,17 @@ class IngestService:
         """Whether the broker has accepted the connection and the subscription."""
         return self._receiver.connected
 
+    @property
+    def taken(self) -> BatchResult:
+        """Counts of messages since the start."""
+        return self._pipeline.totals
+
     def state(self) -> IngestState:
         """Return the current state of the intake."""
         return IngestState(
             self._receiver.connected,
             "; ".join(filter(None, (self._pipeline.problem or self._lag, self._supervisor.problem))),
-            self._pipeline.totals,
+            self.taken,
             self.stuck,
             self._pipeline.idle_s,
         )

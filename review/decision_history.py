@@ -49,7 +49,7 @@ def decision_history(card: Card) -> list[HistoryEntry]:
     def same(one: Verdict) -> tuple[object, ...]:
         shown = by_sequence.get(one.withdraws, one)
         corrected = (shown.label, shown.scientific_name) if shown.outcome == "corrected" else None
-        return one.classified_by, one.decided_at, shown.outcome, corrected, bool(one.withdraws)
+        return one.person, one.decided_at, shown.outcome, corrected, bool(one.withdraws)
 
     entries = []
     for _, group in groupby(card.history, key=same):

@@ -4,11 +4,14 @@ After a crash between the two, the detection store is updated later.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 
+from casebook.access.actor import Actor
+from casebook.access.audit import Action
 from casebook.verdicts import Outcome, Verdict
 from contract import Event
 from contract.errors import StoreUnavailable
@@ -50,7 +53,7 @@ class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequences: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=MAX_WITHDRAWN)]
 
 
-def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdict]:
+def decide(site: Site, event: Event, decision: Decision, by: Actor) -> list[Verdict]:
     """Record a decision in the casebook and write its verdicts to the detection store.
 
     If the store does not accept them now, ``VerdictSync`` writes them later.
@@ -62,11 +65,12 @@ def decide(site: Site, event: Event, decision: Decision, by: str) -> list[Verdic
     """
     created = create_verdicts(event, decision, by, datetime.now(UTC))
     verdicts = site.casebook.record_verdicts(created, decision.seen)
-    _conclude(site, event, verdicts, by)
+    _conclude(site, event, verdicts, by.name)
+    _note(site, by, "decided", event, f"{decision.outcome} {decision.taxon}".strip())
     return verdicts
 
 
-def withdraw(site: Site, event: Event, sequences: Sequence[int], by: str) -> list[Verdict]:
+def withdraw(site: Site, event: Event, sequences: Sequence[int], by: Actor) -> list[Verdict]:
     """Withdraw decisions, so that those before them are valid again, and return the withdrawals.
 
     Raises:
@@ -74,11 +78,18 @@ def withdraw(site: Site, event: Event, sequences: Sequence[int], by: str) -> lis
         VerdictConflict: others keep deciding on the same detections.
         StoreUnavailable: the casebook did not answer; the decisions may not have been withdrawn.
     """
-    verdicts = site.casebook.withdraw_verdicts(event.event_id, sequences, by, datetime.now(UTC))
+    verdicts = site.casebook.withdraw_verdicts(event.event_id, sequences, by.name, datetime.now(UTC), by.id)
     if not verdicts:
         raise InvalidRequest("decision")
-    _conclude(site, event, verdicts, by)
+    _conclude(site, event, verdicts, by.name)
+    _note(site, by, "withdrew", event, " ".join(map(str, sequences)))
     return verdicts
+
+
+def _note(site: Site, by: Actor, action: Action, event: Event, what: str) -> None:
+    """Record in the audit log what somebody with an account did; the casebook has the decision itself."""
+    if by.id:
+        site.access.audit.append(by, action, f"event {event.event_id} of {event.station}: {what}")
 
 
 def _conclude(site: Site, event: Event, verdicts: Sequence[Verdict], by: str) -> None:
@@ -95,7 +106,7 @@ def _conclude(site: Site, event: Event, verdicts: Sequence[Verdict], by: str) ->
         site.wake_verdict_sync()
 
 
-def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) -> list[Verdict]:
+def create_verdicts(event: Event, decision: Decision, by: Actor, now: datetime) -> list[Verdict]:
     """Create one verdict for each detection that a decision refers to."""
     if decision.outcome == "withdrawn":
         raise InvalidRequest("decision")
@@ -114,7 +125,8 @@ def create_verdicts(event: Event, decision: Decision, by: str, now: datetime) ->
             label, scientific, kind = corrected.label, corrected.scientific_name, corrected.observation_type
         elif decision.outcome == "dismissed":
             kind = "blank"
-        verdicts.append(Verdict(event.event_id, ordinal, decision.outcome, kind, label, scientific, by, now))
+        made = Verdict(event.event_id, ordinal, decision.outcome, kind, label, scientific, by.name, now)
+        verdicts.append(replace(made, actor_id=by.id))
     return verdicts
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from review.security.access_rules import PUBLIC, access
+
 FOLDER = Path(__file__).parent / "static"
 _FOREVER = "public, max-age=31536000, immutable"
 _CHECK_ALWAYS = "no-cache"  # stored, but compared by ETag at each use: the address names no version
@@ -69,6 +71,7 @@ def static_router(files: StaticFiles) -> APIRouter:
     router = APIRouter()
 
     @router.get("/static/{name}")
+    @access(PUBLIC)
     async def static(request: Request, name: str) -> Response:
         """Return a stylesheet, script or icon."""
         return files.response(name, request)

@@ -1,15 +1,16 @@
-"""Caches the names of all stations for the station filter of the review pages."""
+"""Caches the names of all stations, and of those that are simulated, for the review pages."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from ingest.store.port import Store
+from ingest.store.simulated import simulated_stations
 
 _MAX_AGE_S = 60.0
 
 
 class StationNames:
-    """Names of the known stations, cached for a minute.
+    """Names of the known stations and of the simulated ones, cached for a minute.
 
     InfluxDB takes a second or more to list them.
     """
@@ -19,6 +20,7 @@ class StationNames:
         self._store = store
         self._clock = clock
         self._cache: tuple[float, Sequence[str]] = (0.0, ())
+        self._simulated: tuple[float, frozenset[str]] | None = None
 
     def __call__(self) -> Sequence[str]:
         """Return the station names in the order of the detection store."""
@@ -27,3 +29,11 @@ class StationNames:
             names = tuple(state.station for state in self._store.stations())
             self._cache = (self._clock(), names)
         return names
+
+    @property
+    def simulated(self) -> frozenset[str]:
+        """The simulated stations."""
+        now = self._clock()
+        if self._simulated is None or now - self._simulated[0] > _MAX_AGE_S:
+            self._simulated = now, simulated_stations(self._store.deployments())
+        return self._simulated[1]

@@ -74,7 +74,7 @@ def requested_span(
     zone: Zone = "",
 ) -> Span:
     """Parse days, stations, sensors and taxon; the default period is 30 days up to the newest capture."""
-    until = parse_day(last) or _newest_day(context)
+    until = parse_day(last) or newest_day(context)
     length = int(days) if days.isascii() and days.isdigit() and len(days) <= 5 else DAYS
     return Span(
         parse_day(first) or first_of(until, length if 0 < length <= LONGEST_DAYS else DAYS),
@@ -214,7 +214,7 @@ def _parse_zone(name: str) -> ZoneInfo | None:
         raise InvalidRequest("zone") from error
 
 
-def _newest_day(context: PageContext) -> date:
+def newest_day(context: PageContext) -> date:
     """Return the local day of the newest capture, or today if it is listed in the future.
 
     For captures from old memory cards, a period that ends today would be empty.

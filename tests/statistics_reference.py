@@ -13,11 +13,11 @@ class Reference:
     """Inputs and results of other programs in a folder, one sub-folder for each package."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """Return the rows of a CSV file by column name."""
-        with (self._folder / name).open(encoding="utf-8", newline="") as file:
+        with (self.folder / name).open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
     def column(self, name: str, column: str, **only: str) -> Array:

@@ -29,7 +29,7 @@ def within_budget(connection: Connection, one: Occurrence, cause: Cause, policy:
     """
     recent = alert.c.raised_at.between(one.received_at - _HOUR, one.received_at + CLOCK_STEP)
     severities = [name for name in SEVERITIES if severity_rank(name) >= severity_rank(one.severity)]
-    told = and_(recent, alert.c.cause != literal("held"))
+    told = and_(recent, alert.c.cause != literal("held"), alert.c.station != literal(""))  # "": about a case
     severe = and_(told, alert.c.severity.in_(severities))
     of_station = alert.c.station == one.station
     mine = connection.execute(select(func.count()).where(severe, of_station)).scalar_one()

@@ -11,7 +11,7 @@ from msgspec import Meta
 from casebook.incidents.occurrence import Occurrence
 from contract.severity import Severity, severity_rank
 
-Cause = Literal["first", "severity", "kind", "held"]
+Cause = Literal["first", "severity", "kind", "held", "near", "passed"]
 
 
 class AlertPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

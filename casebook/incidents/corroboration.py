@@ -116,7 +116,8 @@ def shots_of(event: Event, options: CorroborationOptions | None = None) -> list[
                 event_id=event.event_id,
                 ordinal=detection.ordinal,
                 station=event.station,
-                label=detection.label,
+                # Of another label than a real one, so that neither corroborates the other.
+                label=f"simulated {detection.label}" if event.simulated is True else detection.label,
                 at=event.captured_at + timedelta(seconds=(start_s + end_s) / 2),
                 within_s=(end_s - start_s) / 2,
                 clock_error_s=event.clock.error_s,

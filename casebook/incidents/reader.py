@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, tuple_, update
 
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import Occurrence
@@ -105,11 +105,20 @@ class IncidentReader:
     """Read access to incidents; every method raises ``StoreUnavailable`` if the database does not answer.
 
     The cost of a method depends on its limit, not on the number of occurrences in an incident.
+
+    A reader for some stations knows only incidents with an occurrence at one of them, and of these the occurrences at
+    these stations; totals of an incident, such as its severity and its number of captures, are of all stations.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Create the reader for a database that contains the incident tables."""
+    def __init__(self, database: Database, visible: frozenset[str] | None = None) -> None:
+        """Create the reader for a database that contains the incident tables.
+
+        Args:
+            database: The casebook's database.
+            visible: Stations that may be seen; None: all.
+        """
         self._database = database
+        self._visible = visible
 
     def incidents(
         self, open_only: bool = True, limit: int = 20, after: tuple[datetime, str] | None = None
@@ -161,7 +170,8 @@ class IncidentReader:
     ) -> list[IncidentMember]:
         """List occurrences of an incident in order of time; ``after`` is the ``key`` of the last one listed before."""
         order = (occurrence.c.at, occurrence.c.subject, occurrence.c.kind)
-        query = select(occurrence).where(occurrence.c.incident_id == incident_id).order_by(*order).limit(limit)
+        mine = (occurrence.c.incident_id == incident_id, self._may_be_seen(occurrence.c.station))
+        query = select(occurrence).where(*mine).order_by(*order).limit(limit)
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(*after, types=[column.type for column in order]))
         with self._database.begin() as connection:
@@ -191,24 +201,32 @@ class IncidentReader:
 
     def has_unresolved_problem(self, incident_id: str) -> bool:
         """Return whether a problem of a station in the incident is neither over nor resolved by a person."""
-        query = select(occurrence.c.subject).where(occurrence.c.incident_id == incident_id, _unresolved()).limit(1)
+        problem = (occurrence.c.incident_id == incident_id, _unresolved(), self._may_be_seen(occurrence.c.station))
+        query = select(occurrence.c.subject).where(*problem).limit(1)
         with self._database.begin() as connection:
             return connection.execute(query).first() is not None
 
     def resolve_station_problems(self, incident_id: str, at: datetime) -> int:
         """Mark the open station problems in an incident as resolved by a person, and return the number of problems."""
         with self._database.begin() as connection:
-            open_problems = and_(occurrence.c.incident_id == incident_id, _unresolved())
+            seen = self._may_be_seen(occurrence.c.station)
+            open_problems = and_(occurrence.c.incident_id == incident_id, _unresolved(), seen)
             return connection.execute(update(occurrence).where(open_problems).values(over_at=at)).rowcount
 
+    def _may_be_seen(self, station: ColumnElement[str]) -> ColumnElement[bool]:
+        return true() if self._visible is None else station.in_(self._visible)
+
     def _read(self, query: Any) -> list[Incident]:
+        if self._visible is not None:
+            at_them = select(incident_station.c.incident_id).where(self._may_be_seen(incident_station.c.station))
+            query = query.where(incident.c.id.in_(at_them))
         with self._database.begin() as connection:
             rows = connection.execute(query.add_columns(_is_open().label("is_open"))).mappings().all()
             ids = [row["id"] for row in rows]
             parts = _grouped(
                 connection.execute(
                     select(incident_station)
-                    .where(incident_station.c.incident_id.in_(ids))
+                    .where(incident_station.c.incident_id.in_(ids), self._may_be_seen(incident_station.c.station))
                     .order_by(incident_station.c.first_at, incident_station.c.station)
                 ).mappings(),
                 "incident_id",

@@ -20,15 +20,16 @@ from contract.severity import Severity, severity_rank
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A notification about an incident, to be delivered by every notifier.
+    """A notification about an incident or a deadline of a case, to be delivered by every notifier.
 
     Attributes:
         id: Id of the alert.
-        incident_id: The incident.
-        subject: The event, or the problem of a station, that caused it.
-        cause: Why it was raised: the first alert of the incident, an escalation, or "held": further ones are held back.
-        kind: Kind of the occurrence.
-        station: Station of the occurrence.
+        incident_id: The incident; "" for a case.
+        subject: The event, or the problem of a station, that caused it; the number of a case.
+        cause: Why it was raised: the first alert of the incident, an escalation, or "held": further ones are held back;
+            "near" or "passed" for a deadline.
+        kind: Kind of the occurrence; the name of a deadline.
+        station: Station of the occurrence; "" for a case.
         severity: Severity of the occurrence.
         raised_at: Time it was raised, UTC.
     """
@@ -154,11 +155,16 @@ class IncidentRepository:
         raised = Alert(
             str(uuid7()), incident_id, one.subject, cause, one.kind, one.station, one.severity, one.received_at
         )
-        connection.execute(alert.insert().values({field.name: getattr(raised, field.name) for field in fields(raised)}))
-        for notifier in self._notifiers:
-            values = {"alert_id": raised.id, "notifier": notifier, "state": "waiting", "attempts": 0}
-            connection.execute(delivery.insert().values(values | {"next_at": raised.raised_at, "problem": ""}))
+        insert_alert(connection, raised, self._notifiers)
         return raised
+
+
+def insert_alert(connection: Connection, raised: Alert, notifiers: Iterable[str]) -> None:
+    """Insert an alert and queue its delivery by each of the named notifiers."""
+    connection.execute(alert.insert().values({field.name: getattr(raised, field.name) for field in fields(raised)}))
+    for notifier in notifiers:
+        values = {"alert_id": raised.id, "notifier": notifier, "state": "waiting", "attempts": 0}
+        connection.execute(delivery.insert().values(values | {"next_at": raised.raised_at, "problem": ""}))
 
 
 @dataclass(frozen=True, slots=True)

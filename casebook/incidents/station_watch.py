@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import UNSET
 from sqlalchemy import select, update
 
 from casebook.incidents.database import Database, place_columns, place_of
@@ -48,16 +49,17 @@ class StationWatch:
         for record, received_at in received:
             if isinstance(record, Status):
                 continue  # may be a last will or a retained copy, which the broker sends without the station
-            latest[record.station] = record, received_at
             if isinstance(record, Effort):
                 efforts.append((record, received_at))
+            if isinstance(record, Health) or record.imported_at is UNSET:  # a card says nothing about the present
+                latest[record.station] = record, received_at
         with self._lock:
             due = {name: item for name, item in latest.items() if self._due(name, item[1])}
             if not due and not efforts:
                 return
             with self._database.begin() as connection:
                 for name, (record, received_at) in due.items():
-                    place = record.location if isinstance(record, Event) else None
+                    place = record.location if isinstance(record, Event) and record.simulated is not True else None
                     row = {"station": name, "at": received_at, **place_columns(place)}
                     changing = ["at", *(("latitude", "longitude") if place else ())]
                     self._database.put(connection, heard, row, changing)

@@ -2,7 +2,9 @@
 
 from alembic import context
 
-import casebook.incidents.tables  # noqa: F401, imported to register its tables in the metadata
+import casebook.access.tables
+import casebook.cases.tables
+import casebook.incidents.tables  # noqa: F401, imported to register their tables in the metadata
 from casebook.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)

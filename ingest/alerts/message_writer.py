@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from captures.decoded import Unreadable
 from captures.sent_media import check_sent_picture
+from casebook.cases.repository import Cases
 from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.occurrence import Occurrence
 from casebook.incidents.reader import Incident, IncidentReader
@@ -17,13 +18,16 @@ from casebook.incidents.repository import Alert
 from contract import Event
 from contract.errors import StoreUnavailable
 from contract.severity import Severity, severity_rank
+from i18n.flag_sentences import simulated_text
 from i18n.incident_sentences import headline, occurrence_sentences
 from i18n.known_labels import KnownLabels
 from i18n.language import Language, load_languages
+from ingest.alerts.deadline_message import deadline_message, severity_name
 from ingest.alerts.port import Attachment, AttachmentPending, Message, MessageText
 from ingest.drawing.drawings import CannotDraw, DrawingBusy, Drawings
 from ingest.media.port import MediaMissing, MediaStore
 from ingest.store.port import EventQuery, Store
+from ingest.store.simulated import simulated_stations
 
 LOG = logging.getLogger("wildpost.alerts")
 _PICTURE_WAIT = timedelta(seconds=3)  # a thumbnail arrives shortly after its event
@@ -44,6 +48,7 @@ class AlertMessageWriter:
         now: The clock.
         labels: Labels that may appear in messages; others are shown as "other".
         station_alerts_per_hour: Limit that a message about held back alerts names.
+        cases: Source of cases; None: there are no alerts about deadlines.
     """
 
     reader: IncidentReader
@@ -55,6 +60,7 @@ class AlertMessageWriter:
     now: Callable[[], datetime]
     labels: KnownLabels = field(default_factory=KnownLabels)
     station_alerts_per_hour: int = AlertPolicy().station_alerts_per_hour
+    cases: Cases | None = None
 
     def write(self, alert: Alert, picture: str) -> Message:
         """Return the message of an alert, with the requested kind of picture.
@@ -67,6 +73,8 @@ class AlertMessageWriter:
             AttachmentPending: the picture has not arrived yet.
             StoreUnavailable: store or casebook did not answer.
         """
+        if alert.cause in ("near", "passed"):
+            return deadline_message(alert, self.cases, self.address, self.languages)
         incident = self.reader.incident(alert.incident_id)
         if incident is None:
             raise LookupError(f"alert {alert.id}: incident {alert.incident_id} is not in the casebook")
@@ -79,13 +87,17 @@ class AlertMessageWriter:
         link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
         occurrences = [self._known(one) for one in self._occurrences(alert)]
         limit = self.station_alerts_per_hour
+        simulated = simulated_stations(self.store.deployments())
+        if event is not None and event.simulated is True:
+            simulated |= {event.station}
         words = {
-            code: _held_words(alert, limit, language)
+            code: _held_words(alert, limit, language, simulated)
             if alert.cause == "held"
-            else _words(alert, incident, occurrences, language)
+            else _words(alert, incident, occurrences, language, simulated)
             for code, language in self.languages.items()
         }
-        return Message(alert, words, link, pictures, _record(alert, incident, words, link))
+        record = _record(alert, incident, words, link) | {"simulated": alert.station in simulated}
+        return Message(alert, words, link, pictures, record)
 
     def _occurrences(self, alert: Alert) -> list[Occurrence]:
         """Return the first occurrences of the incident; those that caused the alert come first if they are later."""
@@ -131,27 +143,25 @@ def _known_kinds(incident: Incident, labels: KnownLabels) -> Incident:
     return replace(incident, severities=severities)
 
 
-def _severity(alert: Alert, language: Language) -> str:
-    translate = language.translate
-    return {"notice": translate("Notice"), "warning": translate("Warning"), "urgent": translate("Urgent")}[
-        alert.severity
-    ]
-
-
-def _held_words(alert: Alert, limit: int, language: Language) -> MessageText:
+def _held_words(alert: Alert, limit: int, language: Language, simulated: Collection[str]) -> MessageText:
     translate = language.translate
     what = translate("Station %(station)s: alerts are held back", station=alert.station)
+    what = simulated_text(what, language) if alert.station in simulated else what
     body = translate(
         "Station %(station)s has raised %(count)s alerts in an hour. The rest is held back; look at the page.",
         station=alert.station,
         count=limit,
     )
-    return MessageText(translate("[%(severity)s] %(what)s", severity=_severity(alert, language), what=what), body)
+    return MessageText(
+        translate("[%(severity)s] %(what)s", severity=severity_name(alert.severity, language), what=what), body
+    )
 
 
-def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language) -> MessageText:
+def _words(
+    alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], language: Language, simulated: Collection[str]
+) -> MessageText:
     translate = language.translate
-    severity = _severity(alert, language)
+    severity = severity_name(alert.severity, language)
     lines = [*occurrence_sentences(occurrences, language)[:8]]
     if alert.cause != "first":
         lines.insert(0, translate("This incident is more severe than at the last alert."))
@@ -159,7 +169,7 @@ def _words(alert: Alert, incident: Incident, occurrences: Sequence[Occurrence], 
         translate("Station: %(stations)s", stations=translate(", ").join(incident.stations)),
         translate("Time: %(time)s", time=language.date_time(incident.started_at)),
     ]
-    title = translate("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language))
+    title = translate("[%(severity)s] %(what)s", severity=severity, what=headline(incident, alert, language, simulated))
     return MessageText(title, "\n".join(lines))
 
 

@@ -19,6 +19,7 @@ from i18n.known_labels import KnownLabels
 from ingest.receive.mqtt.options import ReceiverOptions
 from ingest.station_connection import connection_of
 from ingest.store.port import EventQuery, StationState, Store
+from ingest.store.simulated import simulated_stations
 
 _VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}([.+-]?(a|b|rc|dev|post)?\d{0,8}){0,2}(\+g?[0-9a-f]{7,12})?")
 _SEARCHED_EVENTS = 20  # newest events searched for one with a detection
@@ -63,6 +64,7 @@ class HomeAssistant:
         own = options.credentials.applied_to(broker)
         self._link = ConfirmedPublisher(own, will=(self._status_topic, b"offline"), user="wildpost-home")
         self._published: dict[str, bytes] = {}
+        self._simulated: frozenset[str] = frozenset()
         self._last_detections: dict[str, tuple[object, Mapping[str, Any]]] = {}
         every_s = options.every_s
         self._thread = SupervisedThread("home-assistant", self._step, supervisor, pauses_s=(every_s, 3 * every_s))
@@ -88,6 +90,7 @@ class HomeAssistant:
             Exception: the state of one station could not be described; the others are published.
         """
         states = self._store.stations()
+        self._simulated = simulated_stations(self._store.deployments())
         if not self._link.connected:
             self._published.clear()  # a restarted broker may have lost retained messages
         self._publish_if_changed(self._status_topic, b"online")
@@ -132,7 +135,7 @@ class HomeAssistant:
                 "identifiers": [f"wildpost_{station}"],
                 "name": station,
                 "manufacturer": "Wildpost",
-                "model": "Wildpost station",
+                "model": f"Wildpost station{' (simulated)' if station in self._simulated else ''}",
                 **({"sw_version": state.status.version} if state.status and _is_version(state.status.version) else {}),
             },
             "origin": {"name": "Wildpost", "sw_version": version("wildpost")},

@@ -56,6 +56,7 @@ class RuleSet:
         Raises:
             RulesError: a rule names an unknown zone or level, two rules share a name, or the time zone is unknown.
         """
+        self.zones = tuple(zones)
         self._zones = {zone.id: zone for zone in zones}
         self._taxonomy: Taxonomy = shipped_taxonomy()
         self._protection = Protection(levels, self._taxonomy)
@@ -110,6 +111,8 @@ class RuleSet:
             values["protection"] = level
         if len(stations := heard[found.ordinal].stations if found.ordinal in heard else ()) > 1:
             values["stations"] = str(len(stations))
+        if event.simulated is True:
+            values["simulated"] = "yes"
         if zone is not None:
             values |= {"zone": zone.id, "zone_zh": zone.name_zh, "zone_en": zone.name_en}
         return Flag(

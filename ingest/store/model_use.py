@@ -1,5 +1,6 @@
 """Use of models: on which days which version of a model examined a sensor's captures."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -41,11 +42,8 @@ def days_of_use(events: Iterable[tuple[Event, int]]) -> Mapping[ModelKey, tuple[
     Args:
         events: Events with the time under which each is listed, in microseconds since 1970.
     """
-    found: dict[ModelKey, tuple[int, int]] = {}
+    days: dict[tuple[str, str, str, str], set[int]] = defaultdict(set)
     for event, listed_us in events:
-        day = listed_us // DAY_US
         for model in event.models:
-            key = ModelKey(event.station, event.sensor, model.name, model.version)
-            first, last = found.get(key, (day, day))
-            found[key] = min(first, day), max(last, day)
-    return found
+            days[event.station, event.sensor, model.name, model.version].add(listed_us // DAY_US)
+    return {ModelKey(*key): (min(some), max(some)) for key, some in days.items()}

@@ -200,6 +200,10 @@ class Store(Protocol):
         """List events like ``events``, each with the time under which it is listed."""
         ...
 
+    def payloads(self, event_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the messages of events byte for byte as their stations sent them, by event id; without unknown ids."""
+        ...
+
     def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
         """List the ``ListedEvent.key`` of the events that ``listing`` returns, without reading the events."""
         ...

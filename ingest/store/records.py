@@ -75,6 +75,12 @@ class Records:
         return Records(self.taxa, self.stations, *(column[chosen] for column in columns))  # type: ignore[arg-type]
 
 
+def no_records() -> Records:
+    """Return the result of a query that no record matches."""
+    none = np.zeros(0, np.int64)
+    return Records((), (), none, none, none, none, none.astype(np.bool_))
+
+
 class RecordKeys:
     """Packs a record into one integer, in the order of records, because integers are sorted fastest.
 

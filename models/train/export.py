@@ -241,8 +241,10 @@ def compare_with_onnx(
 def _difference(expected: NDArray[np.float32], found: NDArray[np.float32], size_px: int) -> float:
     """Return the largest difference between two outputs of a network, with boxes as fractions of the input.
 
-    The outputs have the shape (1, 4 + classes, n) or (1, n, 6).
+    The outputs have the shape (1, 4 + classes, n) or (1, n, 6), or (1, classes) of a classifier.
     """
     errors = np.abs(expected.astype(np.float64) - found)
+    if expected.ndim == 2:
+        return float(errors.max(initial=0))
     boxes, rest = (errors[..., :4], errors[..., 4:]) if expected.shape[-1] == 6 else (errors[:, :4], errors[:, 4:])
     return float(max(boxes.max(initial=0) / size_px, rest.max(initial=0)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from pipelines.activity.bootstrap import ActivityCurve, activity_curve, overlap_
 from pipelines.activity.circular_tests import watson_two_sample
 from pipelines.activity.density import TURN, TooFewTimes
 from pipelines.activity.overlap import BootstrapInterval, Estimator, usual_estimator
-from pipelines.trends.counted_records import DAY_MS, CountedRecords, count_records, effort_table
+from pipelines.trends.counted_records import DAY_MS, CountedRecords, EffortTable, count_records
 from pipelines.trends.places import positions
-from pipelines.trends.rates import DAYS
+from pipelines.trends.rates import DAYS, LEAST_EFFORT_DAYS
 from pipelines.trends.request import TrendRequest
 
 TimeScale = Literal["clock", "sun"]
@@ -68,7 +69,7 @@ class HeatMap:
     """Independent records per 100 sensor-days by month and hour.
 
     Attributes:
-        rates: (12, 24) rates; None where the effort of a month is not known.
+        rates: (12, 24) rates; None where the effort of a month is not known, or too little.
     """
 
     rates: tuple[tuple[float | None, ...], ...]
@@ -122,9 +123,9 @@ def overlap_of(first: DailyActivity, second: DailyActivity) -> Overlap | None:
     return Overlap(interval, estimator, watson_two_sample(first.times, second.times))
 
 
-def heat_map(store: Store, request: TrendRequest, counted: CountedRecords, now: datetime | None = None) -> HeatMap:
-    """Compute rates by month of the year and hour of the day, by clock."""
-    effort = effort_table(store, request, now).by_day.sum(axis=0)
+def heat_map(request: TrendRequest, counted: CountedRecords, found: EffortTable) -> HeatMap:
+    """Compute rates by month of the year and hour of the day, by clock, from the effort of the request."""
+    effort = found.by_day.sum(axis=0)
     days = (request.last - request.first).days + 1
     month = np.array([(request.first + timedelta(days=number)).month - 1 for number in range(days)])
     by_month = np.bincount(month, effort, minlength=12)
@@ -133,16 +134,16 @@ def heat_map(store: Store, request: TrendRequest, counted: CountedRecords, now: 
     counts = np.bincount(month[counted.day[kept]] * 24 + hour, minlength=288).reshape(12, 24)
     return HeatMap(
         tuple(
-            tuple(float(DAYS * one / worked) if worked else None for one in row)
+            tuple(float(DAYS * one / worked) if worked >= LEAST_EFFORT_DAYS else None for one in row)
             for row, worked in zip(counts, by_month, strict=True)
         )
     )
 
 
-def sun_of(day: date, place: Location, request: TrendRequest) -> tuple[float, float]:
+def sun_of(day: date, place: Location, zone: ZoneInfo) -> tuple[float, float]:
     """Return sunrise and sunset on a day, in hours of the local day."""
-    moments = (sun_event_time(name, day, request.zone, place) for name in ("sunrise", "sunset"))
-    midnight = datetime.combine(day, datetime.min.time(), request.zone).replace(tzinfo=None)
+    moments = (sun_event_time(name, day, zone, place) for name in ("sunrise", "sunset"))
+    midnight = datetime.combine(day, datetime.min.time())
     rise, sets = ((moment.replace(tzinfo=None) - midnight) / timedelta(hours=1) for moment in moments)
     return rise, sets
 
@@ -176,7 +177,7 @@ def _sun_times(
         place = places[code]
         key = (of_day, code)
         if key not in known:
-            known[key] = sun_of(request.first + timedelta(days=of_day), place, request) if place else None
+            known[key] = sun_of(request.first + timedelta(days=of_day), place, request.zone) if place else None
         sun = known[key]
         found[number] = np.nan if sun is None else sun_time(time * 24 / TURN, *sun) * TURN / 24
     return found

@@ -17,7 +17,7 @@ from ingest.store.port import EventQuery, ListedEvent
 from pipelines.camtrap_dp.classified import Classified, classify
 from pipelines.camtrap_dp.descriptor import PackageInfo, write_descriptor
 from pipelines.camtrap_dp.positions import COARSE, COARSER, EXACT, Position, rounded
-from pipelines.camtrap_dp.rows import deployment_id, event_rows, media_rows, observation_rows
+from pipelines.camtrap_dp.rows import SIMULATED, deployment_id, event_rows, media_rows, observation_rows
 from pipelines.camtrap_dp.tables import DEPLOYMENTS, MEDIA, OBSERVATIONS, time_cell, truth_cell
 
 PAGE = 1_000  # events read at once
@@ -74,12 +74,14 @@ class ExportReport:
         media: Rows of media.
         observations: Rows of observations.
         left_out: Captures of deployments without a position, by deployment.
+        simulated: Rows of deployments that are simulated.
     """
 
     deployments: int = 0
     media: int = 0
     observations: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    simulated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class _Export:
             raise NothingToExport(self._why_nothing())
         with _Table(self._folder / "deployments.csv", DEPLOYMENTS) as deployments:
             self._report.deployments = deployments.write(self._deployment_rows())
+        self._report.simulated = sum(seen.event.simulated is True for seen in self._seen.values())
         write_descriptor(self._folder, self._info, self._places(), self._period(), sorted(self._taxa), self._taxonomy)
         return self._report
 
@@ -218,9 +221,13 @@ class _Export:
                 "baitUse": truth_cell(deployed.bait_use if deployed else None),
                 "habitat": deployed.habitat if deployed else "",
                 "deploymentTags": " | ".join(deployed.tags) if deployed else "",
-                "deploymentComments": deployed.comments if deployed and self._options.exact else "",
+                "deploymentComments": " | ".join(filter(None, self._comments(event, deployed))),
                 **(_sensor_cells(sensor) if sensor else {}),
             }
+
+    def _comments(self, event: Event, deployed: Deployment | None) -> Iterator[str]:
+        yield SIMULATED if event.simulated is True else ""
+        yield deployed.comments if deployed and self._options.exact else ""
 
     def _places(self) -> list[tuple[float, float]]:
         return [(at.longitude, at.latitude) for at in map(self._position, self._seen.values())]

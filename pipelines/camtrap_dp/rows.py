@@ -9,6 +9,7 @@ from contract.messages import ObservationType
 from pipelines.camtrap_dp.classified import Classified
 from pipelines.camtrap_dp.tables import box_cells, time_cell
 
+SIMULATED = "simulated: no sensor captured this"  # remark of simulated deployments and observations
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "audio/flac": ".flac", "audio/wav": ".wav", "audio/ogg": ".opus"}
 
 
@@ -31,7 +32,8 @@ def media_rows(event: Event) -> Iterator[dict[str, object]]:
             "filePublic": "false",
             "fileName": media.name,
             "fileMediatype": media.type,
-            "mediaComments": f"role: {media.role} | sha256: {media.sha256} | time: {event.clock.source}",
+            "mediaComments": f"{'simulated | ' if event.simulated is True else ''}role: {media.role} | "
+            f"sha256: {media.sha256} | time: {event.clock.source}",
         }
 
 
@@ -101,6 +103,7 @@ def _common(event: Event, one: Classified) -> dict[str, object]:
         "classifiedBy": one.by,
         "classificationTimestamp": "" if one.at is None else time_cell(one.at),
         "classificationProbability": "" if one.probability is None else round(one.probability, 4),
+        "observationComments": SIMULATED if event.simulated is True else "",
         "observationTags": " | ".join(f"{name}:{value}" for name, value in one.tags),
     }
 

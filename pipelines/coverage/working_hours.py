@@ -34,6 +34,21 @@ class WorkingHours:
         """Return the hours of the day that are watched for less than a share, or of which nothing is known."""
         return [hour for hour in range(HOURS) if not self.by_hour[hour] >= below]
 
+    def unwatched_ranges(self) -> list[str]:
+        """Return ``unwatched`` hours as ranges, such as "01-04" and "22-24"."""
+        return hour_ranges(self.unwatched())
+
+
+def hour_ranges(hours: Iterable[int]) -> list[str]:
+    """Return hours in ascending order as ranges, such as "01-04" and "22-24"."""
+    found: list[list[int]] = []
+    for hour in hours:
+        if found and found[-1][1] == hour:
+            found[-1][1] = hour + 1
+        else:
+            found.append([hour, hour + 1])
+    return [f"{low:02}-{high:02}" for low, high in found]
+
 
 def working_hours(effort: Iterable[SensorEffort], start: datetime, end: datetime, zone: ZoneInfo) -> list[WorkingHours]:
     """Return the working hours of each station that reported effort, sorted by station.

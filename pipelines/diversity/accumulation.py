@@ -30,5 +30,5 @@ def species_accumulation(incidence: NDArray[np.bool_]) -> tuple[Array, Array]:
     centred = present - present.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
     scaled = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
-    variance = np.einsum("ij,jk,ik->i", spread, scaled.T @ scaled, spread)
+    variance = ((spread @ (scaled.T @ scaled)) * spread).sum(axis=1)
     return (1 - missed).sum(axis=1), np.sqrt(np.maximum(variance, 0))

@@ -1,5 +1,8 @@
 """Abundance from repeated visits without marked animals: Royle-Nichols and N-mixture models."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -8,6 +11,9 @@ from pipelines.populations.fitting import ModelFit, fit_model
 from pipelines.populations.visits import BadVisits, Visits
 
 Array = NDArray[np.float64]
+Likelihood = Callable[[Array, Array], Array]
+# The estimates of the usual and of twice the largest number may differ by this, on the scale of the links.
+LARGEST_CHANGE = 0.1
 
 
 def fit_royle_nichols(
@@ -23,6 +29,10 @@ def fit_royle_nichols(
         visit_names: Names of the covariates of visits.
         largest: Largest number of animals at a site that is summed over.
     """
+    return _fit(lambda limit: _royle_nichols(visits, limit), visits, site_names, visit_names, largest)
+
+
+def _royle_nichols(visits: Visits, largest: int) -> Likelihood:
     detected = visits.counts > 0
     numbers = np.arange(largest + 1.0)
 
@@ -34,7 +44,7 @@ def fit_royle_nichols(
         given = np.where(visits.seen[:, :, None], of_visit, 0.0).sum(axis=1)
         return np.asarray(special.logsumexp(given + _log_poisson(visits, state, numbers), axis=1))
 
-    return fit_model(likelihood, visits, site_names, visit_names)
+    return likelihood
 
 
 def fit_n_mixture(
@@ -55,6 +65,10 @@ def fit_n_mixture(
     """
     if visits.counts.max() > largest:
         raise BadVisits(f"count {visits.counts.max():g}: expected at most {largest}, the largest number summed over")
+    return _fit(lambda limit: _n_mixture(visits, limit), visits, site_names, visit_names, largest)
+
+
+def _n_mixture(visits: Visits, largest: int) -> Likelihood:
     numbers = np.arange(largest + 1.0)
     counts, unseen = visits.counts[:, :, None], numbers - visits.counts[:, :, None]
     with np.errstate(invalid="ignore"):
@@ -67,7 +81,32 @@ def fit_n_mixture(
         given = np.where(visits.seen[:, :, None], of_visit, 0.0).sum(axis=1)
         return np.asarray(special.logsumexp(given + _log_poisson(visits, state, numbers), axis=1))
 
-    return fit_model(likelihood, visits, site_names, visit_names)
+    return likelihood
+
+
+def _fit(
+    likelihood: Callable[[int], Likelihood],
+    visits: Visits,
+    site_names: tuple[str, ...],
+    visit_names: tuple[str, ...],
+    largest: int,
+) -> ModelFit:
+    """Fit with numbers of animals up to ``largest``, and warn if twice as many give other estimates."""
+    fit = fit_model(likelihood(largest), visits, site_names, visit_names)
+    if fit.warnings:
+        return fit
+    values = np.array([one.value for one in (*fit.state, *fit.detection)])
+    wider = fit_model(likelihood(2 * largest), visits, site_names, visit_names, values)
+    change = np.abs(values - [one.value for one in (*wider.state, *wider.detection)]).max()
+    if change <= LARGEST_CHANGE:
+        return fit
+    return replace(
+        fit,
+        warnings=(
+            f"the estimates change by {change:.2f} if {2 * largest} animals at a place are allowed instead of "
+            f"{largest}: the data do not limit the number of animals",
+        ),
+    )
 
 
 def _log_poisson(visits: Visits, beta: Array, numbers: Array) -> Array:

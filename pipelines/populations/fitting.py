@@ -1,6 +1,6 @@
 """Maximum-likelihood fits of hierarchical models, with warnings where an estimate cannot be trusted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,11 @@ from pipelines.populations.visits import Visits
 Array = NDArray[np.float64]
 # A logit or logarithm beyond this, or with a larger standard error, says that the estimate ran to its boundary.
 BOUNDARY, LARGEST_ERROR = 7.0, 5.0
+# The gradient of the negative log-likelihood at the minimum; numerical gradients of a converged fit are below 1e-4.
+LARGEST_GRADIENT = 1e-2
+# With fewer places, estimates are biased and Wald intervals too narrow (Guillera-Arroita, Ridout & Morgan 2010,
+# doi:10.1111/j.2041-210X.2010.00017.x); each coefficient needs places of its own.
+FEWEST_PLACES, PLACES_PER_COEFFICIENT = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,16 @@ class ModelFit:
 
 
 def fit_model(
-    likelihood: Callable[[Array, Array], Array], visits: Visits, site_names: Sequence[str], visit_names: Sequence[str]
+    likelihood: Callable[[Array, Array], Array],
+    visits: Visits,
+    site_names: Sequence[str],
+    visit_names: Sequence[str],
+    start: Array | None = None,
 ) -> ModelFit:
     """Maximise a likelihood and return coefficients with standard errors.
+
+    The fit has a warning if it did not converge, if the Hessian at the maximum is not positive definite, if an estimate
+    ran to its boundary, if no place has two visits, or if there are too few places.
 
     Args:
         likelihood: Logarithm of the likelihood of each site (sites,), for the coefficients of the state (k,) and of
@@ -71,6 +83,7 @@ def fit_model(
         visits: The visits that it is of.
         site_names: Names of the covariates of sites.
         visit_names: Names of the covariates of visits.
+        start: (k + m,) coefficients to begin with; None: zeros.
     """
     split = visits.of_sites.shape[1]
     names = [*_names(split, site_names), *_names(visits.of_visits.shape[2], visit_names)]
@@ -78,12 +91,15 @@ def fit_model(
     def objective(parameters: Array) -> float:
         return -float(likelihood(parameters[:split], parameters[split:]).sum())
 
-    start = np.zeros(len(names))
-    found = optimize.minimize(objective, start, method="BFGS", options={"gtol": 1e-6, "maxiter": 1_000})
+    begin = np.zeros(len(names)) if start is None else start
+    # BFGS reports a loss of precision where the gradient is as small as it gets: the gradient decides.
+    found = optimize.minimize(objective, begin, method="BFGS", options={"gtol": 1e-6, "maxiter": 1_000})
+    converged = bool(np.isfinite(found.fun) and np.abs(found.jac).max() <= LARGEST_GRADIENT)
     values, hessian = np.asarray(found.x), _hessian(objective, np.asarray(found.x))
     try:
-        covariance = linalg.inv(hessian)
-        errors = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), np.nan))
+        factor = linalg.cho_factor(hessian)
+        covariance = np.asarray(linalg.cho_solve(factor, np.eye(len(values))))
+        errors = np.sqrt(np.diag(covariance))
     except (linalg.LinAlgError, ValueError):
         covariance = np.full_like(hessian, np.nan)
         errors = np.full(len(values), np.nan)
@@ -96,21 +112,29 @@ def fit_model(
         float(found.fun),
         visits.sites,
         covariance,
-        tuple(_warnings(everything)),
+        (*_of_data(visits, len(names)), *_of_result(everything, converged)),
     )
 
 
-def _warnings(coefficients: list[Coefficient]) -> list[str]:
-    found = []
+def _of_data(visits: Visits, coefficients: int) -> Iterator[str]:
+    needed = max(FEWEST_PLACES, PLACES_PER_COEFFICIENT * coefficients)
+    if visits.sites < needed:
+        yield f"{visits.sites} places: expected at least {needed} for {coefficients} coefficients"
+    if visits.seen.sum(axis=1).max() < 2:
+        yield "no place was visited twice: occupancy and detection cannot be told apart"
+
+
+def _of_result(coefficients: Sequence[Coefficient], converged: bool) -> Iterator[str]:
+    if not converged:
+        yield "the fit did not converge"
+    if not all(np.isfinite(one.standard_error) for one in coefficients):
+        yield "the Hessian is not positive definite: the data do not determine this model"
     for one in coefficients:
-        if not np.isfinite(one.standard_error):
-            found.append(f"{one.name}: the standard error cannot be computed; the data do not determine this model")
-        elif abs(one.value) > BOUNDARY or one.standard_error > LARGEST_ERROR:
-            found.append(
+        if abs(one.value) > BOUNDARY or one.standard_error > LARGEST_ERROR:
+            yield (
                 f"{one.name}: {one.value:.2f} with standard error {one.standard_error:.2f}: the estimate ran to its "
                 "boundary; too few detections or visits for this model"
             )
-    return found
 
 
 def _hessian(objective: Callable[[Array], float], at: Array) -> Array:

@@ -10,9 +10,14 @@ from pipelines.populations.visits import Visits
 Array = NDArray[np.float64]
 
 
-def naive_occupancy(visits: Visits) -> float:
-    """Return the proportion of visited sites with at least one detection; it is too low if visits miss animals."""
-    return float((visits.counts > 0).any(axis=1).mean())
+def naive_occupancy(counts: Array) -> float:
+    """Return the proportion of visited sites with at least one detection; it is too low if visits miss animals.
+
+    Args:
+        counts: (sites, visits) counts, or 0 and 1; NaN: no visit. At least one site has a visit.
+    """
+    visited = np.isfinite(counts).any(axis=1)
+    return float((counts[visited] > 0).any(axis=1).mean())
 
 
 def fit_occupancy(visits: Visits, site_names: tuple[str, ...] = (), visit_names: tuple[str, ...] = ()) -> ModelFit:
@@ -37,8 +42,3 @@ def fit_occupancy(visits: Visits, site_names: tuple[str, ...] = (), visit_names:
         return np.asarray(np.where(ever, present, np.logaddexp(present, log_absent)))
 
     return fit_model(likelihood, visits, site_names, visit_names)
-
-
-def probability(coefficient_sum: float) -> float:
-    """Return the probability of a logit, such as the occupancy of an intercept."""
-    return float(special.expit(coefficient_sum))

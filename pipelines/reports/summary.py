@@ -12,6 +12,7 @@ from contract import Deployment, Event
 from i18n.taxonomy import Taxonomy, shipped_taxonomy
 from ingest.store.effort import EffortQuery, SensorEffort
 from ingest.store.port import EventQuery, ListedEvent
+from ingest.store.simulated import simulated_stations
 from pipelines.camtrap_dp.classified import classify
 from pipelines.trends.independence import USUAL_INTERVAL, independent_records
 from pipelines.trends.rates import Rate, poisson_rate
@@ -76,12 +77,14 @@ class Watch:
         sensors: Sensors that reported effort.
         watched_days: Sensor-days in which they watched; None if no sensor reported effort.
         gap_days: Sensor-days in which they reported a gap, by its cause.
+        simulated: Number of the stations that are simulated.
     """
 
     stations: tuple[str, ...]
     sensors: int
     watched_days: float | None
     gap_days: Mapping[str, float]
+    simulated: int = 0
 
     @property
     def watched_share(self) -> float | None:
@@ -179,7 +182,13 @@ def summarise(
     return PeriodSummary(
         start,
         end,
-        Watch(tuple(sorted(stations)), len(effort), watched, _by_cause(gaps)),
+        Watch(
+            tuple(sorted(stations)),
+            len(effort),
+            watched,
+            _by_cause(gaps),
+            len(stations & simulated_stations(store.deployments())),
+        ),
         _species(times, watched, names),
         captures,
         untimed,

@@ -97,6 +97,13 @@ class _Summary:
         if self._options.addressee:
             text = self._translate("%(addressee)s:", addressee=self._options.addressee)
             yield Paragraph((Run(text),), "addressee")
+        if simulated := self._found.watch.simulated:
+            yield self._sentence(
+                "NOT A REPORT OF REAL WORK: of %(stations)s stations, %(simulated)s are simulated, and the figures "
+                "include what they sent.",
+                simulated=Run(self._language.number(simulated)),
+                stations=Run(self._language.number(len(self._found.watch.stations))),
+            )
         first, last = (_day(day, self._language) for day in (self._options.first, self._options.last))
         yield self._sentence(
             "The work from %(first)s to %(last)s is summarised below.", first=Run(first), last=Run(last)

@@ -67,7 +67,7 @@ def compare(
             "two periods, or two groups of stations, that have nothing in common"
         )
     sides = [Side(one.first, one.last, one.stations, overall_rate(store, one, now)) for one in (request, other)]
-    known = all(side.rate.effort_days for side in sides)
+    known = all(side.rate.per_100_days is not None for side in sides)
     span = min(request.first, first), max(request.last, last)
     both = () if not (request.stations and other.stations) else (*request.stations, *other.stations)
     noted = changes(store.models_in_use(), store.deployments(), *span, request.zone, both)

@@ -4,12 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.trends.negative_binomial import fit_negative_binomial
-from pipelines.trends.rates import DAYS, Rate, poisson_rate
+from pipelines.trends.rates import DAYS, LEAST_EFFORT_DAYS, Rate, poisson_rate
 
 MIN_STATIONS = 3
 
 
-def station_rate(counts: NDArray[np.int64], effort_days: NDArray[np.float64], confidence: float = 0.95) -> Rate:
+def station_rate(
+    counts: NDArray[np.int64],
+    effort_days: NDArray[np.float64],
+    confidence: float = 0.95,
+    least_days: float = LEAST_EFFORT_DAYS,
+) -> Rate:
     """Return the rate of several stations with an interval from a negative-binomial regression.
 
     The regression has an intercept only and the logarithm of the effort as offset (Venables & Ripley 2002, 7.4). With
@@ -19,11 +24,12 @@ def station_rate(counts: NDArray[np.int64], effort_days: NDArray[np.float64], co
         counts: (k,) independent records of each station.
         effort_days: (k,) effort of each station; stations without effort are left out.
         confidence: Confidence of the interval.
+        least_days: With less effort in all, the rate is not known.
     """
     known = effort_days > 0
     counts, effort_days = counts[known], effort_days[known]
-    pooled = poisson_rate(int(counts.sum()), float(effort_days.sum()), confidence)
-    if len(counts) < MIN_STATIONS or not pooled.count:
+    pooled = poisson_rate(int(counts.sum()), float(effort_days.sum()), confidence, least_days)
+    if len(counts) < MIN_STATIONS or not pooled.count or pooled.per_100_days is None:
         return pooled
     fit = fit_negative_binomial(counts.astype(float), np.ones((len(counts), 1)), effort_days)
     low, high = fit.interval(confidence)

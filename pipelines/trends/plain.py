@@ -11,6 +11,9 @@ from pipelines.trends.periods import Period
 from pipelines.trends.rate_trend import Cell, RateTrend
 from pipelines.trends.rates import DAYS, Rate
 
+NO_EFFORT = "no effort is known"
+TOO_LITTLE_EFFORT = "less than one sensor-day of effort, or than half of one in a single day"
+
 
 def plain_trend(trend: RateTrend) -> dict[str, Any]:
     """Return rates by period; what is not known is null."""
@@ -45,6 +48,7 @@ def plain_trend(trend: RateTrend) -> dict[str, Any]:
             for one in trend.series
         ],
         "changes": [plain_change(one) for one in trend.changes],
+        "simulated_stations": list(trend.simulated),
     }
 
 
@@ -73,13 +77,21 @@ def plain_cell(cell: Cell) -> dict[str, Any]:
 
 
 def plain_rate(rate: Rate) -> dict[str, Any]:
-    """Return a rate; without effort its values are null."""
+    """Return a rate; if it is not known, its values are null and ``not_known`` says why."""
     return {
         "effort_days": rate.effort_days or None,
         "rate": rate.per_100_days,
         "interval": None if rate.low is None or rate.high is None else [rate.low, rate.high],
         "counted": rate.count if rate.effort_days else None,
+        "not_known": not_known(rate),
     }
+
+
+def not_known(rate: Rate) -> str | None:
+    """Return why a rate is not known; None if it is known."""
+    if rate.per_100_days is not None:
+        return None
+    return TOO_LITTLE_EFFORT if rate.too_little_effort else NO_EFFORT
 
 
 def plain_change(change: Change) -> dict[str, Any]:

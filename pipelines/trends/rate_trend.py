@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from contract import Deployment
 from contract.messages import ObservationType
 from ingest.store.port import Store
+from ingest.store.simulated import simulated_stations
 from ingest.store.taxon_key import taxon_key
 from pipelines.trends.changes import Change, changes
 from pipelines.trends.counted_records import CountedRecords, EffortTable, count_records, effort_table, of_taxon
 from pipelines.trends.intervals import station_rate
 from pipelines.trends.periods import Period, TooManyPeriods, split
 from pipelines.trends.places import groups
-from pipelines.trends.rates import Rate, poisson_rate
+from pipelines.trends.rates import Rate, least_effort_days, poisson_rate
 from pipelines.trends.request import TrendRequest
 
 MAX_CELLS = 20_000  # periods of all series; of more, series have totals only
@@ -74,6 +75,7 @@ class RateTrend:
         taxa: Name and type of every taxon recorded in the period, also where one was asked for.
         sensors: Sensor-days by name of the sensor.
         changes: Changes of models and sensors in the period.
+        simulated: Simulated stations that are counted, sorted.
     """
 
     request: TrendRequest
@@ -84,6 +86,7 @@ class RateTrend:
     taxa: tuple[tuple[str, ObservationType], ...]
     sensors: Mapping[str, float]
     changes: tuple[Change, ...]
+    simulated: tuple[str, ...] = ()
 
 
 def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None) -> RateTrend:
@@ -113,6 +116,7 @@ def rate_trend(store: Store, request: TrendRequest, now: datetime | None = None)
         counted.records.taxa,
         effort.by_sensor,
         tuple(noted),
+        tuple(sorted(simulated_stations(deployments) & {*counted.records.stations, *effort.stations})),
     )
 
 
@@ -152,6 +156,7 @@ class _Table:
         row = {name: number for number, name in enumerate(self._stations)}
         by_day = np.zeros((len(self._stations) + 1, effort.by_day.shape[1]))  # sensor-days; the last row stays empty
         by_day[[row[name] for name in effort.stations]] = effort.by_day
+        self._days = [period.days for period in periods]
         starts = np.cumsum([0, *(period.days for period in periods[:-1])])
         self._effort = np.add.reduceat(by_day, starts, axis=1)[:-1]
         station = np.array([row[name] for name in records.stations] or [0])[records.station]
@@ -228,21 +233,23 @@ class _Table:
 
         of_periods = (
             zip(
-                self._rates(counts, effort),
+                self._rates(counts, effort, self._days),
                 *(column.tolist() for column in (found, captures, animals, everyone)),
                 strict=True,
             )
             if detailed
             else ()
         )
-        (rate,) = self._rates(counts.sum(axis=1, keepdims=True), effort.sum(axis=1, keepdims=True))
+        (rate,) = self._rates(counts.sum(axis=1, keepdims=True), effort.sum(axis=1, keepdims=True), (sum(self._days),))
         sums = (int(column.sum()) for column in (found, captures, animals, everyone))
         return Series(name, kind, tuple(cell(*values) for values in of_periods), cell(rate, *sums))
 
-    def _rates(self, counts: Integers, effort_days: Floats) -> list[Rate]:
-        """Return the rate of each column of counts and effort (stations, periods)."""
+    def _rates(self, counts: Integers, effort_days: Floats, days: Sequence[int]) -> list[Rate]:
+        """Return the rate of each column of counts and effort (stations, periods), of periods of so many days."""
         confidence = self._request.confidence
+        least = [least_effort_days(number) for number in days]
         if self._request.method == "negative binomial":
-            return [station_rate(*column, confidence) for column in zip(counts.T, effort_days.T, strict=True)]
-        sums = zip(counts.sum(axis=0).tolist(), effort_days.sum(axis=0).tolist(), strict=True)
-        return [poisson_rate(count, days, confidence) for count, days in sums]
+            columns = zip(counts.T, effort_days.T, least, strict=True)
+            return [station_rate(count, effort, confidence, limit) for count, effort, limit in columns]
+        sums = zip(counts.sum(axis=0).tolist(), effort_days.sum(axis=0).tolist(), least, strict=True)
+        return [poisson_rate(count, effort, confidence, limit) for count, effort, limit in sums]

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from scipy import special, stats
 
 DAYS = 100.0  # rates are per this many station-days, as in papers on camera traps
+# Of less effort, no rate is given: a sensor that watched for some seconds would have an interval up to millions. A
+# sensor that missed a little of a single day still has a rate of that day.
+LEAST_EFFORT_DAYS, LEAST_SHARE_OF_DAY = 1.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +17,10 @@ class Rate:
     Attributes:
         count: Number of independent records.
         effort_days: Station-days of effort; a fraction counts.
-        per_100_days: Records per 100 station-days; None without effort: not known, which is not zero.
-        low: Lower limit of the confidence interval, in the same unit; None without effort.
-        high: Upper limit, in the same unit; None without effort.
+        per_100_days: Records per 100 station-days; None without or with too little effort: not known, which is not
+            zero.
+        low: Lower limit of the confidence interval, in the same unit; None if the rate is not known.
+        high: Upper limit, in the same unit; None if the rate is not known.
     """
 
     count: int
@@ -25,9 +29,27 @@ class Rate:
     low: float | None
     high: float | None
 
+    @property
+    def too_little_effort(self) -> bool:
+        """Whether the rate is not known although there was some effort."""
+        return self.per_100_days is None and self.effort_days > 0
 
-def poisson_rate(count: int, effort_days: float, confidence: float = 0.95) -> Rate:
+
+def least_effort_days(days: int) -> float:
+    """Return the station-days that a rate of a period of some days needs: one, and half of one for a single day."""
+    return min(LEAST_EFFORT_DAYS, LEAST_SHARE_OF_DAY * days)
+
+
+def poisson_rate(
+    count: int, effort_days: float, confidence: float = 0.95, least_days: float = LEAST_EFFORT_DAYS
+) -> Rate:
     """Return a rate with its exact Poisson interval (Garwood 1936, doi:10.1093/biomet/28.3-4.437).
+
+    Args:
+        count: Number of independent records.
+        effort_days: Station-days of effort.
+        confidence: Confidence of the interval.
+        least_days: With less effort, the rate is not known.
 
     Raises:
         ValueError: the count or the effort is negative, or the confidence is not between 0 and 1.
@@ -37,8 +59,8 @@ def poisson_rate(count: int, effort_days: float, confidence: float = 0.95) -> Ra
             f"count {count}, effort {effort_days} days, confidence {confidence}: expected a count and an effort of at "
             "least 0, and a confidence between 0 and 1"
         )
-    if effort_days == 0:
-        return Rate(count, 0.0, None, None, None)
+    if effort_days == 0 or effort_days < least_days:
+        return Rate(count, effort_days, None, None, None)
     tail = (1 - confidence) / 2
     # Half the quantile of a chi-squared distribution is the quantile of a gamma distribution.
     low = float(special.gammaincinv(count, tail)) if count else 0.0

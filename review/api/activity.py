@@ -10,6 +10,7 @@ from pipelines.activity.overlap import BootstrapInterval
 from review.activity_request import ActivityDependency, answer_activity
 from review.page import ContextDependency
 from review.problems import InvalidRequest
+from review.security.access_rules import ANALYSE, access
 
 router = APIRouter()
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
@@ -43,6 +44,7 @@ ACTIVITY_SCHEMA: dict[str, Any] = {
 
 
 @router.get("/api/activity", responses={200: {"content": {"application/json": {"schema": ACTIVITY_SCHEMA}}}})
+@access(ANALYSE)
 def activity_json(context: ContextDependency, asked: ActivityDependency) -> Response:
     """Return the density of times of day with a bootstrap interval, the activity level, and the overlap of two.
 

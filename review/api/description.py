@@ -6,6 +6,8 @@ from fastapi import APIRouter, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
+from review.security.access_rules import SIGNED_IN, access
+
 
 def description_router(routers: Sequence[APIRouter]) -> APIRouter:
     """Return the route of the description, /api/openapi.json.
@@ -21,6 +23,7 @@ def description_router(routers: Sequence[APIRouter]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/api/openapi.json")
+    @access(SIGNED_IN)
     def openapi() -> Response:
         """Return the description of the addresses that programs use."""
         return JSONResponse(described)

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
-from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from casebook.verdicts import Verdict, VerdictConflict
@@ -17,8 +16,9 @@ from i18n.taxonomy import shipped_taxonomy
 from ingest.station_connection import connection_of
 from ingest.store.port import EventQuery
 from review.decisions import Decision, Withdrawal, answer_to, conflict_answer, decide, withdraw
-from review.page import NAME_LENGTH, ContextDependency, PageContext, set_cookie
+from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
+from review.security.access_rules import ANALYSE, DECIDE, OPERATIONS, SEE, access
 
 router = APIRouter()
 MAX_LIMIT = 1000
@@ -29,6 +29,7 @@ _withdrawal = msgspec.json.Decoder(Withdrawal)
 
 
 @router.get("/healthz")
+@access(OPERATIONS)
 def healthz(context: ContextDependency) -> Response:
     """Report the server's problem, if any, and the number of stations, events, flags, verdicts and media.
 
@@ -39,7 +40,7 @@ def healthz(context: ContextDependency) -> Response:
     totals = context.site.casebook.totals()
     states = context.site.store.stations()
     now = datetime.now(UTC)
-    chains = context.site.event_chains.states(now)
+    chains = context.site.chain_states(now)
     return JSONResponse(
         {
             "status": "hindered" if problem else "ok",
@@ -59,6 +60,7 @@ def healthz(context: ContextDependency) -> Response:
 
 
 @router.get("/api/events")
+@access(ANALYSE)
 def events(
     context: ContextDependency, station: str = "", start: str = "", end: str = "", after: str = "", limit: int = 50
 ) -> Response:
@@ -75,6 +77,7 @@ def events(
         after=(found, event_id) if (found := _parse_time(moment)) else None,
         limit=max(1, min(limit, MAX_LIMIT)),
     )
+    context.note("exported", context.address)
     listed = context.site.store.listing(query)
     last = listed[-1] if len(listed) == query.limit else None
     body = {
@@ -98,6 +101,7 @@ def _parse_time(text: str) -> datetime | None:
 
 
 @router.get("/api/taxa")
+@access(SEE)
 def taxa(context: ContextDependency, q: str = "", station: str = "") -> Response:
     """Return taxa for the search box of corrections, with their names and protection level.
 
@@ -120,15 +124,17 @@ def taxa(context: ContextDependency, q: str = "", station: str = "") -> Response
 
 
 @router.post("/verdicts")
+@access(DECIDE)
 async def verdicts(context: ContextDependency, request: Request) -> Response:
     """Record a reviewer's decision on a capture."""
     decision = _decoded(_decision, await request.body())
     return await run_in_threadpool(
-        _answer, context, decision.event_id, lambda event: decide(context.site, event, decision, context.name)
+        _answer, context, decision.event_id, lambda event: decide(context.site, event, decision, context.actor)
     )
 
 
 @router.post("/verdicts/withdrawals")
+@access(DECIDE)
 async def withdrawals(context: ContextDependency, request: Request) -> Response:
     """Withdraw decisions on a capture."""
     wanted = _decoded(_withdrawal, await request.body())
@@ -136,7 +142,7 @@ async def withdrawals(context: ContextDependency, request: Request) -> Response:
         _answer,
         context,
         wanted.event_id,
-        lambda event: withdraw(context.site, event, wanted.sequences, context.name),
+        lambda event: withdraw(context.site, event, wanted.sequences, context.actor),
     )
 
 
@@ -156,14 +162,3 @@ def _decoded(decoder: msgspec.json.Decoder[Sent], body: bytes) -> Sent:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest("decision") from error
-
-
-@router.post("/reviewer")
-async def reviewer(request: Request) -> Response:
-    """Store the reviewer's name in a cookie."""
-    form = await request.form()
-    name = " ".join(str(form.get("name", "")).split())[:NAME_LENGTH] or "ranger"
-    back = str(form.get("back", "/"))
-    response = RedirectResponse(back if back.startswith("/") and back[1:2] not in ("/", "\\") else "/", 303)
-    set_cookie(request, response, "reviewer", quote(name))
-    return response

@@ -14,6 +14,7 @@ from pipelines.trends.counting import count_trends
 from pipelines.trends.effort import with_effort
 from pipelines.trends.rate_trend import Cell, RateTrend, rate_trend
 from review.page import ContextDependency
+from review.security.access_rules import ANALYSE, access
 from review.trend_parameters import OtherSideDependency, SpanDependency, TrendDependency
 
 router = APIRouter()
@@ -22,6 +23,7 @@ _NUMBER = {"type": ["number", "null"]}
 _CELL = {
     "effort_days": _NUMBER | {"description": "Sensor-days in which a sensor watched; null: not known, which is not 0"},
     "rate": _NUMBER | {"description": "Independent records per 100 sensor-days; null without effort"},
+    "not_known": {"type": ["string", "null"], "description": "Why the rate is not known"},
     "interval": {"type": ["array", "null"], "items": _NUMBER, "description": "Lower and upper limit of the rate"},
     "counted": {"type": ["integer", "null"], "description": "Independent records on days with known effort"},
     "independent": {"type": "integer", "description": "Independent records on all days"},
@@ -49,6 +51,7 @@ TREND_SCHEMA: dict[str, Any] = {
         "total": {"type": "object", "properties": _CELL},
         "periods": _PERIODS,
         "series": {"type": "array", "items": {"type": "object", "properties": _SERIES}},
+        "simulated_stations": {"type": "array", "items": {"type": "string"}, "description": "Counted, but not real"},
         "changes": {"type": "array", "description": "Changes of models and sensors", "items": {"type": "object"}},
         "untrusted_times": {"type": "integer", "description": "Captures left out because their time is not trusted"},
         "comparison": {"type": ["object", "null"], "description": "Ratio of two rates, its interval and p-value"},
@@ -60,6 +63,7 @@ TREND_SCHEMA: dict[str, Any] = {
 
 
 @router.get("/api/trends", responses={200: {"content": {"application/json": {"schema": TREND_SCHEMA}}}})
+@access(ANALYSE)
 def trends_json(context: ContextDependency, request: TrendDependency, other: OtherSideDependency) -> Response:
     """Return rates by period with effort and intervals, detections by day and hour, and the effort of each day.
 
@@ -69,8 +73,10 @@ def trends_json(context: ContextDependency, request: TrendDependency, other: Oth
 
 
 @router.get("/trends.csv", responses={200: {"content": {"text/csv": {}}}})
+@access(ANALYSE)
 def trends_csv(context: ContextDependency, span: SpanDependency) -> Response:
     """Return detections by day, and the sensor-seconds of watching, as CSV; unknown effort is empty."""
+    context.note("exported", context.address)
     store, taxa = context.site.store, (span.taxon,) if span.taxon else ()
     found = with_effort(
         count_trends(store, span.first, span.last, span.zone, span.stations, taxa), store, span.stations
@@ -85,14 +91,17 @@ def trends_csv(context: ContextDependency, span: SpanDependency) -> Response:
 
 
 @router.get("/rates.csv", responses={200: {"content": {"text/csv": {}}}})
+@access(ANALYSE)
 def rates_csv(context: ContextDependency, request: TrendDependency) -> Response:
     """Return rates by period of each series, with effort and intervals, as CSV; what is not known is empty."""
+    context.note("exported", context.address)
     trend = rate_trend(context.site.store, request)
     heading = [
         *("series", "period", "from", "to", "independent", "captures", "animals"),
         *("effort_days", "rate", "low", "high", "share"),
     ]
-    return csv_response(heading, _rate_rows(trend), f"wildpost-rates-{request.first}-{request.last}.csv")
+    mark = "simulated-" if trend.simulated else ""
+    return csv_response(heading, _rate_rows(trend), f"wildpost-rates-{mark}{request.first}-{request.last}.csv")
 
 
 def _rate_rows(trend: RateTrend) -> Iterable[Row]:

@@ -9,17 +9,19 @@ from fastapi.responses import HTMLResponse
 
 from i18n.taxonomy import display_name
 from pipelines.activity.daily_activity import FEWEST, DailyActivity, heat_map, sun_of
-from pipelines.trends.counted_records import count_records
+from pipelines.trends.counted_records import count_records, effort_table
 from pipelines.trends.places import positions
 from review.activity_request import ActivityDependency, ActivityRequest, answer_activity, most_recorded
 from review.analysis_form import form_values
 from review.charts.activity_charts import PHONE, WIDE, Night, clock_chart, density_chart, heat_chart
 from review.page import ContextDependency, PageContext
+from review.security.access_rules import ANALYSE, access
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/activity")
+@access(ANALYSE)
 def activity(context: ContextDependency, asked: ActivityDependency) -> HTMLResponse:
     """Show the activity of a species, by default of the one with the most records."""
     everything = count_records(context.site.store, replace(asked.first, taxon=""))
@@ -44,7 +46,7 @@ def _drawn(context: PageContext, asked: ActivityRequest) -> dict[str, Any]:
     curves = [side.curve for side in found.sides if side.curve is not None]
     night = _night(context, asked)
     title = language.translate("Activity over the day: %(names)s", names=", ".join(titles))
-    heat = heat_map(store, asked.first, found.counted)
+    heat = heat_map(asked.first, found.counted, effort_table(store, asked.first))
     heat_title = language.translate("%(name)s by month and hour", name=titles[0])
     return {
         "sides": list(zip(titles, found.sides, strict=True)),
@@ -78,5 +80,5 @@ def _night(context: PageContext, asked: ActivityRequest) -> Night | None:
     if not stations:
         return None
     middle = asked.first.first + (asked.first.last - asked.first.first) / 2
-    rise, sets = sun_of(middle, places[stations[0]], asked.first)
+    rise, sets = sun_of(middle, places[stations[0]], asked.first.zone)
     return Night(rise, sets) if 0 <= rise < sets <= 24 else None

@@ -9,9 +9,10 @@ from casebook.incidents.reader import IncidentMember
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline, kind_name, occurrence_sentence
 from ingest.store.port import EventQuery
-from review.cards import load_cards
+from review.cards import load_cards, people_in
 from review.page import ContextDependency
 from review.queue import parse_list_cursor
+from review.security.access_rules import DECIDE, SEE, access
 
 router = APIRouter()
 PAGE = 30
@@ -20,6 +21,7 @@ ALERTS = 50  # alerts listed on the page of an incident
 
 
 @router.get("/incidents")
+@access(SEE)
 def incidents(context: ContextDependency, show: str = "waiting", after: str = "") -> HTMLResponse:
     """Show the open incidents, or all incidents if ``show`` is "all", newest first."""
     waiting = show != "all"
@@ -32,12 +34,13 @@ def incidents(context: ContextDependency, show: str = "waiting", after: str = ""
             "incidents": shown,
             "show": "waiting" if waiting else "all",
             "following": following,
-            "headline": lambda one: headline(one, None, context.language),
+            "headline": lambda one: headline(one, None, context.language, context.site.station_names.simulated),
         },
     )
 
 
 @router.get("/incidents/{incident_id}")
+@access(SEE)
 def incident(context: ContextDependency, incident_id: str, after: str = "") -> HTMLResponse:
     """Show the page of one incident, with a part of its occurrences if there are many."""
     reader = context.site.incidents
@@ -48,6 +51,8 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
     shown = members[:MEMBERS]
     ids = tuple(dict.fromkeys(one.occurrence.subject for one in shown if one.occurrence.source != "health"))
     events = context.site.store.listing(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
+    cards = list(reversed(load_cards(context.site, events)))  # in chronological order
+    context.note_people(f"incident {incident_id}", people_in(cards))
     return context.render(
         "incident.html",
         {
@@ -55,11 +60,12 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "members": shown,
             "following": _member_cursor(shown[-1]) if len(members) > MEMBERS else "",
             "first": not after,
+            "case_numbers": context.site.cases.numbers_of(incident_ids=[incident_id]),
             "alerts": reader.alerts(incident_id, ALERTS),
             "unresolved": reader.has_unresolved_problem(incident_id),
-            "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
+            "cards": cards,
             "late": reader.memberships(ids).late_events,
-            "title": headline(found, None, context.language),
+            "title": headline(found, None, context.language, context.site.station_names.simulated),
             "sentence": lambda one: occurrence_sentence(one, context.language),
             "kind": lambda name: kind_name(name, context.language),
             "reasons": lambda flags: reasons(flags, context.language),
@@ -68,11 +74,13 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
 
 
 @router.post("/incidents/{incident_id}/seen-to")
+@access(DECIDE)
 def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
     """Mark the station problems of an incident as resolved."""
     if context.site.incidents.incident(incident_id) is None:
         raise HTTPException(404)
     context.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
+    context.note("resolved", f"incident {incident_id}")
     return RedirectResponse(f"/incidents/{incident_id}", 303)
 
 

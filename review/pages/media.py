@@ -17,8 +17,10 @@ from i18n.file_problems import explain_file_problem
 from ingest.drawing.drawings import CannotDraw, DrawingBusy
 from ingest.media.port import MediaMissing
 from review.page import ContextDependency, PageContext
+from review.security.access_rules import PUBLIC, SEE, access
 
 router = APIRouter()
+SHOWN_BY_PAGES = ("image", "audio", "video")  # what browsers send as Sec-Fetch-Dest
 MEDIA_HEADERS = {"Content-Disposition": "inline"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -40,7 +42,7 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _content(context: ContextDependency, sha256: str) -> bytes:
-    if not SHA256.fullmatch(sha256):
+    if not SHA256.fullmatch(sha256) or not context.site.may_be_seen(sha256):
         raise HTTPException(404)
     try:
         with context.site.media.open(sha256) as file:
@@ -50,12 +52,16 @@ def _content(context: ContextDependency, sha256: str) -> bytes:
 
 
 @router.get("/media/{sha256}")
+@access(SEE)
 def media(
     context: ContextDependency,
     sha256: str,
     range_header: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
+    fetched_as: Annotated[str, Header(alias="sec-fetch-dest", include_in_schema=False)] = "",
 ) -> Response:
     """Return a picture or sound; if the client requests a byte range, return only that range."""
+    if fetched_as not in SHOWN_BY_PAGES:  # the pages are recorded themselves
+        context.note("viewed", f"file {sha256}")
     try:
         data = _content(context, sha256)
         kind = check_sent(data)
@@ -75,6 +81,7 @@ def media(
 
 
 @router.get("/events/{event_id}/spectrogram-{sha256}.png")
+@access(SEE)
 def spectrogram(context: ContextDependency, event_id: str, sha256: str) -> Response:
     """Return the spectrogram of a sound (x: time, y: frequency) with its detections marked."""
     event = context.site.event(event_id)
@@ -110,6 +117,7 @@ def _cannot_be_shown(context: PageContext, reason: str) -> Response:
 
 
 @router.get("/favicon.ico")
+@access(PUBLIC)
 def favicon() -> FileResponse:
     """Return the icon of the review pages."""
     return FileResponse(Path(__file__).parents[1] / "static" / "mark.svg", media_type="image/svg+xml")

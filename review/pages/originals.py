@@ -13,11 +13,13 @@ from ingest.remote.requests import ask_for_original
 from review.original import original_of
 from review.page import ContextDependency
 from review.problems import InvalidRequest
+from review.security.access_rules import DECIDE, SEE, access
 
 router = APIRouter()
 
 
 @router.post("/events/{event_id}/original")
+@access(DECIDE)
 def ask(context: ContextDependency, event_id: str) -> RedirectResponse:
     """Ask the station for the original of a capture; asking again while it is on its way changes nothing."""
     found = context.site.listed_event(event_id)
@@ -36,6 +38,7 @@ def ask(context: ContextDependency, event_id: str) -> RedirectResponse:
 
 
 @router.get("/events/{event_id}/original")
+@access(SEE)
 def original_file(context: ContextDependency, event_id: str) -> Response:
     """Return the original of a capture as a file to store; browsers do not open it here."""
     found = context.site.listed_event(event_id)

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from casebook.records import Quarantined
 from review.page import ContextDependency
+from review.security.access_rules import MAINTAIN, access
 
 router = APIRouter()
 PAGE = 50
@@ -21,9 +22,10 @@ def preview(item: Quarantined) -> str:
 
 
 @router.get("/quarantine")
+@access(MAINTAIN)
 def quarantine(context: ContextDependency, after: str = "") -> HTMLResponse:
     """Show one page of quarantined items, newest first."""
-    items = context.site.casebook.quarantined(PAGE + 1, _after(after))
+    items = context.site.casebook.quarantined(PAGE + 1, _after(after), context.site.stations)
     shown = items[:PAGE]
     following = f"{shown[-1].at.isoformat()}~{shown[-1].id}" if len(items) > PAGE else ""
     return context.render("quarantine.html", {"items": shown, "following": following, "preview": preview})

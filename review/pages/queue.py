@@ -10,15 +10,18 @@ from starlette.datastructures import URL
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline
 from pipelines.trends.counting import EARLIEST, LATEST
+from review.cards import people_in
 from review.incident_groups import group_by_incident
 from review.page import ContextDependency
 from review.queue import Filters, Kind, Show, parse_cursor, queue_page
+from review.security.access_rules import SEE, access
 
 router = APIRouter()
 _DAYS = {"today": 0, "yesterday": 1}  # days before today
 
 
 @router.get("/")
+@access(SEE)
 def queue(
     context: ContextDependency,
     show: str = "todo",
@@ -39,6 +42,7 @@ def queue(
         after=parse_cursor(after),
     )
     page = queue_page(context.site, filters)
+    context.note_people("queue", people_in(page.cards))
     filtered = bool(filters.station or filters.taxon or filters.kind or filters.day)
     groups, late = group_by_incident(context.site, page.cards)
     first_page = not filtered and filters.after is None
@@ -51,14 +55,14 @@ def queue(
             "station_problems": context.site.incidents.station_problems()
             if first_page and filters.show in ("todo", "flagged", "warning")
             else [],
-            "headline": lambda one: headline(one, None, context.language),
+            "headline": lambda one: headline(one, None, context.language, context.site.station_names.simulated),
             "filters": filters,
             "today": today,
             "filtered": filtered,
             "stations": context.site.station_names(),
             "following": following,
             "reasons": lambda flags: reasons(flags, context.language),
-            "named": "reviewer" in context.request.cookies,
+            "named": bool(context.actor.id) or "reviewer" in context.request.cookies,
         },
     )
 

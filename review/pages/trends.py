@@ -17,6 +17,7 @@ from pipelines.trends.request import TrendRequest
 from review.analysis_form import form_values
 from review.charts.rate_chart import PHONE, WIDE, rate_chart
 from review.page import ContextDependency, PageContext
+from review.security.access_rules import ANALYSE, access
 from review.trend_parameters import OtherSideDependency, TrendDependency
 
 router = APIRouter(include_in_schema=False)
@@ -25,6 +26,7 @@ SHOWN_SERIES = 200  # rows of the table of species or places; CSV and JSON have 
 
 
 @router.get("/trends")
+@access(ANALYSE)
 def trends(context: ContextDependency, request: TrendDependency, other: OtherSideDependency) -> HTMLResponse:
     """Show rates by period as a chart and as tables."""
     store = context.site.store

@@ -4,11 +4,13 @@
 const PAUSES_S = [1, 2, 4, 8, 15];
 const TIMEOUT_S = 30;
 const TAKE_OVER_S = 30;
-const PREFIX = "wildpost.outbox.";
+// Decisions of one person are never sent under the session of another who uses the same browser.
+const ACTOR = document.documentElement.dataset.actor || "";
+const PREFIX = ACTOR ? `wildpost.outbox-${ACTOR}.` : "wildpost.outbox.";
 const ADDRESSES = { decide: "/verdicts", withdraw: "/verdicts/withdrawals" };
 
 class Outbox {
-  // `changed(items, failed)` shows what waits; `answered(item, status, body)` is called once for each item.
+  // `changed(items, failed, signedOut)` shows what waits; `answered(item, status, body)` is called once for each item.
   constructor(changed, answered) {
     this.changed = changed;
     this.answered = answered;
@@ -79,9 +81,9 @@ class Outbox {
       item.tried = true;
       this.save();
       const [status, body] = await post(item);
-      if (status === 0 || status >= 500 || status === 408 || status === 429) {
+      if (status === 0 || status >= 500 || status === 408 || status === 429 || status === 401) {
         this.failed = true;
-        this.changed(this.items, true);
+        this.changed(this.items, true, status === 401);
         const pause_s = PAUSES_S[Math.min(attempt++, PAUSES_S.length - 1)];
         await new Promise((resolve) => { this.wake = resolve; setTimeout(resolve, 1000 * pause_s); });
         continue;
@@ -98,7 +100,7 @@ class Outbox {
 }
 
 // On pages without captures, decisions are sent as well; what the server refuses is shown on the next page with captures.
-const REFUSED = "wildpost.refused";
+const REFUSED = ACTOR ? `wildpost.refused-${ACTOR}` : "wildpost.refused";
 document.addEventListener("DOMContentLoaded", () => {
   if (document.getElementById("words")) return;
   new Outbox(() => {}, (item, status, body) => {
@@ -136,7 +138,7 @@ async function post(item) {
   try {
     const answer = await fetch(ADDRESSES[item.kind], {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      headers: { "Content-Type": "application/json", Accept: "application/json", ...(ACTOR && { "X-Wildpost-Actor": ACTOR }) },
       body: JSON.stringify(item.body),
       keepalive: true, // so that leaving the page does not cancel it
       signal: abort.signal,

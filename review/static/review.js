@@ -203,10 +203,11 @@ function setStates(card, detections) {
 
 // What waits, the last decision, and conflicts
 
-function showWaiting(items, failed) {
+function showWaiting(items, failed, signedOut = false) {
   const banner = document.getElementById("waiting");
   banner.hidden = !failed || !items.length;
-  banner.querySelector("span").textContent = words.waiting.replace("{n}", items.length);
+  banner.toggleAttribute("data-signed-out", signedOut);
+  banner.querySelector("span").textContent = (signedOut ? words.signedOut : words.waiting).replace("{n}", items.length);
   for (const card of cards) card.toggleAttribute("data-waiting", items.some((one) => one.body.event_id === card.dataset.event));
 }
 
@@ -270,6 +271,7 @@ function correct(card) {
 function act(card, outcome) {
   if (!card) return say(words.chooseFirst);
   choose(card);
+  if (!card.querySelector("[data-decide]")) return; // for a role that only reads
   if (outcome === "corrected") correct(card);
   else decide(card, outcome);
 }
@@ -288,7 +290,8 @@ for (const card of cards) {
 }
 for (const button of document.querySelectorAll("[data-open=keys]")) button.addEventListener("click", () => keys.showModal());
 for (const button of document.querySelectorAll("[data-undo]")) button.addEventListener("click", undo);
-document.querySelector("#waiting button").addEventListener("click", () => outbox.wake());
+// After the end of the session, the page leads to the sign-in and back.
+document.querySelector("#waiting button").addEventListener("click", () => document.querySelector("#waiting[data-signed-out]") ? location.reload() : outbox.wake());
 for (const field of document.querySelectorAll(".filters [name]")) field.addEventListener("change", () => field.form.requestSubmit());
 for (const link of document.querySelectorAll("[data-next-page]")) link.addEventListener("click", () => sessionStorage.setItem("wildpost.continue", "yes"));
 const lettersOff = document.getElementById("letters-off");
@@ -337,12 +340,13 @@ outbox.open().then(() => {
   const refused = stored(REFUSED);
   localStorage.removeItem(REFUSED);
   for (const [item, status, body] of refused) answered(item, status, body);
-  for (const item of outbox.items.filter((one) => one.kind === "decide")) {
+  const waiting = outbox.items.filter((one) => one.kind === "decide" && cardOf(one.body.event_id));
+  for (const item of waiting) {
     const card = cardOf(item.body.event_id);
-    if (!card) continue;
     for (const box of boxes(card)) if (item.body.ordinals.includes(box.ordinal)) box.outcome = item.body.outcome;
     showCard(card);
   }
+  if (done && waiting.length && !cards.some((card) => outcomeOf(card) === "")) done.hidden = false;
 });
 if (sessionStorage.getItem("wildpost.continue")) {
   sessionStorage.removeItem("wildpost.continue");

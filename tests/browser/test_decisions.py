@@ -115,6 +115,16 @@ def test_after_the_last_card_a_key_decides_nothing_and_n_leads_on(page: Page, qu
     assert queue.decisions() == 7
 
 
+@pytest.mark.parametrize("queue", [(1, 24)], indirect=True)
+def test_a_queue_whose_last_decision_is_still_being_sent_shows_that_it_is_done(page: Page, queue: Queue) -> None:
+    opened(page, queue, slow=True, path=f"/events/{queue.events[0].event_id}")
+    page.keyboard.press("c")
+    page.keyboard.press("Enter")  # before the server has the decision
+    expect(page.locator("#done")).to_be_visible()
+    sent(page)
+    assert queue.outcomes() == ["confirmed"]
+
+
 @pytest.mark.parametrize("queue", [(102, 60)], indirect=True)
 def test_a_hundred_decisions_take_a_hundred_keys_on_a_slow_line(page: Page, queue: Queue) -> None:
     opened(page, queue, slow=True)

@@ -18,13 +18,13 @@ def pages_of(site: Any) -> list[str]:
     (incident,) = site.incidents.incidents(open_only=False)
     picture, sound = site.events[0].event_id, site.events[5].event_id
     empty = ("/?show=reviewed", "/trends?from=2001-01-01&to=2001-01-31")
-    named = ("/", "/incidents", "/stations", "/trends", "/activity", "/quarantine")
+    named = ("/", "/incidents", "/cases", "/cases/new", "/stations", "/trends", "/activity", "/quarantine")
     return [*named, *empty, f"/incidents/{incident.id}", f"/events/{picture}", f"/events/{sound}"]
 
 
 def test_the_rail_stands_left_on_a_desk_and_every_place_opens(page: Page, site: Any) -> None:
     page.set_viewport_size(DESK)
-    for address in ("/", "/incidents", "/stations", "/trends", "/quarantine"):
+    for address in ("/", "/incidents", "/cases", "/stations", "/trends", "/quarantine"):
         page.goto(site.url)
         page.locator(f'.rail a.to[href="{address}"]').click()
         page.wait_for_url(f"{site.url}{address}")
@@ -43,7 +43,7 @@ def test_the_bar_lies_below_on_a_phone_with_touch_targets(page: Page, site: Any,
         bar = page.locator(".rail").bounding_box()
         assert bar and (bar["x"], bar["width"], bar["y"] + bar["height"]) == (0, 390, 844)
         targets = page.locator(".rail .to:visible")
-        assert targets.count() == 5
+        assert targets.count() == 6
         for target in targets.all():
             box = target.bounding_box()
             assert box and min(box["width"], box["height"]) >= TOUCH_PX, address

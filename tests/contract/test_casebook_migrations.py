@@ -18,6 +18,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, inspect, select, text
 
+import casebook.access.tables
+import casebook.cases.tables
 import casebook.engine
 import casebook.incidents.tables
 from casebook.casebook import Casebook
@@ -36,7 +38,7 @@ RELEASED = Path(__file__).with_name("casebook-0.1.0.sql").read_text(encoding="ut
 
 
 # Of tables that the first release had.
-NEW_COLUMNS = {"sequence", "occurrences", "captures", "kinds", "withdraws"}
+NEW_COLUMNS = {"sequence", "occurrences", "captures", "kinds", "withdraws", "actor_id"}
 NEW_FLAG_COLUMNS = {"station", "at"}
 OF_COMMANDS = {"station_command", "media_part", "reported_settings"}
 
@@ -132,7 +134,7 @@ def test_a_casebook_made_before_its_forms_were_numbered_is_recognised(released: 
     Casebook(released).close()
     after = rows(released)
     assert {name: after[name] for name in before} == before
-    assert after["alembic_version"] == {("0007",)}
+    assert after["alembic_version"] == {("0009",)}
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
@@ -275,16 +277,45 @@ def test_a_casebook_of_before_event_chains_gets_their_tables(casebook_url: str) 
     before = rows(casebook_url)
     Casebook(casebook_url).close()
     after = rows(casebook_url)
-    assert after.keys() - before.keys() == {"chain_run", "chain_fault", *OF_COMMANDS}
+    assert after.keys() - before.keys() >= {"chain_run", "chain_fault"}
+
+
+def test_a_casebook_of_before_accounts_gets_their_tables_and_keeps_its_verdicts(casebook_url: str) -> None:
+    bring_to(casebook_url, "0003")
+    fill_first_form(casebook_url)
+    bring_to(casebook_url, "0006")
+    before = rows(casebook_url)
+    opened = Casebook(casebook_url)
+    assert {one.classified_by for one in opened.unapplied_verdicts()} != {""}
+    opened.close()
+    after = rows(casebook_url)
+    tables = {"account", "area", "access_session", "sign_in_failure", "audit_entry"}
+    assert after.keys() - before.keys() >= tables
+    assert after["verdict"] == before["verdict"]
 
 
 def test_a_casebook_of_before_commands_gets_their_tables(casebook_url: str) -> None:
-    bring_to(casebook_url, "0006")
+    bring_to(casebook_url, "0008")
     before = rows(casebook_url)
     Casebook(casebook_url).close()
     after = rows(casebook_url)
     assert after.keys() - before.keys() == OF_COMMANDS
-    assert after["alembic_version"] == {("0007",)}
+    assert after["alembic_version"] == {("0009",)}
+
+
+def test_a_casebook_of_before_cases_gets_their_tables_and_keeps_its_rows(casebook_url: str) -> None:
+    bring_to(casebook_url, "0007")
+    engine = create_engine(casebook_url)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO chain_fault VALUES ('ridge-07', 'altered', 'e', 7)"))
+    engine.dispose()
+    before = rows(casebook_url)
+    before.pop("alembic_version")
+    Casebook(casebook_url).close()
+    after = rows(casebook_url)
+    assert {name: after[name] for name in before} == before
+    added = {"case_file", "case_entry", "case_event", "case_incident", "case_media", "case_reminder"}
+    assert after.keys() - before.keys() >= added
 
 
 def test_the_steps_make_the_tables_that_the_code_knows(casebook_url: str) -> None:
@@ -300,7 +331,7 @@ def test_every_step_is_tried_above() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-    assert steps == ["0007", "0006", "0005", "0004", "0003", "0002", "0001"], (
+    assert steps == ["0009", "0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001"], (
         "a new step: try the way from the form before it, and freeze what was released"
     )
 

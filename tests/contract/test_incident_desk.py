@@ -19,7 +19,7 @@ from casebook.incidents.station_watch import StationWatch
 from casebook.incidents.tables import incident, occurrence
 from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
-from contract.examples import DEPLOYMENT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
 from contract.supervision import Supervisor
 from ingest.intake import Intake
@@ -164,6 +164,18 @@ def test_what_comes_days_late_is_there_and_late_and_alerts_nobody(desk: Desk) ->
     assert len(desk.casebook.flags()) == 1
 
 
+def test_a_person_on_a_card_alerts_soon_after_the_import_and_its_station_is_not_watched(desk: Desk) -> None:
+    later = NOW + timedelta(days=30)
+    imported = msgspec.structs.replace(person(0), imported_at=later - timedelta(minutes=5))
+    effort = msgspec.structs.replace(EFFORT, station="lake-07", imported_at=later)
+    desk.receive(imported, effort, at=later)
+    assert [one.kind for one in desk.alerts] == ["human"]
+    assert desk.rows(incident)[0]["started_at"] == NOW
+    assert desk.check_stations(60 * 24 * 40) == []
+    desk.receive(msgspec.structs.replace(person(0), imported_at=later), at=later + timedelta(days=1))
+    assert len(desk.alerts) == 1
+
+
 @pytest.mark.parametrize("year", [2, 1970, 9998])
 def test_a_capture_without_a_clock_is_news_whatever_its_date(desk: Desk, year: int) -> None:
     clockless = msgspec.structs.replace(
@@ -297,3 +309,14 @@ def test_a_blind_sensor_is_found_though_an_effort_record_of_2099_came_first(desk
     desk.receive(watching, at=NOW - timedelta(hours=3))
     desk.receive(effort_of(NOW - timedelta(hours=2), NOW, "blind"))
     assert desk.check_stations(1) == ["blind"]
+
+
+def test_a_simulated_person_joins_no_incident_of_a_real_one_nearby(desk: Desk) -> None:
+    real = msgspec.structs.replace(EVENT, event_id=new_event_id(), captured_at=NOW)
+    simulated = msgspec.structs.replace(real, event_id=new_event_id(), station="sim-001", simulated=True)
+    neighbour = msgspec.structs.replace(real, event_id=new_event_id(), station="lake-08")
+    desk.receive(simulated)
+    desk.receive(real, neighbour)
+    assert [one.station for one in desk.alerts] == ["sim-001", "lake-07"]  # the neighbour is of the second incident
+    by_station = {row["station"]: row["incident_id"] for row in desk.rows(occurrence)}
+    assert by_station["lake-08"] == by_station["lake-07"] != by_station["sim-001"]

@@ -98,8 +98,8 @@ def test_the_tables_say_the_same(data: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--further", "51"), "--further 51: expected 0 to 50"),
-        (("--reach-m", "0"), "--reach-m 0: expected 1 to 100000"),
+        (("--further", "51"), "51 further stations: expected 0 to 50"),
+        (("--reach-m", "0"), "reach of 0 m: expected 1 to 100000"),
         (("--to", "2026-05-01"), "expected days in order"),
         (("--to", "2099-05-01"), "at most 1098 apart"),
         (("--zones", "absent.geojson"), "absent.geojson"),

@@ -1,4 +1,4 @@
-"""The recommended settings of nginx and Caddy, started before a running server: TLS, password, limits, headers."""
+"""The recommended settings of nginx and Caddy, started before a running server: TLS, passwords, limits, headers."""
 
 import gzip
 import os
@@ -22,6 +22,7 @@ from tests.servers import test_serve
 from wildpost.broker.certificates import make_authority, make_broker_certificate
 
 NAME, PASSWORD = "reserve.example", ("ranger", "a-password-of-a-test")
+ACCOUNT_PASSWORD = "correct horse battery"
 SETTINGS = REPOSITORY / "configs" / "proxy"
 SERVER_HEADERS = ("x-content-type-options", "content-security-policy", "cache-control")
 
@@ -136,7 +137,13 @@ def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with httpx.Client(
             base_url=f"https://127.0.0.1:{port}", verify=context, trust_env=False, auth=PASSWORD, timeout=PATIENCE_S
         ) as client:
-            yield Front(client, port, plain, context, server)
+            found = Front(client, port, plain, context, server)
+            assert found.ask("GET", "/api/events").status_code == 401
+            test_serve.add_administrator(folder / "data", ACCOUNT_PASSWORD)
+            form = {"name": "zhao", "password": ACCOUNT_PASSWORD}
+            answer = found.ask("POST", "/sign-in", data=form, headers={"origin": found.origin})
+            assert answer.headers["set-cookie"].startswith("__Host-wildpost="), answer.text
+            yield found
     finally:
         for process in (proxy, server):
             process.terminate()

@@ -124,11 +124,38 @@ def test_a_server_that_was_killed_left_its_note_and_trends_count_all_the_same(mo
     assert counted.returncode == 0, counted.stderr
 
 
-def test_pages_are_refused_to_other_machines_and_the_reason_is_given(tmp_path: Path) -> None:
-    refused = told("serve", "--host", "0.0.0.0", "--data", str(tmp_path))  # noqa: S104, that is what is refused
-    assert refused.returncode == 1
-    assert "no sign-in" in refused.stderr
-    assert "Traceback" not in refused.stderr
+def add_administrator(data: Path, password: str) -> None:
+    (data / "password").write_text(password)
+    words = ["--display-name", "赵", "--role", "administrator", "--all-areas", "--data", str(data)]
+    added = told("users", "add", "zhao", *words, "--password-file", str(data / "password"))
+    assert added.returncode == 0, added.stderr
+
+
+@pytest.mark.parametrize("where", ['host = "0.0.0.0"', 'proxies = ["127.0.0.1"]'])
+def test_pages_that_others_can_reach_ask_for_a_sign_in_also_before_there_is_an_account(
+    where: str, mosquitto: Any, tmp_path: Path
+) -> None:
+    settings = tmp_path / "server.toml"
+    settings.write_text(f"[broker]\nport = {mosquitto.port}\n[web]\nport = 0\n{where}\n")
+    with running([*WILDPOST, "serve", str(settings), "--data", str(tmp_path)], tmp_path) as (_, url):
+        assert 'action="/sign-in"' in page(url)  # where the browser was led to
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen(f"{url}api/events", timeout=10)
+        answer.value.close()
+        assert answer.value.code == 401
+
+
+def test_commands_on_the_machine_need_no_account_and_what_they_use_is_private(mosquitto: Any, tmp_path: Path) -> None:
+    add_administrator(tmp_path, "correct horse battery")
+    with serving(tmp_path, mosquitto.port) as (_, url):
+        assert (tmp_path / "server.json").stat().st_mode & 0o077 == 0
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen(f"{url}api/trends", timeout=10)
+        answer.value.close()
+        assert answer.value.code == 401
+        counted = told("trends", "--json", "--data", str(tmp_path))
+        assert counted.returncode == 0, counted.stderr
+        assert health(url)["status"] == "ok"
 
 
 def test_another_sites_page_can_neither_decide_nor_read(mosquitto: Any, tmp_path: Path) -> None:

@@ -2,25 +2,15 @@
 
 import argparse
 import json
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from contract.errors import InvalidInput
 from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.settings.data_folder import named_folder
 
 if TYPE_CHECKING:
-    from casebook.casebook import Casebook
-    from contract import Location
-    from ingest.store.duckdb.store import DuckDbStore
-    from pipelines.coverage.working_hours import WorkingHours
-    from pipelines.coverage.zone_coverage import ProposedPlace, ZoneCoverage
-
-MAX_FURTHER = 50
-LONGEST = timedelta(days=3 * 366)
+    from pipelines.coverage.blind_spots import BlindSpots
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,80 +35,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     coverage.set_defaults(run=run)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    hours: "list[WorkingHours]"
-    zones: "list[ZoneCoverage]"
-    places: "list[ProposedPlace]"
-    unplaced: list[str]
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Print working hours, zones and proposed places."""
-    if not 0 <= arguments.further <= MAX_FURTHER:
-        raise InvalidInput(f"--further {arguments.further}: expected 0 to {MAX_FURTHER}")
-    if not timedelta(0) <= arguments.last - arguments.first <= LONGEST:
-        raise InvalidInput(
-            f"--from {arguments.first} --to {arguments.last}: expected days in order, at most {LONGEST.days} apart"
-        )
-    if not 1 <= arguments.reach_m <= 100_000:
-        raise InvalidInput(f"--reach-m {arguments.reach_m:g}: expected 1 to 100000")
-    found = _find(arguments)
+    from ingest.rules.zones import read_zones
+    from pipelines.coverage.blind_spots import CoverageRequest, blind_spots
+    from wildpost.cli.copied_stores import copied_stores
+
+    request = CoverageRequest(
+        arguments.first, arguments.last, ZoneInfo(arguments.time_zone), arguments.reach_m, arguments.further
+    )
+    zones = read_zones(arguments.zones) if arguments.zones else ()
+    with copied_stores(named_folder(arguments.data)) as (store, casebook):
+        found = blind_spots(store, casebook, zones, request)
     print(json.dumps(_as_json(found), ensure_ascii=False, indent=1) if arguments.json else _as_text(found))
     return 0
 
 
-def _find(arguments: argparse.Namespace) -> _Found:
-    from ingest.rules.zones import read_zones
-    from ingest.store.effort import EffortQuery
-    from pipelines.coverage.working_hours import working_hours
-    from pipelines.coverage.zone_coverage import ZoneArea, zone_coverage
-    from pipelines.trends.counting import local_midnight
-    from wildpost.cli.copied_stores import copied_stores
-
-    zone = ZoneInfo(arguments.time_zone)
-    start, end = local_midnight(arguments.first, zone), local_midnight(arguments.last + timedelta(days=1), zone)
-    zones = read_zones(arguments.zones) if arguments.zones else ()
-    with copied_stores(named_folder(arguments.data)) as (store, casebook):
-        hours = working_hours(store.effort(EffortQuery(start, end)), start, end, zone)
-        places = _places(store)
-        flagged = {flag.event_id for flag in casebook.flags_raised(start, end)}
-        incidents = _incident_places(store, casebook, sorted(flagged))
-    areas = [ZoneArea(one.id, one.area.context) for one in zones]
-    stations = [(name, place) for name, place in places.items() if place is not None]
-    found, proposed = zone_coverage(areas, stations, incidents, arguments.reach_m, arguments.further)
-    return _Found(hours, found, proposed, sorted(name for name, place in places.items() if place is None))
-
-
-def _places(store: "DuckDbStore") -> "dict[str, Location | None]":
-    """Return the latest known place of each station, by name."""
-    from ingest.store.port import EventQuery
-
-    deployed = {one.station: one.location for one in store.deployments()}
-    found: dict[str, Location | None] = {}
-    for state in store.stations():
-        newest = store.events(EventQuery(stations=(state.station,), limit=1))
-        place = newest[0].location if newest else None
-        found[state.station] = place or deployed.get(state.station)
-    return found
-
-
-def _incident_places(store: "DuckDbStore", casebook: "Casebook", flagged: list[str]) -> "list[Location]":
-    """Return the places of flagged captures, without those that people dismissed."""
-    from ingest.store.port import EventQuery
-
-    verdicts = casebook.verdicts_of(flagged)
-    kept = [one for one in flagged if not any(verdict.outcome == "dismissed" for verdict in verdicts.get(one, ()))]
-    places = []
-    for index in range(0, len(kept), 1_000):
-        ids = tuple(kept[index : index + 1_000])
-        places += [
-            event.location for event in store.events(EventQuery(event_ids=ids, limit=len(ids))) if event.location
-        ]
-    return places
-
-
-def _as_json(found: _Found) -> dict[str, object]:
+def _as_json(found: "BlindSpots") -> dict[str, object]:
     return {
         "working_hours": [
             {
@@ -155,12 +88,12 @@ def _as_json(found: _Found) -> dict[str, object]:
     }
 
 
-def _as_text(found: _Found) -> str:
+def _as_text(found: "BlindSpots") -> str:
     lines = ["Working hours: share of each local hour of the day, in tenths; ? not known"]
     lines.append(f"{'station':24} {'all':>5}  {' '.join(f'{hour:02}' for hour in range(24))}  watched under half")
     for one in found.hours:
         tenths = " ".join(" ?" if value != value else f"{round(10 * value):2}" for value in one.by_hour)
-        lines.append(f"{one.station:24} {one.watched_share:5.0%}  {tenths}  {_ranges(one.unwatched())}")
+        lines.append(f"{one.station:24} {one.watched_share:5.0%}  {tenths}  {', '.join(one.unwatched_ranges()) or '-'}")
     if not found.hours:
         lines.append("no station reported effort in this period: not known")
     if found.zones:
@@ -178,14 +111,3 @@ def _as_text(found: _Found) -> str:
         )
     lines += [f"no place is known of {name}: it counts in no zone" for name in found.unplaced]
     return "\n".join(lines)
-
-
-def _ranges(hours: list[int]) -> str:
-    """Return hours as ranges, such as "01-04, 22-24"."""
-    found: list[list[int]] = []
-    for hour in hours:
-        if found and found[-1][1] == hour:
-            found[-1][1] = hour + 1
-        else:
-            found.append([hour, hour + 1])
-    return ", ".join(f"{low:02}-{high:02}" for low, high in found) or "-"

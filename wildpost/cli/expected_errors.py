@@ -35,6 +35,7 @@ EXTRAS = {
         "astral",
         "obstore",
         "pyrage",
+        "argon2",
     },
     "station": {
         "cv2",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from wildpost.cli.export_conversions import add_conversions
+from wildpost.cli.export_history import add_history
 from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.settings.data_folder import named_folder
 
@@ -26,6 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_options(camtrap_dp)
     camtrap_dp.set_defaults(run=run)
     add_conversions(formats)
+    add_history(formats)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +94,8 @@ def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
     options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
     with copied_stores(named_folder(arguments.data)) as (store, casebook):
         report = write_package(folder, store, casebook, info, options)
+    if report.simulated:
+        print(f"{report.simulated} of {report.deployments} deployments are simulated, as their remarks say")
     for name, count in sorted(report.left_out.items()):
         print(f"left out: {count} captures of {name}, which has no position; give one with --place")
     return report

@@ -1,4 +1,4 @@
-"""`wildpost export darwin-core`, `megadetector` and `records`: conversions of a Camtrap DP package."""
+"""`wildpost export darwin-core`, `megadetector`, `records` and `geojson`: conversions of a Camtrap DP package."""
 
 import argparse
 import tempfile
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add_conversions(formats: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the three formats to the argument parser of `wildpost export`."""
+    """Add the four formats to the argument parser of `wildpost export`."""
     darwin_core = _parser(formats, "darwin-core", "ARCHIVE.zip", "write a Darwin Core archive of the animals, for GBIF")
     darwin_core.set_defaults(run=_run_darwin_core)
     megadetector = _parser(
@@ -38,6 +38,8 @@ def add_conversions(formats: "argparse._SubParsersAction[argparse.ArgumentParser
         "--spreadsheet", action="store_true", help="for Excel and others: with a byte order mark, and no cell a formula"
     )
     records.set_defaults(run=_run_records)
+    geojson = _parser(formats, "geojson", "ANIMALS.geojson", "write the animals as points, for map programs")
+    geojson.set_defaults(run=_run_geojson)
 
 
 def _parser(
@@ -100,4 +102,13 @@ def _run_records(arguments: argparse.Namespace) -> int:
     with _package(arguments) as package:
         written = write_record_table(package, arguments.file, options)
     print(f"{arguments.file}: {written} records")
+    return 0
+
+
+def _run_geojson(arguments: argparse.Namespace) -> int:
+    from pipelines.exchange.geojson import write_geojson
+
+    with _package(arguments) as package:
+        written = write_geojson(package, arguments.file)
+    print(f"{arguments.file}: {written} points")
     return 0

@@ -23,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     serve = commands.add_parser("serve", help=about, description=about)
     serve.add_argument("settings", type=Path, nargs="?", help="for example configs/server.toml (default: all defaults)")
     serve.add_argument("--data", type=Path, help="data folder (default: WILDPOST_DATA)")
-    serve.add_argument("--host", help="address of the pages; loopback only, since there is no sign-in yet")
+    serve.add_argument("--host", help="address of the pages (default: 127.0.0.1); others need accounts and TLS")
     serve.add_argument("--port", type=int, help="port of the pages (default: 8420)")
     serve.add_argument("--log-format", choices=FORMS, default="text", help="text, or one JSON object per line")
     serve.set_defaults(run=run)

@@ -50,9 +50,10 @@ def ask_server(folder: Path, path: str, query: Sequence[tuple[str, str]]) -> dic
     announced = folder / SERVER
     if not announced.exists():
         return None
-    url = json.loads(announced.read_text())["url"]
-    address = f"{url}{path}?{urllib.parse.urlencode(query)}"
-    request = urllib.request.Request(address, headers={"Accept": "application/json"})  # noqa: S310, our own server
+    server = json.loads(announced.read_text())
+    address = f"{server['url']}{path}?{urllib.parse.urlencode(query)}"
+    headers = {"Accept": "application/json", "Authorization": f"Bearer {server.get('token', '')}"}
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310, our own server
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as answer:

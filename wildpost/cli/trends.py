@@ -132,10 +132,15 @@ def _print_tables(found: dict[str, Any], first: date, last: date) -> None:
     console.print(_rates(f"{first} to {last}, rate per 100 sensor-days", "period", found["periods"], "period"))
     rows = [{"name": one["name"], **one["total"]} for one in found["series"]]
     console.print(_rates(f"by {found['group_by']}", found["group_by"], rows, "name"))
+    for reason in dict.fromkeys(row["not_known"] for row in [*found["periods"], *rows] if row["not_known"]):
+        print(f"not known: {reason}")
     _print_comparison(found["comparison"])
     for change in found["changes"]:
         before = f" (before: {change['before']})" if change["before"] else ""
         print(f"{change['from']}: {change['kind']} {change['after']}{before} at {len(change['stations'])} stations")
+    if found["simulated_stations"]:
+        names = ", ".join(found["simulated_stations"])
+        print(f"Simulated stations are counted, so these figures say nothing about nature: {names}.")
     if found["untrusted_times"]:
         print(f"{found['untrusted_times']} captures are left out because their time is not trusted.", file=sys.stderr)
 
@@ -149,7 +154,7 @@ def _rates(title: str, heading: str, rows: Sequence[dict[str, Any]], key: str) -
         table.add_row(
             str(row[key] or "not known"),
             str(row["independent"]),
-            _shown(row["effort_days"], 1, "-"),
+            "< 0.1" if 0 < (row["effort_days"] or 0) < 0.05 else _shown(row["effort_days"], 1, "-"),
             _shown(row["rate"], 2, "not known"),
             "-" if low is None else f"{low:.2f} - {high:.2f}",
             "-" if row["share"] is None else f"{100 * row['share']:.1f} %",
@@ -161,7 +166,7 @@ def _print_comparison(found: dict[str, Any] | None) -> None:
     if found is None:
         return
     if found["p_value"] is None or found["ratio"] is None:
-        print("comparison: not known, because the effort of one side is not known or one side has no record")
+        print("comparison: not known, because one side has no record, or its effort is not known or too little")
         return
     low, high = (_shown(limit, 2, "infinite") for limit in found["interval"])
     print(f"comparison: ratio {found['ratio']:.2f} ({low} to {high}), p = {found['p_value']:.4g}, {found['test']}")

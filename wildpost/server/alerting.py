@@ -9,6 +9,9 @@ from pathlib import Path
 import msgspec
 
 from casebook.casebook import Casebook
+from casebook.cases.deadlines import CaseOptions
+from casebook.cases.reminders import CaseReminders
+from casebook.cases.repository import Cases
 from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.alert_queue import AlertQueue, abandon_unknown_notifiers
 from casebook.incidents.database import Database
@@ -26,6 +29,7 @@ from ingest.alerts.dispatcher import Dispatcher, RetryOptions
 from ingest.alerts.message_writer import AlertMessageWriter
 from ingest.alerts.mqtt_notifier import MqttAlertOptions, MqttNotifier
 from ingest.alerts.port import Notifier
+from ingest.case_reminder_loop import CaseReminderLoop
 from ingest.drawing.drawings import Drawings
 from ingest.drawing.processes import DrawingLimits, DrawingProcesses
 from ingest.integrations.home_assistant import HomeAssistant, HomeAssistantOptions
@@ -84,12 +88,13 @@ class RunningAlerts:
     reader: IncidentReader
     dispatchers: tuple[Dispatcher, ...]
     home_assistant: HomeAssistant | None = None
+    case_reminders: CaseReminderLoop | None = None
 
     @property
     def problem(self) -> str:
         """Description of what currently prevents the delivery of alerts; "" if nothing does."""
-        senders = (*self.dispatchers, *((self.home_assistant,) if self.home_assistant else ()))
-        return "; ".join(sender.problem for sender in senders if sender.problem)
+        parts = (*self.dispatchers, self.home_assistant, self.case_reminders)
+        return "; ".join(part.problem for part in parts if part and part.problem)
 
 
 @contextlib.contextmanager
@@ -106,11 +111,12 @@ def run_alerts(
     drawn: Path,
     primary: bool = True,
     supervisor: Supervisor | None = None,
+    case_options: CaseOptions | None = None,
 ) -> Iterator[RunningAlerts]:
     """Create the incident service and deliver alerts until the context ends.
 
     All workers of a group deliver alerts, each alert once; only the ``primary`` one publishes stations to Home
-    Assistant.
+    Assistant and checks the deadlines of cases.
 
     Raises:
         NotConfigured: the settings of a notifier are not usable.
@@ -120,6 +126,7 @@ def run_alerts(
     notifiers = create_notifiers(options, broker)
     names = [notifier.name for notifier in notifiers]
     reader = IncidentReader(database)
+    cases = Cases(database, case_options)
     drawings = Drawings(drawn, DrawingProcesses(1, DrawingLimits(cpu_s=5, patience_s=15)))  # pages delay no alert
     labels = KnownLabels([*options.labels, *rules.known_labels, *incidents.corroboration.labels])
     writer = AlertMessageWriter(
@@ -132,6 +139,7 @@ def run_alerts(
         lambda: datetime.now(UTC),
         labels,
         options.policy.station_alerts_per_hour,
+        cases,
     )
     dispatchers = tuple(
         Dispatcher(AlertQueue(database, notifier.name), notifier, writer.write, options.retry, supervisor=supervisor)
@@ -167,4 +175,9 @@ def run_alerts(
         if home_assistant:
             home_assistant.start()
             stack.callback(home_assistant.stop)
-        yield RunningAlerts(incident_service, reader, dispatchers, home_assistant)
+        remind = CaseReminders(database, cases, names).remind
+        case_reminders = CaseReminderLoop(remind, wake, supervisor=supervisor) if primary else None
+        if case_reminders:
+            case_reminders.start()
+            stack.callback(case_reminders.stop)
+        yield RunningAlerts(incident_service, reader, dispatchers, home_assistant, case_reminders)

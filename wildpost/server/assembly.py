@@ -4,7 +4,7 @@ The order of opening and closing ensures that no acknowledged message is lost.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from ingest.receive.mqtt.session_check import check_session
 from ingest.receive.mqtt.shared_subscription import SharedSubscription
 from ingest.remote.sender import CommandSender
 from ingest.rules.rule_set import RuleSet, load_rules
+from ingest.rules.zones import Zone
 from ingest.service import IngestService, IngestState
 from ingest.station_watch_loop import StationWatchLoop
 from ingest.store.duckdb.store import DuckDbStore
@@ -53,6 +54,7 @@ class RunningServer:
     supervisor: Supervisor
     redact: Redaction
     command_sender: CommandSender | None = None
+    zones: Sequence[Zone] = ()
 
     def state(self) -> IngestState:
         """Return the state of ingest, with the problems of alerts, stores and background tasks added to ``problem``."""
@@ -130,6 +132,7 @@ def open_databases(
                 folder / DRAWN,
                 primary=primary,
                 supervisor=supervisor,
+                case_options=settings.cases,
             )
         )
         yield OpenDatabases(store, casebook, media, rules, alerts)
@@ -206,5 +209,15 @@ def run_server(
             sender.start()
         redact = redaction_of(settings)
         yield RunningServer(
-            store, casebook, media, ingest, alerts, verdict_sync, station_watch, supervisor, redact, sender
+            store,
+            casebook,
+            media,
+            ingest,
+            alerts,
+            verdict_sync,
+            station_watch,
+            supervisor,
+            redact,
+            sender,
+            opened.rules.zones,
         )

@@ -12,6 +12,8 @@ from starlette.routing import Route
 from contract.redaction import Redaction
 from contract.supervision import Supervisor
 from ingest.service import IngestService
+from review.security.access_rules import OPERATIONS, access
+from review.security.authentication import is_local
 from review.security.protection import protected
 from wildpost.server.web_server import serve_http
 
@@ -21,16 +23,17 @@ _OPERATIONS_CONNECTIONS = 32
 def add_operations(app: FastAPI, ingest: IngestService) -> None:
     """Add /metrics to the review application, and answer its /healthz with status 503 while ingest is stuck."""
 
+    @access(OPERATIONS)
     async def metrics(request: Request) -> Response:
         return Response(generate_latest(ingest.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def alive(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.url.path == "/healthz" and (stuck := ingest.stuck):
+        if request.url.path == "/healthz" and is_local(request) and (stuck := ingest.stuck):
             # Checked before /healthz reads the databases: whatever blocks ingest may block them too.
             return Response(health_of(stuck), status_code=503, media_type="application/json")
         return await proceed(request)
 
-    app.add_route("/metrics", metrics)
+    app.add_api_route("/metrics", metrics, include_in_schema=False)
     app.middleware("http")(alive)
 
 

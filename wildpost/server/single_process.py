@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import logging
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from ingest.drawing.drawings import Drawings
 from ingest.service import IngestState
 from ingest.store.port import Store
 from review.app import create_app
-from review.options import check_bind
+from review.options import is_loopback
 from wildpost.server.alerting import DRAWN
 from wildpost.server.assembly import RunningServer, run_server
 from wildpost.server.operations import add_operations
@@ -24,7 +26,8 @@ from wildpost.settings.server import ServerSettings, WebOptions
 
 __all__ = ["ANNOUNCED", "Server", "ServerSettings", "WebOptions", "running"]
 
-ANNOUNCED = "server.json"  # in the data folder while a server runs: URL of its pages and process id
+LOG = logging.getLogger("wildpost.serve")
+ANNOUNCED = "server.json"  # in the data folder while a server runs: URL, process id, token for commands
 
 
 class Server:
@@ -68,7 +71,6 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
         settings_folder: The folder that paths in the settings are relative to.
 
     Raises:
-        NotLoopback: the address of the pages can be reached from other machines.
         ServerRunning: another server uses the data folder.
         SessionInUse: another server uses the session of this one at the broker.
         StoreUnavailable: a database cannot be opened.
@@ -76,7 +78,9 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
         BrokerRefused: the broker refused the connection.
         OSError: the port is in use.
     """
-    check_bind(settings.web.host)
+    web = settings.web
+    reachable = not is_loopback(web.host) or bool(web.proxies)
+    local_token = secrets.token_urlsafe(32)
     with contextlib.ExitStack() as stack:
         stack.enter_context(server_lock(folder, "serve"))
         receiving = stack.enter_context(run_server(settings, folder, settings_folder))
@@ -90,26 +94,32 @@ def running(settings: ServerSettings, folder: Path, settings_folder: Path) -> It
             receiving.problem,
             receiving.wake_verdict_sync,
             drawings,
-            receiving.command_sender.wake if receiving.command_sender else None,
+            sign_in_required=reachable,
+            local_token=local_token,
+            wake_command_sender=receiving.command_sender.wake if receiving.command_sender else None,
+            case_options=settings.cases,
+            zones=receiving.zones,
         )
         add_operations(app, receiving.ingest)
-        web = settings.web
+        app.check_rules()
+        if reachable and not app.state.site.access.accounts.exist():
+            LOG.warning("the pages can be reached from elsewhere and there is no account yet: wildpost users add")
         port = stack.enter_context(
             serve_http(app, web.host, web.port, "pages", web.proxies, supervisor=receiving.supervisor)
         )
         server = Server(receiving, web.host, port)
-        stack.enter_context(_announced(folder / ANNOUNCED, server.url))
+        stack.enter_context(_announced(folder / ANNOUNCED, server.url, local_token))
         yield server
 
 
 @contextlib.contextmanager
-def _announced(file: Path, url: str) -> Iterator[None]:
-    """Write the URL of the running server to a file, and delete the file when the context ends.
+def _announced(file: Path, url: str, token: str) -> Iterator[None]:
+    """Write URL and token of the running server to a private file, and delete the file when the context ends.
 
-    Commands that find the database locked by this server read the file.
+    Commands that find the database locked by this server read the file. Who can read it can read the databases too.
     """
     with durable_file(file) as announcement:
-        announcement.write(json.dumps({"url": url, "pid": os.getpid()}).encode())
+        announcement.write(json.dumps({"url": url, "pid": os.getpid(), "token": token}).encode())
     try:
         yield
     finally:

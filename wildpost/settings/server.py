@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from casebook.cases.deadlines import CaseOptions
 from casebook.engine import CasebookOptions
 from casebook.incidents.occurrence import IncidentOptions
 from ingest.budgets.options import BudgetOptions
@@ -20,7 +21,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Host and port of the review pages.
 
     Attributes:
-        host: A loopback address, since there is no sign-in yet.
+        host: Address to listen on. Other than a loopback address, it needs accounts, and a proxy with TLS.
         port: Port to listen on; 0: any free port.
         proxies: Addresses of reverse proxies on this machine whose X-Forwarded-For and X-Forwarded-Proto headers are
             believed; empty: such headers are ignored.
@@ -87,6 +88,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rules: RulesOptions = RulesOptions()
     incidents: IncidentOptions = IncidentOptions()
     alerts: AlertsOptions = AlertsOptions()
+    cases: CaseOptions = CaseOptions()
     backup: BackupOptions = BackupOptions()
     budgets: BudgetOptions = BudgetOptions()
     commands: CommandOptions = CommandOptions()

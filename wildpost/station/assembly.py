@@ -10,6 +10,7 @@ import msgspec
 
 from captures.time_zones import zone_named
 from contract import DeployedSensor, Deployment
+from contract.signing_key import open_key
 from edge.capture.camera import CameraSource
 from edge.capture.folder import FolderSource
 from edge.capture.microphone import MicrophoneSource
@@ -17,7 +18,7 @@ from edge.capture.originals import Originals, Recordings
 from edge.capture.port import Source
 from edge.capture.triggers import SilenceTrigger
 from edge.deployment import deployment_record
-from edge.event_chain import EventChain, open_key
+from edge.event_chain import EventChain
 from edge.instance_lock import instance_lock
 from edge.link_budget import LinkBudget, waiting_topics
 from edge.outbox.outbox import Outbox
@@ -56,7 +57,7 @@ def assembled(
         WeightsError: weights of a detector or of the classifier are missing or their hash does not match.
         SiteListError: the classifier's list of species cannot be used.
         OutboxError: the outbox file is not usable.
-        ChainKeyError: the file of the station's key is not usable.
+        SigningKeyError: the file of the station's key is not usable.
         StationRunning: another process runs this station.
     """
     folder = station_folder(settings, data)

@@ -16,25 +16,14 @@ from ingest.budgets.station_usage import StationUsage
 from ingest.budgets.tally import BudgetTally, station_of
 from ingest.budgets.token_bucket import TokenBuckets
 from ingest.receive.batch import ReceivedMessage
-from ingest.receive.local_delivery import LocalDelivery
 from ingest.receive.message_buffer import BufferedMessage, MessageBuffer
 from ingest.receive.port import Acknowledge
+from ingest.receive.spool.delivery import SpoolDelivery
 from ingest.receive.spool.live_copies import LiveCopies
 from ingest.receive.spool.spool import Spool
 
 LOG = logging.getLogger("wildpost.spool")
-_CONNECTION = -2  # marks messages of the spool; bundles have -1
 _QUEUED_BYTES = 32_000_000  # received and not yet on disk; beyond it, the network thread waits
-_PORTION = 50  # messages delivered at first; afterwards as many as take the target time
-_MOST = 1500
-# At least so many: a portion costs a commit, and on a busy machine that alone may take longer than the target.
-_LEAST_BESIDE_OTHERS, _LEAST_ALONE = 20, 200
-_BYTES_BESIDE_OTHERS, _BYTES_ALONE = 500_000, 8_000_000
-_BESIDE_OTHERS_S = 0.03  # target time of a portion while other stations send; an honest message may wait for it
-_PAUSE = 3  # pause after such a portion, as a multiple of the time that it took: most messages then wait for none
-_LONGEST_PAUSE_S = 1.0
-_ALONE_S = 0.2
-_OTHERS_QUIET_S = 2.0
 _LOOK_S = 0.1
 _ROOM_CHECK_S = 1.0
 _RETRY_S = 30.0  # after a disk error, nothing is held back for this long
@@ -95,11 +84,9 @@ class SpoolSource:
         self._lock = threading.Lock()  # guards the two fields below
         self._queued_bytes = 0
         self._pending: dict[str, int] = {}  # stations with messages on their way to the disk
-        self._delivery = LocalDelivery(_CONNECTION)
-        self._portion = float(_PORTION)
-        self._others_at = self._room_checked_at = float("-inf")
+        self._delivery = SpoolDelivery(self._spool, clock, self._fail)
+        self._room_checked_at = float("-inf")
         self._has_room = True
-        self._done_at = time.monotonic()
         self._failure = ""
         self._failed_at = float("-inf")
         self._supervisor = supervisor
@@ -128,7 +115,7 @@ class SpoolSource:
     @property
     def idle_s(self) -> float:
         """Seconds since the spool became empty; 0 while it is not; see ``MessageSource.idle_s``."""
-        return 0.0 if self._pending or self._spool.stations() else time.monotonic() - self._done_at
+        return 0.0 if self._pending or self._spool.stations() else time.monotonic() - self._delivery.done_at
 
     def divert(self, some: Sequence[BufferedMessage], acknowledge: Acknowledge) -> Sequence[BufferedMessage]:
         """Take the messages of stations over their budget, and return the others in their order.
@@ -149,7 +136,7 @@ class SpoolSource:
             else:
                 admitted += messages
         if admitted:
-            self._others_at = self._clock()
+            self._delivery.note_others()
         return admitted
 
     def start(self, buffer: MessageBuffer, stopping: threading.Event, answer_s: float) -> None:
@@ -247,44 +234,7 @@ class SpoolSource:
         LOG.error("%s", problem)
 
     def _deliver(self) -> float:
-        stations = self._spool.stations()
-        for station in stations:
-            try:
-                self._deliver_portion(station)
-            except OSError as error:
-                self._fail(f"held back messages of {station} cannot be read: {error}")
-                self._stopping.wait(1)
-            if self._stopping.is_set():
-                break
-        return 0.0 if stations else _LOOK_S
-
-    def _deliver_portion(self, station: str) -> None:
-        beside_others = self._clock() - self._others_at < _OTHERS_QUIET_S
-        size = _BYTES_BESIDE_OTHERS if beside_others else _BYTES_ALONE
-        least = _LEAST_BESIDE_OTHERS if beside_others else _LEAST_ALONE
-        if messages := self._spool.take(station, max(least, int(self._portion)), size):
-            took = self._process(messages, _BESIDE_OTHERS_S if beside_others else _ALONE_S)
-            if beside_others:
-                self._stopping.wait(min(_LONGEST_PAUSE_S, _PAUSE * took))
-        else:
-            self._spool.forget(station)
-            self._done_at = time.monotonic()
-
-    def _process(self, messages: Sequence[ReceivedMessage], target_s: float) -> float:
-        """Deliver a portion, wait until it is durable, and adapt the size of the next one to the time it took.
-
-        Returns:
-            The time in seconds.
-        """
-        began = self._clock()
-        self._delivery.put(messages, self._buffer, self._stopping)
-        self._delivery.wait(0, self._stopping)
-        took = self._clock() - began
-        if took > target_s:
-            self._portion = max(1.0, self._portion * max(0.3, target_s / took))
-        elif len(messages) >= int(self._portion):
-            self._portion = min(float(_MOST), self._portion * 1.5 + 1)
-        return took
+        return self._delivery.step(self._buffer, self._stopping)
 
 
 def _may_be_valid(message: ReceivedMessage) -> bool:

@@ -1,6 +1,5 @@
 """Conversion of records to NumPy columns, which DuckDB reads in place, without writing or parsing text."""
 
-from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -69,7 +68,7 @@ def detection_columns(
     for event_id in event_ids:
         event = events[event_id][0]
         taxa = [_taxon(one) for one in event.detections]
-        leading, animals = _leading(event.detections, taxa), Counter(taxa)
+        by_taxon = _by_taxon(event.detections, taxa)
         captured_us, at_us = microseconds(event.captured_at), listed_us[event_id]
         hour_known = event_id in corrected or is_hour_known(event, at_us)
         rows += [
@@ -81,11 +80,11 @@ def detection_columns(
                 *taxon,
                 one.confidence,
                 one.model,
-                leading[taxon] is one,
+                by_taxon[taxon][0] is one,
                 at_us,
                 hour_known,
                 event.sensor,
-                animals[taxon],
+                by_taxon[taxon][1],
             )
             for one, taxon in zip(event.detections, taxa, strict=True)
         ] or [
@@ -100,13 +99,14 @@ def detection_columns(
     return to_columns(rows, kinds)
 
 
-def _leading(detections: Iterable[Detection], taxa: Iterable[_Taxon]) -> dict[_Taxon, Detection]:
-    leading: dict[_Taxon, Detection] = {}
+def _by_taxon(detections: Iterable[Detection], taxa: Iterable[_Taxon]) -> dict[_Taxon, tuple[Detection, int]]:
+    """Return the most confident detection of each taxon, and how many detections the taxon has."""
+    found: dict[_Taxon, tuple[Detection, int]] = {}
     for one, taxon in zip(detections, taxa, strict=True):
-        first = leading.setdefault(taxon, one)
-        if (-one.confidence, one.ordinal) < (-first.confidence, first.ordinal):
-            leading[taxon] = one
-    return leading
+        first, count = found.get(taxon, (one, 0))
+        leads = (-one.confidence, one.ordinal) < (-first.confidence, first.ordinal)
+        found[taxon] = one if leads else first, count + 1
+    return found
 
 
 def _taxon(detection: Detection) -> _Taxon:

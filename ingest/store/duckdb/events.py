@@ -67,7 +67,8 @@ def write_events(
             "confidence, leads AND observation_type <> 'blank', listed_us, hour_known, false, sensor, animals "
             "FROM found"
         )
-    insert_shifted(connection, [moved[event_id] for event_id in new if event_id in moved])
+    if moved:
+        insert_shifted(connection, [moved[event_id] for event_id in new if event_id in moved])
     write_model_use(connection, days_of_use((first[event_id][0], listed[event_id]) for event_id in new))
     judged = set(new).intersection(
         row[0] for row in connection.execute("SELECT event_id FROM judged_before").fetchall()

@@ -33,14 +33,19 @@ class DuckDbListing:
     def listing(self, query: EventQuery) -> list[ListedEvent]:
         """List the events that meet a query, newest first; see ``Store.listing``."""
         keys = self._keys(query)
-        payloads: dict[str, str] = {}
-        for portion in portions([event_id for _, event_id in keys]):
-            payloads |= self._by_id("event_id, payload", portion)
+        payloads = self.payloads([event_id for _, event_id in keys])
         shifts_us = self._shifts_of(list(payloads))
         return [
             _listed(decode_stored(payloads[event_id], Event), EPOCH + time_us * MICROSECOND, shifts_us.get(event_id))
             for time_us, event_id in keys
         ]
+
+    def payloads(self, event_ids: Sequence[str]) -> dict[str, str]:
+        """Return the messages of events; see ``Store.payloads``."""
+        found: dict[str, str] = {}
+        for portion in portions(list(dict.fromkeys(event_ids))):
+            found |= self._by_id("event_id, payload", portion)
+        return found
 
     def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
         """List the sort keys of the events that meet a query, newest first; see ``Store.keys``."""

@@ -82,15 +82,24 @@ def _joined(taxa: Mapping[tuple[str, str], int], stations: Sequence[str]) -> tup
 
 
 def write_model_use(connection: duckdb.DuckDBPyConnection, uses: Mapping[ModelKey, tuple[int, int]]) -> None:
-    """Extend the days of use of models."""
+    """Extend the days of use of models; a batch without a new model or day only reads."""
+    stations = sorted({key.station for key in uses})
+    rows = connection.execute("SELECT * FROM model_use WHERE list_contains(?::VARCHAR[], station)", [stations])
+    known = {ModelKey(*row[:4]): row[4:] for row in rows.fetchall()}
+    extended = [(*key, *days) for key, days in uses.items() if key not in known or not _covers(known[key], days)]
+    if not extended:
+        return
     names = {"station": TEXT, "sensor": TEXT, "model": TEXT, "version": TEXT}
-    columns = to_columns([(*key, *days) for key, days in uses.items()], names | {"first": INTEGER, "last": INTEGER})
+    columns = to_columns(extended, names | {"first": INTEGER, "last": INTEGER})
     with as_table(connection, "used", columns):
         connection.execute(
             "INSERT INTO model_use SELECT * FROM used ON CONFLICT DO UPDATE SET "
-            "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day) "
-            "WHERE excluded.first_day < first_day OR excluded.last_day > last_day"
+            "first_day = least(first_day, excluded.first_day), last_day = greatest(last_day, excluded.last_day)"
         )
+
+
+def _covers(known: tuple[int, int], days: tuple[int, int]) -> bool:
+    return known[0] <= days[0] and days[1] <= known[1]
 
 
 def read_model_use(read: Read, model_use: str | None) -> list[ModelUse]:

@@ -77,15 +77,14 @@ class InfluxDbListing:
 
     def stored_at(self, places: Mapping[str, AllocatedTimestamp]) -> list[StoredEvent]:
         """Return the stored ones of some events from InfluxDB, by the places of their points in ``event_index``."""
-        new = self._read_at(
-            {
-                event_id: (integer(place.row["at_ns"]), place.row["station"])
-                for event_id, place in places.items()
-                if place.exists
-            }
-        )
+        new = self._read_at(_indexed(places))
         self._add_to_cache(new)
         return new
+
+    def payloads(self, event_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the messages of events; see ``Store.payloads``."""
+        places = self.find_in_index(tuple(dict.fromkeys(event_ids)))
+        return {row["event_id"]: row["payload"].encode() for row in self._rows_at(_indexed(places))}
 
     def _add_to_cache(self, some: Iterable[StoredEvent]) -> None:
         cached = self._cache | {one.event.event_id: one for one in some}
@@ -217,20 +216,21 @@ class InfluxDbListing:
         return self._link.rows(f'SELECT "event_id", "station", "counts" FROM "{measurement}" WHERE {where} {ending}')
 
     def _read_at(self, places: Mapping[str, tuple[int, str]]) -> list[StoredEvent]:
-        """Read the events at the given timestamps and stations.
+        return [_stored(row) for row in self._rows_at(places)]
+
+    def _rows_at(self, places: Mapping[str, tuple[int, str]]) -> list[dict[str, Any]]:
+        """Read the points of the events at the given timestamps and stations.
 
         With the station in the query, InfluxDB opens one series per event.
         """
-        found: list[StoredEvent] = []
+        found: list[dict[str, Any]] = []
         ordered = sorted(places.values())
         for first, last in merge_ranges(((time_ns, time_ns) for time_ns, _ in ordered), MILLISECOND_NS):
             within_span = ordered[bisect_left(ordered, (first, "")) : bisect_left(ordered, (last + 1, ""))]
             stations = any_of("station", sorted({station for _, station in within_span}))
             conditions = all_of([f"time >= {first}", f"time <= {last}", *stations])
             rows = self._link.rows(f'SELECT {_EVENT} FROM "event" WHERE {conditions}')
-            found += [
-                _stored(row) for row in rows if row["event_id"] in places and places[row["event_id"]][0] == row["time"]
-            ]
+            found += [row for row in rows if row["event_id"] in places and places[row["event_id"]][0] == row["time"]]
         return found
 
 
@@ -250,6 +250,15 @@ def backward_windows(first: int, before: int, now: int) -> Iterator[tuple[int, i
         start = max(first, start - length)
         yield start, before
         before, length = start, 8 * length
+
+
+def _indexed(places: Mapping[str, AllocatedTimestamp]) -> dict[str, tuple[int, str]]:
+    """Return timestamp and station of the points of those events that the index knows."""
+    return {
+        event_id: (integer(place.row["at_ns"]), place.row["station"])
+        for event_id, place in places.items()
+        if place.exists
+    }
 
 
 def _in_index(event_ids: Iterable[str]) -> list[TimestampRequest]:

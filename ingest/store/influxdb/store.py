@@ -138,6 +138,11 @@ class InfluxDbStore:
         self._check_open()
         return self._listing.listing(query)
 
+    def payloads(self, event_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the messages of events; see ``Store.payloads``."""
+        self._check_open()
+        return self._listing.payloads(event_ids)
+
     def keys(self, query: EventQuery) -> list[tuple[datetime, str]]:
         """List the sort keys of events; see ``Store.keys``."""
         self._check_open()

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from bench.ingest import Runs, summarise
-from bench.ingest_contestants import Result, measure_progress
+from bench.ingest_contestants import Load, Result, measure_progress
 from bench.report import Report, run_bench
 
 
@@ -34,7 +34,7 @@ def test_a_run_without_a_message_fails_in_time() -> None:
 
 def test_rounds_in_which_nothing_arrived_in_the_window_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     nothing, slow, fast = Result(0, 0.0, 0.0), Result(1000, 2.0, 0.1), Result(1000, 0.5, 0.05)
-    runs = Runs({"paho": 1, "duckdb": 1}, {"paho": [nothing, slow, slow], "duckdb": [fast, None, fast]}, {})
+    runs = Runs({"paho": Load(), "duckdb": Load()}, {"paho": [nothing, slow, slow], "duckdb": [fast, None, fast]}, {})
 
     def measure(report: Report) -> bool:
         summarise(runs, 1000, report)
@@ -53,8 +53,8 @@ def test_rounds_in_which_nothing_arrived_in_the_window_are_left_out(capsys: pyte
 
 
 def test_a_quick_run_in_which_nothing_arrived_in_any_window_has_no_ratios(capsys: pytest.CaptureFixture[str]) -> None:
-    detections = {"paho": 1, "duckdb": 1, "duckdb, 10 detections": 10, "influxdb": 1, "influxdb, 10 detections": 10}
-    runs = Runs(detections, {name: [Result(0, 0.0, 0.0)] for name in detections}, {1: [None], 2: [None]}, [(None, 7)])
+    loads = {"paho": Load(), "duckdb": Load(), "duckdb, 10 detections": Load(detections=10), "influxdb": Load()}
+    runs = Runs(loads, {name: [Result(0, 0.0, 0.0)] for name in loads}, {1: [None], 2: [None]}, [(None, 7)])
 
     def measure(report: Report) -> bool:
         summarise(runs, 1000, report)

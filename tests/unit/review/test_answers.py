@@ -24,11 +24,10 @@ from ingest.drawing.drawings import Drawings
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import Received
-from review.app import NotLoopback, ReviewOptions, check_bind, create_app
+from review.app import ReviewOptions, create_app
 from tests import served_pages
 from tests.bombs import flac_that_says, png_of, silence
 from tests.effort_messages import effort_of
-from wildpost.settings.server import WebOptions
 
 MODEL = Model(name="test", version="1", sha256="0" * 64)
 PICTURE = bytes(cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1])
@@ -178,14 +177,6 @@ def test_no_page_script_or_style_names_another_host(name: str) -> None:
     folder = Path(create_app.__code__.co_filename).parent
     text = next(folder.rglob(name)).read_text(encoding="utf-8")
     assert "http://" not in text and "https://" not in text and 'src="//' not in text
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "station.example", ""])  # noqa: S104, refused
-def test_only_the_loopback_address_is_bound(host: str) -> None:
-    with pytest.raises(NotLoopback, match=f"no sign-in yet.*ssh -L {WebOptions().port}:"):
-        check_bind(host)
-    for loopback in ("127.0.0.1", "::1", "localhost"):
-        check_bind(loopback)
 
 
 def test_flagged_and_undecided_come_first_and_every_capture_once(pages: Pages) -> None:

@@ -18,6 +18,7 @@ from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
 from review.app import ReviewOptions, create_app
+from review.security.access_rules import PUBLIC, access
 from review.security.host_names import HostName, is_origin, known_hosts, parse_host
 from review.security.protection import protected
 from review.security.request_checks import MAX_BODY_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
@@ -41,10 +42,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     media = FolderMedia(tmp_path / "media")
     app = create_app(store, casebook, media, ReviewOptions(hosts=("Reserve.example",)))
 
-    async def fail(request: object) -> Response:
+    @access(PUBLIC)
+    async def fail() -> Response:
         raise RuntimeError("secret of the server")
 
-    app.add_route("/fails", fail)
+    app.add_api_route("/fails", fail)
     with served(app) as client:
         yield Pages(client, store, casebook, media)
     store.close()
@@ -308,12 +310,13 @@ def test_requests_over_the_slots_are_told_to_come_again_and_health_is_answered(t
     app = create_app(store, casebook, FolderMedia(tmp_path / "media"), ReviewOptions())
     go_on, running = threading.Event(), threading.Semaphore(0)
 
-    def slow(request: object) -> Response:
+    @access(PUBLIC)
+    def slow() -> Response:
         running.release()
         go_on.wait(30)
         return PlainTextResponse("done")
 
-    app.add_route("/slow", slow)
+    app.add_api_route("/slow", slow)
     codes: list[int] = []
     with served(app) as client:
 

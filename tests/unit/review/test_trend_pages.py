@@ -93,6 +93,23 @@ def test_activity_for_programs_has_curve_level_and_overlap(filled: Pages) -> Non
     assert (few["records"], few["density"], few["activity_level"]) == (0, None, None)
 
 
+def test_seasons_for_programs_have_first_last_peak_and_moon(filled: Pages) -> None:
+    found = answer(filled, f"/api/seasons?{MAY}&taxon={DEER}")
+    (season,) = found["seasons"]
+    assert (season["season"], season["whole"], season["records"]) == ("2026", False, 30)
+    assert season["first"]["day"] <= season["last"]["day"] == "2026-05-31"
+    assert (season["last"]["limit"], season["last"]["unwatched_days"]) == (None, 30)  # nothing watched in June
+    assert season["peak_week"]["rate"] > 0
+    assert len(season["records_by_day"]) == 61 and season["effort_days_by_day"][-1] is None
+    assert sum(phase["counted"] or 0 for phase in found["moon_phases"]) == 30
+    for address, code in (
+        ("/api/seasons", 422),
+        (f"/api/seasons?taxon={DEER}&begins_in=13", 422),
+        (f"/api/seasons?taxon={DEER}&begins_in=0", 422),
+    ):
+        assert filled.client.get(address).status_code == code
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -103,6 +120,9 @@ def test_activity_for_programs_has_curve_level_and_overlap(filled: Pages) -> Non
         f"/activity?{MAY}",
         f"/activity?{MAY}&taxon={DEER}&other_taxon=野猪&scale=sun",
         "/activity?from=2020-01-01&to=2020-02-01",
+        f"/seasons?{MAY}&taxon={DEER}",
+        "/seasons?begins_in=7",
+        "/seasons?from=2020-01-01&to=2020-02-01",
         "/trends?from=2020-01-01&to=2020-02-01",
     ],
 )

@@ -161,3 +161,18 @@ def test_every_shot_is_in_one_incident_and_all_of_an_incident_fit(shots: list[Sh
     shuffled = list(shots)
     order.shuffle(shuffled)
     assert corroborate(shuffled) == incidents
+
+
+def test_a_simulated_shot_and_a_real_one_are_not_one_sound() -> None:
+    detection = Detection(ordinal=0, label="gunshot", observation_type="human", confidence=0.9, model="birdnet")
+    real = msgspec.structs.replace(
+        SOUND_EVENT,
+        station="ridge",
+        detections=(detection,),
+        location=RIDGE,
+        clock=Clock(source="gps", synchronised=True, error_s=0.0),
+    )
+    simulated = msgspec.structs.replace(real, station="sim-001", event_id=EVENT.event_id, simulated=True)
+    second = msgspec.structs.replace(simulated, station="sim-002")
+    assert len(corroborate([*shots_of(real), *shots_of(simulated)], STILL)) == 2
+    assert len(corroborate([*shots_of(simulated), *shots_of(second)], STILL)) == 1

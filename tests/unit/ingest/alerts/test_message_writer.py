@@ -24,7 +24,7 @@ from casebook.incidents.repository import Alert, IncidentRepository
 from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
 from contract import Box, Media, encode, new_event_id
-from contract.examples import EVENT
+from contract.examples import DEPLOYMENT, EVENT
 from i18n.known_labels import KnownLabels
 from i18n.language import load_languages
 from ingest.alerts.message_writer import AlertMessageWriter
@@ -113,6 +113,29 @@ def test_a_person_at_night_in_the_closed_season_is_told_in_both_languages_with_a
     assert message.link == f"https://reserve.example/incidents/{case.alert.incident_id}"
     assert message.record["event_id"] == case.event.event_id
     assert "latitude" not in str(message.record)  # where cameras stand is nobody else's business
+
+
+def test_an_alert_of_a_simulated_station_says_so_in_both_languages(case: Case) -> None:
+    event = msgspec.structs.replace(case.event, event_id=new_event_id(), station="sim-001", simulated=True)
+    case.store.write([Received(event, encode(event), AT)])
+    rules = RuleSet(RULES, read_zones(REPOSITORY / "configs" / "zones.geojson"))
+    (alert,) = case.book.record(occurrences_of(event, rules.evaluate(event, AT), AT, IncidentOptions()))
+    message = case.writer.write(alert, "none")
+    assert message.words["en"].title == "[Urgent] SIMULATED: person at sim-001"
+    assert message.words["en"].body.startswith("SIMULATED: person at night in West Lakeshore")
+    assert message.words["zh_CN"].title == "[紧急] 【模拟】人 · sim-001"
+    assert message.words["zh_CN"].body.startswith("【模拟】")
+    assert message.record["simulated"] is True
+    assert case.writer.write(case.alert, "none").record["simulated"] is False
+
+
+def test_an_alert_about_a_simulated_station_without_a_capture_says_so(case: Case) -> None:
+    deployment = msgspec.structs.replace(DEPLOYMENT, station="sim-002", simulated=True)
+    case.store.write([Received(deployment, encode(deployment), AT)])
+    reasons = ({"label": "silent", "station": "sim-002"},)
+    silence = Occurrence("silence", "silent", "health", "sim-002", AT, AT, None, "warning", 1.0, reasons)
+    (alert,) = case.book.record([silence])
+    assert case.writer.write(alert, "none").words["en"].title == "[Warning] SIMULATED: station silent at sim-002"
 
 
 def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:

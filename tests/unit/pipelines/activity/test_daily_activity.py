@@ -11,9 +11,10 @@ import pytest
 
 from contract import Clock, Location
 from contract.examples import DEPLOYMENT
-from pipelines.activity.daily_activity import daily_activity, heat_map, overlap_of, sun_of, sun_time
+from pipelines.activity.daily_activity import HeatMap, daily_activity, heat_map, overlap_of, sun_of, sun_time
 from pipelines.activity.density import TURN
-from pipelines.trends.counted_records import count_records
+from pipelines.trends.counted_records import count_records, effort_table
+from pipelines.trends.request import TrendRequest
 from tests.unit.pipelines.trends.test_rate_trend import MARCH, Filled
 
 HEFEI = Location(latitude=31.35, longitude=117.20)
@@ -76,16 +77,21 @@ def test_by_sun_records_of_stations_without_position_are_left_out(filled: Filled
     found = daily_activity(filled.store, MARCH, "sun")
     assert (found.records, found.without_position) == (30, 0)
     first = min(found.times * 24 / TURN)
-    rise, sets = sun_of(date(2026, 3, 1), HEFEI, MARCH)
+    rise, sets = sun_of(date(2026, 3, 1), HEFEI, MARCH.zone)
     assert 6 < rise < 7 < 18 < sets < 19
     assert first == pytest.approx(sun_time(6 + 1 / 60, rise, sets), abs=0.02)
 
 
 def test_rates_by_month_and_hour_are_unknown_without_effort(filled: Filled) -> None:
     filled.watched("2026-03-01", "2026-03-21")
-    found = heat_map(filled.store, MARCH, count_records(filled.store, MARCH, ("Sus scrofa",)))
+
+    def rates(asked: TrendRequest) -> HeatMap:
+        counted = count_records(filled.store, asked, ("Sus scrofa",))
+        return heat_map(asked, counted, effort_table(filled.store, asked))
+
+    found = rates(MARCH)
     assert found.rates[2][6] == pytest.approx(100 * 20 / 20)
     assert found.rates[2][7] == 0
     assert found.rates[3][6] is None
     year = replace(MARCH, first=date(2025, 1, 1), last=date(2025, 1, 1) + timedelta(days=500))
-    assert found.rates == heat_map(filled.store, year, count_records(filled.store, year, ("Sus scrofa",))).rates
+    assert found.rates == rates(year).rates

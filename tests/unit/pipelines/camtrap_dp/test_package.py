@@ -249,3 +249,18 @@ def test_paths_of_originals_cannot_leave_the_package(site: Site, tmp_path: Path)
     _, folder = site.export(tmp_path / "out")
     paths = [row["filePath"] for row in read(folder / "media.csv")]
     assert not [path for path in paths if ".." in path or path.startswith(("/", "~", "."))]
+
+
+def test_remarks_of_all_tables_say_what_is_simulated(site: Site, tmp_path: Path) -> None:
+    real = site.capture("wild boar")
+    simulated = msgspec.structs.replace(real, event_id=new_event_id(), station="sim-001", simulated=True)
+    site.store.write([Received(simulated, encode(simulated), NOON)])
+    rows, folder = site.export(tmp_path / "out")
+    remarks = {
+        "deployments": [row["deploymentComments"] for row in read(folder / "deployments.csv")],
+        "media": [row["mediaComments"] for row in read(folder / "media.csv")],
+        "observations": [row["observationComments"] for row in rows],
+    }
+    for table, texts in remarks.items():
+        marked = [text for text in texts if text.startswith("simulated")]
+        assert len(marked) == len(texts) / 2 > 0, table

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import special
 
 from pipelines.populations.abundance import fit_n_mixture, fit_royle_nichols
 from pipelines.populations.fitting import ModelFit
-from pipelines.populations.occupancy import fit_occupancy, naive_occupancy, probability
+from pipelines.populations.occupancy import fit_occupancy, naive_occupancy
 from pipelines.populations.visits import BadVisits, prepare_visits
 from tests.statistics_reference import Array, Reference
 
@@ -43,36 +44,41 @@ def test_occupancy_of_frogs_with_covariates_of_visits(reference: Reference) -> N
     detected, covariates = frogs(reference)
     visits = prepare_visits(detected, None, covariates)
     fit = fit_occupancy(visits, visit_names=("minutes after sunset", "temperature"))
-    assert probability(fit.state[0].value) == pytest.approx(0.823072, abs=1e-4)
+    assert special.expit(fit.state[0].value) == pytest.approx(0.823072, abs=1e-4)
     assert logits(fit) == pytest.approx([1.537304, 0.209771, -0.085546, -1.893615], abs=1e-2)
     assert errors(fit) == pytest.approx([0.292126, 0.206360, 0.159706, 0.290957], abs=1e-2)
     assert fit.aic == pytest.approx(356.7591, abs=2e-3)
     assert [one.name for one in fit.detection] == ["intercept", "minutes after sunset", "temperature"]
-    low, high = (probability(value) for value in fit.state[0].interval())
+    low, high = (special.expit(value) for value in fit.state[0].interval())
     assert (low, high) == pytest.approx((0.724071, 0.891858), abs=1e-3)
-    assert naive_occupancy(visits) == pytest.approx(96 / 130)
+    assert naive_occupancy(detected) == pytest.approx(96 / 130)
 
 
 def test_occupancy_at_its_boundary_warns(reference: Reference) -> None:
     fit = fit_occupancy(prepare_visits(reference.matrix("unmarked/frogs_pfer_bin.csv")))
     assert fit.negative_log_likelihood <= 128.665045
-    assert len(fit.warnings) == 1
-    assert "ran to its boundary" in fit.warnings[0]
+    assert any("ran to its boundary" in warning for warning in fit.warnings)
+
+
+def crossbills(reference: Reference, *names: str) -> Array:
+    return np.stack([reference.column("unmarked/crossbill.csv", name) for name in names], axis=1)
+
+
+def fit_crossbills(reference: Reference) -> ModelFit:
+    """Fit occupancy with elevation and forest of sites and the date of visits, standardised."""
+    detected = crossbills(reference, "det991", "det992", "det993")
+    site, dates = crossbills(reference, "ele", "forest"), crossbills(reference, "date991", "date992", "date993")
+    site = (site - site.mean(0)) / site.std(0, ddof=1)
+    visit = ((dates - np.nanmean(dates)) / np.nanstd(dates, ddof=1))[:, :, None]
+    return fit_occupancy(prepare_visits(detected, site, visit), ("elevation", "forest"), ("date",))
 
 
 def test_occupancy_of_crossbills(reference: Reference) -> None:
-    def columns(*names: str) -> Array:
-        return np.stack([reference.column("unmarked/crossbill.csv", name) for name in names], axis=1)
-
-    detected, dates = columns("det991", "det992", "det993"), columns("date991", "date992", "date993")
-    alone = fit_occupancy(prepare_visits(detected))
+    alone = fit_occupancy(prepare_visits(crossbills(reference, "det991", "det992", "det993")))
     assert logits(alone) == pytest.approx([-0.546120, -0.593961], abs=1e-2)
     assert alone.negative_log_likelihood == pytest.approx(253.626904, abs=1e-3)
     assert alone.sites == 245
-    site = columns("ele", "forest")
-    site = (site - site.mean(0)) / site.std(0, ddof=1)
-    visit = ((dates - np.nanmean(dates)) / np.nanstd(dates, ddof=1))[:, :, None]
-    fit = fit_occupancy(prepare_visits(detected, site, visit), ("elevation", "forest"), ("date",))
+    fit = fit_crossbills(reference)
     assert logits(fit) == pytest.approx([-0.743402, 0.589885, 0.978237, -0.673867, 0.550588], abs=1e-2)
     assert errors(fit) == pytest.approx([0.254048, 0.215183, 0.232192, 0.213909, 0.167199], abs=1e-2)
     assert fit.negative_log_likelihood == pytest.approx(230.91502, abs=1e-3)
@@ -96,6 +102,33 @@ def test_n_mixture_of_mallards(reference: Reference) -> None:
     assert logits(fit) == pytest.approx(expected, abs=1e-2)
     assert fit.aic == pytest.approx(511.20664, abs=2e-3)
     assert fit.sites == 235
+
+
+def test_estimates_that_depend_on_the_largest_number_of_animals_warn(reference: Reference) -> None:
+    """The published estimate of the frogs is one of 50 animals at most: with 100, they are more than twice as many."""
+    visits = prepare_visits(reference.matrix("unmarked/frogs_pcru_bin.csv"))
+    assert any(
+        "the data do not limit the number of animals" in one for one in fit_royle_nichols(visits, largest=50).warnings
+    )
+
+
+def test_few_places_and_single_visits_warn() -> None:
+    few = fit_occupancy(prepare_visits(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]] * 2)))
+    assert "6 places: expected at least 10 for 2 coefficients" in few.warnings
+    once = fit_occupancy(prepare_visits(np.array([[1.0], [0.0]] * 20)))
+    assert any("no place was visited twice" in warning for warning in once.warnings)
+
+
+def test_data_that_fit_the_model_give_no_warning_and_numbers_near_the_truth() -> None:
+    random = np.random.default_rng(5)
+    present = random.random((200, 1)) < 0.6
+    fit = fit_occupancy(prepare_visits((present & (random.random((200, 6)) < 0.4)).astype(float)))
+    assert fit.warnings == ()
+    assert special.expit(fit.state[0].value) == pytest.approx(0.6, abs=0.1)
+    animals = random.poisson(2.0, (200, 1))
+    counts = fit_n_mixture(prepare_visits(random.binomial(animals, 0.5, (200, 6)).astype(float)), largest=50)
+    assert counts.warnings == ()
+    assert np.exp(counts.state[0].value) == pytest.approx(2.0, abs=0.4)
 
 
 def test_the_smallest_published_case() -> None:

@@ -16,7 +16,7 @@ from casebook.casebook import Casebook
 from casebook.flags import Flag
 from casebook.verdicts import Verdict
 from contract import Clock, Detection, Event, encode, new_event_id
-from contract.examples import EVENT
+from contract.examples import DEPLOYMENT, EVENT
 from contract.messages import Gap
 from i18n.language import Language, load_languages
 from ingest.store.duckdb.store import DuckDbStore
@@ -175,6 +175,16 @@ def test_no_effort_is_not_known_and_not_zero(site: Site) -> None:
     text = text_of(work_summary(found, OPTIONS, EN))
     assert "No working time was reported, so it is not known." in text
     assert "not known" in text
+
+
+def test_a_summary_of_simulated_stations_says_so_first(site: Site) -> None:
+    site.capture("wild boar", 1)
+    assert "NOT A REPORT" not in text_of(work_summary(site.summary(), OPTIONS, EN))
+    site.capture("wild boar", 1, "sim-001")
+    deployment = msgspec.structs.replace(DEPLOYMENT, station="sim-001", simulated=True)
+    site.store.write([Received(deployment, encode(deployment), START)])
+    assert "of 2 stations, 1 are simulated" in text_of(work_summary(site.summary(), OPTIONS, EN))
+    assert "2 个监测站点中有 1 个是模拟站点" in text_of(work_summary(site.summary(), OPTIONS, ZH))
 
 
 def test_an_empty_period_is_a_document_too(site: Site) -> None:

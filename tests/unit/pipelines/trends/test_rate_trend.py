@@ -22,7 +22,7 @@ from pipelines.trends.periods import TooManyPeriods
 from pipelines.trends.plain import plain_comparison, plain_trend
 from pipelines.trends.rate_trend import rate_trend
 from pipelines.trends.rates import poisson_rate
-from pipelines.trends.request import BadRequest, TrendRequest
+from pipelines.trends.request import BadRequest, IntervalMethod, TrendRequest
 from tests.effort_messages import effort_of
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -86,6 +86,34 @@ def test_effort_without_records_is_a_rate_of_zero(filled: Filled) -> None:
     march = rate_trend(filled.store, MARCH).overall.cells[0]
     assert (march.rate.per_100_days, march.rate.low, march.share) == (0, 0, None)
     assert march.rate.high == pytest.approx(100 * 3.688879 / 31)
+
+
+@pytest.mark.parametrize("method", ["poisson", "negative binomial"])
+def test_seconds_of_effort_give_no_rate_and_the_reason(filled: Filled, method: IntervalMethod) -> None:
+    start = datetime(2026, 3, 5, 8, tzinfo=SHANGHAI)
+    for number in range(4):
+        filled.write(effort_of(start, start + timedelta(seconds=10), station=f"ridge-{number}", sensor="camera"))
+    filled.seen("2026-03-05T08:00:05", station="ridge-0")
+    found = plain_trend(rate_trend(filled.store, replace(MARCH, method=method)))
+    march, april = found["periods"]
+    assert (march["rate"], march["interval"], march["independent"]) == (None, None, 1)
+    assert march["effort_days"] == pytest.approx(40 / 86_400)
+    assert march["not_known"].startswith("less than one sensor-day")
+    assert april["not_known"] == "no effort is known"
+    assert found["total"]["rate"] is None
+    other = (date(2026, 3, 6), date(2026, 3, 31))
+    assert compare(filled.store, replace(MARCH, last=date(2026, 3, 5)), other).result is None
+
+
+def test_a_single_day_needs_half_a_sensor_day(filled: Filled) -> None:
+    for day, hours in ((1, 23), (2, 12), (3, 11)):
+        start = datetime(2026, 3, day, tzinfo=SHANGHAI)
+        filled.write(effort_of(start, start + timedelta(hours=hours), station="ridge-01", sensor="camera"))
+    asked = replace(MARCH, unit="day", last=date(2026, 3, 3))
+    cells = rate_trend(filled.store, asked).overall.cells
+    assert [cell.rate.per_100_days for cell in cells] == [0, 0, None]
+    week = rate_trend(filled.store, replace(asked, unit="week", first=date(2026, 3, 2))).overall.cells
+    assert [cell.rate.per_100_days for cell in week] == [None]  # 23 hours
 
 
 def test_records_on_days_without_known_effort_do_not_raise_the_rate(filled: Filled) -> None:

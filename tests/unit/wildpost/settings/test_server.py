@@ -28,6 +28,16 @@ def test_the_example_loads_with_its_zones_and_shows_the_defaults() -> None:
     load_rules(settings.rules, CONFIGS)
 
 
+def test_the_example_of_deadlines_replaces_those_of_the_law(tmp_path: Path) -> None:
+    lines = (CONFIGS / "server.toml").read_text(encoding="utf-8").splitlines()
+    start = lines.index("# [[cases.deadlines]]")
+    example = [line.removeprefix("# ") for line in lines[start : lines.index("", start)]]
+    (tmp_path / "server.toml").write_text("\n".join(example), encoding="utf-8")
+    (rule,) = load_settings(tmp_path / "server.toml", ServerSettings).cases.deadlines
+    assert (rule.name, rule.start, rule.ends, rule.hours) == ("first-visit", "opened", ("on_site", "outcome"), 12)
+    assert len(ServerSettings().cases.deadlines) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -1,0 +1,1 @@
+"""The classification network of wildpost-species in torch, and its export."""
