@@ -136,5 +136,4 @@ def _problem_page(templates: Environment, language: Language, code: int, sentenc
         open_flags=0,
         simulated=(),
         server_problem="",
-        simulated=(),
     )
