@@ -45,6 +45,7 @@ def original_file(context: ContextDependency, event_id: str) -> Response:
     original = original_of(context.site, found.sent) if found else None
     if original is None or original.state != "came":
         raise HTTPException(404)
+    context.note("viewed", f"original of capture {event_id}")
     try:
         with context.site.media.open(original.media.sha256) as file:
             data = file.read()
