@@ -97,4 +97,5 @@ def _problem_page(templates: Environment, language: Language, code: int, sentenc
         query=[],
         open_flags=0,
         server_problem="",
+        simulated=frozenset(),
     )
