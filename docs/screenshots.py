@@ -78,7 +78,7 @@ def demo(samples: list[str]) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as data:
-        command = ["wildpost", "demo", "--json", f"--port={port}", f"--data={data}", *samples]
+        command = ["wildpost", "demo", "--simulate=0", "--json", f"--port={port}", f"--data={data}", *samples]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             if not (process.stdout and process.stdout.readline()):  # the JSON line: all samples are stored

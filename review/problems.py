@@ -136,4 +136,5 @@ def _problem_page(templates: Environment, language: Language, code: int, sentenc
         open_flags=0,
         simulated=(),
         server_problem="",
+        simulated=frozenset(),
     )

@@ -1,8 +1,10 @@
 """Caches the names of all stations, and of those that are simulated, for the review pages."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
+from contract.errors import StoreUnavailable
 from ingest.store.port import Store
 from ingest.store.simulated import simulated_stations
 
@@ -20,7 +22,7 @@ class StationNames:
         self._store = store
         self._clock = clock
         self._cache: tuple[float, Sequence[str]] = (0.0, ())
-        self._simulated: tuple[float, frozenset[str]] | None = None
+        self._simulated: tuple[float | None, frozenset[str]] = (None, frozenset())
 
     def __call__(self) -> Sequence[str]:
         """Return the station names in the order of the detection store."""
@@ -32,8 +34,11 @@ class StationNames:
 
     @property
     def simulated(self) -> frozenset[str]:
-        """The simulated stations."""
+        """The simulated stations; while the store does not answer, those that were known before."""
         now = self._clock()
-        if self._simulated is None or now - self._simulated[0] > _MAX_AGE_S:
-            self._simulated = now, simulated_stations(self._store.deployments())
-        return self._simulated[1]
+        at, names = self._simulated
+        if at is None or now - at > _MAX_AGE_S:
+            with contextlib.suppress(StoreUnavailable):  # pages of the casebook do without the store
+                names = simulated_stations(self._store.deployments())
+                self._simulated = now, names
+        return names

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 # What BirdNET V2.4 finds in the samples; their README says what is in them.
 HEARD = {"Junco hyemalis": 13, "Aegolius funereus": 13, "Strix aluco": 5, "Anas platyrhynchos": 4}
 
 
-def run_demo(samples: Path, data: Path) -> tuple[dict[str, Any], str]:
+def run_demo(samples: Path, data: Path, simulated: int = 0) -> tuple[dict[str, Any], str]:
+    options = ("--samples", str(samples), "--simulate", str(simulated), "--once", "--json")
     done = subprocess.run(
-        [sys.executable, "-m", "wildpost", "demo", "--samples", str(samples), "--once", "--json"],
+        [sys.executable, "-m", "wildpost", "demo", *options],
         env=os.environ | {"WILDPOST_DATA": str(data), "http_proxy": "", "https_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
@@ -81,6 +83,31 @@ def test_pictures_are_processed_by_the_network_in_the_package_whatever_lies_besi
     assert summary["species"] == {"Felidae": 1, "animal": 1, "vehicle": 1}, "at their shipped thresholds"
 
 
+def test_a_simulated_reserve_is_counted_apart_and_found_by_the_commands(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    Image.new("RGB", (320, 240), "#556").save(tmp_path / "few" / "grey.jpg")
+    summary, said = run_demo(tmp_path / "few", data, simulated=1)
+    assert summary["simulated"]["stations"] == 1
+    assert summary["simulated"]["captures"] > 200
+    assert (summary["pictures"], summary["events_stored"], summary["quarantined"], summary["flags"]) == (1, 1, 0, 0)
+    assert "Sus scrofa" not in summary["species"]
+    assert "marked as simulated" in said
+
+    def wildpost(*options: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "wildpost", *options]
+        environment = os.environ | {"WILDPOST_DATA": str(data)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+
+    trends = wildpost("trends", "--days", "365", "--json")
+    assert "This is the data of the demo" in trends.stderr
+    found = json.loads(trends.stdout)
+    assert found["simulated_stations"] == ["sim-001"]
+    assert found["total"]["independent"] > 100
+    exported = wildpost("export", "camtrap-dp", str(tmp_path / "package"), "--place", "31.3", "117.2")
+    assert "This is the data of the demo" in exported.stderr
+    assert "are simulated" in exported.stdout
+
+
 def test_file_names_in_chinese_travel_the_whole_way(shared_data: Path, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "红外相机 照片"
     folder.mkdir()
@@ -110,6 +137,7 @@ def test_a_file_put_where_the_demo_says_is_on_the_page_soon(shared_data: Path, d
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "vehicle.jpg").write_bytes((pictures / "vehicle.jpg").read_bytes())
     command = [sys.executable, "-u", "-m", "wildpost", "demo", "--samples", str(tmp_path / "few"), "--port", "0"]
+    command += ["--simulate", "0"]
     environment = os.environ | {"WILDPOST_DATA": str(data)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from wildpost.cli.export_conversions import add_conversions
 from wildpost.cli.export_history import add_history
 from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
-from wildpost.settings.data_folder import named_folder
+from wildpost.cli.server_request import find_data
 
 if TYPE_CHECKING:
     from pipelines.camtrap_dp.package import ExportReport
@@ -92,7 +92,7 @@ def write(arguments: argparse.Namespace, folder: Path) -> "ExportReport":
         licence=arguments.licence,
     )
     options = ExportOptions(query=query, exact=arguments.exact_positions, place=place)
-    with copied_stores(named_folder(arguments.data)) as (store, casebook):
+    with copied_stores(find_data(arguments.data)) as (store, casebook):
         report = write_package(folder, store, casebook, info, options)
     if report.simulated:
         print(f"{report.simulated} of {report.deployments} deployments are simulated, as their remarks say")

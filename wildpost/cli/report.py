@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
 from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
-from wildpost.settings.data_folder import named_folder
+from wildpost.cli.server_request import find_data
 
 _WRITERS = (".docx", ".html")
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     zone = ZoneInfo(arguments.time_zone)
     start = local_midnight(arguments.first, zone)
     end = local_midnight(arguments.last + timedelta(days=1), zone)
-    with copied_stores(named_folder(arguments.data)) as (store, casebook):
+    with copied_stores(find_data(arguments.data)) as (store, casebook):
         found = summarise(start, end, store, casebook)
     language = load_languages(zone)["zh_CN" if arguments.lang == "zh" else "en"]
     options = SummaryOptions(

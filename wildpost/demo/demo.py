@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import msgspec
 
@@ -47,7 +47,10 @@ class Reported(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Total counts of a finished demo; the attributes are the keys of the JSON line that the demo prints."""
+    """Total counts of a finished demo; the attributes are the keys of the JSON line that the demo prints.
+
+    All but ``simulated`` count what the demo's two stations made of real pictures and recordings.
+    """
 
     pictures: int
     recordings: int
@@ -56,7 +59,31 @@ class Summary:
     quarantined: int
     flags: int
     species: dict[str, int]
+    simulated: dict[str, int]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the server has before the demo's stations send anything: simulated data.
+
+    Attributes:
+        stations: Simulated stations.
+        captures: Their captures.
+        quarantined: Records in quarantine.
+        flags: Flags.
+    """
+
+    stations: int = 0
+    captures: int = 0
+    quarantined: int = 0
+    flags: int = 0
+
+    @classmethod
+    def of(cls, server: Server) -> Self:
+        """Count what a server has."""
+        stations, totals = server.store.stations(), server.casebook.totals()
+        return cls(len(stations), sum(one.events for one in stations), totals.quarantined, totals.flags)
 
 
 @contextmanager
@@ -113,18 +140,28 @@ def copy_samples(samples: Samples, folder: Path) -> dict[str, Path]:
     return inboxes
 
 
+def demo_settings() -> ServerSettings:
+    """Return the settings of the demo's server, apart from its ports: those of the commented example."""
+    return load_settings(EXAMPLES / "server.toml", ServerSettings)
+
+
+def server_folder(folder: Path) -> Path:
+    """Return the data folder of the demo's server, which is made if it is not there."""
+    (folder / "server").mkdir(exist_ok=True)
+    return folder / "server"
+
+
 @contextmanager
 def server_and_broker(folder: Path, port: int) -> Iterator[tuple[Server, int]]:
     """Run the demo's broker and server until the context ends; yield the server and the broker's port."""
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
         settings = msgspec.structs.replace(
-            load_settings(EXAMPLES / "server.toml", ServerSettings),
+            demo_settings(),
             broker=ReceiverOptions(host="127.0.0.1", port=broker.port, protocol="3.1.1"),
             web=WebOptions(port=port),
         )
-        (folder / "server").mkdir(exist_ok=True)
-        server = stack.enter_context(running(settings, folder / "server", EXAMPLES))
+        server = stack.enter_context(running(settings, server_folder(folder), EXAMPLES))
         yield server, broker.port
 
 
@@ -150,27 +187,33 @@ def stations(settings: Sequence[Path], *options: str) -> Iterator[list[subproces
                 process.communicate(timeout=30)
 
 
-def process_all(server: Server, settings: Sequence[Path], progress: Callable[[int, int], None]) -> list[Reported]:
+def process_all(
+    server: Server,
+    settings: Sequence[Path],
+    progress: Callable[[int, int], None],
+    before: Before = Before(),
+) -> list[Reported]:
     """Run every demo station once on its input folder and wait until the server has stored all events.
 
     Args:
         server: The server that stores the events.
         settings: One settings file per station.
         progress: Called with the number of stored events and of unusable files.
+        before: What the server had before.
 
     Raises:
         DemoFailed: a station failed, or an event did not arrive.
     """
     with stations(settings, "--once", "--json") as processes:
         while any(process.poll() is None for process in processes):
-            progress(*_stored(server))
+            progress(*_stored(server, before))
             time.sleep(0.2)
         reports = [_report(process, path) for process, path in zip(processes, settings, strict=True)]
     sent, aside = sum(one.events_sent for one in reports), sum(one.set_aside for one in reports)
-    stored, last_change = _stored(server), time.monotonic()
+    stored, last_change = _stored(server, before), time.monotonic()
     while stored[0] < sent or stored[1] < aside:
         time.sleep(0.1)
-        now = _stored(server)
+        now = _stored(server, before)
         if now != stored:
             stored, last_change = now, time.monotonic()
             progress(*stored)
@@ -180,28 +223,31 @@ def process_all(server: Server, settings: Sequence[Path], progress: Callable[[in
     return reports
 
 
-def summarise(server: Server, reports: Sequence[Reported], began: float) -> Summary:
+def summarise(server: Server, reports: Sequence[Reported], began: float, before: Before) -> Summary:
     """Compute the demo's total counts from the server's stores and the stations' reports."""
     everything = CountQuery.in_utc(datetime(1971, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=2))
+    real = replace(everything, stations=tuple(report.station for report in reports))
     species: dict[str, int] = {}
-    for counted in server.store.count(everything):
+    for counted in server.store.count(real) if reports else ():  # without a station, the query would count all
         species[counted.taxon] = species.get(counted.taxon, 0) + counted.detections
-    totals = server.casebook.totals()
+    now = Before.of(server)
     return Summary(
         pictures=sum(report.pictures for report in reports),
         recordings=sum(report.recordings for report in reports),
         events_sent=sum(report.events_sent for report in reports),
-        events_stored=sum(station.events for station in server.store.stations()),
-        quarantined=totals.quarantined,
-        flags=totals.flags,
+        events_stored=now.captures - before.captures,
+        quarantined=now.quarantined - before.quarantined,
+        flags=now.flags - before.flags,
         species=dict(sorted(species.items())),
+        simulated={"stations": before.stations, "captures": before.captures, "flags": before.flags},
         seconds=round(time.monotonic() - began, 1),
     )
 
 
-def _stored(server: Server) -> tuple[int, int]:
+def _stored(server: Server, before: Before) -> tuple[int, int]:
     server.state()
-    return sum(station.events for station in server.store.stations()), server.casebook.totals().quarantined
+    now = Before.of(server)
+    return now.captures - before.captures, now.quarantined - before.quarantined
 
 
 def _report(process: subprocess.Popen[str], settings: Path) -> Reported:

@@ -85,6 +85,20 @@ def find_samples(given: Path | None, here: Path, cache: Path) -> Samples:
     return _in_folder(downloaded, f"public samples (MIT, Apache-2.0, CC), stored in {downloaded}")
 
 
+def find_samples_for(simulated: int, given: Path | None, here: Path, cache: Path) -> Samples:
+    """Find samples like ``find_samples``; if there are none, a demo with simulated stations goes on without them.
+
+    Raises:
+        NoSamples: there are none, and the user has named a folder or wants nothing simulated.
+    """
+    try:
+        return find_samples(given, here, cache)
+    except NoSamples as error:
+        if given is not None or not simulated:
+            raise
+        return Samples((), (), f"simulated captures only: {error}")
+
+
 def _in_folder(folder: Path, origin: str) -> Samples:
     if not folder.is_dir():
         raise NoSamples(f"{folder}: no such folder")

@@ -28,11 +28,11 @@ _BATCH = 1_500  # messages in one commit
 _CHECK_EVERY = timedelta(days=1)  # between two looks for blind stations
 _UNDECIDED = timedelta(days=4)  # captures of the last days are left for the reader to decide
 _QUERY = 500  # events read at once
-_REVIEWED_ANIMALS = 0.08  # share of the captures without a flag that are decided
+_REVIEWED_ANIMALS = 0.05  # share of the captures without a flag that are decided
 
 
 @dataclass(slots=True)
-class WrittenYear:
+class Written:
     """What was written: counts of the intake, and the number of recorded decisions."""
 
     counts: BatchResult = field(default_factory=BatchResult)
@@ -46,7 +46,7 @@ def write_into(
     messages: Iterable[SentMessage],
     decide: bool,
     seed: int = 0,
-) -> WrittenYear:
+) -> Written:
     """Store messages as if they had arrived at their simulated times, and raise flags and incidents.
 
     No alert is sent anywhere.
@@ -64,7 +64,7 @@ def write_into(
         StoreUnavailable: a server runs on the folder, or a database cannot be opened.
     """
     quiet = msgspec.structs.replace(settings, alerts=AlertsOptions(policy=settings.alerts.policy))
-    written = WrittenYear()
+    written = Written()
     false_findings: set[str] = set()
     with open_databases(quiet, folder, settings_folder, primary=False) as opened:
         real = {one.station for one in opened.store.stations()} - simulated_stations(opened.store.deployments())

@@ -71,7 +71,7 @@ class FleetOptions:
 
 def intervals_for(hours: int) -> ReportIntervals:
     """Return how often effort and health are reported: seldom in a long simulation, which must take seconds."""
-    return ReportIntervals() if hours <= 31 * 24 else ReportIntervals(effort_h=24, health_h=7 * 24)
+    return ReportIntervals() if hours <= 31 * 24 else ReportIntervals(effort_h=7 * 24, health_h=7 * 24)
 
 
 def station_names(count: int, name: str = "sim") -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Publishes simulated messages to a broker, over one connection for each station, as real stations do."""
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -17,14 +17,14 @@ _RETRY_S = (1.0, 30.0)  # first and longest pause after the broker did not ackno
 class FleetPublisher:
     """Connections of all stations to the broker; each message is acknowledged before the station's next one is sent."""
 
-    def __init__(self, connections: Mapping[str, BrokerOptions], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, connections: Mapping[str, BrokerOptions], stopping: threading.Event | None = None) -> None:
         """Store the options; a station connects with its first message.
 
         Args:
             connections: Options of the connection of each station, by name.
-            sleep: Waits for some seconds.
+            stopping: Set by another thread to end ``publish``; None: nobody does.
         """
-        self._sleep = sleep
+        self._stopping = stopping or threading.Event()
         self._status = {name: topic_of(options.prefix, name, "status") for name, options in connections.items()}
         self._links = {
             name: ConfirmedPublisher(options, will=(self._status[name], _offline(name)))
@@ -50,7 +50,9 @@ class FleetPublisher:
         for one in messages:
             if speed:
                 wait_s = (one.at - origin).total_seconds() / speed - (now() - began).total_seconds()
-                self._sleep(max(0.0, wait_s))
+                self._stopping.wait(max(0.0, wait_s))
+            if self._stopping.is_set():
+                break
             self._deliver(one)
             count, size = count + 1, size + len(one.payload)
         return count, size
@@ -67,12 +69,12 @@ class FleetPublisher:
 
     def _deliver(self, one: SentMessage) -> None:
         pause_s, longest_s = _RETRY_S
-        while True:
+        while not self._stopping.is_set():
             try:
                 self._links[one.station].publish(one.topic, one.payload, one.retain)
             except Undelivered as error:
                 self._note(str(error))
-                self._sleep(pause_s)
+                self._stopping.wait(pause_s)
                 pause_s = min(longest_s, 2 * pause_s)
             else:
                 self._problem = ""

@@ -165,7 +165,8 @@ class SimulatedStation:
         if self._random.random() < 0.0002:  # about twice a year
             self._set_aside += 1
             yield self._sent(now, self._unreadable_file(now))
-        if (end - self._start) // _HOUR % self._reports.health_h == 0 and not self._faults.has_no_clock(hour):
+        due = last or (end - self._start) // _HOUR % self._reports.health_h == 0
+        if due and not self._faults.has_no_clock(hour):
             yield self._sent(now, self._health(now))
 
     def _close(self, sensor: _Sensor, end: datetime) -> SentMessage:

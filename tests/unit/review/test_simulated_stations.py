@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 
-from contract import encode, new_event_id
+from contract import Deployment, encode, new_event_id
+from contract.errors import StoreUnavailable
 from contract.examples import DEPLOYMENT, EVENT
 from ingest.store.port import Received
 from tests.unit.review.test_answers import NOON, Pages, pages
@@ -56,3 +58,18 @@ def test_trends_say_that_simulated_stations_are_counted(pages: Pages) -> None:
     of_real = f"{days}&station=ridge-07"
     assert pages.client.get(f"/api/trends?{of_real}").json()["simulated_stations"] == []
     assert "-simulated-" not in pages.client.get(f"/rates.csv?{of_real}").headers["content-disposition"]
+
+
+def test_a_page_of_the_casebook_does_not_need_the_store(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> list[Deployment]:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(pages.store, "deployments", fail)
+    assert pages.client.get("/quarantine?lang=en").status_code == 200
+
+
+def test_an_error_page_is_shown_on_a_server_with_simulated_stations(pages: Pages) -> None:
+    simulate(pages)
+    answer = pages.client.get("/events/none?lang=en", headers={"accept": "text/html"})
+    assert answer.status_code == 404
+    assert "Internal" not in answer.text
