@@ -3,7 +3,8 @@
 from sqlalchemy import delete, func, select
 
 from casebook.incidents.database import Database
-from casebook.tables import media_part
+from casebook.station_commands import UNDER_WAY
+from casebook.tables import media_part, station_command
 from contract.commands import MediaPart
 
 
@@ -33,6 +34,13 @@ class MediaParts:
         with self._database.begin() as connection:
             query = select(media_part.c.data).where(*same).order_by(media_part.c.offset)
             return b"".join(connection.execute(query).scalars())
+
+    def delete_abandoned(self) -> None:
+        """Delete the parts of originals that nobody waits for any more."""
+        awaited = station_command.c.state.in_(UNDER_WAY), station_command.c.sha256 == media_part.c.sha256
+        mine = select(station_command.c.id).where(*awaited, station_command.c.station == media_part.c.station)
+        with self._database.begin() as connection:
+            connection.execute(delete(media_part).where(~mine.exists()))
 
     def delete(self, station: str, sha256: str) -> None:
         """Delete the parts of an original."""

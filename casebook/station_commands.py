@@ -27,6 +27,7 @@ CommandState = Literal["asked", "sent", "expired", "superseded"] | AnswerState
 UNANSWERED: tuple[CommandState, ...] = ("asked", "sent")
 UNDER_WAY: tuple[CommandState, ...] = (*UNANSWERED, "accepted")
 MOST_UNDER_WAY = 200  # of one station: what people ask for on pages, not programs
+GIVEN_UP_AFTER = timedelta(days=30)  # an accepted command: the station was lost, or its card replaced
 RESEND_AFTER = timedelta(minutes=10)  # a station that was away for longer has no session at the broker any more
 
 
@@ -176,6 +177,8 @@ class StationCommands:
         with self._database.begin() as connection:
             expired = update(station_command).where(table.state.in_(UNANSWERED), table.expires_at <= now)
             connection.execute(expired.values(state="expired"))
+            given_up = update(station_command).where(table.state == "accepted", table.asked_at <= now - GIVEN_UP_AFTER)
+            connection.execute(given_up.values(state="expired"))
             first = (
                 select(func.min(table.id))
                 .where(table.state.in_(UNANSWERED))
@@ -254,6 +257,13 @@ class StationCommands:
         table = station_command.c
         last = select(func.max(table.id)).where(table.channel == "settings").group_by(table.station).scalar_subquery()
         return {one.station: one for one in self._list(select(station_command).where(table.id.in_(last)))}
+
+    def settings_in_force(self, station: str) -> StationCommand | None:
+        """Return the latest settings for a station that were not refused or rolled back; None: there are none."""
+        table = station_command.c
+        valid = table.state.in_((*UNDER_WAY, "done", "superseded"))
+        query = select(station_command).where(table.station == station, table.channel == "settings", valid)
+        return next(iter(self._list(query.order_by(table.id.desc()).limit(1))), None)
 
     def reported(self) -> dict[str, ReportedSettings]:
         """Return the settings that each station has reported last, by station."""

@@ -49,6 +49,7 @@ class Deployment(Struct, frozen=True, gc=False, kw_only=True):
     tags: Tags = ()
     comments: Note = ""
     simulated: bool | UnsetType = UNSET  # since 1.2: true for a station that is simulated
+    imported_at: Moment | UnsetType = UNSET  # since 1.2, as in events
 
     def __post_init__(self) -> None:
         check_period(self.start, self.end)

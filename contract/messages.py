@@ -34,6 +34,7 @@ from contract.bounds import (
     Text,
     Uptime,
     Uuid,
+    is_representable,
 )
 from contract.event_chain import ChainLink, Signature
 
@@ -152,7 +153,7 @@ class Detection(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True)
 class Event(Struct, frozen=True, gc=False, kw_only=True):
     """One capture with all its detections; an event without detections is a blank picture or recording."""
 
-    event_id: Uuid  # UUIDv7, set at capture: a message delivered twice is stored once
+    event_id: Uuid  # UUIDv7, set at capture (of a card: UUIDv8 of the content): delivered twice, it is stored once
     station: Name
     sensor: Name
     deployment: Name
@@ -169,6 +170,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True):
     visit_id: Uuid | None = None  # shared by the captures of one visit: Camtrap DP's eventID
     location: Location | None = None
     simulated: bool | UnsetType = UNSET  # since 1.2: true if no sensor captured this, as in training and load tests
+    imported_at: Moment | UnsetType = UNSET  # since 1.2: when its file was imported from a memory card
     chain: ChainLink | UnsetType = UNSET  # since 1.2
     signature: Signature | UnsetType = UNSET  # since 1.2; always the last field of the JSON object
 
@@ -202,6 +204,19 @@ class PassedOver(Struct, frozen=True, gc=False, kw_only=True):
     count: Count
 
 
+class HeldMedia(Struct, frozen=True, gc=False, kw_only=True):
+    """Media that wait on a station because of the budget of its link or of quiet hours."""
+
+    reason: Literal["day", "month", "quiet hours"]
+    until: Moment  # by the station's local time
+    messages: Count
+    size: Count  # bytes
+
+    def __post_init__(self) -> None:
+        if not is_representable(self.until):
+            raise ValueError(f"held until {self.until.isoformat()}: expected a year that every zone can show")
+
+
 class Health(Struct, frozen=True, gc=False, kw_only=True):
     """Periodic report of a station's clock, disk, memory, load, temperature and counters."""
 
@@ -222,6 +237,7 @@ class Health(Struct, frozen=True, gc=False, kw_only=True):
     voice_clips_dropped: Count = 0  # those that the voice policy withheld; both since the station was set up
     evicted_originals: Count = 0  # its own pictures and recordings deleted or not stored for lack of space, likewise
     passed_over: Annotated[tuple[PassedOver, ...], Meta(max_length=PASSED_OVER)] = ()  # since 1.2, most frequent first
+    held_media: HeldMedia | UnsetType = UNSET  # since 1.2; absent: nothing is held
 
 
 class Effort(Struct, frozen=True, gc=False, kw_only=True):
@@ -238,6 +254,7 @@ class Effort(Struct, frozen=True, gc=False, kw_only=True):
     gap: Gap | None = None
     captures: Count = 0
     note: Note = ""
+    imported_at: Moment | UnsetType = UNSET  # since 1.2, as in events
 
     def __post_init__(self) -> None:
         if self.end < self.start:

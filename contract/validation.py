@@ -23,7 +23,7 @@ def time_problem(record: msgspec.Struct) -> str:
     """Return the description of a time outside the representable years in a record; "" if there is none."""
     for name in _time_fields(type(record)):
         moment = getattr(record, name)
-        if moment is not None and not is_representable(moment):
+        if isinstance(moment, datetime) and not is_representable(moment):
             return (
                 f"{name} {moment.isoformat()}: expected a year from {FIRST_YEAR} to {LAST_YEAR}, "
                 "so that every zone can show it"

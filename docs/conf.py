@@ -51,11 +51,12 @@ NAVIGATION = {
     "Tutorials": [
         f"tutorials/{who}" for who in ("field-technician", "ranger", "analyst", "reserve-manager", "operator")
     ],
-    "中文": ["zh/quick-start", "zh/ranger"],
+    "中文": ["zh/quick-start", "zh/ranger", "zh/memory-cards"],
     "How-to guides": [
         "how-to/station",
         "how-to/films",
         "how-to/usb-stick",
+        "how-to/memory-cards",
         "how-to/listen-to-recordings",
         "how-to/correct-a-clock",
         "how-to/remote-care",
@@ -71,6 +72,8 @@ NAVIGATION = {
         "how-to/operate",
         "how-to/accounts",
         "how-to/alerts",
+        "how-to/hand-over",
+        "how-to/simulate-a-fleet",
         "how-to/influxdb",
         "how-to/postgresql",
         "how-to/object-store",

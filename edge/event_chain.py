@@ -5,51 +5,36 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contract import Event, encode, new_event_id
-from contract.durable_file import durable_file
-from contract.errors import WildpostError
 from contract.event_chain import FIRST_PREVIOUS, ChainLink, payload_sha256, signed_payload
-from edge.outbox.outbox import Outbox
 
 _HEAD = "event chain"  # name in the outbox's memory
-_KEY_BYTES = 32
 
 
-class ChainKeyError(WildpostError):
-    """Raised when the file of the station's key cannot be used; the message names the file and the remedy."""
+class ChainMemory(Protocol):
+    """What an ``EventChain`` reads of an ``Outbox``."""
 
-
-def open_key(path: Path) -> Ed25519PrivateKey:
-    """Read the station's key, or make a new one if the file does not exist; it never leaves the station.
-
-    Raises:
-        ChainKeyError: the file has another length.
-        OSError: the file cannot be read or written.
-    """
-    if not path.exists():
-        with durable_file(path) as file:
-            file.write(Ed25519PrivateKey.generate().private_bytes_raw())
-    data = path.read_bytes()
-    if len(data) != _KEY_BYTES:
-        raise ChainKeyError(f"{path}: {len(data)} bytes, expected {_KEY_BYTES}; move it away to make a new key")
-    return Ed25519PrivateKey.from_private_bytes(data)
+    def remembered(self, name: str) -> str | None:
+        """See ``Outbox.remembered``."""
+        ...
 
 
 class EventChain:
     """Links and signs the events of a station; several threads may use one object."""
 
-    def __init__(self, key: Ed25519PrivateKey, outbox: Outbox) -> None:
-        """Continue the chain of an outbox, or begin a new one."""
+    def __init__(self, key: Ed25519PrivateKey, outbox: ChainMemory, chain_id: str = "") -> None:
+        """Continue the chain of an outbox, or begin a new one, with ``chain_id`` if it is given."""
         self._key = key
         self._public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
         self._lock = threading.Lock()
         text = outbox.remembered(_HEAD)
-        head: tuple[str, int, str] = tuple(json.loads(text)) if text else (new_event_id(), 0, FIRST_PREVIOUS)
+        first = chain_id or new_event_id(), 0, FIRST_PREVIOUS
+        head: tuple[str, int, str] = tuple(json.loads(text)) if text else first
         self._chain, self._number, self._previous = head
 
     @contextmanager

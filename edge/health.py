@@ -6,10 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 import psutil
+from msgspec import UNSET
 
 from captures.clock import system_clock
 from captures.folder_listing import fewer_kinds
-from contract import Health, PassedOver
+from contract import Health, HeldMedia, PassedOver
 from contract.bounds import TEMPERATURE_C
 from edge.clocks import uptime_s
 from edge.outbox.outbox import Outbox
@@ -25,6 +26,7 @@ def health(
     outbox: Outbox,
     folder: Path,
     passed_over: Mapping[str, int] = MappingProxyType({}),
+    held_media: HeldMedia | None = None,
 ) -> Health:
     """Return a health message with measurements of this machine and counts from the outbox.
 
@@ -35,6 +37,7 @@ def health(
         outbox: Its unsent messages and its counters are reported.
         folder: A folder on the disk whose free space is reported.
         passed_over: Number of entries of the watched folders that are no captures, by kind.
+        held_media: Media that wait for the budget of the link; None: nothing is held.
     """
     return Health(
         station=station,
@@ -53,6 +56,7 @@ def health(
         voice_clips_dropped=outbox.count("voice_dropped"),
         evicted_originals=outbox.count("evicted_originals"),
         passed_over=tuple(PassedOver(kind=kind, count=count) for kind, count in fewer_kinds(passed_over).items()),
+        held_media=held_media or UNSET,
     )
 
 

@@ -14,8 +14,12 @@ class StationRunning(WildpostError, OSError):
 
 
 @contextlib.contextmanager
-def instance_lock(folder: Path) -> Iterator[None]:
+def instance_lock(folder: Path, work: str = "runs this station already") -> Iterator[None]:
     """Hold an exclusive lock on a station's folder; the system releases the lock even if the process is killed.
+
+    Args:
+        folder: The folder.
+        work: What the process does that holds the lock, for the message.
 
     Raises:
         StationRunning: another process holds the lock.
@@ -30,7 +34,7 @@ def instance_lock(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise StationRunning(
-                f"{folder}: process {file.read().strip() or 'unknown'} runs this station already; "
+                f"{folder}: process {file.read().strip() or 'unknown'} {work}; "
                 "stop that process, or set WILDPOST_DATA to another folder"
             ) from error
         file.truncate(0)

@@ -31,6 +31,7 @@ from edge.file_reports import FileReports
 from edge.films import examine_capture
 from edge.findings import Findings
 from edge.health import health
+from edge.link_budget import LinkBudget
 from edge.media_rank import is_urgent, media_message, sharpness_of
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.report_queue import ReportQueue
@@ -38,6 +39,7 @@ from edge.sensor import Sensor
 from edge.sensor_states import SensorStates
 from edge.time_ranges import TimeRanges
 from models.threat.voice import VoiceOptions
+from models.visit_votes import VisitVotes
 
 LOG = logging.getLogger("wildpost.station")
 RETRY_FIRST_S, RETRY_MAX_S = 1.0, 300.0
@@ -106,11 +108,12 @@ class Station:
         voice: VoiceOptions | None = None,
         deployment: Deployment | None = None,
         chain: EventChain | None = None,
+        links: LinkBudget | None = None,
     ) -> None:
         """Store the options, the sensors and the outbox; ``run`` starts the sensors.
 
         ``now`` returns the current time in UTC; ``voice`` is the policy for clips with speech;
-        ``deployment`` is sent once, when the station starts; ``chain`` links and signs the events.
+        ``deployment`` is sent once, at the start; ``chain`` signs the events; ``links`` says what waits for its budget.
         """
         self._options = options
         self._prefix = prefix
@@ -119,7 +122,7 @@ class Station:
         self._now = now
         self._voice = voice or VoiceOptions()
         self._deployment = deployment
-        self._chain = chain
+        self._chain, self._links = chain, links
         self._boot_id = new_event_id()
         self._sequence = 0
         self._lock = threading.Lock()
@@ -165,6 +168,7 @@ class Station:
         sent = TimeRanges.from_text(self._outbox.remembered(f"effort {sensor.name}"))
         effort = EffortLog(self._options.name, sensor.name, self._options.deployment, self._now(), sent)
         visits = Visits(sensor.visit_gap_s, self._outbox.visits_around)
+        votes = VisitVotes(sensor.classifier) if sensor.classifier else None
         for unusable in check_newest(sensor.name, sensor.originals, self._outbox.remembered):
             self._set_aside(sensor, unusable)
         pause_s, losses = RETRY_FIRST_S, 0
@@ -172,7 +176,7 @@ class Station:
             try:
                 for capture in sensor.source.captures(stop, once):
                     self.sensor_states.watched(sensor.name)
-                    kept = capture is not None and self._take(sensor, capture, visits)
+                    kept = capture is not None and self._take(sensor, capture, visits, votes)
                     if kept or effort.gap != "disk":  # the gap "disk" ends with the next stored capture
                         self._tell_effort(sensor, effort, effort.set_state(self._now()))
                         pause_s = RETRY_FIRST_S
@@ -207,7 +211,9 @@ class Station:
             LOG.error("%s: %s; retrying", sensor.name, why)
         self._tell_effort(sensor, effort, effort.set_state(self._now(), gap, why))
 
-    def _take(self, sensor: Sensor, capture: Clip | AlreadyHeard | Unusable, visits: Visits) -> bool:
+    def _take(
+        self, sensor: Sensor, capture: Clip | AlreadyHeard | Unusable, visits: Visits, votes: VisitVotes | None
+    ) -> bool:
         """Store the results of a capture, or set it aside as unusable; return False if its file was removed."""
         if isinstance(capture, Unusable):
             self._set_aside(sensor, capture)
@@ -216,7 +222,7 @@ class Station:
             self._outbox.commit([], capture.mark)
             return False
         try:
-            found = self._examine(sensor, capture, visits) if sensor.triggered(capture) else Findings()
+            found = self._examine(sensor, capture, visits, votes) if sensor.triggered(capture) else Findings()
         except Unreadable as error:
             self._set_aside(sensor, unreadable(capture, error))
             return True
@@ -243,19 +249,21 @@ class Station:
     def _linked(self, event: Event) -> AbstractContextManager[tuple[bytes, Mapping[str, str]]]:
         return self._chain.linked(event) if self._chain else nullcontext((encode(event), {}))
 
-    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits) -> Findings:
+    def _examine(self, sensor: Sensor, clip: Clip, visits: Visits, votes: VisitVotes | None) -> Findings:
         """Run the detectors on a capture, and return what to store."""
         detectors = sensor.detectors_for(clip)
-        classifier = None if isinstance(clip.content, Sound) else sensor.classifier
+        # Captures before and after a restart have the same times if the clock was not set: they share no visit.
+        series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
+        visit = visits.visit_of(series, clip.captured_at)
+        if (classifier := None if isinstance(clip.content, Sound) else votes) is not None:
+            classifier.enter(visit.visit_id)
         found, clip, beside = examine_capture(detectors, clip, classifier, self._options.location)
         may_leave, voices = voice_in(clip, found, self._voice)
         if may_leave and not beside:
             beside = tuple(filter(None, [companion(clip, found)]))
         if sensor.recordings is not None:
             clip = sensor.recordings.store(clip, found, may_leave)
-        # Captures before and after a restart have the same times if the clock was not set: they share no visit.
-        series = sensor.name if clip.clock.source != "none" else f"{sensor.name} {self._boot_id}"
-        visit, scores = visits.visit_of(series, clip.captured_at), scores_of(found, sharpness_of(*beside[:1]))
+        scores = scores_of(found, sharpness_of(*beside[:1]))
         with self._lock:
             self._sequence += 1
             sequence = self._sequence
@@ -304,7 +312,8 @@ class Station:
         passed_over: Counter[str] = Counter()
         for sensor in self._sensors:
             passed_over.update(sensor.passed_over)
-        return health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over)
+        held = self._links.held_media() if self._links else None
+        return health(self._options.name, self._boot_id, self._now(), self._outbox, folder, passed_over, held)
 
     def _send(self, message: OutboxMessage) -> None:
         """Store a health message in the outbox; on a full disk, drop it, since the next one replaces it."""

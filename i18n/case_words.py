@@ -102,6 +102,7 @@ def refusal(reason: str, language: Language) -> str:
         "finding": translate("Enter what was found, or a text."),
         "text": translate("Enter a text."),
         "linked": translate("These records belong to the case already."),
+        "records": translate("Open the case from a capture or an incident of your area."),
         "number": translate("Expected a whole number from 0 to 1,000,000."),
         "missing": translate("There is no case of this number."),
     }.get(reason, translate("A value is missing or too long."))

@@ -6,15 +6,12 @@ Other modules open models only through this one.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from models.port import Classifier
 from models.registry import Registry, WeightsError, entry_named, find_weights, load_registry
 from models.vision import VisionDetector, VisionOptions
 
 if TYPE_CHECKING:
     from models.birdnet import BirdNet, BirdNetOptions
-    from models.species import SpeciesOptions
+    from models.species import SpeciesClassifier, SpeciesOptions
     from models.threat import ThreatOptions, ThreatSounds
 
 
@@ -45,7 +42,7 @@ def open_classifier(
     options: "SpeciesOptions | None" = None,
     registry: Registry | None = None,
     site_list: Path | None = None,
-) -> Classifier:
+) -> "SpeciesClassifier":
     """Open the species classifier that has the given name in the registry.
 
     Args:
@@ -59,20 +56,13 @@ def open_classifier(
         WeightsError: the name is unknown or is not a classifier, or its weights are missing or have a wrong hash.
         SiteListError: the CSV file cannot be read or has a wrong format.
     """
-    from models.species import SiteFilter, SpeciesClassifier, SpeciesOptions, read_site_list
+    from models.species import SpeciesClassifier, read_site_list
 
     entry = entry_named(name, load_registry() if registry is None else registry)
     if entry.species is None:
         raise WeightsError(f"model {name!r} is of kind {entry.kind!r}: expected a species classifier")
-    weights = find_weights(entry, weights_folder)
-    options = options or SpeciesOptions()
-    if site_list is None:
-        return SpeciesClassifier(weights, entry, options)
-    site = read_site_list(site_list)
-    threshold = entry.species.threshold if options.threshold is None else options.threshold
-    everything = msgspec.structs.replace(options, threshold=0.0, alternatives=20)
-    classifier = SpeciesClassifier(weights, entry, everything)
-    return SiteFilter(classifier, site, threshold, options.alternatives)
+    site = None if site_list is None else read_site_list(site_list)
+    return SpeciesClassifier(find_weights(entry, weights_folder), entry, options, site)
 
 
 def open_birdnet(options: "BirdNetOptions | None" = None) -> "BirdNet":

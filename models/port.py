@@ -74,6 +74,21 @@ class Crop:
     location: Location | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a classifier's network makes of one crop, before a decision.
+
+    Attributes:
+        probabilities: Calibrated probability of each class of the network, (classes,) float64.
+        taken_at: Capture time of the picture; None: unknown.
+        location: Location of the station; None: unknown.
+    """
+
+    probabilities: NDArray[np.float64]
+    taken_at: datetime | None = None
+    location: Location | None = None
+
+
 class Classifier(Protocol):
     """Interface of a classifier, which names the taxon of a detected animal; thread-safe."""
 
@@ -87,11 +102,21 @@ class Classifier(Protocol):
         """The margin and the shape of the crops that this classifier expects."""
         ...
 
-    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        """Return the taxon of the animal in each crop.
+    def examine(self, crops: Sequence[Crop]) -> list[Evidence]:
+        """Run the network on crops; return the evidence of each crop, in their order."""
+        ...
+
+    def decide(self, evidence: Sequence[Evidence]) -> Classification | None:
+        """Return the taxon of one animal, of which there are one or more crops.
+
+        Args:
+            evidence: Evidence of crops of the same animal; the last one has the time and place.
 
         Returns:
-            One classification per crop, in the order of the crops, with the name of ``model``. It is None if no
-            taxon reaches the classifier's threshold.
+            A classification with the name of ``model``; None if no taxon reaches the classifier's threshold.
         """
+        ...
+
+    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
+        """Return the taxon of the animal in each crop, decided by that crop alone; see ``decide``."""
         ...

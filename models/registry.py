@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,8 @@ Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Side = Annotated[int, Meta(ge=32, le=4096)]
 Scale = Annotated[float, Meta(gt=0)]
+Rank = Literal["species", "genus", "family", "order", "class"]
+RANKS: tuple[Rank, ...] = get_args(Rank)
 
 
 class WeightsError(WildpostError):
@@ -96,7 +98,8 @@ class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         width: Width of the input, in pixels.
         height: Height of the input, in pixels.
         labels: Path of a CSV file with the columns ``label`` and ``scientific_name`` and one row per network output, in
-            the order of the outputs. The path is relative to the registry file.
+            the order of the outputs. The path is relative to the registry file. Further columns name the groups above
+            (``genus``, ``family``, ``order``, ``class``) and where the taxon occurs (``areas``).
         labels_sha256: Hash of the labels file.
         margin: The margin of the crops; see ``Framing.margin``.
         square: Whether the crops are square; see ``Framing.square``.
@@ -106,6 +109,7 @@ class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         output: Type of the outputs: "probabilities" for a network that ends in a softmax, otherwise "logits".
         temperature: Divisor of the logits that calibrates the confidences; 1 leaves them unchanged.
         threshold: The lowest confidence at which a classification is returned, unless settings override it.
+        thresholds: Higher thresholds by rank, for groups above the species.
     """
 
     width: Side
@@ -118,8 +122,9 @@ class SpeciesFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[Scale, Scale, Scale] = (1.0, 1.0, 1.0)
     output: Literal["probabilities", "logits"] = "probabilities"
-    temperature: Annotated[float, Meta(gt=0)] = 1.0
+    temperature: Scale = 1.0
     threshold: Share = 0.5
+    thresholds: dict[Rank, Share] = {}
 
 
 class RegistryEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ from review.options import ReviewOptions
 from review.page import Site
 from review.pages import (
     activity,
+    audit,
     cases,
     coverage,
     event,
@@ -128,7 +129,7 @@ def create_app(
     app = ReviewApp(site, title="Wildpost", docs_url=None, redoc_url=None, openapi_url=None)
     programs = (api, api_trends, api_activity, api_seasons, api_cases)
     analysis = (trends, activity, seasons, coverage, report)
-    pages = (queue, originals, event, incident, cases, *analysis, stations, quarantine, media, sign_in)
+    pages = (queue, originals, event, incident, cases, *analysis, stations, quarantine, media, sign_in, audit)
     for part in (*pages, *programs):
         app.include_router(part.router)
     app.include_router(description_router([part.router for part in programs]))

@@ -1,6 +1,6 @@
 """View model of a capture for the pages: detections, flags, verdicts and media."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -171,6 +171,17 @@ class Card:
     def key(self) -> tuple[datetime, str]:
         """Sort key of cards, and pagination cursor: the time under which the capture is listed, and the event id."""
         return self.listed_at, self.event.event_id
+
+
+def people_in(cards: Iterable[Card]) -> list[str]:
+    """Return the ids of the captures in which the machine or a person found people."""
+    found = []
+    for card in cards:
+        verdicts = (*(one.verdict for one in card.findings), card.blank_verdict)
+        kinds = {one.detection.observation_type for one in card.findings}
+        if "human" in kinds | {verdict.observation_type for verdict in verdicts if verdict}:
+            found.append(card.event.event_id)
+    return found
 
 
 def load_cards(site: Site, listed: Sequence[ListedEvent]) -> list[Card]:

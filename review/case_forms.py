@@ -28,21 +28,35 @@ def read_change(form: FormData) -> Change:
     """Read the change that a form describes.
 
     Raises:
-        InvalidRequest: the step, kind or outcome is none of those that exist.
+        InvalidRequest: the step or outcome is none of those that exist.
         CaseRefused: a number is not one, or a row has numbers without a name.
     """
     fields = {name: value.strip() for name, value in form.multi_items() if isinstance(value, str)}
-    step = _choice(fields.get("step", ""), [one for one in STEPS if one not in ACCESS])
-    kind, outcome = fields.get("kind", ""), fields.get("outcome", "")
+    step = _choice(fields.get("step", ""), [one for one in STEPS if one not in (*ACCESS, "opened")])
+    outcome = fields.get("outcome", "")
     return Change(
         step=step,
         text=fields.get("text", ""),
-        kind=_choice(kind, KINDS) if kind else None,
-        area=fields.get("area", ""),
-        title=fields.get("title", ""),
         team=fields.get("team", ""),
         outcome=_choice(outcome, OUTCOMES) if outcome else None,
         finding=_finding(fields) if step == "finding" else None,
+    )
+
+
+def read_opening(form: FormData, incident: str) -> Change:
+    """Read the opening of a case from its form.
+
+    Raises:
+        InvalidRequest: the kind is none of those that exist.
+    """
+    fields = form_values(form)
+    return Change(
+        step="opened",
+        kind=_choice(fields.get("kind", ""), KINDS),
+        area=fields.get("area", "").strip(),
+        title=fields.get("title", "").strip(),
+        text=fields.get("text", "").strip(),
+        incidents=(incident,) if incident else (),
     )
 
 

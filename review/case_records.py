@@ -9,7 +9,7 @@ import msgspec
 
 from casebook.cases.case_file import CaseFile, HeldEvent
 from casebook.cases.deadlines import Deadline
-from casebook.cases.entry import MOST_LINKS, Change, Entry, Finding
+from casebook.cases.entry import MOST_LINKS, Change, Entry, Finding, decode_entry
 from contract import Deployment, Event, encode
 from i18n.case_words import evidence_sentence
 from i18n.language import Language
@@ -23,13 +23,15 @@ class CaseView:
 
     Attributes:
         case: Number, state and next deadline.
-        entries: All entries, views and exports included.
+        encoded: All entries as they are stored, views and exports included.
+        entries: The same, decoded.
         deadlines: Deadlines that have begun.
         held: Linked captures as the case keeps them, in order of time.
         incidents: Ids of linked incidents.
     """
 
     case: CaseFile
+    encoded: Sequence[bytes]
     entries: Sequence[Entry]
     deadlines: Sequence[Deadline]
     held: Sequence[tuple[Event, HeldEvent]]
@@ -40,7 +42,12 @@ class CaseView:
         """What was found, in the order of recording."""
         return [one.finding for one in self.entries if one.finding is not None]
 
-    def first(self, step: str) -> Entry | None:
+    @property
+    def outcome(self) -> Entry | None:
+        """The entry that gave the outcome in force; None: there is none."""
+        return next((one for one in reversed(self.entries) if one.outcome), None) if self.case.outcome else None
+
+    def latest(self, step: str) -> Entry | None:
         """Return the latest entry of a step; None: it was not done."""
         return next((one for one in reversed(self.entries) if one.step == step), None)
 
@@ -50,9 +57,10 @@ def load_case(site: Site, number: str) -> CaseView | None:
     case = site.cases.case(number)
     if case is None:
         return None
-    entries = site.cases.entries(number)
+    encoded = site.cases.encoded_entries(number)
+    entries = [decode_entry(one) for one in encoded]
     held = sorted(((one.event, one) for one in site.cases.events_of(number)), key=lambda pair: pair[0].captured_at)
-    return CaseView(case, entries, site.cases.deadlines(entries), held, site.cases.incidents_of(number))
+    return CaseView(case, encoded, entries, site.cases.deadlines(entries), held, site.cases.incidents_of(number))
 
 
 def held_events(site: Site, event_ids: Iterable[str]) -> list[HeldEvent]:

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casebook.access.actor import Actor
+from casebook.access.audit import Action
 from casebook.casebook import Casebook
 from casebook.cases.deadlines import CaseOptions
 from casebook.cases.repository import Cases
@@ -27,6 +28,7 @@ from i18n.file_problems import explain_file_problem
 from i18n.language import Language, load_languages
 from i18n.original_words import original_name, original_request, original_state
 from i18n.record_terms import clock_source, quarantine_reason
+from i18n.settings_words import held_reason, settings_state
 from i18n.taxonomy import display_name
 from ingest.drawing.drawings import Drawings
 from ingest.media.port import MediaStore
@@ -141,7 +143,7 @@ class Site:
     @cached_property
     def cases(self) -> Cases:
         """Cases in the casebook's database."""
-        return Cases(Database(self.casebook.engine), self.case_options)
+        return Cases(Database(self.casebook.engine), self.case_options, self.stations)
 
     @cached_property
     def languages(self) -> dict[str, Language]:
@@ -186,7 +188,7 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
     environment.globals["clock_source"] = lambda source: clock_source(source, language)
     environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
-    for words in (original_name, original_request, original_state):
+    for words in (original_name, original_request, original_state, settings_state, held_reason):
         environment.globals[words.__name__] = words
     environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
     environment.globals["step_name"] = lambda step: step_name(step, language)
@@ -210,6 +212,26 @@ class PageContext:
     def name(self) -> str:
         """Name under which decisions are recorded."""
         return self.actor.name
+
+    @property
+    def address(self) -> str:
+        """Path and query of the request."""
+        url = self.request.url
+        return f"{url.path}?{url.query}" if url.query else url.path
+
+    def note(self, action: Action, content: str) -> None:
+        """Record in the audit log what somebody with an account does.
+
+        Raises:
+            StoreUnavailable: it was not recorded, so the answer must not be sent.
+        """
+        if self.actor.id:
+            self.site.access.audit.append(self.actor, action, content)
+
+    def note_people(self, where: str, event_ids: Sequence[str]) -> None:
+        """Record that a page shows people, with the captures that show them; without such captures, do nothing."""
+        if event_ids:
+            self.note("viewed", f"{where}: {' '.join(event_ids)}")
 
     def may(self, address: str, actor: Actor | None = None) -> bool:
         """Return whether somebody, by default who acts, may use the route with a path; of no route, True."""

@@ -12,7 +12,8 @@ from contract import Event, encode, new_event_id, topic_of
 from contract.deployment import Deployment
 from contract.examples import EVENT
 from contract.messages import Media
-from edge.event_chain import EventChain, open_key
+from contract.signing_key import open_key
+from edge.event_chain import EventChain
 from edge.outbox.outbox import Outbox, OutboxMessage
 
 NOW = datetime(2026, 11, 25, 15, 58, tzinfo=UTC)

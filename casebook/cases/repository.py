@@ -1,11 +1,11 @@
 """Repository of cases in the casebook's database: entries are only ever added, each behind the one before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, true, tuple_, update
 
 from casebook.cases.case_file import NEVER, CaseConflict, CaseFile, HeldEvent, State, case_of_row
 from casebook.cases.deadlines import CaseOptions, Deadline, deadlines_of, next_due
@@ -41,14 +41,18 @@ class Cases:
     Every method raises ``StoreUnavailable`` if the database does not answer or rejects the statement.
     """
 
-    def __init__(self, database: Database, options: CaseOptions | None = None) -> None:
+    def __init__(
+        self, database: Database, options: CaseOptions | None = None, stations: Collection[str] | None = None
+    ) -> None:
         """Use the casebook's database, which the caller closes.
 
         Args:
             database: A database with the casebook's tables.
             options: Deadlines; None: those of the law.
+            stations: Only cases with a capture of one of these stations exist for the caller; None: all cases do.
         """
         self._database = database
+        self._stations = stations
         self.options = options or CaseOptions()
 
     def open(self, change: Change, events: Sequence[HeldEvent], by: str, at: datetime, year: int) -> CaseFile:
@@ -62,8 +66,12 @@ class Cases:
             year: Local year, the first part of the number.
 
         Raises:
-            CaseRefused: a value is missing or out of its bounds.
+            CaseRefused: a value is missing or out of its bounds, or the caller would not see the case.
         """
+        if self._stations is not None and not any(one.event.station in self._stations for one in events):
+            raise CaseRefused(
+                "records", "a case of somebody who sees only some stations needs a capture of one of them"
+            )
         change = msgspec.structs.replace(change, events=tuple(_linked(events)))
         check_change(change, ())
         with self._database.exclusive() as connection:
@@ -144,7 +152,8 @@ class Cases:
     def case(self, number: str) -> CaseFile | None:
         """Return the case with a number; None if there is none."""
         with self._database.begin() as connection:
-            row = connection.execute(select(case_file).where(case_file.c.number == number)).mappings().first()
+            query = select(case_file).where(case_file.c.number == number, self._visible(case_file.c.number))
+            row = connection.execute(query).mappings().first()
         return None if row is None else case_of_row(row)
 
     def listing(
@@ -165,7 +174,7 @@ class Cases:
         is_open = state == "open"
         due_at = func.coalesce(case_file.c.due_at, literal(NEVER, UtcDateTime))
         key = (due_at if is_open else case_file.c.changed_at, case_file.c.number)
-        query = select(case_file).where(case_file.c.state == state)
+        query = select(case_file).where(case_file.c.state == state, self._visible(case_file.c.number))
         if overdue_at is not None:
             query = query.where(case_file.c.due_at < overdue_at)
         if after is not None:
@@ -209,13 +218,21 @@ class Cases:
         with self._database.begin() as connection:
             for column, ids in ((case_event.c.event_id, event_ids), (case_incident.c.incident_id, incident_ids)):
                 for some in portions(ids):
-                    query = select(column.table.c.case_number).where(column.in_(some))
+                    number = column.table.c.case_number
+                    query = select(number).where(column.in_(some), self._visible(number))
                     found.update(connection.execute(query).scalars())
         return sorted(found)
 
+    def _visible(self, number: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return the condition that a case exists for the caller."""
+        if self._stations is None:
+            return true()
+        return number.in_(select(case_event.c.case_number).where(case_event.c.station.in_(sorted(self._stations))))
+
     def _take_place(self, connection: Connection, number: str) -> tuple[int, int]:
         """Lock a case and return the number of its next entry, and its version."""
-        query = update(case_file).where(case_file.c.number == number).values(entries=case_file.c.entries + 1)
+        place = update(case_file).where(case_file.c.number == number, self._visible(case_file.c.number))
+        query = place.values(entries=case_file.c.entries + 1)
         row = connection.execute(query.returning(case_file.c.entries, case_file.c.version)).first()
         if row is None:
             raise CaseRefused("missing", f"case {number[:40]!r}: there is none of this number")
@@ -240,7 +257,12 @@ class Cases:
         connection.execute(case_entry.insert().values(row | {"at": entry.at, "encoded": encode_entry(entry).decode()}))
         decoded = [(one, one.event) for one in events]
         held = [
-            {"event_id": event.event_id, "payload": one.payload.decode(), "deployment": one.deployment.decode()}
+            {
+                "event_id": event.event_id,
+                "station": event.station,
+                "payload": one.payload.decode(),
+                "deployment": one.deployment.decode(),
+            }
             for one, event in decoded
         ]
         media = [{"sha256": one.sha256} for _, event in decoded for one in event.media]

@@ -42,6 +42,7 @@ case_event = Table(
     metadata,
     Column("case_number", JsonText, primary_key=True),
     Column("event_id", JsonText, primary_key=True),
+    Column("station", JsonText, nullable=False),
     Column("payload", JsonText, nullable=False),
     Column("deployment", JsonText, nullable=False),  # "": not known
     Index("case_event_of", "event_id"),

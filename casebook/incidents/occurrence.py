@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from casebook.flags import Flag
 from casebook.incidents.corroboration import CorroborationOptions, distance_m
@@ -156,4 +156,5 @@ def _time_and_lateness(event: Event, received_at: datetime, options: IncidentOpt
     if implausible or event.clock.source == "none" or captured > received + options.gap:
         # The capture time is unknown, so the capture may be recent: prefer a false alert to a missed one.
         return received, False
-    return captured.astimezone(UTC), received - captured > options.late_after
+    known_since = captured if event.imported_at is UNSET else max(captured, event.imported_at)
+    return captured.astimezone(UTC), received - known_since > options.late_after

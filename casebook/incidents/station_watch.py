@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import UNSET
 from sqlalchemy import select, update
 
 from casebook.incidents.database import Database, place_columns, place_of
@@ -48,9 +49,10 @@ class StationWatch:
         for record, received_at in received:
             if isinstance(record, Status):
                 continue  # may be a last will or a retained copy, which the broker sends without the station
-            latest[record.station] = record, received_at
             if isinstance(record, Effort):
                 efforts.append((record, received_at))
+            if isinstance(record, Health) or record.imported_at is UNSET:  # a card says nothing about the present
+                latest[record.station] = record, received_at
         with self._lock:
             due = {name: item for name, item in latest.items() if self._due(name, item[1])}
             if not due and not efforts:

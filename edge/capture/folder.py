@@ -1,6 +1,5 @@
 """Source of files that a camera, card or recorder writes to a folder; each complete file is read once."""
 
-import hashlib
 import logging
 import os
 import threading
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from captures.capture_time import picture_time, recording_time
 from captures.decoded import Unreadable
-from captures.file_kind import FileKind, kind_of_path
 from captures.file_types import CAPTURES
 from captures.folder_listing import ListedFile, describe_passed_over, fewer_kinds, printable_name
+from captures.original_file import capture_kind, original_media
 from contract import Location, Media
 from contract.supervision import describe_exception
 from edge.capture.clip import AlreadyHeard, Clip, FileMark, Unusable
@@ -32,7 +31,6 @@ LOOK_SHARE = 0.02  # share of one core that looking may take: with very many fol
 LONGEST_PAUSE_S = 5.0
 ATTEMPTS = 3  # to read files of which none can be read, before each is reported instead of the whole folder
 MAX_REPORTS = 100  # of unreadable files while not one can be read: more are a broken card
-_BLOCK = 1 << 20
 MarkOf = Callable[[str, int, int], FileMark | None]
 LastMark = Callable[[str], FileMark | None]
 MarksAlike = Callable[[int, int], Sequence[FileMark]]
@@ -221,16 +219,13 @@ class FolderSource:
         path, done = Path(file.path), _whole(file)
         name = printable_name(path.name)
         try:
-            if file.size == 0:
-                raise Unreadable(f"{name}: empty file (0 bytes)")
-            kind = kind_of_path(path)
-            if kind is None or kind.family == "other":
-                form = f"a {kind.form} file" if kind is not None else "of an unknown form"
-                raise Unreadable(f"{name}: {form} by its first bytes: expected a picture, a film or a recording")
+            kind = capture_kind(path, file.size)
             if kind.family == "film":
-                yield from self._films.captures(path, done, self._progress(file), lambda: _original(path, kind, stop))
+                yield from self._films.captures(
+                    path, done, self._progress(file), lambda: original_media(path, kind, stop)
+                )
                 return
-            original = _original(path, kind, stop)
+            original = original_media(path, kind, stop)
             if original is None:
                 return
             if kind.family == "picture":
@@ -273,25 +268,3 @@ class FolderSource:
 def _whole(file: ListedFile) -> FileMark:
     """Return the mark of a file that has been processed to its end."""
     return FileMark(printable_name(file.path), file.size, file.modified_ns, 1, finished=True)
-
-
-def _original(path: Path, kind: FileKind, stop: threading.Event) -> Media | None:
-    """Return the metadata of a file with its SHA-256; None if ``stop`` is set before it is read.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            if stop.is_set():
-                return None
-            digest.update(block)
-            size += len(block)
-    return Media(
-        sha256=digest.hexdigest(),
-        type=kind.media_type,
-        size=size,
-        role="original",
-        name=printable_name(path.name)[-255:],
-    )

@@ -231,6 +231,13 @@ class Outbox:
             query = "SELECT count(*) FROM message WHERE acknowledged = 0 AND topic = ?"
             return int(self._connection.execute(query, [topic]).fetchone()[0])
 
+    def unsent_size(self, topics: Sequence[str]) -> tuple[int, int]:
+        """Return the number of unsent messages on some topics, and their total size in bytes."""
+        query = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM message WHERE acknowledged = 0 AND topic = ?"
+        with self._lock:
+            found = [self._connection.execute(query, [topic]).fetchone() for topic in topics]
+        return sum(int(count) for count, _ in found), sum(int(size) for _, size in found)
+
     def __len__(self) -> int:
         """Return the number of unsent messages."""
         with self._lock:

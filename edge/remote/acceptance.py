@@ -82,13 +82,15 @@ class Acceptance:
             envelope, certificate = open_envelope(data, self._root_key)
         except EnvelopeRefused as error:
             raise Ignored(str(error)) from error
-        self._check_addressee(envelope, certificate, channel, highest)
+        self._check_addressee(envelope, channel)
         serial, digest = highest.serials.get(channel, (0, ""))
         own_digest = hashlib.sha256(data).hexdigest()
         if envelope.serial <= serial:
             if own_digest == digest:
                 raise Repeated(f"envelope {envelope.serial}")
             raise Ignored(f"serial {envelope.serial} on {channel}: expected more than {serial}")
+        if certificate.number < highest.certificate:
+            raise Ignored(f"certificate {certificate.number} was replaced by certificate {highest.certificate}")
         if not clock.known and envelope.kind in CHANGING:
             raise Deferred(f"{envelope.kind} {envelope.serial}: the date is not known")
         new = _Highest(
@@ -99,15 +101,11 @@ class Acceptance:
         refusal = _refusal(envelope, certificate, highest, clock)
         return Accepted(envelope, refusal, {_MEMORY: msgspec.json.encode(new).decode()})
 
-    def _check_addressee(
-        self, envelope: Envelope, certificate: Certificate, channel: Channel, highest: _Highest
-    ) -> None:
+    def _check_addressee(self, envelope: Envelope, channel: Channel) -> None:
         if envelope.station != self._station:
             raise Ignored(f"an envelope for station {envelope.station!r} came to {self._station!r}")
         if channel_of(envelope.kind) != channel:
             raise Ignored(f"an envelope of kind {envelope.kind!r} came on the topic {channel!r}")
-        if certificate.number < highest.certificate:
-            raise Ignored(f"certificate {certificate.number} was replaced by certificate {highest.certificate}")
 
     def _highest(self) -> _Highest:
         text = self._remembered(_MEMORY)
@@ -116,7 +114,7 @@ class Acceptance:
 
 def _refusal(envelope: Envelope, certificate: Certificate, highest: _Highest, clock: Reading) -> str:
     """Return why an authentic envelope is not acted on; "" if it is."""
-    now = max(highest.issued, clock.wall) if clock.plausible else highest.issued  # at least
+    now = max(highest.issued, clock.wall) if clock.known else highest.issued  # at least
     if now > min(envelope.expires, certificate.expires):
         expired = "the envelope" if envelope.expires <= certificate.expires else "the certificate of its key"
         return f"expired: {expired} was valid until {min(envelope.expires, certificate.expires).isoformat()}"

@@ -2,8 +2,8 @@
 
 import logging
 import queue
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,23 +20,14 @@ from edge.clocks import Reading, read_clocks
 from edge.outbox.outbox import Outbox, OutboxMessage
 from edge.remote.acceptance import Acceptance, Accepted, Deferred, Ignored, Repeated
 from edge.remote.originals import KeptOriginals, Transfer, Transfers, Withheld
+from edge.remote.outcome import Outcome
+from edge.remote.settings_change import SettingsChange
 
 LOG = logging.getLogger("wildpost.remote")
 _MOST_WAITING = 100  # messages that arrived and were not looked at: more is a flood
-_IDLE_S, _FEEDING_S = 30.0, 1.0
+_IDLE_S, _FEEDING_S, _LEAST_S = 30.0, 1.0, 0.1
 _RESTART = "restart capture"  # name in the outbox's memory: the command whose restart is under way
 _REPORT_EVERY_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What becomes of a command: the answer, what is committed with it, and what is done afterwards."""
-
-    state: AnswerState
-    detail: str = ""
-    result: str = ""
-    memory: Mapping[str, str] = field(default_factory=dict)
-    then: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +39,14 @@ class Abilities:
         retry: Tries to send what the broker refused.
         restart: Ends all sensors and starts them anew.
         originals: Finds originals.
-        change_settings: Checks and stores new settings; None: they cannot be changed.
+        settings: Changes settings; None: they cannot be changed.
     """
 
     status: Callable[[], str]
     retry: Callable[[], object]
     restart: Callable[[], object]
     originals: KeptOriginals
-    change_settings: Callable[[Envelope], Outcome] | None = None
+    settings: SettingsChange | None = None
 
 
 class RemoteControl:
@@ -94,12 +85,19 @@ class RemoteControl:
         self._reported_s: float | None = None
         self._thread = SupervisedThread("remote", self._step)
 
+    @property
+    def settings_values(self) -> str:
+        """Values in force of all settings that can be changed remotely, as JSON; "{}" if none can."""
+        return self._abilities.settings.values if self._abilities.settings else "{}"
+
     def start(self) -> None:
         """Finish what an earlier run of the station began, and start to act on envelopes."""
         if text := self._outbox.remembered(_RESTART):
             nonce, serial = text.split()
             answer = self.answer(int(serial), nonce, "restart-capture", "done", "the sensors were started anew")
             self._outbox.commit([answer], memory={_RESTART: ""})
+        if settings := self._abilities.settings:
+            self._report_settings(settings)
         self._thread.start()
 
     def stop(self) -> None:
@@ -139,7 +137,11 @@ class RemoteControl:
         for arrived in (*again, *self._new()):
             self._receive(*arrived)
         more = self._transfers.feed(lambda lost, why: self.answer(lost.serial, lost.nonce, "media", "gone", why))
-        return _FEEDING_S if more else _IDLE_S
+        settings = self._abilities.settings
+        if settings and settings.decide():
+            self._report_settings(settings)
+        left_s = settings.remaining_s if settings else None
+        return min(_FEEDING_S if more else _IDLE_S, _IDLE_S if left_s is None else max(left_s, _LEAST_S))
 
     def _step(self) -> float:
         return self.run_once()
@@ -177,8 +179,8 @@ class RemoteControl:
             if envelope.kind == "media":
                 return self._media(envelope, msgspec.json.decode(envelope.payload, type=MediaRequest))
             if envelope.kind == "settings":
-                change = self._abilities.change_settings
-                return change(envelope) if change else Outcome("refused", "this station takes no settings")
+                settings = self._abilities.settings
+                return settings.change(envelope) if settings else Outcome("refused", "this station takes no settings")
             msgspec.json.decode(envelope.payload, type=NoPayload)
         except msgspec.MsgspecError as error:
             return Outcome("refused", f"payload of {envelope.kind}: {error}")
@@ -204,6 +206,18 @@ class RemoteControl:
             memory=self._transfers.with_new(transfer),
             then=lambda: self._transfers.began(transfer),
         )
+
+    def _report_settings(self, settings: SettingsChange) -> None:
+        """Report the result of a trial if there is one, and the values in force."""
+        verdict = settings.verdict
+        if verdict is None:
+            answer = self.answer(settings.serial, "", "settings", "reported", result=settings.values)
+        else:
+            answer = self.answer(
+                verdict.serial, verdict.nonce, "settings", verdict.state, verdict.detail, settings.values
+            )
+        self._outbox.commit([answer])
+        settings.reported()
 
     def _report(self, problem: str) -> None:
         """Log an ignored message, and report it to the server at most once an hour: it may be an attack."""

@@ -65,10 +65,8 @@ class KeptOriginals:
             Withheld: it is a sound that must not leave the station.
         """
         originals = self.own.get(request.sensor)
-        if originals is not None and request.name in originals.names:
-            path = originals.folder / request.name
-            if _has_content(path, request):
-                return path
+        if originals is not None and _has_content(path := originals.folder / Path(request.name).name, request):
+            return path
         for path in map(Path, self.outbox.paths_of_size(request.size)):
             if _has_content(path, request):
                 kind = kind_of_path(path)

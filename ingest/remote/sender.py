@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from casebook.media_parts import MediaParts
 from casebook.station_commands import StationCommand, StationCommands
 from contract import topic_of
 from contract.errors import TemporaryFailure
@@ -33,6 +34,7 @@ class CommandSender:
     def __init__(
         self,
         commands: StationCommands,
+        parts: MediaParts,
         signer: Signer,
         link: ConfirmingPublisher,
         prefix: str,
@@ -43,13 +45,15 @@ class CommandSender:
 
         Args:
             commands: The commands.
+            parts: Parts of originals on their way.
             signer: Signs them.
             link: Connection to the broker; closed by ``stop``.
             prefix: First levels of every topic.
             supervisor: Register of the failures.
             now: The clock.
         """
-        self._commands, self._signer, self._link, self._prefix, self._now = commands, signer, link, prefix, now
+        self._commands, self._parts, self._signer = commands, parts, signer
+        self._link, self._prefix, self._now = link, prefix, now
         self._thread = SupervisedThread("commands", self._step, supervisor)
         self.problem = ""
 
@@ -75,6 +79,7 @@ class CommandSender:
         try:
             for command in self._commands.due(self._now()):
                 self._send(command)
+            self._parts.delete_abandoned()
         except TemporaryFailure as error:
             self.problem = f"commands to stations wait: {error}"
             raise

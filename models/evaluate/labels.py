@@ -93,7 +93,7 @@ def _manifest(path: Path, split: str | None) -> Iterator[LabelledPicture]:
 
 
 def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> Iterator[LabelledPicture]:
-    names, folders = _yolo_settings(settings)
+    names, folders = yolo_settings(settings)
     kinds = {number: meanings[name] for number, name in names.items() if name in meanings}
     if not kinds:
         raise BadLabels(
@@ -104,17 +104,19 @@ def _yolo(settings: Path, split: str | None, meanings: Mapping[str, Kind]) -> It
     for name, folder in folders.items():
         if split is not None and name != split:
             continue
-        for picture in _pictures(folder):
-            labels = Path(str(picture.with_suffix(".txt")).replace("/images/", "/labels/"))
+        for picture in pictures_in(folder):
+            labels = yolo_label_file(picture)
             yield LabelledPicture(
                 path=picture,
-                truths=tuple(_yolo_boxes(labels, kinds)) if labels.is_file() else (),
+                truths=tuple(Truth(kinds[at], box) for at, box in yolo_boxes(labels) if at in kinds)
+                if labels.is_file()
+                else (),
                 known=frozenset(kinds.values()),
                 source=settings.parent.name,
             )
 
 
-def _yolo_settings(settings: Path) -> tuple[dict[int, str], dict[str, Path]]:
+def yolo_settings(settings: Path) -> tuple[dict[int, str], dict[str, Path]]:
     """Read a YOLO data.yaml, and return its class names by number and its picture folders by split."""
     import yaml
 
@@ -129,7 +131,12 @@ def _yolo_settings(settings: Path) -> tuple[dict[int, str], dict[str, Path]]:
     return numbered, folders
 
 
-def _yolo_boxes(path: Path, kinds: Mapping[int, Kind]) -> Iterator[Truth]:
+def yolo_boxes(path: Path) -> Iterator[tuple[int, Box]]:
+    """Read the class number and the box of each line of a YOLO label file.
+
+    Raises:
+        BadLabels: a line has another form.
+    """
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
@@ -139,8 +146,12 @@ def _yolo_boxes(path: Path, kinds: Mapping[int, Kind]) -> Iterator[Truth]:
             box = Box(left, top, min(1.0, x + width / 2) - left, min(1.0, y + height / 2) - top)
         except ValueError as error:
             raise BadLabels(f"{path}, line {number}: {line!r}: expected class x y width height, 0 to 1") from error
-        if int(class_number) in kinds:
-            yield Truth(kinds[int(class_number)], box)
+        yield int(class_number), box
+
+
+def yolo_label_file(picture: Path) -> Path:
+    """Return the path of the label file of a picture: in a folder ``labels`` beside ``images``, if there is one."""
+    return Path(str(picture.with_suffix(".txt")).replace("/images/", "/labels/"))
 
 
 def _folders(root: Path, meanings: Mapping[str, Kind]) -> Iterator[LabelledPicture]:
@@ -152,12 +163,13 @@ def _folders(root: Path, meanings: Mapping[str, Kind]) -> Iterator[LabelledPictu
                 f"{folder}: unknown class {folder.name!r}: set its kind with --class {folder.name}=animal, human "
                 "or vehicle"
             )
-        for picture in _pictures(folder):
+        for picture in pictures_in(folder):
             shows: frozenset[Kind] = frozenset() if kind is None else frozenset((kind,))
             yield LabelledPicture(
                 path=picture, shows=shows, known=frozenset(KINDS) if empty else shows, source=root.name
             )
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """List all pictures in a folder and the folders below it, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)

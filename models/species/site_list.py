@@ -1,16 +1,17 @@
-"""Limits a classifier to the species that a site's CSV list allows at a location in a month."""
+"""Reads a site's list of species: which taxa are plausible at a location in a month."""
 
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from contract import Alternative, Classification, Location, Model
+from contract import Location, Model
 from contract.errors import InvalidInput
-from models.port import Classifier, Crop, Framing
+from i18n.taxonomy import shipped_taxonomy
+from models.species.areas import Area, read_area
 
 _COLUMNS = ("taxon", "months", "area")
 _ALL_YEAR = frozenset(range(1, 13))
@@ -26,12 +27,11 @@ class SiteSpecies:
 
     Attributes:
         months: The months in which the taxon occurs, 1 to 12.
-        area: The area in which the taxon occurs: south, west, north and east borders in degrees (WGS 84); None: the
-            whole site.
+        area: The area in which the taxon occurs; None: the whole site.
     """
 
     months: frozenset[int]
-    area: tuple[float, float, float, float] | None
+    area: Area | None
 
     def occurs(self, taken_at: datetime | None, location: Location | None) -> bool:
         """Return whether the taxon is plausible at a time and place.
@@ -40,10 +40,7 @@ class SiteSpecies:
         """
         if taken_at is not None and taken_at.month not in self.months:
             return False
-        if self.area is None or location is None:
-            return True
-        south, west, north, east = self.area
-        return south <= location.latitude <= north and west <= location.longitude <= east
+        return self.area is None or location is None or self.area.contains(location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,83 +50,38 @@ class SiteList:
     Attributes:
         name: Name of the CSV file without its suffix.
         sha256: Hash of the CSV file.
-        species: Months and areas by taxon. The key is the scientific name in lower case, or the classifier's label in
-            lower case for a class without a scientific name.
+        species: Months and areas by taxon, in lower case: as the list names it, and its accepted name.
+        groups: The same by the groups above each taxon, in lower case, as far as the taxonomy knows them.
     """
 
     name: str
     sha256: str
-    species: dict[str, tuple[SiteSpecies, ...]]
+    species: Mapping[str, tuple[SiteSpecies, ...]]
+    groups: Mapping[str, tuple[SiteSpecies, ...]]
 
-    def holds(self, taxon: str, taken_at: datetime | None, location: Location | None) -> bool:
-        """Return whether the site's list contains a taxon for the given time and location."""
-        return any(one.occurs(taken_at, location) for one in self.species.get(taxon.lower(), ()))
+    def holds(self, lineage: Iterable[str], taken_at: datetime | None, location: Location | None) -> bool:
+        """Return whether a taxon is plausible for the given time and location.
 
-
-class SiteFilter:
-    """A classifier that limits the results of another classifier to a site's list of species.
-
-    See ``Classifier`` for the contract.
-
-    The most probable taxon in the list is returned with its original confidence, if that reaches the threshold. The
-    confidences of taxa outside the list are not redistributed to the taxa in the list: if the network is confident of
-    a species outside the list, the picture probably shows something outside the list, and no result is returned.
-    """
-
-    def __init__(self, classifier: Classifier, site: SiteList, threshold: float, alternatives: int = 3) -> None:
-        """Limit the results of a classifier to a site's list of species.
+        It is if the list contains it or a group above it, or a taxon that belongs to it.
 
         Args:
-            classifier: A classifier with threshold 0 and many alternatives, so that species in the list are among its
-                results.
-            site: The list of species.
-            threshold: The lowest confidence at which a classification is returned.
-            alternatives: Maximum number of less probable taxa in each classification.
+            lineage: Names of the taxon and of the groups above it, most specific first.
+            taken_at: Capture time; None: unknown.
+            location: Location of the station; None: unknown.
         """
-        self._classifier, self._site = classifier, site
-        self._threshold, self._alternatives = threshold, alternatives
-        inner = classifier.model
-        self._model = Model(
-            name=f"{inner.name}+{site.name}"[:200],
-            version=f"{inner.version}+{site.sha256[:8]}"[:200],
-            sha256=hashlib.sha256(f"{inner.sha256} {site.sha256}".encode()).hexdigest(),
-        )
+        names = [name.lower() for name in lineage]
+        rows = [row for name in names for row in self.species.get(name, ())] + list(self.groups.get(names[0], ()))
+        return any(one.occurs(taken_at, location) for one in rows)
 
-    @property
-    def model(self) -> Model:
-        """Name, version and hash that identify the classifier together with the site's list.
+    def combined(self, classifier: Model) -> Model:
+        """Return name, version and hash that identify a classifier together with this list.
 
         The hash is the sha256 of the classifier's hash and the list's hash, joined by a space.
         """
-        return self._model
-
-    @property
-    def framing(self) -> Framing:
-        """The margin and the shape of the crops; see ``Classifier.framing``."""
-        return self._classifier.framing
-
-    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        """Return the taxon of the animal in each crop, if the site's list contains it; see ``Classifier.classify``."""
-        return [
-            None if claim is None else self._limited(claim, crop)
-            for claim, crop in zip(self._classifier.classify(crops), crops, strict=True)
-        ]
-
-    def _limited(self, claim: Classification, crop: Crop) -> Classification | None:
-        best = Alternative(label=claim.label, confidence=claim.confidence, scientific_name=claim.scientific_name)
-        plausible = [
-            one
-            for one in (best, *claim.alternatives)
-            if self._site.holds(one.scientific_name or one.label, crop.taken_at, crop.location)
-        ]
-        if not plausible or plausible[0].confidence < self._threshold:
-            return None
-        return Classification(
-            label=plausible[0].label,
-            confidence=plausible[0].confidence,
-            model=self._model.name,
-            scientific_name=plausible[0].scientific_name,
-            alternatives=tuple(plausible[1 : 1 + self._alternatives]),
+        return Model(
+            name=f"{classifier.name}+{self.name}"[:200],
+            version=f"{classifier.version}+{self.sha256[:8]}"[:200],
+            sha256=hashlib.sha256(f"{classifier.sha256} {self.sha256}".encode()).hexdigest(),
         )
 
 
@@ -152,16 +104,21 @@ def read_site_list(path: Path) -> SiteList:
     if reader.fieldnames is None or any(column not in reader.fieldnames for column in _COLUMNS):
         raise SiteListError(f"site list {path}: columns {reader.fieldnames}: expected {', '.join(_COLUMNS)}")
     species: dict[str, tuple[SiteSpecies, ...]] = {}
+    groups: dict[str, tuple[SiteSpecies, ...]] = {}
     for row in reader:
         where = f"site list {path}, line {reader.line_num}"
         taxon, months, area = (str(row[column] or "").strip() for column in _COLUMNS)
         if not taxon:
             raise SiteListError(f"{where}: no taxon")
         one = SiteSpecies(_months(months, where), _area(area, where))
-        species[taxon.lower()] = (*species.get(taxon.lower(), ()), one)
+        known = shipped_taxonomy().find(taxon, "animal")
+        for name in {taxon.lower(), (known.key if known else taxon).lower()}:
+            species[name] = (*species.get(name, ()), one)
+        for name in dict.fromkeys(name.lower() for name in (known.key, *known.lineage)) if known else ():
+            groups[name] = (*groups.get(name, ()), one)
     if not species:
         raise SiteListError(f"site list {path}: no species: every claim would be dropped")
-    return SiteList(path.stem, hashlib.sha256(data).hexdigest(), species)
+    return SiteList(path.stem, hashlib.sha256(data).hexdigest(), species, groups)
 
 
 def _months(text: str, where: str) -> frozenset[int]:
@@ -178,13 +135,8 @@ def _month_range(part: str, where: str) -> Iterable[int]:
     return range(first, last + 1) if first <= last else (*range(first, 13), *range(1, last + 1))
 
 
-def _area(text: str, where: str) -> tuple[float, float, float, float] | None:
-    if not text:
-        return None
+def _area(text: str, where: str) -> Area | None:
     try:
-        south, west, north, east = (float(part) for part in text.split())
+        return read_area(text) if text else None
     except ValueError as error:
-        raise SiteListError(f"{where}: area {text!r}: expected south west north east, in degrees") from error
-    if not (-90 <= south <= north <= 90 and -180 <= west <= east <= 180):
-        raise SiteListError(f"{where}: area {text!r}: expected south <= north, west <= east, in degrees")
-    return south, west, north, east
+        raise SiteListError(f"{where}: {error}") from error

@@ -5,8 +5,10 @@ If a worker process dies, at most the task that killed it fails.
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -192,10 +194,19 @@ class _Run(Generic[Task, Result]):
 def _open(open_function: Callable[[], Callable[[Any], Any]]) -> None:
     global _function, _open_error
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gave the work
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     try:
         _function = open_function()
     except Exception as error:  # noqa: BLE001, raised again where the run was started
         _open_error = _portable(error)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that gave the work has been killed; its queue of work would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _call(task: Any) -> Any:

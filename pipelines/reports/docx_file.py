@@ -6,6 +6,7 @@ headings in HeiTi and KaiTi, page number between dashes, outside. The fonts are 
 them, and a word processor replaces those that it does not have.
 """
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ TITLE_PT, BODY_PT, TABLE_PT, PAGE_NUMBER_PT = 22, 16, 12, 14
 LINE_PT = 28.8  # 225 mm / 22 lines, in points
 _FONTS = {"title": "方正小标宋简体", "body": "仿宋_GB2312", "heading 1": "黑体", "heading 2": "楷体_GB2312"}
 _LATIN_FONT = "Times New Roman"
+_NOT_XML = re.compile("[^\t\n\r\\u0020-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")  # XML 1.0, section 2.2
 
 
 def write_docx(document: Document, path: Path) -> None:
@@ -46,7 +48,7 @@ def docx_bytes(document: Document) -> bytes:
     file.settings.odd_and_even_pages_header_footer = True
     _add_page_number(section.footer, WD_ALIGN_PARAGRAPH.RIGHT)
     _add_page_number(section.even_page_footer, WD_ALIGN_PARAGRAPH.LEFT)
-    file.core_properties.title = " ".join(document.title)
+    file.core_properties.title = _xml_text(" ".join(document.title))[:255]  # the longest that python-docx accepts
     file.core_properties.language = document.language.code.replace("_", "-")
     for line in document.title:
         _add_text(file, (Run(line),), "title", TITLE_PT, WD_ALIGN_PARAGRAPH.CENTER, indent=False)
@@ -86,11 +88,16 @@ def _add_text(
 
 def _add_runs(paragraph: Any, runs: tuple[Run, ...], font: str, size_pt: float) -> None:
     for run in runs:
-        added = paragraph.add_run(run.text or "\u2003\u2003\u2003")
+        added = paragraph.add_run(_xml_text(run.text) or "\u2003\u2003\u2003")
         added.font.size = Pt(size_pt)
         added.font.name = _LATIN_FONT
         added.font.underline = bool(run.blank)
         added._element.rPr.rFonts.set(qn("w:eastAsia"), _FONTS[font])  # python-docx has no property for it
+
+
+def _xml_text(text: str) -> str:
+    """Replace characters that XML 1.0 cannot have, which people may have pasted into a text."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _add_table(file: Any, block: Table) -> None:

@@ -27,6 +27,7 @@ a { color: inherit; text-decoration: underline dotted 1px; text-underline-offset
 table { width: 100%; border-collapse: collapse; font-size: 12pt; line-height: 18pt }
 caption { font-family: "SimHei", "黑体", "Noto Sans SC", sans-serif; font-size: 12pt }
 th, td { border: 1px solid #000; padding: 2pt 4pt; text-align: left }
+td { overflow-wrap: anywhere }
 td:nth-child(2) { font-style: normal }
 @media print { body { background: #fff } article { margin: 0; padding: 0; min-height: 0; max-width: none }
   a { text-decoration: none } .blank { color: #fff } }

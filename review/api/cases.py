@@ -106,7 +106,7 @@ def case(context: ContextDependency, number: str) -> Response:
         {
             "case": view.case,
             "deadlines": [_deadline(one, now) for one in view.deadlines],
-            "entries": [msgspec.Raw(one) for one in context.site.cases.encoded_entries(number)],
+            "entries": [msgspec.Raw(one) for one in view.encoded],
             "events": [event.event_id for event, _ in view.held],
             "incidents": view.incidents,
         }

@@ -77,6 +77,7 @@ def events(
         after=(found, event_id) if (found := _parse_time(moment)) else None,
         limit=max(1, min(limit, MAX_LIMIT)),
     )
+    context.note("exported", context.address)
     listed = context.site.store.listing(query)
     last = listed[-1] if len(listed) == query.limit else None
     body = {

@@ -76,6 +76,7 @@ def trends_json(context: ContextDependency, request: TrendDependency, other: Oth
 @access(ANALYSE)
 def trends_csv(context: ContextDependency, span: SpanDependency) -> Response:
     """Return detections by day, and the sensor-seconds of watching, as CSV; unknown effort is empty."""
+    context.note("exported", context.address)
     store, taxa = context.site.store, (span.taxon,) if span.taxon else ()
     found = with_effort(
         count_trends(store, span.first, span.last, span.zone, span.stations, taxa), store, span.stations
@@ -93,6 +94,7 @@ def trends_csv(context: ContextDependency, span: SpanDependency) -> Response:
 @access(ANALYSE)
 def rates_csv(context: ContextDependency, request: TrendDependency) -> Response:
     """Return rates by period of each series, with effort and intervals, as CSV; what is not known is empty."""
+    context.note("exported", context.address)
     trend = rate_trend(context.site.store, request)
     heading = [
         *("series", "period", "from", "to", "independent", "captures", "animals"),

@@ -1,7 +1,7 @@
 """The list of cases, the form that opens one, and the page of one case with its time line and next steps."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -10,13 +10,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
-from casebook.cases.case_file import CaseConflict, State
+from casebook.cases.case_file import CaseConflict, CaseFile, State
+from casebook.cases.deadlines import Urgency
 from casebook.cases.entry import KINDS, OUTCOMES, CaseRefused, Change, Entry, Step, chain_problem
 from i18n.case_words import refusal
 from i18n.incident_sentences import headline
 from i18n.taxonomy import display_name
 from review.cards import KIND_CLASSES
-from review.case_forms import ROWS, form_values, read_change, read_version
+from review.case_forms import ROWS, form_values, read_change, read_opening, read_version
 from review.case_records import CaseView, evidence_sentences, load_case, open_case, records_of
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
@@ -26,6 +27,7 @@ from review.security.access_rules import DECIDE, SEE_CASES, access
 router = APIRouter()
 PAGE = 30
 CAPTURES = 50  # captures listed on the page of a case
+ENTRIES = 200  # entries of the custody log listed on the page of a case, the newest
 CHOICES = 50  # open cases offered where records are added to one
 MAIN_STEPS: tuple[Step, ...] = ("opened", "acknowledged", "assigned", "on_site", "finding", "outcome", "closed")
 LEGAL_STEPS: tuple[Step, ...] = (
@@ -49,7 +51,15 @@ def cases(context: ContextDependency, show: str = "open", after: str = "") -> HT
     listed = context.site.cases.listing(state, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]
     following = f"{shown[-1].key[0].isoformat()}~{shown[-1].number}" if len(listed) > PAGE else ""
-    return context.render("cases.html", {"cases": shown, "show": state, "following": following})
+    reminders = {rule.name: timedelta(hours=rule.remind_hours) for rule in context.site.cases.options.deadlines}
+    now = datetime.now(UTC)
+
+    def urgency(case: CaseFile) -> Urgency | None:
+        if case.due_at is None or now < case.due_at - reminders.get(case.due_name, timedelta(0)):
+            return None
+        return "passed" if now > case.due_at else "near"
+
+    return context.render("cases.html", {"cases": shown, "show": state, "following": following, "urgency": urgency})
 
 
 @router.get("/cases/new")
@@ -70,15 +80,7 @@ def _create(context: PageContext, form: FormData) -> Response:
     event, incident = str(form.get("event", "")), str(form.get("incident", ""))
     values = form_values(form)
     try:
-        change = read_change(FormData([*form.multi_items(), ("step", "opened")]))
-        change = Change(
-            step="opened",
-            kind=change.kind,
-            area=change.area,
-            title=change.title,
-            text=change.text,
-            incidents=(incident,) if incident else (),
-        )
+        change = read_opening(form, incident)
         case = open_case(context.site, change, [event] if event else [], context.name)
     except CaseRefused as refused:
         return _new_case(context, event, incident, values, refusal(refused.reason, context.language), 422)
@@ -215,7 +217,8 @@ def _case_page(
             "rows": range(ROWS),
             "captures": view.held[:CAPTURES],
             "evidence": evidence_sentences(view.held, context.language),
-            "chain_problem": chain_problem(context.site.cases.encoded_entries(number), number),
+            "newest": list(reversed(view.entries[-ENTRIES:])),
+            "chain_problem": chain_problem(view.encoded, number),
             "conflict": conflict,
             "problem": problem,
             "values": values or {},
@@ -228,10 +231,9 @@ def _case_page(
 
 def _progress(view: CaseView) -> list[dict[str, Any]]:
     """Return the main steps with the entry that did each, and which comes next."""
-    entries = {step: view.first(step) for step in MAIN_STEPS}
+    entries = {step: view.latest(step) for step in MAIN_STEPS}
+    entries["outcome"] = view.outcome  # it may have come with the closing
     if view.case.state == "open":
         entries["closed"] = None
-        if not view.case.outcome:
-            entries["outcome"] = None
     following = next((step for step in MAIN_STEPS if entries[step] is None), None)
     return [{"step": step, "entry": entries[step], "next": step == following} for step in MAIN_STEPS]

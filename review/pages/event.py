@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from contract.codec import encode
 from i18n.flag_sentences import reasons
-from review.cards import load_cards
+from review.cards import load_cards, people_in
 from review.decision_history import decision_history
 from review.decisions import MAX_WITHDRAWN, withdraw
 from review.original import original_of
@@ -40,6 +40,7 @@ def event_page(context: ContextDependency, event_id: str) -> HTMLResponse:
     if found is None:
         raise HTTPException(404)
     card = load_cards(context.site, [found])[0]
+    context.note_people("capture", people_in([card]))
     return context.render(
         "event.html",
         {

@@ -9,7 +9,7 @@ from casebook.incidents.reader import IncidentMember
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline, kind_name, occurrence_sentence
 from ingest.store.port import EventQuery
-from review.cards import load_cards
+from review.cards import load_cards, people_in
 from review.page import ContextDependency
 from review.queue import parse_list_cursor
 from review.security.access_rules import DECIDE, SEE, access
@@ -51,6 +51,8 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
     shown = members[:MEMBERS]
     ids = tuple(dict.fromkeys(one.occurrence.subject for one in shown if one.occurrence.source != "health"))
     events = context.site.store.listing(EventQuery(event_ids=ids, limit=len(ids))) if ids else []
+    cards = list(reversed(load_cards(context.site, events)))  # in chronological order
+    context.note_people(f"incident {incident_id}", people_in(cards))
     return context.render(
         "incident.html",
         {
@@ -61,7 +63,7 @@ def incident(context: ContextDependency, incident_id: str, after: str = "") -> H
             "case_numbers": context.site.cases.numbers_of(incident_ids=[incident_id]),
             "alerts": reader.alerts(incident_id, ALERTS),
             "unresolved": reader.has_unresolved_problem(incident_id),
-            "cards": list(reversed(load_cards(context.site, events))),  # in chronological order
+            "cards": cards,
             "late": reader.memberships(ids).late_events,
             "title": headline(found, None, context.language, context.site.station_names.simulated),
             "sentence": lambda one: occurrence_sentence(one, context.language),
@@ -78,6 +80,7 @@ def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
     if context.site.incidents.incident(incident_id) is None:
         raise HTTPException(404)
     context.site.incidents.resolve_station_problems(incident_id, datetime.now(UTC))
+    context.note("resolved", f"incident {incident_id}")
     return RedirectResponse(f"/incidents/{incident_id}", 303)
 
 

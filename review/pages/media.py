@@ -20,6 +20,7 @@ from review.page import ContextDependency, PageContext
 from review.security.access_rules import PUBLIC, SEE, access
 
 router = APIRouter()
+SHOWN_BY_PAGES = ("image", "audio", "video")  # what browsers send as Sec-Fetch-Dest
 MEDIA_HEADERS = {"Content-Disposition": "inline"}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -56,8 +57,11 @@ def media(
     context: ContextDependency,
     sha256: str,
     range_header: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
+    fetched_as: Annotated[str, Header(alias="sec-fetch-dest", include_in_schema=False)] = "",
 ) -> Response:
     """Return a picture or sound; if the client requests a byte range, return only that range."""
+    if fetched_as not in SHOWN_BY_PAGES:  # the pages are recorded themselves
+        context.note("viewed", f"file {sha256}")
     try:
         data = _content(context, sha256)
         kind = check_sent(data)

@@ -10,6 +10,7 @@ from starlette.datastructures import URL
 from i18n.flag_sentences import reasons
 from i18n.incident_sentences import headline
 from pipelines.trends.counting import EARLIEST, LATEST
+from review.cards import people_in
 from review.incident_groups import group_by_incident
 from review.page import ContextDependency
 from review.queue import Filters, Kind, Show, parse_cursor, queue_page
@@ -41,6 +42,7 @@ def queue(
         after=parse_cursor(after),
     )
     page = queue_page(context.site, filters)
+    context.note_people("queue", people_in(page.cards))
     filtered = bool(filters.station or filters.taxon or filters.kind or filters.day)
     groups, late = group_by_incident(context.site, page.cards)
     first_page = not filtered and filters.after is None

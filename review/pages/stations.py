@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from ingest.station_connection import connection_of, last_heard
 from review.page import ContextDependency
 from review.security.access_rules import STATIONS, access
+from review.station_settings import shown_settings
 
 router = APIRouter()
 
@@ -21,6 +22,7 @@ def stations(context: ContextDependency) -> HTMLResponse:
         "stations.html",
         {
             "stations": context.site.store.stations(),
+            "settings": shown_settings(context.site),
             "chains": context.site.chain_states(now),
             "connection_of": lambda state: connection_of(state, now),
             "last_heard": lambda state: last_heard(state, now),

@@ -26,6 +26,7 @@ from casebook.incidents.database import Database
 from casebook.records import MediaEntry
 from contract.event_chain import ChainLink, has_valid_signature, payload_sha256
 from contract.messages import Media
+from ingest.media.port import MediaStore
 from tests.cases import HOUR, NOW, SigningStation, deployment, opened_case
 
 THUMBNAIL = Media(sha256="a" * 64, type="image/jpeg", size=10, role="thumbnail")
@@ -226,6 +227,11 @@ def test_media_of_a_case_are_held_also_when_they_arrive_later_and_when_it_is_clo
     assert held_media(database, asked) == {"a" * 64, "b" * 64}
     cases.add(number, Change(step="closed", outcome="unfounded"), "Zhou", NOW)
     assert held_media(database, asked) == {"a" * 64, "b" * 64}
+
+
+def test_the_media_store_has_no_deletion_that_could_overlook_the_hold() -> None:
+    methods = {name for name in vars(MediaStore) if not name.startswith("_")}
+    assert methods == {"put", "put_all", "open", "names"}, "a new deletion must ask casebook.cases.hold.held_media"
 
 
 def test_incidents_are_linked_once(cases: Cases) -> None:

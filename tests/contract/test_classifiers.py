@@ -17,8 +17,7 @@ from models.crops import classify_animals, cut
 from models.factory import open_classifier, open_vision
 from models.port import Classifier, Crop, Framing
 from models.species import SpeciesOptions
-from tests.conftest import missing
-from tests.species_network import colour_network, registry_of, species_network
+from tests.species_network import colour_network, registry_of
 
 COLOURS = [("blue", ""), ("Viridis viridis", "Viridis viridis"), ("red", "")]
 PICTURES = (
@@ -27,8 +26,8 @@ PICTURES = (
     "chevreuil/3.1 D (4).jpg",
     "blaireaux/3.1 D (22).jpg",
 )
-EXPECTED = ["Sus scrofa", "Sus scrofa", "deer", "badger"]
-FRAMING = Framing(margin=0.125, square=True)  # as the species candidate was trained
+EXPECTED = ["Sus scrofa", "Sus scrofa", "Cervidae", "Mustelidae"]
+FRAMING = Framing(margin=0.12, square=True)  # as wildpost-species was trained
 JUNE, HERE = datetime(2026, 6, 1, 12, tzinfo=UTC), Location(latitude=46.5, longitude=6.3)
 
 
@@ -55,8 +54,8 @@ def crops(pictures: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) ->
 class Opened:
     """Classifiers under test, opened from the same registry files as a station's."""
 
-    def __init__(self, folder: Path, checkpoint: Path) -> None:
-        self._folder, self._checkpoint = folder, checkpoint
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._opened: dict[str, Classifier] = {}
 
     def __getitem__(self, name: str) -> Classifier:
@@ -74,23 +73,20 @@ class Opened:
         return self._colours("onnxruntime", 1)
 
     def _species(self, site_list: Path | None = None) -> Classifier:
-        if not self._checkpoint.is_file():
-            missing(f"this test classifies with the weights {self._checkpoint}, which are not there")
-        weights, classes = species_network(self._checkpoint, self._folder / "species.onnx")
-        labels = [(name, name if name[0].isupper() and " " in name else "") for name in classes]
-        registry = registry_of(self._folder, "species", weights, labels, margin=0.125, square=True, threshold=0.4)
-        return open_classifier("species", self._folder, SpeciesOptions(threads=1), registry, site_list)
+        return open_classifier("wildpost-species", self._folder, SpeciesOptions(threads=1), site_list=site_list)
 
     def _species_with_site_list(self) -> Classifier:
         site = self._folder / "jura.csv"
-        site.write_text("taxon,months,area\nSus scrofa,,\ndeer,4-10,46 6 47 7\nVulpes vulpes,,\n", encoding="utf-8")
+        site.write_text(
+            "taxon,months,area\nSus scrofa,,\nCapreolus capreolus,,\n鹿科,4-10,46 6 47 7\nVulpes vulpes,,\n",
+            encoding="utf-8",
+        )
         return self._species(site)
 
 
 @pytest.fixture(scope="session")
-def opened(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Opened:
-    checkpoint = shared_data / "weights" / "wildpost-species-1" / "cls_ema.pt"
-    return Opened(tmp_path_factory.mktemp("classifiers"), checkpoint)
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    return Opened(tmp_path_factory.mktemp("classifiers"))
 
 
 @pytest.fixture(params=["colours", "colours-onnxruntime", "species", "species-with-site-list"])
@@ -161,10 +157,16 @@ def test_a_claim_travels_beside_the_detector_s_claim(classifier: Classifier, pic
     assert isinstance(read, Event) and read == event
 
 
-def test_the_species_candidate_names_animals_of_a_camera_it_never_saw(opened: Opened, crops: list[Crop]) -> None:
+def test_the_shipped_classifier_names_animals_of_camera_traps(opened: Opened, crops: list[Crop]) -> None:
     claims = opened["species"].classify(crops)
-    assert [claim.label if claim else None for claim in claims] == EXPECTED
-    assert [claim.scientific_name if claim else None for claim in claims] == ["Sus scrofa", "Sus scrofa", None, None]
+    assert [claim.scientific_name if claim else None for claim in claims] == EXPECTED
+
+
+def test_the_crops_of_one_animal_are_decided_together(classifier: Classifier, crops: list[Crop]) -> None:
+    evidence = classifier.examine(crops)
+    assert [classifier.decide([one]) for one in evidence] == classifier.classify(crops)
+    both = classifier.decide(evidence[:2])
+    assert both is not None and both == classifier.decide([evidence[1], evidence[0]])
 
 
 def test_a_site_list_drops_what_does_not_occur_and_keeps_the_classifier_s_confidence(
@@ -172,8 +174,9 @@ def test_a_site_list_drops_what_does_not_occur_and_keeps_the_classifier_s_confid
 ) -> None:
     plain, limited = opened["species"], opened["species-with-site-list"]
     claims = limited.classify(crops)
-    assert [claim.label if claim else None for claim in claims] == ["Sus scrofa", "Sus scrofa", "deer", None]
-    assert [claim.confidence for claim in claims if claim] == [
+    assert [claim.scientific_name if claim else None for claim in claims[:3]] == EXPECTED[:3]
+    assert claims[3] is None or claims[3].scientific_name in ("Mammalia", "Carnivora"), "no badger on the list"
+    assert [claim.confidence for claim in claims[:3] if claim] == [
         claim.confidence for claim in plain.classify(crops)[:3] if claim
     ]
-    assert limited.model.name == "species+jura" and limited.model.sha256 != plain.model.sha256
+    assert limited.model.name == "wildpost-species+jura" and limited.model.sha256 != plain.model.sha256

@@ -13,7 +13,8 @@ from casebook.incidents.database import Database
 from contract import Event, decode, encode, new_event_id, topic_of
 from contract.event_chain import ChainLink, has_valid_signature
 from contract.examples import EVENT
-from edge.event_chain import EventChain, open_key
+from contract.signing_key import open_key
+from edge.event_chain import EventChain
 from edge.outbox.outbox import Outbox, OutboxMessage
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia

@@ -19,7 +19,7 @@ from casebook.incidents.station_watch import StationWatch
 from casebook.incidents.tables import incident, occurrence
 from contract import Clock, Detection, Effort, Event, Location, Span, encode, new_event_id, topic_of
 from contract.errors import StoreUnavailable
-from contract.examples import DEPLOYMENT, EVENT, HEALTH, SOUND_EVENT, STATUS
+from contract.examples import DEPLOYMENT, EFFORT, EVENT, HEALTH, SOUND_EVENT, STATUS
 from contract.messages import Gap
 from contract.supervision import Supervisor
 from ingest.intake import Intake
@@ -162,6 +162,18 @@ def test_what_comes_days_late_is_there_and_late_and_alerts_nobody(desk: Desk) ->
     (one,) = desk.rows(incident)
     assert one["late"] is True
     assert len(desk.casebook.flags()) == 1
+
+
+def test_a_person_on_a_card_alerts_soon_after_the_import_and_its_station_is_not_watched(desk: Desk) -> None:
+    later = NOW + timedelta(days=30)
+    imported = msgspec.structs.replace(person(0), imported_at=later - timedelta(minutes=5))
+    effort = msgspec.structs.replace(EFFORT, station="lake-07", imported_at=later)
+    desk.receive(imported, effort, at=later)
+    assert [one.kind for one in desk.alerts] == ["human"]
+    assert desk.rows(incident)[0]["started_at"] == NOW
+    assert desk.check_stations(60 * 24 * 40) == []
+    desk.receive(msgspec.structs.replace(person(0), imported_at=later), at=later + timedelta(days=1))
+    assert len(desk.alerts) == 1
 
 
 @pytest.mark.parametrize("year", [2, 1970, 9998])

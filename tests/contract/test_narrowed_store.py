@@ -41,7 +41,7 @@ def test_a_foreign_event_or_station_that_a_query_names_is_not_found(store: Store
     assert view.listing(EventQuery(event_ids=(foreign.event_id,))) == []
     assert view.payloads([foreign.event_id]) == view.payloads([]) == {}
     for query in (EventQuery(stations=(FOREIGN,)), EventQuery(taxa=("bear",))):
-        assert view.events(query) == view.listing(query) == view.keys(query) == []
+        assert not any((view.events(query), view.listing(query), view.keys(query)))
     there = (FOREIGN,)
     assert view.count(replace(CountQuery.in_utc(START, END), stations=there)) == []
     assert len(view.records(RecordQuery(START, END, stations=there))) == 0

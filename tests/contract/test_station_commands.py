@@ -13,6 +13,7 @@ from casebook.event_chain import ChainedEvent, EventChains
 from casebook.incidents.database import Database
 from casebook.media_parts import MediaParts
 from casebook.station_commands import (
+    GIVEN_UP_AFTER,
     MOST_UNDER_WAY,
     RESEND_AFTER,
     CommandRefused,
@@ -144,6 +145,22 @@ def test_only_parts_with_the_size_that_was_asked_for_are_awaited(commands: Stati
     assert not commands.is_awaited(msgspec.structs.replace(part, station="ridge-01"))
     commands.came(part.station, part.event_id, part.sha256, NOW)
     assert not commands.is_awaited(part)
+
+
+def test_what_is_never_finished_is_given_up_and_its_parts_are_deleted(
+    commands: StationCommands, database: Database
+) -> None:
+    part, parts = MEDIA_PART, MediaParts(database)
+    asked = commands.ask(part.station, "media", "{}", "a", NOW, DAY, (part.event_id, part.sha256))
+    answer(commands, asked, "accepted")
+    parts.add(part)
+    commands.due(NOW + GIVEN_UP_AFTER - DAY)
+    parts.delete_abandoned()
+    assert parts.whole(part.station, part.sha256) == part.data
+    commands.due(NOW + GIVEN_UP_AFTER)
+    assert state(commands, asked) == "expired"
+    parts.delete_abandoned()
+    assert parts.whole(part.station, part.sha256) == b""
 
 
 def test_parts_in_any_order_and_twice_make_the_whole(database: Database) -> None:

@@ -18,6 +18,7 @@ from contract import (
     Effort,
     Event,
     Health,
+    HeldMedia,
     Location,
     Media,
     MediaContent,
@@ -40,7 +41,7 @@ PAGE = (REPOSITORY / "docs" / "reference" / "messages.md").read_text(encoding="u
 PARTS = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", PAGE, flags=re.MULTILINE))
 TYPES = (
     Alternative, Answer, Box, ChainLink, Classification, Clock, DeployedSensor, Deployment, Detection, Effort, Event,
-    Health, Location, Media, MediaContent, MediaPart, Model, PassedOver, SetAside, Span, StatusMessage,
+    Health, HeldMedia, Location, Media, MediaContent, MediaPart, Model, PassedOver, SetAside, Span, StatusMessage,
 )  # fmt: skip
 
 

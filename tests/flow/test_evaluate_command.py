@@ -113,3 +113,26 @@ def test_looking_at_many_pictures_gives_them_in_order_with_their_problems(
     ]
     with pytest.raises(ValueError, match="workers -1"):
         list(detect_in_pictures(detector, paths, workers=-1))
+
+
+def test_a_classifier_is_measured_on_folders_named_after_taxa(shared_data: Path, tmp_path: Path) -> None:
+    for folder, name in (("赤狐", "renard/8.2 G (39).jpg"), ("Sus scrofa", "sangliers/3.1 D (29).jpg")):
+        (tmp_path / "site" / folder).mkdir(parents=True)
+        shutil.copy(shared_data / "vision" / "camtrap_jura" / name, tmp_path / "site" / folder)
+    (tmp_path / "site" / "blank").mkdir()
+    (tmp_path / "site" / "blank" / "cut_off.jpg").write_bytes(b"\xff\xd8\xff")
+    place = ("--latitude", "46.5", "--longitude", "6.3")
+
+    ended = evaluate("wildpost-species", tmp_path / "site", *place, "--json")
+
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    assert {name: (one["animals"], one["correct"]) for name, one in result["taxa"].items()} == {
+        "Sus scrofa": (1, 1),
+        "Vulpes vulpes": (1, 1),
+    }
+    assert [Path(path).name for path in result["unusable"]] == ["cut_off.jpg"]
+    table = evaluate("wildpost-species", tmp_path / "site", *place)
+    assert "known taxa: 2 animals" in table.stdout and "cut_off.jpg" in table.stderr
+    refused = evaluate("wildpost-species", tmp_path / "site", "--latitude", "46.5")
+    assert refused.returncode == 2 and "--latitude and --longitude: expected both or neither" in refused.stderr

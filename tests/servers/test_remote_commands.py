@@ -21,6 +21,7 @@ from contract.commands import PART_BYTES
 from contract.mqtt import stop_network_thread
 from edge.capture.folder import FolderSource
 from edge.event_chain import EventChain
+from edge.link_budget import LinkBudget
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
@@ -83,7 +84,8 @@ class Reserve:
             source = FolderSource(self.pictures, outbox.mark_of, UTC, None, 60)
             sensors = [Sensor("camera", source, [Brightness()], 60)]
             station = Station(settings.station, "wildpost", sensors, outbox, chain=EventChain(key, outbox))
-            built = remote_station(settings, self.folder, station, outbox, key, {}, self.restarts.set)
+            links = LinkBudget(settings.links, UTC, (), outbox)
+            built = remote_station(settings, self.folder, station, outbox, links, key, {}, self.restarts.set)
             stop = threading.Event()
             thread = threading.Thread(target=station.run, args=(stop, False, self.folder))
             assert built.control is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.registry import WeightsError
+from models.registry import WeightsError, load_registry
 from models.train.export import AGREEMENT
 
 CLASSES = ("fox", "boar", "deer")
@@ -37,6 +37,24 @@ def test_the_exported_file_gives_the_output_of_torch(checkpoint: Path, tmp_path:
     assert export_classifier(read_checkpoint(checkpoint), target, 64, (picture,)) <= AGREEMENT
     assert target.stat().st_size < 7_000_000, "weights are stored in half precision"
     assert [entry.value for entry in onnx.load(target).metadata_props] == [str(dict(enumerate(CLASSES)))]
+
+
+def test_the_shipped_file_gives_the_output_of_the_trained_weights(shared_data: Path) -> None:
+    import torch
+
+    from models.runtime_imports import load_onnxruntime
+    from models.train.species.network import read_checkpoint
+
+    network = read_checkpoint(shared_data / "weights" / "wildpost-species-1" / "cls_ema.pt")
+    entry = load_registry()["wildpost-species"]
+    assert entry.file is not None
+    session = load_onnxruntime().InferenceSession(entry.folder / entry.file, providers=["CPUExecutionProvider"])
+    picture = np.random.default_rng(3).random((1, 3, 224, 224), np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(picture)).softmax(1).numpy()
+    (logits,) = session.run(None, {"images": picture})
+    powers = np.exp(logits - logits.max())
+    assert np.abs(powers / powers.sum() - expected).max() < 5e-3, "weights are rounded to half precision once more"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", "empty state"])

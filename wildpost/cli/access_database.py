@@ -35,10 +35,13 @@ def access_database(arguments: argparse.Namespace, create: bool = False) -> "Ite
     """
     from casebook.casebook import Casebook
     from casebook.incidents.database import Database
+    from wildpost.settings.installation import installation
     from wildpost.settings.server import ServerSettings
 
     settings = load_settings(arguments.settings, ServerSettings) if arguments.settings else ServerSettings()
     folder = data_folder(arguments.data) if create else named_folder(arguments.data)
+    if create:
+        installation(folder)  # the first start would take a casebook without it for one of an earlier version
     file = folder / "casebook.sqlite"
     if not (create or settings.casebook.url or file.exists()):
         raise StoreUnavailable(f"{file}: no such casebook; name the server's data folder with --data DIR")

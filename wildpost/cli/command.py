@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from contract import Event
 
 HOURS, MOST_HOURS = 24, 24 * 90
-WORDS = ("status", "retry", "restart-capture", "media")
+WORDS = ("status", "retry", "restart-capture", "media", "settings")
+SETTINGS_HOURS = 24 * 30
 _POLL_S = 0.5
 
 
@@ -33,11 +34,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     about = "tell a station something: the server signs and sends it, and records the answer"
     parser = commands.add_parser("command", help=about, description=about)
     parser.add_argument("station", help="name of the station")
-    parser.add_argument("kind", choices=WORDS, help="what it is told; media: send the original of a capture")
+    parser.add_argument(
+        "kind",
+        choices=WORDS,
+        help="what it is told; media: send the original of a capture; settings: change some of its settings",
+    )
     parser.add_argument("event", nargs="?", default="", help="with media: id of the event")
     parser.add_argument("--as", dest="name", metavar="NAME", help="who asks, for the record (default: the login name)")
     parser.add_argument(
-        "--within", type=_hours, default=HOURS, metavar="HOURS", help=f"expires after this time (default: {HOURS})"
+        "--within",
+        type=_hours,
+        metavar="HOURS",
+        help=f"expires after this time (default: {HOURS}; of settings {SETTINGS_HOURS})",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with settings: such as sensors.camera.camera.device=1; may be repeated",
+    )
+    parser.add_argument(
+        "--unset", action="append", default=[], metavar="KEY", help="with settings: the station's own value again"
     )
     parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for the answer, and print it")
     add_casebook(parser)
@@ -55,6 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.name or getpass.getuser()
     if (arguments.kind == "media") != bool(arguments.event):
         raise CommandError("expected the id of an event with media, and with nothing else")
+    if (arguments.kind == "settings") != bool(arguments.set or arguments.unset):
+        raise CommandError("expected --set KEY=VALUE or --unset KEY with settings, and with nothing else")
+    settings = arguments.kind == "settings"
+    lasts = timedelta(hours=arguments.within or (SETTINGS_HOURS if settings else HOURS))
     with open_commands(arguments) as commands:
         now = datetime.now(UTC)
         if arguments.kind == "media":
@@ -62,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
 
             asked = ask_for_original(commands, _event(arguments), name, now)
         else:
-            asked = commands.ask(arguments.station, arguments.kind, "{}", name, now, timedelta(hours=arguments.within))
+            payload = _desired(commands, arguments) if settings else "{}"
+            asked = commands.ask(arguments.station, arguments.kind, payload, name, now, lasts)
         print(f"command {asked.number}: {line(asked)}")
         if not arguments.wait:
             print("its answer: wildpost commands list")
@@ -122,6 +145,35 @@ def open_commands(arguments: argparse.Namespace) -> "Iterator[StationCommands]":
         raise CommandError(f"{folder / 'casebook.sqlite'}: no such casebook; name the server's data folder")
     with closing(Casebook(options.url_in(folder))) as casebook:
         yield StationCommands(Database(casebook.engine))
+
+
+def _desired(commands: "StationCommands", arguments: argparse.Namespace) -> str:
+    """Return the desired settings of a station as JSON: those of before with the changes.
+
+    Raises:
+        InvalidSettings: a setting cannot be changed from afar, or a value is out of its bounds.
+    """
+    from contract.desired_settings import flattened, nested, read_desired
+
+    known = commands.settings_in_force(arguments.station)
+    flat = flattened(json.loads(known.payload)) if known else {}
+    for key in arguments.unset:
+        if flat.pop(key, None) is None:
+            raise CommandError(f"--unset {key}: expected one of {', '.join(sorted(flat)) or 'none'}")
+    for assignment in arguments.set:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise CommandError(f"--set {assignment}: expected KEY=VALUE")
+        flat[key] = text if key.endswith(".device") else _value(assignment, text)
+    desired = read_desired(json.dumps(nested(flat)))
+    return msgspec.json.encode(desired).decode()
+
+
+def _value(assignment: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"--set {assignment}: expected a number, or a text in double quotes") from error
 
 
 def _event(arguments: argparse.Namespace) -> "Event":

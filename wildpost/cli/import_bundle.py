@@ -1,17 +1,18 @@
-"""`wildpost import`: imports the message bundles that stations wrote to a USB stick."""
+"""`wildpost import`: imports memory cards, and the message bundles that stations wrote to a USB stick."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
+from wildpost.cli import import_card
 from wildpost.settings.data_folder import data_folder
 from wildpost.settings.loader import load_settings
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command `wildpost import` and its action `bundle` to the argument parser."""
-    about = "take in messages that did not come through the broker"
+    """Add the command `wildpost import` and its actions to the argument parser."""
+    about = "take in memory cards, and messages that did not come through the broker"
     whole = commands.add_parser("import", help=about, description=about)
     kinds = whole.add_subparsers(required=True, metavar="KIND")
     about = "take in the bundles on a USB stick, and write receipts to it"
@@ -21,6 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     bundle.add_argument("--data", type=Path, help="the server's data folder (default: WILDPOST_DATA)")
     bundle.add_argument("--json", action="store_true", help="print one JSON line instead")
     bundle.set_defaults(run=run)
+    import_card.add(kinds)
 
 
 def run(arguments: argparse.Namespace) -> int:

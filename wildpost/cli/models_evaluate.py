@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wildpost.cli import models_evaluate_sound
+from wildpost.cli import models_evaluate_sound, models_evaluate_species
 from wildpost.cli.pickle_question import add_trust
 from wildpost.settings.data_folder import data_folder
 
@@ -31,8 +31,20 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     parser.add_argument("--split", help="use only this split of the data: train, val or test")
     parser.add_argument(
-        "--class", dest="classes", action="append", default=[], metavar="NAME=KIND", help="kind of a class name"
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="NAME=KIND",
+        help="kind of a class name; for a classifier, its taxon",
     )
+    parser.add_argument(
+        "--detector", default="wildpost-nano", help="finds the animals for a classifier (default: wildpost-nano)"
+    )
+    parser.add_argument("--crops", action="store_true", help="for a classifier: the pictures are cut-out animals")
+    parser.add_argument("--site-list", type=Path, metavar="FILE", help="for a classifier: list of the site's species")
+    parser.add_argument("--latitude", type=float, help="for a classifier: place of the pictures")
+    parser.add_argument("--longitude", type=float, help="see --latitude")
     parser.add_argument(
         "--precision", type=_fraction, default=0.9, help="suggest thresholds for this precision (default: 0.9)"
     )
@@ -63,8 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     registry = load_registry(*arguments.registry)
     folder = arguments.folder or data_folder() / "models"
-    if entry_named(arguments.model, registry).kind == "threat":
+    kind = entry_named(arguments.model, registry).kind
+    if kind == "threat":
         return models_evaluate_sound.run(arguments, folder, registry)
+    if kind == "species":
+        return models_evaluate_species.run(arguments, folder, registry)
     labelled = read_labels(arguments.data, arguments.split, class_meanings(arguments.classes))
     options = VisionOptions(threshold=_LOWEST, runtime=arguments.runtime, threads=1, at_once=cores())
     detector = open_vision(arguments.model, folder, options, registry)

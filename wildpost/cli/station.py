@@ -46,8 +46,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(arguments: argparse.Namespace) -> int:
     """Run a station until Ctrl-C or SIGTERM."""
     from wildpost.settings.station import load_station
-    from wildpost.station.assembly import assembled
     from wildpost.station.run_control import RunControl
+    from wildpost.station.running import started
     from wildpost.station.setup import provide_secrets
 
     provide_secrets(arguments.settings)
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: control.end())
     data = data_folder(arguments.data)
     while True:
-        with assembled(settings, settings_folder, data, control.restart) as built:
+        with started(settings, settings_folder, data, control.restart) as built:
             code = _run(settings.station.name, built, arguments, control.stop, data)
         if arguments.once or not control.next_run():
             return code

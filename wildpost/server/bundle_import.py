@@ -49,8 +49,8 @@ class BundleImport:
         self._said = ""
         self._own: tuple[ReceivePipeline, Supervisor] | None = None  # where no server runs
 
-    def run(self, path: Path) -> Iterator[Receipt]:
-        """Import one bundle or all bundles in a folder, and yield the receipt of each.
+    def run(self, *paths: Path) -> Iterator[Receipt]:
+        """Import bundles, or all bundles in folders, and yield the receipt of each.
 
         Each receipt is written beside its bundle before it is yielded; where it cannot be, its ``problems`` say so.
 
@@ -61,7 +61,8 @@ class BundleImport:
         """
         make_private_folder(self._imports)
         with ExitStack() as databases:
-            for bundle in _bundles(path):
+            databases.callback(self._forget_own)  # closed by then
+            for bundle in [bundle for path in paths for bundle in _bundles(path)]:
                 answer = self._imports / f"{bundle.name}{RECEIPT_SUFFIX}"
                 if bundle.parent.samefile(self._imports):
                     raise InvalidInput(f"{bundle}: already where the server takes it in")
@@ -105,6 +106,9 @@ class BundleImport:
                 yield pipeline, supervisor
             finally:
                 pipeline.stop()
+
+    def _forget_own(self) -> None:
+        self._own = None
 
     def _bring_back(self, answer: Path, stick: Path) -> Receipt:
         document = answer.read_bytes()

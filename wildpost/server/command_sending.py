@@ -4,6 +4,7 @@ from pathlib import Path
 
 from casebook.casebook import Casebook
 from casebook.incidents.database import Database
+from casebook.media_parts import MediaParts
 from casebook.station_commands import StationCommands
 from contract.mqtt.publisher import ConfirmedPublisher
 from contract.supervision import Supervisor
@@ -31,4 +32,6 @@ def command_sender(
         return None
     signer = read_signer(settings_folder / settings.commands.signing_key)
     link = ConfirmedPublisher(settings.broker, user="wildpost-commands")
-    return CommandSender(StationCommands(Database(casebook.engine)), signer, link, settings.broker.prefix, supervisor)
+    database = Database(casebook.engine)
+    commands, parts = StationCommands(database), MediaParts(database)
+    return CommandSender(commands, parts, signer, link, settings.broker.prefix, supervisor)

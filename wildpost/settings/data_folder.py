@@ -16,10 +16,10 @@ LOG = logging.getLogger("wildpost.data_folder")
 # Names of what Wildpost writes into a data folder; modes of other files in it are not changed.
 _OWN = (
     *("casebook.sqlite*", "detections.duckdb*", "media", "imports", "server.*", "workers*", "backup.socket"),
-    "installation.json",
+    *("installation.json", "evidence.key"),
     *("drawn", "spool", "revocations-*", f".*{PARTIAL}"),
     *("settings", "broker", ".backup-*", ".restoring-*"),
-    *("stations", "models", "cache", "samples", "demo"),
+    *("stations", "cards", "models", "cache", "samples", "demo"),
 )
 _FOREIGN = "lost+found"  # exists at the root of an ext4 file system
 _TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm", "/run/lock"})  # noqa: S108, folders that all users share

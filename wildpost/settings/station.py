@@ -12,6 +12,7 @@ from contract.deployment import SensorKind
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.deployment import DeploymentOptions, MountingOptions
+from edge.link_budget import LinkOptions
 from edge.remote.options import RemoteOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
@@ -129,6 +130,7 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     threat: ThreatSettings = ThreatSettings()
     voice: VoiceOptions = VoiceOptions()
     remote: RemoteOptions = RemoteOptions()
+    links: LinkOptions = LinkOptions()
 
     def __post_init__(self) -> None:
         names = [sensor.name for sensor in self.sensors]

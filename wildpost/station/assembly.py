@@ -10,6 +10,7 @@ import msgspec
 
 from captures.time_zones import zone_named
 from contract import DeployedSensor, Deployment
+from contract.signing_key import open_key
 from edge.capture.camera import CameraSource
 from edge.capture.folder import FolderSource
 from edge.capture.microphone import MicrophoneSource
@@ -17,8 +18,9 @@ from edge.capture.originals import Originals, Recordings
 from edge.capture.port import Source
 from edge.capture.triggers import SilenceTrigger
 from edge.deployment import deployment_record
-from edge.event_chain import EventChain, open_key
+from edge.event_chain import EventChain
 from edge.instance_lock import instance_lock
+from edge.link_budget import LinkBudget, waiting_topics
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
@@ -26,7 +28,7 @@ from models.factory import open_birdnet, open_classifier, open_threat, open_visi
 from models.port import Classifier, Detector
 from models.registry import Registry, load_registry
 from wildpost.settings.station import LOOKING, SensorOptions, StationSettings
-from wildpost.station.remote import AssembledStation, remote_station
+from wildpost.station.remote import AssembledStation, Changeable, remote_station
 
 
 def station_folder(settings: StationSettings, data: Path) -> Path:
@@ -36,7 +38,11 @@ def station_folder(settings: StationSettings, data: Path) -> Path:
 
 @contextlib.contextmanager
 def assembled(
-    settings: StationSettings, beside: Path, data: Path, restart: Callable[[], object] = lambda: None
+    settings: StationSettings,
+    beside: Path,
+    data: Path,
+    restart: Callable[[], object] = lambda: None,
+    changeable: Changeable | None = None,
 ) -> Iterator[AssembledStation]:
     """Build a station, its publisher and their common outbox; close the outbox when the context ends.
 
@@ -45,12 +51,13 @@ def assembled(
         beside: The folder that paths in the settings are relative to.
         data: The data folder of this machine.
         restart: Ends the run of the station so that it is built anew; for a command of the server.
+        changeable: Settings that the server may change; None: none.
 
     Raises:
         WeightsError: weights of a detector or of the classifier are missing or their hash does not match.
         SiteListError: the classifier's list of species cannot be used.
         OutboxError: the outbox file is not usable.
-        ChainKeyError: the file of the station's key is not usable.
+        SigningKeyError: the file of the station's key is not usable.
         StationRunning: another process runs this station.
     """
     folder = station_folder(settings, data)
@@ -77,6 +84,8 @@ def assembled(
             for options in settings.sensors
         ]
         key = open_key(folder / "chain.key")
+        topics = waiting_topics(settings.broker.prefix, settings.station.name)
+        links = LinkBudget(settings.links, settings.station.recorders_zone, topics, outbox)
         station = Station(
             settings.station,
             settings.broker.prefix,
@@ -85,8 +94,9 @@ def assembled(
             voice=settings.voice,
             deployment=deployment_of(settings, datetime.now(UTC)),
             chain=EventChain(key, outbox),
+            links=links,
         )
-        yield remote_station(settings, data, station, outbox, key, originals, restart)
+        yield remote_station(settings, data, station, outbox, links, key, originals, restart, changeable)
 
 
 def open_detector(name: str, settings: StationSettings, beside: Path, data: Path) -> Detector[Any, Any]:

@@ -12,6 +12,7 @@ from captures.decoded import Picture, Sound
 from contract import Detection, Model
 from edge.capture.camera import without_password
 from edge.check import Figure, Finding, machine, sensors
+from edge.check.link import link_budget
 from edge.instance_lock import lock_holder
 from edge.transport.mqtt.diagnostics import check as check_broker
 from models.port import Crop
@@ -46,6 +47,10 @@ def diagnose_station(path: Path, data: Path) -> Iterator[Finding]:
     yield machine.clock(datetime.now(UTC), settings.station.time_zone or settings.station.utc_offset)
     yield machine.disk(folder, _quota_bytes(settings))
     yield machine.outbox(folder)
+    local = datetime.now(settings.station.recorders_zone)
+    limited = link_budget(folder, settings.links, local, settings.broker.prefix, settings.station.name)
+    if limited:
+        yield limited
     process = lock_holder(folder)
     if process is not None:
         yield machine.running(process)

@@ -37,6 +37,7 @@ def upgrade() -> None:
         "case_event",
         sa.Column("case_number", JsonText, primary_key=True),
         sa.Column("event_id", JsonText, primary_key=True),
+        sa.Column("station", JsonText, nullable=False),
         sa.Column("payload", JsonText, nullable=False),
         sa.Column("deployment", JsonText, nullable=False),
     )

@@ -4,23 +4,25 @@ import logging
 import queue
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, Literal
 
 import paho.mqtt.client as mqtt
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
-from contract import Status, encode, topic_of
+from contract import topic_of
 from contract.mqtt import BrokerOptions, connect_arguments, make_client, stop_network_thread
 from contract.mqtt.endpoint_probe import explain_endpoint, explain_no_tls
 from contract.mqtt.refusal import reason_code, refusal_step
 from contract.mqtt.supervised_client import SupervisedClient
 from contract.supervision import SupervisedThread
+from edge.link_budget import LinkBudget, LinkOptions
 from edge.outbox.drain import wait_until_empty
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 from edge.transport.mqtt.inbox import Inbox
 from edge.transport.mqtt.redelivery import Redelivery
-from edge.transport.mqtt.takeover import Takeovers
+from edge.transport.mqtt.status import status_payload
+from edge.transport.mqtt.takeover import Takeovers, contest_problem
 from edge.transport.mqtt.topic_backoff import TopicBackoff
 from edge.transport.mqtt.unsendable import unsendable_report
 
@@ -55,14 +57,18 @@ class Publisher:
     """One connection to the broker, and a thread that publishes the messages of the outbox."""
 
     def __init__(
-        self, options: StationBrokerOptions, station: str, outbox: Outbox, version: str = "", inbox: Inbox | None = None
+        self,
+        options: StationBrokerOptions,
+        station: str,
+        outbox: Outbox,
+        version: str = "",
+        inbox: Inbox | None = None,
+        links: LinkBudget | None = None,
     ) -> None:
-        """Store the options; ``start`` opens the connection, on which ``inbox`` receives what the server says."""
+        """Store the options; ``inbox`` receives what the server says; ``links`` limits what is sent, None: nothing."""
         self._inbox = inbox
-        self._options = options
-        self._station = station
-        self._outbox = outbox
-        self._version = version
+        self._links = links or LinkBudget(LinkOptions(), UTC, (), outbox)
+        self._options, self._station, self._outbox, self._version = options, station, outbox, version
         self._status_topic = topic_of(options.prefix, station, "status")
         self._sent: dict[int, OutboxMessage] = {}  # by paho's message id; used by the thread only
         self._answers: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()  # message id, reason code
@@ -112,6 +118,7 @@ class Publisher:
         self._thread.stop()
         if self._thread.started:
             self._settle_answers()
+            self._links.save(at_once=True)
         if self._connected.is_set():
             farewell = self._publish_status("offline")
             try:
@@ -124,6 +131,7 @@ class Publisher:
     def _step(self) -> float:
         self._send_what_fits()
         self._settle_answers()
+        self._links.save()
         if self._takeovers.resolved():
             self._set_will()
             self._publish_status("online")
@@ -136,8 +144,10 @@ class Publisher:
             return
         under_way = {message.number for message in self._sent.values()}
         excluded = {*under_way, *self._acknowledged.unrecorded}
-        for message in self._outbox.waiting(room, excluded, self._held.paused_topics()):
-            if not self._connected.is_set():
+        paused = [*self._held.paused_topics(), *self._links.paused_topics()]
+        for message in self._outbox.waiting(room, excluded, paused):
+            # The message before may have used up the budget of the link.
+            if not self._connected.is_set() or message.topic in self._links.paused_topics():
                 break
             size = len(message.topic.encode()) + len(message.payload) + _HEADER_BYTES
             if self._largest_bytes and size > self._largest_bytes:
@@ -146,6 +156,7 @@ class Publisher:
             if not self._held.claim_probe(message.topic):
                 continue
             # If the connection breaks now, paho sends the message again under the same id, so it stays in _sent.
+            self._links.count(size)
             try:
                 self._sent[self._client.publish(message.topic, message.payload, qos=1).mid] = message
             except ValueError as error:  # paho: the topic or the size is impossible
@@ -229,11 +240,7 @@ class Publisher:
         return client
 
     def _status(self, state: Literal["online", "offline"]) -> bytes:
-        contested = True if self._takeovers.contested else UNSET
-        now = datetime.now(UTC)
-        return encode(
-            Status(station=self._station, state=state, at=now, version=self._version, name_contested=contested)
-        )
+        return status_payload(self._station, state, self._version, self._takeovers.contested)
 
     def _publish_status(self, state: Literal["online", "offline"]) -> mqtt.MQTTMessageInfo:
         return self._client.publish(self._status_topic, self._status(state), qos=1, retain=True)
@@ -284,11 +291,7 @@ class Publisher:
 
     @property
     def _contest(self) -> str:
-        return (
-            f"another client takes over the connection of station {self._station!r} to {self._options.address} again "
-            f"and again. Is another station {self._station!r} running? Give each a name of its own; pausing up to "
-            f"{self._options.reconnect_max_s} s between attempts"
-        )
+        return contest_problem(self._station, self._options.address, self._options.reconnect_max_s)
 
     def _note_handshake(self, reason: object) -> None:
         """Note why a connection ended before the broker accepted it, unless the broker itself has said so."""

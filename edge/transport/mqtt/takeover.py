@@ -78,3 +78,12 @@ class Takeovers:
 
     def _pause_s(self) -> float:
         return self._doubled_s * self._chance(0.5, 1.5) if self._count else min(1.0, self._doubled_s)
+
+
+def contest_problem(station: str, address: str, longest_pause_s: float) -> str:
+    """Return the description of a connection that another client takes over again and again."""
+    return (
+        f"another client takes over the connection of station {station!r} to {address} again and again. Is another "
+        f"station {station!r} running? Give each a name of its own; pausing up to {longest_pause_s:g} s "
+        "between attempts"
+    )

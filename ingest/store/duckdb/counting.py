@@ -5,13 +5,18 @@ from typing import Any
 
 import duckdb
 
+from casebook.verdicts import Verdict
 from ingest.store.counts import CountQuery, TaxonCount
+from ingest.store.duckdb.columns import BOOLEAN, INTEGER, TEXT, as_table, to_columns
 from ingest.store.duckdb.conditions import all_of, any_of, within
 from ingest.store.duckdb.tables import events_decided_sql, verdicts_applied_sql
 from ingest.store.microseconds import DAY_US, EPOCH, HOUR_US, MICROSECOND, microseconds
 from ingest.store.tally import Tally
-from ingest.store.taxon_key import stored_names
+from ingest.store.taxon_key import stored_names, taxon_key
 
+_VERDICT = {"event_id": TEXT, "ordinal": INTEGER, "outcome": TEXT, "taxon": TEXT, "observation_type": TEXT}
+_VERDICT |= {"classified_by": TEXT, "decided_us": INTEGER, "sequence": INTEGER}
+_JUDGED = {"event_id": TEXT, "decided": BOOLEAN, "blank": BOOLEAN}
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 
 
@@ -60,6 +65,28 @@ def _since_first_midnight(query: CountQuery) -> str:
     return f"listed_us + CASE {earlier} ELSE {shifts[-1]} END"
 
 
+def write_verdicts(connection: duckdb.DuckDBPyConnection, verdicts: Sequence[Verdict]) -> None:
+    """Insert verdicts, or replace earlier ones on the same detections, in one statement; see ``recount``."""
+    latest: dict[tuple[str, int], Verdict] = {}
+    for one in sorted(verdicts, key=lambda verdict: verdict.order):
+        latest[one.event_id, one.ordinal] = one
+    rows = [
+        (
+            *(one.event_id, one.ordinal, one.outcome),
+            taxon_key(one.label, one.scientific_name, one.observation_type),
+            *(one.observation_type, one.classified_by, microseconds(one.decided_at), one.order),
+        )
+        for one in latest.values()
+    ]
+    with as_table(connection, "given_verdict", to_columns(rows, _VERDICT)):
+        connection.execute(
+            "INSERT INTO verdict SELECT * FROM given_verdict ON CONFLICT (event_id, ordinal) DO UPDATE SET "
+            "outcome = excluded.outcome, taxon = excluded.taxon, observation_type = excluded.observation_type, "
+            "classified_by = excluded.classified_by, decided_us = excluded.decided_us, "
+            "sequence = excluded.sequence WHERE excluded.sequence > verdict.sequence"
+        )
+
+
 def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> None:
     """Apply the stored verdicts on the given events to the stored detections of these events.
 
@@ -88,8 +115,11 @@ def recount(connection: duckdb.DuckDBPyConnection, event_ids: Sequence[str]) -> 
     )
     # After the update above, since it needs "counts_as".
     found = connection.execute(events_decided_sql(machine, verdicts), [*event_ids, *event_ids]).fetchall()
-    for event_id, decided, blank in found:
-        connection.execute("UPDATE event SET decided = ?, blank = ? WHERE event_id = ?", [decided, blank, event_id])
+    with as_table(connection, "judged", to_columns(found, _JUDGED)):
+        connection.execute(
+            "UPDATE event SET decided = judged.decided, blank = judged.blank FROM judged "
+            "WHERE event.event_id = judged.event_id"
+        )
     for value in (True, False):
         ids = [event_id for event_id, decided, _ in found if decided == value]
         if ids:

@@ -1,18 +1,57 @@
 """Writing of records about stations to DuckDB, and reading of the latest ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import duckdb
 
-from contract import Deployment, Effort, Health, Status
+from contract import Deployment, Effort, Event, Health, Status
 from contract.validation import decode_stored
 from ingest.store.conflict import conflict_with_payload
+from ingest.store.duckdb.columns import INTEGER, TEXT, as_table, to_columns
 from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
 from ingest.store.order import supersedes
 from ingest.store.port import Conflict, Received
 
+_EFFORT = {"effort_id": TEXT, "station": TEXT, "sensor": TEXT, "start_us": INTEGER, "end_us": INTEGER}
+_EFFORT |= {"payload": TEXT, "gap": TEXT}
 Read = Callable[[str, list[Any]], list[tuple[Any, ...]]]
+
+
+def write_new_effort(
+    connection: duckdb.DuckDBPyConnection, items: Sequence[Received]
+) -> tuple[int, Sequence[Received]]:
+    """Insert the effort records of a batch that the table does not have, in one statement.
+
+    Returns:
+        Number of new records, and the other items of the batch but events, for ``write_report``.
+    """
+    first: dict[str, Received] = {}
+    others: list[Received] = []
+    for item in items:
+        record = item.record
+        if isinstance(record, Effort) and first.setdefault(record.effort_id, item) is item:
+            continue
+        if not isinstance(record, Event):
+            others.append(item)
+    if not first:
+        return 0, others
+    with as_table(connection, "arrived_effort", to_columns([_effort_row(one) for one in first.values()], _EFFORT)):
+        rows = connection.execute(
+            "INSERT INTO effort SELECT * FROM arrived_effort ON CONFLICT DO NOTHING RETURNING effort_id"
+        ).fetchall()
+    new = {row[0] for row in rows}
+    return len(new), [*others, *(item for effort_id, item in first.items() if effort_id not in new)]
+
+
+def _effort_row(item: Received) -> tuple[str | int | None, ...]:
+    record = item.record
+    assert isinstance(record, Effort)  # noqa: S101, the caller has chosen it
+    return (
+        *(record.effort_id, record.station, record.sensor, microseconds(record.start), microseconds(record.end)),
+        item.payload.decode(errors="replace"),
+        record.gap,
+    )
 
 
 def write_report(connection: duckdb.DuckDBPyConnection, item: Received) -> Conflict | bool:
@@ -28,17 +67,10 @@ def write_report(connection: duckdb.DuckDBPyConnection, item: Received) -> Confl
         connection.execute(sql, [record.station, microseconds(item.received_at), payload])
         return True
     key: dict[str, str | int]
+    values: list[str | int | None]
     if isinstance(record, Effort):
         table, key = "effort", {"effort_id": record.effort_id}
-        values = [
-            record.effort_id,
-            record.station,
-            record.sensor,
-            microseconds(record.start),
-            microseconds(record.end),
-            payload,
-            record.gap,
-        ]
+        values = list(_effort_row(item))
     elif isinstance(record, Health):
         table, key = "health", {"station": record.station, "at_us": microseconds(record.at)}
         values = [*key.values(), payload]

@@ -18,20 +18,19 @@ from contract.validation import decode_stored
 from ingest.store.counts import CountQuery, TaxonCount
 from ingest.store.duckdb.clock_shifts import set_clock_shifts
 from ingest.store.duckdb.connection import connect
-from ingest.store.duckdb.counting import count, recount
+from ingest.store.duckdb.counting import count, recount, write_verdicts
 from ingest.store.duckdb.effort import effort
 from ingest.store.duckdb.events import write_events
 from ingest.store.duckdb.listing import DuckDbListing, portions
 from ingest.store.duckdb.records import read_model_use, read_records
-from ingest.store.duckdb.reports import read_deployments, write_report
+from ingest.store.duckdb.reports import read_deployments, write_new_effort, write_report
 from ingest.store.duckdb.snapshot import DuckDbSnapshot
 from ingest.store.duckdb.tables import SCHEMA, UPGRADES, VERSION, Relations, names_table, relations_of
 from ingest.store.effort import EffortQuery, SensorEffort
-from ingest.store.microseconds import EPOCH, MICROSECOND, microseconds
+from ingest.store.microseconds import EPOCH, MICROSECOND
 from ingest.store.model_use import ModelUse
 from ingest.store.port import Conflict, EventQuery, ListedEvent, Received, StationState, WriteResult
 from ingest.store.records import RecordQuery, Records
-from ingest.store.taxon_key import taxon_key
 
 
 class DuckDbStore:
@@ -63,13 +62,14 @@ class DuckDbStore:
     def _write(self, batch: Sequence[Received]) -> WriteResult:
         with self._transaction() as connection:
             new, conflicts, newest_us, corrected = write_events(connection, batch, self._newest_us)
-            for item in batch:
-                if not isinstance(item.record, Event):
-                    written = write_report(connection, item)
-                    if isinstance(written, Conflict):
-                        conflicts.append(written)
-                    else:
-                        new += written
+            new_effort, others = write_new_effort(connection, batch)
+            new += new_effort
+            for item in others:
+                written = write_report(connection, item)
+                if isinstance(written, Conflict):
+                    conflicts.append(written)
+                else:
+                    new += written
         self._newest_us = newest_us
         return WriteResult(new, len(batch) - new - len(conflicts), tuple(conflicts), corrected)
 
@@ -81,23 +81,7 @@ class DuckDbStore:
 
     def _apply_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         with self._transaction() as connection:
-            for verdict in verdicts:
-                connection.execute(
-                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id, ordinal) DO UPDATE SET "
-                    "outcome = excluded.outcome, taxon = excluded.taxon, observation_type = excluded.observation_type, "
-                    "classified_by = excluded.classified_by, decided_us = excluded.decided_us, "
-                    "sequence = excluded.sequence WHERE excluded.sequence > verdict.sequence",
-                    [
-                        verdict.event_id,
-                        verdict.ordinal,
-                        verdict.outcome,
-                        taxon_key(verdict.label, verdict.scientific_name, verdict.observation_type),
-                        verdict.observation_type,
-                        verdict.classified_by,
-                        microseconds(verdict.decided_at),
-                        verdict.order,
-                    ],
-                )
+            write_verdicts(connection, verdicts)
             event_ids = list(dict.fromkeys(verdict.event_id for verdict in verdicts))
             for portion in portions(event_ids):
                 recount(connection, portion)

@@ -9,7 +9,8 @@ import pytest
 from contract import Box, Classification, Clock, Detection, Model
 from edge.capture.clip import Clip
 from edge.detect import detect
-from models.port import Crop, Framing
+from models.port import Crop
+from tests.species_network import NamedByCrop
 
 
 class Eye:
@@ -27,14 +28,8 @@ class Eye:
         return [[person, animal] for _ in batch]
 
 
-class Named:
-    """Calls everything a fox."""
-
-    model = Model(name="named", version="1", sha256="2" * 64)
-    framing = Framing()
-
-    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        return [Classification(label="fox", confidence=0.9, model="named") for _ in crops]
+def fox(_: Crop) -> Classification:
+    return Classification(label="fox", confidence=0.9, model="named")
 
 
 def test_what_was_found_is_kept_when_the_whole_picture_cannot_be_decoded(
@@ -43,6 +38,6 @@ def test_what_was_found_is_kept_when_the_whole_picture_cannot_be_decoded(
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8 no picture")
     clip = Clip(broken, datetime(2026, 4, 12, tzinfo=UTC), Clock(source="exif", synchronised=False), "broken.jpg")
-    found = detect([Eye()], clip, Named())
+    found = detect([Eye()], clip, NamedByCrop("named", fox))
     assert [(one.ordinal, one.label, one.classification) for one in found] == [(0, "animal", None), (1, "person", None)]
     assert "broken.jpg: animals are not classified" in caplog.text

@@ -10,7 +10,8 @@ import pytest
 from contract import Event, decode, topic_of
 from contract.event_chain import FIRST_PREVIOUS, ChainLink, has_valid_signature, payload_sha256
 from contract.examples import EVENT
-from edge.event_chain import ChainKeyError, EventChain, open_key
+from contract.signing_key import SigningKeyError, open_key
+from edge.event_chain import EventChain
 from edge.outbox.outbox import Outbox, OutboxFull, OutboxMessage
 
 TOPIC = topic_of("wildpost", EVENT.station, "event")
@@ -119,7 +120,7 @@ def test_the_key_is_private_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
     assert open_key(path).private_bytes_raw() == key.private_bytes_raw()
     path.write_bytes(b"short")
-    with pytest.raises(ChainKeyError, match=r"chain\.key: 5 bytes, expected 32"):
+    with pytest.raises(SigningKeyError, match=r"chain\.key: 5 bytes, expected 32"):
         open_key(path)
 
 

@@ -39,9 +39,10 @@ from edge.capture.triggers import SilenceTrigger, loudness_db
 from edge.outbox.outbox import Outbox
 from edge.sensor import Sensor
 from edge.station import Station, StationOptions
-from models.port import Crop, Framing
+from models.port import Crop, Evidence
 from models.threat.voice import VoiceOptions, VoicePolicy
 from tests.eventually import eventually
+from tests.species_network import NamedByCrop
 
 
 class Light:
@@ -83,21 +84,9 @@ class Animals:
         ]
 
 
-class Sizes:
-    """Names each animal by the size of its crop; keeps what it was given."""
-
-    model = Model(name="sizes", version="1", sha256="7" * 64)
-    framing = Framing()
-
-    def __init__(self) -> None:
-        self.crops: list[Crop] = []
-
-    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        self.crops += crops
-        return [
-            Classification(label=f"{crop.pixels.shape[1]} x {crop.pixels.shape[0]}", confidence=0.75, model="sizes")
-            for crop in crops
-        ]
+def by_size(crop: Crop) -> Classification:
+    height, width = crop.pixels.shape[:2]
+    return Classification(label=f"{width} x {height}", confidence=0.75, model="sizes")
 
 
 class Noise:
@@ -148,7 +137,7 @@ class Kept:
         self.voice = VoiceOptions()
         self.deployment: Deployment | None = None
         self.looking: Sequence[Light | Animals] = (Light(),)
-        self.classifier: Sizes | None = None
+        self.classifier: NamedByCrop | None = None
         self.stop = threading.Event()
 
     def run(self, once: bool = True, gap_s: float = 60) -> None:
@@ -208,7 +197,7 @@ def test_a_picture_without_findings_is_an_event_too_and_both_have_thumbnails(kep
 
 def test_an_animal_is_classified_on_the_pixels_of_the_whole_picture_and_a_person_is_not(kept: Kept) -> None:
     kept.options = msgspec.structs.replace(kept.options, latitude=31.5, longitude=117.25)
-    kept.looking, kept.classifier = (Animals(),), Sizes()
+    kept.looking, kept.classifier = (Animals(),), NamedByCrop("sizes", by_size)
     kept.picture("large.jpg", 100)  # 1200 x 900
     kept.sound("loud.wav", 1.0, 20_000)
     kept.run()
@@ -221,6 +210,22 @@ def test_an_animal_is_classified_on_the_pixels_of_the_whole_picture_and_a_person
     assert [model.name for model in events["sound"].models] == ["noise"]
     (crop,) = kept.classifier.crops
     assert (crop.taken_at, crop.location) == (events["picture"].captured_at, Location(latitude=31.5, longitude=117.25))
+
+
+def test_the_pictures_of_a_visit_are_classified_together(kept: Kept) -> None:
+    deciding: list[int] = []
+
+    class Counting(NamedByCrop):
+        def decide(self, evidence: Sequence[Evidence]) -> Classification | None:
+            deciding.append(len(evidence))
+            return super().decide(evidence)
+
+    kept.looking, kept.classifier = (Animals(),), Counting("sizes", by_size)
+    for name in ("1.jpg", "2.jpg", "3.jpg"):
+        kept.picture(name, 100)
+    kept.run()
+    visits = [event.visit_id for event in kept.records(Event)]
+    assert (len(visits), len(set(visits)), deciding) == (3, 1, [1, 2, 3])
 
 
 def test_without_a_classifier_nothing_is_classified(kept: Kept) -> None:

@@ -1,15 +1,15 @@
 """Crops hold the pixels that a classifier was trained on, and claims go to the animals only."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from contract import Box, Classification, Detection, Location, Model
+from contract import Box, Classification, Detection, Location
 from contract.messages import ObservationType
 from models.crops import classify_animals, cut
 from models.port import Crop, Framing
+from tests.species_network import NamedByCrop
 
 PIXELS = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3).astype(np.uint8)
 AT, HERE = datetime(2026, 6, 1, tzinfo=UTC), Location(latitude=31.0, longitude=117.3)
@@ -46,23 +46,10 @@ def test_a_box_without_area_gives_a_crop_of_at_least_a_pixel(box: Box) -> None:
     assert min(crop.shape) >= 1
 
 
-class Sizes:
-    """Names an animal by the size of its crop, and says nothing of small ones."""
-
-    model = Model(name="sizes", version="1", sha256="4" * 64)
-    framing = Framing()
-
-    def __init__(self) -> None:
-        self.crops: list[Crop] = []
-
-    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        self.crops += crops
-        return [
-            Classification(label=f"{crop.pixels.shape[1]} wide", confidence=0.9, model="sizes")
-            if crop.pixels.shape[1] > 5
-            else None
-            for crop in crops
-        ]
+def by_width(crop: Crop) -> Classification | None:
+    """Name an animal by the width of its crop, and say nothing of narrow ones."""
+    width = crop.pixels.shape[1]
+    return Classification(label=f"{width} wide", confidence=0.9, model="sizes") if width > 5 else None
 
 
 def found(ordinal: int, kind: ObservationType, box: Box | None) -> Detection:
@@ -79,7 +66,7 @@ def found(ordinal: int, kind: ObservationType, box: Box | None) -> Detection:
 def test_only_animals_with_a_box_are_classified_and_nothing_else_of_a_detection_changes() -> None:
     person, heard = found(0, "human", Box(0, 0, 1, 1)), found(2, "animal", None)
     large, small = found(1, "animal", Box(0, 0, 0.5, 0.5)), found(3, "animal", Box(0, 0, 0.05, 0.5))
-    sizes = Sizes()
+    sizes = NamedByCrop("sizes", by_width)
     result = classify_animals(sizes, PIXELS, [person, large, heard, small], AT, HERE)
     assert [one.classification.label if one.classification else None for one in result] == [None, "30 wide", None, None]
     assert [one.ordinal for one in result] == [0, 1, 2, 3]

@@ -10,7 +10,7 @@ from models.registry import WeightsError, load_registry
 from models.threat import SHIPPED, ThreatOptions
 from tests.repository import REPOSITORY
 
-OPENED = re.compile(r"\b(VisionDetector|SpeciesClassifier|SiteFilter|BirdNet|ThreatSounds|YamNet)\(")
+OPENED = re.compile(r"\b(VisionDetector|SpeciesClassifier|BirdNet|ThreatSounds|YamNet)\(")
 PACKAGES = ("captures", "edge", "ingest", "pipelines", "review", "wildpost")
 
 

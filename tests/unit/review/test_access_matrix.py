@@ -17,6 +17,8 @@ from casebook.access.audit import AuditLog
 from casebook.access.passwords import Passwords
 from casebook.access.sign_in import SignIn
 from casebook.casebook import Casebook
+from casebook.cases.case_file import HeldEvent
+from casebook.cases.repository import Cases
 from casebook.flags import Flag
 from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.database import Database
@@ -32,6 +34,7 @@ from ingest.store.port import Received
 from review.app import ReviewApp, ReviewOptions, create_app
 from review.security.access_rules import AccessRule, leaf_routes, rule_of
 from tests.bombs import png_of
+from tests.cases import opened_case
 from tests.unit.review.test_answers import served
 
 PASSWORD = "correct horse battery"
@@ -60,7 +63,7 @@ class Reserve:
 
 
 def capture(reserve: Reserve, store: DuckDbStore, media: FolderMedia, station: str, number: int) -> None:
-    """Store a flagged capture of a person, its file, an incident and a quarantined message of a station."""
+    """Store a flagged capture of a person, its file, an incident, a case and a quarantined message of a station."""
     data = png_of(8 + number, 8)
     sha256 = hashlib.sha256(data).hexdigest()
     person = Detection(ordinal=0, label="person", observation_type="human", confidence=0.9, model="wildpost-nano")
@@ -86,7 +89,13 @@ def capture(reserve: Reserve, store: DuckDbStore, media: FolderMedia, station: s
     )
     IncidentRepository(reserve.database, IncidentOptions(), AlertPolicy()).record([seen])
     incident = IncidentReader(reserve.database).incident_ids_of([event.event_id])[event.event_id]
-    reserve.found[station] = {"event_id": event.event_id, "sha256": sha256, "incident_id": incident}
+    case = opened_case(Cases(reserve.database), HeldEvent(encode(event)))
+    reserve.found[station] = {
+        "event_id": event.event_id,
+        "sha256": sha256,
+        "incident_id": incident,
+        "number": case.number,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -123,24 +132,31 @@ def routes(reserve: Reserve) -> list[tuple[str, str, AccessRule]]:
 
 
 def ask(client: httpx.Client, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
-    """Send the request of a route about the given capture, incident and file."""
+    """Send the request of a route about the given capture, incident, file and case."""
     address = path.replace("{name}", "tokens.css")
     for name, value in ids.items():
         address = address.replace("{" + name + "}", value)
-    body: dict[str, Any] = {}
-    if path == "/verdicts":
-        body = {"json": {"event_id": ids["event_id"], "outcome": "confirmed"}}
-    elif path == "/verdicts/withdrawals":
-        body = {"json": {"event_id": ids["event_id"], "sequences": [1]}}
-    elif path == "/events/{event_id}/withdraw":
-        body = {"data": {"sequences": "1"}}
+    event_id, number = ids["event_id"], ids["number"]
+    bodies: dict[str, dict[str, Any]] = {
+        "/verdicts": {"json": {"event_id": event_id, "outcome": "confirmed"}},
+        "/verdicts/withdrawals": {"json": {"event_id": event_id, "sequences": [1]}},
+        "/events/{event_id}/withdraw": {"data": {"sequences": "1"}},
+        "/cases": {"data": {"kind": "hunting", "event": event_id}},
+        "/cases/records": {"data": {"number": number, "event": event_id}},
+        "/cases/{number}/steps": {"data": {"step": "comment", "text": "seen", "seen": "1"}},
+        "/cases/{number}/records": {"data": {"event": event_id}},
+        "/api/cases": {"json": {"kind": "hunting", "events": [event_id]}},
+        "/api/cases/{number}/steps": {"json": {"step": "comment", "text": "seen"}},
+    }
+    body = bodies.get(path, {}) if method == "POST" else {}
     forwarded = {"x-forwarded-for": "192.0.2.1"}  # not a program on the machine itself
     return client.request(method, address, headers=BROWSER | forwarded, **body)
 
 
 ENDS_SESSIONS = ("/sign-out", "/account/sign-out-everywhere")
-NAMES_ONE = ("{event_id}", "{incident_id}", "{sha256}")
-BY_BODY = ("/verdicts", "/verdicts/withdrawals")
+NAMES_ONE = ("{event_id}", "{incident_id}", "{sha256}", "{number}")
+LEADS_BACK = {("GET", f"/cases/{{number}}/{part}"): (303,) for part in ("steps", "records")}  # reads no case
+BY_BODY = ("/verdicts", "/verdicts/withdrawals", "/cases/records")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -155,7 +171,7 @@ def test_a_role_may_use_the_routes_whose_rule_names_it_and_no_other(reserve: Res
             allowed = answer.status_code == 403 and "does not have the role" in answer.text
         else:
             # 404: there is no name to set where there are accounts; 415 and 422: nothing to draw, to withdraw, no name.
-            allowed = answer.status_code in (200, 303, 422) or (path, answer.status_code) in SPECIAL
+            allowed = answer.status_code in (200, 201, 303, 422) or (path, answer.status_code) in SPECIAL
         if not allowed:
             wrong.append((method, path, answer.status_code))
     assert wrong == []
@@ -163,6 +179,7 @@ def test_a_role_may_use_the_routes_whose_rule_names_it_and_no_other(reserve: Res
 
 SPECIAL = {
     ("/reviewer", 404),
+    ("/events/{event_id}/original", 404),
     ("/events/{event_id}/spectrogram-{sha256}.png", 415),
     ("/account/password", 403),
     ("/sign-in", 403),
@@ -173,19 +190,22 @@ SPECIAL = {
 @pytest.mark.parametrize("role", ROLES)
 def test_what_belongs_to_a_foreign_area_is_not_there(reserve: Reserve, role: Role) -> None:
     ids = reserve.found[FOREIGN]
-    wrong = []
+    wrong: list[tuple[str, str, object]] = []
     for method, path, rule in routes(reserve):
         if role not in rule.roles or rule.public or path in ENDS_SESSIONS:
             continue
         with reserve.as_(role) as client:
             answer = ask(client, method, path, ids)
         names_one = any(name in path for name in NAMES_ONE) or path in BY_BODY
-        if names_one and answer.status_code != 404:
+        expected = LEADS_BACK.get((method, path), (404, 422) if method == "POST" and "cases" in path else (404,))
+        if names_one and answer.status_code not in expected:
             wrong.append((method, path, answer.status_code))
-        if any(word in answer.text for word in (FOREIGN, *ids.values())):
+        # The audit log is that of the whole reserve.
+        if path != "/audit" and any(word in answer.text for word in (FOREIGN, *ids.values())):
             wrong.append((method, path, "names it"))
     assert wrong == []
     assert reserve.casebook.verdict_history(ids["event_id"]) == []
+    assert len(Cases(reserve.database).entries(ids["number"])) == 1
 
 
 @pytest.mark.parametrize("role", ["manager", "ranger", "analyst"])
@@ -209,6 +229,22 @@ def test_filters_do_not_reach_beyond_the_area(reserve: Reserve, role: Role) -> N
         counted = client.get(f"/api/trends?station={FOREIGN}&days=30").json()
         assert counted["taxa"] == [] and counted["total"]["captures"] == 0
         assert len(client.get("/api/events").json()["events"]) == 1
+
+
+def test_a_case_opened_from_a_capture_of_the_area_is_seen_and_one_from_nothing_is_refused(reserve: Reserve) -> None:
+    event_id = reserve.found[OWN]["event_id"]
+    foreign = reserve.found[FOREIGN]["number"]
+    with reserve.as_("ranger") as client:
+        made = client.post("/api/cases", json={"kind": "hunting", "events": [event_id]})
+        assert made.status_code == 201
+        numbers = [one["number"] for one in client.get("/api/cases").json()["cases"]]
+        assert made.json()["number"] in numbers and foreign not in numbers
+        refused = client.post("/api/cases", json={"kind": "hunting"})
+        assert (refused.status_code, refused.json()["reason"]) == (422, "records")
+        beyond = client.post("/api/cases", json={"kind": "hunting", "events": [reserve.found[FOREIGN]["event_id"]]})
+        assert beyond.status_code == 422
+    with reserve.as_("everywhere") as client:
+        assert client.post("/api/cases", json={"kind": "hunting"}).status_code == 201
 
 
 def test_the_number_of_open_flags_is_that_of_the_area(reserve: Reserve) -> None:
@@ -258,3 +294,42 @@ def test_decisions_have_the_account_of_their_person_and_stand_in_the_audit_log(r
         (ids["everywhere"], "decided"),
     ]
     assert event_id in entries[1].content and "corrected dog" in entries[1].content
+
+
+def test_views_of_people_and_exports_stand_in_the_audit_log_before_they_are_answered(reserve: Reserve) -> None:
+    ids, log = reserve.found[OWN], AuditLog(reserve.database)
+    newest = log.entries(limit=1)[0].sequence
+    with reserve.as_("analyst") as client:
+        for address in (
+            "/?show=todo",
+            f"/events/{ids['event_id']}",
+            f"/incidents/{ids['incident_id']}",
+            f"/media/{ids['sha256']}",
+            "/rates.csv?days=7",
+            "/api/events?limit=1",
+            "/trends",
+        ):
+            assert client.get(address, headers=BROWSER).status_code == 200
+        assert client.get(f"/media/{ids['sha256']}", headers={"sec-fetch-dest": "image"}).status_code == 200
+    entries = [one for one in log.entries() if one.sequence > newest]
+    assert [(one.action, one.content) for one in reversed(entries) if one.action != "signed in"] == [
+        ("viewed", f"queue: {ids['event_id']}"),
+        ("viewed", f"capture: {ids['event_id']}"),
+        ("viewed", f"incident {ids['incident_id']}: {ids['event_id']}"),
+        ("viewed", f"file {ids['sha256']}"),
+        ("exported", "/rates.csv?days=7"),
+        ("exported", "/api/events?limit=1"),
+    ]
+
+
+def test_administrators_read_the_audit_log_page_by_page(reserve: Reserve) -> None:
+    log = AuditLog(reserve.database)
+    for number in range(120):
+        log.append(Actor("x", "<b>Wang</b>", "unit"), "exported", f"/x?{number}")
+    with reserve.as_("administrator") as client:
+        page = client.get("/audit", headers=BROWSER).text
+        assert "&lt;b&gt;Wang" in page and "<b>Wang" not in page
+        older = page.partition('href="/audit?before=')[2].partition('"')[0]
+        assert "/x?10<" in client.get(f"/audit?before={older}", headers=BROWSER).text
+        for wrong in ("²", "-1", "9" * 30, "x"):
+            assert client.get("/audit", params={"before": wrong}, headers=BROWSER).status_code == 200

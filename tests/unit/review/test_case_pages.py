@@ -185,6 +185,16 @@ def test_an_altered_entry_is_shown(pages: Pages) -> None:
     assert page.status_code == 200 and "Chain broken" in page.text
 
 
+def test_a_long_custody_log_is_listed_in_part(pages: Pages) -> None:
+    address = opened(pages)
+    cases = cases_of(pages)
+    for index in range(220):
+        cases.add(address.rpartition("/")[2], Change(step="comment", text=f"note {index}."), "Li", datetime.now(UTC))
+    page = pages.client.get(address, headers=BROWSER).text
+    assert "note 219." in page and "note 1." not in page
+    assert "chain whole, entries: 222" in page and "The newest 200 entries" in page
+
+
 def test_overdue_cases_come_first_in_the_list(pages: Pages) -> None:
     cases, now = cases_of(pages), datetime.now(UTC)
     numbers = []
@@ -195,6 +205,7 @@ def test_overdue_cases_come_first_in_the_list(pages: Pages) -> None:
     order = list(dict.fromkeys(re.findall(r'href="/cases/(2026-LA-\d+)"', page)))
     assert order == [numbers[1], numbers[2], numbers[0]]
     assert "overdue by 5 days" in page
+    assert page.count('class="badge warn"') == 1, "one ends within ten days"
 
 
 def test_a_long_list_has_further_pages(pages: Pages) -> None:

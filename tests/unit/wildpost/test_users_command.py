@@ -15,8 +15,10 @@ from casebook.access.audit import AuditLog
 from casebook.access.passwords import Passwords
 from casebook.casebook import Casebook
 from casebook.incidents.database import Database
+from ingest.receive.mqtt.options import CLIENT_ID
 from wildpost.cli import users
 from wildpost.cli.main import main
+from wildpost.settings.installation import installation
 
 PASSWORD = "correct horse battery"
 ADMINISTRATOR = ["add", "zhao", "--display-name", "赵", "--role", "administrator", "--all-areas"]
@@ -53,6 +55,8 @@ def test_the_first_account_is_made_before_the_server_has_run(
     assert capsys.readouterr().out == "account zhao: administrator\n"
     assert Passwords().verify(stored_hash(folder, "zhao"), PASSWORD)
     assert (folder / "casebook.sqlite").stat().st_mode & 0o077 == 0
+    # Two servers whose first account was made before their first start must not share a session at the broker.
+    assert installation(folder).client_id.startswith(f"{CLIENT_ID}-")
 
 
 def test_an_account_is_listed_changed_and_disabled(

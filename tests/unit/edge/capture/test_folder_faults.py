@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from captures import original_file
 from captures.capture_time import picture_time
 from captures.decoded import Unreadable
 from captures.file_kind import kind_of_path
@@ -158,7 +159,7 @@ class Refusing:
                 raise OSError(number, os.strerror(number), str(path))
             return kind_of_path(path)
 
-        monkeypatch.setattr(folder_source, "kind_of_path", opening)
+        monkeypatch.setattr(original_file, "kind_of_path", opening)
 
 
 @pytest.fixture

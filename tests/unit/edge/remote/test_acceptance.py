@@ -75,7 +75,11 @@ def test_what_is_not_for_this_station_or_not_authentic_is_ignored(
 
 
 def test_a_replaced_certificate_is_worth_nothing_any_more(outbox: Outbox) -> None:
+    settings = sealed(serial=1, kind="settings", certificate_number=7)
+    check(outbox, settings, "settings")
     check(outbox, sealed(serial=5, certificate_number=8))
+    with pytest.raises(Repeated):  # the copy that the broker keeps is no attack
+        check(outbox, settings, "settings")
     with pytest.raises(Ignored, match="certificate 7 was replaced by certificate 8"):
         check(outbox, sealed(serial=6, certificate_number=7))
 

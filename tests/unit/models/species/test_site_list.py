@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract import Alternative, Classification, Detection, Location, Model
-from models.port import Crop, Framing
-from models.species.site_list import SiteFilter, SiteListError, read_site_list
+from contract import Alternative, Classification, Location
+from models.factory import open_classifier
+from models.port import Classifier, Evidence
+from models.species import SpeciesOptions
+from models.species.site_list import SiteListError, read_site_list
+from tests.species_network import colour_network, registry_of
 
-ANIMAL = Detection(ordinal=0, label="animal", observation_type="animal", confidence=1.0, model="eye")
 MARSH = Location(latitude=31.5, longitude=117.25)
-PIXELS = np.zeros((4, 4, 3), np.uint8)
 TABLE = """taxon,months,area,remark
 Grus monacha,10-3,,winter guest
 Sus scrofa,,,
@@ -22,30 +23,17 @@ deer,,,
 """
 
 
-class Fixed:
-    """Always gives the same answer."""
-
-    model = Model(name="fixed", version="2", sha256="5" * 64)
-    framing = Framing(margin=0.1, square=True)
-
-    def __init__(self, *ranked: tuple[str, float]) -> None:
-        first, *others = (
-            Alternative(label=name, confidence=sure, scientific_name=_name(name)) for name, sure in ranked
-        )
-        self._claim = Classification(
-            label=first.label,
-            confidence=first.confidence,
-            model="fixed",
-            scientific_name=first.scientific_name,
-            alternatives=tuple(others),
-        )
-
-    def classify(self, crops: Sequence[Crop]) -> list[Classification | None]:
-        return [self._claim for _ in crops]
-
-
 def _name(label: str) -> str | None:
     return label if label[0].isupper() else None
+
+
+def classifier(folder: Path, names: Sequence[str], options: SpeciesOptions, table: str = TABLE) -> Classifier:
+    """Open a classifier of three classes with the names, limited to the site's list."""
+    site = folder / "marsh.csv"
+    site.write_text(table, encoding="utf-8")
+    weights = colour_network(folder / "fixed.onnx")
+    labels = [(name, _name(name) or "") for name in (*names, "none of these", "nor this")[:3]]
+    return open_classifier("fixed", folder, options, registry_of(folder, "fixed", weights, labels), site)
 
 
 def limited(
@@ -54,11 +42,12 @@ def limited(
     at: datetime | None = datetime(2026, 1, 15, tzinfo=UTC),
     place: Location | None = MARSH,
     threshold: float = 0.3,
+    alternatives: int = 3,
 ) -> Classification | None:
-    file = folder / "marsh.csv"
-    file.write_text(TABLE, encoding="utf-8")
-    (claim,) = SiteFilter(Fixed(*ranked), read_site_list(file), threshold).classify([Crop(PIXELS, ANIMAL, at, place)])
-    return claim
+    options = SpeciesOptions(threshold=threshold, alternatives=alternatives)
+    one = classifier(folder, [name for name, _ in ranked], options)
+    probabilities = np.array([*(sure for _, sure in ranked), 0.0, 0.0][:3])
+    return one.decide([Evidence(probabilities, at, place)])
 
 
 def test_a_plausible_claim_passes_without_its_implausible_alternatives(tmp_path: Path) -> None:
@@ -69,11 +58,9 @@ def test_a_plausible_claim_passes_without_its_implausible_alternatives(tmp_path:
 
 
 def test_no_more_alternatives_are_reported_than_wished(tmp_path: Path) -> None:
-    file = tmp_path / "marsh.csv"
-    file.write_text(TABLE, encoding="utf-8")
-    answer = Fixed(("Sus scrofa", 0.5), ("deer", 0.3), ("Grus monacha", 0.2))
     for wished in (0, 1, 2):
-        (claim,) = SiteFilter(answer, read_site_list(file), 0.3, wished).classify([Crop(PIXELS, ANIMAL)])
+        answer = (("Sus scrofa", 0.5), ("deer", 0.3), ("Hydropotes inermis", 0.2))
+        claim = limited(tmp_path, *answer, at=None, alternatives=wished)
         assert claim is not None and len(claim.alternatives) == wished
 
 
@@ -117,14 +104,22 @@ def test_taxa_are_compared_without_regard_to_case(tmp_path: Path) -> None:
 
 
 def test_the_model_names_classifier_and_list_and_changes_with_the_list(tmp_path: Path) -> None:
-    file = tmp_path / "marsh.csv"
-    models = []
-    for text in (TABLE, TABLE + "Vulpes vulpes,,,\n"):
-        file.write_text(text, encoding="utf-8")
-        models.append(SiteFilter(Fixed(("deer", 1.0)), read_site_list(file), 0.5).model)
+    tables = (TABLE, TABLE + "Vulpes vulpes,,,\n")
+    models = [classifier(tmp_path, ["deer"], SpeciesOptions(), table).model for table in tables]
     assert models[0].name == models[1].name == "fixed+marsh"
-    assert models[0].version.startswith("2+") and models[0].version != models[1].version
+    assert models[0].version.startswith("1+") and models[0].version != models[1].version
     assert models[0].sha256 != models[1].sha256
+
+
+def test_a_species_of_the_list_makes_the_groups_above_it_plausible(tmp_path: Path) -> None:
+    file = tmp_path / "site.csv"
+    file.write_text("taxon,months,area\nCapreolus pygargus,,\n野猪,,\nfelid,,\n", encoding="utf-8")
+    site = read_site_list(file)
+    assert site.holds(["Cervidae", "Artiodactyla", "Mammalia"], None, None)
+    assert site.holds(["Sus scrofa", "Sus", "Suidae"], None, None)
+    assert site.holds(["Panthera onca", "Panthera", "Felidae"], None, None), "below a group of the list"
+    assert not site.holds(["Sus domesticus", "Sus", "Suidae"], None, None)
+    assert not site.holds(["Canidae", "Carnivora"], None, None)
 
 
 @pytest.mark.parametrize(

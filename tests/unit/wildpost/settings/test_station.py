@@ -7,6 +7,7 @@ import pytest
 from edge.capture.camera import CameraOptions
 from edge.capture.microphone import MicrophoneOptions
 from edge.deployment import DeploymentOptions, MountingOptions
+from edge.link_budget import LinkOptions
 from edge.remote.options import RemoteOptions
 from edge.station import StationOptions
 from edge.transport.mqtt.publisher import StationBrokerOptions
@@ -50,10 +51,11 @@ def test_every_setting_is_described() -> None:
         SpeciesOptions,
         VoiceOptions,
         RemoteOptions,
+        LinkOptions,
         StationSettings,
     )
     missing = {name for kind in kinds for name in kind.__struct_fields__ if f"`{name}`" not in page}
-    tables = {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice", "deployment", "remote"}
+    tables = {"station", "sensors", "broker", "vision", "birdnet", "threat", "voice", "deployment", "remote", "links"}
     assert missing <= tables, "these are tables and have a row of their own"
 
 

@@ -1,0 +1,1 @@
+"""Imports memory cards: the files of a folder become the same messages as those of a station."""
