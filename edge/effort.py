@@ -50,7 +50,7 @@ class EffortLog:
             sent: Times for which effort was sent before; it is not sent again. See ``sent``.
             clocks: Reads the clocks that do not jump.
         """
-        self._names = {"station": station, "sensor": sensor, "deployment": deployment}
+        self._station, self._sensor, self._deployment = station, sensor, deployment
         self._clocks = clocks
         self._gap: Gap | None = None
         self._note = ""
@@ -149,13 +149,15 @@ class EffortLog:
                 found.append(
                     Effort(
                         effort_id=new_event_id(),
+                        station=self._station,
+                        sensor=self._sensor,
+                        deployment=self._deployment,
                         start=free_start,
                         end=free_end,
                         watching=one.gap is None,
                         gap=one.gap,
                         captures=captures,
                         note=one.note,
-                        **self._names,
                     )
                 )
                 captures = 0
