@@ -50,7 +50,7 @@ check: .uv/ready
 	$(RUN) lint-imports
 	$(RUN) pytest -q tests/docs
 
-BENCHES := vision sound ingest latency trends faults
+BENCHES := vision sound cards ingest latency trends faults
 BENCH := --quick
 
 # Every benchmark runs, also after one that failed; the last line of each is its result as JSON.

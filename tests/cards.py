@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from captures.decoded import Sound
+from captures.decoded import Picture, Sound
 from captures.picture import read_picture
 from contract import Detection, Event, Model
 from contract.messages import ObservationType
@@ -47,7 +47,8 @@ class Looking:
     model = Model(name="colours", version="1", sha256="1" * 64)
 
     def preprocess(self, item: Any) -> tuple[float, float]:
-        blue, _, red = read_picture(item, 64).pixels.reshape(-1, 3).mean(axis=0)
+        decoded = item if isinstance(item, Picture) else read_picture(item, 64)
+        blue, _, red = decoded.pixels.reshape(-1, 3).mean(axis=0)
         return float(blue), float(red)
 
     def predict(self, batch: Sequence[tuple[float, float]]) -> list[list[Detection]]:
@@ -77,6 +78,10 @@ class Listening:
 
 def open_detectors() -> Detectors:
     return Detectors([Looking()], [Listening()])
+
+
+def open_ears() -> Detectors:
+    return Detectors([], [Listening()])
 
 
 def picture(path: Path, taken: datetime | None, colour: tuple[int, int, int] = GREY, number: int = 0) -> Path:
@@ -139,6 +144,7 @@ class Server:
         on_progress: Callable[[CardFile, CardReport], None] = lambda _file, _report: None,
         stopped: Callable[[], bool] = lambda: False,
         stretch_s: float = 60.0,
+        detectors: Callable[[], Detectors] = open_detectors,
     ) -> tuple[CardReport, Delivery]:
         listing: CardListing = list_card(root, placement or Placement(DEPLOYMENT))
         listing.files, corrections = correct_clocks(listing.files, known, ZONE)
@@ -152,7 +158,7 @@ class Server:
         )
         delivery = work.run(
             executor or InProcess(),
-            lambda ledger, spool: ExaminationOptions(open_detectors, ZONE, ledger, spool, stretch_s),
+            lambda ledger, spool: ExaminationOptions(detectors, ZONE, ledger, spool, stretch_s),
             stopped,
         )
         return work.report, delivery

@@ -11,7 +11,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from captures.decoded import Picture
-from captures.picture import LIMIT_PIXELS, read_picture
+from captures.picture import LIMIT_PIXELS, read_picture, reduced
 from contract import Box, Detection, Model
 from models.registry import RegistryEntry, Share, VisionFacts, check_hash
 from models.vision.heads import Candidates, check_shape, read_head
@@ -112,7 +112,10 @@ class VisionDetector:
             OSError: the file cannot be read.
         """
         longest = max(self._facts.width, self._facts.height)
-        picture = item if isinstance(item, Picture) else read_picture(item, longest, self._options.limit_pixels)
+        if isinstance(item, Picture):
+            picture = reduced(item, longest)
+        else:
+            picture = read_picture(item, longest, self._options.limit_pixels)
         prepared = letterbox(picture.pixels, self._facts.head, self._facts.width, self._facts.height)
         return PreparedPicture(*prepared, picture.damage)
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -68,6 +68,13 @@ class CardListing:
     bad: dict[str, str] = field(default_factory=dict)
     unplaced: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
+
+    def leave_out(self, families: Collection[str]) -> None:
+        """Count the files of some families as passed over, for want of a detector."""
+        for file in self.files:
+            if file.family in families:
+                self.passed_over[f"{file.family}s without a detector"] += 1
+        self.files = [file for file in self.files if file.family not in families]
 
 
 def list_card(root: Path, placement: Placement, stopped: Callable[[], bool] = lambda: False) -> CardListing:

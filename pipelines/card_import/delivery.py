@@ -13,6 +13,7 @@ from contract.errors import InvalidInput, TemporaryFailure
 Deliver = Callable[[Sequence[Path]], Iterable[Receipt]]  # takes in all bundles in folders, and yields their receipts
 
 _RETRY_S = 10.0
+_PATIENCE_S = 60.0  # with an attempt that waits for a server
 _ATTEMPTS = 3  # at the end, when nothing else is left to do
 
 
@@ -50,9 +51,11 @@ class Delivery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the thread after its current attempt; what is not delivered stays on disk."""
+        """End the thread after its current attempt, unless that takes long; what is not delivered stays on disk."""
         self._abandoned = True
-        self.finish()
+        self._ending.set()
+        self._wake.set()
+        self._thread.join(_PATIENCE_S)
 
     def add(self, folder: Path) -> None:
         """Hand over a batch that is durable."""

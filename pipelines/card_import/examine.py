@@ -13,6 +13,7 @@ from captures.decoded import Unreadable
 from captures.file_kind import FileKind
 from captures.folder_listing import printable_name
 from captures.original_file import capture_kind, original_media
+from captures.picture import THUMBNAIL_PX, read_picture
 from captures.plausible_time import PossibleTimes
 from contract import Clock, Detection, Location, Media, Model
 from contract.bounds import is_representable
@@ -148,6 +149,8 @@ class CardExaminer:
         name = printable_name(file.path.name)
         try:
             kind = capture_kind(file.path, file.size)
+            if missing := self._missing_detector(kind):
+                return ExaminedFile(problem=f"{name}: {missing}", temporary=True)
             sensor: Sensor = "microphone" if kind.family == "recording" else "camera"
             original = original_media(file.path, kind)
             assert original is not None, "nothing stops it"  # noqa: S101
@@ -157,6 +160,12 @@ class CardExaminer:
             return ExaminedFile(problem=printable_name(str(error)))
         except OSError as error:
             return ExaminedFile(problem=f"{name}: {error.strerror or error}", temporary=True)
+
+    def _missing_detector(self, kind: FileKind) -> str:
+        """Return why no detector can use a file of this kind; "" if one can."""
+        looks, listens = bool(self._detectors.looking), bool(self._detectors.listening)
+        usable = {"picture": looks, "film": looks or listens, "recording": listens}[kind.family]
+        return "" if usable else f"there is no detector for a {kind.family}"
 
     def _examine(self, file: CardFile, kind: FileKind, original: Media, result: ExaminedFile) -> ExaminedFile:
         captures = _CaptureList(self._options.spool / f"{original.sha256}-{os.getpid()}.captures")
@@ -182,10 +191,12 @@ class CardExaminer:
                     end = corrected.captured_at + timedelta(seconds=corrected.duration_s)
         except Unreadable as error:
             problem = printable_name(str(error))
+            temporary = kind.family == "film" and not self._detectors.looking  # one for pictures may find something
         except OSError as error:
             problem, temporary = f"{original.name}: {error.strerror or error}", True
         except Exception as error:  # noqa: BLE001, whatever one file causes must not end the import
-            problem = f"{original.name}: an unexpected error: {describe_exception(error)}"
+            # A fault of this program: a later version may be able to use the file.
+            problem, temporary = f"{original.name}: an unexpected error: {describe_exception(error)}", True
         if temporary:
             captures.discard()
             return ExaminedFile(sensor=result.sensor, problem=problem, temporary=True)
@@ -208,8 +219,8 @@ class CardExaminer:
         # The start of a deployment says nothing about the clock of a device whose times are corrected.
         deployed = deployment.start if file.clock_offset_us is None else None
         if kind.family == "film":
-            hears = bool(self._detectors.listening)
-            reader = FilmReader(zone, deployment.location, self._options.stretch_s, deployed, True, hears)
+            sees, hears = bool(self._detectors.looking), bool(self._detectors.listening)
+            reader = FilmReader(zone, deployment.location, self._options.stretch_s, deployed, sees, hears)
             yield from reader.captures(file.path, mark, None, lambda: original)
         elif kind.family == "picture":
             taken, clock = picture_time(file.path, zone, file.modified_ns, None, deployed)
@@ -234,9 +245,9 @@ class CardExaminer:
     def _capture(self, clip: Clip, location: Location | None) -> Capture:
         used = self._detectors
         detectors = used.listening if clip.kind == "sound" else used.looking
-        if not detectors:
-            raise Unreadable(f"{clip.name}: there is no detector for {'sound' if clip.kind == 'sound' else 'pictures'}")
         classifier = None if clip.kind == "sound" else used.classifier
+        if clip.kind == "picture" and classifier is None:  # decoded once, for the detectors and for the thumbnail
+            clip = replace(clip, content=read_picture(Path(str(clip.content)), THUMBNAIL_PX))
         found, heard, beside = examine_capture(detectors, clip, classifier, location)
         may_leave, _ = voice_in(heard, found, used.voice)
         if may_leave and not beside:
@@ -250,7 +261,7 @@ class CardExaminer:
             detections=tuple(found),
             media=media_of(heard, beside),
             beside=beside,
-            sharpness=sharpness_of(*beside[:1]),
+            sharpness=sharpness_of(*beside[:1]) if found else 1.0,
         )
 
 

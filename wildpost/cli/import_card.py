@@ -231,7 +231,7 @@ def _known_times(given: list[str], zone: tzinfo) -> "list[KnownTime]":
 def _detector_opener(
     arguments: argparse.Namespace, listing: "CardListing", data: Path, threads: int
 ) -> "DetectorOpener":
-    """Return the opener of the detectors that the files of the card need."""
+    """Return the opener of the detectors that the files of the card need; leave out the files without a detector."""
     from wildpost.settings.station import LOOKING, load_station
     from wildpost.station.card_detectors import DETECTORS, DetectorOpener, default_settings
 
@@ -243,6 +243,12 @@ def _detector_opener(
         wanted = {name.strip() for name in arguments.detectors.split(",")}
         if unknown := sorted(wanted - set(DETECTORS)):
             raise SettingsError(f"--detectors {unknown[0]!r}: expected names of {', '.join(DETECTORS)}, with commas")
+    without = set()
+    if not wanted & LOOKING:
+        without.add("picture")
+    if not wanted - LOOKING:
+        without.add("recording")
+    listing.leave_out(without)
     families = {file.family for file in listing.files}
     looks, listens = bool(families & {"picture", "film"}), bool(families & {"film", "recording"})
     names = [name for name in DETECTORS if name in wanted and (looks if name in LOOKING else listens)]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from captures.decoded import Unreadable
-from captures.picture import read_picture, thumbnail
+from captures.picture import read_picture, reduced, thumbnail
 from captures.picture_header import read_header
 
 
@@ -252,3 +252,14 @@ def test_a_thumbnail_is_a_small_upright_jpeg_without_metadata() -> None:
 
 def test_a_small_picture_is_not_blown_up() -> None:
     assert read_picture(thumbnail(encoded(scene(64, 48)), 960), 960).width == 64
+
+
+@pytest.mark.parametrize(("first_px", "longest_px"), [(1600, 416), (801, 400), (400, 200), (400, 390), (1600, 2000)])
+def test_a_decoded_picture_is_reduced_to_what_decoding_for_less_gives(first_px: int, longest_px: int) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (1200, 1600, 3), np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(noise, (0, 0), 4), np.uint8)
+    data = encoded(blurred, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 95)
+    found = reduced(read_picture(data, first_px), longest_px)
+    expected = read_picture(data, longest_px).pixels if longest_px <= first_px else read_picture(data, first_px).pixels
+    assert found.pixels.shape == expected.shape and (found.width, found.height) == (1600, 1200)
+    assert np.abs(found.pixels.astype(int) - expected.astype(int)).mean() < 2

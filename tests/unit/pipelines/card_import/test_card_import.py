@@ -11,11 +11,12 @@ from sqlalchemy import text
 from casebook.casebook import Casebook
 from contract import Event
 from ingest.store.effort import EffortQuery
+from pipelines.card_import.card_files import list_card
 from pipelines.card_import.card_import import CardLost
 from pipelines.card_import.clock_corrections import KnownTime
 from pipelines.card_import.deployments import CardDeployment, Placement
 from pipelines.card_import.report import CardReport
-from tests.cards import DAY, GREY, Server, folder_placement, make_card, picture
+from tests.cards import DAY, DEPLOYMENT, GREY, Server, folder_placement, make_card, open_ears, picture
 from tests.recordings import pcm, simple_wav
 
 
@@ -201,7 +202,6 @@ def test_a_card_that_can_no_longer_be_read_ends_the_import_and_a_bad_file_does_n
 
     with pytest.raises(CardLost, match="can no longer be read"):
         server.take_in(card, on_progress=pull_out)
-    assert len(server.events()) == 3
     away.rename(card)
 
     def remove(_file: object, report: CardReport) -> None:
@@ -223,3 +223,21 @@ def test_a_long_recording_gives_an_event_for_each_stretch_and_leaves_no_temporar
     assert len(events) == 25 and len({event.media[0].sha256 for event in events}) == 1
     assert events[24].captured_at - events[0].captured_at == timedelta(seconds=24)
     assert not any((server.data / "cards" / "spool").iterdir())
+
+
+def test_pictures_without_a_detector_are_imported_when_there_is_one(server: Server, card: Path) -> None:
+    expected = make_card(card, visits=1)
+    report, _ = server.take_in(card, detectors=open_ears)
+    assert report.new == 2 and [event.capture for event in server.events()] == ["sound", "sound"]
+    assert report.aside["DCIM/100MEDIA/IMG_0001.JPG"] == "IMG_0001.JPG: there is no detector for a picture"
+    server.take_in(card)
+    assert len(server.events()) == expected
+
+
+def test_families_are_left_out_and_counted(card: Path) -> None:
+    make_card(card, visits=1)
+    listing = list_card(card, Placement(DEPLOYMENT))
+    pictures = sum(file.family == "picture" for file in listing.files)
+    listing.leave_out({"picture"})
+    assert {file.family for file in listing.files} == {"film", "recording"}
+    assert listing.passed_over["pictures without a detector"] == pictures > 0
