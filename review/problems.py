@@ -134,7 +134,6 @@ def _problem_page(templates: Environment, language: Language, code: int, sentenc
         path="",
         query=[],
         open_flags=0,
-        simulated=(),
         server_problem="",
         simulated=frozenset(),
     )
