@@ -23,7 +23,7 @@ from pipelines.card_import.card_files import CardFile, CardListing
 from pipelines.card_import.clock_corrections import ClockCorrection
 from pipelines.card_import.delivery import Deliver, Delivery
 from pipelines.card_import.deployments import CardDeployment
-from pipelines.card_import.examine import CardExaminer, ExaminationOptions, ExaminedFile
+from pipelines.card_import.examine import CardExaminer, ExaminationOptions, ExaminedFile, Sensor
 from pipelines.card_import.ledger import KnownFile, Ledger
 from pipelines.card_import.messages import CardMessages
 from pipelines.card_import.report import CardReport
@@ -158,14 +158,10 @@ class CardImport:
         """Add the messages of a file to the batch, and the file to the ledger, in one transaction."""
         station = file.deployment.station
         sensor = examined.sensor
-        if examined.known is None and examined.sha256:
-            known = KnownFile(*file.deployment.key, file.inside, examined.problem)
-            if not ledger.add(examined.sha256, sensor, known, examined.start, examined.end):
-                for _ in examined.all_captures():  # of a copy that was examined at the same time
-                    pass
-                examined = ExaminedFile(examined.sha256, sensor, ledger.find(examined.sha256))
-            else:
-                self._added.add(examined.sha256)
+        if examined.known is None and examined.sha256 in self._added:  # a copy, examined at the same time
+            if examined.more is not None:
+                examined.more.unlink()
+            examined = ExaminedFile(examined.sha256, sensor, ledger.find(examined.sha256))
         if examined.known is not None:
             self.report.add_known(file, examined, repeated=examined.sha256 in self._added)
             if examined.known[:2] == file.deployment.key:
@@ -192,18 +188,23 @@ class CardImport:
             messages += self._messages.effort(
                 file.deployment, sensor, examined.start, examined.end, 1, "a recording on a card"
             )
+        # After an exception before this line, the file is not in the ledger, and is examined again.
         batches.add(station, messages)
+        if examined.sha256:
+            known = KnownFile(*file.deployment.key, file.inside, examined.problem)
+            ledger.add(examined.sha256, sensor, known, examined.start, examined.end)
+            self._added.add(examined.sha256)
 
     def _describe(self, deployment: CardDeployment, batches: Batches) -> None:
         """Send the description of a deployment before its first event."""
         if deployment.key in self._described:
             return
         self._described.add(deployment.key)
-        families = {file.family == "recording" for file in self._listing.files if file.deployment.key == deployment.key}
+        heard = {file.family == "recording" for file in self._listing.files if file.deployment.key == deployment.key}
+        sensors: list[Sensor] = ["microphone" if one else "camera" for one in sorted(heard)]
         corrections = [one for one in self._corrections if one.deployment.key == deployment.key]
         self.report.deployments[deployment.key].corrections = [str(one) for one in corrections]
-        sensors = [name for name, is_there in (("camera", False), ("microphone", True)) if is_there in families]
-        batches.add(deployment.station, [self._messages.deployment(deployment, sensors, corrections)])  # type: ignore[arg-type]
+        batches.add(deployment.station, [self._messages.deployment(deployment, sensors, corrections)])
 
     def _account_for_effort(self, ledger: Ledger, batches: Batches) -> None:
         effort = CardEffort(ledger, self._messages, datetime.now(UTC))

@@ -106,8 +106,8 @@ class Ledger:
 
     def add(
         self, sha256: str, sensor: str, known: KnownFile, start: datetime | None = None, end: datetime | None = None
-    ) -> bool:
-        """Add a file by its content; return False if it is known.
+    ) -> None:
+        """Add a file by its content; one that is known stays as it is.
 
         Args:
             sha256: Hash of the content.
@@ -118,7 +118,7 @@ class Ledger:
         """
         times = [None if moment is None else microseconds(moment) for moment in (start, end)]
         row = [sha256, known.station, known.deployment, sensor, known.name, known.problem, *times]
-        return self._connection.execute("INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount > 0
+        self._connection.execute("INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def find(self, sha256: str) -> KnownFile | None:
         """See ``LedgerReader.find``; this one also sees what is not durable yet."""
