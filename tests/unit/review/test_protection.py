@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from casebook.casebook import Casebook
+from casebook.flag_queue import FlagQueue
 from contract.errors import StoreUnavailable
 from ingest.media.folder import FolderMedia
 from ingest.store.duckdb.store import DuckDbStore
@@ -166,10 +167,10 @@ def test_an_error_is_in_the_readers_language(pages: Pages, code: int) -> None:
 
 
 def test_an_error_page_needs_no_database(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(queue: FlagQueue) -> int:
         raise StoreUnavailable("casebook 'sqlite': no disk")
 
-    monkeypatch.setattr(pages.casebook, "totals", fail)
+    monkeypatch.setattr(FlagQueue, "count_open", fail)
     answer = pages.client.get("/", headers={"accept": "text/html", "accept-language": "en"})
     assert answer.status_code == 503
     assert "cannot be read at the moment" in answer.text and "no disk" in answer.text
