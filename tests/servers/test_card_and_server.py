@@ -29,7 +29,7 @@ def card_command(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_the_command_imports_with_the_shipped_network_and_gives_an_account(tmp_path: Path) -> None:
+def test_the_command_imports_with_the_shipped_networks_and_gives_an_account(tmp_path: Path) -> None:
     picture(tmp_path / "card" / "北坡" / "春" / "1.jpg", DAY, GREY, 1)
     picture(tmp_path / "card" / "other.jpg", DAY, GREY, 2)
     words = (str(tmp_path / "card"), "--pattern", "{place}/{deployment}", "--data", str(tmp_path / "data"))
@@ -39,7 +39,8 @@ def test_the_command_imports_with_the_shipped_network_and_gives_an_account(tmp_p
     assert (account["files"], account["new"], account["batches_waiting"]) == (1, 1, 0)
     assert list(account["without_deployment"].values()) == [1]
     (event,) = Server(tmp_path / "data").events()
-    assert event.station == "site-2d678181" and [model.name for model in event.models] == ["wildpost-nano"]
+    assert event.station == "site-2d678181"
+    assert [model.name for model in event.models] == ["wildpost-nano", "wildpost-species"]
     listed = card_command(*words, "--dry-run")
     assert "(北坡): 1 picture\n" in listed.stdout
 
