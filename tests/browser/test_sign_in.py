@@ -3,27 +3,28 @@
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from playwright.sync_api import Browser, Page, expect
 
 from casebook.access.accounts import Accounts
-from casebook.access.actor import Actor
-from casebook.access.passwords import Passwords
+from casebook.access.actor import Role
 from casebook.incidents.database import Database
+from tests.accounts import BY, PASSWORD, add_account
 from tests.eventually import eventually
 
-PASSWORD = "correct horse battery"
-BY = Actor("", "test")
+PEOPLE: tuple[tuple[str, str, Role], ...] = (
+    ("limin", "李敏", "ranger"),
+    ("wang", "王", "ranger"),
+    ("chen", "陈", "analyst"),
+)
 
 
 @pytest.fixture
 def accounts(site: Any) -> Accounts:
     """Two rangers and an analyst."""
-    made = Accounts(Database(site.casebook.engine))
-    hashed = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)).hash(PASSWORD)
-    for name, shown, role in (("limin", "李敏", "ranger"), ("wang", "王", "ranger"), ("chen", "陈", "analyst")):
-        made.add(name, shown, hashed, [role], ["*"], "", BY)  # type: ignore[list-item]
-    return made
+    database = Database(site.casebook.engine)
+    for name, shown, role in PEOPLE:
+        add_account(database, name, role, display_name=shown)
+    return Accounts(database)
 
 
 def sign_in(page: Page, name: str) -> None:

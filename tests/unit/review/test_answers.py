@@ -28,6 +28,7 @@ from review.app import ReviewOptions, create_app
 from tests import served_pages
 from tests.bombs import flac_that_says, png_of, silence
 from tests.effort_messages import effort_of
+from tests.eventually import PATIENCE_S
 
 MODEL = Model(name="test", version="1", sha256="0" * 64)
 PICTURE = bytes(cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1])
@@ -37,7 +38,7 @@ NOON = datetime(2026, 5, 31, 4, tzinfo=UTC)
 @contextmanager
 def served(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve the pages, and yield a client of them."""
-    with served_pages.served(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served_pages.served(app) as url, httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_S) as client:
         yield client
 
 

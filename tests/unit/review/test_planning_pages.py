@@ -7,16 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import docx
-import httpx
 import msgspec
 import pytest
-from argon2 import PasswordHasher
 
 from casebook.access.accounts import Accounts
-from casebook.access.actor import Actor
+from casebook.access.actor import Role
 from casebook.access.audit import AuditLog
-from casebook.access.passwords import Passwords
-from casebook.access.sign_in import SignIn
 from casebook.flags import Flag
 from casebook.incidents.database import Database
 from casebook.verdicts import Verdict
@@ -26,6 +22,7 @@ from ingest.store.port import Received
 from review import report_request
 from review.app import create_app
 from review.options import ReviewOptions
+from tests.accounts import BY, add_account, signed_in
 from tests.effort_messages import effort_of
 from tests.unit.review.test_answers import NOON, Pages, pages, served
 
@@ -161,15 +158,12 @@ def test_dismissed_flags_are_no_incidents_of_a_zone(filled: Pages, tmp_path: Pat
 
 def test_a_manager_sees_blind_spots_and_the_audit_log_says_so_and_a_ranger_does_not(filled: Pages) -> None:
     database = Database(filled.casebook.engine)
-    quick = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    by = Actor("", "test")
-    Accounts(database).set_area("north", ["other-01"], by)
-    for role in ("manager", "ranger"):
-        Accounts(database).add(role, role, quick.hash("correct horse battery"), [role], ["north"], "", by)
+    Accounts(database).set_area("north", ["other-01"], BY)
     found = {}
-    for role in ("manager", "ranger"):
-        token = SignIn(database, quick).sign_in(role, "correct horse battery", "192.0.2.1")[0]
-        with httpx.Client(base_url=filled.client.base_url, cookies={"wildpost-session": token}) as client:
+    roles: tuple[Role, ...] = ("manager", "ranger")
+    for role in roles:
+        add_account(database, role, role, ["north"])
+        with signed_in(filled.client, database, role) as client:
             found[role] = [client.get(f"{path}?{MAY}&lang=en") for path in ("/coverage", "/report", "/report/file")]
     assert [answer.status_code for answer in found["ranger"]] == [403, 403, 403]
     blind, summary, _ = found["manager"]

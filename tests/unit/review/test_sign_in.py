@@ -1,23 +1,23 @@
 """Signing in and out: cookies, lock-out, no enumeration, no fixation, sessions that end, and a rule for every route."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 from fastapi import FastAPI, Request, Response
 from sqlalchemy import select, update
 
 from casebook.access import lock_out
 from casebook.access.accounts import Accounts
-from casebook.access.actor import ROLES, Actor
+from casebook.access.actor import ROLES
 from casebook.access.audit import AuditLog
 from casebook.access.lock_out import FIRST_WAIT, LONGEST_WAIT, Key, LockOut, address_key, name_key, wait_after
 from casebook.access.passwords import Passwords
-from casebook.access.sessions import ABSOLUTE, IDLE, Sessions
+from casebook.access.sessions import ABSOLUTE, IDLE, Sessions, begin_session
 from casebook.access.sign_in import SignIn, SignInRefused
 from casebook.access.tables import access_session, sign_in_failure
 from casebook.casebook import Casebook
@@ -28,13 +28,10 @@ from review.app import ReviewApp, ReviewOptions, create_app
 from review.pages.sign_in import safe_address
 from review.security.access_rules import PUBLIC, MissingRule, access, leaf_routes, rules_by_path
 from review.security.site_access import SiteAccess
+from tests.accounts import BY, COOKIE, PASSWORD, QUICK, add_account, session_of, signed_in
 from tests.unit.review.test_answers import served
 
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-PASSWORD = "correct horse battery"
 BROWSER = {"accept": "text/html", "accept-language": "en"}
-BY = Actor("", "test")
-COOKIE = "wildpost-session"
 HOST = "reserve.example"
 
 
@@ -56,8 +53,7 @@ class People:
 
     def as_(self, name: str) -> httpx.Client:
         """Return a client of its own that is signed in."""
-        found = SignIn(self.database, Passwords(QUICK)).sign_in(name, PASSWORD, "192.0.2.1")[0]
-        return httpx.Client(base_url=self.client.base_url, trust_env=False, cookies={COOKIE: found})
+        return signed_in(self.client, self.database, name)
 
 
 @pytest.fixture
@@ -68,7 +64,7 @@ def people(tmp_path: Path) -> Iterator[People]:
     database = Database(casebook.engine)
     app.state.site.__dict__["access"] = SiteAccess(database, False, passwords=Passwords(QUICK))
     for role in ROLES:
-        Accounts(database).add(role, f"The {role}", Passwords(QUICK).hash(PASSWORD), [role], ["*"], "", BY)
+        add_account(database, role, role, display_name=f"The {role}")
     with served(app) as client:
         yield People(client, app, database, store)
     store.close()
@@ -185,7 +181,7 @@ def test_all_sessions_of_an_account_can_be_ended(people: People, how: str) -> No
 
 def test_a_session_ends_when_idle_and_after_its_longest_time(people: People) -> None:
     sessions = Sessions(people.database)
-    token = SignIn(people.database, Passwords(QUICK)).sign_in("ranger", PASSWORD, "192.0.2.1")[0]
+    token = session_of(people.database, "ranger")
     start = datetime.now(UTC)
     assert sessions.find(token, start) is not None
     assert sessions.find(token, start + IDLE + timedelta(minutes=2)) is None
@@ -198,7 +194,7 @@ def test_a_session_ends_when_idle_and_after_its_longest_time(people: People) -> 
 
 def test_the_time_of_the_last_request_is_written_once_a_minute(people: People) -> None:
     sessions = Sessions(people.database)
-    token = SignIn(people.database, Passwords(QUICK)).sign_in("ranger", PASSWORD, "192.0.2.1")[0]
+    token = session_of(people.database, "ranger")
     account_id = next(one.id for one in Accounts(people.database).all() if one.name == "ranger")
     start = datetime.now(UTC)
     seen = set()
@@ -210,14 +206,14 @@ def test_the_time_of_the_last_request_is_written_once_a_minute(people: People) -
 
 
 def test_an_account_has_a_bounded_number_of_sessions(people: People) -> None:
-    tokens = [SignIn(people.database, Passwords(QUICK)).sign_in("ranger", PASSWORD, "")[0] for _ in range(22)]
+    tokens = [session_of(people.database, "ranger") for _ in range(22)]
     now = datetime.now(UTC)
     assert [Sessions(people.database).find(token, now) is not None for token in tokens] == [False] * 2 + [True] * 20
 
 
 @pytest.mark.parametrize("name", ["ranger", "nobody", "disabled", "R" * 500, "' OR 1=1 --", "\ud7ff"])
 def test_the_answer_to_a_wrong_sign_in_is_the_same_whoever_is_named(people: People, name: str) -> None:
-    Accounts(people.database).add("disabled", "D", Passwords(QUICK).hash(PASSWORD), ["ranger"], ["*"], "", BY)
+    add_account(people.database, "disabled", "ranger")
     Accounts(people.database).disable("disabled", BY)
     password = PASSWORD if name == "disabled" else "wrong horse battery"
     answers = [people.sign_in(name, password, accept="text/html") for _ in range(6)]
@@ -267,8 +263,6 @@ def test_waits_double_up_to_a_limit() -> None:
 
 
 def test_attempts_at_the_same_moment_do_not_pass_the_limit(people: People) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     book, now = LockOut(people.database), datetime.now(UTC)
     keys = (name_key("ranger"), Key("address x", 1000))
     with ThreadPoolExecutor(4) as threads:
@@ -431,10 +425,7 @@ def test_the_audit_log_has_sign_ins_failures_and_sign_outs_without_what_was_type
 def test_a_forgotten_session_row_of_a_disabled_account_opens_nothing(people: People) -> None:
     with people.as_("ranger") as client:
         Accounts(people.database).disable("ranger", BY)
-        token = client.cookies[COOKIE]
         with people.database.begin() as connection:  # a row that came back, as from a backup
-            from casebook.access.sessions import begin_session
-
             account_id = next(one.id for one in Accounts(people.database).all() if one.name == "ranger")
             token = begin_session(connection, account_id, "", "", datetime.now(UTC))
             connection.execute(update(access_session).values(seen_at=datetime.now(UTC)))

@@ -8,8 +8,8 @@ from argon2 import PasswordHasher
 
 from casebook.access import passwords
 from casebook.access.passwords import Passwords, PasswordsBusy, UnusablePassword, check_password
-
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+from tests.accounts import QUICK
+from tests.eventually import eventually
 
 
 def test_hashes_are_argon2id_with_the_parameters_of_rfc_9106() -> None:
@@ -58,15 +58,14 @@ def test_only_so_many_hashes_are_computed_at_once(monkeypatch: pytest.MonkeyPatc
 
     class Slow(PasswordHasher):
         def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002, argon2's name
-            release.wait(20)
+            release.wait(60)
             return True
 
     hasher = Passwords(Slow(time_cost=1, memory_cost=8, parallelism=1))
     threads = [threading.Thread(target=hasher.verify, args=("x", "y")) for _ in range(2)]
     for thread in threads:
         thread.start()
-    while hasher._slots._value:
-        pass
+    eventually(lambda: not hasher._slots._value, "both slots are taken")
     with pytest.raises(PasswordsBusy):
         hasher.verify(None, "y")
     release.set()
