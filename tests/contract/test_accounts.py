@@ -1,23 +1,13 @@
 """Accounts and areas, on SQLite and PostgreSQL: what they hold, what they refuse, and what the audit log says of it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from casebook.access.accounts import MAX_STATIONS, AccountProblem, Accounts
 from casebook.access.actor import Actor
 from casebook.access.audit import AuditLog
-from casebook.casebook import Casebook
 from casebook.incidents.database import Database
 
 ADMINISTRATOR = Actor("a-1", "Zhao", "county bureau")
-
-
-@pytest.fixture
-def database(casebook_url: str) -> Iterator[Database]:
-    casebook = Casebook(casebook_url)
-    yield Database(casebook.engine)
-    casebook.close()
 
 
 def add(accounts: Accounts, name: str = "limin", **changes: object) -> None:

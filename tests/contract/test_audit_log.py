@@ -1,6 +1,5 @@
 """The audit log is append-only, and a chain of hashes shows what was done to it from outside."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,18 +8,10 @@ from sqlalchemy import delete, text, update
 from casebook.access.actor import Actor
 from casebook.access.audit import FIRST, MAX_TEXT, AuditLog
 from casebook.access.tables import audit_entry
-from casebook.casebook import Casebook
 from casebook.incidents.database import Database
 from contract.errors import StoreUnavailable
 
 LI = Actor("7", "李敏", "县林业局", address="192.0.2.7")
-
-
-@pytest.fixture
-def database(casebook_url: str) -> Iterator[Database]:
-    casebook = Casebook(casebook_url)
-    yield Database(casebook.engine)
-    casebook.close()
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Deadlines of cases raise an alert when they are near and when they have passed, each once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from casebook.casebook import Casebook
 from casebook.cases.deadlines import CaseOptions, DeadlineRule
 from casebook.cases.entry import Change
 from casebook.cases.reminders import CaseReminders
@@ -19,13 +17,6 @@ from casebook.incidents.repository import Alert, IncidentRepository
 from tests.cases import HOUR, NOW, opened_case
 
 RULE = DeadlineRule(name="visit", start="opened", ends=("on_site",), hours=10, remind_hours=3)
-
-
-@pytest.fixture
-def database(casebook_url: str) -> Iterator[Database]:
-    casebook = Casebook(casebook_url)
-    yield Database(casebook.engine)
-    casebook.close()
 
 
 @pytest.fixture

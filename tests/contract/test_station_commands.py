@@ -1,13 +1,11 @@
 """What stations are told is recorded once, sent in order, and ends in one state; in SQLite and PostgreSQL."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from casebook.casebook import Casebook
 from casebook.chain_runs import Linked
 from casebook.event_chain import ChainedEvent, EventChains
 from casebook.incidents.database import Database
@@ -25,13 +23,6 @@ from contract.examples import ANSWER, MEDIA_PART
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def database(casebook_url: str) -> Iterator[Database]:
-    casebook = Casebook(casebook_url)
-    yield Database(casebook.engine)
-    casebook.close()
 
 
 @pytest.fixture
