@@ -20,16 +20,15 @@ from contract.envelope import (
     public_text,
     seal,
 )
+from contract.event_chain import signed_payload
+from tests.signing import ROOT, ROOT_KEY, SIGNER
 
 GOLDEN = Path(__file__).with_name("golden")
-ROOT = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # of these tests alone
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
-ROOT_KEY = public_text(ROOT.public_key().public_bytes_raw())
 AT = datetime(2026, 4, 12, 5, 41, 7, tzinfo=UTC)
 PAYLOAD = '{"event_id":"0195d0a1-0000-7000-8000-000000000001","name":"野猪 0041.JPG"}'
 CERTIFICATE = Certificate(
     number=3,
-    key=public_text(KEY.public_key().public_bytes_raw()),
+    key=public_text(SIGNER.public_key().public_bytes_raw()),
     issued=AT - timedelta(days=1),
     expires=AT + timedelta(days=365),
 )
@@ -57,7 +56,7 @@ def refused(data: bytes) -> str:
 
 
 def test_an_envelope_and_its_certificate_have_the_bytes_that_they_had() -> None:
-    assert seal(ENVELOPE, KEY.sign) == (GOLDEN / "envelope-1.json").read_bytes()
+    assert seal(ENVELOPE, SIGNER.sign) == (GOLDEN / "envelope-1.json").read_bytes()
     assert certify(ROOT.sign, CERTIFICATE).encode() == (GOLDEN / "signing-key-1.json").read_bytes()
 
 
@@ -68,9 +67,9 @@ def test_the_golden_envelope_is_authentic() -> None:
     assert open_certificate((GOLDEN / "signing-key-1.json").read_text(), ROOT_KEY).number == 3
 
 
-@pytest.mark.parametrize("at", range(0, len(seal(ENVELOPE, KEY.sign)), 7))
+@pytest.mark.parametrize("at", range(0, len(seal(ENVELOPE, SIGNER.sign)), 7))
 def test_no_byte_can_be_changed(at: int) -> None:
-    sealed = bytearray(seal(ENVELOPE, KEY.sign))
+    sealed = bytearray(seal(ENVELOPE, SIGNER.sign))
     sealed[at] ^= 1
     with pytest.raises(EnvelopeRefused):
         open_envelope(bytes(sealed), ROOT_KEY)
@@ -81,11 +80,11 @@ def test_a_key_without_a_certificate_of_the_root_signs_nothing() -> None:
     own = msgspec.structs.replace(CERTIFICATE, key=public_text(thief.public_key().public_bytes_raw()))
     assert refused(seal(ENVELOPE, thief.sign)) == "signature"
     assert refused(seal(changed(certificate=certify(thief.sign, own)), thief.sign)) == "root"
-    assert refused(seal(changed(certificate=certify(KEY.sign, own)), thief.sign)) == "root"
+    assert refused(seal(changed(certificate=certify(SIGNER.sign, own)), thief.sign)) == "root"
 
 
 def test_the_payload_has_the_hash_that_is_signed() -> None:
-    assert refused(seal(changed(payload=PAYLOAD + " "), KEY.sign)) == "hash"
+    assert refused(seal(changed(payload=PAYLOAD + " "), SIGNER.sign)) == "hash"
 
 
 @pytest.mark.parametrize(
@@ -105,10 +104,8 @@ def test_the_payload_has_the_hash_that_is_signed() -> None:
     ],
 )
 def test_what_is_out_of_bounds_is_refused_although_it_is_signed(values: dict[str, Any]) -> None:
-    from contract.event_chain import signed_payload
-
     fields = msgspec.json.decode(msgspec.json.encode(ENVELOPE)) | values
-    assert refused(signed_payload(msgspec.json.encode(fields), KEY.sign)) == "form"
+    assert refused(signed_payload(msgspec.json.encode(fields), SIGNER.sign)) == "form"
 
 
 @pytest.mark.parametrize(
