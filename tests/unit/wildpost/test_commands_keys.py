@@ -1,12 +1,13 @@
 """`wildpost commands keygen` makes a root and a signing key; a station trusts the root that its hand-over names."""
 
 import stat
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
 from contract.envelope import open_envelope
+from wildpost import command_keys
 from wildpost.broker.folder import BrokerFolder
 from wildpost.cli.main import main
 from wildpost.command_keys import CommandKeyError, certify_new_key, create_keys, read_public, read_signer
@@ -42,9 +43,16 @@ def test_a_root_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_later_certificate_has_a_higher_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_keys(tmp_path, 10)
     first = read_signer(tmp_path / "commands-signing.json")
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(seconds=1)
+
+    monkeypatch.setattr(command_keys, "datetime", Later)
     number = certify_new_key(tmp_path / "commands-root.key", tmp_path / "new.json", 10).number
     assert f'"number":{number}' in read_signer(tmp_path / "new.json").certificate
-    assert number >= int(first.certificate.split('"number":')[1].split(",")[0])
+    assert number > int(first.certificate.split('"number":')[1].split(",")[0])
     assert read_signer(tmp_path / "new.json").key.private_bytes_raw() != first.key.private_bytes_raw()
 
 
