@@ -52,7 +52,7 @@ def test_people_and_empty_pictures_are_no_points(tmp_path: Path) -> None:
 )
 def test_positions_that_are_none_are_named(tmp_path: Path, wrong: str, told: str) -> None:
     folder = write_package(tmp_path / "package", deployments=DEPLOYMENTS.replace("31.3", wrong))
-    with pytest.raises(InvalidInput, match=f"deployment d1: .*{told}|deployment d1: {told}"):
+    with pytest.raises(InvalidInput, match=f"deployment d1: .*{told}"):
         write_geojson(open_package(folder), tmp_path / "animals.geojson")
 
 
