@@ -55,6 +55,11 @@ def sealed_again(pack: Path, key: Ed25519PrivateKey) -> None:
     hashes = {str(path.relative_to(pack)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (pack / bag.MANIFEST).write_text("".join(f"{sha256}  {name}\n" for name, sha256 in hashes.items()))
     (pack / bag.SERVER_KEY).write_bytes(public_pem(key.public_key()))
+    signed_again(pack, key)
+
+
+def signed_again(pack: Path, key: Ed25519PrivateKey) -> None:
+    """Write the tag manifest and its signature anew."""
     tags = {name: hashlib.sha256((pack / name).read_bytes()).hexdigest() for name in sorted(bag.TAG_FILES)}
     (pack / bag.TAG_MANIFEST).write_text("".join(f"{sha256}  {name}\n" for name, sha256 in tags.items()))
     (pack / bag.SIGNATURE).write_bytes(key.sign((pack / bag.TAG_MANIFEST).read_bytes()))
@@ -189,10 +194,7 @@ def test_a_path_that_leads_out_is_refused_and_not_read(pack: Path, original: tup
     (pack.parent / "secret").write_bytes(b"x")
     line = f"{hashlib.sha256(b'x').hexdigest()}  {name}\n"
     (pack / bag.MANIFEST).write_bytes((pack / bag.MANIFEST).read_bytes() + line.encode())
-    sealed = Ed25519PrivateKey.generate()
-    tags = {one: hashlib.sha256((pack / one).read_bytes()).hexdigest() for one in sorted(bag.TAG_FILES)}
-    (pack / bag.TAG_MANIFEST).write_text("".join(f"{sha256}  {one}\n" for one, sha256 in tags.items()))
-    (pack / bag.SIGNATURE).write_bytes(sealed.sign((pack / bag.TAG_MANIFEST).read_bytes()))
+    signed_again(pack, Ed25519PrivateKey.generate())
     assert ("path", bag.MANIFEST) in faults(pack, original)
 
 
