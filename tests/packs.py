@@ -17,14 +17,11 @@ from casebook.verdicts import Verdict
 from contract.messages import Media
 from ingest.media.folder import FolderMedia
 from tests.cases import NOW, SigningStation, deployment, opened_case
+from tests.media_messages import content_of, medium_of
 from wildpost.cli.main import main
 
 PICTURE = b"\xff\xd8 a picture \xff\xd9"
 LATER = b"\xff\xd8 the original, sent on request \xff\xd9"
-
-
-def media_of(data: bytes) -> Media:
-    return Media(sha256=hashlib.sha256(data).hexdigest(), type="image/jpeg", size=len(data), role="thumbnail")
 
 
 def absent_original() -> Media:
@@ -43,7 +40,10 @@ def case_folder(data: Path) -> str:
     The first two are neighbours in the station's chain; one capture between them and the third is not in the case.
     """
     station = SigningStation(data / "station")
-    payloads = [station.signed((media_of(PICTURE), absent_original())), *(station.signed() for _ in range(3))]
+    payloads = [
+        station.signed((medium_of(content_of(PICTURE)), absent_original())),
+        *(station.signed() for _ in range(3)),
+    ]
     station.close()
     held = [HeldEvent(payloads[index], deployment()) for index in (0, 1, 3)]
     media = FolderMedia(data / "media")

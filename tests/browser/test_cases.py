@@ -1,12 +1,12 @@
 """A case in the browser: flag, confirmation, opening, assignment, finding, hand-over, closing, evidence verified."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
@@ -18,8 +18,7 @@ from casebook.incidents.occurrence import IncidentOptions
 from casebook.incidents.repository import IncidentRepository
 from casebook.incidents.shot_repository import ShotRepository
 from casebook.incidents.station_watch import StationWatch
-from contract import MediaContent, encode, topic_of
-from contract.messages import Media
+from contract import encode, topic_of
 from ingest.intake import Intake
 from ingest.media.folder import FolderMedia
 from ingest.receive.batch import ReceivedMessage, read_batch
@@ -31,6 +30,7 @@ from review.options import ReviewOptions
 from tests.browser.conftest import scene
 from tests.cases import SigningStation, deployment
 from tests.keeping import keep
+from tests.media_messages import content_of, medium_of
 from tests.packs import exported
 from tests.served_pages import served
 from wildpost.cli.main import main
@@ -66,21 +66,11 @@ class Server:
         intake = Intake(self.store, self.casebook, media, rules, service)
         station = SigningStation(folder / "station")
         now = datetime.now(UTC)
-        picture = scene(1)
-        content = Media(
-            sha256=hashlib.sha256(picture).hexdigest(), type="image/jpeg", size=len(picture), role="thumbnail"
-        )
-        payload = station.signed((content,), at=now - timedelta(minutes=1))
+        content = content_of(scene(1), station=station.name)
+        payload = station.signed((medium_of(content),), at=now - timedelta(minutes=1))
         station.close()
         self.event_id = str(json.loads(payload)["event_id"])
-        sent = MediaContent(
-            event_id=self.event_id,
-            station=station.name,
-            sha256=content.sha256,
-            type="image/jpeg",
-            role="thumbnail",
-            data=picture,
-        )
+        sent = msgspec.structs.replace(content, event_id=self.event_id)
         for kind, message in (("deployment", deployment(at=now)), ("event", payload), ("media", encode(sent))):
             topic = topic_of("wildpost", station.name, kind)  # type: ignore[arg-type]
             keep(intake, read_batch([ReceivedMessage(topic, message, now)]))
