@@ -20,6 +20,7 @@ from contract import encode
 from contract.errors import InvalidInput
 from contract.examples import EVENT
 from contract.mqtt import BrokerOptions, stop_network_thread
+from contract.mqtt.connection import read_password
 from ingest.rules.zones import read_zones
 from ingest.store.duckdb.store import DuckDbStore
 from ingest.store.port import EventQuery, Received
@@ -27,6 +28,7 @@ from tests.conftest import Mosquitto
 from tests.eventually import eventually
 from tests.repository import REPOSITORY
 from wildpost.broker.folder import BrokerFolder
+from wildpost.cli.main import main
 from wildpost.settings.examples import EXAMPLES
 from wildpost.settings.loader import load_settings
 from wildpost.settings.server import ServerSettings
@@ -103,8 +105,6 @@ def test_each_station_signs_in_with_its_own_credentials(tmp_path: Path) -> None:
     passwords = {name: folder.add_station(name)[0] for name in station_names(2)}
     found = station_connections(tmp_path / "broker" / "handover", station_names(2), "127.0.0.1", 0)
     assert {name: options.username for name, options in found.items()} == {name: name for name in passwords}
-    from contract.mqtt.connection import read_password
-
     assert {name: read_password(options) for name, options in found.items()} == passwords
     assert all(options.tls and options.port == 8883 for options in found.values())
     with pytest.raises(InvalidInput, match="add-station sim-003"):
@@ -183,7 +183,5 @@ def test_nothing_is_simulated_into_the_data_of_real_stations(tmp_path: Path) -> 
 def test_values_out_of_range_are_refused(
     options: Sequence[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from wildpost.cli.main import main
-
     assert main(["fleet", "simulate", *options]) == 1
     assert problem in capsys.readouterr().err
