@@ -23,7 +23,7 @@ from wildpost.settings.station import load_station
 from wildpost.station.run_control import RunControl
 from wildpost.station.running import started
 
-TRIAL_S = 6.0
+TRIAL_S = 15.0  # the camera must have looked before it ends, also on a busy machine
 
 
 def write_still_film(path: Path) -> None:
@@ -89,7 +89,7 @@ def server(mosquitto: Mosquitto, settings: Path, tmp_path: Path) -> Iterator[Run
 def told(server: RunningServer, folder: Path, *words: str) -> StationCommand:
     """Change settings by the command, and wait until they are decided."""
     data = ["--data", str(folder / "server")]
-    main(["command", "ridge-07", "settings", *words, "--as", "a", "--wait", "60", *data])
+    main(["command", "ridge-07", "settings", *words, "--as", "a", "--wait", "180", *data])
     return StationCommands(Database(server.casebook.engine)).latest()[0]
 
 

@@ -31,7 +31,7 @@ from ingest.remote.requests import ask_for_original
 from ingest.store.port import EventQuery
 from models.threat.voice import VoiceOptions
 from tests.conftest import Mosquitto
-from tests.eventually import eventually
+from tests.eventually import PATIENCE_S, eventually
 from tests.servers.test_station_delivery import Brightness, draw
 from tests.signing import sealed
 from wildpost.cli.main import main
@@ -96,7 +96,7 @@ class Reserve:
                 yield outbox
             finally:
                 stop.set()
-                thread.join(20)
+                thread.join(PATIENCE_S)
                 built.control.stop()
                 built.publisher.stop()
 
@@ -156,7 +156,7 @@ def test_a_command_waits_for_a_station_that_is_away(reserve: Reserve, running: R
     with reserve.station():
         in_state(running, first.number, "done")
         in_state(running, second.number, "accepted")
-        assert reserve.restarts.wait(20)
+        eventually(reserve.restarts.is_set, "the station is told to restart its sensors")
     with reserve.station():
         assert "anew" in in_state(running, second.number, "done").detail
 
@@ -234,7 +234,7 @@ def test_forged_envelopes_change_nothing_and_are_reported(reserve: Reserve, runn
                 b"x" * 100_000,
                 sealed(station=STATION, kind="restart-capture", issued=datetime.now(UTC)),
             ):
-                client.publish(f"wildpost/v1/{STATION}/command", data, qos=1).wait_for_publish(10)
+                client.publish(f"wildpost/v1/{STATION}/command", data, qos=1).wait_for_publish(PATIENCE_S)
             eventually(lambda: bool(running.casebook.quarantined()), "the report arrives")
             assert outbox.remembered("remote") is None
     finally:
