@@ -29,6 +29,7 @@ from review.pages.sign_in import safe_address
 from review.security.access_rules import PUBLIC, MissingRule, access, leaf_routes, rules_by_path
 from review.security.site_access import SiteAccess
 from tests.accounts import BY, COOKIE, PASSWORD, QUICK, add_account, session_of, signed_in
+from tests.eventually import PATIENCE_S
 from tests.unit.review.test_answers import served
 
 BROWSER = {"accept": "text/html", "accept-language": "en"}
@@ -54,6 +55,11 @@ class People:
     def as_(self, name: str) -> httpx.Client:
         """Return a client of its own that is signed in."""
         return signed_in(self.client, self.database, name)
+
+    def answer_to(self, session: str) -> int:
+        """Return the status code of a request with the id of a session alone."""
+        address = self.client.base_url.join("/api/events")
+        return httpx.get(address, cookies={COOKIE: session}, timeout=PATIENCE_S, trust_env=False).status_code
 
 
 @pytest.fixture
@@ -132,14 +138,14 @@ def test_an_id_that_somebody_planted_is_not_the_id_of_the_session(people: People
     answer = people.sign_in("ranger")
     new = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
     assert new != "planted"
-    assert httpx.get(people.client.base_url.join("/api/events"), cookies={COOKIE: "planted"}).status_code == 401
+    assert people.answer_to("planted") == 401
     again = people.client.post(
         "/sign-in",
         data={"name": "ranger", "password": PASSWORD},
         headers={"origin": str(people.client.base_url).rstrip("/"), "cookie": f"{COOKIE}={new}"},
     )
     assert again.status_code == 303
-    assert httpx.get(people.client.base_url.join("/api/events"), cookies={COOKIE: new}).status_code == 401
+    assert people.answer_to(new) == 401
 
 
 def test_the_database_has_the_hash_of_a_session_id_only(people: People) -> None:
@@ -156,7 +162,7 @@ def test_sign_out_ends_the_session_also_for_a_copied_cookie(people: People) -> N
     answer = people.client.post("/sign-out", headers={"origin": origin})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert answer.headers["clear-site-data"] == '"cache"'
-    assert httpx.get(f"{origin}/api/events", cookies={COOKIE: copied}).status_code == 401
+    assert people.answer_to(copied) == 401
 
 
 @pytest.mark.parametrize("how", ["everywhere", "password", "disable", "command"])
