@@ -1,7 +1,7 @@
 """The list of cases, the form that opens one, and the page of one case with its time line and next steps."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from casebook.cases.case_file import CaseConflict, CaseFile, State
-from casebook.cases.deadlines import Urgency
+from casebook.cases.deadlines import Urgency, urgency_of
 from casebook.cases.entry import KINDS, OUTCOMES, CaseRefused, Change, Entry, Step, chain_problem
 from i18n.case_words import refusal
 from i18n.incident_sentences import headline
@@ -51,13 +51,11 @@ def cases(context: ContextDependency, show: str = "open", after: str = "") -> HT
     listed = context.site.cases.listing(state, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]
     following = f"{shown[-1].key[0].isoformat()}~{shown[-1].number}" if len(listed) > PAGE else ""
-    reminders = {rule.name: timedelta(hours=rule.remind_hours) for rule in context.site.cases.options.deadlines}
+    remind_hours = {rule.name: rule.remind_hours for rule in context.site.cases.options.deadlines}
     now = datetime.now(UTC)
 
     def urgency(case: CaseFile) -> Urgency | None:
-        if case.due_at is None or now < case.due_at - reminders.get(case.due_name, timedelta(0)):
-            return None
-        return "passed" if now > case.due_at else "near"
+        return None if case.due_at is None else urgency_of(case.due_at, remind_hours.get(case.due_name, 0.0), now)
 
     return context.render("cases.html", {"cases": shown, "show": state, "following": following, "urgency": urgency})
 
