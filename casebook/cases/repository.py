@@ -112,7 +112,10 @@ class Cases:
         """
         with self._database.begin() as connection:
             position, version = self._take_place(connection, number)
-            known = self._read(connection, number, case_entry.c.step.not_in(ACCESS))
+            try:
+                known = self._read(connection, number, case_entry.c.step.not_in(ACCESS))
+            except InvalidInput as error:
+                raise CaseRefused("unreadable", f"case {number}: {error}") from error
             if seen is not None and seen != version:
                 raise CaseConflict([one for one in known if one.number > seen])
             new = self._not_linked(connection, number, events)

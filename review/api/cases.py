@@ -106,6 +106,7 @@ def case(context: ContextDependency, number: str) -> Response:
         {
             "case": view.case,
             "deadlines": [_deadline(one, now) for one in view.deadlines],
+            "problem": view.problem,
             "entries": [msgspec.Raw(one) for one in view.encoded],
             "events": [event.event_id for event, _ in view.held],
             "incidents": view.incidents,

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 
 from casebook.cases.case_file import CaseConflict, CaseFile, State
 from casebook.cases.deadlines import Urgency, urgency_of
-from casebook.cases.entry import KINDS, OUTCOMES, CaseRefused, Change, Entry, Step, chain_problem
+from casebook.cases.entry import KINDS, OUTCOMES, CaseRefused, Change, Entry, Step
 from i18n.case_words import refusal
 from i18n.incident_sentences import headline
 from i18n.taxonomy import display_name
@@ -216,7 +216,7 @@ def _case_page(
             "captures": view.held[:CAPTURES],
             "evidence": evidence_sentences(view.held, context.language),
             "newest": list(reversed(view.entries[-ENTRIES:])),
-            "chain_problem": chain_problem(view.encoded, number),
+            "chain_problem": view.problem,
             "conflict": conflict,
             "problem": problem,
             "values": values or {},
