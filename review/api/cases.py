@@ -28,7 +28,7 @@ from contract.bounds import OptionalText, Uuid
 from review.case_records import load_case, open_case, records_of
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
-from review.queue import parse_list_cursor
+from review.queue import list_cursor, parse_list_cursor
 from review.security.access_rules import DECIDE, SEE_CASES, access
 
 router = APIRouter()
@@ -87,8 +87,7 @@ def cases(context: ContextDependency, state: str = "open", after: str = "", limi
         raise InvalidRequest("choice")
     limit = max(1, min(limit, MAX_LIMIT))
     listed = context.site.cases.listing("open" if state == "open" else "closed", limit, parse_list_cursor(after))
-    last = listed[-1].key if len(listed) == limit else None
-    return _answer({"cases": listed, "next": f"{last[0].isoformat()}~{last[1]}" if last else None})
+    return _answer({"cases": listed, "next": list_cursor(listed[-1].key) if len(listed) == limit else None})
 
 
 @router.get("/api/cases/{number}")

@@ -18,6 +18,7 @@ from ingest.store.port import EventQuery
 from review.decisions import Decision, Withdrawal, answer_to, conflict_answer, decide, withdraw
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
+from review.queue import list_cursor
 from review.security.access_rules import ANALYSE, DECIDE, OPERATIONS, SEE, access
 
 router = APIRouter()
@@ -83,7 +84,7 @@ def events(
     body = {
         "events": [msgspec.Raw(encode(one.sent)) for one in listed],
         "corrected": {one.event.event_id: one.event.captured_at for one in listed if one.uncorrected is not None},
-        "next": f"{last.listed_at.isoformat()}~{last.event.event_id}" if last else None,
+        "next": list_cursor((last.listed_at, last.event.event_id)) if last else None,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
 

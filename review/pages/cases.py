@@ -21,7 +21,7 @@ from review.case_forms import ROWS, form_values, read_change, read_opening, read
 from review.case_records import CaseView, evidence_sentences, load_case, open_case, records_of
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
-from review.queue import parse_list_cursor
+from review.queue import list_cursor, parse_list_cursor
 from review.security.access_rules import DECIDE, SEE_CASES, access
 
 router = APIRouter()
@@ -50,7 +50,7 @@ def cases(context: ContextDependency, show: str = "open", after: str = "") -> HT
     state: State = "closed" if show == "closed" else "open"
     listed = context.site.cases.listing(state, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]
-    following = f"{shown[-1].key[0].isoformat()}~{shown[-1].number}" if len(listed) > PAGE else ""
+    following = list_cursor(shown[-1].key) if len(listed) > PAGE else ""
     remind_hours = {rule.name: rule.remind_hours for rule in context.site.cases.options.deadlines}
     now = datetime.now(UTC)
 
