@@ -25,6 +25,7 @@ from casebook.cases.entry import (
     Step,
 )
 from contract.bounds import OptionalText, Uuid
+from review.api.json_body import decoded
 from review.case_records import load_case, open_case, records_of
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
@@ -117,10 +118,7 @@ def case(context: ContextDependency, number: str) -> Response:
 @access(DECIDE)
 async def create_case(context: ContextDependency, request: Request) -> Response:
     """Open a case; ``kind`` is required."""
-    try:
-        new = _new_case.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest("case") from error
+    new = decoded(_new_case, await request.body(), "case")
     change = Change(
         step="opened", kind=new.kind, title=new.title, area=new.area, text=new.text, incidents=new.incidents
     )
@@ -135,10 +133,7 @@ async def create_case(context: ContextDependency, request: Request) -> Response:
 @access(DECIDE)
 async def add_step(context: ContextDependency, number: str, request: Request) -> Response:
     """Add a step to a case; 409 if somebody else has changed the case since ``seen``."""
-    try:
-        new = _new_step.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest("case") from error
+    new = decoded(_new_step, await request.body(), "case")
     if new.step in ACCESS:
         raise InvalidRequest("choice")
     return await run_in_threadpool(_recorded, lambda: _add(context, number, new))
