@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -95,10 +95,7 @@ def held_events(site: Site, event_ids: Iterable[str]) -> list[HeldEvent]:
         raise InvalidRequest("records")
     deployments = {(one.station, one.deployment): encode(one) for one in site.store.deployments()} if wanted else {}
     found = [HeldEvent(payloads[event_id]) for event_id in wanted]
-    return [
-        HeldEvent(one.payload, deployments.get((event.station, event.deployment), b""))
-        for one, event in ((one, one.event) for one in found)
-    ]
+    return [replace(one, deployment=deployments.get((one.event.station, one.event.deployment), b"")) for one in found]
 
 
 def captures_of_incident(site: Site, incident_id: str) -> list[str]:
