@@ -199,7 +199,9 @@ class StationCommands:
 
     def seal(self, number: int, serial: int, envelope: bytes) -> None:
         """Store the envelope of a command before it is sent, so that it is always sent as the same."""
-        self._change(number, serial=serial, envelope=envelope)
+        with self._database.begin() as connection:
+            mine = update(station_command).where(station_command.c.id == number)
+            connection.execute(mine.values(serial=serial, envelope=envelope))
 
     def sent(self, number: int, now: datetime) -> None:
         """Record that a command was sent."""
@@ -241,6 +243,11 @@ class StationCommands:
         with self._database.begin() as connection:
             payload = connection.execute(query).scalar_one_or_none()
         return payload is not None and msgspec.json.decode(payload, type=MediaRequest).size == part.size
+
+    def numbered(self, number: int) -> StationCommand:
+        """Return the command with a number, which ``ask`` has given."""
+        with self._database.begin() as connection:
+            return _one(connection, number)
 
     def latest(self, station: str = "", limit: int = 50) -> list[StationCommand]:
         """List commands, newest first; of all stations if none is named."""
@@ -285,10 +292,6 @@ class StationCommands:
         row = {"station": answer.station, "at": answer.at, "serial": answer.serial, "state": answer.state}
         row |= {"detail": answer.detail, "settings": answer.result}
         self._database.put(connection, reported_settings, row, [name for name in row if name != "station"])
-
-    def _change(self, number: int, **values: object) -> None:
-        with self._database.begin() as connection:
-            connection.execute(update(station_command).where(station_command.c.id == number).values(**values))
 
     def _list(self, query: Any) -> list[StationCommand]:
         with self._database.begin() as connection:

@@ -104,5 +104,6 @@ def refusal(reason: str, language: Language) -> str:
         "linked": translate("These records belong to the case already."),
         "records": translate("Open the case from a capture or an incident of your area."),
         "number": translate("Expected a whole number from 0 to 1,000,000."),
+        "unreadable": translate("An entry of this case cannot be read, so nothing can be added. Nothing was recorded."),
         "missing": translate("There is no case of this number."),
     }.get(reason, translate("A value is missing or too long."))

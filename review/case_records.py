@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
 
 from casebook.cases.case_file import CaseFile, HeldEvent
 from casebook.cases.deadlines import Deadline
-from casebook.cases.entry import MOST_LINKS, Change, Entry, Finding, decode_entry
+from casebook.cases.entry import MOST_LINKS, Change, Entry, Finding, chain_problem, decode_entry
 from contract import Deployment, Event, encode
+from contract.errors import InvalidInput
 from i18n.case_words import evidence_sentence
 from i18n.language import Language
 from review.page import Site
@@ -23,8 +25,9 @@ class CaseView:
 
     Attributes:
         case: Number, state and next deadline.
-        encoded: All entries as they are stored, views and exports included.
+        encoded: Entries as they are stored, views and exports included, without those that cannot be read.
         entries: The same, decoded.
+        problem: What is wrong with the stored entries or captures, in English; "" if they are whole.
         deadlines: Deadlines that have begun.
         held: Linked captures as the case keeps them, in order of time.
         incidents: Ids of linked incidents.
@@ -33,6 +36,7 @@ class CaseView:
     case: CaseFile
     encoded: Sequence[bytes]
     entries: Sequence[Entry]
+    problem: str
     deadlines: Sequence[Deadline]
     held: Sequence[tuple[Event, HeldEvent]]
     incidents: Sequence[str]
@@ -53,14 +57,28 @@ class CaseView:
 
 
 def load_case(site: Site, number: str) -> CaseView | None:
-    """Read a case; return None if there is none of this number."""
+    """Read a case; return None if there is none of this number.
+
+    What cannot be read of it, since somebody has changed the database, is left out and named as a problem.
+    """
     case = site.cases.case(number)
     if case is None:
         return None
-    encoded = site.cases.encoded_entries(number)
-    entries = [decode_entry(one) for one in encoded]
-    held = sorted(((one.event, one) for one in site.cases.events_of(number)), key=lambda pair: pair[0].captured_at)
-    return CaseView(case, encoded, entries, site.cases.deadlines(entries), held, site.cases.incidents_of(number))
+    stored = site.cases.encoded_entries(number)
+    problem = chain_problem(stored, number)
+    encoded, entries, held = [], [], []
+    for text in stored:
+        with suppress(InvalidInput):
+            entries.append(decode_entry(text))
+            encoded.append(text)
+    for one in site.cases.events_of(number):
+        try:
+            held.append((one.event, one))
+        except msgspec.MsgspecError as error:
+            problem = problem or f"a linked capture cannot be read: {error}"
+    held.sort(key=lambda pair: pair[0].captured_at)
+    deadlines, incidents = site.cases.deadlines(entries), site.cases.incidents_of(number)
+    return CaseView(case, encoded, entries, problem, deadlines, held, incidents)
 
 
 def held_events(site: Site, event_ids: Iterable[str]) -> list[HeldEvent]:
@@ -77,10 +95,7 @@ def held_events(site: Site, event_ids: Iterable[str]) -> list[HeldEvent]:
         raise InvalidRequest("records")
     deployments = {(one.station, one.deployment): encode(one) for one in site.store.deployments()} if wanted else {}
     found = [HeldEvent(payloads[event_id]) for event_id in wanted]
-    return [
-        HeldEvent(one.payload, deployments.get((event.station, event.deployment), b""))
-        for one, event in ((one, one.event) for one in found)
-    ]
+    return [replace(one, deployment=deployments.get((one.event.station, one.event.deployment), b"")) for one in found]
 
 
 def captures_of_incident(site: Site, incident_id: str) -> list[str]:
@@ -133,6 +148,7 @@ def evidence_sentences(held: Iterable[tuple[Event, HeldEvent]], language: Langua
 
 def evidence_use(held: HeldEvent) -> str:
     """Return what a capture may be used for by its station's deployment record; "" if that is not known."""
-    if not held.deployment:
+    try:
+        return msgspec.json.decode(held.deployment, type=Deployment).evidence_use
+    except msgspec.MsgspecError:  # also where there is no record
         return ""
-    return msgspec.json.decode(held.deployment, type=Deployment).evidence_use

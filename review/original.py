@@ -9,7 +9,7 @@ from contract.commands import MOST_ORIGINAL_BYTES
 from i18n.original_words import OriginalKind, OriginalState
 from review.page import Site
 
-_STATES: dict[str, OriginalState] = {"asked": "asked", "sent": "waiting", "accepted": "coming"}
+_STATES: dict[str, OriginalState] = {"asked": "asked", "sent": "waiting", "accepted": "coming", "gone": "gone"}
 _LOOKS = {"came": ("ok", "check"), "gone": ("bad", "x"), "failed": ("warn", "warning"), "": ("", "station")}
 _KINDS: dict[str, OriginalKind] = {"picture": "picture", "sound": "recording", "film": "film"}
 
@@ -57,6 +57,6 @@ def original_of(site: Site, event: Event) -> Original | None:
     command = site.station_commands.of_event(event.event_id)
     state: OriginalState = "came" if arrived else ""
     if not arrived and command is not None:
-        state = _STATES.get(command.state, "gone" if command.state == "gone" else "failed")
+        state = _STATES.get(command.state, "failed")
     possible = site.wake_command_sender is not None and 0 < media.size <= MOST_ORIGINAL_BYTES
     return Original(media, _KINDS[event.capture], state, command, possible and state in ("", "failed", "gone"))

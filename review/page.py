@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -45,6 +45,12 @@ from review.station_names import StationNames
 from review.taxon_choices import TaxonChoices
 
 COOKIE_S = 365 * 24 * 3600
+_WORDS: tuple[Callable[..., str], ...] = (  # functions of a value and a language, which the templates call by name
+    *(clock_source, explain_file_problem, quarantine_reason),
+    *(original_name, original_request, original_state),
+    *(settings_state, held_reason),
+    *(step_name, case_kind, outcome_name, deadline_name),
+)
 MAX_NARROWED_SITES = 64
 
 
@@ -186,15 +192,8 @@ def _environment(language: Language, static_files: StaticFiles) -> Environment:
     environment.globals["language"] = language
     environment.globals["static"] = static_files.address
     environment.globals["name_of"] = lambda label, scientific: display_name(label, scientific, language.code)
-    environment.globals["clock_source"] = lambda source: clock_source(source, language)
-    environment.globals["explain_file_problem"] = lambda detail: explain_file_problem(detail, language)
-    for words in (original_name, original_request, original_state, settings_state, held_reason):
-        environment.globals[words.__name__] = words
-    environment.globals["quarantine_reason"] = lambda reason: quarantine_reason(reason, language)
-    environment.globals["step_name"] = lambda step: step_name(step, language)
-    environment.globals["case_kind"] = lambda kind: case_kind(kind, language)
-    environment.globals["outcome_name"] = lambda outcome: outcome_name(outcome, language)
-    environment.globals["deadline_name"] = lambda name: deadline_name(name, language)
+    for words in _WORDS:
+        environment.globals[words.__name__] = partial(words, language=language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     return environment
 

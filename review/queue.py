@@ -32,7 +32,7 @@ class Cursor:
     key: Key
 
     def __str__(self) -> str:
-        return f"{self.section}~{self.key[0].isoformat()}~{self.key[1]}"
+        return f"{self.section}~{list_cursor(self.key)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,11 @@ def parse_cursor(text: str) -> Cursor | None:
     except ValueError:
         return None
     return Cursor(section, (moment, parts[2])) if moment.tzinfo else None
+
+
+def list_cursor(key: Key) -> str:
+    """Return the cursor "time~id" of a list page."""
+    return f"{key[0].isoformat()}~{key[1]}"
 
 
 def parse_list_cursor(text: str) -> Key | None:

@@ -64,17 +64,14 @@ def shown_settings(site: Site) -> dict[str, ShownSettings]:
 def _shown(command: StationCommand | None, reported: ReportedSettings | None) -> ShownSettings:
     wanted = _flat(command.payload) if command else {}
     found = _flat(reported.settings) if reported else {}
-    rows = tuple((key, _text(value), _text(found[key]) if key in found else "—") for key, value in wanted.items())
+    rows = tuple((key, value, found.get(key, "—")) for key, value in wanted.items())
     return ShownSettings(_STATES.get(command.state, "waiting") if command else "none", command, reported, rows)
 
 
-def _flat(text: str) -> Mapping[str, Any]:
+def _flat(text: str) -> Mapping[str, str]:
+    """Return settings in JSON as text, by key; none if they cannot be read, since a station may report anything."""
     try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:  # a station may report anything
+        values = msgspec.json.decode(text, type=dict[str, Any])
+        return {key: msgspec.json.encode(value).decode()[:100] for key, value in flattened(values).items()}
+    except (msgspec.MsgspecError, RecursionError):
         return {}
-    return flattened(value) if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()[:100]

@@ -99,9 +99,8 @@ class Accounts:
         if not _NAME.fullmatch(name):
             raise AccountProblem(f"account {name!r}: expected up to 32 of a-z, 0-9, '.', '_', '-'")
         now = datetime.now(UTC)
-        values: dict[str, Any] = {"display_name": display_name, "unit": unit, "roles": list(roles)}
+        values = {"display_name": display_name, "unit": unit, "roles": list(roles), "areas": list(areas)}
         with self._database.exclusive() as connection:
-            values |= {"areas": list(areas)}
             _check(connection, values)
             if connection.execute(select(account.c.id).where(account.c.name == name)).first():
                 raise AccountProblem(f"account {name!r} exists already")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from casebook.cases.entry import CaseKind, Entry, Outcome, Step
@@ -28,7 +29,7 @@ class CaseConflict(WildpostError):
         self.entries = tuple(entries)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeldEvent:
     """A capture of a case as it came: what the detection store may forget.
 
@@ -40,7 +41,7 @@ class HeldEvent:
     payload: bytes
     deployment: bytes = b""
 
-    @property
+    @cached_property
     def event(self) -> Event:
         """The decoded message.
 

@@ -129,11 +129,14 @@ class Deadline:
 
     def urgency(self, now: datetime) -> Urgency | None:
         """Return whether a running deadline is near or has passed; None: neither."""
-        if self.met_at is not None:
-            return None
-        if now > self.due_at:
-            return "passed"
-        return "near" if now >= self.due_at - timedelta(hours=self.rule.remind_hours) else None
+        return None if self.met_at is not None else urgency_of(self.due_at, self.rule.remind_hours, now)
+
+
+def urgency_of(due_at: datetime, remind_hours: float, now: datetime) -> Urgency | None:
+    """Return whether the end of a running deadline is near or has passed; None: neither."""
+    if now > due_at:
+        return "passed"
+    return "near" if now >= due_at - timedelta(hours=remind_hours) else None
 
 
 def deadlines_of(steps: Sequence[tuple[Step, datetime]], rules: Sequence[DeadlineRule]) -> list[Deadline]:

@@ -61,7 +61,8 @@ class CaseRefused(InvalidInput):
 
     Attributes:
         reason: Selects a translated sentence: "missing" (no such case), "first", "closed", "open", "outcome", "team",
-            "finding", "text", "linked", "number", or "unknown" for a value out of its bounds.
+            "finding", "text", "linked", "number", "unreadable" (an entry of the case), or "unknown" for a value out of
+            its bounds.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -225,14 +226,13 @@ def check_change(change: Change, before: Sequence[Entry]) -> None:
 
 
 def chain_problem(encoded: Sequence[bytes], case: str) -> str:
-    """Return what is wrong with the chain of a case's entries, given as they were stored; "" if it is whole.
-
-    Raises:
-        InvalidInput: one of them is not an entry.
-    """
+    """Return what is wrong with the chain of a case's entries, given as they were stored; "" if it is whole."""
     previous = FIRST_PREVIOUS
     for number, one in enumerate(encoded, 1):
-        entry = decode_entry(one)
+        try:
+            entry = decode_entry(one)
+        except InvalidInput as error:
+            return f"entry {number} cannot be read: {error}"
         if entry.case != case:
             return f"entry {number} is of case {entry.case}"
         if entry.number != number:

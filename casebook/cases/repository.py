@@ -112,7 +112,10 @@ class Cases:
         """
         with self._database.begin() as connection:
             position, version = self._take_place(connection, number)
-            known = self._read(connection, number, case_entry.c.step.not_in(ACCESS))
+            try:
+                known = self._read(connection, number, case_entry.c.step.not_in(ACCESS))
+            except InvalidInput as error:
+                raise CaseRefused("unreadable", f"case {number}: {error}") from error
             if seen is not None and seen != version:
                 raise CaseConflict([one for one in known if one.number > seen])
             new = self._not_linked(connection, number, events)
@@ -255,17 +258,16 @@ class Cases:
     def _insert(self, connection: Connection, entry: Entry, events: Sequence[HeldEvent]) -> None:
         row = {"case_number": entry.case, "number": entry.number, "step": entry.step, "actor": entry.actor}
         connection.execute(case_entry.insert().values(row | {"at": entry.at, "encoded": encode_entry(entry).decode()}))
-        decoded = [(one, one.event) for one in events]
         held = [
             {
-                "event_id": event.event_id,
-                "station": event.station,
+                "event_id": one.event.event_id,
+                "station": one.event.station,
                 "payload": one.payload.decode(),
                 "deployment": one.deployment.decode(),
             }
-            for one, event in decoded
+            for one in events
         ]
-        media = [{"sha256": one.sha256} for _, event in decoded for one in event.media]
+        media = [{"sha256": file.sha256} for one in events for file in one.event.media]
         incidents = [{"incident_id": one} for one in entry.incidents]
         tables: tuple[tuple[Table, list[dict[str, str]]], ...] = (
             (case_event, held),

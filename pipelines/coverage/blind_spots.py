@@ -13,7 +13,7 @@ from ingest.store.effort import EffortQuery
 from ingest.store.port import EventQuery, Store
 from pipelines.coverage.working_hours import WorkingHours, working_hours
 from pipelines.coverage.zone_coverage import ProposedPlace, ZoneArea, ZoneCoverage, zone_coverage
-from pipelines.trends.counting import local_midnight
+from pipelines.trends.counting import check_days, local_midnight
 
 MAX_FURTHER, LARGEST_REACH_M = 50, 100_000
 LONGEST = timedelta(days=3 * 366)
@@ -37,6 +37,7 @@ class CoverageRequest:
 
     Raises:
         BadCoverage: a value is out of range.
+        BadPeriod: see ``check_days``.
     """
 
     first: date
@@ -50,6 +51,7 @@ class CoverageRequest:
             raise BadCoverage(f"{self.further} further stations: expected 0 to {MAX_FURTHER}")
         if not timedelta(0) <= self.last - self.first <= LONGEST:
             raise BadCoverage(f"{self.first} to {self.last}: expected days in order, at most {LONGEST.days} apart")
+        check_days(self.first, self.last)
         if not 1 <= self.reach_m <= LARGEST_REACH_M:
             raise BadCoverage(f"reach of {self.reach_m:g} m: expected 1 to {LARGEST_REACH_M}")
 

@@ -25,10 +25,11 @@ from casebook.cases.entry import (
     Step,
 )
 from contract.bounds import OptionalText, Uuid
+from review.api.json_body import decoded
 from review.case_records import load_case, open_case, records_of
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
-from review.queue import parse_list_cursor
+from review.queue import list_cursor, parse_list_cursor
 from review.security.access_rules import DECIDE, SEE_CASES, access
 
 router = APIRouter()
@@ -87,8 +88,7 @@ def cases(context: ContextDependency, state: str = "open", after: str = "", limi
         raise InvalidRequest("choice")
     limit = max(1, min(limit, MAX_LIMIT))
     listed = context.site.cases.listing("open" if state == "open" else "closed", limit, parse_list_cursor(after))
-    last = listed[-1].key if len(listed) == limit else None
-    return _answer({"cases": listed, "next": f"{last[0].isoformat()}~{last[1]}" if last else None})
+    return _answer({"cases": listed, "next": list_cursor(listed[-1].key) if len(listed) == limit else None})
 
 
 @router.get("/api/cases/{number}")
@@ -106,6 +106,7 @@ def case(context: ContextDependency, number: str) -> Response:
         {
             "case": view.case,
             "deadlines": [_deadline(one, now) for one in view.deadlines],
+            "problem": view.problem,
             "entries": [msgspec.Raw(one) for one in view.encoded],
             "events": [event.event_id for event, _ in view.held],
             "incidents": view.incidents,
@@ -117,10 +118,7 @@ def case(context: ContextDependency, number: str) -> Response:
 @access(DECIDE)
 async def create_case(context: ContextDependency, request: Request) -> Response:
     """Open a case; ``kind`` is required."""
-    try:
-        new = _new_case.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest("case") from error
+    new = decoded(_new_case, await request.body(), "case")
     change = Change(
         step="opened", kind=new.kind, title=new.title, area=new.area, text=new.text, incidents=new.incidents
     )
@@ -135,10 +133,7 @@ async def create_case(context: ContextDependency, request: Request) -> Response:
 @access(DECIDE)
 async def add_step(context: ContextDependency, number: str, request: Request) -> Response:
     """Add a step to a case; 409 if somebody else has changed the case since ``seen``."""
-    try:
-        new = _new_step.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest("case") from error
+    new = decoded(_new_step, await request.body(), "case")
     if new.step in ACCESS:
         raise InvalidRequest("choice")
     return await run_in_threadpool(_recorded, lambda: _add(context, number, new))

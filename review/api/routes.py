@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -15,15 +14,16 @@ from contract.codec import encode
 from i18n.taxonomy import shipped_taxonomy
 from ingest.station_connection import connection_of
 from ingest.store.port import EventQuery
+from review.api.json_body import decoded
 from review.decisions import Decision, Withdrawal, answer_to, conflict_answer, decide, withdraw
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
+from review.queue import list_cursor
 from review.security.access_rules import ANALYSE, DECIDE, OPERATIONS, SEE, access
 
 router = APIRouter()
 MAX_LIMIT = 1000
 MAX_TYPED = 100  # letters of a name that the search reads
-Sent = TypeVar("Sent")
 _decision = msgspec.json.Decoder(Decision)
 _withdrawal = msgspec.json.Decoder(Withdrawal)
 
@@ -83,7 +83,7 @@ def events(
     body = {
         "events": [msgspec.Raw(encode(one.sent)) for one in listed],
         "corrected": {one.event.event_id: one.event.captured_at for one in listed if one.uncorrected is not None},
-        "next": f"{last.listed_at.isoformat()}~{last.event.event_id}" if last else None,
+        "next": list_cursor((last.listed_at, last.event.event_id)) if last else None,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
 
@@ -127,7 +127,7 @@ def taxa(context: ContextDependency, q: str = "", station: str = "") -> Response
 @access(DECIDE)
 async def verdicts(context: ContextDependency, request: Request) -> Response:
     """Record a reviewer's decision on a capture."""
-    decision = _decoded(_decision, await request.body())
+    decision = decoded(_decision, await request.body(), "decision")
     return await run_in_threadpool(
         _answer, context, decision.event_id, lambda event: decide(context.site, event, decision, context.actor)
     )
@@ -137,7 +137,7 @@ async def verdicts(context: ContextDependency, request: Request) -> Response:
 @access(DECIDE)
 async def withdrawals(context: ContextDependency, request: Request) -> Response:
     """Withdraw decisions on a capture."""
-    wanted = _decoded(_withdrawal, await request.body())
+    wanted = decoded(_withdrawal, await request.body(), "decision")
     return await run_in_threadpool(
         _answer,
         context,
@@ -155,10 +155,3 @@ def _answer(context: PageContext, event_id: str, record: Callable[[Event], list[
     except VerdictConflict as conflict:
         return JSONResponse(conflict_answer(conflict.latest, context.language), 409)
     return JSONResponse(answer_to(context.site, listed, recorded, context.language))
-
-
-def _decoded(decoder: msgspec.json.Decoder[Sent], body: bytes) -> Sent:
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest("decision") from error

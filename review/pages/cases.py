@@ -1,7 +1,7 @@
 """The list of cases, the form that opens one, and the page of one case with its time line and next steps."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from casebook.cases.case_file import CaseConflict, CaseFile, State
-from casebook.cases.deadlines import Urgency
-from casebook.cases.entry import KINDS, OUTCOMES, CaseRefused, Change, Entry, Step, chain_problem
+from casebook.cases.deadlines import Urgency, urgency_of
+from casebook.cases.entry import KINDS, OUTCOMES, CaseRefused, Change, Entry, Step
 from i18n.case_words import refusal
 from i18n.incident_sentences import headline
 from i18n.taxonomy import display_name
@@ -21,7 +21,7 @@ from review.case_forms import ROWS, form_values, read_change, read_opening, read
 from review.case_records import CaseView, evidence_sentences, load_case, open_case, records_of
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
-from review.queue import parse_list_cursor
+from review.queue import list_cursor, parse_list_cursor
 from review.security.access_rules import DECIDE, SEE_CASES, access
 
 router = APIRouter()
@@ -50,14 +50,12 @@ def cases(context: ContextDependency, show: str = "open", after: str = "") -> HT
     state: State = "closed" if show == "closed" else "open"
     listed = context.site.cases.listing(state, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]
-    following = f"{shown[-1].key[0].isoformat()}~{shown[-1].number}" if len(listed) > PAGE else ""
-    reminders = {rule.name: timedelta(hours=rule.remind_hours) for rule in context.site.cases.options.deadlines}
+    following = list_cursor(shown[-1].key) if len(listed) > PAGE else ""
+    remind_hours = {rule.name: rule.remind_hours for rule in context.site.cases.options.deadlines}
     now = datetime.now(UTC)
 
     def urgency(case: CaseFile) -> Urgency | None:
-        if case.due_at is None or now < case.due_at - reminders.get(case.due_name, timedelta(0)):
-            return None
-        return "passed" if now > case.due_at else "near"
+        return None if case.due_at is None else urgency_of(case.due_at, remind_hours.get(case.due_name, 0.0), now)
 
     return context.render("cases.html", {"cases": shown, "show": state, "following": following, "urgency": urgency})
 
@@ -218,7 +216,7 @@ def _case_page(
             "captures": view.held[:CAPTURES],
             "evidence": evidence_sentences(view.held, context.language),
             "newest": list(reversed(view.entries[-ENTRIES:])),
-            "chain_problem": chain_problem(view.encoded, number),
+            "chain_problem": view.problem,
             "conflict": conflict,
             "problem": problem,
             "values": values or {},

@@ -34,8 +34,7 @@ def coverage(
         int(parse_number(further, FURTHER, MAX_FURTHER)),
     )
     zones, language = context.site.zones, context.language
-    if context.actor.id:
-        context.site.access.audit.append(context.actor, "viewed", f"blind spots, {request.first} to {request.last}")
+    context.note("viewed", f"blind spots, {request.first} to {request.last}")
     found = blind_spots(context.site.store, context.site.casebook, zones, request)
     watching = [sum(one.by_hour[hour] >= 0.5 for one in found.hours) for hour in range(HOURS)]
     title = language.translate("Stations that watch, by hour of the day")

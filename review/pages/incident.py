@@ -11,7 +11,7 @@ from i18n.incident_sentences import headline, kind_name, occurrence_sentence
 from ingest.store.port import EventQuery
 from review.cards import load_cards, people_in
 from review.page import ContextDependency
-from review.queue import parse_list_cursor
+from review.queue import list_cursor, parse_list_cursor
 from review.security.access_rules import DECIDE, SEE, access
 
 router = APIRouter()
@@ -27,7 +27,7 @@ def incidents(context: ContextDependency, show: str = "waiting", after: str = ""
     waiting = show != "all"
     listed = context.site.incidents.incidents(waiting, PAGE + 1, parse_list_cursor(after))
     shown = listed[:PAGE]
-    following = f"{shown[-1].ended_at.isoformat()}~{shown[-1].id}" if len(listed) > PAGE else ""
+    following = list_cursor(shown[-1].key) if len(listed) > PAGE else ""
     return context.render(
         "incidents.html",
         {
@@ -86,7 +86,7 @@ def resolve(context: ContextDependency, incident_id: str) -> RedirectResponse:
 
 def _member_cursor(member: IncidentMember) -> str:
     at, subject, kind = member.key
-    return f"{at.isoformat()}~{subject}~{kind}"
+    return f"{list_cursor((at, subject))}~{kind}"
 
 
 def _parse_member_cursor(text: str) -> tuple[datetime, str, str] | None:

@@ -1,12 +1,11 @@
 """The page of quarantined messages and files, with the reason and the first bytes of each."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from casebook.records import Quarantined
 from review.page import ContextDependency
+from review.queue import list_cursor, parse_list_cursor
 from review.security.access_rules import MAINTAIN, access
 
 router = APIRouter()
@@ -25,16 +24,7 @@ def preview(item: Quarantined) -> str:
 @access(MAINTAIN)
 def quarantine(context: ContextDependency, after: str = "") -> HTMLResponse:
     """Show one page of quarantined items, newest first."""
-    items = context.site.casebook.quarantined(PAGE + 1, _after(after), context.site.stations)
+    items = context.site.casebook.quarantined(PAGE + 1, parse_list_cursor(after), context.site.stations)
     shown = items[:PAGE]
-    following = f"{shown[-1].at.isoformat()}~{shown[-1].id}" if len(items) > PAGE else ""
+    following = list_cursor(shown[-1].key) if len(items) > PAGE else ""
     return context.render("quarantine.html", {"items": shown, "following": following, "preview": preview})
-
-
-def _after(text: str) -> tuple[datetime, str] | None:
-    moment, _, name = text.partition("~")
-    try:
-        read = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return (read, name) if read.tzinfo else None

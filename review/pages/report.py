@@ -54,7 +54,6 @@ def report_file(
 
         content, media_type = html_page(document, str(context.request.base_url)).encode(), "text/html"
     name = f"wildpost-report-{asked.first}-{asked.last}.{file}"
-    if context.actor.id:
-        context.site.access.audit.append(context.actor, "exported", name)
+    context.note("exported", name)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=media_type, headers=headers)

@@ -98,7 +98,7 @@ def _wait(commands: "StationCommands", asked: "StationCommand", wait_s: float) -
 
     until = time.monotonic() + wait_s
     while True:
-        found = next(one for one in commands.latest(asked.station, 500) if one.number == asked.number)
+        found = commands.numbered(asked.number)
         if found.state in (*FINAL_STATES, "expired", "superseded") or time.monotonic() > until:
             break
         time.sleep(_POLL_S)

@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from casebook.cases.entry import Change
 from casebook.cases.repository import Cases
+from casebook.cases.tables import case_entry, case_event
 from casebook.incidents.alert_policy import AlertPolicy
 from casebook.incidents.database import Database
 from casebook.incidents.occurrence import IncidentOptions
@@ -226,6 +228,36 @@ def test_a_long_list_has_further_pages(pages: Pages) -> None:
 @pytest.mark.parametrize("address", ["/cases/2026-LA-0001", "/cases/none", "/cases/%27%22", "/api/cases/2026-LA-0001"])
 def test_a_case_that_does_not_exist_is_not_found(pages: Pages, address: str) -> None:
     assert pages.client.get(address, headers=BROWSER).status_code == 404
+
+
+@pytest.mark.parametrize("stored", ["no JSON", "{}", "[" * 5000, '{"step": "burned"}'])
+def test_a_case_with_an_entry_that_cannot_be_read_is_shown_and_refuses_steps(pages: Pages, stored: str) -> None:
+    address = opened(pages)
+    assert step(pages, address, "acknowledged").status_code == 303
+    with pages.casebook.engine.begin() as connection:
+        connection.execute(update(case_entry).where(case_entry.c.step == "acknowledged").values(encoded=stored))
+    shown = pages.client.get(address, headers=BROWSER)
+    assert shown.status_code == 200 and "Chain broken" in shown.text and "entry 3 cannot be read" in shown.text
+    found = pages.client.get(f"/api{address}").json()
+    assert found["problem"].startswith("entry 3 cannot be read")
+    assert [one["step"] for one in found["entries"]] == ["opened", "viewed"]
+    refused = step(pages, address, "on_site")
+    assert refused.status_code == 422 and "cannot be read, so nothing can be added" in refused.text
+    assert send(pages, f"/api{address}/steps", {"step": "on_site"}).json()["reason"] == "unreadable"
+
+
+def test_a_case_with_a_capture_that_cannot_be_read_is_shown(pages: Pages) -> None:
+    first, second = pages.capture(), pages.capture(minutes=1)
+    address = opened(pages, event=first.event_id)
+    assert post(pages, f"{address}/records", event=second.event_id).status_code == 303
+    with pages.casebook.engine.begin() as connection:
+        mine = update(case_event).where(case_event.c.event_id == first.event_id)
+        connection.execute(mine.values(payload="{}", deployment="no JSON"))
+        connection.execute(update(case_event).where(case_event.c.event_id == second.event_id).values(deployment="{}"))
+    shown = pages.client.get(address, headers=BROWSER)
+    assert shown.status_code == 200 and "a linked capture cannot be read" in shown.text
+    found = pages.client.get(f"/api{address}").json()
+    assert found["events"] == [second.event_id] and found["problem"].startswith("a linked capture cannot be read")
 
 
 def test_hostile_texts_are_shown_as_text(pages: Pages) -> None:

@@ -87,6 +87,8 @@ def test_zones_have_their_reach_and_places_without_coordinates(filled: Pages, tm
         "/coverage?further=11",
         "/coverage?from=2020-01-01&to=2026-01-01",
         "/coverage?from=2026-05-31&to=2026-05-01",
+        "/coverage?from=0001-01-01&to=0001-01-01",
+        "/coverage?from=9999-01-01&to=9999-12-31",
         "/report?from=2025-01-01&to=2026-01-02",
         "/report?from=2026-05-31&to=2026-05-01",
         "/report?report_lang=fr",
