@@ -130,7 +130,7 @@ class CardImport:
                 finally:
                     self._commit(batches, delivery)  # after an exception too: what is complete is kept
                 if self.report.done == self.report.files:
-                    self._account_for_effort(ledger, batches)
+                    self._account_for_effort(ledger, batches, delivery)
                     self._commit(batches, delivery)
                 delivery.finish()
             return delivery
@@ -211,16 +211,18 @@ class CardImport:
             [self._messages.deployment(deployment, sorted(self._sensors[deployment.key]), corrections)],
         )
 
-    def _account_for_effort(self, ledger: Ledger, batches: Batches) -> None:
+    def _account_for_effort(self, ledger: Ledger, batches: Batches, delivery: Delivery) -> None:
         effort = CardEffort(ledger, self._messages, datetime.now(UTC))
         deployments = {file.deployment.key: file.deployment for file in self._listing.files}
-        batches.begin()
         for key, sensors in self.report.sensors.items():
+            batches.begin()
             for sensor in sorted(sensors):
                 messages, text = effort.of(deployments[key], sensor)
                 self.report.deployments[key].effort[sensor] = text
                 if messages:
                     batches.add(key[0], messages)
+            if batches.is_due:
+                self._commit(batches, delivery)
 
     def _commit(self, batches: Batches, delivery: Delivery) -> None:
         folder = batches.commit()

@@ -91,6 +91,8 @@ def test_the_camera_operation_table_of_camtrapr_is_a_table(tmp_path: Path) -> No
         ("station,folder\na,x\nb,x\n", "named twice"),
         ("station,habitat\na,forest\na,meadow\n", "differently"),
         ("station,place\na,b\n", "two columns mean"),
+        ("station,start,end\na,1026-05-01,2026-05-02\n", "a a: 1026-05-01.* expected at most 100 years"),
+        ("station,problem1_from,problem1_to\na,0206-05-01,2026-05-02\n", "expected at most 100 years"),
         ("station\n" + "a\n" * 100_001, "more than 100000 rows"),
         ("station," * 1_001, "1002 columns; expected at most 1000"),
         ("name," * 1_000, "^.{1,500}$"),
