@@ -30,6 +30,9 @@ SYSTEM_FOLDERS = frozenset(
     }
 )
 _CHECKED_DISK = re.compile(r"found\.\d{3}", re.ASCII)  # fragments that chkdsk found
+# Control characters (C0 and C1), line and paragraph separators, and controls of the writing direction.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_MOST_NS = 2**63 - 1
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "autorun.inf"})
 PARTIAL_ENDINGS = frozenset({".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart"})  # still being written
 
@@ -168,8 +171,23 @@ def describe_passed_over(counts: Mapping[str, int]) -> str:
 
 
 def printable_name(path: Path | str) -> str:
-    """Return a file name or path as valid UTF-8 with other bytes escaped; old cameras may write names in GBK."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return a file name or path as valid UTF-8 on one line, with everything else escaped.
+
+    Old cameras may write names in GBK. Control characters of a name could change what a terminal shows.
+    """
+    return _CONTROL.sub(_escaped, os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def modified_ns(status: os.stat_result) -> int:
+    """Return the time of the last modification in nanoseconds, within 64 bits: the years 1677 to 2262.
+
+    A damaged file system, such as NTFS, may state years that neither ``datetime`` nor a database can hold.
+    """
+    return max(-_MOST_NS, min(status.st_mtime_ns, _MOST_NS))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def _sort_in(entry: os.DirEntry[str], found: Listing, endings: AbstractSet[str], root: str | None) -> None:
@@ -200,7 +218,7 @@ def _sort_in(entry: os.DirEntry[str], found: Listing, endings: AbstractSet[str],
         found.bad.append(BadEntry(entry.path, error.strerror or str(error)))
         return
     if stat.S_ISREG(status.st_mode):
-        found.files.append(ListedFile(entry.path, status.st_size, status.st_mtime_ns))
+        found.files.append(ListedFile(entry.path, status.st_size, modified_ns(status)))
     elif stat.S_ISDIR(status.st_mode):
         found.passed_over["links"] += 1
     else:

@@ -21,6 +21,7 @@ from captures.folder_listing import (
     ending_of,
     is_hidden,
     list_folder,
+    modified_ns,
     nesting_problem,
 )
 from edge.capture.inotify import Changes, FolderWatches
@@ -237,7 +238,7 @@ class FolderIndex:
             return True
         if not stat.S_ISREG(status.st_mode):
             return False
-        self._take(ListedFile(whole_path, status.st_size, status.st_mtime_ns), folder)
+        self._take(ListedFile(whole_path, status.st_size, modified_ns(status)), folder)
         return True
 
     def _take(self, file: ListedFile, folder: _Folder) -> None:
@@ -260,7 +261,7 @@ class FolderIndex:
             if not stat.S_ISREG(status.st_mode):
                 del folder.pending[path]
                 continue
-            now = ListedFile(path, status.st_size, status.st_mtime_ns)
+            now = ListedFile(path, status.st_size, modified_ns(status))
             if now != file:
                 del folder.pending[path]
                 self._take(now, folder)

@@ -19,7 +19,7 @@ from captures.decoded import Sound, Unreadable
 from captures.file_kind import kind_of_path
 from captures.file_types import CAPTURES
 from captures.film import Film, read_film
-from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, printable_name, walk
+from captures.folder_listing import BadEntry, ListedFile, describe_passed_over, modified_ns, printable_name, walk
 from captures.picture import read_picture
 from captures.sound import read_recording, sound_info
 from contract.supervision import describe_exception
@@ -204,7 +204,7 @@ def _entries(path: Path) -> tuple[list[ListedFile], list[BadEntry], Counter[str]
 
 def _newest(path: Path, zone: tzinfo, now: datetime, deployed: datetime | None) -> tuple[str, str, dict[str, Figure]]:
     """Check the content and time of a capture file; return a description, the next steps ("" if none) and figures."""
-    written = path.stat().st_mtime_ns
+    written = modified_ns(path.stat())
     kind = kind_of_path(path)
     if kind is None or kind.family == "picture":
         taken, how = picture_time(path, zone, written, now, deployed)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -206,8 +206,6 @@ def _outcomes(classifier: SpeciesClassifier, truths: TruthReader, batch: Sequenc
             node, confidence = answer
             name, lineage = _accepted(node.name), {_accepted(one) for one in node.lineage}
             is_correct = _agrees(name, lineage, taxon)
-            outcome = CropOutcome(
-                taxon, best, outcome.best_confidence, outcome.best_is_correct, name, node.rank, confidence, is_correct
-            )
+            outcome = replace(outcome, answer=name, rank=node.rank, confidence=confidence, is_correct=is_correct)
         found.append(outcome)
     return found

@@ -9,7 +9,7 @@ from ingest.store.port import Store
 from pipelines.activity.lunar import rates_by_phase
 from pipelines.activity.phenology import CONFIDENCE, EndOfStay, Season, phenology
 from pipelines.trends.counted_records import count_records, effort_table
-from pipelines.trends.plain import plain_rate
+from pipelines.trends.plain import plain_rate, plain_request
 from pipelines.trends.rates import Rate
 from pipelines.trends.request import TrendRequest
 
@@ -58,11 +58,7 @@ def plain_seasons(report: SeasonReport) -> dict[str, Any]:
     asked = report.request
     return {
         "taxon": asked.taxon,
-        "from": asked.first.isoformat(),
-        "to": asked.last.isoformat(),
-        "time_zone": asked.zone.key,
-        "stations": list(asked.stations),
-        "sensors": list(asked.sensors),
+        **plain_request(asked),
         "confidence": CONFIDENCE,
         "untrusted_times": report.untrusted,
         "seasons": [_season(one) for one in report.seasons],

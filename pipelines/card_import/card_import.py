@@ -7,6 +7,7 @@ a message that the server receives twice is stored once.
 import contextlib
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,6 +85,9 @@ class CardImport:
         self._messages = CardMessages(options.prefix, datetime.now(UTC))
         self._described: set[tuple[str, str]] = set()
         self._added: set[str] = set()
+        self._sensors: dict[tuple[str, str], set[Sensor]] = defaultdict(set)  # of each deployment
+        for file in listing.files:
+            self._sensors[file.deployment.key].add("microphone" if file.family == "recording" else "camera")
         self.report = CardReport(
             files=len(listing.files),
             aside=dict(listing.bad),
@@ -126,7 +130,7 @@ class CardImport:
                 finally:
                     self._commit(batches, delivery)  # after an exception too: what is complete is kept
                 if self.report.done == self.report.files:
-                    self._account_for_effort(ledger, batches)
+                    self._account_for_effort(ledger, batches, delivery)
                     self._commit(batches, delivery)
                 delivery.finish()
             return delivery
@@ -200,22 +204,25 @@ class CardImport:
         if deployment.key in self._described:
             return
         self._described.add(deployment.key)
-        heard = {file.family == "recording" for file in self._listing.files if file.deployment.key == deployment.key}
-        sensors: list[Sensor] = ["microphone" if one else "camera" for one in sorted(heard)]
         corrections = [one for one in self._corrections if one.deployment.key == deployment.key]
         self.report.deployments[deployment.key].corrections = [str(one) for one in corrections]
-        batches.add(deployment.station, [self._messages.deployment(deployment, sensors, corrections)])
+        batches.add(
+            deployment.station,
+            [self._messages.deployment(deployment, sorted(self._sensors[deployment.key]), corrections)],
+        )
 
-    def _account_for_effort(self, ledger: Ledger, batches: Batches) -> None:
+    def _account_for_effort(self, ledger: Ledger, batches: Batches, delivery: Delivery) -> None:
         effort = CardEffort(ledger, self._messages, datetime.now(UTC))
         deployments = {file.deployment.key: file.deployment for file in self._listing.files}
-        batches.begin()
         for key, sensors in self.report.sensors.items():
+            batches.begin()
             for sensor in sorted(sensors):
                 messages, text = effort.of(deployments[key], sensor)
                 self.report.deployments[key].effort[sensor] = text
                 if messages:
                     batches.add(key[0], messages)
+            if batches.is_due:
+                self._commit(batches, delivery)
 
     def _commit(self, batches: Batches, delivery: Delivery) -> None:
         folder = batches.commit()

@@ -1,8 +1,10 @@
 """Reads a table of deployments: CSV of one's own, of Camtrap DP (deployments.csv) or of camtrapR (camera operation)."""
 
 import csv
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +16,8 @@ from contract.bounds import is_representable
 from pipelines.card_import.deployments import CardDeployment, CardTableError, message_name
 
 MAX_BYTES = 20_000_000
+MAX_ROWS = 100_000  # deployments of many years; each takes a hundred times the memory of its shortest line
+MAX_COLUMNS = 1_000  # camtrapR has two for each period of a fault
 _TEXTS = ("location_name", "habitat", "setup_by", "camera_model", "comments")
 _TEXT_CHARACTERS = 200
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
@@ -75,7 +79,7 @@ def read_deployment_table(path: Path, zone: tzinfo) -> tuple[dict[PurePosixPath,
     return by_folder, others
 
 
-def _rows(path: Path) -> Sequence[tuple[int, Mapping[str, str]]]:
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -90,20 +94,28 @@ def _rows(path: Path) -> Sequence[tuple[int, Mapping[str, str]]]:
             text = data.decode("gb18030")
         except UnicodeDecodeError as error:
             raise CardTableError(f"{path}: byte {error.start} is neither UTF-8 nor GB 18030") from error
-    lines = text.splitlines(keepends=True)
-    separator = max(",;\t", key=lines[0].count) if lines else ","
+    lines = io.StringIO(text, newline="")
+    separator = max(",;\t", key=lines.readline().count)
+    lines.seek(0)
     reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         header = [_column(one) for one in next(reader, [])]
+        if len(header) > MAX_COLUMNS:
+            raise CardTableError(f"{path}: {len(header)} columns; expected at most {MAX_COLUMNS}")
         if not {"station", "deployment"} & set(header):
-            raise CardTableError(f"{path}: columns {header}: expected 'station' or 'deployment', and 'folder'")
-        if repeated := [one for one in header if one in _KNOWN and header.count(one) > 1]:
+            raise CardTableError(
+                f"{path}: columns {str(header)[:200]}: expected 'station' or 'deployment', and 'folder'"
+            )
+        if repeated := [one for one, number in Counter(header).items() if one in _KNOWN and number > 1]:
             raise CardTableError(f"{path}: two columns mean {repeated[0]!r}")
-        return [
-            (reader.line_num, {name: cell.strip() for name, cell in zip(header, row, strict=False)})
-            for row in reader
-            if any(cell.strip() for cell in row)
-        ]
+        filled = 0
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            filled += 1
+            if filled > MAX_ROWS:
+                raise CardTableError(f"{path}: more than {MAX_ROWS} rows")
+            yield reader.line_num, {name: cell.strip() for name, cell in zip(header, row, strict=False)}
     except csv.Error as error:
         raise CardTableError(f"{path}, line {reader.line_num}: {error}") from error
 
@@ -187,8 +199,8 @@ def parse_moment(text: str, zone: tzinfo, what: str, ends: bool = False) -> date
         CardTableError: it is no time.
     """
     written = parse_time(f"{text} 00:00" if (date_only := _DATE.fullmatch(text) is not None) else text)
+    if written is not None and is_representable(written.local) and date_only and ends:
+        written = WrittenTime(written.local + timedelta(days=1))
     if written is None or not is_representable(written.local):
         raise CardTableError(f"{what} {text!r}: expected a time such as 2026-05-01 or 2026-05-01T12:00+08:00")
-    if date_only and ends:
-        written = WrittenTime(written.local + timedelta(days=1))
     return written.at(zone)

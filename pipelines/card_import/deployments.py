@@ -4,12 +4,13 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from contract import Location
 from contract.errors import InvalidInput
 
+LONGEST_PERIOD = timedelta(days=36_525)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _NAME_CHARACTERS = 63
 _FIELD = re.compile(r"\{(\w*)\}")
@@ -49,6 +50,20 @@ class CardDeployment:
     setup_by: str = ""
     camera_model: str = ""
     comments: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a period that no device can have worked: each month of it becomes a message.
+
+        Raises:
+            CardTableError: the deployment or a fault is longer than ``LONGEST_PERIOD``.
+        """
+        whole = [(self.start, self.end)] if self.start and self.end else []
+        for first, last in (*whole, *self.faults):
+            if last - first > LONGEST_PERIOD:
+                raise CardTableError(
+                    f"{self.station} {self.deployment}: {first} to {last}: expected at most "
+                    f"{LONGEST_PERIOD.days // 365} years"
+                )
 
     @property
     def key(self) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from typing import Any
 from pipelines.card_import.card_files import CardFile
 from pipelines.card_import.examine import Capture, ExaminedFile, Sensor
 
-_PARTIAL = "imported, but "
 _NO_TIME = frozenset({"none", "copy"})
 
 

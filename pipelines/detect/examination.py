@@ -14,6 +14,7 @@ from captures.decoded import Sound, Unreadable
 from captures.file_kind import kind_of_path
 from captures.file_types import FILMS, PICTURES, RECORDINGS
 from captures.film import read_film
+from captures.folder_listing import modified_ns
 from contract import Detection, Location, Model
 from contract.supervision import describe_exception
 from models.registry import Registry, WeightsError, entry_named
@@ -123,12 +124,12 @@ class Examiner:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for a writer
                 raise Unreadable("a folder, named pipe, socket or device: expected a file")
-            modified_ns = status.st_mtime_ns
+            written = modified_ns(status)
             kind = kind_of_path(path)
             if self._kind == "vision" and kind is not None and kind.family == "film":
-                return self._examine_film(path, modified_ns)
+                return self._examine_film(path, written)
             read_time = picture_time if self._kind == "vision" else recording_time
-            began, clock = read_time(path, task.zone, modified_ns)
+            began, clock = read_time(path, task.zone, written)
             source = clock.source
             for detection in self._detections(path, began, progress):
                 found.append(detection)  # noqa: PERF402, one by one, to keep the detections before an error
@@ -138,12 +139,12 @@ class Examiner:
             problem = f"an unexpected error: {describe_exception(error)}"
         return Examined(path, model, began, source, round(progress.seconds, 3), tuple(found), problem, progress.remark)
 
-    def _examine_film(self, path: Path, modified_ns: int) -> Examined:
+    def _examine_film(self, path: Path, written_ns: int) -> Examined:
         """Run the detector on the chosen frames of a film, in a process that may die."""
         from models.film import detect_in_film
 
         film = read_film(path)
-        began, clock = film_time(path, film.head.tags, self._task.zone, modified_ns)
+        began, clock = film_time(path, film.head.tags, self._task.zone, written_ns)
         found = detect_in_film([self._detector], film).detections
         head, model = film.head, self._detector.model
         return Examined(path, model, began, clock.source, head.duration_s, tuple(found), remark=head.problem)

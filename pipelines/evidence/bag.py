@@ -55,7 +55,7 @@ class BagReport:
     """What a folder has, and what is wrong with it as a bag.
 
     Attributes:
-        files: Names of its regular files.
+        files: Names of its regular files, as far as they can be those of a pack.
         hashes: The hashes that its manifests name, by file.
         problems: Everything that is wrong.
     """
@@ -152,17 +152,20 @@ def check_bag(folder: Path) -> BagReport:
 
 
 def _list_files(folder: Path) -> tuple[set[str], list[Problem]]:
-    """Return the names of all regular files below a folder, and what else was found there."""
+    """Return the files below a folder that have a name of a pack, and what else was found there."""
     found: set[str] = set()
     problems: list[Problem] = []
     for name, mode in _walk(folder, ""):
-        if stat.S_ISREG(mode):
+        shown = _printable(name)
+        if not stat.S_ISREG(mode):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+            problems.append(Problem("link", shown, f"{kind}; a pack has regular files only"))
+        elif _PAYLOAD_NAME.fullmatch(name) or name in (*TAG_FILES, TAG_MANIFEST, SIGNATURE):
             found.add(name)
         else:
-            kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
-            problems.append(Problem("link", name, f"{kind}; a pack has regular files only"))
+            problems.append(Problem("added", shown, "no manifest names it"))
         if len(found) + len(problems) > MOST_FILES:
-            problems.append(Problem("manifest", name, f"more than {MOST_FILES} files"))
+            problems.append(Problem("manifest", shown, f"more than {MOST_FILES} files"))
             break
     return found, problems
 
@@ -171,10 +174,10 @@ def _walk(folder: Path, prefix: str, depth: int = 6) -> Iterator[tuple[str, int]
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        name = _printable(prefix + entry.name)
+        name = prefix + entry.name
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode) and depth > 0:
-            yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", depth - 1)
+            yield from _walk(folder / entry.name, f"{name}/", depth - 1)
         else:
             yield name, mode
 

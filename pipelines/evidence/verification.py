@@ -114,15 +114,19 @@ def _check_custody(folder: Path, files: Collection[str]) -> tuple[list[Entry], l
 
 def _check_events(
     folder: Path, files: Collection[str], entries: Sequence[Entry]
-) -> tuple[dict[str, tuple[Event, bytes]], list[Problem]]:
-    """Compare the events with those that the custody log links, and check what their stations signed."""
+) -> tuple[dict[str, tuple[Event, str]], list[Problem]]:
+    """Compare the events with those that the custody log links, and check what their stations signed.
+
+    Returns:
+        The events by id, each with the SHA-256 of its message, and everything that is wrong with them.
+    """
     linked = {one.event_id: one.sha256 for entry in entries for one in entry.events}
     problems = [
         Problem("event", f"{EVENTS}{event_id}.json", "the custody log links this event; the pack does not have it")
         for event_id in sorted(linked)
         if f"{EVENTS}{event_id}.json" not in files
     ]
-    found: dict[str, tuple[Event, bytes]] = {}
+    found: dict[str, tuple[Event, str]] = {}
     for name in sorted(one for one in files if one.startswith(EVENTS)):
         payload = read_limited(folder / name, LIMIT_BYTES["event"])
         try:
@@ -145,31 +149,29 @@ def _check_events(
         link = event.chain
         if isinstance(link, ChainLink) and not has_valid_signature(payload, link.key):
             problems.append(Problem("event", name, f"the signature of station {event.station} is not valid"))
-        found[event.event_id] = event, payload
+        found[event.event_id] = event, sha256
     return found, problems
 
 
-def _check_chains(events: Mapping[str, tuple[Event, bytes]]) -> tuple[dict[str, list[Event]], list[Problem]]:
+def _check_chains(events: Mapping[str, tuple[Event, str]]) -> tuple[dict[str, list[Event]], list[Problem]]:
     """Check that neighbours in a station's chain name each other, and return the events of each chain in order."""
-    chains: dict[tuple[str, str, str], list[tuple[int, str, Event, bytes]]] = defaultdict(list)
-    for event_id, (event, payload) in events.items():
+    chains: dict[tuple[str, str, str], list[tuple[int, str, Event, str]]] = defaultdict(list)
+    for event_id, (event, sha256) in events.items():
         if isinstance(event.chain, ChainLink):
             key = (event.station, event.chain.chain, event.chain.key)
-            chains[key].append((event.chain.number, event_id, event, payload))
+            chains[key].append((event.chain.number, event_id, event, sha256))
     problems = []
     ordered: dict[str, list[Event]] = {}
     for (station, chain, _), members in chains.items():
         members.sort(key=lambda one: one[:2])
         ordered[f"{station} {chain}"] = [one[2] for one in members]
-        for (number, _, _, payload), (next_number, event_id, event, _) in pairwise(members):
+        for (number, _, _, previous), (next_number, event_id, event, _) in pairwise(members):
             name = f"{EVENTS}{event_id}.json"
             if next_number == number:
                 problems.append(Problem("chain", name, f"station {station} signed two events as number {number}"))
-            elif next_number == number + 1 and isinstance(event.chain, ChainLink):
-                previous = payload_sha256(payload)
-                if event.chain.previous != previous:
-                    detail = f"it names {event.chain.previous} as the event before it, which has sha256 {previous}"
-                    problems.append(Problem("chain", name, detail))
+            elif next_number == number + 1 and isinstance(event.chain, ChainLink) and event.chain.previous != previous:
+                detail = f"it names {event.chain.previous} as the event before it, which has sha256 {previous}"
+                problems.append(Problem("chain", name, detail))
     return ordered, problems
 
 
@@ -183,7 +185,7 @@ def _check_media(hashes: Mapping[str, str]) -> list[Problem]:
 
 
 def _notes(
-    events: Mapping[str, tuple[Event, bytes]], chains: Mapping[str, Sequence[Event]], hashes: Mapping[str, str]
+    events: Mapping[str, tuple[Event, str]], chains: Mapping[str, Sequence[Event]], hashes: Mapping[str, str]
 ) -> list[str]:
     notes = []
     unsigned = sum(not isinstance(event.chain, ChainLink) for event, _ in events.values())

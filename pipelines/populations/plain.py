@@ -1,7 +1,6 @@
 """Populations and numbers of species as JSON-compatible types; what is not known, or cannot be trusted, is null."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from pipelines.diversity.species_survey import CurvePoint, SpeciesSurvey
 from pipelines.populations.covariates import Standardised
 from pipelines.populations.fitting import Coefficient
 from pipelines.populations.report import Estimate, FittedModel, PopulationReport
+from pipelines.trends.plain import plain_independence, plain_request
 from pipelines.trends.request import TrendRequest
 
 
@@ -41,17 +41,7 @@ def plain_population(report: PopulationReport) -> dict[str, Any]:
 
 
 def _request(request: TrendRequest) -> dict[str, Any]:
-    return {
-        "from": request.first.isoformat(),
-        "to": request.last.isoformat(),
-        "time_zone": request.zone.key,
-        "stations": list(request.stations),
-        "sensors": list(request.sensors),
-        "independence": {
-            "minutes": request.independence / timedelta(minutes=1),
-            "compared_to": request.compared_to,
-        },
-    }
+    return {**plain_request(request), "independence": plain_independence(request)}
 
 
 def _scales(found: Standardised) -> Sequence[tuple[str, float, float]]:

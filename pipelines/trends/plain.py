@@ -10,6 +10,7 @@ from pipelines.trends.comparison import Comparison
 from pipelines.trends.periods import Period
 from pipelines.trends.rate_trend import Cell, RateTrend
 from pipelines.trends.rates import DAYS, Rate
+from pipelines.trends.request import TrendRequest
 
 NO_EFFORT = "no effort is known"
 TOO_LITTLE_EFFORT = "less than one sensor-day of effort, or than half of one in a single day"
@@ -28,10 +29,7 @@ def plain_trend(trend: RateTrend) -> dict[str, Any]:
         "stations": list(asked.stations),
         "sensors": dict(trend.sensors),
         "per_days": DAYS,
-        "independence": {
-            "minutes": asked.independence / timedelta(minutes=1),
-            "compared_to": asked.compared_to,
-        },
+        "independence": plain_independence(asked),
         "interval_method": "exact Poisson" if asked.method == "poisson" else asked.method,
         "confidence": asked.confidence,
         "min_confidence": asked.min_confidence,
@@ -50,6 +48,22 @@ def plain_trend(trend: RateTrend) -> dict[str, Any]:
         "changes": [plain_change(one) for one in trend.changes],
         "simulated_stations": list(trend.simulated),
     }
+
+
+def plain_request(request: TrendRequest) -> dict[str, Any]:
+    """Return the days, stations and sensors of a request."""
+    return {
+        "from": request.first.isoformat(),
+        "to": request.last.isoformat(),
+        "time_zone": request.zone.key,
+        "stations": list(request.stations),
+        "sensors": list(request.sensors),
+    }
+
+
+def plain_independence(request: TrendRequest) -> dict[str, Any]:
+    """Return when records of one taxon count as independent."""
+    return {"minutes": request.independence / timedelta(minutes=1), "compared_to": request.compared_to}
 
 
 def _periods(periods: Sequence[Period], cells: Sequence[Cell]) -> list[dict[str, Any]]:

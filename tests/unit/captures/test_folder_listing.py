@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from captures.folder_listing import (
     describe_passed_over,
     fewer_kinds,
     list_folder,
+    modified_ns,
     printable_name,
     walk,
 )
@@ -150,6 +152,22 @@ def test_names_of_any_bytes_and_length_are_listed(tmp_path: Path) -> None:
     found = whole(tmp_path)
     assert len(found.files) == 2
     assert all(printable_name(file.path).encode() for file in found.files)
+    assert printable_name(Path(found.files[1].path).name) == "Ұ\\xd6\\xed\\n.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a\nb\x1b[31m.jpg", "a\\nb\\x1b[31m.jpg"), ("gpj.\u202e", "gpj.\\u202e"), ("北坡\u3000é.jpg", "北坡\u3000é.jpg")],
+)
+def test_a_printable_name_is_one_line_and_commands_no_terminal(name: str, shown: str) -> None:
+    assert printable_name(name) == shown
+
+
+@pytest.mark.parametrize("stated", [10**21, -(10**21)])
+def test_a_time_of_change_in_an_impossible_year_is_the_nearest_possible_one(stated: int) -> None:
+    status = os.stat_result([0] * 10, {"st_mtime_ns": stated})
+    written = datetime.fromtimestamp(modified_ns(status) / 1e9, UTC)
+    assert written.year == (2262 if stated > 0 else 1677)
 
 
 def test_a_folder_that_cannot_be_opened_is_an_error_and_a_subfolder_a_bad_entry(

@@ -91,11 +91,23 @@ def test_the_camera_operation_table_of_camtrapr_is_a_table(tmp_path: Path) -> No
         ("station,folder\na,x\nb,x\n", "named twice"),
         ("station,habitat\na,forest\na,meadow\n", "differently"),
         ("station,place\na,b\n", "two columns mean"),
+        ("station,start,end\na,1026-05-01,2026-05-02\n", "a a: 1026-05-01.* expected at most 100 years"),
+        ("station,problem1_from,problem1_to\na,0206-05-01,2026-05-02\n", "expected at most 100 years"),
+        ("station\n" + "a\n" * 100_001, "more than 100000 rows"),
+        ("station," * 1_001, "1002 columns; expected at most 1000"),
+        ("name," * 1_000, "^.{1,500}$"),
+        ("station,end\na,9998-12-31\n", "line 2: end '9998-12-31'"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(CardTableError, match=problem):
         read_deployment_table(table(tmp_path, text), ZONE)
+
+
+def test_a_line_ends_at_a_line_feed_only(tmp_path: Path) -> None:
+    text = "station,comments\r\na,one\u2028two\x0bthree\r\n"
+    _, (one,) = read_deployment_table(table(tmp_path, text), ZONE)
+    assert one.comments == "one\u2028two\x0bthree"
 
 
 def test_the_deepest_folder_of_a_table_counts() -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -196,6 +197,23 @@ def test_a_path_that_leads_out_is_refused_and_not_read(pack: Path, original: tup
     (pack / bag.MANIFEST).write_bytes((pack / bag.MANIFEST).read_bytes() + line.encode())
     signed_again(pack, Ed25519PrivateKey.generate())
     assert ("path", bag.MANIFEST) in faults(pack, original)
+
+
+def test_a_long_name_whose_start_the_manifest_names_is_refused(pack: Path, original: tuple[Path, str]) -> None:
+    path = pack / "data" / ("a" * 100) / ("b" * 120)
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    name = path.relative_to(pack).as_posix()
+    with (pack / bag.MANIFEST).open("a") as manifest:
+        manifest.write(f"{'0' * 64}  {name[:200]}\n")
+    assert {("added", name), ("missing", name[:200])} <= faults(pack, original)
+
+
+@pytest.mark.parametrize("name", ["a\nb.json", "\udcff.json"])
+def test_a_name_that_cannot_be_printed_is_refused(pack: Path, original: tuple[Path, str], name: str) -> None:
+    (pack / "data" / "events" / name).write_bytes(b"{}")
+    shown = re.sub("[\n\udcff]", "\N{REPLACEMENT CHARACTER}", name)
+    assert ("added", f"data/events/{shown}") in faults(pack, original)
 
 
 def test_a_huge_manifest_is_refused_and_not_read(pack: Path, original: tuple[Path, str]) -> None:
