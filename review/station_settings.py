@@ -71,9 +71,9 @@ def _shown(command: StationCommand | None, reported: ReportedSettings | None) ->
 def _flat(text: str) -> Mapping[str, Any]:
     try:
         value = msgspec.json.decode(text)
-    except msgspec.DecodeError:  # a station may report anything
+        return flattened(value) if isinstance(value, dict) else {}
+    except (msgspec.DecodeError, RecursionError):  # a station may report anything
         return {}
-    return flattened(value) if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:

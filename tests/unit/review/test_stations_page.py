@@ -79,7 +79,8 @@ def test_settings_that_the_server_wants_stand_beside_those_that_the_station_repo
 def test_whatever_a_station_reports_as_its_settings_the_page_answers(pages: Pages) -> None:
     report(pages, Status(station="lake-07", state="online", at=NOW))
     commands = StationCommands(Database(pages.casebook.engine))
-    for hour, result in enumerate(("no json", "[1]", '{"a":{"b":{"c":[{}]}}}', '"x"'), start=1):
+    deep = '{"a":' * 1300 + "1" + "}" * 1300
+    for hour, result in enumerate(("no json", "[1]", '{"a":{"b":{"c":[{}]}}}', '"x"', "[" * 8000, deep), start=1):
         told = {"station": "lake-07", "nonce": "", "serial": 0, "kind": "settings", "state": "reported"}
         told |= {"result": result, "at": NOW + timedelta(hours=hour)}
         commands.record([(msgspec.structs.replace(ANSWER, **told), NOW)])
