@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from casebook.awaited_originals import room_problem, size_of
 from casebook.incidents.database import Database
 from casebook.tables import chain_run, reported_settings, station_command
 from contract.commands import (
@@ -17,7 +17,6 @@ from contract.commands import (
     AnswerState,
     CommandKind,
     MediaPart,
-    MediaRequest,
     channel_of,
 )
 from contract.errors import InvalidInput
@@ -89,7 +88,7 @@ class ReportedSettings:
 
     Attributes:
         station: Name of the station.
-        at: When it reported them, by its clock.
+        at: When it reported them, by its clock; the time of arrival if its clock is ahead.
         serial: Serial of the settings that the server sent; 0: none.
         state: "done" if they are in force, "rolled-back" or "refused" if not, "reported" at a start.
         detail: Why they are not.
@@ -164,6 +163,10 @@ class StationCommands:
             under_way = select(func.count()).select_from(station_command).where(*same)
             if connection.execute(under_way).scalar_one() >= MOST_UNDER_WAY:
                 raise CommandRefused(f"{station}: {MOST_UNDER_WAY} commands are under way; wait until it answers")
+            if original[0]:
+                awaited = select(table.station, table.payload).where(table.event_id != "", table.state.in_(UNDER_WAY))
+                if problem := room_problem(map(tuple, connection.execute(awaited)), station, payload):
+                    raise CommandRefused(problem)
             number = connection.execute(insert(station_command).values(**row)).inserted_primary_key
             assert number is not None  # noqa: S101, the statement inserts one row
             return _one(connection, number[0])
@@ -225,7 +228,7 @@ class StationCommands:
                     continue
                 self._record_command(connection, answer, at)
                 if answer.kind == "settings" and answer.state != "accepted" and answer.result:
-                    self._record_settings(connection, answer)
+                    self._record_settings(connection, answer, at)
 
     def came(self, station: str, event_id: str, sha256: str, now: datetime, problem: str = "") -> None:
         """Record that an original has arrived whole, or what was wrong with it."""
@@ -242,7 +245,7 @@ class StationCommands:
         query = select(table.payload).where(*mine, table.state.in_(UNDER_WAY)).limit(1)
         with self._database.begin() as connection:
             payload = connection.execute(query).scalar_one_or_none()
-        return payload is not None and msgspec.json.decode(payload, type=MediaRequest).size == part.size
+        return payload is not None and size_of(payload) == part.size
 
     def numbered(self, number: int) -> StationCommand:
         """Return the command with a number, which ``ask`` has given."""
@@ -284,12 +287,13 @@ class StationCommands:
         values = {"state": answer.state, "detail": answer.detail, "result": answer.result, "answered_at": at}
         connection.execute(update(station_command).where(*mine).values(**values))
 
-    def _record_settings(self, connection: Connection, answer: Answer) -> None:
+    def _record_settings(self, connection: Connection, answer: Answer, arrived_at: datetime) -> None:
+        at = min(answer.at, arrived_at)  # with a time in the future, no later report would replace this one
         known = select(reported_settings.c.at).where(reported_settings.c.station == answer.station)
         before = connection.execute(known).scalar_one_or_none()
-        if before is not None and before > answer.at:
+        if before is not None and before > at:
             return
-        row = {"station": answer.station, "at": answer.at, "serial": answer.serial, "state": answer.state}
+        row = {"station": answer.station, "at": at, "serial": answer.serial, "state": answer.state}
         row |= {"detail": answer.detail, "settings": answer.result}
         self._database.put(connection, reported_settings, row, [name for name in row if name != "station"])
 

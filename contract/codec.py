@@ -41,7 +41,7 @@ _TYPES: Mapping[Kind, type[Record]] = {
     "answer": Answer,
     "part": MediaPart,
 }
-_PACKED: frozenset[Kind] = frozenset({"media", "part"})  # with bytes of files, in MessagePack
+PACKED: frozenset[Kind] = frozenset({"media", "part"})  # with bytes of files, in MessagePack
 _BY_NAME: Mapping[str, Kind] = {kind: kind for kind in KINDS}
 _KIND_OF: Mapping[type[Record], Kind] = {kind_type: kind for kind, kind_type in _TYPES.items()}
 
@@ -55,7 +55,7 @@ class _Header(msgspec.Struct):
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 _decoders: Mapping[Kind, msgspec.json.Decoder[Record] | msgspec.msgpack.Decoder[Record]] = {
-    kind: msgspec.msgpack.Decoder(_TYPES[kind]) if kind in _PACKED else msgspec.json.Decoder(_TYPES[kind])
+    kind: msgspec.msgpack.Decoder(_TYPES[kind]) if kind in PACKED else msgspec.json.Decoder(_TYPES[kind])
     for kind in KINDS
 }
 _json_header = msgspec.json.Decoder(_Header)
@@ -139,12 +139,12 @@ def is_to_station(topic: str) -> bool:
 
 def _read(kind: Kind, payload: bytes) -> Record:
     try:
-        schema = (_msgpack_header if kind in _PACKED else _json_header).decode(payload).schema
+        schema = (_msgpack_header if kind in PACKED else _json_header).decode(payload).schema
         if schema != SCHEMA:
             _check_version(schema)
         return _decoders[kind].decode(payload)
     except msgspec.ValidationError as error:
-        decode_any = msgspec.msgpack.decode if kind in _PACKED else msgspec.json.decode
+        decode_any = msgspec.msgpack.decode if kind in PACKED else msgspec.json.decode
         raise Malformed("shape", describe_refusal(error, lambda: decode_any(payload))) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed("syntax", str(error)) from error

@@ -1,6 +1,5 @@
 """Chain of a station's events, on the station: its key, and the link of the next event."""
 
-import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contract import Event, encode, new_event_id
+from contract.envelope import public_text
 from contract.event_chain import FIRST_PREVIOUS, ChainLink, payload_sha256, signed_payload
 
 _HEAD = "event chain"  # name in the outbox's memory
@@ -30,7 +30,7 @@ class EventChain:
     def __init__(self, key: Ed25519PrivateKey, outbox: ChainMemory, chain_id: str = "") -> None:
         """Continue the chain of an outbox, or begin a new one, with ``chain_id`` if it is given."""
         self._key = key
-        self._public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+        self._public = public_text(key.public_key().public_bytes_raw())
         self._lock = threading.Lock()
         text = outbox.remembered(_HEAD)
         first = chain_id or new_event_id(), 0, FIRST_PREVIOUS

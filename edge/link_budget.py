@@ -134,7 +134,7 @@ class LinkBudget:
         held = self.hold()
         reason = held.reason if held else None
         if held and reason != self._reason:
-            LOG.info("media wait until %s: %s", held.until.isoformat(timespec="minutes"), _because(held.reason))
+            LOG.info("media wait until %s: %s", held.until.isoformat(timespec="minutes"), describe_reason(held.reason))
         elif self._reason and not held:
             LOG.info("media are sent again")
         self._reason = reason
@@ -184,7 +184,8 @@ def held_media(held: Hold | None, outbox: Outbox, topics: Sequence[str]) -> Held
     return HeldMedia(reason=held.reason, until=held.until, messages=messages, size=size_bytes)
 
 
-def _because(reason: Reason) -> str:
+def describe_reason(reason: Reason) -> str:
+    """Return why media wait, for the log and for people."""
     return reason if reason == "quiet hours" else f"the budget of the {reason} is used up"
 
 

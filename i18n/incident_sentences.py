@@ -101,7 +101,7 @@ def headline(
     """Return a one-line summary of an incident.
 
     The most severe kind comes first; in the headline of an alert, the kind that caused the alert. ``simulated`` names
-    the simulated stations, of which the headline says so.
+    the simulated stations; the headline says so if no other station is in the incident.
     """
     kinds = (
         tuple(sorted(incident.kinds, key=lambda kind: -severity_rank(incident.severities[kind])))
@@ -111,7 +111,7 @@ def headline(
     what = language.translate(", ").join(dict.fromkeys(kind_name(kind, language) for kind in kinds))
     station = incident.stations[0] if alert is None else alert.station
     text = language.translate("%(what)s at %(station)s", what=what, station=station)
-    return simulated_text(text, language) if station in simulated else text
+    return simulated_text(text, language) if all(one in simulated for one in incident.stations) else text
 
 
 def occurrence_sentence(one: OccurrenceFacts, language: Language) -> str:

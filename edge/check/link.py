@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.check.finding import Figure, Finding
-from edge.link_budget import MEGABYTE, LinkOptions, held_media, hold, remembered_usage, waiting_topics
+from edge.link_budget import MEGABYTE, LinkOptions, describe_reason, held_media, hold, remembered_usage, waiting_topics
 from edge.outbox.outbox import Outbox, OutboxError
 
 
@@ -37,6 +37,6 @@ def link_budget(folder: Path, options: LinkOptions, local: datetime, prefix: str
     if held is None:
         return Finding("works", "link", f"{found}; media are sent", figures=figures)
     figures |= {"held_until": held.until.isoformat(), "held_messages": held.messages, "held_bytes": held.size}
-    why = held.reason if held.reason == "quiet hours" else f"the budget of the {held.reason} is used up"
-    found += f"; {held.messages} media, {held.size / MEGABYTE:.1f} MB, wait until {held.until:%Y-%m-%d %H:%M}: {why}"
+    found += f"; {held.messages} media, {held.size / MEGABYTE:.1f} MB, wait until {held.until:%Y-%m-%d %H:%M}: "
+    found += describe_reason(held.reason)
     return Finding("works", "link", found, figures=figures)

@@ -96,11 +96,6 @@ class Transfers:
         """Whether no more transfers are accepted."""
         return len(self._transfers) >= MOST_TRANSFERS
 
-    @property
-    def under_way(self) -> int:
-        """Number of originals that are not in the outbox entirely."""
-        return len(self._transfers)
-
     def with_new(self, transfer: Transfer) -> Mapping[str, str]:
         """Return what to commit to the outbox's memory for a new transfer; call ``began`` after the commit."""
         return _memory([*self._transfers, transfer])

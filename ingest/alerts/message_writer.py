@@ -87,9 +87,7 @@ class AlertMessageWriter:
         link = f"{self.address.rstrip('/')}/incidents/{incident.id}" if self.address else ""
         occurrences = [self._known(one) for one in self._occurrences(alert)]
         limit = self.station_alerts_per_hour
-        simulated = simulated_stations(self.store.deployments())
-        if event is not None and event.simulated is True:
-            simulated |= {event.station}
+        simulated = {alert.station} if self._is_simulated(alert, event, occurrences) else set[str]()
         words = {
             code: _held_words(alert, limit, language, simulated)
             if alert.cause == "held"
@@ -105,6 +103,18 @@ class AlertMessageWriter:
         if any(one.subject == alert.subject for one in first):
             return first
         return [*(one.occurrence for one in self.reader.occurrences_of(alert.subject)), *first]
+
+    def _is_simulated(self, alert: Alert, event: Event | None, occurrences: Sequence[Occurrence]) -> bool:
+        """Return whether a station says that it is simulated, and no other station can join the incident of the alert.
+
+        A finding with a location is called real whatever its station says: a finding of a real station nearby joins its
+        incident without another alert.
+        """
+        if any(one.location is not None or one.station != alert.station for one in occurrences):
+            return False
+        if event is not None and event.simulated is True:
+            return True
+        return alert.station in simulated_stations(self.store.deployments())
 
     def _known(self, one: Occurrence) -> Occurrence:
         """Return an occurrence without free text of its station."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -29,11 +30,14 @@ class Originals:
             StoreUnavailable: a database did not answer; the parts will be delivered again.
             OSError: the disk for media is full; likewise.
         """
+        dropped: Counter[str] = Counter()
         for part in parts:
             if not self._commands.is_awaited(part):
-                LOG.warning("%s: a part of an original that nobody waits for is dropped", part.station)
+                dropped[part.station] += 1
             elif self._parts.add(part):
                 self._complete(part)
+        for station, count in dropped.items():
+            LOG.warning("%s: %d parts of originals that nobody waits for are dropped", station, count)
 
     def _complete(self, part: MediaPart) -> None:
         data = self._parts.whole(part.station, part.sha256)

@@ -3,29 +3,17 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from casebook.media_parts import MediaParts
 from casebook.station_commands import StationCommand, StationCommands
 from contract import topic_of
 from contract.errors import TemporaryFailure
+from contract.mqtt.publisher import ConfirmedPublisher
 from contract.supervision import SupervisedThread, Supervisor
 from ingest.remote.signer import Signer
 
 LOG = logging.getLogger("wildpost.ingest")
 EVERY_S = 2.0  # between two looks at the casebook, in which commands of other processes appear
-
-
-class ConfirmingPublisher(Protocol):
-    """Publishes a message and returns when the broker has acknowledged it; see ``ConfirmedPublisher``."""
-
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Publish a message; raise ``Undelivered`` if the broker did not acknowledge it."""
-        ...
-
-    def close(self) -> None:
-        """Disconnect from the broker."""
-        ...
 
 
 class CommandSender:
@@ -36,7 +24,7 @@ class CommandSender:
         commands: StationCommands,
         parts: MediaParts,
         signer: Signer,
-        link: ConfirmingPublisher,
+        link: ConfirmedPublisher,
         prefix: str,
         supervisor: Supervisor | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -93,9 +81,8 @@ class CommandSender:
                 self.problem = "the certificate of the signing key has expired: wildpost commands certify"
                 raise TemporaryFailure(self.problem)
             serial = self._commands.next_serial(command, now)
-            lasts = command.expires_at - now
             envelope = self._signer.seal(
-                command.station, serial, command.nonce, command.kind, command.payload, now, lasts
+                command.station, serial, command.nonce, command.kind, command.payload, now, command.expires_at
             )
             self._commands.seal(command.number, serial, envelope)
         topic = topic_of(self._prefix, command.station, command.channel)

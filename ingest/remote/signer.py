@@ -1,13 +1,14 @@
 """Key with which the server signs what it tells stations, with the root's certificate of that key."""
 
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from contract.commands import CommandKind
 from contract.envelope import Envelope, payload_hash, seal
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +21,19 @@ class Signer:
         expires: End of the certificate's validity.
     """
 
-    key: Ed25519PrivateKey
+    key: "Ed25519PrivateKey"
     certificate: str
     expires: datetime
 
     def seal(
-        self, station: str, serial: int, nonce: str, kind: CommandKind, payload: str, now: datetime, lasts: timedelta
+        self, station: str, serial: int, nonce: str, kind: CommandKind, payload: str, now: datetime, expires: datetime
     ) -> bytes:
-        """Return a sealed envelope that is valid from now on."""
+        """Return a sealed envelope that is valid from now on, until ``expires``."""
         envelope = Envelope(
             station=station,
             serial=serial,
             issued=now,
-            expires=now + lasts,
+            expires=expires,
             nonce=nonce,
             kind=kind,
             payload=payload,
@@ -40,8 +41,3 @@ class Signer:
             certificate=self.certificate,
         )
         return seal(envelope, self.key.sign)
-
-
-def new_nonce() -> str:
-    """Return a random id for an envelope."""
-    return secrets.token_hex(16)

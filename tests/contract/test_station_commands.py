@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from casebook.awaited_originals import ALL_AWAITED_BYTES, AWAITED_BYTES
 from casebook.chain_runs import Linked
 from casebook.event_chain import ChainedEvent, EventChains
 from casebook.incidents.database import Database
@@ -18,7 +19,7 @@ from casebook.station_commands import (
     StationCommand,
     StationCommands,
 )
-from contract.commands import PART_BYTES, AnswerState, MediaRequest
+from contract.commands import MOST_ORIGINAL_BYTES, PART_BYTES, AnswerState, MediaRequest
 from contract.examples import ANSWER, MEDIA_PART
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -106,6 +107,30 @@ def test_settings_are_reported_and_an_older_report_does_not_replace_them(command
     answer(commands, asked, "done", at=NOW, result='{"x":1}')
     answer(commands, asked, "done", at=NOW - DAY, result='{"x":2}')
     assert commands.reported()["lake-07"].settings == '{"x":1}'
+
+
+def test_a_report_with_a_time_in_the_future_is_replaced_by_the_next(commands: StationCommands) -> None:
+    asked = commands.ask("lake-07", "settings", "{}", "a", NOW, DAY)
+    answer(commands, asked, "done", at=NOW + 9 * DAY, result='{"x":1}')
+    answer(commands, asked, "done", at=NOW, result='{"x":2}')
+    assert (commands.reported()["lake-07"].settings, commands.reported()["lake-07"].at) == ('{"x":2}', NOW)
+
+
+def test_originals_on_their_way_have_a_bound_for_each_station_and_for_all(commands: StationCommands) -> None:
+    largest = f'{{"size":{MOST_ORIGINAL_BYTES}}}'
+    stations = [f"lake-{number}" for number in range(ALL_AWAITED_BYTES // AWAITED_BYTES)]
+    for station in stations:
+        for number in range(AWAITED_BYTES // MOST_ORIGINAL_BYTES):
+            commands.ask(station, "media", largest, "a", NOW, DAY, (f"{station} {number}", "hash"))
+        with pytest.raises(CommandRefused, match="originals of 640 MB would be on their way"):
+            commands.ask(station, "media", '{"size":1}', "a", NOW, DAY, ("one more", "hash"))
+    commands.ask("ridge-01", "media", largest, "a", NOW, DAY, ("first", "hash"))
+    commands.ask("ridge-01", "media", largest, "a", NOW, DAY, ("second", "hash"))
+    with pytest.raises(CommandRefused, match="and 4032 MB of all stations"):
+        commands.ask("ridge-01", "media", largest, "a", NOW, DAY, ("third", "hash"))
+    commands.ask("ridge-01", "status", "{}", "a", NOW, DAY)
+    commands.came("lake-0", "lake-0 0", "hash", NOW)
+    commands.ask("ridge-01", "media", largest, "a", NOW, DAY, ("third", "hash"))
 
 
 def test_an_original_is_asked_for_once_at_a_time(commands: StationCommands) -> None:

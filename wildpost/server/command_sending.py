@@ -9,7 +9,6 @@ from casebook.station_commands import StationCommands
 from contract.mqtt.publisher import ConfirmedPublisher
 from contract.supervision import Supervisor
 from ingest.remote.sender import CommandSender
-from wildpost.command_keys import read_signer
 from wildpost.settings.server import ServerSettings
 
 
@@ -30,6 +29,8 @@ def command_sender(
     """
     if not settings.commands.signing_key:
         return None
+    from wildpost.command_keys import read_signer
+
     signer = read_signer(settings_folder / settings.commands.signing_key)
     link = ConfirmedPublisher(settings.broker, user="wildpost-commands")
     database = Database(casebook.engine)

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from contract import Box, Detection, Span
-from wildpost.simulation.statistics import Finding, SensorKind, Statistics, poisson
+from contract.deployment import SensorKind
+from wildpost.simulation.statistics import Finding, Statistics, poisson
 from wildpost.simulation.thumbnail import LAYOUTS, SCENES, boxes_of, draw_thumbnail
 
 LOCAL = timedelta(hours=8)  # China has one time zone, without summer time

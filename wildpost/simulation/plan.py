@@ -6,9 +6,9 @@ from datetime import datetime
 from random import Random
 
 from contract import Location
+from contract.deployment import SensorKind
 from ingest.rules.zones import Zone
 from wildpost.simulation.faults import ROLES, Role
-from wildpost.simulation.statistics import SensorKind
 
 MAX_STATIONS = 1_000  # one process; each has a connection of its own at a broker
 _AREA = (117.10, 30.90, 117.44, 31.45)  # west, south, east, north: around the example zones

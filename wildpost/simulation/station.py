@@ -24,12 +24,13 @@ from contract import (
     topic_of,
 )
 from contract.codec import kind_of
+from contract.deployment import SensorKind
 from contract.messages import Gap
 from edge.event_chain import EventChain
 from wildpost.simulation.captures import CLIP_S, LOCAL, CaptureSource, DrawnCapture, drawn_uuid
 from wildpost.simulation.faults import draw_faults
 from wildpost.simulation.plan import FleetOptions, StationPlan
-from wildpost.simulation.statistics import SensorKind, Statistics
+from wildpost.simulation.statistics import Statistics
 
 _HOUR = timedelta(hours=1)
 _LINK = timedelta(seconds=3)  # from a capture to its arrival

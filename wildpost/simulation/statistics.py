@@ -6,18 +6,18 @@ import tomllib
 from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from contract import Model
 from contract.bounds import Fraction, Text
+from contract.deployment import SensorKind
 from contract.messages import ObservationType
 
 _FILE = Path(__file__).with_name("statistics.toml")
 MODEL = "simulation"  # name of the model that every simulated detection names
-SensorKind = Literal["camera", "microphone"]
 _Rate = Annotated[float, Meta(ge=0, le=100_000)]
 _Hours = Annotated[tuple[_Rate, ...], Meta(min_length=24, max_length=24)]
 _Months = Annotated[tuple[_Rate, ...], Meta(min_length=12, max_length=12)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from contract.codec import LIMIT_BYTES
+from contract.codec import LIMIT_BYTES, PACKED
 from contract.supervision import SupervisedThread, Supervisor
 from ingest.budgets.options import EXCERPTS, BudgetOptions
 from ingest.budgets.station_usage import StationUsage
@@ -243,6 +243,6 @@ def _may_be_valid(message: ReceivedMessage) -> bool:
     if not payload or len(payload) > _LIMITS.get(kind, 0):
         return False
     first = payload[0]
-    if kind == "media":
+    if kind in PACKED:
         return first & 0xF0 == 0x80 or first in (0xDE, 0xDF)  # a map of MessagePack
     return first == 0x7B and payload[-1] == 0x7D  # "{" and "}"; our stations write no white space around them

@@ -20,7 +20,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 def test_what_the_signing_key_seals_is_authentic_for_the_root(tmp_path: Path) -> None:
     assert main(["commands", "keygen", str(tmp_path / "keys")]) == 0
     signer = read_signer(tmp_path / "keys" / "commands-signing.json")
-    sealed = signer.seal("lake-07", 5, "0" * 32, "status", "{}", NOW, timedelta(hours=1))
+    sealed = signer.seal("lake-07", 5, "0" * 32, "status", "{}", NOW, NOW + timedelta(hours=1))
     root_key = read_public(tmp_path / "keys" / "commands-root.pub")
     envelope, _ = open_envelope(sealed, root_key)
     assert (envelope.station, envelope.serial, envelope.kind) == ("lake-07", 5, "status")

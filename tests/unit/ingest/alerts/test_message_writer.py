@@ -138,6 +138,17 @@ def test_an_alert_about_a_simulated_station_without_a_capture_says_so(case: Case
     assert case.writer.write(alert, "none").words["en"].title == "[Warning] SIMULATED: station silent at sim-002"
 
 
+def test_a_station_that_claims_to_be_simulated_hides_no_finding_that_real_stations_may_join(case: Case) -> None:
+    deployment = msgspec.structs.replace(DEPLOYMENT, station="stolen", simulated=True)
+    case.store.write([Received(deployment, encode(deployment), AT)])
+    at, reasons = AT + timedelta(hours=3), ({"label": "gunshot"},)
+    shot = Occurrence("shot", "gunshot", "sound", "stolen", at, at, case.event.location, "urgent", 0.9, reasons)
+    (first,) = case.book.record([shot])
+    assert case.book.record([replace(shot, subject="real", station="lake-07")]) == []  # no alert of its own
+    message = case.writer.write(first, "none")
+    assert (message.words["en"].title, message.record["simulated"]) == ("[Urgent] gunshot at stolen", False)
+
+
 def test_an_escalation_says_so_and_names_what_is_new_first(case: Case) -> None:
     at = AT + timedelta(minutes=2)
     reasons = ({"label": "gunshot"},)
