@@ -1,4 +1,4 @@
-"""What the commands for accounts and the audit log share: the casebook they change, and who runs them."""
+"""What the commands for accounts, the audit log and stations share: the casebook, and who runs the command."""
 
 import argparse
 import getpass
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.errors import StoreUnavailable
+from wildpost.cli.server_data_options import add_data
 from wildpost.settings.data_folder import data_folder, named_folder
 from wildpost.settings.loader import load_settings
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name the casebook."""
-    parser.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+    add_data(parser)
     parser.add_argument("--settings", type=Path, metavar="FILE", help="server settings, for a casebook in PostgreSQL")
 
 

@@ -5,15 +5,14 @@ import getpass
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from contract.errors import InvalidInput
-from wildpost.cli.server_data_options import add_data
+from wildpost.cli.access_database import access_database, add_options
 
 if TYPE_CHECKING:
     from casebook.station_commands import StationCommand, StationCommands
@@ -58,14 +57,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--unset", action="append", default=[], metavar="KEY", help="with settings: the station's own value again"
     )
     parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for the answer, and print it")
-    add_casebook(parser)
+    add_options(parser)
     parser.set_defaults(run=run)
-
-
-def add_casebook(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where the casebook is."""
-    add_data(parser)
-    parser.add_argument("--settings", type=Path, help="settings of the server, if the casebook is in PostgreSQL")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -122,29 +115,20 @@ def open_commands(arguments: argparse.Namespace) -> "Iterator[StationCommands]":
     """Open the casebook of a server, which may be running.
 
     Raises:
-        CommandError: there is no casebook, or the server's settings name no signing key.
+        CommandError: the server's settings name no signing key.
+        StoreUnavailable: there is no casebook, or it does not answer.
     """
-    from casebook.casebook import Casebook
-    from casebook.engine import CasebookOptions
-    from casebook.incidents.database import Database
     from casebook.station_commands import StationCommands
-    from wildpost.settings.data_folder import named_folder
     from wildpost.settings.loader import load_settings
     from wildpost.settings.server import ServerSettings
 
-    options, folder = CasebookOptions(), named_folder(arguments.data)
-    if arguments.settings:
-        settings = load_settings(arguments.settings, ServerSettings)
-        options = settings.casebook
-        if not settings.commands.signing_key:
-            raise CommandError(
-                f"{arguments.settings}: [commands] signing_key is not set, so the server sends nothing; "
-                "make one: wildpost commands keygen"
-            )
-    if not options.url and not (folder / "casebook.sqlite").exists():
-        raise CommandError(f"{folder / 'casebook.sqlite'}: no such casebook; name the server's data folder")
-    with closing(Casebook(options.url_in(folder))) as casebook:
-        yield StationCommands(Database(casebook.engine))
+    if arguments.settings and not load_settings(arguments.settings, ServerSettings).commands.signing_key:
+        raise CommandError(
+            f"{arguments.settings}: [commands] signing_key is not set, so the server sends nothing; "
+            "make one: wildpost commands keygen"
+        )
+    with access_database(arguments) as database:
+        yield StationCommands(database)
 
 
 def _desired(commands: "StationCommands", arguments: argparse.Namespace) -> str:

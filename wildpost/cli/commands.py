@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from wildpost.cli.access_database import add_options
 from wildpost.cli.backup_keygen import add_passphrase, read_passphrase
-from wildpost.cli.command import add_casebook, line, open_commands
+from wildpost.cli.command import line, open_commands
 
 DAYS = 400
 
@@ -33,7 +34,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     listing.add_argument("--station", default="", help="only what this station was told")
     listing.add_argument("--limit", type=int, default=50, help="at most so many (default: 50)")
     listing.add_argument("--json", action="store_true", help="one JSON object a line, with results")
-    add_casebook(listing)
+    add_options(listing)
     listing.set_defaults(run=run_list)
 
 

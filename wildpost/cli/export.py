@@ -32,7 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which captures are exported, and how."""
-    add_data(parser)
+    add_data(parser, or_demo=True)
     add_days(parser)
     add_time_zone(parser, "the days")
     parser.add_argument("--station", action="append", default=[], help="only this station (repeatable)")

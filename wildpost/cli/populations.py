@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from contract.errors import InvalidInput
 from wildpost.cli.copied_stores import copied_stores
-from wildpost.cli.server_data_options import add_days, add_time_zone
+from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.cli.server_request import find_data
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def add_history_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", choices=("station", "place"), default="station", help="what a row stands for (default: station)"
     )
-    parser.add_argument(
-        "--data", type=Path, help="data folder of the server (default: WILDPOST_DATA, else the demo's if there is one)"
-    )
+    add_data(parser, or_demo=True)
 
 
 def history_request(arguments: argparse.Namespace) -> "tuple[TrendRequest, HistoryOptions]":

@@ -25,7 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     report.add_argument(
         "--link", default="", metavar="URL", help="start page of the server, where the figures in HTML link to"
     )
-    add_data(report)
+    add_data(report, or_demo=True)
     report.set_defaults(run=run)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.errors import InvalidInput
-from wildpost.cli.server_data_options import add_days, add_time_zone
+from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.cli.server_request import ask_server, find_data, read_store
 
 _PHASES = (
@@ -40,9 +40,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     add_time_zone(seasons, "the days")
     seasons.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    seasons.add_argument(
-        "--data", type=Path, help="data folder of the server (default: WILDPOST_DATA, else the demo's if there is one)"
-    )
+    add_data(seasons, or_demo=True)
     seasons.set_defaults(run=run)
 
 

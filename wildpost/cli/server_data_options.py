@@ -7,9 +7,10 @@ from pathlib import Path
 _TIME_ZONE = "Asia/Shanghai"
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the option ``--data``."""
-    parser.add_argument("--data", type=Path, help="data folder of the server (default: WILDPOST_DATA)")
+def add_data(parser: argparse.ArgumentParser, *, or_demo: bool = False) -> None:
+    """Add the option ``--data``; ``or_demo``: the command uses ``find_data``, which may find the folder of the demo."""
+    default = "WILDPOST_DATA, else the demo's if there is one" if or_demo else "WILDPOST_DATA"
+    parser.add_argument("--data", type=Path, help=f"data folder of the server (default: {default})")
 
 
 def add_days(parser: argparse.ArgumentParser, *, required: bool = False) -> None:

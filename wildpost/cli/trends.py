@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
-from wildpost.cli.server_data_options import add_days, add_time_zone
+from wildpost.cli.server_data_options import add_data, add_days, add_time_zone
 from wildpost.cli.server_request import ask_server, find_data, read_store
 
 DAYS = 30
@@ -57,9 +57,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--taxon", default="", help="only this taxon, by any of its names")
     add_time_zone(parser, "days and hours")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument(
-        "--data", type=Path, help="data folder of the server (default: WILDPOST_DATA, else the demo's if there is one)"
-    )
+    add_data(parser, or_demo=True)
 
 
 def _selected_days(arguments: argparse.Namespace) -> tuple[date, date]:
