@@ -81,6 +81,14 @@ def load_case(site: Site, number: str) -> CaseView | None:
     return CaseView(case, encoded, entries, problem, deadlines, held, incidents)
 
 
+def view_case(site: Site, number: str, by: str) -> CaseView | None:
+    """Record that somebody views a case, and read it; return None if there is none of this number."""
+    if site.cases.case(number) is None:
+        return None
+    site.cases.record_access(number, "viewed", by, datetime.now(UTC))
+    return load_case(site, number)
+
+
 def held_events(site: Site, event_ids: Iterable[str]) -> list[HeldEvent]:
     """Return captures with their messages and deployment records, as a case keeps them.
 

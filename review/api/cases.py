@@ -26,7 +26,7 @@ from casebook.cases.entry import (
 )
 from contract.bounds import OptionalText, Uuid
 from review.api.json_body import decoded
-from review.case_records import load_case, open_case, records_of
+from review.case_records import open_case, records_of, view_case
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
 from review.queue import list_cursor, parse_list_cursor
@@ -95,10 +95,7 @@ def cases(context: ContextDependency, state: str = "open", after: str = "", limi
 @access(SEE_CASES)
 def case(context: ContextDependency, number: str) -> Response:
     """Return a case with its deadlines, its entries as they are stored, and its captures; the view is recorded."""
-    if context.site.cases.case(number) is None:
-        raise HTTPException(404)
-    context.site.cases.record_access(number, "viewed", context.name, datetime.now(UTC))
-    view = load_case(context.site, number)
+    view = view_case(context.site, number, context.name)
     if view is None:
         raise HTTPException(404)
     now = datetime.now(UTC)

@@ -18,7 +18,7 @@ from i18n.incident_sentences import headline
 from i18n.taxonomy import display_name
 from review.cards import KIND_CLASSES
 from review.case_forms import ROWS, form_values, read_change, read_opening, read_version
-from review.case_records import CaseView, evidence_sentences, load_case, open_case, records_of
+from review.case_records import CaseView, evidence_sentences, load_case, open_case, records_of, view_case
 from review.page import ContextDependency, PageContext
 from review.problems import InvalidRequest
 from review.queue import list_cursor, parse_list_cursor
@@ -89,10 +89,7 @@ def _create(context: PageContext, form: FormData) -> Response:
 @access(SEE_CASES)
 def case_page(context: ContextDependency, number: str) -> HTMLResponse:
     """Show the page of one case, and record that it was viewed."""
-    if context.site.cases.case(number) is None:
-        raise HTTPException(404)
-    context.site.cases.record_access(number, "viewed", context.name, datetime.now(UTC))
-    return _case_page(context, number)
+    return _case_page(context, view_case(context.site, number, context.name))
 
 
 @router.post("/cases/{number}/steps")
@@ -110,12 +107,13 @@ def _add_step(context: PageContext, number: str, form: FormData) -> Response:
         expected = None if change.step == "comment" else seen
         context.site.cases.add(number, change, context.name, datetime.now(UTC), expected)
     except CaseConflict as conflict:
-        return _case_page(context, number, conflict=conflict.entries, values=values, status_code=409)
+        view = load_case(context.site, number)
+        return _case_page(context, view, conflict=conflict.entries, values=values, status_code=409)
     except CaseRefused as refused:
         if refused.reason == "missing":
             raise HTTPException(404) from refused
         problem = refusal(refused.reason, context.language)
-        return _case_page(context, number, problem=problem, values=values, status_code=422)
+        return _case_page(context, load_case(context.site, number), problem=problem, values=values, status_code=422)
     return RedirectResponse(f"/cases/{number}", 303)
 
 
@@ -153,7 +151,7 @@ def _add_records(context: PageContext, number: str, form: FormData) -> Response:
         if refused.reason == "missing":
             raise HTTPException(404) from refused
         problem = refusal(refused.reason, context.language)
-        return _case_page(context, number, problem=problem, status_code=422)
+        return _case_page(context, load_case(context.site, number), problem=problem, status_code=422)
     return RedirectResponse(f"/cases/{number}", 303)
 
 
@@ -195,13 +193,12 @@ def _names(context: PageContext, named: set[tuple[str, str | None]], station: st
 
 def _case_page(
     context: PageContext,
-    number: str,
+    view: CaseView | None,
     conflict: tuple[Entry, ...] = (),
     problem: str = "",
     values: Mapping[str, str] | None = None,
     status_code: int = 200,
 ) -> HTMLResponse:
-    view = load_case(context.site, number)
     if view is None:
         raise HTTPException(404)
     return context.render(
