@@ -88,7 +88,8 @@ class _Papers:
                 Run(event.station),
                 Run(
                     comma.join(
-                        display_name(one.label, one.scientific_name, self._language.code) for one in event.detections
+                        display_name(one.label, one.scientific_name, self._language.code)
+                        for one in (found.identification for found in event.detections)
                     )
                 ),
             )
