@@ -274,6 +274,7 @@ def test_a_whole_station_that_works(site: Site) -> None:
         "detector birdnet": "works",
         "detector threat": "works",
         "detector vision": "works",
+        "classifier": "works",
         "broker": "works",
         "encryption": "works",
         "credentials": "works",

@@ -76,7 +76,7 @@ def test_the_doctor_says_whether_the_casebook_answers(server: Postgres, tmp_path
 
     assert casebook() == ("good", f"{url} answers; empty")
     Casebook(url).close()
-    assert casebook() == ("good", f"{url} answers; schema version 0006")
+    assert casebook() == ("good", f"{url} answers; schema version 0009")
     server.kill()
     state, detail = casebook()
     assert state == "broken"
