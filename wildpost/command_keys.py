@@ -3,6 +3,7 @@
 import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,7 +21,9 @@ from contract.envelope import Certificate, EnvelopeRefused, certify, open_certif
 from contract.errors import InvalidInput
 from contract.event_chain import PublicKey
 from contract.private_files import make_private_folder
-from ingest.remote.signer import Signer
+
+if TYPE_CHECKING:
+    from ingest.remote.signer import Signer
 
 ROOT, PUBLIC, SIGNING = "commands-root.key", "commands-root.pub", "commands-signing.json"
 
@@ -91,13 +94,15 @@ def certify_new_key(root_file: Path, signing_file: Path, days: int, passphrase: 
     return certificate
 
 
-def read_signer(file: Path) -> Signer:
+def read_signer(file: Path) -> "Signer":
     """Read a signing key with its certificate.
 
     Raises:
         CommandKeyError: the file cannot be used.
         OSError: it cannot be read.
     """
+    from ingest.remote.signer import Signer  # a station reads its root key from here without the server's code
+
     try:
         content = msgspec.json.decode(file.read_bytes(), type=_SigningFile)
         key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(content.key, validate=True))
