@@ -72,6 +72,8 @@ def test_the_command_has_it_in_its_json(store: DuckDbStore, tmp_path: Path, caps
         ("2024-05-30", 1, 0, [0, pytest.approx(368.8879, rel=1e-6)]),
     ]
     assert main(["trends", *days, "--compare-from", "2024-04-01", "--compare-to", "2024-04-30"]) == 0
-    assert "comparison: not known, because one side has no record, or its effort is not known" in capsys.readouterr().out
+    assert (
+        "comparison: not known, because one side has no record, or its effort is not known" in capsys.readouterr().out
+    )
     assert main(["trends", *days, "--compare-from", "2024-04-01"]) == 1
     assert "--compare-from and --compare-to: expected both" in capsys.readouterr().err
