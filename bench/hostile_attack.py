@@ -54,7 +54,7 @@ gaps = ["blind", "deaf", "broken", "clock", "disk"]
 HONEST_EVERY = 10
 BATCH_SIZE = 500
 TIMEOUT_S = 120
-COUNTED = ("records_stored", "records_repeated", "media", "messages_quarantined")
+COUNTED = ("records_stored", "records_repeated", "media", "station_answers", "messages_quarantined")
 
 
 @dataclass

@@ -134,7 +134,12 @@ def is_probe(topic: str, payload: bytes) -> bool:
 
 def is_to_station(topic: str) -> bool:
     """Return whether a message is one that the server tells a station; its own subscription receives it too."""
-    return topic.rpartition("/")[2] in CHANNELS
+    if topic.rpartition("/")[2] not in CHANNELS:
+        return False
+    try:
+        return parse_topic(topic).major == MAJOR
+    except ValueError:
+        return False
 
 
 def _read(kind: Kind, payload: bytes) -> Record:

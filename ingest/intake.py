@@ -152,6 +152,7 @@ class Intake:
         )
         if self._limits:
             self._limits.conclude(stored.quarantined)
+        self._metrics.answers.inc(len(batch.answers) + len(batch.parts))
         self._count(result, [*batch.unusable, *stored.conflicts], [event for event, _ in events])
         return result
 

@@ -34,6 +34,9 @@ class IntakeMetrics:
         self.repeated = counter("records_repeated", "Redelivered records that the store had already")
         self.events = counter("events", "Events among the received, redeliveries included")
         self.media = counter("media", "Thumbnails and clips among the received, redeliveries included")
+        self.answers = counter(
+            "station_answers", "Answers of stations and parts of originals received, also those nobody waits for"
+        )
         self.unusable = counter("messages_quarantined", "Messages received that could not be decoded", "reason")
         self.flagged = counter("flags", "New flags")
         self.set_aside = counter(

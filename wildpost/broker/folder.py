@@ -20,7 +20,6 @@ from wildpost.broker.configuration import PERSISTENCE, Listeners, configuration
 from wildpost.broker.dynamic_security import FILE, PasswordHash, file_text, hashed, read_password_file, read_users
 from wildpost.broker.handover import HandoverContent, Handovers, erase_file, write_private
 from wildpost.broker.rights import CONSUMERS, NOT_STATIONS, BrokerFolderError, check_station_name
-from wildpost.command_keys import PUBLIC, read_public
 
 if TYPE_CHECKING:
     from contract.mqtt.broker_control import ControlAddress
@@ -248,6 +247,8 @@ class BrokerFolder:
             host = host if listeners.server_host in _ANY_ADDRESS else listeners.server_host
             if not listeners.server_is_local:
                 certificate = make_client_certificate(self._authority(), name)
+        from wildpost.command_keys import PUBLIC, read_public  # needs cryptography, which not every command has
+
         public = self.path / PUBLIC
         root = read_public(public) if public.exists() and name not in NOT_STATIONS else ""
         return self.handovers.write(HandoverContent(name, password, host, port, self.prefix, certificate, root))
